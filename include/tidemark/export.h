@@ -1,0 +1,4 @@
+// Marks what libtidemark.so shows to the outside; everything else stays hidden.
+#pragma once
+
+#define TIDEMARK_EXPORT __attribute__((visibility("default")))

@@ -1,0 +1,26 @@
+// Names of projects, entities, views, fields and services.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tidemark {
+
+/// Succeeds if `name` is `[A-Za-z0-9_][A-Za-z0-9_-]{0,127}` in ASCII, and does not start with two underscores.
+/// `what` says what is named ("feature view"), for the message, which shows the offending character.
+Result<void> CheckName(std::string_view what, std::string_view name);
+
+/// The same for a field, which also may not be a system column: write_time, api_invocation_time, is_deleted,
+/// expires_at, origin (in any case).
+Result<void> CheckFieldName(std::string_view name);
+
+/// ASCII lower case: two names that are equal folded are duplicates.
+std::string FoldName(std::string_view name);
+
+/// The nearest of `known` to `wanted` as ", did you mean 'x'?", or an empty string if none is near.
+std::string Suggest(std::string_view wanted, const std::vector<std::string>& known);
+
+}  // namespace tidemark

@@ -1,0 +1,76 @@
+// A batch source: rows of features that lie somewhere else and are only read.
+#pragma once
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "pit/point_in_time_join.h"
+
+namespace tidemark {
+
+/// A file of a source as it is now; what decides whether it must be read again.
+struct SourceFile {
+  std::string path;  // absolute
+  std::string id;    // device and inode
+  std::int64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  bool operator==(const SourceFile&) const = default;
+};
+
+/// Least and greatest value of a column within a fragment, when the file states them exactly enough to skip by:
+/// int64 for integers, dates and timestamps (microseconds), text for strings and binary.
+struct ColumnRange {
+  std::string column;
+  std::variant<std::int64_t, std::string> low;
+  std::variant<std::int64_t, std::string> high;
+};
+
+/// A piece of a source that is read on its own: a row group of a Parquet file, a whole CSV file.
+struct Fragment {
+  std::size_t file = 0;             // index into files()
+  int part = 0;                     // row group
+  RowLocation first_location = 0;   // of its first row; the file's index is above bit 40, the row below
+  std::int64_t rows = -1;           // -1: not known before it is read (CSV)
+  std::vector<ColumnRange> ranges;  // of the columns that were asked for and have them
+};
+
+/// A source opened at one moment: its files, in the order of their paths, do not change within it. Column names
+/// are those after the source's field mapping; partition columns of Hive folders are columns like any other.
+/// Thread safe. Errors name the file, and the row and column where they can: kIo, kCorruption (a damaged
+/// Parquet file, a checksum), kInvalidData (CSV with ragged rows), kTypeMismatch (files whose schemas differ,
+/// naming both files and the column).
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
+  virtual const std::vector<SourceFile>& files() const = 0;
+
+  /// All fragments in the order of location, with the ranges of `columns`.
+  virtual Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const = 0;
+
+  /// Reads `columns` (in this order) of a fragment and hands over batches of some 64k rows, in order;
+  /// `first_row` counts from the start of the fragment. Memory is bounded by a few batches. `sink` may be
+  /// called from this thread only. An error of `sink` ends the read and is returned.
+  using BatchSink = std::function<Result<void>(const arrow::RecordBatch& batch, std::int64_t first_row)>;
+  virtual Result<void> Scan(const Fragment& fragment, const std::vector<std::string>& columns,
+                            const BatchSink& sink) const = 0;
+
+  /// Reads `columns` of the fragment's rows `rows` (ascending, no duplicates, counted from the start of the
+  /// fragment): one batch as long as `rows`.
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> Take(const Fragment& fragment,
+                                                           const std::vector<std::string>& columns,
+                                                           std::span<const std::int64_t> rows) const = 0;
+};
+
+}  // namespace tidemark
