@@ -68,9 +68,8 @@ find_package(CLI11 ${TIDEMARK_CLI11_MIN} REQUIRED)
 tidemark_dependency(cli11 CLI11::CLI11)
 
 find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
-tidemark_dependency(xxhash)
+tidemark_dependency(xxhash)  # used inline: a source defines XXH_INLINE_ALL
 target_include_directories(dep_xxhash SYSTEM INTERFACE "${XXHASH_INCLUDE}")
-target_compile_definitions(dep_xxhash INTERFACE XXH_INLINE_ALL)
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)
