@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -rf dist
+export SKBUILD_LOGGING_LEVEL=WARNING
 PATH=$PWD/.venv/bin:$PATH .venv/bin/python - <<'PY'
 from scikit_build_core.build import build_sdist, build_wheel
 
