@@ -1,0 +1,3 @@
+# What `cmake --install` lays down: filled in by tidemark_install().
+function(tidemark_install)
+endfunction()
