@@ -35,7 +35,7 @@ class Writing {
     TM_ASSIGN(const CheckedRows rows, Check(*batch));
     const PackedLayout layout = CurrentLayout(view_);
     OnlineBatch writes(layout, view_.id, rows.keys, rows.features);
-    for (std::int64_t row = 0; row < batch->num_rows(); ++row) writes.Add(row, HeaderOf(rows, row));
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) TM_TRY(writes.Add(row, HeaderOf(rows, row)));
     return writes.Merge(online, true);
   }
 
