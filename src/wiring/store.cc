@@ -105,7 +105,7 @@ class EmbeddedStore final : public Store {
   Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
     TM_ASSIGN(const auto plan,
-              PlanApply(*registry_, config_.project, stated.definitions, stated.rules, SourceFinder()));
+              PlanApply(*registry_, config_.project, stated.definitions, stated.rules, Opener()));
     return ToChanges(plan);
   }
 
@@ -113,7 +113,7 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
     TM_ASSIGN(const auto before, LoadCatalog());
     TM_ASSIGN(const auto plan, ApplyDefinitions(*registry_, config_.project, stated.definitions, stated.rules,
-                                                SourceFinder(), *clock_));
+                                                Opener(), *clock_));
     TM_TRY(RemoveRowsOfRemoved(*before));
     return ToChanges(plan);
   }
@@ -239,16 +239,14 @@ class EmbeddedStore final : public Store {
   }
 
   SourceOpener Opener() const {
-    return [folder = path_, threads = threads_](const FeatureView& view) {
+    return [folder = path_, threads = threads_](const FileSource& source,
+                                                const std::map<std::string, DataType>& column_types) {
       FileSourceOptions options;
       options.threads = threads;
-      for (const Field& field : view.fields) options.column_types.emplace(field.name, field.type);
-      return OpenFileSource(*view.source, folder, options);
+      options.column_types = column_types;
+      return OpenFileSource(source, folder, options);
     };
   }
-
-  /// For apply: a view's source as it is, its types found from the data where they are not declared.
-  SourceOpener SourceFinder() const { return Opener(); }
 
   static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog, const std::vector<std::string>& features,
                                                    const std::string& service, const std::string& selection) {
