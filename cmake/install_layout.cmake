@@ -7,8 +7,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # Libraries that are copied beside libtidemark.so; all others are expected on the system (C and C++ runtime).
-set(TIDEMARK_BUNDLED "^lib(sqlite3|lmdb|yaml-cpp|fmt)\\.so")
-set(TIDEMARK_BUNDLED_ARROW "^lib(arrow|parquet)[a-z_0-9]*\\.so")
+set(TIDEMARK_BUNDLED "sqlite3|lmdb|yaml-cpp|fmt")
+set(TIDEMARK_BUNDLED_ARROW "arrow[a-z0-9_]*|parquet")
 
 function(tidemark_install)
   if(SKBUILD)
@@ -37,7 +37,7 @@ function(tidemark_install_prefix)
   set_target_properties(tidemark PROPERTIES INSTALL_RPATH "$ORIGIN")
   install(TARGETS tidemark EXPORT tidemark-targets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/tidemark" DESTINATION include FILES_MATCHING PATTERN "*.h")
-  tidemark_install_bundle("${CMAKE_INSTALL_LIBDIR}" "${TIDEMARK_BUNDLED}" "${TIDEMARK_BUNDLED_ARROW}")
+  tidemark_install_bundle("${CMAKE_INSTALL_LIBDIR}" "${TIDEMARK_BUNDLED}|${TIDEMARK_BUNDLED_ARROW}")
   if(TARGET tidemark_program)
     set_target_properties(tidemark_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     install(TARGETS tidemark_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
@@ -49,14 +49,14 @@ function(tidemark_install_prefix)
   install(FILES "${PROJECT_BINARY_DIR}/tidemark-config-version.cmake" DESTINATION "${package}")
 endfunction()
 
-# Copies what libtidemark.so needs, directly or not, and whose name matches one of the patterns, under the name that the
-# loader looks for.
-function(tidemark_install_bundle destination)
+# Copies what libtidemark.so needs, directly or not, and is called lib(<names>).so*, under the name that the loader looks
+# for.
+function(tidemark_install_bundle destination names)
   install(
     CODE "
     file(GET_RUNTIME_DEPENDENCIES LIBRARIES \"$<TARGET_FILE:tidemark>\"
          RESOLVED_DEPENDENCIES_VAR needed
-         PRE_INCLUDE_REGEXES [==[${ARGV1}]==] [==[${ARGV2}]==]
+         PRE_INCLUDE_REGEXES \"^lib(${names})[.]so\"
          PRE_EXCLUDE_REGEXES \".\")
     set(into \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${destination}\")
     foreach(library IN LISTS needed)

@@ -5,7 +5,7 @@
 #include <utility>
 
 int main() {
-  tidemark::Error error{.code = tidemark::ErrorCode::kNotFound, .message = "there is no feature view `flights`"};
+  tidemark::Error error{.code = tidemark::ErrorCode::kNotFound, .message = "no feature view `flights`"};
   const tidemark::Error seen = std::move(error).In("feature flights:delay");
   std::cout << tidemark::Describe(seen.code).name << ": " << seen.ToString() << "\n";
   return 0;
