@@ -3,6 +3,7 @@
 #include <arrow/builder.h>
 #include <arrow/util/decimal.h>
 
+#include "pit/arrow_status.h"
 #include "store/packed_bytes_internal.h"
 #include "store/packed_row.h"
 
@@ -16,13 +17,6 @@ std::unexpected<Error> DoesNotAddUp(const PackedSlot& slot) {
                                           " do not add up; rebuild the view's online rows from its source");
 }
 
-Result<void> FromArrow(const arrow::Status& status) {
-  if (status.ok()) [[likely]]
-    return {};
-  return Fail(status.IsOutOfMemory() || status.IsCapacityError() ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
-              "cannot append a packed value to an Arrow column: " + status.message());
-}
-
 template <typename Builder>
 Builder& As(arrow::ArrayBuilder& builder) {
   return static_cast<Builder&>(builder);
@@ -31,21 +25,21 @@ Builder& As(arrow::ArrayBuilder& builder) {
 Result<void> AppendFixed(const PackedSlot& slot, const char* at, arrow::ArrayBuilder& builder) {
   switch (slot.type.kind) {
     case TypeKind::kBool:
-      return FromArrow(As<arrow::BooleanBuilder>(builder).Append(*at != 0));
+      return FromArrowStatus(As<arrow::BooleanBuilder>(builder).Append(*at != 0));
     case TypeKind::kInt32:
-      return FromArrow(As<arrow::Int32Builder>(builder).Append(Load<std::int32_t>(at)));
+      return FromArrowStatus(As<arrow::Int32Builder>(builder).Append(Load<std::int32_t>(at)));
     case TypeKind::kDate:
-      return FromArrow(As<arrow::Date32Builder>(builder).Append(Load<std::int32_t>(at)));
+      return FromArrowStatus(As<arrow::Date32Builder>(builder).Append(Load<std::int32_t>(at)));
     case TypeKind::kFloat32:
-      return FromArrow(As<arrow::FloatBuilder>(builder).Append(Load<float>(at)));
+      return FromArrowStatus(As<arrow::FloatBuilder>(builder).Append(Load<float>(at)));
     case TypeKind::kInt64:
-      return FromArrow(As<arrow::Int64Builder>(builder).Append(Load<std::int64_t>(at)));
+      return FromArrowStatus(As<arrow::Int64Builder>(builder).Append(Load<std::int64_t>(at)));
     case TypeKind::kTimestamp:
-      return FromArrow(As<arrow::TimestampBuilder>(builder).Append(Load<std::int64_t>(at)));
+      return FromArrowStatus(As<arrow::TimestampBuilder>(builder).Append(Load<std::int64_t>(at)));
     case TypeKind::kFloat64:
-      return FromArrow(As<arrow::DoubleBuilder>(builder).Append(Load<double>(at)));
+      return FromArrowStatus(As<arrow::DoubleBuilder>(builder).Append(Load<double>(at)));
     default:  // a decimal: the only other kind with a width
-      return FromArrow(As<arrow::Decimal128Builder>(builder).Append(
+      return FromArrowStatus(As<arrow::Decimal128Builder>(builder).Append(
           arrow::Decimal128(reinterpret_cast<const std::uint8_t*>(at))));
   }
 }
@@ -71,12 +65,12 @@ Result<std::uint32_t> TakeList(const PackedSlot& items, std::string_view& bytes,
     const bool is_null = BitIsSet(bytes.data() + bitmap_at, i);
     const char* at = bytes.data() + values_at + i * width;
     if (items.width > 0) {
-      TM_TRY(is_null ? FromArrow(builder.AppendNull()) : AppendFixed(items, at, builder));
+      TM_TRY(is_null ? FromArrowStatus(builder.AppendNull()) : AppendFixed(items, at, builder));
       continue;
     }
     const auto end = Load<std::uint32_t>(at);
     if (end < begin || end > item_bytes.size()) return DoesNotAddUp(items);
-    TM_TRY(is_null ? FromArrow(builder.AppendNull())
+    TM_TRY(is_null ? FromArrowStatus(builder.AppendNull())
                    : AppendVariable(items, item_bytes.substr(begin, end - begin), builder));
     begin = end;
   }
@@ -87,19 +81,19 @@ Result<std::uint32_t> TakeList(const PackedSlot& items, std::string_view& bytes,
 Result<void> AppendStruct(const PackedSlot& slot, std::string_view bytes, arrow::StructBuilder& builder) {
   const PackedBody& body = slot.children;
   if (bytes.size() < body.variable_begin) return DoesNotAddUp(slot);
-  TM_TRY(FromArrow(builder.Append()));
+  TM_TRY(FromArrowStatus(builder.Append()));
   std::uint32_t begin = body.variable_begin;
   for (const PackedSlot& child : body.slots) {
     arrow::ArrayBuilder& to = *builder.field_builder(static_cast<int>(child.null_bit));
     const bool is_null = BitIsSet(bytes.data() + body.null_begin, child.null_bit);
     const char* at = bytes.data() + child.offset;
     if (child.width > 0) {
-      TM_TRY(is_null ? FromArrow(to.AppendNull()) : AppendFixed(child, at, to));
+      TM_TRY(is_null ? FromArrowStatus(to.AppendNull()) : AppendFixed(child, at, to));
       continue;
     }
     const auto end = Load<std::uint32_t>(at);
     if (end < begin || end > bytes.size()) return DoesNotAddUp(slot);
-    TM_TRY(is_null ? FromArrow(to.AppendNull())
+    TM_TRY(is_null ? FromArrowStatus(to.AppendNull())
                    : AppendVariable(child, bytes.substr(begin, end - begin), to));
     begin = end;
   }
@@ -107,13 +101,13 @@ Result<void> AppendStruct(const PackedSlot& slot, std::string_view bytes, arrow:
 }
 
 Result<void> AppendList(const PackedSlot& slot, std::string_view bytes, arrow::ListBuilder& builder) {
-  TM_TRY(FromArrow(builder.Append()));
+  TM_TRY(FromArrowStatus(builder.Append()));
   TM_TRY(TakeList(slot.children.slots[0], bytes, *builder.value_builder()));
   return bytes.empty() ? Result<void>{} : DoesNotAddUp(slot);
 }
 
 Result<void> AppendMap(const PackedSlot& slot, std::string_view bytes, arrow::MapBuilder& builder) {
-  TM_TRY(FromArrow(builder.Append()));
+  TM_TRY(FromArrowStatus(builder.Append()));
   TM_ASSIGN(const std::uint32_t keys, TakeList(slot.children.slots[0], bytes, *builder.key_builder()));
   TM_ASSIGN(const std::uint32_t items, TakeList(slot.children.slots[1], bytes, *builder.item_builder()));
   return keys == items && bytes.empty() ? Result<void>{} : DoesNotAddUp(slot);
@@ -122,9 +116,9 @@ Result<void> AppendMap(const PackedSlot& slot, std::string_view bytes, arrow::Ma
 Result<void> AppendVariable(const PackedSlot& slot, std::string_view bytes, arrow::ArrayBuilder& builder) {
   switch (slot.type.kind) {
     case TypeKind::kString:
-      return FromArrow(As<arrow::StringBuilder>(builder).Append(bytes));
+      return FromArrowStatus(As<arrow::StringBuilder>(builder).Append(bytes));
     case TypeKind::kBinary:
-      return FromArrow(As<arrow::BinaryBuilder>(builder).Append(bytes));
+      return FromArrowStatus(As<arrow::BinaryBuilder>(builder).Append(bytes));
     case TypeKind::kList:
       return AppendList(slot, bytes, As<arrow::ListBuilder>(builder));
     case TypeKind::kMap:
@@ -151,11 +145,11 @@ Result<void> AppendPacked(const PackedLayout& layout, const PackedSlot& slot, st
                           arrow::ArrayBuilder& builder) {
   if (slot.width > 0) {
     const std::byte* at = PackedFixed(layout, slot, row);
-    if (at == nullptr) return FromArrow(builder.AppendNull());
+    if (at == nullptr) return FromArrowStatus(builder.AppendNull());
     return AppendFixed(slot, reinterpret_cast<const char*>(at), builder);
   }
   const std::optional<std::string_view> bytes = PackedVariable(layout, slot, row);
-  if (!bytes) return FromArrow(builder.AppendNull());
+  if (!bytes) return FromArrowStatus(builder.AppendNull());
   return AppendVariable(slot, *bytes, builder);
 }
 

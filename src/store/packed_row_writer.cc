@@ -32,7 +32,9 @@ arrow::ArrayVector ChildArrays(TypeKind kind, const arrow::Array& array) {
 Column MakeColumn(const PackedSlot& slot, const std::shared_ptr<arrow::Array>& array, arrow::ArrayVector& held) {
   held.push_back(array);
   const arrow::ArrayData& data = *array->data();
-  Column column{.slot = &slot, .bit_offset = data.offset};
+  Column column;
+  column.slot = &slot;
+  column.bit_offset = data.offset;
   if (array->null_count() > 0) column.validity = array->null_bitmap_data();
   if (slot.type.kind == TypeKind::kBool) {
     column.values = data.GetValues<std::uint8_t>(1, 0);
@@ -170,10 +172,12 @@ Result<void> PackedRowWriter::Append(std::int64_t row, const PackedHeader& heade
                                              " bytes packed; an online row may have " +
                                              std::to_string(kPackedRowBytesMax) + ": shorten its values");
   }
-  const auto checksummed = std::as_bytes(std::span(out).subspan(start + packed::kChecksummedFrom));
-  const std::uint32_t of_key = is_long ? Crc32c(std::as_bytes(std::span(StoredKey(full_key))))
-                                       : Crc32c(std::as_bytes(std::span(full_key)));
-  Store(out.data() + start + packed::kCrcAt, Crc32c(checksummed, of_key));
+  const auto crc_of = [](std::string_view bytes, std::uint32_t seed) {
+    return Crc32c(std::as_bytes(std::span(bytes)), seed);
+  };
+  const std::uint32_t of_key = is_long ? crc_of(StoredKey(full_key), 0) : crc_of(full_key, 0);
+  const std::string_view checksummed = std::string_view(out).substr(start + packed::kChecksummedFrom);
+  Store(out.data() + start + packed::kCrcAt, crc_of(checksummed, of_key));
   return {};
 }
 

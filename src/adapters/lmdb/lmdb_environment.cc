@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <random>
 #include <thread>
 
 #include "adapters/lmdb/lmdb_error_internal.h"
@@ -28,6 +29,7 @@ constexpr std::size_t kSlotsMax = 64;
 
 // View id 0 in front: no view's row can have this key.
 constexpr std::string_view kFormatKey("\0\0\0\0format", 10);
+constexpr std::string_view kIdentityKey("\0\0\0\0identity", 12);
 constexpr std::string_view kFormat = "tidemark-online 1";
 
 // The environment that this thread reads; a visitor that calls the store again would wait for itself.
@@ -162,39 +164,50 @@ Result<void> Environment::ExtendShortFile() {
   return Write([&](MDB_txn*) { return extend(false); });
 }
 
-Result<void> Environment::CheckFormat() {
-  const auto look = [this](MDB_txn* txn, bool* is_empty) -> Result<int> {
-    if (const int code = mdb_dbi_open(txn, nullptr, 0, &rows_); code != 0) return code;
-    MDB_val key = ToVal(kFormatKey);
-    MDB_val found{};
-    const int code = mdb_get(txn, rows_, &key, &found);
-    if (code == 0 && ToText(found) == kFormat) return 0;
-    if (code == 0) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("{} has the format '{}', this version of Tidemark knows '{}': use a newer one",
-                              DataFile(folder_), ToText(found), kFormat));
-    }
-    if (code != MDB_NOTFOUND) return code;
-    MDB_stat about{};
-    if (const int stat_code = mdb_stat(txn, rows_, &about); stat_code != 0) return stat_code;
-    *is_empty = about.ms_entries == 0;
-    if (*is_empty) return 0;
+Result<int> Environment::ReadFormat(MDB_txn* txn) {
+  identity_.clear();
+  if (const int code = mdb_dbi_open(txn, nullptr, 0, &rows_); code != 0) return code;
+  MDB_stat about{};
+  if (const int code = mdb_stat(txn, rows_, &about); code != 0) return code;
+  if (about.ms_entries == 0) return 0;
+  MDB_val key = ToVal(kFormatKey);
+  MDB_val found{};
+  const int code = mdb_get(txn, rows_, &key, &found);
+  if (code == MDB_NOTFOUND) {
     return Fail(ErrorCode::kUnsupported, DataFile(folder_) + " is an LMDB file, but not Tidemark's online store: "
                                                              "give the store a folder of its own");
-  };
-  bool is_empty = false;
+  }
+  if (code != 0) return code;
+  if (ToText(found) != kFormat) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{} has the format '{}', this version of Tidemark knows '{}': use a newer one",
+                            DataFile(folder_), ToText(found), kFormat));
+  }
+  key = ToVal(kIdentityKey);
+  if (const int id_code = mdb_get(txn, rows_, &key, &found); id_code != 0) return id_code;
+  identity_ = ToText(found);
+  return 0;
+}
+
+Result<void> Environment::CheckFormat() {
   {
     TM_ASSIGN(const Snapshot snapshot, Read());
-    TM_ASSIGN(const int code, look(snapshot.txn(), &is_empty));
+    TM_ASSIGN(const int code, ReadFormat(snapshot.txn()));
     if (code != 0) return FailWith(code, "read its format", folder_);
   }
-  if (!is_empty) return {};
-  return Write([&](MDB_txn* txn) -> Result<int> {
-    TM_ASSIGN(const int code, look(txn, &is_empty));  // again: another process may have been faster
-    if (code != 0 || !is_empty) return code;
-    MDB_val key = ToVal(kFormatKey);
-    MDB_val value = ToVal(kFormat);
-    return mdb_put(txn, rows_, &key, &value, 0);
+  if (!identity_.empty()) return {};
+  return Write([this](MDB_txn* txn) -> Result<int> {
+    TM_ASSIGN(int code, ReadFormat(txn));  // again: another process may have been faster
+    if (code != 0 || !identity_.empty()) return code;
+    std::string identity;
+    std::random_device random;
+    for (int i = 0; i < 4; ++i) identity += fmt::format("{:08x}", random());
+    for (const auto& [name, text] : {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
+      MDB_val key = ToVal(name);
+      MDB_val value = ToVal(text);
+      if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
+    }
+    return ReadFormat(txn);
   });
 }
 

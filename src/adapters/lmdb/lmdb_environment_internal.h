@@ -68,6 +68,7 @@ class Environment {
   MDB_env* env() const { return env_; }
   MDB_dbi rows() const { return rows_; }
   const std::string& folder() const { return folder_; }
+  const std::string& identity() const { return identity_; }
   std::int64_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
   void RaiseLimit(std::int64_t bytes);
 
@@ -80,6 +81,7 @@ class Environment {
 
   Environment(MDB_env* env, const LmdbOptions& options);
   Result<void> ExtendShortFile();
+  Result<int> ReadFormat(MDB_txn* txn);
   Result<void> CheckFormat();
   std::size_t TakeSlot();
   int BeginRead(MDB_txn** txn);
@@ -93,6 +95,7 @@ class Environment {
   MDB_env* const env_;
   const std::string folder_;
   MDB_dbi rows_ = 0;
+  std::string identity_;  // made with the folder's first file
   std::atomic<std::int64_t> limit_bytes_;
   std::mutex writer_mutex_;  // one write transaction, or one change of the map's size, at a time
   std::atomic<bool> has_failed_{false};

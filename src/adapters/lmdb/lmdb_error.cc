@@ -33,6 +33,7 @@ Kind KindOf(int code, const std::string& folder) {
     case MDB_CORRUPTED:
     case MDB_INVALID:
     case MDB_PAGE_NOTFOUND:
+    case MDB_NOTFOUND:  // asked for only what must be there
       return {ErrorCode::kCorruption, kDamaged};
     case MDB_VERSION_MISMATCH:
       return {ErrorCode::kUnsupported, "; another version of LMDB wrote it"};

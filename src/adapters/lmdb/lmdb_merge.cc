@@ -99,8 +99,10 @@ class Merger {
 }  // namespace
 
 struct MergeQueue::Request {
-  std::span<const OnlineWrite> writes;
-  bool durable = false;
+  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) { Sort(); }
+
+  const std::span<const OnlineWrite> writes;
+  const bool durable;
   std::vector<std::uint32_t> order;  // of the writes by key; empty: they are ascending already
   std::size_t bytes = 0;
   MergeCounts counts;
@@ -130,8 +132,7 @@ struct MergeQueue::Request {
 
 Result<MergeCounts> MergeQueue::Merge(std::span<const OnlineWrite> writes, bool durable) {
   for (const OnlineWrite& write : writes) TM_TRY(CheckWrite(write));
-  Request request{.writes = writes, .durable = durable};
-  request.Sort();
+  Request request(writes, durable);
 
   std::unique_lock lock(mutex_);
   queue_.push_back(&request);

@@ -23,6 +23,7 @@ using lmdb::ToVal;
 
 // The store's own records come before every view's rows.
 constexpr std::string_view kFirstViewId("\0\0\0\1", 4);
+constexpr std::int64_t kOwnRecords = 2;
 constexpr std::int64_t kRemovedPerStep = 4096;
 
 std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::string& folder) {
@@ -75,7 +76,8 @@ Result<void> CheckPrefix(std::string_view prefix) {
 
 class LmdbOnlineStore final : public OnlineStore {
  public:
-  LmdbOnlineStore(LmdbOptions options, Folder* folder) : options_(std::move(options)), folder_(folder) {}
+  LmdbOnlineStore(LmdbOptions options, Folder* folder)
+      : options_(std::move(options)), identity_(folder->environment().identity()), folder_(folder) {}
   ~LmdbOnlineStore() override { lmdb::CloseFolder(folder_.load()); }
   LmdbOnlineStore(const LmdbOnlineStore&) = delete;
   LmdbOnlineStore& operator=(const LmdbOnlineStore&) = delete;
@@ -145,10 +147,12 @@ class LmdbOnlineStore final : public OnlineStore {
       return FailWith(code, "count its rows", environment.folder());
     }
     const std::size_t pages = about.ms_branch_pages + about.ms_leaf_pages + about.ms_overflow_pages;
-    return OnlineStats{.rows = static_cast<std::int64_t>(about.ms_entries) - 1,  // without the format's record
+    return OnlineStats{.rows = static_cast<std::int64_t>(about.ms_entries) - kOwnRecords,
                        .bytes = static_cast<std::int64_t>(pages * about.ms_psize),
                        .bytes_max = environment.limit_bytes()};
   }
+
+  const std::string& identity() const override { return identity_; }
 
  private:
   // The open folder; in a child after a fork it is opened anew, and the parent's is left alone.
@@ -179,6 +183,7 @@ class LmdbOnlineStore final : public OnlineStore {
   }
 
   const LmdbOptions options_;
+  const std::string identity_;
   mutable std::atomic<Folder*> folder_;
 };
 

@@ -3,7 +3,8 @@
 //   folder/data.mdb   the tree: stored key (model/key_codec.h) -> packed row (store/packed_row.h)
 //   folder/lock.mdb   the table of readers and the writers' lock; holds nothing that must survive
 //
-// The store's own records lie under view id 0, which no view has: "format" -> "tidemark-online 1".
+// The store's own records lie under view id 0, which no view has: "format" -> "tidemark-online 1", and
+// "identity" -> 32 random hexadecimal digits.
 //
 // Commits flush data before the page that points to them, and never leave that to the system's leisure
 // (MDB_NOMETASYNC, neither NOSYNC nor WRITEMAP): a crash at any moment leaves the last synced state or a later
