@@ -19,6 +19,22 @@ const ColumnRange* FindRange(const Fragment& fragment, std::string_view column) 
   return nullptr;
 }
 
+/// The place of a fragment's first row in its file.
+std::int64_t FirstRow(const Fragment& fragment) {
+  return static_cast<std::int64_t>(fragment.first_location & kRowMask);
+}
+
+/// CastColumn for rows picked out of a file: an error names the row of the file, not that of the pick.
+Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Array>& column, const Field& field,
+                                                std::span<const std::int64_t> rows, std::int64_t first_row) {
+  auto cast = CastColumn(column, field.type, field.name, 0);
+  for (std::size_t i = 0; !cast && i < rows.size(); ++i) {
+    auto one = CastColumn(column->Slice(static_cast<std::int64_t>(i), 1), field.type, field.name, first_row + rows[i]);
+    if (!one) return one;
+  }
+  return cast;
+}
+
 }  // namespace
 
 ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
@@ -35,7 +51,10 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("view '{}' has no source to read rows from", view.definition.name));
   }
-  auto source = open(view.definition);
+  std::map<std::string, DataType> column_types;
+  for (const Field& field : view.definition.fields) column_types.emplace(field.name, field.type);
+  for (const JoinKey& key : view.join_keys) column_types.emplace(key.name, *key.type);
+  auto source = open(*view.definition.source, column_types);
   if (!source) return std::unexpected(std::move(source).error().In(place));
   std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));
   TM_TRY_IN(opened->CheckColumns(), place);
@@ -83,7 +102,7 @@ bool ViewSource::MayContainKeys(const Fragment& fragment, const EntityGroups& gr
 Result<FeatureRows> ViewSource::ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
                                               std::int64_t first_row) const {
   // Errors name the row of the file, which is what a user can look up.
-  const auto row_in_file = static_cast<std::int64_t>(fragment.first_location & kRowMask) + first_row;
+  const std::int64_t row_in_file = FirstRow(fragment) + first_row;
   FeatureRows rows;
   rows.first_location = fragment.first_location + static_cast<RowLocation>(first_row);
   int column = 0;
@@ -120,7 +139,7 @@ Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment, co
   if (!batch) return std::unexpected(std::move(batch).error().In(Place(fragment)));
   arrow::ArrayVector columns;
   for (std::size_t i = 0; i < features.size(); ++i) {
-    auto column = CastColumn((*batch)->column(static_cast<int>(i)), features[i].type, features[i].name, 0);
+    auto column = CastTaken((*batch)->column(static_cast<int>(i)), features[i], rows, FirstRow(fragment));
     if (!column) return std::unexpected(std::move(column).error().In(Place(fragment)));
     columns.push_back(std::move(column).value());
   }
