@@ -1,7 +1,7 @@
 // What a user defines: entities, fields, sources, feature views and feature services. Pure values.
 //
-// The JSON form of each (definition_json.h) is what the SDK sends, what YAML files hold, and what the registry
-// keeps. Lists keep the user's order; maps are sorted by name.
+// The JSON form of each (definition_json.h) is what the SDK sends, what YAML files hold, and what the
+// registry keeps. Lists keep the user's order; maps are sorted by name.
 #pragma once
 
 #include <cstdint>
@@ -55,11 +55,11 @@ enum class FileFormat : std::uint8_t { kParquet, kCsv };
 
 /// A Parquet or CSV file, a glob, or a folder (Hive `name=value` folders below it become columns).
 struct FileSource {
-  std::string name;  // may be empty: named after the view
-  std::string path;  // relative to the store's folder unless absolute
-  std::optional<FileFormat> format;  // not given: by the ending of the files
-  std::string timestamp_field;       // not given: found as the source's only timestamp column
-  std::string created_timestamp_column;  // empty: the source has none
+  std::string name;                                  // may be empty: named after the view
+  std::string path;                                  // relative to the store's folder unless absolute
+  std::optional<FileFormat> format;                  // not given: by the ending of the files
+  std::string timestamp_field;                       // not given: found as the source's only timestamp column
+  std::string created_timestamp_column;              // empty: the source has none
   std::map<std::string, std::string> field_mapping;  // column in the file -> name used in definitions
   Metadata metadata;
   bool operator==(const FileSource&) const = default;
@@ -80,7 +80,7 @@ struct FeatureView {
 /// Some or all features of one view, as a feature service lists them.
 struct ViewSelection {
   std::string view;
-  std::vector<std::string> features;           // empty: all
+  std::vector<std::string> features;                // empty: all
   std::map<std::string, std::string> join_key_map;  // join key of the view -> column of the entity rows
   std::string alias;                                // name of the view in output names; empty: its own
   bool operator==(const ViewSelection&) const = default;

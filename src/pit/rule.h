@@ -9,17 +9,11 @@
 #include <compare>
 #include <cstdint>
 #include <limits>
-#include <string_view>
 
 #include "model/time.h"
+#include "tidemark/status.h"
 
 namespace tidemark {
-
-/// What a lookup of one feature says of itself; the numbers are part of the columns that users see.
-enum class Status : std::uint8_t { kPresent = 0, kNullValue = 1, kNotFound = 2, kOutsideMaxAge = 3 };
-
-/// "PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE".
-std::string_view StatusName(Status status);
 
 /// A row's place in the order of its key. For external files `sequence` is the row's place by path, then row,
 /// and `origin` is 0; in Tidemark's own tables they are write_time (microseconds) and the writer's number.

@@ -1,0 +1,83 @@
+# Finds what Tidemark is built from and gives each part one name: Arrow::* (the Arrow C++ of the pyarrow wheel) and
+# dep::* (Debian packages). Layers link these names and never a file.
+
+# --- Arrow, from the wheel ---------------------------------------------------------------------------------------
+find_package(Python ${TIDEMARK_PYTHON_MIN} REQUIRED COMPONENTS Interpreter OPTIONAL_COMPONENTS Development.Module)
+execute_process(
+  COMMAND "${Python_EXECUTABLE}" -c
+          "import pyarrow as p; print(p.__version__, p.get_include(), p.get_library_dirs()[0], sep='\\n')"
+  OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "${Python_EXECUTABLE} cannot import pyarrow: run `make init`, or give "
+                      "-DPython_EXECUTABLE=<python with pyarrow>.")
+endif()
+string(REPLACE "\n" ";" found "${found}")
+list(GET found 0 TIDEMARK_ARROW_VERSION)
+list(GET found 1 TIDEMARK_ARROW_INCLUDE)
+list(GET found 2 TIDEMARK_ARROW_LIBDIR)
+if(NOT EXISTS "${TIDEMARK_ARROW_LIBDIR}/libarrow.so.${TIDEMARK_ARROW_ABI}")
+  message(FATAL_ERROR "pyarrow ${TIDEMARK_ARROW_VERSION} has no libarrow.so.${TIDEMARK_ARROW_ABI}; "
+                      "cmake/versions.cmake and pyproject.toml must name the same Arrow.")
+endif()
+message(STATUS "Arrow ${TIDEMARK_ARROW_VERSION}: ${TIDEMARK_ARROW_LIBDIR}")
+
+function(tidemark_arrow_target name file)
+  add_library(Arrow::${name} SHARED IMPORTED GLOBAL)
+  set_target_properties(
+    Arrow::${name}
+    PROPERTIES IMPORTED_LOCATION "${TIDEMARK_ARROW_LIBDIR}/lib${file}.so.${TIDEMARK_ARROW_ABI}"
+               IMPORTED_SONAME "lib${file}.so.${TIDEMARK_ARROW_ABI}"
+               INTERFACE_INCLUDE_DIRECTORIES "${TIDEMARK_ARROW_INCLUDE}"
+               INTERFACE_LINK_LIBRARIES "${ARGN}")
+endfunction()
+tidemark_arrow_target(arrow arrow)
+tidemark_arrow_target(compute arrow_compute Arrow::arrow)
+tidemark_arrow_target(parquet parquet Arrow::arrow)
+tidemark_arrow_target(acero arrow_acero Arrow::compute)
+tidemark_arrow_target(dataset arrow_dataset Arrow::acero Arrow::parquet)
+
+# --- Debian packages ---------------------------------------------------------------------------------------------
+function(tidemark_dependency name)
+  add_library(dep_${name} INTERFACE)
+  add_library(dep::${name} ALIAS dep_${name})
+  target_link_libraries(dep_${name} INTERFACE ${ARGN})
+endfunction()
+
+find_package(SQLite3 ${TIDEMARK_SQLITE_MIN} REQUIRED)
+tidemark_dependency(sqlite3 SQLite::SQLite3)
+
+find_path(LMDB_INCLUDE lmdb.h REQUIRED)
+find_library(LMDB_LIBRARY NAMES liblmdb.so REQUIRED)
+tidemark_dependency(lmdb "${LMDB_LIBRARY}")
+target_include_directories(dep_lmdb SYSTEM INTERFACE "${LMDB_INCLUDE}")
+
+find_package(yaml-cpp ${TIDEMARK_YAML_CPP_MIN} REQUIRED)
+if(TARGET yaml-cpp::yaml-cpp)
+  tidemark_dependency(yaml_cpp yaml-cpp::yaml-cpp)
+else()
+  tidemark_dependency(yaml_cpp yaml-cpp)
+endif()
+
+find_package(nlohmann_json ${TIDEMARK_NLOHMANN_JSON_MIN} REQUIRED)
+tidemark_dependency(json nlohmann_json::nlohmann_json)
+
+find_package(fmt ${TIDEMARK_FMT_MIN} REQUIRED)
+tidemark_dependency(fmt fmt::fmt)
+
+find_package(CLI11 ${TIDEMARK_CLI11_MIN} REQUIRED)
+tidemark_dependency(cli11 CLI11::CLI11)
+
+find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+tidemark_dependency(xxhash)  # used inline: a source defines XXH_INLINE_ALL
+target_include_directories(dep_xxhash SYSTEM INTERFACE "${XXHASH_INCLUDE}")
+
+find_package(Threads REQUIRED)
+if(TIDEMARK_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+  tidemark_dependency(gtest GTest::gtest GTest::gmock)
+endif()
+if(TIDEMARK_BENCH)
+  find_package(benchmark REQUIRED)
+  tidemark_dependency(benchmark benchmark::benchmark)
+endif()

@@ -1,0 +1,123 @@
+# tidemark_layer(<name> [ARROW] [DEPS <layer>...] [LIBS <target>...])
+#
+# Makes a layer of the folder it is called from, by what the files are named:
+#   *_test.cc      one GoogleTest program, tidemark_<name>_test, its tests known to ctest
+#   *_testing.cc   tidemark_<name>_testing: support for tests, linked by the tests of this layer and of those that list
+#                  it in DEPS (a conformance suite, for example)
+#   *_bench.cc     one Google Benchmark program, tidemark_<name>_bench, with TIDEMARK_BENCH
+#   main.cc        left to the caller
+#   other *.cc     the static library tidemark_<name>; without any, it is an interface library
+# Includes are written from src/ and include/: "base/clock.h", "adapters/lmdb/env.h", "tidemark/error.h".
+# ARROW links Arrow and its compute library and uses the shared precompiled header (cmake/pch).
+
+set(TIDEMARK_PCH_STD
+    <algorithm> <cstdint> <expected> <functional> <map> <memory> <optional> <span> <string> <string_view>
+    <unordered_map> <utility> <variant> <vector>)
+
+function(tidemark_pch_target name source)
+  add_library(${name} OBJECT "${PROJECT_SOURCE_DIR}/cmake/pch/${source}")
+  target_link_libraries(${name} PUBLIC Arrow::arrow Arrow::compute)
+  target_precompile_headers(${name} PRIVATE ${TIDEMARK_PCH_STD} <arrow/api.h> ${ARGN})
+endfunction()
+
+tidemark_pch_target(tidemark_arrow_pch arrow.cc)
+if(TIDEMARK_TESTS)
+  tidemark_pch_target(tidemark_arrow_test_pch arrow_test.cc <gmock/gmock.h> <gtest/gtest.h>)
+  target_link_libraries(tidemark_arrow_test_pch PUBLIC dep::gtest)
+endif()
+
+define_property(GLOBAL PROPERTY TIDEMARK_LAYERS BRIEF_DOCS "Static libraries that libtidemark.so is made of")
+
+# What all targets of a layer have: warnings, include folders, Arrow with its precompiled header.
+function(tidemark_layer_target target arrow pch)
+  tidemark_warnings(${target})
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/include")
+  target_compile_definitions(${target} PRIVATE "TIDEMARK_VERSION=\"${PROJECT_VERSION}\"")
+  target_link_libraries(${target} PRIVATE Threads::Threads)
+  if(arrow)
+    target_link_libraries(${target} PUBLIC Arrow::arrow Arrow::compute)
+    target_precompile_headers(${target} REUSE_FROM ${pch})
+  endif()
+endfunction()
+
+function(tidemark_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "ARROW" "" "DEPS;LIBS")
+  list(TRANSFORM arg_DEPS PREPEND tidemark_ OUTPUT_VARIABLE deps)
+  set(target tidemark_${name})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  set(tests ${sources})
+  set(testing ${sources})
+  set(benches ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER testing INCLUDE REGEX "_testing\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_testing|_bench|/main)\\.cc$")
+
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    tidemark_layer_target(${target} "${arg_ARROW}" tidemark_arrow_pch)
+    target_link_libraries(${target} PUBLIC ${deps} ${arg_LIBS})
+    set_property(GLOBAL APPEND PROPERTY TIDEMARK_LAYERS ${target})
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE "${PROJECT_SOURCE_DIR}/include")
+    target_link_libraries(${target} INTERFACE ${deps} ${arg_LIBS})
+    if(arg_ARROW)
+      target_link_libraries(${target} INTERFACE Arrow::arrow Arrow::compute)
+    endif()
+  endif()
+
+  if(TIDEMARK_TESTS AND testing)
+    add_library(${target}_testing STATIC ${testing})
+    tidemark_layer_target(${target}_testing "${arg_ARROW}" tidemark_arrow_test_pch)
+    target_link_libraries(${target}_testing PUBLIC ${target} dep::gtest)
+  endif()
+  if(TIDEMARK_TESTS AND tests)
+    tidemark_layer_tests(${name} "${arg_ARROW}" "${arg_DEPS}" "${tests}")
+  endif()
+  if(TIDEMARK_BENCH AND benches)
+    add_executable(${target}_bench ${benches})
+    tidemark_layer_target(${target}_bench "${arg_ARROW}" tidemark_arrow_pch)
+    target_link_libraries(${target}_bench PRIVATE ${target} dep::benchmark)
+  endif()
+endfunction()
+
+function(tidemark_layer_tests name arrow deps tests)
+  set(target tidemark_${name}_test)
+  add_executable(${target} ${tests})
+  tidemark_layer_target(${target} "${arrow}" tidemark_arrow_test_pch)
+  target_link_libraries(${target} PRIVATE tidemark_${name} dep::gtest GTest::gtest_main)
+  foreach(layer IN LISTS name deps)
+    if(TARGET tidemark_${layer}_testing)
+      target_link_libraries(${target} PRIVATE tidemark_${layer}_testing)
+    endif()
+  endforeach()
+  target_compile_definitions(${target} PRIVATE "TIDEMARK_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
+  gtest_discover_tests(
+    ${target}
+    TEST_PREFIX "${name}."
+    DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS ${name} TIMEOUT 300)
+endfunction()
+
+# tidemark_headers: compiles every header on its own, without any precompiled one. Built by `make check`, not by default.
+function(tidemark_check_headers)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "src/*.h" "include/*.h")
+  set(alone "")
+  foreach(header IN LISTS headers)
+    string(REGEX REPLACE "^(src|include)/" "" included "${header}")
+    string(MAKE_C_IDENTIFIER "${header}" name)
+    file(CONFIGURE OUTPUT "headers/${name}.cc" CONTENT "#include \"${included}\"  // IWYU pragma: keep\n")
+    list(APPEND alone "${PROJECT_BINARY_DIR}/headers/${name}.cc")
+  endforeach()
+  if(NOT alone OR NOT TIDEMARK_TESTS)
+    return()
+  endif()
+  add_library(tidemark_headers OBJECT EXCLUDE_FROM_ALL ${alone})
+  tidemark_layer_target(tidemark_headers "" "")
+  target_compile_options(tidemark_headers PRIVATE -O0 -g0)
+  target_link_libraries(
+    tidemark_headers PRIVATE Arrow::parquet Arrow::dataset dep::sqlite3 dep::lmdb dep::yaml_cpp dep::json dep::fmt
+                             dep::xxhash dep::cli11 dep::gtest)
+endfunction()

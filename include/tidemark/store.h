@@ -1,0 +1,167 @@
+// Tidemark's C++ API: open a store in a folder, declare features, build training sets, look features up.
+//
+// Columns go in and out by the Arrow C data interface, so that any Arrow version of the caller will do;
+// definitions and descriptions are JSON text (docs/definitions.md). Every call may come from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidemark/arrow_c.h"
+#include "tidemark/error.h"
+#include "tidemark/online.h"
+
+namespace tidemark {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+struct StoreOptions {
+  std::filesystem::path path;  // the store's folder; made if it is not there
+  std::string project;         // empty: that of tidemark.yaml, or else "default"
+  bool create = true;          // false: kNotFound if there is no store in the folder
+};
+
+/// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
+struct Progress {
+  std::string_view what;
+  std::int64_t done = 0;
+  std::int64_t total = 0;
+};
+
+/// How work that may take long is watched and interrupted. An interrupted call answers kCancelled.
+struct WorkOptions {
+  std::stop_token stop;
+  std::function<void(const Progress&)> progress;  // may be empty
+};
+
+enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService };
+
+struct ApplyOptions {
+  bool remove_missing = false;  // objects of the project that are not in the definitions are removed
+  std::vector<std::pair<ObjectType, std::string>> remove;  // objects to remove by name
+};
+
+/// One step of a plan. `details` are lines such as "ttl: 1d -> 2d".
+struct Change {
+  enum class Action : std::uint8_t { kAdd, kChange, kRename, kRemove } action = Action::kAdd;
+  ObjectType type = ObjectType::kEntity;
+  std::string name;
+  std::string from_name;  // kRename
+  std::vector<std::string> details;
+};
+
+/// Entity rows: exactly one of the two. A stream is taken over (released) by the call.
+struct EntityRows {
+  ArrowArrayStream* stream = nullptr;
+  std::filesystem::path path;  // a Parquet or CSV file
+};
+
+struct HistoricalOptions {
+  std::vector<std::string> features;    // "view:feature" or "view"; or else
+  std::string service;                  // the name of a feature service; or else
+  std::string selection;                // JSON: a list as a feature service's "features"
+  std::string event_timestamp_column;   // empty: "event_timestamp", or else the only timestamp column
+  bool full_feature_names = false;      // view__feature
+  bool include_status = false;          // a column <feature>__status behind each feature
+  std::optional<std::int64_t> known_by_us;  // only rows created by then count
+  bool known_by_event = false;              // only rows created by each entity row's own time count
+  WorkOptions work;
+};
+
+struct HistoricalReport {
+  std::int64_t rows = 0;
+  std::vector<std::string> warnings;  // "view x: timestamps finer than a microsecond were cut"
+};
+
+struct MaterializeOptions {
+  std::vector<std::string> views;        // empty: all that are online
+  std::optional<std::int64_t> start_us;  // nothing: incremental, going on from what was loaded
+  std::int64_t end_us = 0;
+  WorkOptions work;
+};
+
+struct MaterializeReport {
+  struct View {
+    std::string view;
+    std::int64_t rows_read = 0;
+    std::int64_t rows_written = 0;  // keys whose online row changed
+    std::int64_t files_read = 0;
+    std::int64_t files_skipped = 0;  // unchanged and loaded already
+    double seconds = 0;
+    double put_seconds = 0;  // of that, writing to the online store
+    std::vector<std::string> warnings;
+  };
+  std::vector<View> views;
+};
+
+struct OnlineWriteReport {
+  std::int64_t written = 0;
+  std::int64_t kept = 0;  // the store held a later row
+};
+
+struct OnlineOptions {
+  std::vector<std::string> features;  // "view:feature" or "view"; or else
+  std::string service;                // or else
+  std::string selection;              // JSON: a list as a feature service's "features"
+  bool full_feature_names = false;
+};
+
+/// A store opened in a folder.
+class TIDEMARK_EXPORT Store {
+ public:
+  static Result<std::unique_ptr<Store>> Open(const StoreOptions& options);
+  virtual ~Store() = default;
+
+  virtual const std::filesystem::path& path() const = 0;
+  virtual const std::string& project() const = 0;
+
+  /// What Apply would do. `definitions` is JSON, or YAML if it does not start with '{'.
+  virtual Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) = 0;
+  /// Makes the registry state what the definitions say, in one transaction; nothing to do gives no changes.
+  virtual Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) = 0;
+  /// Removes the project: definitions, versions, and its online rows. Source files are not touched.
+  virtual Result<void> Teardown() = 0;
+
+  /// All live objects of a type: a JSON array of their documents, by name.
+  virtual Result<std::string> List(ObjectType type) const = 0;
+  /// One object as JSON: {"spec", "meta", "definition", "versions", and of a view "online": when and to where it
+  /// was loaded and how fresh it is}. kNotFound with the nearest name.
+  virtual Result<std::string> Describe(ObjectType type, std::string_view name) const = 0;
+
+  /// The training set: as many rows as came in, in their order, the columns of the entity rows first, then the
+  /// features. `out` streams; it must be released before the store is closed.
+  virtual Result<HistoricalReport> GetHistorical(EntityRows rows, const HistoricalOptions& options,
+                                                 ArrowArrayStream* out) = 0;
+  /// The same into a Parquet or CSV file (by its ending), written under another name and put in place when whole.
+  virtual Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
+                                                   const std::filesystem::path& out) = 0;
+
+  virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
+  /// Merges rows (join keys, features, the source's timestamp columns) into the online store.
+  virtual Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) = 0;
+  virtual Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) = 0;
+
+  /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file, row,
+  /// timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of join
+  /// keys. `t_us` nothing: now.
+  virtual Result<std::string> Explain(std::string_view feature, std::string_view key,
+                                      std::optional<std::int64_t> t_us) = 0;
+
+  /// Rows and bytes of the online store: JSON.
+  virtual Result<std::string> OnlineStats() const = 0;
+};
+
+/// Reads definitions in YAML or JSON and gives them back as canonical JSON: checks their form without a store.
+TIDEMARK_EXPORT Result<std::string> NormalizeDefinitions(std::string_view text);
+
+/// Reads a point in time, ISO-8601; microseconds since 1970 UTC.
+TIDEMARK_EXPORT Result<std::int64_t> ParseTime(std::string_view text);
+
+}  // namespace tidemark
