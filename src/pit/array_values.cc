@@ -20,18 +20,13 @@ bool IsBytes(arrow::Type::type id) {
 bool IsInteger(arrow::Type::type id) { return arrow::is_integer(id); }
 bool IsFloat(arrow::Type::type id) { return arrow::is_floating(id); }
 
-Error FromArrowStatus(const arrow::Status& status) {
-  const ErrorCode code = status.IsOutOfMemory() ? ErrorCode::kOutOfSpace : ErrorCode::kInternal;
-  return Error{code, fmt::format("converting a column: {}", status.ToString()), {}};
-}
-
 Result<std::shared_ptr<arrow::Array>> Plain(const std::shared_ptr<arrow::Array>& array) {
   if (array->type_id() == arrow::Type::EXTENSION) {
     return Plain(static_cast<const arrow::ExtensionArray&>(*array).storage());
   }
   if (array->type_id() != arrow::Type::DICTIONARY) return array;
   const auto& encoded = static_cast<const arrow::DictionaryArray&>(*array);
-  TM_ARROW(auto taken, arrow::compute::Take(*encoded.dictionary(), *encoded.indices()));
+  TM_ASSIGN(auto taken, FromArrowResult(arrow::compute::Take(*encoded.dictionary(), *encoded.indices())));
   return Plain(taken);
 }
 
@@ -39,24 +34,11 @@ std::string PlaceOf(std::string_view column, std::int64_t row) {
   return fmt::format("column '{}', row {}", column, row);
 }
 
-std::string Quoted(std::string_view value) {
-  constexpr std::size_t kShownBytesMax = 60;
-  std::string out = "'";
-  for (const char c : value.substr(0, kShownBytesMax)) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + (value.size() > kShownBytesMax ? "...'" : "'");
-}
-
 Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array) {
   if (array.null_count() == 0) return nullptr;
   if (array.null_bitmap_data() == nullptr) return nullptr;
-  TM_ARROW(auto copied, arrow::internal::CopyBitmap(arrow::default_memory_pool(), array.null_bitmap_data(),
-                                                    array.offset(), array.length()));
+  TM_ASSIGN(auto copied, FromArrowResult(arrow::internal::CopyBitmap(arrow::default_memory_pool(), array.null_bitmap_data(),
+                                                    array.offset(), array.length())));
   return copied;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "pit/arrow_status.h"
 
 namespace tidemark::pit_internal {
 
@@ -68,14 +69,8 @@ decltype(auto) WithNumbers(const arrow::Array& array, const Task& task) {
   }
 }
 
-/// An Arrow status as one of our errors.
-Error FromArrowStatus(const arrow::Status& status);
-
 /// "column 'ts', row 12".
 std::string PlaceOf(std::string_view column, std::int64_t row);
-
-/// A value for an error message: quoted, and cut if it is long.
-std::string Quoted(std::string_view value);
 
 /// The array's validity bitmap moved to offset 0; null if it has no nulls.
 Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array);
@@ -84,10 +79,3 @@ Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array);
 std::shared_ptr<arrow::Array> Reinterpret(const arrow::Array& array, std::shared_ptr<arrow::DataType> type);
 
 }  // namespace tidemark::pit_internal
-
-/// TM_ARROW(auto x, F()): x is the value of an arrow::Result, or this function returns its error as ours.
-#define TM_ARROW(lhs, expr) TM_ARROW_INNER(TM_CONCAT(tm_arrow_, __LINE__), lhs, expr)
-#define TM_ARROW_INNER(tmp, lhs, expr)                                                              \
-  auto tmp = (expr);                                                                                \
-  if (!tmp.ok()) [[unlikely]] return std::unexpected(pit_internal::FromArrowStatus(tmp.status()));  \
-  lhs = std::move(tmp).ValueUnsafe()

@@ -31,14 +31,14 @@ template <typename Array>
 std::expected<Lists, CastProblem> TakeApart(const Array& array) {
   Lists out;
   auto flat = array.Flatten();
-  if (!flat.ok()) return CastFail(FromArrowStatus(flat.status()));
+  if (!flat.ok()) return CastFail(FromStatus(flat.status()));
   out.items = *std::move(flat);
   if (out.items->length() > std::numeric_limits<std::int32_t>::max()) {
     return CastFail(-1, fmt::format("{} items in one batch; at most {} fit", out.items->length(),
                                     std::numeric_limits<std::int32_t>::max()));
   }
   auto buffer = arrow::AllocateBuffer((array.length() + 1) * static_cast<std::int64_t>(sizeof(std::int32_t)));
-  if (!buffer.ok()) return CastFail(FromArrowStatus(buffer.status()));
+  if (!buffer.ok()) return CastFail(FromStatus(buffer.status()));
   auto* offsets = reinterpret_cast<std::int32_t*>((*buffer)->mutable_data());
   offsets[0] = 0;
   for (std::int64_t row = 0; row < array.length(); ++row) {
@@ -131,7 +131,7 @@ CastResult CastStruct(const arrow::Array& array, const DataType& type) {
     }
     // Nulls of the struct become nulls of the field: what lies under them is nobody's value.
     auto field = static_cast<const arrow::StructArray&>(array).GetFlattenedField(index);
-    if (!field.ok()) return CastFail(FromArrowStatus(field.status()));
+    if (!field.ok()) return CastFail(FromStatus(field.status()));
     auto cast = CastAny(*field, child.type);
     if (!cast) {
       cast.error().field = fmt::format(".{}{}", child.name, cast.error().field);
@@ -155,7 +155,7 @@ CastResult CastAny(const std::shared_ptr<arrow::Array>& given, const DataType& t
   if (array.type()->Equals(*target)) return *plain;
   if (array.type_id() == arrow::Type::NA) {
     auto nulls = arrow::MakeArrayOfNull(target, array.length());
-    if (!nulls.ok()) return CastFail(FromArrowStatus(nulls.status()));
+    if (!nulls.ok()) return CastFail(FromStatus(nulls.status()));
     return *std::move(nulls);
   }
   switch (type.kind) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "model/name.h"
 #include "pit/cast_internal.h"
 #include "pit/columns.h"
 
@@ -56,7 +57,7 @@ bool Exactly(From from, To& to) {
 // Every valid value through `append(builder, row)`; false means that it does not fit.
 template <typename Builder, typename Append, typename Describe>
 CastResult Build(Builder& builder, const arrow::Array& array, const Append& append, const Describe& describe) {
-  if (auto status = builder.Reserve(array.length()); !status.ok()) return CastFail(FromArrowStatus(status));
+  if (auto status = builder.Reserve(array.length()); !status.ok()) return CastFail(FromStatus(status));
   const bool has_nulls = array.null_count() > 0;
   for (std::int64_t row = 0; row < array.length(); ++row) {
     if (has_nulls && array.IsNull(row)) {
@@ -66,7 +67,7 @@ CastResult Build(Builder& builder, const arrow::Array& array, const Append& appe
     }
   }
   auto built = builder.Finish();
-  if (!built.ok()) return CastFail(FromArrowStatus(built.status()));
+  if (!built.ok()) return CastFail(FromStatus(built.status()));
   return *std::move(built);
 }
 

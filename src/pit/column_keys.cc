@@ -39,8 +39,8 @@ Result<void> CheckNoNulls(const arrow::Array& keys, const KeyColumn& column) {
 
 Result<std::shared_ptr<arrow::Array>> Integers(const std::shared_ptr<arrow::Array>& keys, const KeyColumn& column) {
   if (keys->type_id() == arrow::Type::INT64) return keys;
-  TM_ARROW(std::shared_ptr<arrow::Buffer> buffer,
-           arrow::AllocateBuffer(keys->length() * static_cast<std::int64_t>(sizeof(std::int64_t))));
+  TM_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
+           FromArrowResult(arrow::AllocateBuffer(keys->length() * static_cast<std::int64_t>(sizeof(std::int64_t)))));
   auto* out = reinterpret_cast<std::int64_t*>(buffer->mutable_data());
   std::int64_t beyond = -1;
   WithNumbers(*keys, [&](const auto& values) {
@@ -62,8 +62,8 @@ Result<std::shared_ptr<arrow::Array>> NarrowOffsets(const arrow::LargeBinaryArra
   const std::int64_t begin = keys.value_offset(0);
   const std::int64_t end = keys.value_offset(keys.length());
   if (end - begin > std::numeric_limits<std::int32_t>::max()) return Reinterpret(keys, arrow::large_binary());
-  TM_ARROW(std::shared_ptr<arrow::Buffer> offsets,
-           arrow::AllocateBuffer((keys.length() + 1) * static_cast<std::int64_t>(sizeof(std::int32_t))));
+  TM_ASSIGN(std::shared_ptr<arrow::Buffer> offsets,
+           FromArrowResult(arrow::AllocateBuffer((keys.length() + 1) * static_cast<std::int64_t>(sizeof(std::int32_t)))));
   auto* out = reinterpret_cast<std::int32_t*>(offsets->mutable_data());
   for (std::int64_t row = 0; row <= keys.length(); ++row) {
     out[row] = static_cast<std::int32_t>(keys.value_offset(row) - begin);
@@ -87,8 +87,8 @@ Result<std::shared_ptr<arrow::Array>> Bytes(const arrow::Array& keys) {
         for (std::int64_t row = 0; row < values.length(); ++row) ARROW_RETURN_NOT_OK(builder.Append(values.GetView(row)));
         return arrow::Status::OK();
       });
-      if (!filled.ok()) return std::unexpected(FromArrowStatus(filled));
-      TM_ARROW(auto large, builder.Finish());
+      if (!filled.ok()) return std::unexpected(FromStatus(filled));
+      TM_ASSIGN(auto large, FromArrowResult(builder.Finish()));
       return NarrowOffsets(static_cast<const arrow::LargeBinaryArray&>(*large));
     }
   }
@@ -114,7 +114,7 @@ Result<std::shared_ptr<arrow::Array>> CanonicalKey(const std::shared_ptr<arrow::
   TM_ASSIGN(auto keys, Plain(given));
   TM_TRY(CheckNoNulls(*keys, column));
   if (keys->type_id() == arrow::Type::NA) {  // without rows, or CheckNoNulls would have refused it
-    TM_ARROW(keys, arrow::MakeEmptyArray(ToArrow(type)));
+    TM_ASSIGN(keys, FromArrowResult(arrow::MakeEmptyArray(ToArrow(type))));
   }
   const arrow::Type::type id = keys->type_id();
   switch (type.kind) {

@@ -2,6 +2,7 @@
 #include <arrow/builder.h>
 #include <fmt/format.h>
 
+#include "model/name.h"
 #include "model/time.h"
 #include "pit/cast_internal.h"
 #include "pit/columns.h"
@@ -17,7 +18,7 @@ constexpr std::int64_t kDayMicros = 86'400'000'000;
 template <typename Convert, typename Describe>
 CastResult Converted(const arrow::Array& times, const Convert& convert, const Describe& describe) {
   auto allocated = arrow::AllocateBuffer(times.length() * static_cast<std::int64_t>(sizeof(std::int64_t)));
-  if (!allocated.ok()) return CastFail(FromArrowStatus(allocated.status()));
+  if (!allocated.ok()) return CastFail(FromStatus(allocated.status()));
   std::shared_ptr<arrow::Buffer> buffer = *std::move(allocated);
   auto* out = reinterpret_cast<std::int64_t*>(buffer->mutable_data());
   const bool has_nulls = times.null_count() > 0;
@@ -114,7 +115,7 @@ CastResult MicrosOf(const arrow::Array& given, bool* cut) {
       return Scaled<arrow::Date64Array>(times, 1'000);
     case arrow::Type::NA: {
       auto nulls = arrow::MakeArrayOfNull(arrow::int64(), times.length());
-      if (!nulls.ok()) return CastFail(FromArrowStatus(nulls.status()));
+      if (!nulls.ok()) return CastFail(FromStatus(nulls.status()));
       return *std::move(nulls);
     }
     default:
