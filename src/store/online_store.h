@@ -63,6 +63,10 @@ class OnlineStore {
   virtual Result<void> Scan(std::string_view prefix, const RowVisitor& visit) const = 0;
 
   virtual Result<OnlineStats> Stats() const = 0;
+
+  /// An opaque text that was given to this store when it was made and that no other has: what was noted of
+  /// another store's contents does not hold for this one.
+  virtual const std::string& identity() const = 0;
 };
 
 }  // namespace tidemark

@@ -1,0 +1,121 @@
+// Reads and checks entity rows.
+#include "engine/entity_rows.h"
+
+#include <arrow/util/byte_size.h>
+#include <fmt/format.h>
+
+#include "base/result.h"
+#include "model/name.h"
+#include "pit/arrow_status.h"
+#include "pit/columns.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::string_view kDefaultEventColumn = "event_timestamp";
+
+Result<std::shared_ptr<arrow::ChunkedArray>> FindColumn(const arrow::Table& block, const std::string& column) {
+  if (auto found = block.GetColumnByName(column)) return found;
+  const auto names = block.schema()->field_names();
+  return Fail(ErrorCode::kNotFound, fmt::format("the entity rows have no column '{}'{}; their columns are: {}", column,
+                                                Suggest(column, names), fmt::join(names, ", ")));
+}
+
+template <typename Convert>
+auto ConvertChunks(const arrow::ChunkedArray& column, std::int64_t first_row, const Convert& convert)
+    -> Result<std::shared_ptr<arrow::Array>> {
+  arrow::ArrayVector chunks = column.chunks();
+  if (chunks.empty()) {
+    TM_ASSIGN(auto none, FromArrowResult(arrow::MakeEmptyArray(column.type())));
+    chunks.push_back(std::move(none));
+  }
+  arrow::ArrayVector pieces;
+  for (const auto& chunk : chunks) {
+    TM_ASSIGN(auto piece, convert(chunk, first_row));
+    first_row += chunk->length();
+    pieces.push_back(std::move(piece));
+  }
+  if (pieces.size() == 1) return pieces.front();
+  return FromArrowResult(arrow::Concatenate(pieces));
+}
+
+}  // namespace
+
+Result<std::string> FindEventColumn(const arrow::Schema& schema, const std::string& wanted) {
+  const auto names = schema.field_names();
+  const std::string name = wanted.empty() ? std::string(kDefaultEventColumn) : wanted;
+  if (schema.GetFieldIndex(name) >= 0) return name;
+  if (!wanted.empty()) {
+    return Fail(ErrorCode::kNotFound, fmt::format("the entity rows have no column '{}'{}; their columns are: {}",
+                                                  wanted, Suggest(wanted, names), fmt::join(names, ", ")));
+  }
+  std::vector<std::string> timestamps;
+  for (const auto& field : schema.fields()) {
+    if (field->type()->id() == arrow::Type::TIMESTAMP) timestamps.push_back(field->name());
+  }
+  if (timestamps.size() == 1) return timestamps.front();
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("the entity rows need an event timestamp: no column is named '{}' and {} columns are "
+                          "timestamps ({}); name one with event_timestamp",
+                          kDefaultEventColumn, timestamps.size(), fmt::join(timestamps, ", ")));
+}
+
+Result<bool> EntityRowBlocks::Fill() {
+  while (rest_ == nullptr || rest_->num_rows() == 0) {
+    std::shared_ptr<arrow::RecordBatch> next;
+    TM_TRY_IN(FromArrowStatus(reader_->ReadNext(&next)), "entity rows");
+    if (next == nullptr) return false;
+    rest_ = std::move(next);
+  }
+  return true;
+}
+
+Result<std::int64_t> EntityRowBlocks::BytesPerRow() {
+  TM_ASSIGN(const bool more, Fill());
+  if (!more) return 0;
+  TM_ASSIGN(const std::int64_t bytes, FromArrowResult(arrow::util::ReferencedBufferSize(*rest_)));
+  return bytes / rest_->num_rows() + 1;
+}
+
+Result<std::shared_ptr<arrow::Table>> EntityRowBlocks::Next(std::int64_t rows_max) {
+  arrow::RecordBatchVector batches;
+  std::int64_t rows = 0;
+  while (rows < rows_max) {
+    TM_ASSIGN(const bool more, Fill());
+    if (!more) break;
+    const std::int64_t taken = std::min(rest_->num_rows(), rows_max - rows);
+    batches.push_back(rest_->Slice(0, taken));
+    rest_ = rest_->Slice(taken);
+    rows += taken;
+  }
+  if (rows == 0 && !first_) return nullptr;
+  first_ = false;
+  return FromArrowResult(arrow::Table::FromRecordBatches(reader_schema_, batches));
+}
+
+Result<std::shared_ptr<arrow::Array>> EntityKey(const arrow::Table& block, const std::string& column,
+                                                const JoinKey& key, std::int64_t first_row) {
+  TM_ASSIGN(const auto found, FindColumn(block, column));
+  auto keys = ConvertChunks(*found, first_row, [&](const std::shared_ptr<arrow::Array>& chunk, std::int64_t row) {
+    return CanonicalKey(chunk, *key.type, column, row);
+  });
+  if (!keys) return std::unexpected(std::move(keys).error().In("entity rows"));
+  return keys;
+}
+
+Result<std::shared_ptr<arrow::Int64Array>> EntityTimes(const arrow::Table& block, const std::string& column,
+                                                       std::int64_t first_row, bool* cut) {
+  TM_ASSIGN(const auto found, FindColumn(block, column));
+  const auto convert = [&](const std::shared_ptr<arrow::Array>& chunk,
+                           std::int64_t row) -> Result<std::shared_ptr<arrow::Array>> {
+    bool chunk_cut = false;
+    TM_ASSIGN(auto times, TimesToMicros(*chunk, column, row, &chunk_cut));
+    *cut = *cut || chunk_cut;
+    return times;
+  };
+  auto times = ConvertChunks(*found, first_row, convert);
+  if (!times) return std::unexpected(std::move(times).error().In("entity rows"));
+  return std::static_pointer_cast<arrow::Int64Array>(*times);
+}
+
+}  // namespace tidemark

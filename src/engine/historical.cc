@@ -1,0 +1,317 @@
+// A block of entity rows goes view by view through two passes over the view's source: keys and times through the
+// kernel, then the winners' values. The block is then put together and streamed out in chunks.
+#include "engine/historical.h"
+
+#include <arrow/builder.h>
+#include <arrow/table.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "base/parallel.h"
+#include "base/result.h"
+#include "engine/entity_rows.h"
+#include "engine/row_values.h"
+#include "pit/arrow_status.h"
+#include "pit/columns.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::int64_t kChunkRows = std::int64_t{1} << 17;
+constexpr std::int64_t kBlockRowsMax = (std::int64_t{1} << 31) - 2;  // the kernel's limit
+constexpr std::int64_t kBlockRowsMin = 10'000;
+constexpr std::int64_t kVariableWidthBytes = 48;  // guessed size of a text or nested value, for sizing blocks
+
+/// What the entity rows of one block get from one view.
+struct ViewAnswer {
+  RowValues values;              // index: for each entity row
+  std::vector<Status> statuses;  // of the row, before values are looked at; only with include_status
+};
+
+/// One view of the request, opened.
+struct OpenView {
+  const SelectedView* selected = nullptr;
+  std::unique_ptr<ViewSource> source;
+  std::vector<Fragment> fragments;
+  std::vector<Field> features;
+};
+
+std::int64_t WidthOf(const Field& field) {
+  switch (field.type.kind) {
+    case TypeKind::kBool:
+    case TypeKind::kInt32:
+    case TypeKind::kFloat32:
+    case TypeKind::kDate:
+      return 4;
+    case TypeKind::kInt64:
+    case TypeKind::kFloat64:
+    case TypeKind::kTimestamp:
+      return 8;
+    case TypeKind::kDecimal:
+      return 16;
+    default:
+      return kVariableWidthBytes;
+  }
+}
+
+/// Runs one view over one block.
+class ViewJoin {
+ public:
+  ViewJoin(const HistoricalRequest& request, const OpenView& view, const EntityGroups& groups)
+      : request_(request), view_(view), groups_(groups) {}
+
+  Result<ViewAnswer> Run() {
+    TM_ASSIGN(const std::vector<Winner> winners, FindWinners());
+    std::vector<RowLocation> locations(winners.size(), kNoRow);
+    ViewAnswer answer;
+    if (request_.include_status) answer.statuses.resize(winners.size());
+    for (std::size_t i = 0; i < winners.size(); ++i) {
+      if (winners[i].status == Status::kPresent) locations[i] = winners[i].location;
+      if (request_.include_status) answer.statuses[i] = winners[i].status;
+    }
+    TM_ASSIGN(answer.values, ReadRowValues(*view_.source, view_.fragments, locations,
+                                           {.features = view_.features,
+                                            .with_keys = false,
+                                            .threads = request_.threads,
+                                            .stop = request_.stop}));
+    return answer;
+  }
+
+ private:
+  /// Fragments in which a row can matter: some key of the entity rows, and not later than all of them. Where
+  /// statuses are not asked for, rows too old for any entity row can go too: they give null as no row does.
+  bool Matters(const Fragment& fragment) const {
+    if (const auto times = view_.source->EventTimes(fragment)) {
+      if (times->low_us > groups_.last_time_us()) return false;
+      const std::int64_t ttl_us = view_.source->view().definition.ttl_us;
+      std::int64_t oldest_us = 0;
+      if (!request_.include_status && ttl_us > 0 &&
+          !__builtin_sub_overflow(groups_.first_time_us(), ttl_us, &oldest_us) && times->high_us < oldest_us) {
+        return false;
+      }
+    }
+    return view_.source->MayContainKeys(fragment, groups_);
+  }
+
+  Result<std::vector<Winner>> FindWinners() {
+    std::vector<const Fragment*> fragments;
+    for (const Fragment& fragment : view_.fragments) {
+      if (Matters(fragment)) fragments.push_back(&fragment);
+    }
+    const std::size_t threads = std::max<std::size_t>(1, std::min(request_.threads, fragments.size()));
+    PointInTimeJoin join(groups_, {.known_by = request_.known_by,
+                                   .ttl_us = view_.source->view().definition.ttl_us,
+                                   .threads = threads});
+    const auto scan = [&](std::size_t i, std::size_t thread) {
+      return view_.source->ScanKeys(*fragments[i], [&](const FeatureRows& rows) -> Result<void> {
+        if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+        return join.Add(rows, thread);
+      });
+    };
+    TM_TRY(ParallelFor(fragments.size(), threads, request_.stop, scan));
+    return join.Finish();
+  }
+
+  const HistoricalRequest& request_;
+  const OpenView& view_;
+  const EntityGroups& groups_;
+};
+
+/// The statuses of one feature as text.
+Result<std::shared_ptr<arrow::Array>> StatusColumn(const arrow::Array& values, std::span<const Status> statuses) {
+  arrow::StringBuilder builder;
+  for (std::size_t i = 0; i < statuses.size(); ++i) {
+    const bool null_value = statuses[i] == Status::kPresent && values.IsNull(static_cast<std::int64_t>(i));
+    const Status status = null_value ? Status::kNullValue : statuses[i];
+    TM_TRY(FromArrowStatus(builder.Append(StatusName(status))));
+  }
+  return FromArrowResult(builder.Finish());
+}
+
+class HistoricalReader final : public arrow::RecordBatchReader {
+ public:
+  HistoricalReader(std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
+                   HistoricalRequest request, std::shared_ptr<Warnings> warnings)
+      : catalog_(std::move(catalog)),
+        request_(std::move(request)),
+        warnings_(std::move(warnings)),
+        blocks_(std::move(entity_rows)) {}
+
+  Result<void> Open(const SourceOpener& open) {
+    TM_ASSIGN(event_column_, FindEventColumn(*blocks_.schema(), request_.event_timestamp_column));
+    TM_TRY(MakeSchema());
+    for (const SelectedView& selected : request_.selection.views) {
+      OpenView view;
+      view.selected = &selected;
+      for (const SelectedFeature& feature : selected.features) view.features.push_back(feature.field);
+      TM_ASSIGN(view.source, ViewSource::Open(*selected.view, open));
+      TM_ASSIGN(view.fragments, view.source->Fragments());
+      if (request_.known_by.kind != KnownBy::Kind::kAll && !view.source->has_created()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("known_by needs to know when rows were created, and the source of view '{}' has no "
+                                "created_timestamp_column",
+                                selected.view->definition.name));
+      }
+      views_.push_back(std::move(view));
+    }
+    TM_TRY(SizeBlocks());
+    return NextBlock();
+  }
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    while (block_ != nullptr && chunk_begin_ >= block_->num_rows()) {
+      if (auto next = NextBlock(); !next) return ToStatus(next.error());
+    }
+    *batch = nullptr;
+    if (block_ == nullptr) return arrow::Status::OK();
+    auto chunk = MakeChunk();
+    if (!chunk) return ToStatus(chunk.error());
+    *batch = std::move(chunk).value();
+    return arrow::Status::OK();
+  }
+
+ private:
+  Result<void> MakeSchema() {
+    arrow::FieldVector fields = blocks_.schema()->fields();
+    std::map<std::string, bool> taken;
+    for (const auto& field : fields) taken[field->name()] = true;
+    const auto add = [&](const std::string& name, std::shared_ptr<arrow::DataType> type) -> Result<void> {
+      if (!taken.emplace(name, true).second) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("the entity rows have a column '{}' already, which is the name of a column asked for: "
+                                "drop or rename it, or ask for full_feature_names",
+                                name));
+      }
+      fields.push_back(arrow::field(name, std::move(type)));
+      return {};
+    };
+    for (const Selection::Column& column : request_.selection.columns) {
+      const SelectedFeature& feature = request_.selection.feature(column);
+      TM_TRY(add(feature.output_name, ToArrow(feature.field.type)));
+      if (request_.include_status) TM_TRY(add(feature.output_name + "__status", arrow::utf8()));
+    }
+    schema_ = arrow::schema(std::move(fields), blocks_.schema()->metadata());
+    return {};
+  }
+
+  /// How many entity rows fit into the memory that the request may use, all views' values included.
+  Result<void> SizeBlocks() {
+    if (request_.memory_bytes_max <= 0) return {};
+    TM_ASSIGN(std::int64_t row_bytes, blocks_.BytesPerRow());
+    // Keys and times, the groups, the kernel's state of each thread, the winners and their places.
+    row_bytes += 16 + 48 + 24 * static_cast<std::int64_t>(request_.threads) + 24 + 8;
+    for (const OpenView& view : views_) {
+      row_bytes += 5;
+      for (const Field& field : view.features) row_bytes += WidthOf(field) + 1;
+    }
+    block_rows_ = std::clamp(request_.memory_bytes_max / 2 / row_bytes, kBlockRowsMin, kBlockRowsMax);
+    return {};
+  }
+
+  Result<void> NextBlock() {
+    const std::int64_t done = block_ == nullptr ? 0 : block_->num_rows();
+    answers_.clear();
+    groups_.clear();
+    TM_ASSIGN(block_, blocks_.Next(block_rows_));
+    block_first_row_ += done;
+    chunk_begin_ = 0;
+    if (block_ == nullptr || block_->num_rows() == 0) return {};
+    bool cut = false;
+    TM_ASSIGN(times_, EntityTimes(*block_, event_column_, block_first_row_, &cut));
+    if (cut) warnings_->Add("entity rows: timestamps finer than a microsecond were cut to microseconds");
+    for (std::size_t i = 0; i < views_.size(); ++i) TM_TRY(AnswerView(i));
+    groups_.clear();
+    times_.reset();
+    return {};
+  }
+
+  Result<void> AnswerView(std::size_t i) {
+    const OpenView& view = views_[i];
+    const std::string& name = view.source->view().definition.name;
+    if (request_.progress) {
+      request_.progress("reading " + name, static_cast<std::int64_t>(i), static_cast<std::int64_t>(views_.size()));
+    }
+    TM_ASSIGN(const EntityGroups* groups, GroupsOf(view));
+    TM_ASSIGN(ViewAnswer answer, ViewJoin(request_, view, *groups).Run());
+    answers_.push_back(std::move(answer));
+    if (view.source->was_cut()) {
+      warnings_->Add(fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds", name));
+    }
+    return {};
+  }
+
+  /// Views that are looked up by the same columns share their groups.
+  Result<const EntityGroups*> GroupsOf(const OpenView& view) {
+    std::string id;
+    for (std::size_t i = 0; i < view.selected->key_columns.size(); ++i) {
+      id += fmt::format("{}\n{}\n", view.selected->key_columns[i], view.selected->view->join_keys[i].type->ToString());
+    }
+    if (const auto found = groups_.find(id); found != groups_.end()) return &found->second;
+    arrow::ArrayVector keys;
+    for (std::size_t i = 0; i < view.selected->key_columns.size(); ++i) {
+      TM_ASSIGN(auto key, EntityKey(*block_, view.selected->key_columns[i], view.selected->view->join_keys[i],
+                                    block_first_row_));
+      keys.push_back(std::move(key));
+    }
+    TM_ASSIGN(EntityGroups groups, EntityGroups::Make(keys, *times_));
+    return &groups_.emplace(std::move(id), std::move(groups)).first->second;
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> MakeChunk() {
+    const std::int64_t rows = std::min(kChunkRows, block_->num_rows() - chunk_begin_);
+    TM_ASSIGN(const auto passed, FromArrowResult(block_->Slice(chunk_begin_, rows)->CombineChunksToBatch()));
+    const std::size_t each = request_.include_status ? 2 : 1;
+    const auto& columns = request_.selection.columns;
+    arrow::ArrayVector made(columns.size() * each);
+    const auto make = [&](std::size_t i, std::size_t) -> Result<void> {
+      const ViewAnswer& answer = answers_[columns[i].view];
+      const auto begin = static_cast<std::size_t>(chunk_begin_);
+      const auto index = std::span(answer.values.index).subspan(begin, static_cast<std::size_t>(rows));
+      TM_ASSIGN(made[i * each], Gather(answer.values.features[columns[i].feature], index));
+      if (request_.include_status) {
+        const auto statuses = std::span(answer.statuses).subspan(begin, static_cast<std::size_t>(rows));
+        TM_ASSIGN(made[i * each + 1], StatusColumn(*made[i * each], statuses));
+      }
+      return {};
+    };
+    TM_TRY(ParallelFor(columns.size(), request_.threads, request_.stop, make));
+    arrow::ArrayVector all = passed->columns();
+    all.insert(all.end(), made.begin(), made.end());
+    chunk_begin_ += rows;
+    return arrow::RecordBatch::Make(schema_, rows, std::move(all));
+  }
+
+  const std::shared_ptr<const Catalog> catalog_;  // keeps what the selection points to
+  const HistoricalRequest request_;
+  const std::shared_ptr<Warnings> warnings_;
+  EntityRowBlocks blocks_;
+  std::string event_column_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::vector<OpenView> views_;
+  std::int64_t block_rows_ = kBlockRowsMax;
+
+  std::shared_ptr<arrow::Table> block_;  // null before the first and after the last
+  std::int64_t block_first_row_ = 0;     // its place in all entity rows
+  std::int64_t chunk_begin_ = 0;
+  std::shared_ptr<arrow::Int64Array> times_;
+  std::map<std::string, EntityGroups> groups_;
+  std::vector<ViewAnswer> answers_;  // one for each view
+};
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> GetHistorical(
+    std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
+    HistoricalRequest request, const SourceOpener& open, std::shared_ptr<Warnings> warnings) {
+  auto reader = std::make_shared<HistoricalReader>(std::move(catalog), std::move(entity_rows), std::move(request),
+                                                   std::move(warnings));
+  TM_TRY(reader->Open(open));
+  return reader;
+}
+
+}  // namespace tidemark

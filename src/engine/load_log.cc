@@ -1,0 +1,104 @@
+// Ranges and the JSON form of the load log.
+#include "engine/load_log.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/result.h"
+
+namespace tidemark {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json RangeToJson(const TimeRange& range) { return Json::array({range.start_us, range.end_us}); }
+
+TimeRange RangeFromJson(const Json& json) {
+  return {json.at(0).get<std::int64_t>(), json.at(1).get<std::int64_t>()};
+}
+
+LoadedFile FileFromJson(const Json& json) {
+  LoadedFile file;
+  file.file = {json.at("path").get<std::string>(), json.at("id").get<std::string>(),
+               json.at("size").get<std::int64_t>(), json.at("mtime_ns").get<std::int64_t>()};
+  for (const Json& range : json.at("ranges")) file.ranges.push_back(RangeFromJson(range));
+  return file;
+}
+
+}  // namespace
+
+std::optional<TimeRange> Uncovered(TimeRange wanted, const std::vector<TimeRange>& loaded) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+  for (const TimeRange& range : loaded) {  // sorted and apart: one covers an edge or none does
+    if (range.start_us <= wanted.start_us && range.end_us >= wanted.start_us) {
+      if (range.end_us == kMax || range.end_us >= wanted.end_us) return std::nullopt;
+      wanted.start_us = range.end_us + 1;
+    }
+    if (range.start_us <= wanted.end_us && range.end_us >= wanted.end_us && range.start_us > wanted.start_us) {
+      if (range.start_us == kMin) return std::nullopt;
+      wanted.end_us = range.start_us - 1;
+    }
+  }
+  return wanted;
+}
+
+std::vector<TimeRange> Merged(std::vector<TimeRange> loaded, TimeRange range) {
+  loaded.push_back(range);
+  std::ranges::sort(loaded, {}, &TimeRange::start_us);
+  std::vector<TimeRange> merged;
+  for (const TimeRange& next : loaded) {
+    const bool touches = !merged.empty() && (merged.back().end_us == std::numeric_limits<std::int64_t>::max() ||
+                                             next.start_us <= merged.back().end_us + 1);
+    if (touches) {
+      merged.back().end_us = std::max(merged.back().end_us, next.end_us);
+    } else {
+      merged.push_back(next);
+    }
+  }
+  return merged;
+}
+
+const LoadedFile* LoadLog::Unchanged(const SourceFile& file) const {
+  const auto found = std::ranges::find(files, file, &LoadedFile::file);
+  return found == files.end() ? nullptr : &*found;
+}
+
+std::string ToJson(const LoadLog& log) {
+  Json files = Json::array();
+  for (const LoadedFile& file : log.files) {
+    Json ranges = Json::array();
+    for (const TimeRange& range : file.ranges) ranges.push_back(RangeToJson(range));
+    files.push_back({{"path", file.file.path},
+                     {"id", file.file.id},
+                     {"size", file.file.size},
+                     {"mtime_ns", file.file.mtime_ns},
+                     {"ranges", std::move(ranges)}});
+  }
+  return Json{{"definition", log.definition},     {"online_store", log.online_store},
+              {"loaded_at_us", log.loaded_at_us}, {"rows_written", log.rows_written},
+              {"last", RangeToJson(log.last)},    {"newest_event_us", log.newest_event_us},
+              {"files", std::move(files)}}
+      .dump();
+}
+
+Result<LoadLog> LoadLogFromJson(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    LoadLog log;
+    log.definition = json.at("definition").get<std::string>();
+    log.online_store = json.at("online_store").get<std::string>();
+    log.loaded_at_us = json.at("loaded_at_us").get<std::int64_t>();
+    log.rows_written = json.at("rows_written").get<std::int64_t>();
+    log.last = RangeFromJson(json.at("last"));
+    log.newest_event_us = json.at("newest_event_us").get<std::int64_t>();
+    for (const Json& file : json.at("files")) log.files.push_back(FileFromJson(file));
+    return log;
+  } catch (const Json::exception& error) {
+    return Fail(ErrorCode::kCorruption, std::string("the registry's note on what was loaded cannot be read: ") +
+                                            error.what());
+  }
+}
+
+}  // namespace tidemark

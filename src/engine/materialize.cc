@@ -1,0 +1,288 @@
+// A view is loaded in two passes: keys and times are reduced to one winner per key, then the winners' values are
+// read, packed in key order on one thread, and merged into the online store on another.
+#include "engine/materialize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <mutex>
+
+#include "base/parallel.h"
+#include "base/result.h"
+#include "engine/handoff.h"
+#include "engine/online_rows.h"
+#include "engine/row_values.h"
+#include "model/definition_json.h"
+#include "model/time.h"
+#include "pit/latest_per_key.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::size_t kMergeRows = 50'000;
+constexpr std::size_t kMergeBytes = std::size_t{32} << 20;
+constexpr std::size_t kBatchesAhead = 2;
+constexpr std::size_t kSliceRowsMax = 4'000'000;  // winners whose values are held at a time
+constexpr std::uint32_t kPartsMax = 1024;
+
+using Seconds = std::chrono::duration<double>;
+using SteadyClock = std::chrono::steady_clock;
+
+/// What the stored rows of a view depend on besides its files.
+std::string DefinitionOf(const CatalogView& view) {
+  FeatureView bare = view.definition;
+  bare.ttl_us = 0;  // applied at read
+  bare.metadata = {};
+  std::string keys;
+  for (const JoinKey& key : view.join_keys) keys += fmt::format("{}:{},", key.name, key.type->ToString());
+  return fmt::format("{} {}", keys, ToJson(bare));
+}
+
+class Loading {
+ public:
+  Loading(const CatalogView& view, const MaterializeRequest& request, OnlineStore& online, Registry& registry,
+          const Clock& clock)
+      : view_(view), request_(request), online_(online), registry_(registry), now_us_(clock.now_us()) {}
+
+  Result<MaterializedView> Run(const SourceOpener& open) {
+    const auto begin = SteadyClock::now();
+    TM_TRY(CheckRange());
+    TM_ASSIGN(source_, ViewSource::Open(view_, open));
+    TM_TRY(ReadLog());
+    PlanFiles();
+    TM_TRY(PlanFragments());
+    TM_TRY(LoadParts());
+    TM_TRY(online_.Sync());
+    TM_TRY(WriteLog());
+    if (source_->was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
+    report_.rows_read = rows_read_.load();
+    report_.seconds = Seconds(SteadyClock::now() - begin).count();
+    return std::move(report_);
+  }
+
+ private:
+  Result<void> CheckRange() {
+    range_.start_us = request_.start_us.value_or(std::numeric_limits<std::int64_t>::min());
+    range_.end_us = request_.end_us;
+    if (range_.start_us > range_.end_us) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the start {} is after the end {}", FormatTimestampUs(range_.start_us),
+                              FormatTimestampUs(range_.end_us)));
+    }
+    if (range_.end_us > now_us_) {
+      report_.warnings.push_back(fmt::format("rows after now are left for when they are due: {} was taken for the end",
+                                             FormatTimestampUs(now_us_)));
+      range_.end_us = now_us_;
+    }
+    return {};
+  }
+
+  Result<void> ReadLog() {
+    TM_ASSIGN(const auto note, registry_.GetNote(view_.id, kLoadLogNote));
+    const std::string definition = DefinitionOf(view_);
+    if (note) {
+      TM_ASSIGN(log_, LoadLogFromJson(*note));
+    }
+    if (log_.definition == definition && log_.online_store == online_.identity()) return {};
+    log_ = {};
+    log_.definition = definition;
+    log_.online_store = online_.identity();
+    return {};
+  }
+
+  /// Which times of which file are to be read. From the first new or changed file on, everything is.
+  void PlanFiles() {
+    const auto& files = source_->source().files();
+    bool all_again = false;
+    for (const SourceFile& file : files) {
+      const LoadedFile* loaded = log_.Unchanged(file);
+      all_again = all_again || loaded == nullptr;
+      wanted_.push_back(all_again ? std::optional(range_) : Uncovered(range_, loaded->ranges));
+      ++(wanted_.back() ? report_.files_read : report_.files_skipped);
+    }
+    for (const LoadedFile& loaded : log_.files) {
+      const bool there = std::ranges::find(files, loaded.file.path, &SourceFile::path) != files.end();
+      if (!there) {
+        report_.warnings.push_back(
+            fmt::format("file '{}' was loaded before and is gone; its rows stay in the online store", loaded.file.path));
+      }
+    }
+  }
+
+  Result<void> PlanFragments() {
+    TM_ASSIGN(fragments_, source_->Fragments());
+    for (const Fragment& fragment : fragments_) {
+      const auto& wanted = wanted_[fragment.file];
+      if (!wanted) continue;
+      const auto times = source_->EventTimes(fragment);
+      if (times && (times->low_us > wanted->end_us || times->high_us < wanted->start_us)) continue;
+      scanned_.push_back(&fragment);
+      scan_range_.start_us = std::min(scan_range_.start_us, wanted->start_us);
+      scan_range_.end_us = std::max(scan_range_.end_us, wanted->end_us);
+    }
+    return {};
+  }
+
+  bool OverBudget(const LatestPerKey& latest) const {
+    return request_.memory_bytes_max > 0 && latest.memory_bytes() > request_.memory_bytes_max / 3;
+  }
+
+  /// All keys in one part, or in as many as memory needs: a part that outgrows it starts anew as smaller ones.
+  Result<void> LoadParts() {
+    std::uint32_t parts = 1;
+    for (std::uint32_t part = 0; part < parts && !scanned_.empty();) {
+      LatestPerKey latest({.start_us = scan_range_.start_us,
+                           .end_us = scan_range_.end_us,
+                           .part = part,
+                           .parts = parts,
+                           .threads = request_.threads});
+      TM_ASSIGN(const bool fits, Reduce(latest, part == 0 && parts < kPartsMax));
+      if (!fits) {
+        parts *= 4;
+        rows_read_ = 0;
+        continue;
+      }
+      TM_TRY(LoadRows(latest.Finish()));
+      ++part;
+    }
+    return {};
+  }
+
+  /// False if it stopped because memory ran over (`may_stop`).
+  Result<bool> Reduce(LatestPerKey& latest, bool may_stop) {
+    std::atomic<bool> over{false};
+    std::atomic<std::int64_t> done{0};
+    const auto scan = [&](std::size_t i, std::size_t thread) -> Result<void> {
+      if (over.load()) return {};
+      TM_TRY(source_->ScanKeys(*scanned_[i], [&](const FeatureRows& rows) -> Result<void> {
+        if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+        if (over.load()) return {};
+        rows_read_.fetch_add(rows.event->length(), std::memory_order_relaxed);
+        TM_TRY(latest.Add(rows, thread));
+        if (may_stop && OverBudget(latest)) over.store(true);
+        return {};
+      }));
+      Report("reading", done.fetch_add(1) + 1, static_cast<std::int64_t>(scanned_.size()));
+      return {};
+    };
+    TM_TRY(ParallelFor(scanned_.size(), request_.threads, request_.stop, scan));
+    return !over.load();
+  }
+
+  std::size_t SliceRows() const {
+    if (request_.memory_bytes_max <= 0) return kSliceRowsMax;
+    const std::size_t row_bytes = 64 + 24 * (view_.join_keys.size() + view_.definition.fields.size());
+    const std::size_t fitting = static_cast<std::size_t>(request_.memory_bytes_max) / 3 / row_bytes;
+    return std::clamp<std::size_t>(fitting, 10'000, kSliceRowsMax);
+  }
+
+  /// Reads, packs and merges the winners, which come in key order.
+  Result<void> LoadRows(const std::vector<LatestRow>& latest) {
+    for (std::size_t begin = 0; begin < latest.size(); begin += SliceRows()) {
+      const auto slice = std::span(latest).subspan(begin, std::min(SliceRows(), latest.size() - begin));
+      std::vector<RowLocation> locations;
+      locations.reserve(slice.size());
+      for (const LatestRow& row : slice) {
+        locations.push_back(row.location);
+        newest_us_ = std::max(newest_us_, row.order.event.us);
+      }
+      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, locations,
+                                                      {.features = view_.definition.fields,
+                                                       .with_keys = true,
+                                                       .threads = request_.threads,
+                                                       .stop = request_.stop}));
+      TM_TRY(PutRows(slice, values, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(latest.size())));
+    }
+    return {};
+  }
+
+  Result<void> PutRows(std::span<const LatestRow> rows, const RowValues& values, std::int64_t done,
+                       std::int64_t total) {
+    const auto begin = SteadyClock::now();
+    Handoff<std::unique_ptr<OnlineBatch>> packed(kBatchesAhead);
+    const PackedLayout layout = CurrentLayout(view_);
+    const auto pack = [&]() -> Result<void> {
+      std::size_t next = 0;
+      while (next < rows.size()) {
+        auto batch = std::make_unique<OnlineBatch>(layout, view_.id, values.keys, values.features);
+        for (; next < rows.size() && batch->size() < kMergeRows && batch->bytes() < kMergeBytes; ++next) {
+          batch->Add(values.index[next], HeaderOf(rows[next]));
+        }
+        if (!packed.Put(std::move(batch))) return {};
+      }
+      return {};
+    };
+    const auto put = [&](std::unique_ptr<OnlineBatch> batch) -> Result<void> {
+      if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+      TM_ASSIGN(const MergeCounts counts, batch->Merge(online_, false));
+      report_.rows_written += counts.written;
+      done += counts.written + counts.kept;
+      Report("writing", done, total);
+      return {};
+    };
+    TM_TRY(packed.Run(pack, put));
+    report_.put_seconds += Seconds(SteadyClock::now() - begin).count();
+    return {};
+  }
+
+  PackedHeader HeaderOf(const LatestRow& row) const {
+    PackedHeader header;
+    header.order = {row.order.event, row.order.created, now_us_, 0};
+    header.is_deleted = row.is_deleted;
+    header.expires_at_us = row.expires_at_us;
+    header.schema_version = static_cast<std::uint32_t>(view_.version);
+    return header;
+  }
+
+  Result<void> WriteLog() {
+    const auto& files = source_->source().files();
+    std::vector<LoadedFile> loaded;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const LoadedFile* before = log_.Unchanged(files[i]);
+      loaded.push_back({files[i], Merged(before == nullptr ? std::vector<TimeRange>{} : before->ranges, range_)});
+    }
+    log_.files = std::move(loaded);
+    log_.loaded_at_us = now_us_;
+    log_.rows_written = report_.rows_written;
+    log_.last = range_;
+    log_.newest_event_us = std::max(log_.newest_event_us, newest_us_);
+    return registry_.PutNote(view_.id, kLoadLogNote, ToJson(log_));
+  }
+
+  void Report(std::string_view step, std::int64_t done, std::int64_t total) {
+    if (!request_.progress) return;
+    const std::lock_guard lock(progress_mutex_);
+    request_.progress(fmt::format("{} {}", step, view_.definition.name), done, total);
+  }
+
+  const CatalogView& view_;
+  const MaterializeRequest& request_;
+  OnlineStore& online_;
+  Registry& registry_;
+  const std::int64_t now_us_;
+  TimeRange range_;
+  LoadLog log_;
+  std::unique_ptr<ViewSource> source_;
+  std::vector<std::optional<TimeRange>> wanted_;  // for each file
+  std::vector<Fragment> fragments_;               // all of the source's
+  std::vector<const Fragment*> scanned_;          // those that are read
+  TimeRange scan_range_{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()};
+  std::atomic<std::int64_t> rows_read_{0};
+  std::int64_t newest_us_ = 0;
+  std::mutex progress_mutex_;
+  MaterializedView report_;
+};
+
+}  // namespace
+
+Result<MaterializedView> Materialize(const CatalogView& view, const MaterializeRequest& request,
+                                     const SourceOpener& open, OnlineStore& online, Registry& registry,
+                                     const Clock& clock) {
+  return Loading(view, request, online, registry, clock).Run(open);
+}
+
+}  // namespace tidemark

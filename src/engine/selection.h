@@ -1,0 +1,50 @@
+// What a request asks for, resolved against the catalog: which features of which views, under which names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/catalog.h"
+#include "model/definition.h"
+
+namespace tidemark {
+
+/// One feature of a view and the column it comes out as.
+struct SelectedFeature {
+  Field field;
+  std::string output_name;
+};
+
+/// One view of a request.
+struct SelectedView {
+  const CatalogView* view = nullptr;    // owned by the catalog that the selection was resolved against
+  std::string alias;                    // its name in output names and messages
+  std::vector<std::string> key_columns;  // of the entity rows, one for each of view->join_keys
+  std::vector<SelectedFeature> features;
+};
+
+/// Views and features in the order asked. `columns` lists each output column as (view index, feature index):
+/// the order asked need not be grouped by view.
+struct Selection {
+  struct Column {
+    std::size_t view = 0;
+    std::size_t feature = 0;
+  };
+  std::vector<SelectedView> views;
+  std::vector<Column> columns;
+
+  const SelectedFeature& feature(const Column& column) const {
+    return views[column.view].features[column.feature];
+  }
+};
+
+/// Turns `view:feature` and `view` references into what a feature service would list.
+Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::string>& features);
+
+/// kNotFound for an unknown view or feature (with the nearest name), kInvalidArgument for an empty request, a
+/// join key map that names no join key, and two features that would get one output name, showing both.
+Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,
+                          bool full_feature_names);
+
+}  // namespace tidemark

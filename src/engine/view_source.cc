@@ -1,0 +1,159 @@
+// Reads a view's source through the column forms of pit/columns.h, and says where an error happened.
+#include "engine/view_source.h"
+
+#include <fmt/format.h>
+
+#include "base/result.h"
+#include "model/name.h"
+#include "pit/columns.h"
+
+namespace tidemark {
+namespace {
+
+constexpr RowLocation kRowMask = (RowLocation{1} << 40) - 1;
+
+const ColumnRange* FindRange(const Fragment& fragment, std::string_view column) {
+  for (const ColumnRange& range : fragment.ranges) {
+    if (range.column == column) return &range;
+  }
+  return nullptr;
+}
+
+/// The place of a fragment's first row in its file.
+std::int64_t FirstRow(const Fragment& fragment) {
+  return static_cast<std::int64_t>(fragment.first_location & kRowMask);
+}
+
+/// CastColumn for rows picked out of a file: an error names the row of the file, not that of the pick.
+Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Array>& column, const Field& field,
+                                                std::span<const std::int64_t> rows, std::int64_t first_row) {
+  auto cast = CastColumn(column, field.type, field.name, 0);
+  for (std::size_t i = 0; !cast && i < rows.size(); ++i) {
+    auto one = CastColumn(column->Slice(static_cast<std::int64_t>(i), 1), field.type, field.name, first_row + rows[i]);
+    if (!one) return one;
+  }
+  return cast;
+}
+
+}  // namespace
+
+ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
+    : view_(view), source_(std::move(source)) {
+  for (const JoinKey& key : view_.join_keys) key_columns_.push_back(key.name);
+  scan_columns_ = key_columns_;
+  scan_columns_.push_back(view_.definition.source->timestamp_field);
+  if (has_created()) scan_columns_.push_back(view_.definition.source->created_timestamp_column);
+}
+
+Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, const SourceOpener& open) {
+  const std::string place = fmt::format("view {}", view.definition.name);
+  if (!view.definition.source) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("view '{}' has no source to read rows from", view.definition.name));
+  }
+  auto source = open(view.definition);
+  if (!source) return std::unexpected(std::move(source).error().In(place));
+  std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));
+  TM_TRY_IN(opened->CheckColumns(), place);
+  return opened;
+}
+
+Result<void> ViewSource::CheckColumns() const {
+  const arrow::Schema& schema = *source_->schema();
+  for (const std::string& column : scan_columns_) {
+    if (schema.GetFieldIndex(column) >= 0) continue;
+    return Fail(ErrorCode::kNotFound, fmt::format("the source '{}' has no column '{}'{}; its columns are: {}",
+                                                  view_.definition.source->path, column,
+                                                  Suggest(column, schema.field_names()),
+                                                  fmt::join(schema.field_names(), ", ")));
+  }
+  return {};
+}
+
+std::string ViewSource::Place(const Fragment& fragment) const {
+  return fmt::format("view {}: {}", view_.definition.name, source_->files()[fragment.file].path);
+}
+
+Result<std::vector<Fragment>> ViewSource::Fragments() const {
+  auto fragments = source_->Fragments(scan_columns_);
+  if (!fragments) return std::unexpected(std::move(fragments).error().In("view " + view_.definition.name));
+  return fragments;
+}
+
+std::optional<ViewSource::EventRange> ViewSource::EventTimes(const Fragment& fragment) const {
+  const ColumnRange* range = FindRange(fragment, view_.definition.source->timestamp_field);
+  if (range == nullptr || !std::holds_alternative<std::int64_t>(range->low)) return std::nullopt;
+  return EventRange{std::get<std::int64_t>(range->low), std::get<std::int64_t>(range->high)};
+}
+
+bool ViewSource::MayContainKeys(const Fragment& fragment, const EntityGroups& groups) const {
+  if (key_columns_.empty()) return true;
+  const ColumnRange* range = FindRange(fragment, key_columns_.front());
+  if (range == nullptr) return true;
+  if (const auto* low = std::get_if<std::int64_t>(&range->low)) {
+    return groups.MayContainKey(*low, std::get<std::int64_t>(range->high));
+  }
+  return groups.MayContainKey(std::get<std::string>(range->low), std::get<std::string>(range->high));
+}
+
+Result<FeatureRows> ViewSource::ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
+                                              std::int64_t first_row) const {
+  // Errors name the row of the file, which is what a user can look up.
+  const std::int64_t row_in_file = FirstRow(fragment) + first_row;
+  FeatureRows rows;
+  rows.first_location = fragment.first_location + static_cast<RowLocation>(first_row);
+  int column = 0;
+  for (const JoinKey& key : view_.join_keys) {
+    TM_ASSIGN(auto canonical, CanonicalKey(batch.column(column++), *key.type, key.name, row_in_file));
+    rows.keys.push_back(std::move(canonical));
+  }
+  const FileSource& definition = *view_.definition.source;
+  bool cut = false;
+  TM_ASSIGN(rows.event, TimesToMicros(*batch.column(column++), definition.timestamp_field, row_in_file, &cut));
+  if (has_created()) {
+    TM_ASSIGN(rows.created, TimesToMicros(*batch.column(column++), definition.created_timestamp_column, row_in_file,
+                                          &cut));
+  }
+  if (cut) was_cut_.store(true, std::memory_order_relaxed);
+  return rows;
+}
+
+Result<void> ViewSource::ScanKeys(const Fragment& fragment,
+                                  const std::function<Result<void>(const FeatureRows&)>& sink) const {
+  const auto take = [&](const arrow::RecordBatch& batch, std::int64_t first_row) -> Result<void> {
+    TM_ASSIGN(const FeatureRows rows, ToFeatureRows(fragment, batch, first_row));
+    return sink(rows);
+  };
+  TM_TRY_IN(source_->Scan(fragment, scan_columns_, take), Place(fragment));
+  return {};
+}
+
+Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment, const std::vector<Field>& features,
+                                                    std::span<const std::int64_t> rows) const {
+  std::vector<std::string> names;
+  for (const Field& feature : features) names.push_back(feature.name);
+  auto batch = source_->Take(fragment, names, rows);
+  if (!batch) return std::unexpected(std::move(batch).error().In(Place(fragment)));
+  arrow::ArrayVector columns;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    auto column = CastTaken((*batch)->column(static_cast<int>(i)), features[i], rows, FirstRow(fragment));
+    if (!column) return std::unexpected(std::move(column).error().In(Place(fragment)));
+    columns.push_back(std::move(column).value());
+  }
+  return columns;
+}
+
+Result<arrow::ArrayVector> ViewSource::TakeKeys(const Fragment& fragment, std::span<const std::int64_t> rows) const {
+  if (key_columns_.empty()) return arrow::ArrayVector{};
+  auto batch = source_->Take(fragment, key_columns_, rows);
+  if (!batch) return std::unexpected(std::move(batch).error().In(Place(fragment)));
+  arrow::ArrayVector columns;
+  for (std::size_t i = 0; i < key_columns_.size(); ++i) {
+    TM_ASSIGN(auto column, CanonicalKey((*batch)->column(static_cast<int>(i)), *view_.join_keys[i].type,
+                                        key_columns_[i], 0));
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+}  // namespace tidemark

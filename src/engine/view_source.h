@@ -1,0 +1,69 @@
+// A view's source as the kernel wants it: keys and times in their canonical forms, features in declared types.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/catalog.h"
+#include "pit/point_in_time_join.h"
+#include "store/source.h"
+
+namespace tidemark {
+
+/// Opens the source that a definition names; given by the wiring, so that no adapter is seen here.
+using SourceOpener = std::function<Result<std::unique_ptr<Source>>(const FeatureView& view)>;
+
+/// The source of one view, opened at one moment. Thread safe. Errors name the view and the file.
+class ViewSource {
+ public:
+  /// `view` must outlive this.
+  static Result<std::unique_ptr<ViewSource>> Open(const CatalogView& view, const SourceOpener& open);
+
+  const CatalogView& view() const { return view_; }
+  const Source& source() const { return *source_; }
+  bool has_created() const { return !view_.definition.source->created_timestamp_column.empty(); }
+
+  /// Every fragment, with the ranges of key and event time columns.
+  Result<std::vector<Fragment>> Fragments() const;
+
+  /// The range of event times of a fragment, if it states one.
+  struct EventRange {
+    std::int64_t low_us;
+    std::int64_t high_us;
+  };
+  std::optional<EventRange> EventTimes(const Fragment& fragment) const;
+  /// False only if no key among `groups` can be in the fragment.
+  bool MayContainKeys(const Fragment& fragment, const EntityGroups& groups) const;
+
+  /// Hands over the keys and times of a fragment's rows, batch by batch.
+  Result<void> ScanKeys(const Fragment& fragment, const std::function<Result<void>(const FeatureRows&)>& sink) const;
+
+  /// Features of the fragment's rows `rows` (ascending, from the start of the fragment), in the declared types.
+  Result<arrow::ArrayVector> TakeFeatures(const Fragment& fragment, const std::vector<Field>& features,
+                                          std::span<const std::int64_t> rows) const;
+
+  /// Join keys of those rows, in canonical form and the order of view().join_keys.
+  Result<arrow::ArrayVector> TakeKeys(const Fragment& fragment, std::span<const std::int64_t> rows) const;
+
+  /// True once a timestamp finer than a microsecond was cut.
+  bool was_cut() const { return was_cut_.load(std::memory_order_relaxed); }
+
+  /// "view x: file y".
+  std::string Place(const Fragment& fragment) const;
+
+ private:
+  ViewSource(const CatalogView& view, std::unique_ptr<Source> source);
+  Result<void> CheckColumns() const;
+  Result<FeatureRows> ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
+                                    std::int64_t first_row) const;
+
+  const CatalogView& view_;
+  std::unique_ptr<Source> source_;
+  std::vector<std::string> key_columns_;   // join keys
+  std::vector<std::string> scan_columns_;  // join keys, event time, created time if any
+  mutable std::atomic<bool> was_cut_{false};
+};
+
+}  // namespace tidemark
