@@ -65,6 +65,7 @@ struct EntityRows {
 
 struct HistoricalOptions {
   std::vector<std::string> features;    // "view:feature" or "view"; or else
+  std::string selection;                // the same as a JSON array, as a service lists its features; or else
   std::string service;                  // the name of a feature service
   std::string event_timestamp_column;   // empty: "event_timestamp", or else the only timestamp column
   bool full_feature_names = false;      // view__feature
@@ -107,6 +108,7 @@ struct OnlineWriteReport {
 
 struct OnlineOptions {
   std::vector<std::string> features;  // "view:feature" or "view"; or else
+  std::string selection;              // the same as a JSON array, as a service lists its features; or else
   std::string service;
   bool full_feature_names = false;
 };

@@ -50,15 +50,15 @@ class RetrievalJob:
         import pyarrow as pa
 
         with ProgressBar() as bar:
-            reader = pa.RecordBatchReader.from_stream(self._start(bar))
-            # Batch by batch and not read_all(), so that Ctrl-C is heard in between.
-            return pa.Table.from_batches(list(reader), reader.schema)
+            stream = self._start(bar)
+            return pa.Table.from_batches(list(_batches(stream)), pa.schema(stream))
 
     def to_arrow_stream(self) -> pa.RecordBatchReader:
         """The same as a stream of batches, which need not fit in memory together."""
         import pyarrow as pa
 
-        return pa.RecordBatchReader.from_stream(self._start(None))
+        stream = self._start(None)
+        return pa.RecordBatchReader.from_batches(pa.schema(stream), _batches(stream))
 
     def to_df(self) -> pd.DataFrame:
         """A pandas frame; integers with missing values are `Int64`, bools `boolean`."""
@@ -77,10 +77,11 @@ class RetrievalJob:
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The Arrow stream, so that the job itself goes wherever a table does."""
-        return self._start(None).__arrow_c_stream__(requested_schema)
+        capsule: object = self.to_arrow_stream().__arrow_c_stream__(requested_schema)
+        return capsule
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return iter(self.to_arrow_stream())
+        return _batches(self._start(None))
 
     def _take_rows(self) -> ArrowStream | str:
         if self._spent:
@@ -120,3 +121,11 @@ class RetrievalJob:
     to_polars_async = async_twin(to_polars)
     to_parquet_async = async_twin(to_parquet)
     to_csv_async = async_twin(to_csv)
+
+
+def _batches(stream: ResultStream) -> Iterator[pa.RecordBatch]:
+    """The batches of a training set; its errors come as they are, not as pyarrow's."""
+    import pyarrow as pa
+
+    while (batch := stream.next()) is not None:
+        yield pa.record_batch(batch)
