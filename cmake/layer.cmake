@@ -100,3 +100,24 @@ function(tidemark_layer_tests name arrow deps tests)
     DISCOVERY_MODE PRE_TEST
     PROPERTIES LABELS ${name} TIMEOUT 300)
 endfunction()
+
+# tidemark_headers: compiles every header on its own, without any precompiled one. Built by `make check`, not by default.
+function(tidemark_check_headers)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "src/*.h" "include/*.h")
+  set(alone "")
+  foreach(header IN LISTS headers)
+    string(REGEX REPLACE "^(src|include)/" "" included "${header}")
+    string(MAKE_C_IDENTIFIER "${header}" name)
+    file(CONFIGURE OUTPUT "headers/${name}.cc" CONTENT "#include \"${included}\"  // IWYU pragma: keep\n")
+    list(APPEND alone "${PROJECT_BINARY_DIR}/headers/${name}.cc")
+  endforeach()
+  if(NOT alone OR NOT TIDEMARK_TESTS)
+    return()
+  endif()
+  add_library(tidemark_headers OBJECT EXCLUDE_FROM_ALL ${alone})
+  tidemark_layer_target(tidemark_headers "" "")
+  target_compile_options(tidemark_headers PRIVATE -O0 -g0)
+  target_link_libraries(
+    tidemark_headers PRIVATE Arrow::parquet Arrow::dataset dep::sqlite3 dep::lmdb dep::yaml_cpp dep::json dep::fmt
+                             dep::xxhash dep::cli11 dep::gtest)
+endfunction()

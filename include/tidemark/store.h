@@ -65,8 +65,8 @@ struct EntityRows {
 
 struct HistoricalOptions {
   std::vector<std::string> features;    // "view:feature" or "view"; or else
-  std::string selection;                // the same as a JSON array, as a service lists its features; or else
-  std::string service;                  // the name of a feature service
+  std::string service;                  // the name of a feature service; or else
+  std::string selection;                // JSON: a list as a feature service's "features"
   std::string event_timestamp_column;   // empty: "event_timestamp", or else the only timestamp column
   bool full_feature_names = false;      // view__feature
   bool include_status = false;          // a column <feature>__status behind each feature
@@ -108,8 +108,8 @@ struct OnlineWriteReport {
 
 struct OnlineOptions {
   std::vector<std::string> features;  // "view:feature" or "view"; or else
-  std::string selection;              // the same as a JSON array, as a service lists its features; or else
-  std::string service;
+  std::string service;                // or else
+  std::string selection;              // JSON: a list as a feature service's "features"
   bool full_feature_names = false;
 };
 

@@ -210,7 +210,7 @@ class Loading {
       while (next < rows.size()) {
         auto batch = std::make_unique<OnlineBatch>(layout, view_.id, values.keys, values.features);
         for (; next < rows.size() && batch->size() < kMergeRows && batch->bytes() < kMergeBytes; ++next) {
-          batch->Add(values.index[next], HeaderOf(rows[next]));
+          TM_TRY(batch->Add(values.index[next], HeaderOf(rows[next])));
         }
         if (!packed.Put(std::move(batch))) return {};
       }

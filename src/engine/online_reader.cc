@@ -192,13 +192,8 @@ class Reader final : public OnlineReader {
     out.key_bytes.clear();
     out.key_ends.clear();
     for (std::size_t row = 0; row < out.rows; ++row) {
-      const std::size_t begin = out.key_bytes.size();
       out.key_bytes += view.prefix;
       for (const std::size_t key : view.keys) AppendKey(keys[key], row, out.key_bytes);
-      if (out.key_bytes.size() - begin > kOnlineKeyBytesMax) {
-        const std::string stored = StoredKey(std::string_view(out.key_bytes).substr(begin));
-        out.key_bytes.replace(begin, std::string::npos, stored);
-      }
       out.key_ends.push_back(out.key_bytes.size());
     }
     out.keys.clear();

@@ -2,6 +2,7 @@
 #include "engine/online_rows.h"
 
 #include "base/check.h"
+#include "base/result.h"
 #include "model/key_codec.h"
 
 namespace tidemark {
@@ -9,32 +10,33 @@ namespace tidemark {
 OnlineKeyWriter::OnlineKeyWriter(std::uint32_t view_id, const arrow::ArrayVector& keys)
     : view_id_(view_id), keys_(keys) {}
 
-void OnlineKeyWriter::FullKey(std::int64_t row, std::string& key) const {
-  key.clear();
-  AppendViewId(view_id_, key);
+void OnlineKeyWriter::Append(std::int64_t row, std::string& out) const {
+  AppendViewId(view_id_, out);
   for (const auto& column : keys_) {
     switch (column->type_id()) {
       case arrow::Type::INT64:
-        AppendKeyInt64(static_cast<const arrow::Int64Array&>(*column).Value(row), key);
+        AppendKeyInt64(static_cast<const arrow::Int64Array&>(*column).Value(row), out);
         break;
       case arrow::Type::BOOL:
-        AppendKeyBool(static_cast<const arrow::BooleanArray&>(*column).Value(row), key);
+        AppendKeyBool(static_cast<const arrow::BooleanArray&>(*column).Value(row), out);
         break;
       default:
         TM_CHECK(column->type_id() == arrow::Type::BINARY, "a key column is not canonical");
-        AppendKeyBytes(static_cast<const arrow::BinaryArray&>(*column).GetView(row), key);
+        AppendKeyBytes(static_cast<const arrow::BinaryArray&>(*column).GetView(row), out);
     }
   }
 }
 
-void OnlineBatch::Add(std::int64_t row, const PackedHeader& header) {
-  keys_.FullKey(row, full_key_);
+Result<void> OnlineBatch::Add(std::int64_t row, const PackedHeader& header) {
+  const std::size_t begin = bytes_.size();
+  keys_.Append(row, bytes_);
   End end{};
-  bytes_ += IsLongKey(full_key_) ? StoredKey(full_key_) : full_key_;
   end.key = bytes_.size();
-  rows_.Append(row, header, full_key_, bytes_);
+  const std::string key = bytes_.substr(begin);  // packing appends to bytes_, which may move
+  TM_TRY(rows_.Append(row, header, key, bytes_));
   end.value = bytes_.size();
   ends_.push_back(end);
+  return {};
 }
 
 Result<MergeCounts> OnlineBatch::Merge(OnlineStore& store, bool durable) {

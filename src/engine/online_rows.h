@@ -20,8 +20,8 @@ class OnlineKeyWriter {
   /// `keys` are canonical (pit/columns.h), in the order of view.join_keys.
   OnlineKeyWriter(std::uint32_t view_id, const arrow::ArrayVector& keys);
 
-  /// Replaces `key` by the full key of a row.
-  void FullKey(std::int64_t row, std::string& key) const;
+  /// Appends the full key of a row.
+  void Append(std::int64_t row, std::string& out) const;
 
  private:
   std::uint32_t view_id_;
@@ -31,11 +31,12 @@ class OnlineKeyWriter {
 /// Collects rows and hands them to an online store as one merge.
 class OnlineBatch {
  public:
+  /// All of these must outlive it.
   OnlineBatch(const PackedLayout& layout, std::uint32_t view_id, const arrow::ArrayVector& keys,
               const arrow::ArrayVector& features)
       : keys_(view_id, keys), rows_(layout, features) {}
 
-  void Add(std::int64_t row, const PackedHeader& header);
+  Result<void> Add(std::int64_t row, const PackedHeader& header);
   std::size_t size() const { return ends_.size(); }
   std::size_t bytes() const { return bytes_.size(); }
 
@@ -50,7 +51,6 @@ class OnlineBatch {
   PackedRowWriter rows_;
   std::string bytes_;  // key, value, key, value, ...
   std::vector<End> ends_;
-  std::string full_key_;
 };
 
 /// The layout of the rows that a view writes now.

@@ -51,7 +51,10 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("view '{}' has no source to read rows from", view.definition.name));
   }
-  auto source = open(view.definition);
+  std::map<std::string, DataType> column_types;
+  for (const Field& field : view.definition.fields) column_types.emplace(field.name, field.type);
+  for (const JoinKey& key : view.join_keys) column_types.emplace(key.name, *key.type);
+  auto source = open(*view.definition.source, column_types);
   if (!source) return std::unexpected(std::move(source).error().In(place));
   std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));
   TM_TRY_IN(opened->CheckColumns(), place);

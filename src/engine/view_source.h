@@ -12,9 +12,6 @@
 
 namespace tidemark {
 
-/// Opens the source that a definition names; given by the wiring, so that no adapter is seen here.
-using SourceOpener = std::function<Result<std::unique_ptr<Source>>(const FeatureView& view)>;
-
 /// The source of one view, opened at one moment. Thread safe. Errors name the view and the file.
 class ViewSource {
  public:

@@ -1,7 +1,7 @@
 // What a user defines: entities, fields, sources, feature views and feature services. Pure values.
 //
-// The JSON form of each (definition_json.h) is what the SDK sends, what YAML files hold, and what the registry
-// keeps. Lists keep the user's order; maps are sorted by name.
+// The JSON form of each (definition_json.h) is what the SDK sends, what YAML files hold, and what the
+// registry keeps. Lists keep the user's order; maps are sorted by name.
 #pragma once
 
 #include <cstdint>
@@ -55,11 +55,11 @@ enum class FileFormat : std::uint8_t { kParquet, kCsv };
 
 /// A Parquet or CSV file, a glob, or a folder (Hive `name=value` folders below it become columns).
 struct FileSource {
-  std::string name;  // may be empty: named after the view
-  std::string path;  // relative to the store's folder unless absolute
-  std::optional<FileFormat> format;  // not given: by the ending of the files
-  std::string timestamp_field;       // not given: found as the source's only timestamp column
-  std::string created_timestamp_column;  // empty: the source has none
+  std::string name;                                  // may be empty: named after the view
+  std::string path;                                  // relative to the store's folder unless absolute
+  std::optional<FileFormat> format;                  // not given: by the ending of the files
+  std::string timestamp_field;                       // not given: found as the source's only timestamp column
+  std::string created_timestamp_column;              // empty: the source has none
   std::map<std::string, std::string> field_mapping;  // column in the file -> name used in definitions
   Metadata metadata;
   bool operator==(const FileSource&) const = default;
@@ -80,7 +80,7 @@ struct FeatureView {
 /// Some or all features of one view, as a feature service lists them.
 struct ViewSelection {
   std::string view;
-  std::vector<std::string> features;           // empty: all
+  std::vector<std::string> features;                // empty: all
   std::map<std::string, std::string> join_key_map;  // join key of the view -> column of the entity rows
   std::string alias;                                // name of the view in output names; empty: its own
   bool operator==(const ViewSelection&) const = default;
@@ -103,10 +103,19 @@ struct Definitions {
   bool operator==(const Definitions&) const = default;
 };
 
-/// Checks what can be checked without looking at any data: names, duplicates (case folded; both are shown),
-/// join keys of allowed types, references to entities, views and features that are not defined in
-/// `definitions` or `known` (what the registry holds already), renames, a feature named as a join key or
-/// timestamp of its view, ttl >= 0, and output names that clash in a service. The first error is returned.
+/// Checks what can be checked without looking at any data; the first error is returned, and where two things
+/// clash it names both. `known` is what the registry holds and `definitions` does not remove.
+///   names:      the pattern of name.h; duplicates, case folded, within `definitions` and against `known`
+///   entities:   at least one join key, of an allowed type
+///   views:      ttl >= 0; a path in the source; no feature named as a join key or timestamp of the view
+///   services:   at least one view; join key maps name join keys; no two features with one full output name
+///               (`view__feature`: plain names may repeat, as a request may ask for full ones)
+///   references: to entities, views and features, in `definitions` or else in `known`. Those of known views
+///               and services too, so that nothing is left pointing at what is renamed or gone. A view without
+///               fields has them inferred later, so its features are not looked for: check again then
+///   renames:    `renamed_from` is in `known` and the new name is not; both the other way round means that
+///               this was applied before, and is fine
+/// Codes: kInvalidArgument, kNotFound for what is not defined, kAlreadyExists for what clashes.
 Result<void> CheckDefinitions(const Definitions& definitions, const Definitions& known);
 
 }  // namespace tidemark

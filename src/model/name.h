@@ -9,8 +9,9 @@
 
 namespace tidemark {
 
-/// Succeeds if `name` is `[A-Za-z0-9_][A-Za-z0-9_-]{0,127}` in ASCII, and does not start with two underscores.
-/// `what` says what is named ("feature view"), for the message, which shows the offending character.
+/// Succeeds if `name` is `[A-Za-z0-9_][A-Za-z0-9_-]{0,127}` in ASCII, and does not start with two
+/// underscores. kInvalidArgument otherwise. `what` says what is named ("feature view"), for the message,
+/// which shows the offending character.
 Result<void> CheckName(std::string_view what, std::string_view name);
 
 /// The same for a field, which also may not be a system column: write_time, api_invocation_time, is_deleted,
@@ -19,6 +20,10 @@ Result<void> CheckFieldName(std::string_view name);
 
 /// ASCII lower case: two names that are equal folded are duplicates.
 std::string FoldName(std::string_view name);
+
+/// `text` in double quotes for a message: control characters, quotes and broken UTF-8 are escaped, and what
+/// is longer than 96 bytes is cut.
+std::string Quoted(std::string_view text);
 
 /// The nearest of `known` to `wanted` as ", did you mean 'x'?", or an empty string if none is near.
 std::string Suggest(std::string_view wanted, const std::vector<std::string>& known);

@@ -1,8 +1,8 @@
 // The types that a field can have.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +30,9 @@ enum class TypeKind : std::uint8_t {
 
 struct NamedType;
 
+/// How many types may lie within each other, the outermost counted: `list<int64>` is two deep.
+inline constexpr std::size_t kTypeDepthMax = 32;
+
 /// A type, nested ones included: a value with value equality. As text: `int64`, `decimal(10, 2)`,
 /// `list<float64>`, `struct<a: int64, b: list<string>>`, `map<string, int64>`; names with anything but
 /// letters, digits and `_` are quoted with back-ticks.
@@ -37,7 +40,12 @@ struct DataType {
   TypeKind kind = TypeKind::kInt64;
   int precision = 0;  // decimal only
   int scale = 0;      // decimal only
-  std::vector<NamedType> children;
+  std::vector<NamedType> children = {};
+
+  static DataType Decimal(int precision, int scale);
+  static DataType List(DataType item);
+  static DataType Struct(std::vector<NamedType> members);
+  static DataType Map(DataType key, DataType value);
 
   bool operator==(const DataType& other) const;
   bool is_nested() const;
@@ -45,7 +53,8 @@ struct DataType {
 
   /// Reads the form above; also Feast's names (`Int64`, `Array(Float32)`, `UnixTimestamp`, `Bytes`), those of
   /// older schema files (`int`, `integer` = int64, `float` = float64, `double`, `boolean`, `bytes`) in any
-  /// case. kInvalidArgument with the position of what cannot be read.
+  /// case. A quoted name writes a back-tick twice; a struct has at least one member and no two of one name;
+  /// types nest at most kTypeDepthMax deep. kInvalidArgument with the position of what cannot be read.
   static Result<DataType> Parse(std::string_view text);
 };
 

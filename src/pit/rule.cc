@@ -13,7 +13,7 @@ std::string_view StatusName(Status status) {
 
 Status StatusAt(const RowState& row, std::int64_t t_us, std::int64_t ttl_us) {
   if (row.is_deleted) return Status::kNotFound;
-  if (row.expires_at_us <= t_us) return Status::kOutsideMaxAge;
+  if (row.expires_at_us != kNeverExpires && row.expires_at_us <= t_us) return Status::kOutsideMaxAge;
   std::int64_t oldest_fresh_us = 0;
   if (__builtin_sub_overflow(t_us, ttl_us, &oldest_fresh_us)) return Status::kPresent;
   return ttl_us > 0 && row.event.us < oldest_fresh_us ? Status::kOutsideMaxAge : Status::kPresent;

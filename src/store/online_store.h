@@ -3,30 +3,31 @@
 // Values are packed rows (packed_row.h). A store keeps, for each key, the greatest row by the order of
 // pit/rule.h, deleted and expired ones included: merging is commutative and idempotent, so late, repeated and
 // shuffled writes end in the same state. ttl and deletion are applied by the reader.
+//
+// Keys are full keys by model/key_codec.h everywhere in this interface. Long ones are shortened inside the store,
+// which compares the full key that the row carries, so that two keys never share a row.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 
 namespace tidemark {
 
 /// One row to merge. The views must stay valid during the call.
 struct OnlineWrite {
-  std::string_view key;               // by model/key_codec.h: the stored form (StoredKey)
-  std::span<const std::byte> value;   // a packed row
+  std::string_view key;              // the full key
+  std::span<const std::byte> value;  // the row that was packed for this key
 };
 
 struct MergeCounts {
   std::int64_t written = 0;  // was greater than what was there, or nothing was there
   std::int64_t kept = 0;     // what was there is greater or the same row
+  bool operator==(const MergeCounts&) const = default;
 };
 
 struct OnlineStats {
@@ -35,32 +36,37 @@ struct OnlineStats {
   std::int64_t bytes_max = 0;  // the set limit; 0: none
 };
 
-/// Thread safe; several processes may use one store at the same time.
+/// Thread safe; several processes may use one store at the same time, and a process may fork. Visitors run
+/// while the store holds a snapshot: they must not call the store, nor throw. A key without the view's id in
+/// front (ids begin at 1) is kInvalidArgument.
 class OnlineStore {
  public:
   virtual ~OnlineStore() = default;
 
   /// Looks every key up in one consistent snapshot and calls `visit(index, value)` in the order of `keys`, with
   /// an empty span for an absent key. The bytes are valid only during the call: decode in place. A value
-  /// whose checksum does not hold is kCorruption and names the key.
-  using Visitor = std::function<void(std::size_t index, std::span<const std::byte> value)>;
-  virtual Result<void> Get(std::span<const std::string_view> keys, const Visitor& visit) const = 0;
+  /// whose checksum does not hold is kCorruption and names the key; keys before it have been visited then.
+  using Visitor = FunctionRef<void(std::size_t index, std::span<const std::byte> value)>;
+  virtual Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const = 0;
 
   /// Merges rows, all or none. Fast when `writes` are in ascending order of key. `durable`: on the disk when
   /// this returns; otherwise after the next Sync. Concurrent durable calls share a sync (group commit).
-  /// kOutOfSpace when the limit or the disk is full; then nothing of this call is written.
+  /// kOutOfSpace when the limit or the disk is full; then nothing of this call is written. kCorruption when a
+  /// row that is there already is damaged: it is not overwritten, because it may be the greater one.
+  /// kInvalidArgument for a value that is not the row of its key.
   virtual Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable) = 0;
 
   /// Everything merged so far is on the disk when this returns.
   virtual Result<void> Sync() = 0;
 
-  /// Removes every row whose key starts with `prefix` (a view's id), in steps that do not block readers.
-  /// Returns how many there were.
+  /// Removes every row whose key starts with `prefix` (a view's id; empty: all rows), damaged ones too, in steps
+  /// that do not block readers. Returns how many there were. An interrupted removal can be repeated.
   virtual Result<std::int64_t> RemovePrefix(std::string_view prefix) = 0;
 
-  /// Visits rows with the prefix in key order until `visit` answers false. One consistent snapshot.
-  using RowVisitor = std::function<bool(std::string_view key, std::span<const std::byte> value)>;
-  virtual Result<void> Scan(std::string_view prefix, const RowVisitor& visit) const = 0;
+  /// Visits rows with the prefix in key order (long keys: in the order of their stored forms) until `visit`
+  /// answers false. One consistent snapshot. `prefix` has at most kOnlineKeyPrefixBytes.
+  using RowVisitor = FunctionRef<bool(std::string_view key, std::span<const std::byte> value)>;
+  virtual Result<void> Scan(std::string_view prefix, RowVisitor visit) const = 0;
 
   virtual Result<OnlineStats> Stats() const = 0;
 

@@ -1,7 +1,7 @@
 // Where definitions and what is known of their loading are kept.
 //
-// Every object (entity, feature view, feature service) has an opaque id that never changes, and versions 1, 2,
-// 3, ...: one JSON document each, all kept. A view's id is also the prefix of its online keys. Readers see
+// Every object (entity, feature view, feature service) has an opaque id that never changes, and versions 1,
+// 2, 3, ...: one JSON document each, all kept. A view's id is also the prefix of its online keys. Readers see
 // one consistent state; a change is one transaction that fails if the state it was made from has moved.
 #pragma once
 
@@ -49,9 +49,9 @@ struct RegistryChange {
   bool remove = false;
 };
 
-/// Thread safe; several processes may use one registry. kBusy when another process holds it for longer than the
-/// time-out; kUnsupported if a newer version of Tidemark wrote it; kCorruption when it is damaged (checked on
-/// opening); both say what to do.
+/// Thread safe; several processes may use one registry. kBusy when another process holds it for longer than
+/// the time-out; kUnsupported if a newer version of Tidemark wrote it; kCorruption when it is damaged
+/// (checked on opening); both say what to do.
 class Registry {
  public:
   virtual ~Registry() = default;

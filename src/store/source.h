@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/definition.h"
 #include "pit/point_in_time_join.h"
 
 namespace tidemark {
@@ -72,5 +74,11 @@ class Source {
                                                            const std::vector<std::string>& columns,
                                                            std::span<const std::int64_t> rows) const = 0;
 };
+
+/// Opens the source that a definition names; given by the wiring, so that no adapter is seen above this layer.
+/// `column_types` are those of columns that are known already (by their names after the field mapping): a source
+/// that has no types of its own, such as CSV, is read as these.
+using SourceOpener = std::function<Result<std::unique_ptr<Source>>(
+    const FileSource& definition, const std::map<std::string, DataType>& column_types)>;
 
 }  // namespace tidemark

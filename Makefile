@@ -1,0 +1,36 @@
+# Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
+.DEFAULT_GOAL := compile
+.PHONY: help init compile demo test check lint format build bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+init:  ## set up: Debian packages and .venv (nothing the second time)
+	@tools/setup
+
+compile: init  ## build everything into build/release, the default
+	@tools/build.sh
+
+demo: compile  ## the main job on real data, step by step
+	@PYTHONPATH=python/src .venv/bin/python examples/demo/run.py
+
+test: compile  ## every test: C++ by ctest, Python by pytest
+	@tools/test.sh
+
+check: init  ## formatting, static analysis, layers, types, links
+	@tools/check/run.sh all
+
+lint: init  ## the part of check that takes seconds
+	@tools/check/run.sh quick
+
+format: init  ## rewrite sources in the one format
+	@tools/check/format.sh --fix
+
+build: init  ## wheel and sdist in dist/
+	@tools/dist.sh
+
+bench: compile  ## measure against the peers; results in bench/results
+	@bench/run.sh
+
+clean:  ## remove what was built, keep .venv
+	@rm -rf build dist .cache

@@ -1,0 +1,261 @@
+// Walks folders and globs, in the order of names, and reads the partition values off the folders' names.
+#include "adapters/files/file_listing.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+namespace tidemark {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kHiveNull = "__HIVE_DEFAULT_PARTITION__";
+
+bool EndsWith(std::string_view text, std::string_view ending) {
+  if (text.size() < ending.size()) return false;
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? char(a - 'A' + 'a') : a) == b; };
+  return std::equal(ending.begin(), ending.end(), text.end() - static_cast<std::ptrdiff_t>(ending.size()),
+                    [&](char e, char t) { return same(t, e); });
+}
+
+std::optional<FileFormat> FormatByEnding(std::string_view name) {
+  if (EndsWith(name, ".parquet") || EndsWith(name, ".pq")) return FileFormat::kParquet;
+  if (EndsWith(name, ".csv") || EndsWith(name, ".csv.gz")) return FileFormat::kCsv;
+  return std::nullopt;
+}
+
+bool IsPassedOver(std::string_view name) {
+  return name.starts_with('.') || name.starts_with('_');
+}
+
+bool HasWildcard(std::string_view text) {
+  return text.find_first_of("*?[") != std::string_view::npos;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string UrlDecode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0) {
+      out.push_back(static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])));
+      i += 2;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+std::optional<PartitionValue> ParsePartition(std::string_view folder) {
+  const std::size_t equals = folder.find('=');
+  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+  PartitionValue partition{UrlDecode(folder.substr(0, equals)), std::nullopt};
+  const std::string_view value = folder.substr(equals + 1);
+  if (value != kHiveNull) partition.value = UrlDecode(value);
+  return partition;
+}
+
+Result<struct stat> StatOf(const fs::path& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) == 0) return found;
+  const int error = errno;
+  if (error == ENOENT || error == ENOTDIR) {
+    return Fail(ErrorCode::kNotFound, fmt::format("there is no file or folder {}", path.string()));
+  }
+  return Fail(ErrorCode::kIo, fmt::format("cannot look at {}: {}", path.string(), std::strerror(error)));
+}
+
+SourceFile Describe(const fs::path& path, const struct stat& found) {
+  return {path.string(), fmt::format("{}:{}", found.st_dev, found.st_ino), found.st_size,
+          std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
+}
+
+class Walk {
+ public:
+  Walk(const fs::path& path, std::optional<FileFormat> format) : path_(path), format_(format) {}
+
+  Result<FileListing> Run() {
+    TM_TRY(Start());
+    if (listing_.files.empty()) return NothingFound();
+    std::ranges::sort(listing_.files, {},
+                      [](const ListedFile& file) -> const std::string& { return file.file.path; });
+    // A glob with `**` can reach a file in two ways.
+    const auto again = std::ranges::unique(
+        listing_.files, [](const ListedFile& a, const ListedFile& b) { return a.file.path == b.file.path; });
+    listing_.files.erase(again.begin(), again.end());
+    TM_TRY(DecideFormat());
+    return std::move(listing_);
+  }
+
+ private:
+  Result<void> Start() {
+    auto found = StatOf(path_);
+    if (found) {
+      named_ = !S_ISDIR(found->st_mode);
+      return Visit(path_, *found, {});
+    }
+    if (found.error().code != ErrorCode::kNotFound || !HasWildcard(path_.string())) {
+      return std::unexpected(std::move(found).error());
+    }
+    fs::path fixed;
+    std::vector<std::string> pattern;
+    for (const fs::path& part : path_) {
+      if (pattern.empty() && !HasWildcard(part.string())) {
+        fixed /= part;
+      } else if (!part.empty()) {
+        pattern.push_back(part.string());
+      }
+    }
+    named_ = true;
+    return Match(fixed, pattern, 0, {});
+  }
+
+  // Files and folders below `folder` that match the pattern from component `at` on.
+  Result<void> Match(const fs::path& folder, const std::vector<std::string>& pattern, std::size_t at,
+                     const std::vector<PartitionValue>& partitions) {
+    const bool any_depth = pattern[at] == "**";
+    const bool last = at + 1 == pattern.size();
+    if (any_depth && !last) TM_TRY(Match(folder, pattern, at + 1, partitions));
+    auto names = NamesIn(folder);
+    if (!names) {
+      // A fixed part that does not exist matches nothing; the message of an empty match says more.
+      if (names.error().code == ErrorCode::kNotFound) return {};
+      return std::unexpected(std::move(names).error());
+    }
+    for (const std::string& name : *names) {
+      if (!any_depth && ::fnmatch(pattern[at].c_str(), name.c_str(), FNM_PERIOD) != 0) continue;
+      if (IsPassedOver(name) && (any_depth || HasWildcard(pattern[at]))) continue;
+      const fs::path path = folder / name;
+      TM_ASSIGN(const struct stat found, StatOf(path));
+      if (last) {
+        TM_TRY(Visit(path, found, partitions));
+      } else if (S_ISDIR(found.st_mode)) {
+        TM_TRY(Match(path, pattern, any_depth ? at : at + 1, With(partitions, name)));
+      }
+    }
+    return {};
+  }
+
+  // A file is listed; of a folder, all that is below it.
+  Result<void> Visit(const fs::path& path, const struct stat& found,
+                     const std::vector<PartitionValue>& partitions) {
+    if (!S_ISDIR(found.st_mode)) {
+      if (!S_ISREG(found.st_mode)) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("{} is neither a file nor a folder", path.string()));
+      }
+      listing_.files.push_back({Describe(path, found), partitions});
+      return {};
+    }
+    const std::pair<dev_t, ino_t> self{found.st_dev, found.st_ino};
+    if (std::ranges::find(open_folders_, self) != open_folders_.end()) return {};
+    open_folders_.push_back(self);
+    const std::vector<PartitionValue> inner = With(partitions, path == path_ ? "" : path.filename().string());
+    TM_ASSIGN(const std::vector<std::string> names, NamesIn(path));
+    for (const std::string& name : names) {
+      if (IsPassedOver(name)) continue;
+      const fs::path below = path / name;
+      TM_ASSIGN(const struct stat what, StatOf(below));
+      // What is neither a folder nor readable as a table lies beside the data: a README, a socket.
+      if (!S_ISDIR(what.st_mode) && !(S_ISREG(what.st_mode) && (format_ || FormatByEnding(name)))) continue;
+      TM_TRY(Visit(below, what, inner));
+    }
+    open_folders_.pop_back();
+    return {};
+  }
+
+  static Result<std::vector<std::string>> NamesIn(const fs::path& folder) {
+    DIR* const opened = ::opendir(folder.c_str());
+    if (opened == nullptr) {
+      const int error = errno;
+      return Fail(error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo,
+                  fmt::format("cannot read the folder {}: {}", folder.string(), std::strerror(error)));
+    }
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* const entry = ::readdir(opened)) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    const int error = errno;
+    ::closedir(opened);
+    if (error != 0) {
+      return Fail(ErrorCode::kIo,
+                  fmt::format("cannot read the folder {}: {}", folder.string(), std::strerror(error)));
+    }
+    return names;
+  }
+
+  static std::vector<PartitionValue> With(std::vector<PartitionValue> partitions, std::string_view folder) {
+    if (auto partition = ParsePartition(folder)) partitions.push_back(*std::move(partition));
+    return partitions;
+  }
+
+  Result<void> DecideFormat() {
+    if (format_) {
+      listing_.format = *format_;
+      return {};
+    }
+    const std::string& first = listing_.files.front().file.path;
+    for (const ListedFile& listed : listing_.files) {
+      const std::optional<FileFormat> format = FormatByEnding(listed.file.path);
+      if (!format) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("the format of {} is not known by its ending (.parquet, .pq, .csv, .csv.gz): "
+                                "state the source's format",
+                                listed.file.path));
+      }
+      if (&listed == &listing_.files.front()) {
+        listing_.format = *format;
+      } else if (*format != listing_.format) {
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("{} and {} are of different formats: name one kind by a glob such as *.parquet",
+                        first, listed.file.path));
+      }
+    }
+    return {};
+  }
+
+  std::unexpected<Error> NothingFound() const {
+    const std::string_view endings = !format_                           ? ".parquet, .pq, .csv or .csv.gz"
+                                     : *format_ == FileFormat::kParquet ? "any name, as Parquet"
+                                                                        : "any name, as CSV";
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("{} {} (looked for files of {}, hidden ones and names starting with _ aside)",
+                    named_ ? "no file matches" : "there is no data file below", path_.string(), endings));
+  }
+
+  const fs::path& path_;
+  const std::optional<FileFormat> format_;
+  bool named_ = false;                                 // the user named files, not a folder
+  std::vector<std::pair<dev_t, ino_t>> open_folders_;  // from the root to here, against loops of links
+  FileListing listing_;
+};
+
+}  // namespace
+
+Result<FileListing> ListFiles(const fs::path& path, std::optional<FileFormat> format) {
+  return Walk(path, format).Run();
+}
+
+Result<SourceFile> DescribeFile(const fs::path& path) {
+  TM_ASSIGN(const struct stat found, StatOf(path));
+  return Describe(path, found);
+}
+
+}  // namespace tidemark

@@ -1,0 +1,39 @@
+// Files as a source: Parquet and CSV, by a path, a glob or a folder with Hive partitions.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+#include "model/definition.h"
+#include "store/source.h"
+
+namespace tidemark {
+
+struct FileSourceOptions {
+  /// Types that columns (by their names after the field mapping) are known to have. CSV is read as these
+  /// instead of guessing; Parquet has types of its own, which the layers above cast.
+  std::map<std::string, DataType> column_types;
+  std::size_t threads = 0;  // to open files with; 0: one per processor
+  std::stop_token stop;     // kCancelled once it is requested
+};
+
+/// Opens the files that `definition.path` (relative to `store_folder` unless absolute) stands for, as they
+/// are now. One file, a glob, or a folder with all below it; folders named `name=value` become columns, int64
+/// if all values are integers and string otherwise, null for `__HIVE_DEFAULT_PARTITION__` (a column of the
+/// same name in the files themselves has precedence). Footers are read once, on `threads` threads; CSV whose
+/// types are not all stated is read through once to find types that hold for every row.
+///
+/// Errors, which name the file: kNotFound if there is none, or a mapped column is in none; kInvalidArgument
+/// for unclear formats or a mapping onto a taken name; kTypeMismatch for files whose columns differ (both are
+/// named); kCorruption for damaged Parquet, kInvalidData for damaged CSV; kInvalidData also when a file
+/// changes after it was opened, from any of the source's functions.
+Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
+                                               const std::filesystem::path& store_folder,
+                                               const FileSourceOptions& options = {});
+
+}  // namespace tidemark

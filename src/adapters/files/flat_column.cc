@@ -1,0 +1,483 @@
+// Typed page readers of Parquet, driven page by page.
+#include "adapters/files/flat_column.h"
+
+#include <arrow/array/data.h>
+#include <arrow/buffer_builder.h>
+#include <arrow/util/bit_util.h>
+#include <parquet/column_reader.h>
+#include <parquet/exception.h>
+#include <parquet/types.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "adapters/files/page_stream.h"
+#include "base/check.h"
+
+namespace tidemark {
+namespace {
+
+// Rows that are decoded at a time when single rows are picked: values stay in the first-level cache.
+constexpr std::int64_t kPickWindowRows = 2048;
+
+// One call of ReadBatch decodes at most this many definition levels.
+constexpr std::int64_t kLevelsMax = 64 * 1024;
+
+// Which rows are null; nothing is kept until the first null.
+class Validity {
+ public:
+  void AppendValid(std::int64_t rows) {
+    if (nulls_ > 0) PARQUET_THROW_NOT_OK(bits_.Append(rows, true));
+    rows_ += rows;
+  }
+
+  void Append(const std::int16_t* levels, std::int64_t rows) {
+    for (std::int64_t i = 0; i < rows; ++i)
+      AppendOne(levels[i] != 0);
+  }
+
+  void AppendOne(bool valid) {
+    if (!valid && nulls_++ == 0) PARQUET_THROW_NOT_OK(bits_.Append(rows_, true));
+    if (nulls_ > 0) PARQUET_THROW_NOT_OK(bits_.Append(valid));
+    ++rows_;
+  }
+
+  std::int64_t nulls() const { return nulls_; }
+
+  std::shared_ptr<arrow::Buffer> Finish() {
+    if (nulls_ == 0) return nullptr;
+    std::shared_ptr<arrow::Buffer> buffer;
+    PARQUET_THROW_NOT_OK(bits_.Finish(&buffer));
+    return buffer;
+  }
+
+ private:
+  arrow::TypedBufferBuilder<bool> bits_;
+  std::int64_t rows_ = 0;
+  std::int64_t nulls_ = 0;
+};
+
+std::shared_ptr<arrow::Buffer> Allocate(std::int64_t bytes) {
+  PARQUET_ASSIGN_OR_THROW(std::shared_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes));
+  return buffer;
+}
+
+template <typename Value>
+Value* DataOf(arrow::Buffer& buffer) {
+  return reinterpret_cast<Value*>(buffer.mutable_data());
+}
+
+// The pages of a column chunk, and the stream that they are read from.
+struct Pages {
+  std::shared_ptr<PageStream> stream;
+  std::unique_ptr<parquet::PageReader> reader;
+};
+
+// What the readers of all types share: the page reader with its filter, definition levels, and picking.
+template <typename Parquet>
+class TypedColumn : public FlatColumn {
+ public:
+  using Value = typename Parquet::c_type;
+
+  TypedColumn(Pages pages, const parquet::ColumnDescriptor* descriptor, std::shared_ptr<arrow::DataType> type)
+      : type_(std::move(type)),
+        optional_(descriptor->max_definition_level() > 0),
+        stream_(std::move(pages.stream)) {
+    pages.reader->set_data_page_filter(
+        [this](const parquet::DataPageStats& page) { return PassOver(page.num_values); });
+    reader_ = std::static_pointer_cast<parquet::TypedColumnReader<Parquet>>(
+        parquet::ColumnReader::Make(descriptor, std::move(pages.reader)));
+  }
+
+ protected:
+  // Decodes up to `rows` rows of one page: that many levels, and the values that are not null.
+  struct Decoded {
+    std::int64_t rows = 0;
+    std::int64_t values = 0;
+  };
+  Decoded Decode(std::int64_t rows, Value* values) {
+    Decoded decoded;
+    rows = std::min(rows, kLevelsMax);
+    if (optional_ && levels_.size() < static_cast<std::size_t>(rows))
+      levels_.resize(static_cast<std::size_t>(rows));
+    decoded.rows =
+        reader_->ReadBatch(rows, optional_ ? levels_.data() : nullptr, nullptr, values, &decoded.values);
+    if (decoded.rows <= 0 || decoded.values > decoded.rows ||
+        (!optional_ && decoded.values != decoded.rows)) {
+      throw parquet::ParquetException("a column has fewer values than its row group has rows");
+    }
+    return decoded;
+  }
+
+  // Calls each(value) for the rows in order; a null pointer stands for null.
+  template <typename Each>
+  void Pick(std::span<const std::int64_t> rows, Each each) {
+    std::vector<Storage> window(static_cast<std::size_t>(kPickWindowRows));
+    auto* const values = reinterpret_cast<Value*>(window.data());
+    if (!rows.empty()) wanted_row_ = rows.front();
+    for (std::size_t at = 0; at < rows.size();) {
+      if (!reader_->HasNext()) throw parquet::ParquetException("a column ends before its row group does");
+      std::int64_t position = page_start_;
+      while (at < rows.size() && rows[at] < page_end_) {
+        SkipTo(rows[at], position);
+        const std::int64_t until = std::min(position + kPickWindowRows, page_end_);
+        std::size_t end = at + 1;
+        while (end < rows.size() && rows[end] < until)
+          ++end;
+        const Decoded decoded = Decode(rows[end - 1] - position + 1, values);
+        if (position + decoded.rows <= rows[end - 1])
+          throw parquet::ParquetException("a page is shorter than it says");
+        EmitWindow(rows.subspan(at, end - at), position, decoded, values, each);
+        position += decoded.rows;
+        at = end;
+      }
+      // Leaving the page may already load the next one, so the filter must know what is wanted from there on.
+      if (at < rows.size()) {
+        wanted_row_ = rows[at];
+        SkipTo(page_end_, position);
+      }
+    }
+  }
+
+  const std::int16_t* levels() const { return levels_.data(); }
+  const std::shared_ptr<arrow::DataType>& type() const { return type_; }
+
+ private:
+  struct alignas(Value) Storage {
+    std::byte bytes[sizeof(Value)];
+  };
+
+  // Called once for each data page, in order, before it is decompressed.
+  bool PassOver(std::int32_t rows_of_page) {
+    page_start_ = page_end_;
+    page_end_ += rows_of_page;
+    if (wanted_row_ < page_end_) return false;
+    stream_->PassOverNextRead();
+    return true;
+  }
+
+  void SkipTo(std::int64_t row, std::int64_t& position) {
+    if (row == position) return;
+    if (reader_->Skip(row - position) != row - position) {
+      throw parquet::ParquetException("a page is shorter than it says");
+    }
+    position = row;
+  }
+
+  template <typename Each>
+  void EmitWindow(std::span<const std::int64_t> rows, std::int64_t first, Decoded decoded,
+                  const Value* values, Each& each) {
+    if (decoded.values == decoded.rows) {
+      for (const std::int64_t row : rows)
+        each(values + (row - first));
+      return;
+    }
+    std::int64_t value = 0;
+    std::int64_t level = 0;
+    for (const std::int64_t row : rows) {
+      while (level < row - first)
+        value += levels_[static_cast<std::size_t>(level++)];
+      each(levels_[static_cast<std::size_t>(level)] != 0 ? values + value : nullptr);
+    }
+  }
+
+  const std::shared_ptr<arrow::DataType> type_;
+  const bool optional_;
+  const std::shared_ptr<PageStream> stream_;
+  std::shared_ptr<parquet::TypedColumnReader<Parquet>> reader_;
+  std::vector<std::int16_t> levels_;
+  std::int64_t wanted_row_ = -1;  // the first row that is still to be picked; without one, every page is read
+  std::int64_t page_start_ = 0;   // rows of the page that the reader is at
+  std::int64_t page_end_ = 0;
+};
+
+// Numbers, dates and times: values are decoded where they stay.
+template <typename Parquet>
+class FixedColumn final : public TypedColumn<Parquet> {
+ public:
+  using Value = typename Parquet::c_type;
+  using TypedColumn<Parquet>::TypedColumn;
+
+  std::shared_ptr<arrow::Array> Read(std::int64_t rows) override {
+    auto buffer = Allocate(rows * std::int64_t{sizeof(Value)});
+    auto* const out = DataOf<Value>(*buffer);
+    Validity validity;
+    for (std::int64_t done = 0; done < rows;) {
+      const auto decoded = this->Decode(rows - done, out + done);
+      if (decoded.values == decoded.rows) {
+        validity.AppendValid(decoded.rows);
+      } else {
+        Spread(out + done, decoded.rows, decoded.values);
+        validity.Append(this->levels(), decoded.rows);
+      }
+      done += decoded.rows;
+    }
+    return Finish(rows, std::move(buffer), validity);
+  }
+
+  std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
+    auto buffer = Allocate(static_cast<std::int64_t>(rows.size() * sizeof(Value)));
+    auto* out = DataOf<Value>(*buffer);
+    Validity validity;
+    this->Pick(rows, [&](const Value* value) {
+      *out++ = value != nullptr ? *value : Value{};
+      validity.AppendOne(value != nullptr);
+    });
+    return Finish(static_cast<std::int64_t>(rows.size()), std::move(buffer), validity);
+  }
+
+ private:
+  // Moves the values, which lie without gaps, to their rows; the rows between are zero.
+  void Spread(Value* out, std::int64_t rows, std::int64_t values) const {
+    const std::int16_t* const levels = this->levels();
+    for (std::int64_t row = rows - 1; row >= 0; --row) {
+      const bool present = levels[row] != 0 && values > 0;
+      out[row] = present ? out[--values] : Value{};
+    }
+  }
+
+  std::shared_ptr<arrow::Array> Finish(std::int64_t rows, std::shared_ptr<arrow::Buffer> values,
+                                       Validity& validity) {
+    const std::int64_t nulls = validity.nulls();
+    return arrow::MakeArray(
+        arrow::ArrayData::Make(this->type(), rows, {validity.Finish(), std::move(values)}, nulls));
+  }
+};
+
+class BooleanColumn final : public TypedColumn<parquet::BooleanType> {
+ public:
+  using TypedColumn::TypedColumn;
+
+  std::shared_ptr<arrow::Array> Read(std::int64_t rows) override {
+    const auto values = std::make_unique<bool[]>(static_cast<std::size_t>(rows));
+    Output out;
+    for (std::int64_t done = 0; done < rows;) {
+      const Decoded decoded = Decode(rows - done, values.get());
+      const bool* value = values.get();
+      for (std::int64_t i = 0; i < decoded.rows; ++i) {
+        const bool present = decoded.values == decoded.rows || levels()[i] != 0;
+        out.Append(present ? value++ : nullptr);
+      }
+      done += decoded.rows;
+    }
+    return Finish(rows, out);
+  }
+
+  std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
+    Output out;
+    Pick(rows, [&](const bool* value) { out.Append(value); });
+    return Finish(static_cast<std::int64_t>(rows.size()), out);
+  }
+
+ private:
+  struct Output {
+    arrow::TypedBufferBuilder<bool> bits;
+    Validity validity;
+
+    void Append(const bool* value) {
+      PARQUET_THROW_NOT_OK(bits.Append(value != nullptr && *value));
+      validity.AppendOne(value != nullptr);
+    }
+  };
+
+  std::shared_ptr<arrow::Array> Finish(std::int64_t rows, Output& out) {
+    std::shared_ptr<arrow::Buffer> bits;
+    PARQUET_THROW_NOT_OK(out.bits.Finish(&bits));
+    const std::int64_t nulls = out.validity.nulls();
+    return arrow::MakeArray(
+        arrow::ArrayData::Make(type(), rows, {out.validity.Finish(), std::move(bits)}, nulls));
+  }
+};
+
+// Text and bytes: a page's values point into it, so they are copied before the next page.
+class BytesColumn final : public TypedColumn<parquet::ByteArrayType> {
+ public:
+  using TypedColumn::TypedColumn;
+
+  std::shared_ptr<arrow::Array> Read(std::int64_t rows) override {
+    if (values_.size() < static_cast<std::size_t>(rows)) values_.resize(static_cast<std::size_t>(rows));
+    Output out(rows);
+    for (std::int64_t done = 0; done < rows;) {
+      const Decoded decoded = Decode(rows - done, values_.data());
+      out.Reserve({values_.data(), static_cast<std::size_t>(decoded.values)});
+      const parquet::ByteArray* value = values_.data();
+      if (decoded.values == decoded.rows) {
+        for (std::int64_t i = 0; i < decoded.rows; ++i)
+          out.AppendReserved(*value++);
+        out.validity.AppendValid(decoded.rows);
+      } else {
+        const parquet::ByteArray* const end = value + decoded.values;
+        for (std::int64_t i = 0; i < decoded.rows; ++i) {
+          out.AppendReserved(levels()[i] != 0 && value != end ? *value++ : parquet::ByteArray{});
+        }
+        out.validity.Append(levels(), decoded.rows);
+      }
+      done += decoded.rows;
+    }
+    return Finish(rows, out);
+  }
+
+  std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
+    Output out(static_cast<std::int64_t>(rows.size()));
+    Pick(rows, [&](const parquet::ByteArray* value) {
+      const parquet::ByteArray bytes = value != nullptr ? *value : parquet::ByteArray{};
+      out.Reserve({&bytes, 1});
+      out.AppendReserved(bytes);
+      out.validity.AppendOne(value != nullptr);
+    });
+    return Finish(static_cast<std::int64_t>(rows.size()), out);
+  }
+
+ private:
+  struct Output {
+    std::shared_ptr<arrow::Buffer> offsets;
+    std::int32_t* next_offset;
+    arrow::BufferBuilder data;
+    Validity validity;
+
+    explicit Output(std::int64_t rows)
+        : offsets(Allocate((rows + 1) * std::int64_t{sizeof(std::int32_t)})),
+          next_offset(DataOf<std::int32_t>(*offsets)) {
+      *next_offset++ = 0;
+    }
+
+    void Reserve(std::span<const parquet::ByteArray> values) {
+      std::int64_t more = 0;
+      for (const parquet::ByteArray& value : values)
+        more += value.len;
+      if (data.length() + more > std::numeric_limits<std::int32_t>::max()) {
+        throw parquet::ParquetException("texts of more than 2 GB in one batch of rows");
+      }
+      PARQUET_THROW_NOT_OK(data.Reserve(more));
+    }
+
+    void AppendReserved(const parquet::ByteArray& value) {
+      data.UnsafeAppend(value.ptr, value.len);
+      *next_offset++ = static_cast<std::int32_t>(data.length());
+    }
+  };
+
+  std::shared_ptr<arrow::Array> Finish(std::int64_t rows, Output& out) {
+    std::shared_ptr<arrow::Buffer> data;
+    PARQUET_THROW_NOT_OK(out.data.Finish(&data));
+    const std::int64_t nulls = out.validity.nulls();
+    return arrow::MakeArray(arrow::ArrayData::Make(
+        type(), rows, {out.validity.Finish(), std::move(out.offsets), std::move(data)}, nulls));
+  }
+
+  std::vector<parquet::ByteArray> values_;
+};
+
+Pages OpenPages(const parquet::FileMetaData& metadata, int row_group, int column,
+                const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+  const auto group = metadata.RowGroup(row_group);
+  const auto chunk = group->ColumnChunk(column);
+  std::int64_t start = chunk->data_page_offset();
+  if (chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0) {
+    start = std::min(start, chunk->dictionary_page_offset());
+  }
+  std::int64_t length = chunk->total_compressed_size();
+  PARQUET_ASSIGN_OR_THROW(const std::int64_t file_size, file->GetSize());
+  if (start < 0 || length < 0 || start > file_size - length) {
+    throw parquet::ParquetException("the footer places a column outside of the file");
+  }
+  // Old parquet-mr left the dictionary page's header out of the size: up to 100 bytes.
+  if (metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION())) {
+    length += std::min<std::int64_t>(100, file_size - start - length);
+  }
+  // Before 3.0.0 Arrow marked pages of version 2 as not compressed even when they were.
+  const bool always_compressed =
+      metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION());
+  parquet::ReaderProperties properties;
+  properties.set_page_checksum_verification(true);
+  Pages pages;
+  pages.stream = std::make_shared<PageStream>(file, start, length);
+  pages.reader = parquet::PageReader::Open(pages.stream, chunk->num_values(), chunk->compression(),
+                                           properties, *metadata.schema()->Column(column), always_compressed);
+  return pages;
+}
+
+bool IsTextOrBytes(const arrow::DataType& type) {
+  return arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id());
+}
+
+std::shared_ptr<arrow::DataType> BytesType(const std::shared_ptr<arrow::DataType>& stored) {
+  const arrow::DataType& plain = stored->id() == arrow::Type::DICTIONARY
+                                     ? *static_cast<const arrow::DictionaryType&>(*stored).value_type()
+                                     : *stored;
+  if (!IsTextOrBytes(plain)) return nullptr;
+  const bool text = plain.id() == arrow::Type::STRING || plain.id() == arrow::Type::LARGE_STRING ||
+                    plain.id() == arrow::Type::STRING_VIEW;
+  return text ? arrow::utf8() : arrow::binary();
+}
+
+bool SameUnit(const parquet::ColumnDescriptor& descriptor, const arrow::TimestampType& type) {
+  const auto& logical = descriptor.logical_type();
+  if (logical == nullptr || !logical->is_timestamp()) return false;
+  switch (static_cast<const parquet::TimestampLogicalType&>(*logical).time_unit()) {
+    case parquet::LogicalType::TimeUnit::MILLIS:
+      return type.unit() == arrow::TimeUnit::MILLI;
+    case parquet::LogicalType::TimeUnit::MICROS:
+      return type.unit() == arrow::TimeUnit::MICRO;
+    case parquet::LogicalType::TimeUnit::NANOS:
+      return type.unit() == arrow::TimeUnit::NANO;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<arrow::DataType> FlatColumnType(const parquet::ColumnDescriptor& descriptor,
+                                                const std::shared_ptr<arrow::DataType>& stored) {
+  if (descriptor.max_repetition_level() > 0 || descriptor.max_definition_level() > 1) return nullptr;
+  if (descriptor.path()->ToDotVector().size() != 1) return nullptr;
+  using Id = arrow::Type;
+  const Id::type id = stored->id();
+  switch (descriptor.physical_type()) {
+    case parquet::Type::BOOLEAN:
+      return id == Id::BOOL ? stored : nullptr;
+    case parquet::Type::INT32:
+      return id == Id::INT32 || id == Id::UINT32 || id == Id::DATE32 ? stored : nullptr;
+    case parquet::Type::INT64:
+      if (id == Id::INT64 || id == Id::UINT64) return stored;
+      if (id != Id::TIMESTAMP) return nullptr;
+      return SameUnit(descriptor, static_cast<const arrow::TimestampType&>(*stored)) ? stored : nullptr;
+    case parquet::Type::FLOAT:
+      return id == Id::FLOAT ? stored : nullptr;
+    case parquet::Type::DOUBLE:
+      return id == Id::DOUBLE ? stored : nullptr;
+    case parquet::Type::BYTE_ARRAY:
+      return BytesType(stored);
+    default:
+      return nullptr;
+  }
+}
+
+std::unique_ptr<FlatColumn> FlatColumn::Open(const parquet::FileMetaData& metadata, int row_group, int column,
+                                             std::shared_ptr<arrow::DataType> type,
+                                             const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+  const parquet::ColumnDescriptor* const descriptor = metadata.schema()->Column(column);
+  auto pages = OpenPages(metadata, row_group, column, file);
+  switch (descriptor->physical_type()) {
+    case parquet::Type::BOOLEAN:
+      return std::make_unique<BooleanColumn>(std::move(pages), descriptor, std::move(type));
+    case parquet::Type::INT32:
+      return std::make_unique<FixedColumn<parquet::Int32Type>>(std::move(pages), descriptor, std::move(type));
+    case parquet::Type::INT64:
+      return std::make_unique<FixedColumn<parquet::Int64Type>>(std::move(pages), descriptor, std::move(type));
+    case parquet::Type::FLOAT:
+      return std::make_unique<FixedColumn<parquet::FloatType>>(std::move(pages), descriptor, std::move(type));
+    case parquet::Type::DOUBLE:
+      return std::make_unique<FixedColumn<parquet::DoubleType>>(std::move(pages), descriptor,
+                                                                std::move(type));
+    default:
+      TM_CHECK(descriptor->physical_type() == parquet::Type::BYTE_ARRAY,
+               "FlatColumnType admits no other type");
+      return std::make_unique<BytesColumn>(std::move(pages), descriptor, std::move(type));
+  }
+}
+
+}  // namespace tidemark

@@ -1,0 +1,303 @@
+// Flat columns are read by flat_column.h, all others (nested ones, decimals, narrow integers) by
+// parquet::arrow.
+#include "adapters/files/parquet_file.h"
+
+#include <arrow/chunked_array.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <fmt/format.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/schema.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "adapters/files/arrow_error.h"
+#include "adapters/files/flat_column.h"
+#include "adapters/files/parquet_ranges.h"
+#include "base/check.h"
+
+namespace tidemark {
+namespace {
+
+// A column of the file: its leaves in the Parquet schema, and whether flat_column.h reads it.
+struct FileColumn {
+  bool flat = false;
+  std::vector<int> leaves;
+};
+
+struct Contents {
+  std::shared_ptr<parquet::FileMetaData> metadata;
+  std::shared_ptr<arrow::Schema> schema;
+  std::vector<FileColumn> columns;
+  std::vector<FilePart> parts;
+};
+
+parquet::ReaderProperties PageProperties() {
+  parquet::ReaderProperties properties;
+  properties.set_page_checksum_verification(true);
+  // Without it a whole column chunk is read at once.
+  properties.enable_buffered_stream();
+  properties.set_buffer_size(256 * 1024);
+  return properties;
+}
+
+parquet::ArrowReaderProperties ArrowProperties() {
+  parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+  properties.set_batch_size(kBatchRows);
+  properties.set_pre_buffer(false);
+  // The old 12-byte timestamps; as nanoseconds they would overflow outside of the years 1678 to 2262.
+  properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
+  return properties;
+}
+
+// parquet::arrow on some columns of one row group, in batches of kBatchRows.
+class NestedColumns {
+ public:
+  NestedColumns(const Contents& contents, std::span<const int> columns, int row_group,
+                const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+    std::vector<int> leaves;
+    std::vector<int> ordered(columns.begin(), columns.end());
+    std::ranges::sort(ordered);
+    for (const int column : ordered) {
+      const auto& own = contents.columns[static_cast<std::size_t>(column)].leaves;
+      leaves.insert(leaves.end(), own.begin(), own.end());
+    }
+    parquet::arrow::FileReaderBuilder builder;
+    PARQUET_THROW_NOT_OK(builder.Open(file, PageProperties(), contents.metadata));
+    builder.properties(ArrowProperties());
+    PARQUET_ASSIGN_OR_THROW(file_, builder.Build());
+    PARQUET_ASSIGN_OR_THROW(batches_, file_->GetRecordBatchReader({row_group}, leaves));
+    for (const int column : columns) {
+      place_.push_back(static_cast<int>(std::ranges::lower_bound(ordered, column) - ordered.begin()));
+    }
+  }
+
+  // The next `rows` rows, in the order of the columns that were asked for.
+  arrow::ArrayVector Read(std::int64_t rows) {
+    std::vector<arrow::ArrayVector> pieces(place_.size());
+    for (std::int64_t done = 0; done < rows;) {
+      if (batch_ == nullptr || used_ == batch_->num_rows()) {
+        PARQUET_THROW_NOT_OK(batches_->ReadNext(&batch_));
+        if (batch_ == nullptr) throw parquet::ParquetException("a column ends before its row group does");
+        used_ = 0;
+      }
+      const std::int64_t some = std::min(rows - done, batch_->num_rows() - used_);
+      for (std::size_t i = 0; i < place_.size(); ++i) {
+        pieces[i].push_back(batch_->column(place_[i])->Slice(used_, some));
+      }
+      used_ += some;
+      done += some;
+    }
+    arrow::ArrayVector out;
+    for (arrow::ArrayVector& piece : pieces)
+      out.push_back(Join(piece));
+    return out;
+  }
+
+ private:
+  static std::shared_ptr<arrow::Array> Join(const arrow::ArrayVector& pieces) {
+    if (pieces.size() == 1) return pieces.front();
+    PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces));
+    return joined;
+  }
+
+  std::unique_ptr<parquet::arrow::FileReader> file_;
+  std::unique_ptr<arrow::RecordBatchReader> batches_;
+  std::shared_ptr<arrow::RecordBatch> batch_;
+  std::int64_t used_ = 0;   // rows of batch_ that were handed over
+  std::vector<int> place_;  // of the asked columns among those of the batch
+};
+
+// Some columns of one row group, of both kinds.
+class RowGroup {
+ public:
+  RowGroup(const Contents& contents, int row_group, std::span<const int> columns,
+           const std::shared_ptr<arrow::io::RandomAccessFile>& file)
+      : width_(columns.size()) {
+    std::vector<int> nested;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const FileColumn& column = contents.columns[static_cast<std::size_t>(columns[i])];
+      if (column.flat) {
+        flat_.push_back(FlatColumn::Open(*contents.metadata, row_group, column.leaves.front(),
+                                         contents.schema->field(columns[i])->type(), file));
+        flat_place_.push_back(i);
+      } else {
+        nested.push_back(columns[i]);
+        nested_place_.push_back(i);
+      }
+    }
+    if (!nested.empty()) nested_ = std::make_unique<NestedColumns>(contents, nested, row_group, file);
+  }
+
+  arrow::ArrayVector Read(std::int64_t rows) {
+    arrow::ArrayVector out(width_);
+    for (std::size_t i = 0; i < flat_.size(); ++i)
+      out[flat_place_[i]] = flat_[i]->Read(rows);
+    if (nested_ != nullptr) Place(nested_->Read(rows), out);
+    return out;
+  }
+
+  arrow::ArrayVector Take(std::span<const std::int64_t> rows) {
+    arrow::ArrayVector out(width_);
+    for (std::size_t i = 0; i < flat_.size(); ++i)
+      out[flat_place_[i]] = flat_[i]->Take(rows);
+    if (nested_ != nullptr) Place(TakeNested(rows), out);
+    return out;
+  }
+
+ private:
+  void Place(arrow::ArrayVector nested, arrow::ArrayVector& out) const {
+    for (std::size_t i = 0; i < nested.size(); ++i)
+      out[nested_place_[i]] = std::move(nested[i]);
+  }
+
+  arrow::ArrayVector TakeNested(std::span<const std::int64_t> rows) {
+    std::vector<arrow::ArrayVector> picked(nested_place_.size());
+    std::int64_t position = 0;
+    for (std::size_t at = 0; at < rows.size();) {
+      // Batches without a wanted row are decoded too: nested columns cannot be skipped by rows.
+      while (rows[at] >= position + kBatchRows) {
+        nested_->Read(kBatchRows);
+        position += kBatchRows;
+      }
+      std::size_t end = at + 1;
+      while (end < rows.size() && rows[end] < position + kBatchRows)
+        ++end;
+      const std::int64_t length = rows[end - 1] - position + 1;
+      arrow::Int64Builder indices;
+      for (; at < end; ++at)
+        PARQUET_THROW_NOT_OK(indices.Append(rows[at] - position));
+      PARQUET_ASSIGN_OR_THROW(const auto wanted, indices.Finish());
+      const arrow::ArrayVector window = nested_->Read(length);
+      position += length;
+      for (std::size_t i = 0; i < window.size(); ++i) {
+        PARQUET_ASSIGN_OR_THROW(
+            auto taken,
+            arrow::compute::Take(*window[i], *wanted, arrow::compute::TakeOptions::NoBoundsCheck()));
+        picked[i].push_back(std::move(taken));
+      }
+    }
+    if (rows.empty()) return nested_->Read(0);
+    arrow::ArrayVector out;
+    for (const arrow::ArrayVector& pieces : picked) {
+      PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces));
+      out.push_back(std::move(joined));
+    }
+    return out;
+  }
+
+  const std::size_t width_;
+  std::vector<std::unique_ptr<FlatColumn>> flat_;
+  std::vector<std::size_t> flat_place_;
+  std::unique_ptr<NestedColumns> nested_;
+  std::vector<std::size_t> nested_place_;
+};
+
+class ParquetFile final : public DataFile {
+ public:
+  ParquetFile(SourceFile file, Contents contents) : file_(std::move(file)), contents_(std::move(contents)) {}
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return contents_.schema; }
+  const std::vector<FilePart>& parts() const override { return contents_.parts; }
+
+  std::optional<ColumnRange> Range(std::size_t part, int column) const override {
+    const FileColumn& own = contents_.columns[static_cast<std::size_t>(column)];
+    if (own.leaves.size() != 1) return std::nullopt;
+    try {
+      const auto group = contents_.metadata->RowGroup(static_cast<int>(part));
+      return RangeOf(*group->ColumnChunk(own.leaves.front()), *contents_.schema->field(column)->type());
+    } catch (const parquet::ParquetException&) {
+      // Statistics that cannot be read bound nothing: the part is read instead of skipped.
+      return std::nullopt;
+    }
+  }
+
+  Result<void> Scan(std::size_t part, std::span<const int> columns, const Sink& sink) const override {
+    TM_ASSIGN(const auto opened, OpenUnchanged(file_));
+    const auto scan = [&]() -> Result<void> {
+      RowGroup group(contents_, static_cast<int>(part), columns, opened);
+      const std::int64_t rows = contents_.parts[part].rows;
+      for (std::int64_t first = 0; first < rows; first += kBatchRows) {
+        const std::int64_t some = std::min(kBatchRows, rows - first);
+        TM_TRY(sink(group.Read(some), some, first));
+      }
+      return {};
+    };
+    return UnlessChanged(file_, Guarded(ErrorCode::kCorruption, scan));
+  }
+
+  Result<arrow::ArrayVector> Take(std::size_t part, std::span<const int> columns,
+                                  std::span<const std::int64_t> rows) const override {
+    TM_ASSIGN(const auto opened, OpenUnchanged(file_));
+    arrow::ArrayVector taken;
+    const auto take = [&]() -> Result<void> {
+      taken = RowGroup(contents_, static_cast<int>(part), columns, opened).Take(rows);
+      return {};
+    };
+    TM_TRY(UnlessChanged(file_, Guarded(ErrorCode::kCorruption, take)));
+    return taken;
+  }
+
+ private:
+  const SourceFile file_;
+  const Contents contents_;
+};
+
+void AddLeaves(const parquet::arrow::SchemaField& field, std::vector<int>& leaves) {
+  if (field.is_leaf()) leaves.push_back(field.column_index);
+  for (const auto& child : field.children)
+    AddLeaves(child, leaves);
+}
+
+Contents ReadFooter(const std::shared_ptr<arrow::io::ReadableFile>& file) {
+  Contents contents;
+  contents.metadata = parquet::ReadMetaData(file);
+  parquet::arrow::SchemaManifest manifest;
+  PARQUET_THROW_NOT_OK(parquet::arrow::SchemaManifest::Make(
+      contents.metadata->schema(), contents.metadata->key_value_metadata(), ArrowProperties(), &manifest));
+  arrow::FieldVector fields;
+  for (const parquet::arrow::SchemaField& field : manifest.schema_fields) {
+    FileColumn column;
+    AddLeaves(field, column.leaves);
+    std::shared_ptr<arrow::DataType> type = field.field->type();
+    if (column.leaves.size() == 1) {
+      const auto* const descriptor = contents.metadata->schema()->Column(column.leaves.front());
+      if (auto flat = FlatColumnType(*descriptor, type)) {
+        column.flat = true;
+        type = std::move(flat);
+      }
+    }
+    fields.push_back(arrow::field(field.field->name(), std::move(type)));
+    contents.columns.push_back(std::move(column));
+  }
+  contents.schema = arrow::schema(std::move(fields));
+  std::int64_t first = 0;
+  for (int i = 0; i < contents.metadata->num_row_groups(); ++i) {
+    const std::int64_t rows = contents.metadata->RowGroup(i)->num_rows();
+    if (rows < 0) throw parquet::ParquetException("a row group with a negative number of rows");
+    contents.parts.push_back({first, rows});
+    first += rows;
+  }
+  return contents;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DataFile>> OpenParquetFile(const SourceFile& file) {
+  if (file.size == 0)
+    return Fail(ErrorCode::kCorruption, "the file is empty (0 bytes), so it is not Parquet");
+  TM_ASSIGN(const auto opened, OpenUnchanged(file));
+  std::unique_ptr<DataFile> result;
+  const auto open = [&]() -> Result<void> {
+    result = std::make_unique<ParquetFile>(file, ReadFooter(opened));
+    return {};
+  };
+  TM_TRY(UnlessChanged(file, Guarded(ErrorCode::kCorruption, open)));
+  return result;
+}
+
+}  // namespace tidemark

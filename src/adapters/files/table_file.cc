@@ -1,0 +1,249 @@
+// Parquet goes out in row groups of bounded size, its columns encoded on several threads.
+#include "adapters/files/table_file.h"
+
+#include <arrow/csv/api.h>
+#include <arrow/io/compressed.h>
+#include <arrow/io/file.h>
+#include <arrow/util/compression.h>
+#include <arrow/util/thread_pool.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/properties.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/result.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 20;
+constexpr std::int64_t kReadBatchRows = std::int64_t{1} << 16;
+
+enum class Format : std::uint8_t { kParquet, kCsv, kCsvGzip };
+
+Result<Format> FormatOf(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  if (name.ends_with(".parquet") || name.ends_with(".pq")) return Format::kParquet;
+  if (name.ends_with(".csv")) return Format::kCsv;
+  if (name.ends_with(".csv.gz")) return Format::kCsvGzip;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' does not end in .parquet, .csv or .csv.gz: say by its name what it is", path.string()));
+}
+
+/// A disk that is full is an error of its own.
+Error FileError(const arrow::Status& status, const std::filesystem::path& path) {
+  Error error = FromStatus(status);
+  if (status.IsIOError() && status.message().find("No space left") != std::string::npos) {
+    error.code = ErrorCode::kOutOfSpace;
+  }
+  return std::move(error).In(path.string());
+}
+
+/// What Parquet says of a damaged file comes as Invalid or IOError.
+Error ReadError(const arrow::Status& status, const std::filesystem::path& path, Format format) {
+  Error error = FileError(status, path);
+  if (status.IsInvalid() || status.IsIOError() || status.IsSerializationError()) {
+    error.code = format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData;
+  }
+  return error;
+}
+
+/// Turns errors of the wrapped reader into ours, with the file's name.
+class NamedReader final : public arrow::RecordBatchReader {
+ public:
+  NamedReader(std::shared_ptr<arrow::RecordBatchReader> reader, std::filesystem::path path, Format format)
+      : reader_(std::move(reader)), path_(std::move(path)), format_(format) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    const arrow::Status status = reader_->ReadNext(batch);
+    return status.ok() ? status : ToStatus(ReadError(status, path_, format_));
+  }
+
+ private:
+  std::shared_ptr<arrow::RecordBatchReader> reader_;
+  const std::filesystem::path path_;
+  const Format format_;
+};
+
+/// Keeps the file reader alive for as long as its batches are read.
+class ParquetBatches final : public arrow::RecordBatchReader {
+ public:
+  ParquetBatches(std::unique_ptr<parquet::arrow::FileReader> file, std::unique_ptr<arrow::RecordBatchReader> batches)
+      : file_(std::move(file)), batches_(std::move(batches)) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return batches_->schema(); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override { return batches_->ReadNext(batch); }
+
+ private:
+  std::unique_ptr<parquet::arrow::FileReader> file_;
+  std::unique_ptr<arrow::RecordBatchReader> batches_;
+};
+
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::string& path, std::size_t threads) {
+  ARROW_ASSIGN_OR_RAISE(auto input, arrow::io::ReadableFile::Open(path));
+  parquet::ArrowReaderProperties properties;
+  properties.set_batch_size(kReadBatchRows);
+  properties.set_use_threads(threads > 1);
+  parquet::arrow::FileReaderBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Open(input));
+  std::unique_ptr<parquet::arrow::FileReader> file;
+  ARROW_RETURN_NOT_OK(builder.properties(properties)->Build(&file));
+  ARROW_ASSIGN_OR_RAISE(auto batches, file->GetRecordBatchReader());
+  return std::make_shared<ParquetBatches>(std::move(file), std::move(batches));
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(const std::string& path, bool gzip) {
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
+  if (gzip) {
+    ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
+    ARROW_ASSIGN_OR_RAISE(input, arrow::io::CompressedInputStream::Make(codec.get(), input));
+  }
+  // All of it is read at once: types are found over every row, not over the first block.
+  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), input,
+                                                                   arrow::csv::ReadOptions::Defaults(),
+                                                                   arrow::csv::ParseOptions::Defaults(),
+                                                                   arrow::csv::ConvertOptions::Defaults()));
+  ARROW_ASSIGN_OR_RAISE(auto table, reader->Read());
+  return std::make_shared<arrow::TableBatchReader>(std::move(table));
+}
+
+arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
+                                         std::size_t threads) {
+  ARROW_ASSIGN_OR_RAISE(auto output, arrow::io::FileOutputStream::Open(path));
+  const auto properties = parquet::WriterProperties::Builder()
+                              .compression(parquet::Compression::SNAPPY)
+                              ->max_row_group_length(kRowGroupRows)
+                              ->enable_page_checksum()
+                              ->build();
+  auto arrow_builder = parquet::ArrowWriterProperties::Builder();
+  arrow_builder.store_schema();
+  std::shared_ptr<arrow::internal::ThreadPool> pool;
+  if (threads > 1) {
+    ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
+    arrow_builder.set_use_threads(true)->set_executor(pool.get());
+  }
+  ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), arrow::default_memory_pool(),
+                                                                      output, properties, arrow_builder.build()));
+  std::int64_t written = 0;
+  std::shared_ptr<arrow::RecordBatch> batch;
+  while (true) {
+    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
+    if (batch == nullptr) break;
+    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
+    written += batch->num_rows();
+  }
+  ARROW_RETURN_NOT_OK(writer->Close());
+  ARROW_RETURN_NOT_OK(output->Close());
+  return written;
+}
+
+arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::OutputStream> output, arrow::io::FileOutputStream::Open(path));
+  if (gzip) {
+    ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
+    ARROW_ASSIGN_OR_RAISE(output, arrow::io::CompressedOutputStream::Make(codec.get(), output));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto writer,
+                        arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
+  std::int64_t written = 0;
+  std::shared_ptr<arrow::RecordBatch> batch;
+  while (true) {
+    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
+    if (batch == nullptr) break;
+    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
+    written += batch->num_rows();
+  }
+  ARROW_RETURN_NOT_OK(writer->Close());
+  ARROW_RETURN_NOT_OK(output->Close());
+  return written;
+}
+
+Error SystemError(std::string_view what, const std::filesystem::path& path) {
+  const int error = errno;
+  return {error == ENOSPC ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
+          fmt::format("cannot {}: {}", what, std::generic_category().message(error)), path.string()};
+}
+
+Result<void> SyncPath(const std::filesystem::path& path, int flags) {
+  const int file = open(path.c_str(), flags | O_CLOEXEC);
+  if (file < 0) return std::unexpected(SystemError("open to sync", path));
+  const int failed = fsync(file);
+  const Error error = failed == 0 ? Error{} : SystemError("sync", path);
+  close(file);
+  if (failed != 0) return std::unexpected(error);
+  return {};
+}
+
+/// A file that is removed unless it was put in its place.
+class PendingFile {
+ public:
+  explicit PendingFile(const std::filesystem::path& place)
+      : place_(place), path_(fmt::format("{}.{}.tmp", place.string(), getpid())) {}
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+  ~PendingFile() {
+    if (!path_.empty()) unlink(path_.c_str());
+  }
+
+  const std::string& path() const { return path_; }
+
+  Result<void> PutInPlace() {
+    TM_TRY(SyncPath(path_, O_RDONLY));
+    if (rename(path_.c_str(), place_.c_str()) != 0) return std::unexpected(SystemError("put in its place", place_));
+    path_.clear();
+    const auto folder = place_.parent_path();
+    return SyncPath(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  }
+
+ private:
+  const std::filesystem::path place_;
+  std::string path_;
+};
+
+Result<void> CheckCsvColumns(const arrow::Schema& schema) {
+  for (const auto& field : schema.fields()) {
+    if (!arrow::is_nested(field->type()->id()) && field->type()->id() != arrow::Type::BINARY) continue;
+    return Fail(ErrorCode::kUnsupported, fmt::format("column '{}' is {}, which CSV cannot hold: write Parquet",
+                                                     field->name(), field->type()->ToString()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(const std::filesystem::path& path,
+                                                                std::size_t threads) {
+  TM_ASSIGN(const Format format, FormatOf(path));
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
+  }
+  auto reader = format == Format::kParquet ? OpenParquet(path.string(), threads)
+                                           : OpenCsv(path.string(), format == Format::kCsvGzip);
+  if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path, format));
+  return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path, format);
+}
+
+Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
+                                    std::size_t threads) {
+  TM_ASSIGN(const Format format, FormatOf(path));
+  if (format != Format::kParquet) TM_TRY(CheckCsvColumns(*rows.schema()));
+  PendingFile pending(path);
+  const auto written = format == Format::kParquet
+                           ? WriteParquet(rows, pending.path(), threads)
+                           : WriteCsv(rows, pending.path(), format == Format::kCsvGzip);
+  if (!written.ok()) return std::unexpected(FileError(written.status(), path));
+  TM_TRY(pending.PutInPlace());
+  return *written;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,26 @@
+// One file as a table: entity rows that come from a path, and training sets that go to one.
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "base/result.h"
+
+namespace tidemark {
+
+/// Reads a Parquet (.parquet, .pq) or CSV (.csv, .csv.gz) file batch by batch, row order kept. kNotFound if it
+/// is not there, kInvalidArgument for another ending, kCorruption or kInvalidData for a damaged one. `threads`
+/// decode it.
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(const std::filesystem::path& path,
+                                                                std::size_t threads);
+
+/// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there were.
+/// The file appears whole or not at all: it is written beside its place under another name, synced, then renamed.
+/// Nested columns cannot go to CSV (kUnsupported, names the column). kOutOfSpace when the disk is full.
+Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
+                                    std::size_t threads);
+
+}  // namespace tidemark

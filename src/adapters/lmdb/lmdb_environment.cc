@@ -1,0 +1,356 @@
+// Opening, snapshots, write transactions and growth of one LMDB environment.
+//
+// LMDB lets a process change the size of its map only while it has no transaction. Every transaction of this
+// process holds a reader slot or the writer's mutex, so a change of size takes them all.
+#include "adapters/lmdb/lmdb_environment_internal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "adapters/lmdb/lmdb_error_internal.h"
+#include "base/check.h"
+
+namespace tidemark::lmdb {
+namespace {
+
+constexpr std::int64_t kLeastMapBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kRemovalRoomBytes = std::int64_t{16} << 20;
+constexpr std::size_t kSlotsMax = 64;
+
+// View id 0 in front: no view's row can have this key.
+constexpr std::string_view kFormatKey("\0\0\0\0format", 10);
+constexpr std::string_view kIdentityKey("\0\0\0\0identity", 12);
+constexpr std::string_view kFormat = "tidemark-online 1";
+
+// The environment that this thread reads; a visitor that calls the store again would wait for itself.
+thread_local const Environment* t_reading = nullptr;
+
+std::string DataFile(const std::string& folder) { return folder + "/data.mdb"; }
+
+int SyncFolder(const std::string& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  const int code = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  return code;
+}
+
+// LMDB itself never syncs the folder that its files are new in.
+Result<void> SyncNewFiles(const std::string& folder) {
+  const std::string parent = std::filesystem::path(folder).parent_path().string();
+  int code = SyncFolder(folder);
+  // The parent may be one that this user cannot read; then the folder was not made by us just now.
+  if (const int parent_code = SyncFolder(parent); code == 0 && parent_code != EACCES) code = parent_code;
+  return code == 0 ? Result<void>{} : FailWith(code, "sync the folder", folder);
+}
+
+std::int64_t PageBytes() { return static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE)); }
+
+std::int64_t RoundToPage(std::int64_t bytes) { return (bytes + PageBytes() - 1) / PageBytes() * PageBytes(); }
+
+// True if the process may map that much more. LMDB unmaps before it maps, and cannot go back if that fails.
+bool HasAddressSpace(std::int64_t bytes) {
+  const auto size = static_cast<std::size_t>(bytes);
+  void* at = ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return false;
+  ::munmap(at, size);
+  return true;
+}
+
+int OpenEnv(const LmdbOptions& options, std::int64_t map_bytes, MDB_env** env) {
+  int code = mdb_env_create(env);
+  if (code != 0) return code;
+  if (code == 0) code = mdb_env_set_maxreaders(*env, options.readers_max);
+  if (code == 0) code = mdb_env_set_mapsize(*env, static_cast<std::size_t>(map_bytes));
+  // NOTLS: a read transaction belongs to a slot of our pool, not to a thread.
+  if (code == 0) code = mdb_env_open(*env, options.folder.c_str(), MDB_NOTLS | MDB_NOMETASYNC, 0644);
+  if (code != 0) mdb_env_close(*env);
+  return code;
+}
+
+// A lookup ends within microseconds, a scan may take long.
+void Pause(std::size_t tries) {
+  if (tries < 100) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+Result<void> CheckOptions(const LmdbOptions& options) {
+  if (options.map_bytes_max < kLeastMapBytes) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the online store's limit is {} bytes; give at least {}", options.map_bytes_max,
+                            kLeastMapBytes));
+  }
+  if (options.readers_max == 0) {
+    return Fail(ErrorCode::kInvalidArgument, "the online store's readers_max is 0; give at least 1");
+  }
+  return {};
+}
+
+}  // namespace
+
+Environment::Environment(MDB_env* env, const LmdbOptions& options)
+    : env_(env),
+      folder_(options.folder),
+      limit_bytes_(RoundToPage(options.map_bytes_max)),
+      slots_(std::min<std::size_t>(kSlotsMax, options.readers_max)) {}
+
+Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& options) {
+  TM_TRY(CheckOptions(options));
+  std::error_code made;
+  const bool is_new = std::filesystem::create_directories(options.folder, made);
+  if (made) return FailWith(made.value(), "make the folder", options.folder);
+
+  const std::int64_t limit = RoundToPage(options.map_bytes_max);
+  std::int64_t map_bytes = options.map_bytes_initial == 0
+                               ? limit
+                               : std::clamp(RoundToPage(options.map_bytes_initial), kLeastMapBytes, limit);
+  MDB_env* env = nullptr;
+  int code = OpenEnv(options, map_bytes, &env);
+  while (code == ENOMEM && map_bytes > kLeastMapBytes) {
+    map_bytes = std::max(kLeastMapBytes, RoundToPage(map_bytes / 2));
+    code = OpenEnv(options, map_bytes, &env);
+  }
+  if (code != 0) return FailWith(code, "open it", options.folder);
+
+  std::unique_ptr<Environment> opened(new Environment(env, options));
+  // Slots of processes that died would keep old pages from being used again.
+  int cleared = 0;
+  if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", options.folder);
+  TM_TRY(opened->ExtendShortFile());
+  TM_TRY(opened->CheckFormat());
+  if (is_new) TM_TRY(SyncNewFiles(options.folder));
+  return opened;
+}
+
+Environment::~Environment() {
+  for (ReaderSlot& slot : slots_) {
+    if (slot.txn != nullptr) mdb_txn_abort(slot.txn);
+  }
+  mdb_env_close(env_);
+}
+
+// A file may end before the last page that was given out, if that page was never written; so may one that was cut
+// short. Reading behind the end would kill the process. Zeros there are found to be no page, and are an error.
+Result<void> Environment::ExtendShortFile() {
+  const auto wanted_bytes = [this] {
+    MDB_envinfo info{};
+    MDB_stat about{};
+    mdb_env_info(env_, &info);
+    mdb_env_stat(env_, &about);
+    return static_cast<std::int64_t>((info.me_last_pgno + 1) * about.ms_psize);
+  };
+  const auto extend = [&](bool only_look) -> Result<int> {
+    const std::int64_t wanted = wanted_bytes();
+    struct stat file {};
+    if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
+    if (file.st_size >= wanted || only_look) return file.st_size >= wanted ? 0 : MDB_NOTFOUND;
+    return ::truncate(DataFile(folder_).c_str(), wanted) == 0 ? 0 : errno;
+  };
+  if (extend(true) == 0) return {};
+  // Under the writers' lock, so that no other process makes the file longer meanwhile.
+  return Write([&](MDB_txn*) { return extend(false); });
+}
+
+Result<int> Environment::ReadFormat(MDB_txn* txn) {
+  identity_.clear();
+  if (const int code = mdb_dbi_open(txn, nullptr, 0, &rows_); code != 0) return code;
+  MDB_stat about{};
+  if (const int code = mdb_stat(txn, rows_, &about); code != 0) return code;
+  if (about.ms_entries == 0) return 0;
+  MDB_val key = ToVal(kFormatKey);
+  MDB_val found{};
+  const int code = mdb_get(txn, rows_, &key, &found);
+  if (code == MDB_NOTFOUND) {
+    return Fail(ErrorCode::kUnsupported, DataFile(folder_) + " is an LMDB file, but not Tidemark's online store: "
+                                                             "give the store a folder of its own");
+  }
+  if (code != 0) return code;
+  if (ToText(found) != kFormat) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{} has the format '{}', this version of Tidemark knows '{}': use a newer one",
+                            DataFile(folder_), ToText(found), kFormat));
+  }
+  key = ToVal(kIdentityKey);
+  if (const int id_code = mdb_get(txn, rows_, &key, &found); id_code != 0) return id_code;
+  identity_ = ToText(found);
+  return 0;
+}
+
+Result<void> Environment::CheckFormat() {
+  {
+    TM_ASSIGN(const Snapshot snapshot, Read());
+    TM_ASSIGN(const int code, ReadFormat(snapshot.txn()));
+    if (code != 0) return FailWith(code, "read its format", folder_);
+  }
+  if (!identity_.empty()) return {};
+  return Write([this](MDB_txn* txn) -> Result<int> {
+    TM_ASSIGN(int code, ReadFormat(txn));  // again: another process may have been faster
+    if (code != 0 || !identity_.empty()) return code;
+    std::string identity;
+    std::random_device random;
+    for (int i = 0; i < 4; ++i) identity += fmt::format("{:08x}", random());
+    for (const auto& [name, text] : {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
+      MDB_val key = ToVal(name);
+      MDB_val value = ToVal(text);
+      if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
+    }
+    return ReadFormat(txn);
+  });
+}
+
+void Environment::RaiseLimit(std::int64_t bytes) {
+  const std::int64_t wanted = RoundToPage(bytes);
+  std::int64_t limit = limit_bytes();
+  while (limit < wanted && !limit_bytes_.compare_exchange_weak(limit, wanted)) {
+  }
+}
+
+std::int64_t Environment::map_bytes() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return static_cast<std::int64_t>(info.me_mapsize);
+}
+
+Result<void> Environment::CheckUsable() const {
+  TM_CHECK(t_reading != this, "a visitor of the online store called the store");
+  if (has_failed_.load(std::memory_order_relaxed)) return FailWith(MDB_PANIC, "write", folder_);
+  return {};
+}
+
+std::size_t Environment::TakeSlot() {
+  static std::atomic<std::size_t> next_thread{0};
+  static thread_local const std::size_t first = next_thread.fetch_add(1, std::memory_order_relaxed);
+  for (std::size_t tries = 0;; ++tries) {
+    const std::size_t slot = (first + tries) % slots_.size();
+    std::atomic<bool>& is_taken = slots_[slot].is_taken;
+    if (!is_taken.load(std::memory_order_relaxed) && !is_taken.exchange(true, std::memory_order_acquire)) return slot;
+    if (tries % slots_.size() == slots_.size() - 1) Pause(tries / slots_.size());
+  }
+}
+
+int Environment::BeginRead(MDB_txn** txn) {
+  if (*txn == nullptr) return mdb_txn_begin(env_, nullptr, MDB_RDONLY, txn);
+  const int code = mdb_txn_renew(*txn);
+  if (code != 0) mdb_txn_abort(std::exchange(*txn, nullptr));
+  return code;
+}
+
+Result<Environment::Snapshot> Environment::Read() {
+  TM_CHECK(t_reading != this, "a visitor of the online store called the store");
+  for (bool has_cleared = false;;) {
+    const std::size_t slot = TakeSlot();
+    const int code = BeginRead(&slots_[slot].txn);
+    if (code == 0) {
+      return Snapshot(*this, slot, std::exchange(t_reading, this));
+    }
+    slots_[slot].txn = nullptr;
+    slots_[slot].is_taken.store(false, std::memory_order_release);
+    if (code == MDB_MAP_RESIZED) {
+      const std::lock_guard lock(writer_mutex_);
+      if (const int grown = FollowGrownFile(); grown != 0) return FailWith(grown, "follow its growth", folder_);
+    } else if (int cleared = 0; code == MDB_READERS_FULL && !has_cleared) {
+      mdb_reader_check(env_, &cleared);
+      has_cleared = true;
+    } else {
+      return FailWith(code, "begin to read", folder_);
+    }
+  }
+}
+
+void Environment::EndRead(std::size_t slot, const Environment* outer) {
+  t_reading = outer;
+  mdb_txn_reset(slots_[slot].txn);
+  slots_[slot].is_taken.store(false, std::memory_order_release);
+}
+
+// Called with the writer's mutex held and no write transaction open.
+int Environment::Resize(std::int64_t bytes) {
+  if (!HasAddressSpace(bytes)) return ENOMEM;
+  for (ReaderSlot& slot : slots_) {
+    for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries) Pause(tries);
+  }
+  const int code = mdb_env_set_mapsize(env_, static_cast<std::size_t>(bytes));
+  TM_CHECK(code == 0, "the online store's map was given up and cannot be mapped again");
+  for (ReaderSlot& slot : slots_) slot.is_taken.store(false, std::memory_order_release);
+  return 0;
+}
+
+// Another process has grown the map and filled it further than ours reaches. LMDB raises what is asked for to
+// what the last commit needs.
+int Environment::FollowGrownFile() {
+  struct stat file {};
+  if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
+  const std::int64_t roomy = RoundToPage(std::max(map_bytes(), 2 * static_cast<std::int64_t>(file.st_size)));
+  if (const int code = Resize(roomy); code != ENOMEM) return code;
+  return Resize(RoundToPage(std::max(map_bytes(), static_cast<std::int64_t>(file.st_size))));
+}
+
+int Environment::Grow(std::int64_t most_bytes) {
+  const std::int64_t now_bytes = map_bytes();
+  if (now_bytes >= most_bytes) return MDB_MAP_FULL;
+  return Resize(std::min(2 * now_bytes, most_bytes));
+}
+
+Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
+  TM_TRY(CheckUsable());
+  const std::lock_guard lock(writer_mutex_);
+  const std::int64_t most_bytes = limit_bytes() + (may_exceed_limit ? kRemovalRoomBytes : 0);
+  for (bool has_grown = false;;) {
+    MDB_txn* txn = nullptr;
+    int code = mdb_txn_begin(env_, nullptr, 0, &txn);
+    bool was_commit = false;
+    if (code == 0) {
+      Result<int> ran = body(txn);
+      if (!ran || *ran != 0) mdb_txn_abort(txn);
+      if (!ran) return std::unexpected(std::move(ran).error().In("online store " + folder_));
+      was_commit = *ran == 0;
+      code = was_commit ? mdb_txn_commit(txn) : *ran;
+    }
+    if (code == 0) {
+      // The room that a removal borrowed is not for rows.
+      if (may_exceed_limit && has_grown && map_bytes() > limit_bytes()) Resize(limit_bytes());
+      return {};
+    }
+    if (code == MDB_MAP_RESIZED) code = FollowGrownFile();
+    if (code == MDB_MAP_FULL) {
+      code = Grow(most_bytes);
+      has_grown = code == 0;
+    }
+    if (code == 0) continue;
+    if (code == MDB_MAP_FULL) {
+      return Fail(ErrorCode::kOutOfSpace,
+                  fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
+                              "limit (map_bytes_max) or remove views from it",
+                              folder_, limit_bytes()));
+    }
+    std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", folder_);
+    if (was_commit && failed.error().code == ErrorCode::kIo) has_failed_.store(true, std::memory_order_relaxed);
+    return failed;
+  }
+}
+
+Result<void> Environment::Sync() {
+  TM_TRY(CheckUsable());
+  // Not mdb_env_sync, which looks into the map and could meet a change of its size.
+  int fd = -1;
+  int code = mdb_env_get_fd(env_, &fd);
+  if (code == 0 && ::fdatasync(fd) != 0) code = errno;
+  if (code == 0) return {};
+  has_failed_.store(true, std::memory_order_relaxed);
+  return FailWith(code, "sync", folder_);
+}
+
+}  // namespace tidemark::lmdb

@@ -1,0 +1,105 @@
+// One LMDB environment: snapshots from a pool of reader slots, write transactions, and the growing of the map.
+#pragma once
+
+#include <lmdb.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/lmdb/lmdb_online_store.h"
+#include "base/function_ref.h"
+#include "base/result.h"
+
+namespace tidemark::lmdb {
+
+inline MDB_val ToVal(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+inline MDB_val ToVal(std::span<const std::byte> bytes) {
+  return {bytes.size(), const_cast<std::byte*>(bytes.data())};
+}
+inline std::string_view ToText(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
+inline std::span<const std::byte> ToBytes(const MDB_val& val) {
+  return {static_cast<const std::byte*>(val.mv_data), val.mv_size};
+}
+
+/// Thread safe. Lives in the process that opened it; across a fork it is abandoned, never closed: its reader
+/// slots and its lock are the parent's.
+class Environment {
+ public:
+  static Result<std::unique_ptr<Environment>> Open(const LmdbOptions& options);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  /// A read transaction, taken from the pool and given back.
+  class Snapshot {
+   public:
+    Snapshot(Environment& environment, std::size_t slot, const Environment* outer)
+        : environment_(&environment), slot_(slot), outer_(outer) {}
+    Snapshot(Snapshot&& other) noexcept
+        : environment_(std::exchange(other.environment_, nullptr)), slot_(other.slot_), outer_(other.outer_) {}
+    Snapshot& operator=(Snapshot&&) = delete;
+    ~Snapshot() {
+      if (environment_ != nullptr) environment_->EndRead(slot_, outer_);
+    }
+    MDB_txn* txn() const { return environment_->slots_[slot_].txn; }
+
+   private:
+    Environment* environment_;
+    std::size_t slot_;
+    const Environment* outer_;  // what this thread was reading before
+  };
+  Result<Snapshot> Read();
+
+  /// Runs `body` in a write transaction and commits it. `body` answers an LMDB code (0: go on and commit) or an
+  /// error of its own; it may run more than once, because a full map is grown and the transaction begun anew. With
+  /// `may_exceed_limit` the map may grow a little past the limit: removing needs room too.
+  using WriteBody = FunctionRef<Result<int>(MDB_txn* txn)>;
+  Result<void> Write(WriteBody body, bool may_exceed_limit = false);
+
+  /// Flushes everything committed. A failure is final: the environment refuses writes from then on, because
+  /// the system may have dropped the pages that it could not write.
+  Result<void> Sync();
+
+  MDB_env* env() const { return env_; }
+  MDB_dbi rows() const { return rows_; }
+  const std::string& folder() const { return folder_; }
+  const std::string& identity() const { return identity_; }
+  std::int64_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
+  void RaiseLimit(std::int64_t bytes);
+
+ private:
+  // Its own cache line: threads take different slots and do not disturb each other.
+  struct alignas(64) ReaderSlot {
+    std::atomic<bool> is_taken{false};
+    MDB_txn* txn = nullptr;  // reset while not taken; null before its first use
+  };
+
+  Environment(MDB_env* env, const LmdbOptions& options);
+  Result<void> ExtendShortFile();
+  Result<int> ReadFormat(MDB_txn* txn);
+  Result<void> CheckFormat();
+  std::size_t TakeSlot();
+  int BeginRead(MDB_txn** txn);
+  void EndRead(std::size_t slot, const Environment* outer);
+  std::int64_t map_bytes() const;
+  int Resize(std::int64_t bytes);
+  int FollowGrownFile();
+  int Grow(std::int64_t most_bytes);
+  Result<void> CheckUsable() const;
+
+  MDB_env* const env_;
+  const std::string folder_;
+  MDB_dbi rows_ = 0;
+  std::string identity_;  // made with the folder's first file
+  std::atomic<std::int64_t> limit_bytes_;
+  std::mutex writer_mutex_;  // one write transaction, or one change of the map's size, at a time
+  std::atomic<bool> has_failed_{false};
+  std::vector<ReaderSlot> slots_;
+};
+
+}  // namespace tidemark::lmdb

@@ -1,0 +1,22 @@
+// Turns LMDB's return codes into Tidemark's errors, once.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tidemark::lmdb {
+
+/// `code` is what an LMDB function returned (not 0); `action` completes "cannot ...".
+std::unexpected<Error> FailWith(int code, std::string_view action, const std::string& folder);
+
+/// What to do about damaged rows, as the end of a sentence.
+inline constexpr std::string_view kRebuild =
+    "it is not served: rebuild the view's online rows (remove them, then materialize its whole time range; rows "
+    "pushed only online are lost)";
+
+/// A key as it is shown in errors: hexadecimal, long ones cut.
+std::string KeyInHex(std::string_view key);
+
+}  // namespace tidemark::lmdb

@@ -1,0 +1,195 @@
+// Merges and their group commit.
+#include "adapters/lmdb/lmdb_merge_internal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "adapters/lmdb/lmdb_error_internal.h"
+#include "base/check.h"
+#include "model/key_codec.h"
+#include "store/packed_row.h"
+
+namespace tidemark::lmdb {
+namespace {
+
+constexpr std::size_t kViewIdBytes = 4;
+// A group beyond this is left to the next leader, so that a single row does not wait for many bulk loads.
+constexpr std::size_t kGroupBytesMax = std::size_t{8} << 20;
+
+std::unexpected<Error> FailWrite(ErrorCode code, std::string_view key, std::string_view what) {
+  return Fail(code, fmt::format("key {}: {}", KeyInHex(key), what));
+}
+
+Result<void> CheckWrite(const OnlineWrite& write) {
+  if (write.key.size() < kViewIdBytes || write.key.starts_with(std::string_view("\0\0\0\0", kViewIdBytes))) {
+    return FailWrite(ErrorCode::kInvalidArgument, write.key, "a key begins with its view's id, 4 bytes, not zero");
+  }
+  if (auto header = ReadPackedHeader(write.value); !header) {
+    return FailWrite(ErrorCode::kInvalidArgument, write.key, header.error().message);
+  }
+  if (write.value.size() > kPackedRowBytesMax) {
+    return FailWrite(ErrorCode::kInvalidArgument, write.key, "its row is larger than a packed row may be");
+  }
+  return {};
+}
+
+RowOrder OrderOf(std::span<const std::byte> row) { return ReadPackedHeader(row).value_or(PackedHeader{}).order; }
+
+// Puts rows into the tree within one transaction. Rows in ascending order of key, beyond the last one, are
+// appended without a search; others near the one before are found on its page.
+class Merger {
+ public:
+  Merger(MDB_cursor* cursor, MergeCounts& counts) : cursor_(cursor), counts_(counts) {
+    MDB_val key{};
+    MDB_val value{};
+    if (mdb_cursor_get(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
+  }
+
+  Result<int> Put(const OnlineWrite& write) {
+    if (!IsLongKey(write.key)) return PutStored(write.key, write);
+    const std::string stored = StoredKey(write.key);
+    return PutStored(stored, write);
+  }
+
+ private:
+  Result<int> PutStored(std::string_view stored_key, const OnlineWrite& write) {
+    if (!PackedIsFor(write.key, write.value) || !PackedChecksumHolds(stored_key, write.value)) {
+      return FailWrite(ErrorCode::kInvalidArgument, write.key, "the row was not packed for this key");
+    }
+    MDB_val key = ToVal(stored_key);
+    MDB_val value = ToVal(write.value);
+    const bool is_beyond = stored_key > last_key_;
+    const int code = mdb_cursor_put(cursor_, &key, &value, is_beyond ? MDB_APPEND : MDB_NOOVERWRITE);
+    if (code == MDB_KEYEXIST && !is_beyond) return PutGreater(stored_key, write, ToBytes(value));
+    if (code != 0) return code;
+    if (is_beyond) last_key_ = stored_key;
+    ++counts_.written;
+    return 0;
+  }
+
+  // The cursor stands on the row that is there.
+  Result<int> PutGreater(std::string_view stored_key, const OnlineWrite& write, std::span<const std::byte> there) {
+    if (!PackedChecksumHolds(stored_key, there)) {
+      return FailWrite(ErrorCode::kCorruption, stored_key, fmt::format("the stored row is damaged; {}", kRebuild));
+    }
+    if (!PackedIsFor(write.key, there)) {
+      return FailWrite(ErrorCode::kInvalidData, stored_key,
+                       "two different long keys have this one shortened form; shorten one of them");
+    }
+    if (OrderOf(write.value) <= OrderOf(there)) {
+      ++counts_.kept;
+      return 0;
+    }
+    ++counts_.written;
+    MDB_val key = ToVal(stored_key);
+    MDB_val value = ToVal(write.value);
+    return mdb_cursor_put(cursor_, &key, &value, MDB_CURRENT);
+  }
+
+  MDB_cursor* cursor_;
+  MergeCounts& counts_;
+  std::string last_key_;  // the greatest in the tree
+};
+
+}  // namespace
+
+struct MergeQueue::Request {
+  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) { Sort(); }
+
+  const std::span<const OnlineWrite> writes;
+  const bool durable;
+  std::vector<std::uint32_t> order;  // of the writes by key; empty: they are ascending already
+  std::size_t bytes = 0;
+  MergeCounts counts;
+  std::optional<Error> error;
+  bool is_done = false;
+  std::condition_variable wake;
+
+  // Stable, so that of two equal rows of one key the first is the one that is kept.
+  void Sort() {
+    for (const OnlineWrite& write : writes) bytes += write.key.size() + write.value.size();
+    if (std::ranges::is_sorted(writes, {}, &OnlineWrite::key)) return;
+    order.resize(writes.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::ranges::stable_sort(order, {}, [this](std::uint32_t i) { return writes[i].key; });
+  }
+
+  Result<int> Apply(MDB_cursor* cursor) {
+    counts = {};
+    Merger merger(cursor, counts);
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      TM_ASSIGN(const int code, merger.Put(writes[order.empty() ? i : order[i]]));
+      if (code != 0) return code;
+    }
+    return 0;
+  }
+};
+
+Result<MergeCounts> MergeQueue::Merge(std::span<const OnlineWrite> writes, bool durable) {
+  for (const OnlineWrite& write : writes) TM_TRY(CheckWrite(write));
+  Request request(writes, durable);
+
+  std::unique_lock lock(mutex_);
+  queue_.push_back(&request);
+  request.wake.wait(lock, [&] { return request.is_done || queue_.front() == &request; });
+  if (!request.is_done) {
+    std::vector<Request*> group;
+    std::size_t bytes = 0;
+    for (Request* next : queue_) {
+      bytes += next->bytes;
+      if (!group.empty() && bytes > kGroupBytesMax) break;
+      group.push_back(next);
+    }
+    lock.unlock();
+    CommitGroup(group);
+    lock.lock();
+    for (Request* done : group) {
+      queue_.pop_front();
+      done->is_done = true;
+      if (done != &request) done->wake.notify_one();
+    }
+    if (!queue_.empty()) queue_.front()->wake.notify_one();
+  }
+  if (request.error) return std::unexpected(std::move(*request.error));
+  return request.counts;
+}
+
+void MergeQueue::CommitGroup(std::span<Request* const> group) {
+  auto committed = CommitTogether(group);
+  if (!committed && group.size() > 1) {
+    // One of them may be at fault, and the others must not suffer from it.
+    for (Request* const& request : group) {
+      if (auto alone = CommitTogether({&request, 1}); !alone) request->error = std::move(alone).error();
+    }
+  } else if (!committed) {
+    group.front()->error = std::move(committed).error();
+  }
+  const auto needs_sync = [](const Request* request) { return request->durable && !request->error; };
+  if (!std::ranges::any_of(group, needs_sync)) return;
+  if (auto synced = environment_.Sync(); !synced) {
+    for (Request* request : group) {
+      if (needs_sync(request)) request->error = synced.error();
+    }
+  }
+}
+
+Result<void> MergeQueue::CommitTogether(std::span<Request* const> group) {
+  return environment_.Write([&](MDB_txn* txn) -> Result<int> {
+    MDB_cursor* cursor = nullptr;
+    if (const int code = mdb_cursor_open(txn, environment_.rows(), &cursor); code != 0) return code;
+    Result<int> applied = 0;
+    for (Request* request : group) {
+      applied = request->Apply(cursor);
+      if (!applied || *applied != 0) break;
+    }
+    mdb_cursor_close(cursor);
+    return applied;
+  });
+}
+
+}  // namespace tidemark::lmdb

@@ -1,0 +1,205 @@
+// The OnlineStore interface over an open folder.
+#include "adapters/lmdb/lmdb_online_store.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <filesystem>
+
+#include "adapters/lmdb/lmdb_error_internal.h"
+#include "adapters/lmdb/lmdb_folder_internal.h"
+#include "model/key_codec.h"
+#include "store/packed_row.h"
+
+namespace tidemark {
+namespace {
+
+using lmdb::Environment;
+using lmdb::FailWith;
+using lmdb::Folder;
+using lmdb::ToBytes;
+using lmdb::ToText;
+using lmdb::ToVal;
+
+// The store's own records come before every view's rows.
+constexpr std::string_view kFirstViewId("\0\0\0\1", 4);
+constexpr std::int64_t kOwnRecords = 2;
+constexpr std::int64_t kRemovedPerStep = 4096;
+
+std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::string& folder) {
+  return std::unexpected(Error{ErrorCode::kCorruption,
+                               fmt::format("the row of key {} is damaged; {}", lmdb::KeyInHex(stored_key),
+                                           lmdb::kRebuild),
+                               fmt::format("online store {}", folder)});
+}
+
+// The row of `key`, or an empty span. `shortened` holds the stored form of a long key.
+Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, std::string_view key,
+                                        std::string& shortened) {
+  std::string_view stored_key = key;
+  if (IsLongKey(key)) stored_key = shortened = StoredKey(key);
+  if (stored_key < kFirstViewId) [[unlikely]] {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("key {}: a key begins with its view's id, 4 bytes, not zero", lmdb::KeyInHex(key)));
+  }
+  MDB_val key_val = ToVal(stored_key);
+  MDB_val value{};
+  const int code = mdb_get(txn, environment.rows(), &key_val, &value);
+  if (code == MDB_NOTFOUND) return std::span<const std::byte>();
+  if (code != 0) return FailWith(code, "look up a row", environment.folder());
+  const std::span<const std::byte> row = ToBytes(value);
+  if (!PackedChecksumHolds(stored_key, row)) return FailDamaged(stored_key, environment.folder());
+  if (!PackedIsFor(key, row)) return std::span<const std::byte>();  // another long key's
+  return row;
+}
+
+struct CursorCloser {
+  void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
+};
+using Cursor = std::unique_ptr<MDB_cursor, CursorCloser>;
+
+Result<Cursor> OpenCursor(Environment& environment, MDB_txn* txn) {
+  MDB_cursor* cursor = nullptr;
+  const int code = mdb_cursor_open(txn, environment.rows(), &cursor);
+  if (code != 0) return FailWith(code, "open a cursor", environment.folder());
+  return Cursor(cursor);
+}
+
+// The first key of a range of rows with `prefix`.
+std::string_view FirstOf(std::string_view prefix) { return std::max(prefix, kFirstViewId); }
+
+Result<void> CheckPrefix(std::string_view prefix) {
+  if (prefix.size() <= kOnlineKeyPrefixBytes) return {};
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("a prefix of {} bytes; it may have {}", prefix.size(),
+                                                       kOnlineKeyPrefixBytes));
+}
+
+class LmdbOnlineStore final : public OnlineStore {
+ public:
+  LmdbOnlineStore(LmdbOptions options, Folder* folder)
+      : options_(std::move(options)), identity_(folder->environment().identity()), folder_(folder) {}
+  ~LmdbOnlineStore() override { lmdb::CloseFolder(folder_.load()); }
+  LmdbOnlineStore(const LmdbOnlineStore&) = delete;
+  LmdbOnlineStore& operator=(const LmdbOnlineStore&) = delete;
+
+  Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const override {
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
+    std::string shortened;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      TM_ASSIGN(const std::span<const std::byte> row, Find(environment, snapshot.txn(), keys[i], shortened));
+      visit(i, row);
+    }
+    return {};
+  }
+
+  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable) override {
+    TM_ASSIGN(Folder* const folder, Own());
+    return folder->merges().Merge(writes, durable);
+  }
+
+  Result<void> Sync() override {
+    TM_ASSIGN(Folder* const folder, Own());
+    return folder->environment().Sync();
+  }
+
+  Result<std::int64_t> RemovePrefix(std::string_view prefix) override {
+    TM_TRY(CheckPrefix(prefix));
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    std::int64_t total = 0;
+    for (std::int64_t removed = kRemovedPerStep; removed == kRemovedPerStep; total += removed) {
+      const auto step = [&](MDB_txn* txn) { return RemoveSome(environment, txn, prefix, removed); };
+      TM_TRY(environment.Write(step, /*may_exceed_limit=*/true));
+    }
+    TM_TRY(environment.Sync());
+    return total;
+  }
+
+  Result<void> Scan(std::string_view prefix, RowVisitor visit) const override {
+    TM_TRY(CheckPrefix(prefix));
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
+    TM_ASSIGN(const Cursor cursor, OpenCursor(environment, snapshot.txn()));
+    MDB_val key = ToVal(FirstOf(prefix));
+    MDB_val value{};
+    int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
+    for (; code == 0; code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
+      const std::string_view stored_key = ToText(key);
+      const std::span<const std::byte> row = ToBytes(value);
+      if (!stored_key.starts_with(prefix)) return {};
+      if (!PackedChecksumHolds(stored_key, row)) return FailDamaged(stored_key, environment.folder());
+      const std::string_view full_key = PackedFullKey(row);
+      if (!visit(full_key.empty() ? stored_key : full_key, row)) return {};
+    }
+    if (code == MDB_NOTFOUND) return {};
+    return FailWith(code, "scan it", environment.folder());
+  }
+
+  Result<OnlineStats> Stats() const override {
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
+    MDB_stat about{};
+    if (const int code = mdb_stat(snapshot.txn(), environment.rows(), &about); code != 0) {
+      return FailWith(code, "count its rows", environment.folder());
+    }
+    const std::size_t pages = about.ms_branch_pages + about.ms_leaf_pages + about.ms_overflow_pages;
+    return OnlineStats{.rows = static_cast<std::int64_t>(about.ms_entries) - kOwnRecords,
+                       .bytes = static_cast<std::int64_t>(pages * about.ms_psize),
+                       .bytes_max = environment.limit_bytes()};
+  }
+
+  const std::string& identity() const override { return identity_; }
+
+ private:
+  // The open folder; in a child after a fork it is opened anew, and the parent's is left alone.
+  Result<Folder*> Own() const {
+    Folder* folder = folder_.load(std::memory_order_acquire);
+    if (folder->is_own()) [[likely]]
+      return folder;
+    TM_ASSIGN(Folder* const reopened, lmdb::OpenFolder(options_));
+    if (folder_.compare_exchange_strong(folder, reopened)) return reopened;
+    lmdb::CloseFolder(reopened);  // another thread was faster, and what it opened is the same
+    return folder;
+  }
+
+  static Result<int> RemoveSome(Environment& environment, MDB_txn* txn, std::string_view prefix,
+                                std::int64_t& removed) {
+    removed = 0;
+    TM_ASSIGN(const Cursor cursor, OpenCursor(environment, txn));
+    while (removed < kRemovedPerStep) {
+      MDB_val key = ToVal(FirstOf(prefix));
+      MDB_val value{};
+      int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
+      if (code == MDB_NOTFOUND || (code == 0 && !ToText(key).starts_with(prefix))) return 0;
+      if (code == 0) code = mdb_cursor_del(cursor.get(), 0);
+      if (code != 0) return code;
+      ++removed;
+    }
+    return 0;
+  }
+
+  const LmdbOptions options_;
+  const std::string identity_;
+  mutable std::atomic<Folder*> folder_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& options) {
+  LmdbOptions fixed = options;
+  std::error_code failed;
+  // A child after a fork may have another working directory.
+  fixed.folder = std::filesystem::absolute(options.folder, failed).lexically_normal().string();
+  if (failed || options.folder.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no folder for an online store", options.folder));
+  }
+  if (fixed.folder.size() > 1 && fixed.folder.ends_with('/')) fixed.folder.pop_back();
+  TM_ASSIGN(Folder* const folder, lmdb::OpenFolder(fixed));
+  return std::make_unique<LmdbOnlineStore>(std::move(fixed), folder);
+}
+
+}  // namespace tidemark

@@ -1,0 +1,90 @@
+// Puts together what the registry knows of an object.
+#include "engine/describe.h"
+
+#include <nlohmann/json.hpp>
+
+#include <limits>
+
+#include "base/result.h"
+#include "engine/load_log.h"
+#include "model/definition_json.h"
+#include "model/time.h"
+
+namespace tidemark {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json OpenTime(std::int64_t us) {
+  if (us == std::numeric_limits<std::int64_t>::min()) return nullptr;
+  return FormatTimestampUs(us);
+}
+
+/// When and from where to a view was loaded, and how fresh it is.
+Result<Json> OnlineState(const Registry& registry, const Clock& clock, std::uint32_t id,
+                         const std::string& online_store) {
+  TM_ASSIGN(const auto note, registry.GetNote(id, kLoadLogNote));
+  if (!note) return Json();
+  TM_ASSIGN(const LoadLog log, LoadLogFromJson(*note));
+  if (log.online_store != online_store) return Json();
+  Json files = Json::array();
+  for (const LoadedFile& file : log.files) files.push_back(file.file.path);
+  Json state{{"loaded_at", FormatTimestampUs(log.loaded_at_us)},
+             {"from", OpenTime(log.last.start_us)},
+             {"to", FormatTimestampUs(log.last.end_us)},
+             {"rows_written", log.rows_written},
+             {"files", std::move(files)}};
+  if (log.newest_event_us != 0) {
+    state["newest_event_timestamp"] = FormatTimestampUs(log.newest_event_us);
+    state["age"] = FormatDurationUs(std::max<std::int64_t>(0, clock.now_us() - log.newest_event_us));
+  }
+  return state;
+}
+
+std::vector<Entity> EntitiesOf(const Catalog& catalog, const FeatureView& view) {
+  std::vector<Entity> entities;
+  for (const std::string& name : view.entities) {
+    if (const auto found = catalog.entities().find(name); found != catalog.entities().end()) {
+      entities.push_back(found->second);
+    }
+  }
+  return entities;
+}
+
+}  // namespace
+
+std::string ListObjects(const Catalog& catalog, ObjectKind kind) {
+  Json list = Json::array();
+  for (const RegistryObject& object : catalog.state().objects) {
+    if (object.kind == kind) list.push_back(Json::parse(object.document));
+  }
+  return list.dump();
+}
+
+Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
+                                   ObjectKind kind, std::string_view name, const std::string& online_store) {
+  TM_ASSIGN(const RegistryObject* object, catalog.Object(kind, name));
+  TM_ASSIGN(const auto versions, registry.Versions(object->id));
+  Json version_list = Json::array();
+  for (const RegistryObject& version : versions) {
+    version_list.push_back({{"version", version.version}, {"at", FormatTimestampUs(version.updated_us)}});
+  }
+  Json json{{"kind", ObjectKindName(kind)},
+            {"name", object->name},
+            {"id", object->id},
+            {"definition", Json::parse(object->document)},
+            {"meta",
+             {{"createdTimestamp", FormatTimestampUs(object->created_us)},
+              {"lastUpdatedTimestamp", FormatTimestampUs(object->updated_us)},
+              {"version", object->version}}},
+            {"versions", std::move(version_list)}};
+  if (kind == ObjectKind::kFeatureView) {
+    TM_ASSIGN(const CatalogView* view, catalog.View(name));
+    const SpecMeta meta{object->created_us, object->updated_us, object->version};
+    json["spec"] = Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
+    TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, online_store));
+  }
+  return json.dump();
+}
+
+}  // namespace tidemark

@@ -1,0 +1,23 @@
+// What the store says of its own objects.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "engine/catalog.h"
+#include "store/registry.h"
+
+namespace tidemark {
+
+/// A JSON array of the definitions of all live objects of a kind, by name.
+std::string ListObjects(const Catalog& catalog, ObjectKind kind);
+
+/// One object as JSON: {"kind", "name", "id", "definition", "meta": {createdTimestamp, lastUpdatedTimestamp,
+/// version}, "versions": [{"version", "at"}]}; of a view also "spec" (model/definition_json.h) and "online":
+/// {"loaded_at", "from", "to", "rows_written", "files", "newest_event_timestamp", "age"} or null if it was never
+/// loaded into `online_store`. kNotFound with the nearest name.
+Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
+                                   ObjectKind kind, std::string_view name, const std::string& online_store);
+
+}  // namespace tidemark

@@ -1,0 +1,239 @@
+// Runs the kernel for one entity row, counts what it saw on the way, and asks the online store beside it.
+#include "engine/explain.h"
+
+#include <arrow/c/bridge.h>
+#include <fmt/format.h>
+
+#include <atomic>
+#include <nlohmann/json.hpp>
+
+#include "base/parallel.h"
+#include "base/result.h"
+#include "engine/json_value.h"
+#include "engine/online_reader.h"
+#include "engine/row_values.h"
+#include "engine/selection.h"
+#include "model/feature_ref.h"
+#include "model/time.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr RowLocation kRowMask = (RowLocation{1} << 40) - 1;
+
+Result<arrow::ArrayVector> KeysFromJson(const Json& key, const CatalogView& view) {
+  arrow::ArrayVector keys;
+  for (const JoinKey& join_key : view.join_keys) {
+    if (!key.is_object() || !key.contains(join_key.name)) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("the key of view '{}' needs '{}': {} lacks it",
+                                                           view.definition.name, join_key.name, key.dump()));
+    }
+    TM_ASSIGN(auto value, KeyFromJson(key.at(join_key.name), join_key));
+    keys.push_back(std::move(value));
+  }
+  return keys;
+}
+
+Result<Json> ParseKey(std::string_view text) {
+  Json key = Json::parse(text, nullptr, false);
+  if (!key.is_object()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}: {}", text));
+  }
+  return key;
+}
+
+/// What there is of the key in the source.
+struct Found {
+  Winner winner;
+  CreatedTime created;
+  std::int64_t rows_of_key = 0;
+  std::int64_t rows_up_to_then = 0;
+  Json value;
+  Json row;  // null if there is no row
+};
+
+class Search {
+ public:
+  Search(const ViewSource& source, const Field& field, std::int64_t t_us, std::size_t threads)
+      : source_(source), field_(field), t_us_(t_us), threads_(threads) {}
+
+  Result<Found> Run(const arrow::ArrayVector& keys) {
+    TM_ASSIGN(fragments_, source_.Fragments());
+    TM_ASSIGN(const Winner at_t, Join(keys, t_us_, &found_.rows_of_key, &found_.rows_up_to_then));
+    found_.winner = at_t;
+    if (at_t.location == kNoRow) return found_;
+    TM_TRY(ReadWinner());
+    return found_;
+  }
+
+ private:
+  /// The winner at t; on the way every row of the key is counted by asking each alone.
+  Result<Winner> Join(const arrow::ArrayVector& keys, std::int64_t t_us, std::int64_t* all, std::int64_t* up_to) {
+    arrow::Int64Builder builder;
+    TM_TRY(FromArrowStatus(builder.Append(t_us)));
+    TM_ASSIGN(const auto times, FromArrowResult(builder.Finish()));
+    TM_ASSIGN(const EntityGroups groups,
+              EntityGroups::Make(keys, static_cast<const arrow::Int64Array&>(*times)));
+    PointInTimeJoin join(groups, {.known_by = {},
+                                  .ttl_us = source_.view().definition.ttl_us,
+                                  .threads = threads_});
+    std::atomic<std::int64_t> all_rows{0};
+    std::atomic<std::int64_t> earlier_rows{0};
+    const auto scan = [&](std::size_t i, std::size_t thread) {
+      return source_.ScanKeys(fragments_[i], [&](const FeatureRows& rows) -> Result<void> {
+        Count(keys, rows, all_rows, earlier_rows);
+        return join.Add(rows, thread);
+      });
+    };
+    TM_TRY(ParallelFor(fragments_.size(), threads_, {}, scan));
+    *all = all_rows.load();
+    *up_to = earlier_rows.load();
+    return join.Finish().front();
+  }
+
+  void Count(const arrow::ArrayVector& keys, const FeatureRows& rows, std::atomic<std::int64_t>& all,
+             std::atomic<std::int64_t>& up_to) const {
+    for (std::int64_t row = 0; row < rows.event->length(); ++row) {
+      bool same = true;
+      for (std::size_t k = 0; k < keys.size() && same; ++k) {
+        same = keys[k]->RangeEquals(*rows.keys[k], 0, 1, row);
+      }
+      if (!same) continue;
+      all.fetch_add(1);
+      if (rows.event->Value(row) <= t_us_) up_to.fetch_add(1);
+    }
+  }
+
+  Result<void> ReadWinner() {
+    const RowLocation location = found_.winner.location;
+    TM_ASSIGN(const RowValues values,
+              ReadRowValues(source_, fragments_, std::span(&location, 1),
+                            {.features = {field_}, .with_keys = false, .threads = threads_, .stop = {}}));
+    found_.value = ToJsonValue(*values.features.front(), 0);
+    const std::size_t file = location >> 40;
+    found_.row = {{"file", source_.source().files()[file].path},
+                  {"row", location & kRowMask},
+                  {"event_timestamp", FormatTimestampUs(found_.winner.event_us)}};
+    if (source_.has_created()) {
+      TM_ASSIGN(const std::int64_t created_us, CreatedOf(location));
+      found_.row["created_timestamp"] = FormatTimestampUs(created_us);
+    }
+    found_.row["age"] = FormatDurationUs(t_us_ - found_.winner.event_us);
+    return {};
+  }
+
+  Result<std::int64_t> CreatedOf(RowLocation location) const {
+    const auto after = std::ranges::upper_bound(fragments_, location, {}, &Fragment::first_location);
+    std::int64_t created_us = 0;
+    TM_TRY(source_.ScanKeys(*(after - 1), [&](const FeatureRows& rows) -> Result<void> {
+      const RowLocation end = rows.first_location + static_cast<RowLocation>(rows.event->length());
+      if (location >= rows.first_location && location < end) {
+        created_us = rows.created->Value(static_cast<std::int64_t>(location - rows.first_location));
+      }
+      return {};
+    }));
+    return created_us;
+  }
+
+  const ViewSource& source_;
+  const Field& field_;
+  const std::int64_t t_us_;
+  const std::size_t threads_;
+  std::vector<Fragment> fragments_;
+  Found found_;
+};
+
+std::string Decision(const Found& found, Status status, std::int64_t t_us, std::int64_t ttl_us) {
+  const std::string ttl = ttl_us == 0 ? "no ttl" : "ttl " + FormatDurationUs(ttl_us);
+  switch (status) {
+    case Status::kPresent:
+    case Status::kNullValue:
+      return fmt::format("the latest row up to then is {} old ({}): it counts{}",
+                         FormatDurationUs(t_us - found.winner.event_us), ttl,
+                         status == Status::kNullValue ? ", and its value is null" : "");
+    case Status::kOutsideMaxAge:
+      return fmt::format("the latest row up to then is {} old, older than {}: it does not count, and older rows never do",
+                         FormatDurationUs(t_us - found.winner.event_us), ttl);
+    case Status::kNotFound:
+      break;
+  }
+  if (found.rows_of_key == 0) return "the source has no row of this key";
+  if (found.rows_up_to_then == 0) return "every row of this key is later than that";
+  return "the latest row up to then is a deletion";
+}
+
+Result<Json> OnlineAnswer(const ExplainParts& parts, const FeatureRef& ref, const arrow::ArrayVector& keys) {
+  TM_ASSIGN(const auto wanted, SelectionsFromRefs({fmt::format("{}:{}", ref.view, ref.feature)}));
+  TM_ASSIGN(Selection selection, Resolve(*parts.catalog, wanted, false));
+  TM_ASSIGN(const auto reader, MakeOnlineReader({parts.catalog, std::move(selection), parts.project, parts.online,
+                                                 parts.registry, parts.clock}));
+  std::vector<KeyColumn> columns;
+  std::vector<std::string_view> texts(keys.size());
+  std::unique_ptr<bool[]> bools(new bool[keys.size() + 1]);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i]->type_id() == arrow::Type::INT64) {
+      columns.emplace_back(
+          std::span<const std::int64_t>(static_cast<const arrow::Int64Array&>(*keys[i]).raw_values(), 1));
+    } else if (keys[i]->type_id() == arrow::Type::BOOL) {
+      bools[i] = static_cast<const arrow::BooleanArray&>(*keys[i]).Value(0);
+      columns.emplace_back(std::span<const bool>(&bools[i], 1));
+    } else {
+      texts[i] = static_cast<const arrow::BinaryArray&>(*keys[i]).GetView(0);
+      columns.emplace_back(std::span<const std::string_view>(&texts[i], 1));
+    }
+  }
+  OnlineResult result;
+  TM_TRY(reader->Read(columns, 1, result));
+  ArrowSchema schema;
+  ArrowArray array;
+  TM_TRY(result.ToArrow(false, false, &schema, &array));
+  TM_ASSIGN(const auto batch, FromArrowResult(arrow::ImportRecordBatch(&array, &schema)));
+  Json answer{{"status", StatusName(result.status(0, 0))}, {"value", ToJsonValue(*batch->column(0), 0)}};
+  if (result.status(0, 0) != Status::kNotFound) {
+    answer["event_timestamp"] = FormatTimestampUs(result.event_time_us(0, 0));
+  }
+  return answer;
+}
+
+}  // namespace
+
+Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
+                            std::optional<std::int64_t> t_us) {
+  TM_ASSIGN(const FeatureRef ref, ParseFeatureRef(feature));
+  if (ref.feature.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("name one feature as view:feature, not '{}'", feature));
+  }
+  TM_ASSIGN(const auto wanted, SelectionsFromRefs({std::string(feature)}));
+  TM_ASSIGN(const Selection selection, Resolve(*parts.catalog, wanted, false));
+  const CatalogView& view = *selection.views.front().view;
+  const Field& field = selection.views.front().features.front().field;
+  TM_ASSIGN(const Json key_json, ParseKey(key));
+  TM_ASSIGN(const arrow::ArrayVector keys, KeysFromJson(key_json, view));
+  const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
+
+  TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open));
+  TM_ASSIGN(const Found found, Search(*source, field, at_us, parts.threads).Run(keys));
+  Status status = found.winner.status;
+  if (status == Status::kPresent && found.value.is_null()) status = Status::kNullValue;
+  Json json{{"feature", feature},
+            {"key", key_json},
+            {"at", FormatTimestampUs(at_us)},
+            {"status", StatusName(status)},
+            {"value", status == Status::kPresent ? found.value : Json()},
+            {"decision", Decision(found, status, at_us, view.definition.ttl_us)},
+            {"row", found.row},
+            {"rows_of_key", found.rows_of_key},
+            {"rows_up_to_then", found.rows_up_to_then},
+            {"ttl", FormatDurationUs(view.definition.ttl_us)},
+            {"online", nullptr}};
+  if (view.definition.online) {
+    TM_ASSIGN(json["online"], OnlineAnswer(parts, ref, keys));
+  }
+  return json.dump();
+}
+
+}  // namespace tidemark

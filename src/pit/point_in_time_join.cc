@@ -1,0 +1,193 @@
+// Keeps the greatest candidate of each slot, and in the end lets each group's rows run along it.
+#include "pit/point_in_time_join.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "base/check.h"
+#include "base/parallel.h"
+#include "pit/entity_groups_internal.h"
+#include "pit/feature_columns_internal.h"
+#include "pit/slot_finder_internal.h"
+
+namespace tidemark {
+
+using namespace pit_internal;  // NOLINT(google-build-using-namespace): this file is a part of it
+
+namespace {
+
+constexpr std::size_t kFinishEntries = 16384;  // entries that one task of Finish takes
+
+// What one thread has seen. Each thread has its own states, so that none waits for another.
+struct Worker {
+  explicit Worker(const GroupIndex& index) : finder(index), slots(index.slots) {}
+
+  SlotFinder finder;
+  std::size_t slots;
+  StateKind kind = StateKind::kPlain;
+  std::variant<ZeroedArray<PlainState>, ZeroedArray<CreatedState>, ZeroedArray<FullState>> states;
+  bool has_states = false;
+  std::array<std::int64_t, kFinderRows> times{};
+
+  template <typename State>
+  ZeroedArray<State>& Get() {
+    return std::get<ZeroedArray<State>>(states);
+  }
+
+  // Makes room for rows of `wanted`: the first time, or when columns appear that earlier rows did not have.
+  void Hold(StateKind wanted) {
+    if (has_states && wanted <= kind) return;
+    WithState(wanted, [this]<typename To>(To) {
+      ZeroedArray<To> wider(slots);
+      if (has_states) {
+        std::visit(
+            [&wider]<typename From>(const ZeroedArray<From>& old) {
+              if constexpr (From::kKind < To::kKind) {
+                for (std::size_t i = 0; i < old.size(); ++i) wider[i] = WidenState<To>(old[i]);
+              }
+            },
+            states);
+      }
+      states = std::move(wider);
+    });
+    kind = wanted;
+    has_states = true;
+  }
+};
+
+}  // namespace
+
+struct PointInTimeJoin::Impl {
+  const EntityGroups& groups;
+  const GroupIndex& index;
+  Options options;
+  std::vector<std::unique_ptr<Worker>> workers;
+  bool finished = false;
+
+  template <KnownBy::Kind kKnownBy, typename State>
+  void AddRows(const FeatureColumns& columns, KeyReader& keys, Worker& worker) const;
+  template <typename State>
+  void FinishEntries(const std::vector<ZeroedArray<State>*>& states, std::size_t begin, std::size_t end,
+                     std::vector<Winner>& winners) const;
+  template <typename State>
+  void FinishAll(std::vector<Winner>& winners);
+};
+
+template <KnownBy::Kind kKnownBy, typename State>
+void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys, Worker& worker) const {
+  State* const states = worker.Get<State>().data();
+  const auto will_use = [states](std::uint32_t slot) { __builtin_prefetch(states + slot, 1); };
+  for (std::size_t begin = 0; begin < columns.rows; begin += kFinderRows) {
+    const std::size_t count = std::min(kFinderRows, columns.rows - begin);
+    const std::int64_t* times = columns.event + begin;
+    const auto takes = [&](std::size_t i) {
+      if constexpr (kKnownBy == KnownBy::Kind::kTime) return columns.created[begin + i] <= options.known_by.time_us;
+      return true;
+    };
+    if constexpr (kKnownBy == KnownBy::Kind::kEntityRow) {
+      for (std::size_t i = 0; i < count; ++i) {
+        worker.times[i] = std::max(columns.event[begin + i], columns.created[begin + i]);
+      }
+      times = worker.times.data();
+    }
+    for (const SlotFinder::Match match : worker.finder.Find(keys, begin, count, times, takes, will_use)) {
+      const State candidate = columns.Read<State>(begin + match.row);
+      State& kept = states[match.slot];
+      if (kept < candidate) kept = candidate;
+    }
+  }
+}
+
+template <typename State>
+void PointInTimeJoin::Impl::FinishEntries(const std::vector<ZeroedArray<State>*>& states, std::size_t begin,
+                                          std::size_t end, std::vector<Winner>& winners) const {
+  for (std::size_t entry = begin; entry < end; ++entry) {
+    State best;
+    const std::size_t last = index.GroupBegin(entry + 1);
+    for (std::size_t slot = index.GroupBegin(entry); slot < last; ++slot) {
+      for (const ZeroedArray<State>* of_thread : states) {
+        if (best < (*of_thread)[slot]) best = (*of_thread)[slot];
+      }
+      if (best.place == 0) continue;
+      RowState row{.event = {Unbiased(best.event)}};
+      if constexpr (State::kKind == StateKind::kFull) {
+        row.is_deleted = best.is_deleted != 0;
+        row.expires_at_us = best.expires_at_us;
+      }
+      winners[index.slot_row[slot]] = {best.place - 1, row.event.us,
+                                       StatusAt(row, index.SlotTime(slot), options.ttl_us)};
+    }
+  }
+}
+
+template <typename State>
+void PointInTimeJoin::Impl::FinishAll(std::vector<Winner>& winners) {
+  std::vector<ZeroedArray<State>*> states;
+  for (auto& worker : workers) {
+    if (worker == nullptr) continue;
+    worker->Hold(State::kKind);
+    states.push_back(&worker->Get<State>());
+  }
+  const std::size_t tasks = (index.keys + kFinishEntries - 1) / kFinishEntries;
+  const auto done = ParallelFor(tasks, options.threads, {}, [&](std::size_t task, std::size_t) -> Result<void> {
+    const std::size_t begin = task * kFinishEntries;
+    FinishEntries<State>(states, begin, std::min(begin + kFinishEntries, index.keys), winners);
+    return {};
+  });
+  TM_CHECK(done.has_value(), "the tasks of Finish cannot fail");
+}
+
+PointInTimeJoin::PointInTimeJoin(const EntityGroups& groups, const Options& options)
+    : impl_(new Impl{groups, groups.impl_->index, options, {}}) {
+  impl_->options.threads = std::max<std::size_t>(1, options.threads);
+  impl_->workers.resize(impl_->options.threads);
+}
+
+PointInTimeJoin::~PointInTimeJoin() = default;
+
+Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
+  Impl& self = *impl_;
+  TM_CHECK(!self.finished, "Add after Finish");
+  TM_CHECK(thread < self.workers.size(), "a thread number that was not announced");
+  TM_ASSIGN(const FeatureColumns columns, FeatureColumns::Make(rows));
+  TM_ASSIGN(KeyReader keys, KeyReader::Make(rows.keys, rows.event->length()));
+  if (keys.types() != self.index.types) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the feature rows' keys are {}, the entity rows' are {}; cast them to one type first",
+                            KeyTypeNames(keys.types()), KeyTypeNames(self.index.types)));
+  }
+  const KnownBy::Kind known_by = self.options.known_by.kind;
+  if (known_by != KnownBy::Kind::kAll && columns.created == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, "known_by needs a created timestamp column, and the source has none");
+  }
+  if (self.index.slots == 0) return {};
+  try {
+    auto& worker = self.workers[thread];
+    if (worker == nullptr) worker = std::make_unique<Worker>(self.index);
+    worker->Hold(columns.kind());
+    WithState(worker->kind, [&]<typename State>(State) {
+      if (known_by == KnownBy::Kind::kAll) self.AddRows<KnownBy::Kind::kAll, State>(columns, keys, *worker);
+      if (known_by == KnownBy::Kind::kTime) self.AddRows<KnownBy::Kind::kTime, State>(columns, keys, *worker);
+      if (known_by == KnownBy::Kind::kEntityRow) self.AddRows<KnownBy::Kind::kEntityRow, State>(columns, keys, *worker);
+    });
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorCode::kOutOfSpace, fmt::format("no memory to join {} entity rows; join them in parts",
+                                                    self.index.slots));
+  }
+  return {};
+}
+
+std::vector<Winner> PointInTimeJoin::Finish() {
+  TM_CHECK(!std::exchange(impl_->finished, true), "Finish was called before");
+  StateKind kind = StateKind::kPlain;
+  for (const auto& worker : impl_->workers) {
+    if (worker != nullptr) kind = std::max(kind, worker->kind);
+  }
+  std::vector<Winner> winners(impl_->index.slots);
+  WithState(kind, [&]<typename State>(State) { impl_->FinishAll<State>(winners); });
+  return winners;
+}
+
+}  // namespace tidemark

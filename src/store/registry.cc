@@ -1,0 +1,19 @@
+#include "store/registry.h"
+
+#include "base/check.h"
+
+namespace tidemark {
+
+std::string_view ObjectKindName(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kEntity:
+      return "entity";
+    case ObjectKind::kFeatureView:
+      return "feature view";
+    case ObjectKind::kFeatureService:
+      return "feature service";
+  }
+  TM_CHECK(false, "an object kind that is none");
+}
+
+}  // namespace tidemark

@@ -1,0 +1,373 @@
+// The public API over the engine, with the concrete adapters put in: files, SQLite, LMDB.
+#include "tidemark/store.h"
+
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include <atomic>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "adapters/files/file_source.h"
+#include "adapters/files/table_file.h"
+#include "adapters/lmdb/lmdb_online_store.h"
+#include "adapters/sqlite/sqlite_registry.h"
+#include "base/clock.h"
+#include "base/parallel.h"
+#include "base/result.h"
+#include "engine/apply.h"
+#include "engine/catalog.h"
+#include "engine/describe.h"
+#include "engine/explain.h"
+#include "engine/historical.h"
+#include "engine/materialize.h"
+#include "engine/online_reader.h"
+#include "engine/online_rows.h"
+#include "engine/online_write.h"
+#include "engine/selection.h"
+#include "model/definition_json.h"
+#include "model/name.h"
+#include "model/time.h"
+#include "pit/arrow_status.h"
+#include "wiring/config.h"
+
+namespace tidemark {
+namespace {
+
+ObjectKind KindOf(ObjectType type) {
+  switch (type) {
+    case ObjectType::kEntity:
+      return ObjectKind::kEntity;
+    case ObjectType::kFeatureView:
+      return ObjectKind::kFeatureView;
+    case ObjectType::kFeatureService:
+      break;
+  }
+  return ObjectKind::kFeatureService;
+}
+
+ObjectType TypeOf(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kEntity:
+      return ObjectType::kEntity;
+    case ObjectKind::kFeatureView:
+      return ObjectType::kFeatureView;
+    case ObjectKind::kFeatureService:
+      break;
+  }
+  return ObjectType::kFeatureService;
+}
+
+/// What both Plan and Apply work from.
+struct Stated {
+  Definitions definitions;
+  PlanOptions options;
+};
+
+Result<Definitions> ReadDefinitions(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin != std::string_view::npos && text[begin] == '{') return DefinitionsFromJson(text);
+  return DefinitionsFromYaml(text);
+}
+
+std::vector<Change> ToChanges(const tidemark::Plan& plan) {
+  std::vector<Change> changes;
+  for (const PlannedChange& planned : plan.changes) {
+    changes.push_back({static_cast<Change::Action>(planned.action), TypeOf(planned.kind), planned.name,
+                       planned.from_name, planned.details});
+  }
+  return changes;
+}
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityRows(const EntityRows& rows, std::size_t threads) {
+  if (rows.stream != nullptr) return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
+  if (rows.path.empty()) return Fail(ErrorCode::kInvalidArgument, "no entity rows were given");
+  return OpenTableFile(rows.path, threads);
+}
+
+/// Keeps what the stream works with, and hands out a copy of warnings that come with the first block.
+Result<void> ExportStream(std::shared_ptr<arrow::RecordBatchReader> reader, ArrowArrayStream* out) {
+  return FromArrowStatus(arrow::ExportRecordBatchReader(std::move(reader), out));
+}
+
+class EmbeddedStore final : public Store {
+ public:
+  EmbeddedStore(std::filesystem::path path, Config config, std::shared_ptr<Registry> registry)
+      : path_(std::move(path)),
+        config_(std::move(config)),
+        threads_(ThreadCount(config_.threads)),
+        registry_(std::move(registry)) {}
+
+  const std::filesystem::path& path() const override { return path_; }
+  const std::string& project() const override { return config_.project; }
+
+  Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) override {
+    TM_ASSIGN(const Stated stated, Read(definitions, options));
+    TM_ASSIGN(const auto plan,
+              PlanApply(*registry_, config_.project, stated.definitions, stated.options, Opener()));
+    return ToChanges(plan);
+  }
+
+  Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) override {
+    TM_ASSIGN(const Stated stated, Read(definitions, options));
+    TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
+                                               Opener(), *clock_));
+    TM_TRY(RemoveRows(plan.dropped_view_ids));
+    return ToChanges(plan);
+  }
+
+  Result<void> Teardown() override {
+    TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
+    return RemoveRows(ids);
+  }
+
+  Result<std::string> List(ObjectType type) const override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    return ListObjects(*catalog, KindOf(type));
+  }
+
+  Result<std::string> Describe(ObjectType type, std::string_view name) const override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto online, Online());
+    return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, online->identity());
+  }
+
+  Result<HistoricalReport> GetHistorical(EntityRows rows, const HistoricalOptions& options,
+                                         ArrowArrayStream* out) override {
+    auto warnings = std::make_shared<Warnings>();
+    TM_ASSIGN(auto reader, StartHistorical(rows, options, warnings));
+    TM_TRY(ExportStream(std::move(reader), out));
+    return HistoricalReport{0, warnings->Texts()};
+  }
+
+  Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
+                                           const std::filesystem::path& out) override {
+    auto warnings = std::make_shared<Warnings>();
+    TM_ASSIGN(const auto reader, StartHistorical(rows, options, warnings));
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, threads_));
+    return HistoricalReport{written, warnings->Texts()};
+  }
+
+  Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto online, Online());
+    TM_ASSIGN(const auto views, ViewsToLoad(*catalog, options.views));
+    MaterializeRequest request;
+    request.start_us = options.start_us;
+    request.end_us = options.end_us;
+    request.threads = threads_;
+    request.memory_bytes_max = config_.memory_bytes_max;
+    request.stop = options.work.stop;
+    request.progress = ProgressOf(options.work);
+    MaterializeReport report;
+    for (const CatalogView* view : views) {
+      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(), *online, *registry_, *clock_));
+      report.views.push_back({view->definition.name, loaded.rows_read, loaded.rows_written, loaded.files_read,
+                              loaded.files_skipped, loaded.seconds, loaded.put_seconds, std::move(loaded.warnings)});
+    }
+    return report;
+  }
+
+  Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) override {
+    TM_ASSIGN(const auto reader, FromArrowResult(arrow::ImportRecordBatchReader(rows)));
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_ASSIGN(const auto online, Online());
+    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_));
+    return OnlineWriteReport{counts.written, counts.kept};
+  }
+
+  Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
+    TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
+    TM_ASSIGN(const auto online, Online());
+    return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
+  }
+
+  Result<std::string> Explain(std::string_view feature, std::string_view key,
+                              std::optional<std::int64_t> t_us) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto online, Online());
+    return tidemark::Explain({catalog, Opener(), config_.project, online, registry_, clock_, threads_}, feature, key,
+                             t_us);
+  }
+
+  Result<std::string> OnlineStats() const override {
+    TM_ASSIGN(const auto online, Online());
+    TM_ASSIGN(const auto stats, online->Stats());
+    return nlohmann::ordered_json{{"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}.dump();
+  }
+
+ private:
+  Result<Stated> Read(std::string_view text, const ApplyOptions& options) const {
+    Stated stated;
+    TM_ASSIGN(stated.definitions, ReadDefinitions(text));
+    if (!stated.definitions.project.empty() && stated.definitions.project != config_.project) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the definitions are of project '{}' and the store was opened for project '{}'",
+                              stated.definitions.project, config_.project));
+    }
+    stated.options.remove_missing = options.remove_missing;
+    for (const auto& [type, name] : options.remove) stated.options.remove.emplace_back(KindOf(type), name);
+    return stated;
+  }
+
+  /// The catalog as it is now; read again only when the registry has moved.
+  Result<std::shared_ptr<const Catalog>> LoadCatalog() const {
+    TM_ASSIGN(const std::int64_t serial, registry_->Serial(config_.project));
+    const std::lock_guard lock(mutex_);
+    if (catalog_ != nullptr && catalog_->serial() == serial) return catalog_;
+    TM_ASSIGN(catalog_, Catalog::Load(*registry_, config_.project));
+    return catalog_;
+  }
+
+  /// Opened when it is first needed: defining features and building training sets do without.
+  Result<std::shared_ptr<OnlineStore>> Online() const {
+    const std::lock_guard lock(mutex_);
+    if (online_ == nullptr) {
+      std::error_code error;
+      std::filesystem::create_directories(config_.online_path.parent_path(), error);
+      LmdbOptions options;
+      options.folder = config_.online_path.string();
+      options.map_bytes_max = config_.online_bytes_max;
+      TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
+    }
+    return online_;
+  }
+
+  SourceOpener Opener() const {
+    return [folder = path_, threads = threads_](const FileSource& source,
+                                                const std::map<std::string, DataType>& column_types) {
+      FileSourceOptions options;
+      options.threads = threads;
+      options.column_types = column_types;
+      return OpenFileSource(source, folder, options);
+    };
+  }
+
+  static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog, const std::vector<std::string>& features,
+                                                   const std::string& service, const std::string& selection) {
+    const int given = (features.empty() ? 0 : 1) + (service.empty() ? 0 : 1) + (selection.empty() ? 0 : 1);
+    if (given != 1) {
+      return Fail(ErrorCode::kInvalidArgument, "ask for a list of features or for one feature service");
+    }
+    if (!features.empty()) return SelectionsFromRefs(features);
+    if (!service.empty()) {
+      TM_ASSIGN(const FeatureService* found, catalog.Service(service));
+      return found->views;
+    }
+    // A list that was put together for one request is a service without a name of its own.
+    TM_ASSIGN(const FeatureService once,
+              FeatureServiceFromJson(fmt::format(R"({{"name": "request", "features": {}}})", selection)));
+    return once.views;
+  }
+
+  static std::function<void(std::string_view, std::int64_t, std::int64_t)> ProgressOf(const WorkOptions& work) {
+    if (!work.progress) return {};
+    return [report = work.progress](std::string_view what, std::int64_t done, std::int64_t total) {
+      report({what, done, total});
+    };
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(const EntityRows& rows,
+                                                                    const HistoricalOptions& options,
+                                                                    const std::shared_ptr<Warnings>& warnings) {
+    TM_ASSIGN(auto entity_rows, OpenEntityRows(rows, threads_));
+    TM_ASSIGN(auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
+    HistoricalRequest request;
+    TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
+    request.event_timestamp_column = options.event_timestamp_column;
+    request.include_status = options.include_status;
+    if (options.known_by_us) request.known_by = {KnownBy::Kind::kTime, *options.known_by_us};
+    if (options.known_by_event) request.known_by = {KnownBy::Kind::kEntityRow, 0};
+    request.threads = threads_;
+    request.memory_bytes_max = config_.memory_bytes_max;
+    request.stop = options.work.stop;
+    request.progress = ProgressOf(options.work);
+    return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), Opener(), warnings);
+  }
+
+  static Result<std::vector<const CatalogView*>> ViewsToLoad(const Catalog& catalog,
+                                                             const std::vector<std::string>& names) {
+    std::vector<const CatalogView*> views;
+    for (const std::string& name : names) {
+      TM_ASSIGN(const CatalogView* view, catalog.View(name));
+      if (!view->definition.online) {
+        return Fail(ErrorCode::kInvalidArgument, fmt::format("view '{}' is not kept online (online: false)", name));
+      }
+      views.push_back(view);
+    }
+    if (!names.empty()) return views;
+    for (const auto& [name, view] : catalog.views()) {
+      if (view.definition.online && view.definition.source) views.push_back(&view);
+    }
+    return views;
+  }
+
+  Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids) {
+    if (view_ids.empty()) return {};
+    TM_ASSIGN(const auto online, Online());
+    for (const std::uint32_t id : view_ids) TM_TRY(online->RemovePrefix(ViewPrefix(id)));
+    return online->Sync();
+  }
+
+  const std::filesystem::path path_;
+  const Config config_;
+  const std::size_t threads_;
+  const std::shared_ptr<Registry> registry_;
+  const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
+  mutable std::mutex mutex_;  // guards the two below
+  mutable std::shared_ptr<const Catalog> catalog_;
+  mutable std::shared_ptr<OnlineStore> online_;
+};
+
+Result<void> MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return {};
+  const ErrorCode code = error == std::errc::no_space_on_device ? ErrorCode::kOutOfSpace : ErrorCode::kIo;
+  return Fail(code, fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(options.path, error);
+  if (error) return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no path", options.path.string()));
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error)) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a folder: a store is opened by its folder",
+                                                         path.string()));
+  }
+  TM_ASSIGN(Config config, ReadConfig(path));
+  if (!options.project.empty()) {
+    TM_TRY(CheckName("project", options.project));
+    config.project = options.project;
+  }
+  if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
+    return Fail(ErrorCode::kNotFound, fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "
+                                                  "definitions to it",
+                                                  path.string()));
+  }
+  TM_TRY(MakeFolder(config.registry_path.parent_path()));
+  SqliteRegistryOptions registry_options;
+  registry_options.path = config.registry_path.string();
+  registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
+  TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
+  return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+}
+
+Result<std::string> NormalizeDefinitions(std::string_view text) {
+  TM_ASSIGN(const Definitions definitions, ReadDefinitions(text));
+  return ToJson(definitions);
+}
+
+Result<std::int64_t> ParseTime(std::string_view text) {
+  if (const auto us = ParseTimestampUs(text)) return *us;
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a time: write 2024-05-01T12:00:00Z", text));
+}
+
+}  // namespace tidemark

@@ -1,0 +1,159 @@
+"""Checks that every #include points the way that the layers allow.
+
+Two tables say what is allowed: LAYERS, which layer may include which, and OUTSIDE, which layers may
+touch a library of somebody else. Everything under include/, src/ and python/native is read.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+BELOW_ENGINE = {"include/tidemark", "src/base", "src/model", "src/pit", "src/store"}
+
+# Layer (a folder) -> the layers that it may include; itself always. `*` is one folder: an adapter
+# is a layer of its own, so adapters never include each other, and meet the engine in wiring only.
+LAYERS: dict[str, set[str]] = {
+    "include/tidemark": set(),
+    "src/base": {"include/tidemark"},
+    "src/model": {"include/tidemark", "src/base"},
+    "src/pit": {"include/tidemark", "src/base", "src/model"},
+    "src/store": BELOW_ENGINE - {"src/store"},
+    "src/engine": BELOW_ENGINE,
+    "src/adapters/*": BELOW_ENGINE,
+    "src/wiring": BELOW_ENGINE | {"src/engine", "src/adapters/*"},
+    "src/server": {"include/tidemark", "src/base", "src/wiring"},
+    "src/cli": {"include/tidemark"},
+    "python/native": {"include/tidemark"},
+}
+
+# Include prefix -> the layers that may use it (tests may use any).
+ARROW_LAYERS = {"src/pit", "src/store", "src/engine", "src/adapters/*", "src/wiring"}
+OUTSIDE: dict[str, set[str]] = {
+    "arrow/": ARROW_LAYERS,
+    "parquet/": {"src/adapters/*"},
+    "nlohmann/": {
+        "src/model",
+        "src/store",
+        "src/engine",
+        "src/adapters/*",
+        "src/wiring",
+        "src/cli",
+    },
+    "yaml-cpp/": {"src/model", "src/wiring"},
+    "fmt/": set(LAYERS) - {"include/tidemark"},
+    "xxhash.h": {"src/base"},
+    "sqlite3.h": {"src/adapters/sqlite"},
+    "lmdb.h": {"src/adapters/lmdb"},
+    "CLI/": {"src/cli"},
+    "nanobind/": {"python/native"},
+    "Python.h": {"python/native"},
+}
+# Slow to compile, so sources only, or headers that end in _internal.h.
+NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+INCLUDE_ROOTS = ("src", "include")
+SCANNED = ("include", "src", "python/native")
+
+
+def layer_of(path: str) -> str | None:
+    """The layer that holds `path`, an adapter by its own folder; None outside all layers."""
+    parts = path.split("/")
+    if parts[:2] == ["src", "adapters"] and len(parts) > 3:
+        return "/".join(parts[:3])
+    folder = "/".join(parts[:2])
+    return folder if folder in LAYERS else None
+
+
+def row_of(layer: str) -> str:
+    """The name under which the tables list `layer`."""
+    return "src/adapters/*" if layer.startswith("src/adapters/") else layer
+
+
+def resolve(root: Path, source: str, target: str) -> str | None:
+    """The path within `root` of what `source` includes as `target`, or None if it is not there."""
+    folders = [Path(source).parent, *(Path(top) for top in INCLUDE_ROOTS)]
+    for folder in folders:
+        if (root / folder / target).is_file():
+            return (root / folder / target).resolve().relative_to(root.resolve()).as_posix()
+    return None
+
+
+def is_test(path: str) -> bool:
+    return re.search(r"(_test|_testing|_bench)\.(cc|h)$", path) is not None
+
+
+def check_inner(source: str, layer: str, target: str) -> str | None:
+    """What is wrong with `source`, of `layer`, including the file `target` of this repository."""
+    other = layer_of(target)
+    if other is None:
+        return f"{target} belongs to no layer"
+    if re.search(r"_testing\.h$", target) and not is_test(source):
+        return f"{target} is support for tests only"
+    if other == layer or row_of(other) in LAYERS[row_of(layer)]:
+        return None
+    allowed = ", ".join(sorted(LAYERS[row_of(layer)])) or "only itself and the standard library"
+    return f"{layer} may not include {target}; it may include: {allowed}"
+
+
+def check_outside(source: str, layer: str, target: str) -> str | None:
+    """What is wrong with `source`, of `layer`, including the foreign header `target`."""
+    if is_test(source):
+        return None
+    prefix = next(
+        (p for p in OUTSIDE if target == p or (p.endswith("/") and target.startswith(p))), None
+    )
+    if prefix is None:
+        if layer == "include/tidemark" and ("/" in target or target.endswith(".h")):
+            return (
+                f"include/tidemark may not include <{target}>; only the standard library and itself"
+            )
+        return None
+    if not {layer, row_of(layer)} & OUTSIDE[prefix]:
+        users = ", ".join(sorted(OUTSIDE[prefix]))
+        return f"{layer} may not include <{target}>; {prefix} is for: {users}"
+    if prefix in NOT_IN_HEADERS and source.endswith(".h") and not source.endswith("_internal.h"):
+        return f"<{target}> belongs in a .cc or an _internal.h, not in a header that others include"
+    return None
+
+
+def check_file(root: Path, source: str) -> list[str]:
+    """Every finding in one file, as `path:line: message`."""
+    layer = layer_of(source)
+    if layer is None:
+        return [f"{source}:1: in no layer; the table in tools/check/layers.py lists them"]
+    findings = []
+    for number, line in enumerate((root / source).read_text().splitlines(), start=1):
+        match = INCLUDE.match(line)
+        if match is None:
+            continue
+        quoted, target = match.group(1) == '"', match.group(2)
+        inner = resolve(root, source, target) if quoted or target.startswith("tidemark/") else None
+        if inner is not None:
+            finding = check_inner(source, layer, inner)
+        elif quoted:
+            finding = f'no such file "{target}"; write it from src/ or include/, foreign ones in <>'
+        else:
+            finding = check_outside(source, layer, target)
+        if finding is not None:
+            findings.append(f"{source}:{number}: {finding}")
+    return findings
+
+
+def sources(root: Path) -> list[str]:
+    found = [p for top in SCANNED for p in (root / top).rglob("*") if p.suffix in {".h", ".cc"}]
+    return sorted(p.relative_to(root).as_posix() for p in found)
+
+
+def main() -> int:
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2]
+    files = sources(root)
+    findings = [finding for source in files for finding in check_file(root, source)]
+    print(*findings, sep="\n", end="\n" if findings else "")
+    return 1 if findings or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
