@@ -153,7 +153,8 @@ class FeatureStore:
     def _get(self, kind: type[D], name: str) -> D:
         described = json.loads(self._store.describe(_TYPES[kind], name))
         made: D = kind.from_dict(described["definition"])  # type: ignore[attr-defined]
-        made._registered = {"spec": described["spec"], "meta": described["meta"]}
+        spec = described.get("spec", described["definition"])
+        made._registered = {"spec": spec, "meta": described["meta"]}
         return made
 
     def _list(self, kind: type[D], tags: Mapping[str, str] | None) -> list[D]:
