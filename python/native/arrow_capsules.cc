@@ -1,8 +1,6 @@
 // Capsules are made and taken here; nothing is copied.
 #include "arrow_capsules.h"
 
-#include <cerrno>
-#include <string_view>
 #include <utility>
 
 #include "errors.h"
@@ -35,29 +33,6 @@ nb::capsule MakeCapsule(T& value, const char* name) {
   return nb::steal<nb::capsule>(made);
 }
 
-/// What the C interface keeps of an error: a code's name in front of the text, or else an errno.
-Error ParseStreamError(int error_number, std::string_view text) {
-  for (int i = 0; i <= static_cast<int>(ErrorCode::kInternal); ++i) {
-    const auto code = static_cast<ErrorCode>(i);
-    const std::string_view name = Describe(code).name;
-    if (text.starts_with(name) && text.substr(name.size()).starts_with(": ")) {
-      return {code, std::string(text.substr(name.size() + 2)), {}};
-    }
-  }
-  switch (error_number) {
-    case ECANCELED:
-      return {ErrorCode::kCancelled, std::string(text), {}};
-    case ENOMEM:
-      return {ErrorCode::kOutOfSpace, std::string(text), {}};
-    case EIO:
-      return {ErrorCode::kIo, std::string(text), {}};
-    case EINVAL:
-      return {ErrorCode::kInvalidData, std::string(text), {}};
-    default:
-      return {ErrorCode::kInternal, std::string(text), {}};
-  }
-}
-
 }  // namespace
 
 TakenStream::TakenStream(const nb::object& exporter) {
@@ -82,13 +57,15 @@ ArrowBatch::ArrowBatch(ArrowBatch&& other) noexcept
     : schema_(std::exchange(other.schema_, {})), array_(std::exchange(other.array_, {})) {}
 
 nb::tuple ArrowBatch::Export() {
-  if (array_.release == nullptr) Raise(ErrorCode::kInvalidArgument, "this Arrow batch has been taken already");
+  if (array_.release == nullptr)
+    Raise(ErrorCode::kInvalidArgument, "this Arrow batch has been taken already");
   nb::capsule schema = MakeCapsule(schema_, kSchemaName);
   return nb::make_tuple(std::move(schema), MakeCapsule(array_, kArrayName));
 }
 
-ResultStream::ResultStream(std::shared_ptr<Store> store, ArrowArrayStream stream, std::stop_source stop)
-    : store_(std::move(store)), stream_(stream), stop_(std::move(stop)) {}
+ResultStream::ResultStream(std::shared_ptr<Store> store, ArrowArrayStream stream, std::stop_source stop,
+                           std::shared_ptr<const HistoricalReport> report)
+    : store_(std::move(store)), stream_(stream), stop_(std::move(stop)), report_(std::move(report)) {}
 
 ResultStream::~ResultStream() {
   // Releasing may wait for threads of the engine that are in a progress callback.
@@ -96,14 +73,9 @@ ResultStream::~ResultStream() {
   if (stream_.release != nullptr) stream_.release(&stream_);
 }
 
-Error ResultStream::StreamError(int error_number) {
-  const char* text = stream_.get_last_error(&stream_);
-  return ParseStreamError(error_number, text == nullptr ? "reading failed without saying why" : text);
-}
-
 Result<void> ResultStream::GetSchema(ArrowSchema* out) {
   if (const int failed = stream_.get_schema(&stream_, out); failed != 0) {
-    return std::unexpected(StreamError(failed));
+    return std::unexpected(StreamError(&stream_, failed));
   }
   return {};
 }
@@ -118,7 +90,7 @@ nb::object ResultStream::Next() {
   ArrowBatch batch;
   Unwrap(RunInterruptibly(stop_, [&]() -> Result<void> {
     if (const int failed = stream_.get_next(&stream_, batch.array()); failed != 0) {
-      return std::unexpected(StreamError(failed));
+      return std::unexpected(StreamError(&stream_, failed));
     }
     return batch.array()->release == nullptr ? Result<void>() : GetSchema(batch.schema());
   }));

@@ -12,7 +12,8 @@
 
 namespace tidemark::python {
 
-/// A stream taken out of an object with `__arrow_c_stream__`; released with it unless the engine took it over.
+/// A stream taken out of an object with `__arrow_c_stream__`; released with it unless the engine took it
+/// over.
 class TakenStream {
  public:
   explicit TakenStream(const nanobind::object& exporter);
@@ -48,7 +49,9 @@ class ArrowBatch {
 /// A training set as it is read, batch by batch.
 class ResultStream {
  public:
-  ResultStream(std::shared_ptr<Store> store, ArrowArrayStream stream, std::stop_source stop);
+  /// `report` is filled in when the stream ends.
+  ResultStream(std::shared_ptr<Store> store, ArrowArrayStream stream, std::stop_source stop,
+               std::shared_ptr<const HistoricalReport> report);
   ~ResultStream();
   ResultStream(const ResultStream&) = delete;
   ResultStream& operator=(const ResultStream&) = delete;
@@ -57,14 +60,16 @@ class ResultStream {
   nanobind::capsule Schema();
   /// The next batch, or None at the end.
   nanobind::object Next();
+  /// Whole once Next has given None.
+  const HistoricalReport& report() const { return *report_; }
 
  private:
   Result<void> GetSchema(ArrowSchema* out);
-  Error StreamError(int error_number);
 
   std::shared_ptr<Store> store_;  // the stream must go before it
   ArrowArrayStream stream_;
   std::stop_source stop_;
+  std::shared_ptr<const HistoricalReport> report_;
 };
 
 }  // namespace tidemark::python

@@ -35,9 +35,9 @@ std::function<void(const Progress&)> ProgressFrom(nanobind::object callable);
 /// True on the thread that Python runs signal handlers on.
 bool OnMainThread();
 
-/// Runs `work()`, which gives a Result and looks at `stop`, without the interpreter lock. On the main thread it
-/// runs on a thread of its own while this one lets Python handle signals; if a handler raises (Ctrl-C), `stop` is
-/// requested, the work is waited for, and the exception goes on.
+/// Runs `work()`, which gives a Result and looks at `stop`, without the interpreter lock. On the main thread
+/// it runs on a thread of its own while this one lets Python handle signals; if a handler raises (Ctrl-C),
+/// `stop` is requested, the work is waited for, and the exception goes on.
 template <typename Work>
 auto RunInterruptibly(std::stop_source stop, Work&& work) -> decltype(work()) {
   if (!OnMainThread()) {

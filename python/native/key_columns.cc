@@ -32,13 +32,14 @@ nb::object Plain(nb::handle value) {
 [[noreturn]] void RaiseMismatch(const KeySpec& spec, nb::handle value, std::size_t row) {
   const std::string where = fmt::format("entity row {}", row);
   if (value.is_none()) {
-    Raise(ErrorCode::kInvalidData, fmt::format("join key {} is null: every entity row needs a value", spec.name.c_str()),
-          where);
+    Raise(ErrorCode::kInvalidData,
+          fmt::format("join key {} is null: every entity row needs a value", spec.name.c_str()), where);
   }
-  Raise(ErrorCode::kTypeMismatch,
-        fmt::format("join key {} is of type {}, and {} ({}) is not", spec.name.c_str(), spec.type,
-                    nb::repr(value).c_str(), nb::cast<std::string>(nb::handle(value).type().attr("__name__"))),
-        where);
+  Raise(
+      ErrorCode::kTypeMismatch,
+      fmt::format("join key {} is of type {}, and {} ({}) is not", spec.name.c_str(), spec.type,
+                  nb::repr(value).c_str(), nb::cast<std::string>(nb::handle(value).type().attr("__name__"))),
+      where);
 }
 
 /// The integer that `value` is, or nothing: bools and floats are no integers.
@@ -47,8 +48,8 @@ std::optional<std::int64_t> IntegerFrom(nb::handle value, KeyForm form) {
   int overflow = 0;
   const std::int64_t made = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
   if (overflow != 0) return {};
-  if (form == KeyForm::kInt32 && (made < std::numeric_limits<std::int32_t>::min() ||
-                                  made > std::numeric_limits<std::int32_t>::max())) {
+  if (form == KeyForm::kInt32 &&
+      (made < std::numeric_limits<std::int32_t>::min() || made > std::numeric_limits<std::int32_t>::max())) {
     return {};
   }
   return made;
@@ -64,7 +65,8 @@ std::optional<std::string_view> TextFrom(nb::handle value) {
 
 std::optional<std::string_view> BytesFrom(nb::handle value) {
   if (!PyBytes_Check(value.ptr())) return {};
-  return std::string_view(PyBytes_AS_STRING(value.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(value.ptr())));
+  return std::string_view(PyBytes_AS_STRING(value.ptr()),
+                          static_cast<std::size_t>(PyBytes_GET_SIZE(value.ptr())));
 }
 
 std::optional<bool> BoolFrom(nb::handle value) {
@@ -72,8 +74,8 @@ std::optional<bool> BoolFrom(nb::handle value) {
   return value.ptr() == Py_True;
 }
 
-/// Converts every value; one that does not fit is tried again as the plain value it may wrap, which then takes its
-/// place in `values` (so that what the conversion points into stays alive).
+/// Converts every value; one that does not fit is tried again as the plain value it may wrap, which then
+/// takes its place in `values` (so that what the conversion points into stays alive).
 template <typename Out, typename From>
 void ConvertAll(const KeySpec& spec, const nb::list& values, Out& out, const From& from) {
   const std::size_t rows = nb::len(values);
@@ -108,7 +110,8 @@ KeyColumns::KeyColumns(const std::vector<KeySpec>& specs, nb::handle entity_rows
   } else {
     Raise(ErrorCode::kInvalidArgument, "entity_rows is a list of dicts or a dict of lists");
   }
-  for (std::size_t i = 0; i < specs.size(); ++i) Convert(specs[i], values_[i]);
+  for (std::size_t i = 0; i < specs.size(); ++i)
+    Convert(specs[i], values_[i]);
 }
 
 void KeyColumns::TakeRows(const std::vector<KeySpec>& specs, nb::handle rows) {
@@ -141,15 +144,17 @@ void KeyColumns::TakeColumns(const std::vector<KeySpec>& specs, nb::handle colum
   bool first = true;
   // All columns count, so that a view without entities answers as many rows as were given.
   for (const auto& [name, column] : nb::borrow<nb::dict>(columns)) {
-    if (nb::isinstance<nb::str>(column) || nb::isinstance<nb::bytes>(column) || !nb::hasattr(column, "__len__")) {
+    if (nb::isinstance<nb::str>(column) || nb::isinstance<nb::bytes>(column) ||
+        !nb::hasattr(column, "__len__")) {
       Raise(ErrorCode::kInvalidArgument,
             fmt::format("column {} of the entity rows is not a list: give one value for each entity",
                         nb::str(name).c_str()));
     }
     const std::size_t length = nb::len(column);
     if (!first && length != rows_) {
-      Raise(ErrorCode::kInvalidArgument, fmt::format("column {} of the entity rows has {} values, others have {}",
-                                                     nb::str(name).c_str(), length, rows_));
+      Raise(ErrorCode::kInvalidArgument,
+            fmt::format("column {} of the entity rows has {} values, others have {}", nb::str(name).c_str(),
+                        length, rows_));
     }
     rows_ = length;
     first = false;
@@ -158,8 +163,9 @@ void KeyColumns::TakeColumns(const std::vector<KeySpec>& specs, nb::handle colum
     PyObject* const column = PyDict_GetItemWithError(columns.ptr(), spec.name.ptr());
     if (column == nullptr) {
       if (PyErr_Occurred() != nullptr) throw nb::python_error();
-      Raise(ErrorCode::kNotFound, fmt::format("there is no join key {}; there is: {}", spec.name.c_str(),
-                                              nb::cast<std::string>(nb::str(", ").attr("join")(columns))),
+      Raise(ErrorCode::kNotFound,
+            fmt::format("there is no join key {}; there is: {}", spec.name.c_str(),
+                        nb::cast<std::string>(nb::str(", ").attr("join")(columns))),
             "entity rows");
     }
     values_.push_back(nb::list(nb::handle(column)));

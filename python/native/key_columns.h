@@ -28,8 +28,8 @@ std::vector<KeySpec> KeySpecs(const OnlineReader& reader);
 /// The key columns of some entity rows. Text is not copied: the Python values are held meanwhile.
 class KeyColumns {
  public:
-  /// `entity_rows` is a list of dicts or a dict of lists. Raises what is wrong with them: a key that a row lacks,
-  /// a null, a value that is not of the key's type, lists of different lengths.
+  /// `entity_rows` is a list of dicts or a dict of lists. Raises what is wrong with them: a key that a row
+  /// lacks, a null, a value that is not of the key's type, lists of different lengths.
   KeyColumns(const std::vector<KeySpec>& specs, nanobind::handle entity_rows);
 
   std::size_t rows() const { return rows_; }

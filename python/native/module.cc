@@ -1,4 +1,5 @@
-// tidemark._native: what Python sees of the engine. Conversion only; python/src/tidemark/_native.pyi has the types.
+// tidemark._native: what Python sees of the engine. Conversion only; python/src/tidemark/_native.pyi has the
+// types.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -69,29 +70,34 @@ void BindHistorical(nb::module_& m) {
   nb::class_<HistoricalOptions>(m, "HistoricalRequest")
       .def(
           "__init__",
-          [](HistoricalOptions* made, std::string selection, std::string service, std::string event_timestamp_column,
-             bool full_feature_names, bool include_status, std::optional<std::int64_t> known_by_us,
-             bool known_by_event) {
+          [](HistoricalOptions* made, std::string selection, std::string service,
+             std::string event_timestamp_column, bool full_feature_names, bool include_status,
+             std::optional<std::int64_t> known_by_us, bool known_by_event) {
             new (made) HistoricalOptions{.features = {},
-                                         .selection = std::move(selection),
                                          .service = std::move(service),
+                                         .selection = std::move(selection),
                                          .event_timestamp_column = std::move(event_timestamp_column),
                                          .full_feature_names = full_feature_names,
                                          .include_status = include_status,
                                          .known_by_us = known_by_us,
                                          .known_by_event = known_by_event,
+                                         .ended = {},
                                          .work = {}};
           },
           nb::kw_only(), "selection"_a = "", "service"_a = "", "event_timestamp_column"_a = "",
           "full_feature_names"_a = false, "include_status"_a = false, "known_by_us"_a = nb::none(),
           "known_by_event"_a = false);
+  nb::class_<HistoricalReport>(m, "HistoricalReport")
+      .def_ro("rows", &HistoricalReport::rows)
+      .def_ro("warnings", &HistoricalReport::warnings);
   nb::class_<ArrowBatch>(m, "ArrowBatch")
       .def(
           "__arrow_c_array__", [](ArrowBatch& batch, const nb::object&) { return batch.Export(); },
           "requested_schema"_a = nb::none());
   nb::class_<ResultStream>(m, "ResultStream")
       .def("__arrow_c_schema__", &ResultStream::Schema)
-      .def("next", &ResultStream::Next);
+      .def("next", &ResultStream::Next)
+      .def_prop_ro("report", &ResultStream::report, nb::rv_policy::copy);
 }
 
 void BindOnline(nb::module_& m) {
@@ -118,11 +124,12 @@ void BindStore(nb::module_& m) {
       .def("teardown", &PythonStore::Teardown)
       .def("list_objects", &PythonStore::List, "type"_a)
       .def("describe", &PythonStore::Describe, "type"_a, "name"_a)
-      .def("historical", &PythonStore::Historical, "rows"_a, "request"_a, "token"_a.none(), "progress"_a.none())
-      .def("write_historical", &PythonStore::WriteHistorical, "rows"_a, "request"_a, "path"_a, "token"_a.none(),
+      .def("historical", &PythonStore::Historical, "rows"_a, "request"_a, "token"_a.none(),
            "progress"_a.none())
-      .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a, "token"_a.none(),
-           "progress"_a.none())
+      .def("write_historical", &PythonStore::WriteHistorical, "rows"_a, "request"_a, "path"_a,
+           "token"_a.none(), "progress"_a.none())
+      .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a,
+           "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
       .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a)
       .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none())
@@ -147,5 +154,6 @@ NB_MODULE(_native, m) {
   m.def(
       "normalize_definitions",
       [](const std::string& text) { return python::Unwrap(NormalizeDefinitions(text)); }, "text"_a);
-  m.def("parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
+  m.def(
+      "parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
 }

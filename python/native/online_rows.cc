@@ -17,7 +17,9 @@ namespace {
 constexpr std::size_t kPooledResultsMax = 8;
 constexpr std::size_t kLongReadRows = 64;  // from here on the interpreter lock is worth giving up
 
-nb::str Text(std::string_view text) { return nb::str(text.data(), text.size()); }
+nb::str Text(std::string_view text) {
+  return nb::str(text.data(), text.size());
+}
 
 nb::list ListOf(std::size_t rows) {
   PyObject* made = PyList_New(static_cast<Py_ssize_t>(rows));
@@ -94,7 +96,8 @@ void FillDecimals(const OnlineResult& result, std::size_t column, const std::str
 
 void FillByType(const OnlineResult& result, std::size_t column, const std::string& type, nb::list& list) {
   if (type == "int64") {
-    FillFixed<std::int64_t>(result, column, list, [](auto value) { return Checked(PyLong_FromLongLong(value)); });
+    FillFixed<std::int64_t>(result, column, list,
+                            [](auto value) { return Checked(PyLong_FromLongLong(value)); });
   } else if (type == "float64") {
     FillFixed<double>(result, column, list, [](auto value) { return Checked(PyFloat_FromDouble(value)); });
   } else if (type == "float32") {
@@ -132,7 +135,8 @@ std::shared_ptr<ReaderNames> NamesOf(const OnlineReader& reader) {
 
 std::vector<std::pair<std::string, std::string>> Pairs(const std::vector<ColumnInfo>& columns) {
   std::vector<std::pair<std::string, std::string>> pairs;
-  for (const ColumnInfo& column : columns) pairs.emplace_back(column.name, column.type);
+  for (const ColumnInfo& column : columns)
+    pairs.emplace_back(column.name, column.type);
   return pairs;
 }
 
@@ -196,7 +200,8 @@ nb::list OnlineRows::StatusNames(std::size_t column) const {
 nb::dict OnlineRows::ToDict(bool event_timestamps, bool status) const {
   nb::dict made;
   nb::object nested;
-  for (std::size_t i = 0; i < keys_.size(); ++i) made[names_->keys[i].name] = nb::list(nb::handle(keys_[i]));
+  for (std::size_t i = 0; i < keys_.size(); ++i)
+    made[names_->keys[i].name] = nb::list(nb::handle(keys_[i]));
   for (std::size_t column = 0; column < result_->columns(); ++column) {
     const FeatureNames& names = names_->features[column];
     made[names.value] = Values(column, nested);
@@ -253,8 +258,12 @@ bool PythonReader::IsCurrent(std::int64_t max_age_ms) const {
   Raise(current.error());
 }
 
-std::vector<std::pair<std::string, std::string>> PythonReader::Keys() const { return Pairs(reader_->keys()); }
+std::vector<std::pair<std::string, std::string>> PythonReader::Keys() const {
+  return Pairs(reader_->keys());
+}
 
-std::vector<std::pair<std::string, std::string>> PythonReader::Features() const { return Pairs(reader_->features()); }
+std::vector<std::pair<std::string, std::string>> PythonReader::Features() const {
+  return Pairs(reader_->features());
+}
 
 }  // namespace tidemark::python

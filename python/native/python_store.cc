@@ -27,11 +27,14 @@ ObjectType TypeFrom(const std::string& type) {
 
 ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove) {
   ApplyOptions options{.remove_missing = remove_missing, .remove = {}};
-  for (const auto& [type, name] : remove) options.remove.emplace_back(TypeFrom(type), name);
+  for (const auto& [type, name] : remove)
+    options.remove.emplace_back(TypeFrom(type), name);
   return options;
 }
 
-std::stop_source SourceOf(const CancelToken* token) { return token == nullptr ? std::stop_source() : token->source(); }
+std::stop_source SourceOf(const CancelToken* token) {
+  return token == nullptr ? std::stop_source() : token->source();
+}
 
 WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
   return {.stop = stop.get_token(), .progress = ProgressFrom(std::move(progress))};
@@ -52,14 +55,11 @@ struct OpenRows {
   std::unique_ptr<TakenStream> taken;
 };
 
-ReportTuple TupleOf(HistoricalReport report) { return {report.rows, std::move(report.warnings)}; }
-
 }  // namespace
 
 PythonStore PythonStore::Open(const std::string& path, const std::string& project, bool create) {
-  return PythonStore(Unlocked([&] {
-    return Store::Open({.path = path, .project = project, .create = create});
-  }));
+  return PythonStore(
+      Unlocked([&] { return Store::Open({.path = path, .project = project, .create = create}); }));
 }
 
 std::vector<Change> PythonStore::Plan(const std::string& definitions, bool remove_missing,
@@ -88,26 +88,25 @@ std::string PythonStore::Describe(const std::string& type, const std::string& na
   return Unlocked([&] { return store_->Describe(wanted, name); });
 }
 
-std::pair<std::unique_ptr<ResultStream>, ReportTuple> PythonStore::Historical(nb::object rows,
-                                                                              HistoricalOptions options,
-                                                                              const CancelToken* token,
-                                                                              nb::object progress) const {
+std::unique_ptr<ResultStream> PythonStore::Historical(nb::object rows, HistoricalOptions options,
+                                                      const CancelToken* token, nb::object progress) const {
   const OpenRows open(rows);
   const std::stop_source stop = SourceOf(token);
+  const auto report = std::make_shared<HistoricalReport>();
   options.work = WorkFrom(stop, std::move(progress));
+  options.ended = [report](const HistoricalReport& told) { *report = told; };
   ArrowArrayStream out{};
-  HistoricalReport report =
-      Unwrap(RunInterruptibly(stop, [&] { return store_->GetHistorical(open.rows, options, &out); }));
-  return {std::make_unique<ResultStream>(store_, out, stop), TupleOf(std::move(report))};
+  Unwrap(RunInterruptibly(stop, [&] { return store_->GetHistorical(open.rows, options, &out); }));
+  return std::make_unique<ResultStream>(store_, out, stop, report);
 }
 
-ReportTuple PythonStore::WriteHistorical(nb::object rows, HistoricalOptions options, const std::string& path,
-                                         const CancelToken* token, nb::object progress) const {
+HistoricalReport PythonStore::WriteHistorical(nb::object rows, HistoricalOptions options,
+                                              const std::string& path, const CancelToken* token,
+                                              nb::object progress) const {
   const OpenRows open(rows);
   const std::stop_source stop = SourceOf(token);
   options.work = WorkFrom(stop, std::move(progress));
-  return TupleOf(
-      Unwrap(RunInterruptibly(stop, [&] { return store_->WriteHistorical(open.rows, options, path); })));
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->WriteHistorical(open.rows, options, path); }));
 }
 
 std::vector<MaterializeReport::View> PythonStore::Materialize(std::vector<std::string> views,
@@ -122,7 +121,8 @@ std::vector<MaterializeReport::View> PythonStore::Materialize(std::vector<std::s
   return Unwrap(RunInterruptibly(stop, [&] { return store_->Materialize(options); })).views;
 }
 
-std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std::string& view, const nb::object& rows,
+std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std::string& view,
+                                                                      const nb::object& rows,
                                                                       const CancelToken* token) const {
   TakenStream taken(rows);
   const OnlineWriteReport report = Unwrap(
@@ -133,7 +133,7 @@ std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std:
 PythonReader PythonStore::PrepareOnline(const std::string& selection, const std::string& service,
                                         bool full_feature_names) const {
   const OnlineOptions options{
-      .features = {}, .selection = selection, .service = service, .full_feature_names = full_feature_names};
+      .features = {}, .service = service, .selection = selection, .full_feature_names = full_feature_names};
   return {store_, Unlocked([&] { return store_->PrepareOnline(options); })};
 }
 

@@ -31,8 +31,8 @@ year_month_day CalendarDay(std::int64_t day) {
 }
 
 std::int64_t MicrosOfDelta(PyObject* delta) {
-  return PyDateTime_DELTA_GET_DAYS(delta) * kMicrosPerDay + PyDateTime_DELTA_GET_SECONDS(delta) * kMicrosPerSecond +
-         PyDateTime_DELTA_GET_MICROSECONDS(delta);
+  return PyDateTime_DELTA_GET_DAYS(delta) * kMicrosPerDay +
+         PyDateTime_DELTA_GET_SECONDS(delta) * kMicrosPerSecond + PyDateTime_DELTA_GET_MICROSECONDS(delta);
 }
 
 }  // namespace
@@ -48,8 +48,8 @@ std::optional<std::int64_t> MicrosFrom(nb::handle value) {
   const auto day = sys_days(std::chrono::year(PyDateTime_GET_YEAR(moment)) /
                             static_cast<unsigned>(PyDateTime_GET_MONTH(moment)) /
                             static_cast<unsigned>(PyDateTime_GET_DAY(moment)));
-  const std::int64_t seconds = PyDateTime_DATE_GET_HOUR(moment) * 3600 + PyDateTime_DATE_GET_MINUTE(moment) * 60 +
-                               PyDateTime_DATE_GET_SECOND(moment);
+  const std::int64_t seconds = PyDateTime_DATE_GET_HOUR(moment) * 3600 +
+                               PyDateTime_DATE_GET_MINUTE(moment) * 60 + PyDateTime_DATE_GET_SECOND(moment);
   const std::int64_t us = day.time_since_epoch().count() * kMicrosPerDay + seconds * kMicrosPerSecond +
                           PyDateTime_DATE_GET_MICROSECOND(moment);
   PyObject* const zone = PyDateTime_DATE_GET_TZINFO(moment);
@@ -73,9 +73,9 @@ nb::object DateTimeFrom(std::int64_t us) {
 
 nb::object DateFrom(std::int32_t days_since_1970) {
   const year_month_day date = CalendarDay(days_since_1970);
-  PyObject* made = PyDate_FromDate(static_cast<int>(date.year()),
-                                   static_cast<int>(static_cast<unsigned>(date.month())),
-                                   static_cast<int>(static_cast<unsigned>(date.day())));
+  PyObject* made =
+      PyDate_FromDate(static_cast<int>(date.year()), static_cast<int>(static_cast<unsigned>(date.month())),
+                      static_cast<int>(static_cast<unsigned>(date.day())));
   if (made == nullptr) throw nb::python_error();
   return nb::steal(made);
 }

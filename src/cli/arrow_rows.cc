@@ -28,7 +28,9 @@ std::int64_t PerSecond(arrow::TimeUnit::type unit) {
 }
 
 /// `quotient` towards minus infinity.
-std::int64_t FloorDivide(std::int64_t value, std::int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
+std::int64_t FloorDivide(std::int64_t value, std::int64_t by) {
+  return value / by - (value % by < 0 ? 1 : 0);
+}
 
 std::string DateText(std::int64_t days) {
   const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
@@ -53,7 +55,8 @@ std::string TimestampText(std::int64_t value, const arrow::TimestampType& type) 
 
 std::string HexText(std::string_view bytes) {
   std::string text = "0x";
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  for (const char byte : bytes)
+    text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return text;
 }
 
@@ -138,7 +141,8 @@ Json CellOf(const arrow::Array& array, std::int64_t row) {
 Result<void> PrintBatch(const arrow::RecordBatch& batch, std::int64_t rows_max, RowPrinter& printer) {
   for (std::int64_t row = 0; row < std::min(rows_max, batch.num_rows()); ++row) {
     Row cells;
-    for (const auto& column : batch.columns()) cells.push_back(CellOf(*column, row));
+    for (const auto& column : batch.columns())
+      cells.push_back(CellOf(*column, row));
     TM_TRY(printer.Print(cells));
   }
   return {};

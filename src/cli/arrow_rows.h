@@ -10,7 +10,8 @@
 
 namespace tidemark::cli {
 
-/// A value as a cell: timestamps, dates and decimals are text, bytes are hexadecimal, NaN and infinity are text.
+/// A value as a cell: timestamps, dates and decimals are text, bytes are hexadecimal, NaN and infinity are
+/// text.
 Json CellOf(const arrow::Array& array, std::int64_t row);
 
 /// Prints rows of `batch`, from `begin` on, at most `rows_max` of them.

@@ -32,7 +32,8 @@ void SetSignals(posix_spawnattr_t& attributes) {
 
 Result<pid_t> Spawn(const std::vector<std::string>& command, int out, int unused) {
   std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : command)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_t actions;

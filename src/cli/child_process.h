@@ -13,8 +13,8 @@ struct ChildResult {
   std::string output;  // its stdout
 };
 
-/// Runs `command` (found by PATH, no shell) to its end. stderr is the program's own. kNotFound if there is no such
-/// program; kCancelled if the user interrupted it.
+/// Runs `command` (found by PATH, no shell) to its end. stderr is the program's own. kNotFound if there is no
+/// such program; kCancelled if the user interrupted it.
 Result<ChildResult> RunChild(const std::vector<std::string>& command);
 
 }  // namespace tidemark::cli

@@ -13,17 +13,20 @@ namespace {
 /// The words that may follow a command: its subcommands and options, those of the program included.
 std::vector<std::string> WordsOf(const CLI::App& command, const CLI::App& program) {
   std::set<std::string> words;
-  for (const CLI::App* sub : command.get_subcommands({})) words.insert(sub->get_name());
+  for (const CLI::App* sub : command.get_subcommands({}))
+    words.insert(sub->get_name());
   for (const CLI::App* owner : {&command, &program}) {
     for (const CLI::Option* option : owner->get_options()) {
-      for (const std::string& name : option->get_lnames()) words.insert("--" + name);
+      for (const std::string& name : option->get_lnames())
+        words.insert("--" + name);
     }
   }
   return {words.begin(), words.end()};
 }
 
 /// One `case` line for each command: `"views list") words="..." ;;`.
-void AppendCases(const CLI::App& command, const CLI::App& program, const std::string& path, std::string& out) {
+void AppendCases(const CLI::App& command, const CLI::App& program, const std::string& path,
+                 std::string& out) {
   out += fmt::format("    \"{}\") words=\"{}\" ;;\n", path, fmt::join(WordsOf(command, program), " "));
   for (const CLI::App* sub : command.get_subcommands({})) {
     AppendCases(*sub, program, path.empty() ? sub->get_name() : path + " " + sub->get_name(), out);
@@ -94,7 +97,8 @@ std::string CompletionScript(const CLI::App& app, const std::string& shell) {
   std::string cases;
   AppendPaths(app, "", paths);
   AppendCases(app, app, "", cases);
-  return fmt::format(fmt::runtime(shell == "zsh" ? kZsh : kBash), fmt::arg("paths", paths), fmt::arg("cases", cases));
+  return fmt::format(fmt::runtime(shell == "zsh" ? kZsh : kBash), fmt::arg("paths", paths),
+                     fmt::arg("cases", cases));
 }
 
 void AddCompletionCommand(CLI::App& app, Session& session) {

@@ -73,7 +73,8 @@ Result<void> PrintChanges(OutputFormat format, const std::vector<Change>& change
     out += fmt::format("{} {} {}", SignOf(change.action), NameOf(change.type), change.name);
     if (!change.from_name.empty()) out += fmt::format(" (was {})", change.from_name);
     out += "\n";
-    for (const std::string& detail : change.details) out += "    " + detail + "\n";
+    for (const std::string& detail : change.details)
+      out += "    " + detail + "\n";
   }
   return WriteOut(out.empty() ? "no changes\n" : out);
 }
@@ -83,18 +84,20 @@ Result<std::vector<Change>> PlanOrApply(const Session& session, const StatedOpti
   std::vector<fs::path> paths(options.paths.begin(), options.paths.end());
   if (paths.empty()) paths.push_back(session.Folder());
   TM_ASSIGN(const std::string definitions, ReadDefinitions(paths, session.python));
-  const ApplyOptions stated{.remove_missing = options.remove_missing || (options.paths.empty() && !options.partial),
-                            .remove = {}};
+  const ApplyOptions stated{
+      .remove_missing = options.remove_missing || (options.paths.empty() && !options.partial), .remove = {}};
   TM_ASSIGN(const auto store, session.Open(true));
   return apply ? store->Apply(definitions, stated) : store->Plan(definitions, stated);
 }
 
-void AddStated(CLI::App& app, Session& session, const std::string& name, const std::string& what, bool apply) {
+void AddStated(CLI::App& app, Session& session, const std::string& name, const std::string& what,
+               bool apply) {
   CLI::App* const command = app.add_subcommand(name, what);
   const auto options = std::make_shared<StatedOptions>();
-  command->add_option("path", options->paths,
-                      "Definition files or folders (*.py, *.yaml, *.json); default: all in the store's folder, which "
-                      "then are the whole project: what is not in them is removed");
+  command->add_option(
+      "path", options->paths,
+      "Definition files or folders (*.py, *.yaml, *.json); default: all in the store's folder, which "
+      "then are the whole project: what is not in them is removed");
   CLI::Option* const partial =
       command->add_flag("--partial", options->partial, "Keep what the definitions do not mention");
   command->add_flag("--remove-missing", options->remove_missing, "Remove what the definitions do not mention")
@@ -113,8 +116,8 @@ Result<void> Teardown(const Session& session, bool confirmed) {
     if (isatty(STDIN_FILENO) != 1) {
       return Fail(ErrorCode::kInvalidArgument, "teardown removes the project: confirm with --yes");
     }
-    fmt::print(stderr, "Remove project '{}' of {} with all definitions and online rows? [y/N] ", store->project(),
-               store->path().string());
+    fmt::print(stderr, "Remove project '{}' of {} with all definitions and online rows? [y/N] ",
+               store->project(), store->path().string());
     std::string answer;
     std::getline(std::cin, answer);
     if (answer != "y" && answer != "Y" && answer != "yes") return WriteOut("nothing removed\n");

@@ -41,7 +41,8 @@ Result<FeatureName> SplitFeature(const std::string& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() ||
       text.find(':', colon + 1) != std::string::npos) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a feature: write it as view:feature", text));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is not a feature: write it as view:feature", text));
   }
   return FeatureName{text.substr(0, colon), text.substr(colon + 1)};
 }

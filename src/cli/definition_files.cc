@@ -39,13 +39,15 @@ Result<Json> ReadText(const fs::path& file) {
 
 Result<Json> RunPython(const std::vector<fs::path>& files, const std::string& python) {
   std::vector<std::string> command{python, "-m", "tidemark.repository"};
-  for (const fs::path& file : files) command.push_back(file.string());
+  for (const fs::path& file : files)
+    command.push_back(file.string());
   TM_ASSIGN(const ChildResult child, RunChild(command));
   if (child.exit_code != 0) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the definitions in Python could not be read by {} (see above; TIDEMARK_PYTHON names the "
-                            "interpreter, which needs the tidemark package)",
-                            python));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the definitions in Python could not be read by {} (see above; TIDEMARK_PYTHON names the "
+                    "interpreter, which needs the tidemark package)",
+                    python));
   }
   return ParseDocument(child.output, "the Python files");
 }
@@ -54,8 +56,8 @@ Result<Json> RunPython(const std::vector<fs::path>& files, const std::string& py
 Result<void> Merge(const Json& part, Json& whole) {
   if (const auto project = part.find("project"); project != part.end()) {
     if (whole.contains("project") && whole["project"] != *project) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("the definitions name two projects: {} and {}", whole["project"].dump(), project->dump()));
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("the definitions name two projects: {} and {}",
+                                                           whole["project"].dump(), project->dump()));
     }
     whole["project"] = *project;
   }
@@ -81,7 +83,8 @@ Result<std::vector<fs::path>> DefinitionFiles(const fs::path& folder) {
       files.push_back(file);
     }
   }
-  if (failed) return Fail(ErrorCode::kIo, fmt::format("{} cannot be listed: {}", folder.string(), failed.message()));
+  if (failed)
+    return Fail(ErrorCode::kIo, fmt::format("{} cannot be listed: {}", folder.string(), failed.message()));
   std::ranges::sort(files);
   return files;
 }
@@ -108,11 +111,13 @@ Result<std::string> ReadDefinitions(const std::vector<fs::path>& paths, const st
     }
   }
   if (python_files.empty() && text_files.empty()) {
-    return Fail(ErrorCode::kNotFound, fmt::format("no definitions: there is no *.py, *.yaml or *.json file in {}; "
-                                                  "`tidemark init` makes a project to start from",
-                                                  places));
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("no definitions: there is no *.py, *.yaml or *.json file in {}; "
+                            "`tidemark init` makes a project to start from",
+                            places));
   }
-  Json whole = {{"entities", Json::array()}, {"feature_views", Json::array()}, {"feature_services", Json::array()}};
+  Json whole = {
+      {"entities", Json::array()}, {"feature_views", Json::array()}, {"feature_services", Json::array()}};
   if (!python_files.empty()) {
     TM_ASSIGN(const Json part, RunPython(python_files, python));
     TM_TRY(Merge(part, whole));

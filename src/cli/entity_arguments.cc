@@ -13,7 +13,8 @@ namespace tidemark::cli {
 namespace {
 
 Error Misfit(const ColumnInfo& key, std::string_view value) {
-  return {ErrorCode::kTypeMismatch, fmt::format("join key {} is of type {}, and '{}' is not", key.name, key.type, value),
+  return {ErrorCode::kTypeMismatch,
+          fmt::format("join key {} is of type {}, and '{}' is not", key.name, key.type, value),
           {}};
 }
 
@@ -50,8 +51,9 @@ Result<Json> SplitPairs(std::string_view text) {
     text.remove_prefix(std::min(text.size(), pair.size() + 1));
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos || equals == 0) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' is not an entity: write it as driver_id=1001, as a=1,b=2, or as JSON", pair));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("'{}' is not an entity: write it as driver_id=1001, as a=1,b=2, or as JSON", pair));
     }
     made[std::string(pair.substr(0, equals))] = std::string(pair.substr(equals + 1));
   }
@@ -71,7 +73,8 @@ Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& k
     TM_ASSIGN(given, SplitPairs(text));
   }
   std::vector<std::string> names;
-  for (const ColumnInfo& key : keys) names.push_back(key.name);
+  for (const ColumnInfo& key : keys)
+    names.push_back(key.name);
   for (const auto& [name, value] : given.items()) {
     if (std::ranges::find(names, name) != names.end()) continue;
     return Fail(ErrorCode::kNotFound, fmt::format("'{}' is not a join key here; the join keys are: {}", name,
@@ -80,7 +83,8 @@ Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& k
   Json made = Json::object();
   for (const ColumnInfo& key : keys) {
     if (!given.contains(key.name)) {
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("the entity '{}' lacks join key {}", text, key.name));
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the entity '{}' lacks join key {}", text, key.name));
     }
     TM_ASSIGN(made[key.name], CheckJson(key, given[key.name]));
   }

@@ -1,4 +1,5 @@
-// Entities as they are written on a command line: `driver_id=1001`, `origin=JFK,carrier=AA`, or a JSON object.
+// Entities as they are written on a command line: `driver_id=1001`, `origin=JFK,carrier=AA`, or a JSON
+// object.
 #pragma once
 
 #include <map>
@@ -12,8 +13,8 @@
 
 namespace tidemark::cli {
 
-/// One entity's join keys as JSON values of the right kind. `keys` are the names and types that are wanted; more
-/// keys than those are an error, as are fewer and values that do not fit.
+/// One entity's join keys as JSON values of the right kind. `keys` are the names and types that are wanted;
+/// more keys than those are an error, as are fewer and values that do not fit.
 Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys);
 
 }  // namespace tidemark::cli

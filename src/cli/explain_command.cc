@@ -39,9 +39,8 @@ void AddExplainCommand(CLI::App& app, Session& session) {
   command->add_option("feature", options->feature, "view:feature")->required();
   command->add_option("entity", options->entity, "driver_id=1001, a=1,b=2, or a JSON object")->required();
   command->add_option("--at", options->at, "At this time, ISO-8601 (default: now)")->type_name("TIME");
-  command->callback([&session, options] {
-    session.command = [&session, options] { return Run(session, *options); };
-  });
+  command->callback(
+      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -32,13 +32,14 @@ struct Options {
 
 Result<HistoricalOptions> Request(Session& session, const Options& options) {
   HistoricalOptions made{.features = options.features,
-                         .selection = {},
                          .service = options.service,
+                         .selection = {},
                          .event_timestamp_column = options.event_timestamp,
                          .full_feature_names = options.full_feature_names,
                          .include_status = options.status,
                          .known_by_us = {},
                          .known_by_event = options.known_by == "event",
+                         .ended = {},
                          .work = session.Work()};
   if (!options.known_by.empty() && !made.known_by_event) {
     TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
@@ -47,11 +48,12 @@ Result<HistoricalOptions> Request(Session& session, const Options& options) {
 }
 
 void Warn(const HistoricalReport& report) {
-  for (const std::string& warning : report.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  for (const std::string& warning : report.warnings)
+    fmt::print(stderr, "warning: {}\n", warning);
 }
 
-Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows, const HistoricalOptions& request,
-                       const fs::path& out) {
+Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows,
+                       const HistoricalOptions& request, const fs::path& out) {
   auto report = store.WriteHistorical(rows, request, out);
   session.progress.Clear();
   if (!report) return std::unexpected(std::move(report).error());
@@ -60,52 +62,85 @@ Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows, c
   return {};
 }
 
-Result<void> PrintStream(Session& session, const std::shared_ptr<arrow::RecordBatchReader>& reader,
-                         std::optional<std::int64_t> limit) {
+/// The stream of a training set, released with it.
+class TrainingSet {
+ public:
+  ~TrainingSet() {
+    if (stream_.release != nullptr) stream_.release(&stream_);
+  }
+
+  ArrowArrayStream* stream() { return &stream_; }
+
+  Result<std::shared_ptr<arrow::Schema>> Schema() {
+    ArrowSchema schema{};
+    if (const int failed = stream_.get_schema(&stream_, &schema); failed != 0) {
+      return std::unexpected(StreamError(&stream_, failed));
+    }
+    auto made = arrow::ImportSchema(&schema);
+    if (!made.ok()) return Fail(ErrorCode::kInternal, made.status().message());
+    return made.ValueUnsafe();
+  }
+
+  /// Null at the end.
+  Result<std::shared_ptr<arrow::RecordBatch>> Next(const std::shared_ptr<arrow::Schema>& schema) {
+    ArrowArray batch{};
+    if (const int failed = stream_.get_next(&stream_, &batch); failed != 0) {
+      return std::unexpected(StreamError(&stream_, failed));
+    }
+    if (batch.release == nullptr) return nullptr;
+    auto made = arrow::ImportRecordBatch(&batch, schema);
+    if (!made.ok()) return Fail(ErrorCode::kInternal, made.status().message());
+    return made.ValueUnsafe();
+  }
+
+ private:
+  ArrowArrayStream stream_{};
+};
+
+Result<void> Print(Session& session, TrainingSet& set, std::optional<std::int64_t> limit) {
   const bool table = session.output == OutputFormat::kTable;
-  std::int64_t left = limit.value_or(table && isatty(STDOUT_FILENO) == 1 ? kTableRows
-                                                                         : std::numeric_limits<std::int64_t>::max());
-  const auto printer = MakeRowPrinter(session.output, reader->schema()->field_names());
+  std::int64_t left = limit.value_or(
+      table && isatty(STDOUT_FILENO) == 1 ? kTableRows : std::numeric_limits<std::int64_t>::max());
+  TM_ASSIGN(const auto schema, set.Schema());
+  const auto printer = MakeRowPrinter(session.output, schema->field_names());
   bool more = false;
   while (!more) {
-    std::shared_ptr<arrow::RecordBatch> batch;
-    if (const arrow::Status read = reader->ReadNext(&batch); !read.ok()) {
-      return Fail(read.IsCancelled() ? ErrorCode::kCancelled : ErrorCode::kInvalidData, read.message());
-    }
+    auto batch = set.Next(schema);
     session.progress.Clear();
-    if (batch == nullptr) break;
-    more = batch->num_rows() > left;
-    TM_TRY(PrintBatch(*batch, left, *printer));
-    left -= std::min(left, batch->num_rows());
+    if (!batch) return std::unexpected(std::move(batch).error());
+    if (*batch == nullptr) break;
+    more = (*batch)->num_rows() > left;
+    TM_TRY(PrintBatch(**batch, left, *printer));
+    left -= std::min(left, (*batch)->num_rows());
   }
   TM_TRY(printer->Finish());
-  if (more && !limit) fmt::print(stderr, "(the first {} rows; --limit N, --output csv or --out FILE for more)\n", kTableRows);
+  if (more && !limit) {
+    fmt::print(stderr, "(the first {} rows; --limit N, --output csv or --out FILE for more)\n", kTableRows);
+  }
   return {};
 }
 
 Result<void> Run(Session& session, const Options& options) {
-  TM_ASSIGN(const HistoricalOptions request, Request(session, options));
+  TM_ASSIGN(HistoricalOptions request, Request(session, options));
   if (session.output == OutputFormat::kParquet && options.out.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
   }
   std::error_code failed;
   const EntityRows rows{.stream = nullptr, .path = fs::absolute(options.entity_rows, failed)};
   TM_ASSIGN(const auto store, session.Open());
-  if (!options.out.empty()) return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
-  ArrowArrayStream stream{};
-  TM_ASSIGN(const HistoricalReport report, store->GetHistorical(rows, request, &stream));
-  auto reader = arrow::ImportRecordBatchReader(&stream);
-  if (!reader.ok()) return Fail(ErrorCode::kInternal, reader.status().message());
-  TM_TRY(PrintStream(session, *reader, options.limit));
-  Warn(report);
-  return {};
+  if (!options.out.empty())
+    return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
+  request.ended = Warn;
+  TrainingSet set;
+  TM_TRY(store->GetHistorical(rows, request, set.stream()));
+  return Print(session, set, options.limit);
 }
 
 }  // namespace
 
 void AddHistoricalCommand(CLI::App& app, Session& session) {
-  CLI::App* const command =
-      app.add_subcommand("get-historical", "Make a training set: features as they were known at each entity row's time");
+  CLI::App* const command = app.add_subcommand(
+      "get-historical", "Make a training set: features as they were known at each entity row's time");
   const auto options = std::make_shared<Options>();
   command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows")->required();
   CLI::Option* const features =
@@ -121,9 +156,8 @@ void AddHistoricalCommand(CLI::App& app, Session& session) {
   command->add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command->add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command->add_option("--limit", options->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);
-  command->callback([&session, options] {
-    session.command = [&session, options] { return Run(session, *options); };
-  });
+  command->callback(
+      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -47,9 +47,10 @@ Result<void> Run(const Options& options) {
   std::error_code failed;
   const fs::path folder = fs::weakly_canonical(fs::absolute(options.folder, failed), failed);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto files = ProjectFiles({.name = options.name.empty() ? NameFor(folder) : options.name,
-                                   .python = options.python,
-                                   .now_us = std::chrono::duration_cast<std::chrono::microseconds>(now).count()});
+  const auto files =
+      ProjectFiles({.name = options.name.empty() ? NameFor(folder) : options.name,
+                    .python = options.python,
+                    .now_us = std::chrono::duration_cast<std::chrono::microseconds>(now).count()});
   for (const auto& [name, content] : files) {
     if (fs::exists(folder / name, failed)) {
       return Fail(ErrorCode::kAlreadyExists,
@@ -74,9 +75,7 @@ void AddInit(CLI::App& app, Session& session) {
   command->add_option("folder", options->folder, "Its folder (default: the current one)");
   command->add_option("--name", options->name, "The project's name (default: the folder's)");
   command->add_flag("--python", options->python, "Definitions in Python instead of YAML");
-  command->callback([&session, options] {
-    session.command = [options] { return Run(*options); };
-  });
+  command->callback([&session, options] { session.command = [options] { return Run(*options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -17,7 +17,8 @@ constexpr int kDrivers = 5;
 constexpr int kDays = 14;
 constexpr int kOrders = 40;
 
-constexpr const char* kYaml = R"(# What features there are. `tidemark plan` shows what would change, `tidemark apply` registers it.
+constexpr const char* kYaml =
+    R"(# What features there are. `tidemark plan` shows what would change, `tidemark apply` registers it.
 entities:
   - name: driver
     join_keys: [{name: driver_id, type: int64}]
@@ -43,7 +44,8 @@ feature_services:
     description: What the model of late orders is trained on and served with
 )";
 
-constexpr const char* kPython = R"(# What features there are. `tidemark plan` shows what would change, `tidemark apply` registers it.
+constexpr const char* kPython =
+    R"(# What features there are. `tidemark plan` shows what would change, `tidemark apply` registers it.
 from datetime import timedelta
 
 from tidemark import Entity, FeatureService, FeatureView, Field, FileSource
@@ -170,10 +172,10 @@ std::map<std::string, std::string> ProjectFiles(const ProjectOptions& options) {
           {definitions, options.python ? kPython : kYaml},
           {"data/driver_stats.csv", DriverStats(end)},
           {"data/orders.csv", Orders(end)},
-          {"README.md", fmt::format(fmt::runtime(kReadme), fmt::arg("name", options.name),
-                                    fmt::arg("drivers", kDrivers), fmt::arg("days", kDays),
-                                    fmt::arg("orders", kOrders), fmt::arg("definitions", definitions),
-                                    fmt::arg("end", TimeText(end)))}};
+          {"README.md",
+           fmt::format(fmt::runtime(kReadme), fmt::arg("name", options.name), fmt::arg("drivers", kDrivers),
+                       fmt::arg("days", kDays), fmt::arg("orders", kOrders),
+                       fmt::arg("definitions", definitions), fmt::arg("end", TimeText(end)))}};
 }
 
 }  // namespace tidemark::cli

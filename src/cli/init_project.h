@@ -9,7 +9,7 @@ namespace tidemark::cli {
 
 struct ProjectOptions {
   std::string name;
-  bool python = false;     // definitions in Python instead of YAML
+  bool python = false;      // definitions in Python instead of YAML
   std::int64_t now_us = 0;  // the data ends here, so that online values are fresh
 };
 

@@ -45,8 +45,12 @@ void WatchInterrupts() {
   }).detach();
 }
 
-std::stop_token InterruptToken() { return Source().get_token(); }
+std::stop_token InterruptToken() {
+  return Source().get_token();
+}
 
-int InterruptSignal() { return Received().load(); }
+int InterruptSignal() {
+  return Received().load();
+}
 
 }  // namespace tidemark::cli

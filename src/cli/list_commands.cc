@@ -28,7 +28,8 @@ Row EntityCells(const Json& entity) {
   std::string keys;
   for (const Json& key : entity.value("join_keys", Json::array())) {
     keys += keys.empty() ? "" : ", ";
-    keys += key.is_object() ? fmt::format("{} {}", key.value("name", ""), key.value("type", "")) : CellText(key);
+    keys +=
+        key.is_object() ? fmt::format("{} {}", key.value("name", ""), key.value("type", "")) : CellText(key);
   }
   return {entity["name"], keys, entity.value("description", ""), entity.value("owner", "")};
 }
@@ -45,14 +46,16 @@ Row ViewCells(const Json& view) {
 }
 
 Row ServiceCells(const Json& service) {
-  return {service["name"], Joined(service.value("features", Json::array()), "view"), service.value("description", "")};
+  return {service["name"], Joined(service.value("features", Json::array()), "view"),
+          service.value("description", "")};
 }
 
 Result<void> List(const Session& session, const Listing& listing) {
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const auto documents, ListObjects(*store, listing.type));
   std::vector<Row> rows;
-  for (const Json& document : documents) rows.push_back(listing.cells(document));
+  for (const Json& document : documents)
+    rows.push_back(listing.cells(document));
   return PrintRows(session.output, listing.columns, rows);
 }
 
@@ -81,7 +84,8 @@ Result<void> ListFields(const Session& session, const std::string& view) {
   }
   std::vector<Row> rows;
   for (const Json& each : views) {
-    for (const Json& field : each.value("fields", Json::array())) rows.push_back(FieldCells(each, field));
+    for (const Json& field : each.value("fields", Json::array()))
+      rows.push_back(FieldCells(each, field));
   }
   return PrintRows(session.output, kFieldColumns, rows);
 }
@@ -123,9 +127,8 @@ void AddFieldCommands(CLI::App& app, Session& session) {
   CLI::App* const list = group->add_subcommand("list", "List the features of all views or one");
   const auto view = std::make_shared<std::string>();
   list->add_option("view", *view, "Only of this view");
-  list->callback([&session, view] {
-    session.command = [&session, view] { return ListFields(session, *view); };
-  });
+  list->callback(
+      [&session, view] { session.command = [&session, view] { return ListFields(session, *view); }; });
   CLI::App* const describe = group->add_subcommand("describe", "Show one feature");
   const auto feature = std::make_shared<std::string>();
   describe->add_option("feature", *feature, "view:feature")->required();

@@ -37,7 +37,8 @@ class KeyArguments {
       TM_ASSIGN(Json entity, ParseEntity(argument, keys_));
       entities_.push_back(std::move(entity));
     }
-    for (const ColumnInfo& key : keys_) TM_TRY(AddColumn(key));
+    for (const ColumnInfo& key : keys_)
+      TM_TRY(AddColumn(key));
     return {};
   }
 
@@ -49,11 +50,13 @@ class KeyArguments {
   Result<void> AddColumn(const ColumnInfo& key) {
     if (key.type == "bool") {
       auto& values = bools_.emplace_back(std::make_unique<bool[]>(rows()));
-      for (std::size_t row = 0; row < rows(); ++row) values[row] = value(row, key.name).get<bool>();
+      for (std::size_t row = 0; row < rows(); ++row)
+        values[row] = value(row, key.name).get<bool>();
       columns_.emplace_back(std::span<const bool>(values.get(), rows()));
     } else if (key.type == "string" || key.type == "binary") {
       auto& values = texts_.emplace_back();
-      for (const Json& entity : entities_) values.push_back(entity[key.name].get_ref<const std::string&>());
+      for (const Json& entity : entities_)
+        values.push_back(entity[key.name].get_ref<const std::string&>());
       columns_.emplace_back(std::span<const std::string_view>(values));
     } else {
       auto& values = integers_.emplace_back();
@@ -79,16 +82,20 @@ class KeyArguments {
   std::deque<std::unique_ptr<bool[]>> bools_;
 };
 
-Result<void> PrintAnswer(const Session& session, const std::vector<ColumnInfo>& keys, const KeyArguments& arguments,
-                         const arrow::RecordBatch& answer) {
+Result<void> PrintAnswer(const Session& session, const std::vector<ColumnInfo>& keys,
+                         const KeyArguments& arguments, const arrow::RecordBatch& answer) {
   std::vector<std::string> names;
-  for (const ColumnInfo& key : keys) names.push_back(key.name);
-  for (const std::string& name : answer.schema()->field_names()) names.push_back(name);
+  for (const ColumnInfo& key : keys)
+    names.push_back(key.name);
+  for (const std::string& name : answer.schema()->field_names())
+    names.push_back(name);
   const auto printer = MakeRowPrinter(session.output, names);
   for (std::int64_t row = 0; row < answer.num_rows(); ++row) {
     Row cells;
-    for (const ColumnInfo& key : keys) cells.push_back(arguments.value(static_cast<std::size_t>(row), key.name));
-    for (const auto& column : answer.columns()) cells.push_back(CellOf(*column, row));
+    for (const ColumnInfo& key : keys)
+      cells.push_back(arguments.value(static_cast<std::size_t>(row), key.name));
+    for (const auto& column : answer.columns())
+      cells.push_back(CellOf(*column, row));
     TM_TRY(printer->Print(cells));
   }
   return printer->Finish();
@@ -113,8 +120,8 @@ Result<std::shared_ptr<arrow::Array>> KeyArray(const ColumnInfo& key, const KeyA
   return made.ValueUnsafe();
 }
 
-Result<void> WriteParquet(const std::string& path, const std::vector<ColumnInfo>& keys, const KeyArguments& arguments,
-                          const arrow::RecordBatch& answer) {
+Result<void> WriteParquet(const std::string& path, const std::vector<ColumnInfo>& keys,
+                          const KeyArguments& arguments, const arrow::RecordBatch& answer) {
   arrow::FieldVector fields;
   arrow::ArrayVector columns;
   for (const ColumnInfo& key : keys) {
@@ -142,8 +149,8 @@ Result<void> Run(const Session& session, const Options& options) {
   }
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const auto reader, store->PrepareOnline({.features = options.features,
-                                                     .selection = {},
                                                      .service = options.service,
+                                                     .selection = {},
                                                      .full_feature_names = options.full_feature_names}));
   KeyArguments arguments(reader->keys());
   std::vector<std::string> entities = options.entities;
@@ -180,9 +187,8 @@ void AddOnlineCommand(CLI::App& app, Session& session) {
   command->add_flag("--event-timestamps", options->event_timestamps,
                     "Add a column <feature>__event_timestamp behind each feature");
   command->add_option("--out", options->out, "Write a Parquet file")->type_name("FILE");
-  command->callback([&session, options] {
-    session.command = [&session, options] { return Run(session, *options); };
-  });
+  command->callback(
+      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -27,7 +27,8 @@ std::string DefaultPython() {
 }
 
 void AddGlobalOptions(CLI::App& app, Session& session) {
-  app.add_option("--store", session.store_dir, "The store's folder (default: the nearest one with tidemark.yaml)")
+  app.add_option("--store", session.store_dir,
+                 "The store's folder (default: the nearest one with tidemark.yaml)")
       ->type_name("DIR");
   app.add_option("--project", session.project, "Project (default: that of tidemark.yaml)")->type_name("NAME");
   app.add_option_function<std::string>(

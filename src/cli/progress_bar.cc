@@ -32,7 +32,8 @@ std::string RenderProgress(const Progress& progress, std::size_t width) {
   if (taken + kBarWidthMin > width) return fmt::format("{} {}", progress.what, percent).substr(0, width);
   const std::size_t bar = std::min(kBarWidthMax, width - taken);
   const auto filled = static_cast<std::size_t>(share * static_cast<double>(bar));
-  return fmt::format("{} [{}{}] {}", progress.what, std::string(filled, '#'), std::string(bar - filled, '.'), percent);
+  return fmt::format("{} [{}{}] {}", progress.what, std::string(filled, '#'), std::string(bar - filled, '.'),
+                     percent);
 }
 
 ProgressBar::ProgressBar() : enabled_(isatty(STDERR_FILENO) == 1) {}

@@ -14,8 +14,8 @@ namespace {
 
 /// Characters of UTF-8 text: bytes that do not go on with a character.
 std::size_t Width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
 }
 
 /// Text on one line: control characters are escaped.
@@ -60,7 +60,8 @@ class TablePrinter final : public RowPrinter {
   Result<void> Finish() override {
     std::vector<std::size_t> widths;
     std::vector<bool> numeric(columns_.size(), true);
-    for (const std::string& column : columns_) widths.push_back(Width(column));
+    for (const std::string& column : columns_)
+      widths.push_back(Width(column));
     for (const Row& row : rows_) {
       for (std::size_t i = 0; i < row.size(); ++i) {
         widths[i] = std::max(widths[i], Width(OneLine(CellText(row[i]))));
@@ -68,14 +69,17 @@ class TablePrinter final : public RowPrinter {
       }
     }
     std::string out = Line(Row(columns_.begin(), columns_.end()), widths, numeric);
-    for (const std::size_t width : widths) out += std::string(width, '-') + "  ";
+    for (const std::size_t width : widths)
+      out += std::string(width, '-') + "  ";
     out.replace(out.size() - (widths.empty() ? 0 : 2), std::string::npos, "\n");
-    for (const Row& row : rows_) out += Line(row, widths, numeric);
+    for (const Row& row : rows_)
+      out += Line(row, widths, numeric);
     return WriteOut(out);
   }
 
  private:
-  static std::string Line(const Row& row, const std::vector<std::size_t>& widths, const std::vector<bool>& numeric) {
+  static std::string Line(const Row& row, const std::vector<std::size_t>& widths,
+                          const std::vector<bool>& numeric) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string text = OneLine(CellText(row[i]));
@@ -97,7 +101,8 @@ class JsonPrinter final : public RowPrinter {
 
   Result<void> Print(const Row& row) override {
     Json object = Json::object();
-    for (std::size_t i = 0; i < row.size(); ++i) object[columns_[i]] = row[i];
+    for (std::size_t i = 0; i < row.size(); ++i)
+      object[columns_[i]] = row[i];
     const std::string text = object.dump(-1, ' ', false, Json::error_handler_t::replace);
     const char* const before = first_ ? "[\n  " : ",\n  ";
     first_ = false;
@@ -131,7 +136,8 @@ class CsvPrinter final : public RowPrinter {
 
   static std::string Line(const Row& row) {
     std::string line;
-    for (const Json& cell : row) line += CsvCell(cell) + ",";
+    for (const Json& cell : row)
+      line += CsvCell(cell) + ",";
     if (!line.empty()) line.pop_back();
     return line + "\n";
   }
@@ -148,9 +154,11 @@ void AppendDocument(const Json& document, std::size_t indent, std::string& out) 
     if (nested) AppendDocument(value, indent + 2, out);
   };
   if (document.is_object()) {
-    for (const auto& [name, value] : document.items()) append(name + ":", value);
+    for (const auto& [name, value] : document.items())
+      append(name + ":", value);
   } else if (document.is_array()) {
-    for (const Json& value : document) append("-", value);
+    for (const Json& value : document)
+      append("-", value);
   } else {
     out += margin + OneLine(CellText(document)) + "\n";
   }
@@ -177,7 +185,8 @@ std::unique_ptr<RowPrinter> MakeRowPrinter(OutputFormat format, std::vector<std:
 
 Result<void> PrintRows(OutputFormat format, std::vector<std::string> columns, const std::vector<Row>& rows) {
   const auto printer = MakeRowPrinter(format, std::move(columns));
-  for (const Row& row : rows) TM_TRY(printer->Print(row));
+  for (const Row& row : rows)
+    TM_TRY(printer->Print(row));
   return printer->Finish();
 }
 

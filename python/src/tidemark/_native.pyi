@@ -32,6 +32,12 @@ class HistoricalRequest:
         known_by_event: bool = False,
     ) -> None: ...
 
+class HistoricalReport:
+    @property
+    def rows(self) -> int: ...
+    @property
+    def warnings(self) -> list[str]: ...
+
 class ArrowBatch:
     def __arrow_c_array__(
         self, requested_schema: object | None = None
@@ -40,6 +46,8 @@ class ArrowBatch:
 class ResultStream:
     def __arrow_c_schema__(self) -> object: ...
     def next(self) -> ArrowBatch | None: ...
+    @property
+    def report(self) -> HistoricalReport: ...
 
 class OnlineRows:
     def to_dict(self, event_timestamps: bool, status: bool) -> dict[str, list[Any]]: ...
@@ -110,7 +118,7 @@ class Store:
         request: HistoricalRequest,
         token: CancelToken | None,
         progress: ProgressCallback | None,
-    ) -> tuple[ResultStream, tuple[int, list[str]]]: ...
+    ) -> ResultStream: ...
     def write_historical(
         self,
         rows: ArrowStream | str,
@@ -118,7 +126,7 @@ class Store:
         path: str,
         token: CancelToken | None,
         progress: ProgressCallback | None,
-    ) -> tuple[int, list[str]]: ...
+    ) -> HistoricalReport: ...
     def materialize(
         self,
         views: Sequence[str],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from tidemark import _native
     from tidemark._native import HistoricalRequest, ResultStream, Store
     from tidemark.rows import RowsLike
 
@@ -51,14 +52,14 @@ class RetrievalJob:
 
         with ProgressBar() as bar:
             stream = self._start(bar)
-            return pa.Table.from_batches(list(_batches(stream)), pa.schema(stream))
+            return pa.Table.from_batches(list(self._batches(stream)), pa.schema(stream))
 
     def to_arrow_stream(self) -> pa.RecordBatchReader:
         """The same as a stream of batches, which need not fit in memory together."""
         import pyarrow as pa
 
         stream = self._start(None)
-        return pa.RecordBatchReader.from_batches(pa.schema(stream), _batches(stream))
+        return pa.RecordBatchReader.from_batches(pa.schema(stream), self._batches(stream))
 
     def to_df(self) -> pd.DataFrame:
         """A pandas frame; integers with missing values are `Int64`, bools `boolean`."""
@@ -81,7 +82,7 @@ class RetrievalJob:
         return capsule
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return _batches(self._start(None))
+        return self._batches(self._start(None))
 
     def _take_rows(self) -> ArrowStream | str:
         if self._spent:
@@ -95,9 +96,15 @@ class RetrievalJob:
     def _start(self, bar: ProgressBar | None) -> ResultStream:
         rows = self._take_rows()
         progress = bar.callback if bar else None
-        stream, report = self._store.historical(rows, self._request, current_token(), progress)
-        self._keep(report)
-        return stream
+        return self._store.historical(rows, self._request, current_token(), progress)
+
+    def _batches(self, stream: ResultStream) -> Iterator[pa.RecordBatch]:
+        """The batches of a training set; its errors come as they are, not as pyarrow's."""
+        import pyarrow as pa
+
+        while (batch := stream.next()) is not None:
+            yield pa.record_batch(batch)
+        self._keep(stream.report)
 
     def _write(self, path: str | os.PathLike[str], ending: str) -> HistoricalReport:
         target = os.path.abspath(os.fspath(path))
@@ -110,8 +117,8 @@ class RetrievalJob:
             )
         return self._keep(report)
 
-    def _keep(self, report: tuple[int, list[str]]) -> HistoricalReport:
-        self.report = HistoricalReport(report[0], tuple(report[1]))
+    def _keep(self, told: _native.HistoricalReport) -> HistoricalReport:
+        self.report = HistoricalReport(told.rows, tuple(told.warnings))
         for warning in self.report.warnings:
             warnings.warn(warning, UserWarning, stacklevel=4)
         return self.report
@@ -122,10 +129,3 @@ class RetrievalJob:
     to_parquet_async = async_twin(to_parquet)
     to_csv_async = async_twin(to_csv)
 
-
-def _batches(stream: ResultStream) -> Iterator[pa.RecordBatch]:
-    """The batches of a training set; its errors come as they are, not as pyarrow's."""
-    import pyarrow as pa
-
-    while (batch := stream.next()) is not None:
-        yield pa.record_batch(batch)
