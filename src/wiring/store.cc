@@ -31,6 +31,7 @@
 #include "model/time.h"
 #include "pit/arrow_status.h"
 #include "wiring/config.h"
+#include "wiring/stream_export.h"
 
 namespace tidemark {
 namespace {
@@ -86,11 +87,6 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityRows(const EntityRow
   return OpenTableFile(rows.path, threads);
 }
 
-/// Keeps what the stream works with, and hands out a copy of warnings that come with the first block.
-Result<void> ExportStream(std::shared_ptr<arrow::RecordBatchReader> reader, ArrowArrayStream* out) {
-  return FromArrowStatus(arrow::ExportRecordBatchReader(std::move(reader), out));
-}
-
 class EmbeddedStore final : public Store {
  public:
   EmbeddedStore(std::filesystem::path path, Config config, std::shared_ptr<Registry> registry)
@@ -133,12 +129,15 @@ class EmbeddedStore final : public Store {
     return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, online->identity());
   }
 
-  Result<HistoricalReport> GetHistorical(EntityRows rows, const HistoricalOptions& options,
-                                         ArrowArrayStream* out) override {
+  Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(auto reader, StartHistorical(rows, options, warnings));
-    TM_TRY(ExportStream(std::move(reader), out));
-    return HistoricalReport{0, warnings->Texts()};
+    StreamEnd ended;
+    if (options.ended) {
+      ended = [warnings, told = options.ended](std::int64_t count) { told({count, warnings->Texts()}); };
+    }
+    ExportStream(std::move(reader), std::move(ended), out);
+    return {};
   }
 
   Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
