@@ -65,7 +65,7 @@ PackedBody MakeChildren(const DataType& type) {
 }
 
 PackedSlot MakeSlot(const DataType& type) {
-  return PackedSlot{.type = type, .width = FixedWidth(type.kind), .children = MakeChildren(type)};
+  return PackedSlot{.width = FixedWidth(type.kind), .type = type, .children = MakeChildren(type)};
 }
 
 std::uint8_t Flags(std::span<const std::byte> row) {

@@ -83,11 +83,12 @@ struct PackedBody {
 
 /// Where one value lies in a body.
 struct PackedSlot {
+  // What decoding a value needs is in the first bytes: a lookup walks over many slots.
   std::int32_t field_id = 0;  // 0 within nested values
-  DataType type;
   std::uint32_t null_bit = 0;
   std::uint32_t offset = 0;  // of a fixed-width value; of its end among the ends otherwise
   std::uint8_t width = 0;    // 0: variable
+  DataType type;
   PackedBody children;       // struct: its body; list: the item; map: key and value (slots only)
 };
 

@@ -61,6 +61,10 @@ class Environment {
   using WriteBody = FunctionRef<Result<int>(MDB_txn* txn)>;
   Result<void> Write(WriteBody body, bool may_exceed_limit = false);
 
+  /// Makes the pages that the last commit freed of use to the next one; LMDB gives them out only to the one after it,
+  /// which a store that is full would never reach.
+  Result<void> FreeForNextWrite();
+
   /// Flushes everything committed. A failure is final: the environment refuses writes from then on, because
   /// the system may have dropped the pages that it could not write.
   Result<void> Sync();
@@ -80,7 +84,7 @@ class Environment {
   };
 
   Environment(MDB_env* env, const LmdbOptions& options);
-  Result<void> ExtendShortFile();
+  Result<void> CheckFileLength();
   Result<int> ReadFormat(MDB_txn* txn);
   Result<void> CheckFormat();
   std::size_t TakeSlot();

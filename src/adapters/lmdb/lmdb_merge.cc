@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "adapters/lmdb/lmdb_error_internal.h"
+#include "adapters/lmdb/lmdb_guard_internal.h"
 #include "base/check.h"
 #include "model/key_codec.h"
 #include "store/packed_row.h"
@@ -47,7 +48,7 @@ class Merger {
   Merger(MDB_cursor* cursor, MergeCounts& counts) : cursor_(cursor), counts_(counts) {
     MDB_val key{};
     MDB_val value{};
-    if (mdb_cursor_get(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
+    if (CursorGet(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
   }
 
   Result<int> Put(const OnlineWrite& write) {
@@ -64,7 +65,7 @@ class Merger {
     MDB_val key = ToVal(stored_key);
     MDB_val value = ToVal(write.value);
     const bool is_beyond = stored_key > last_key_;
-    const int code = mdb_cursor_put(cursor_, &key, &value, is_beyond ? MDB_APPEND : MDB_NOOVERWRITE);
+    const int code = CursorPut(cursor_, &key, &value, is_beyond ? MDB_APPEND : MDB_NOOVERWRITE);
     if (code == MDB_KEYEXIST && !is_beyond) return PutGreater(stored_key, write, ToBytes(value));
     if (code != 0) return code;
     if (is_beyond) last_key_ = stored_key;
@@ -88,7 +89,7 @@ class Merger {
     ++counts_.written;
     MDB_val key = ToVal(stored_key);
     MDB_val value = ToVal(write.value);
-    return mdb_cursor_put(cursor_, &key, &value, MDB_CURRENT);
+    return CursorPut(cursor_, &key, &value, MDB_CURRENT);
   }
 
   MDB_cursor* cursor_;

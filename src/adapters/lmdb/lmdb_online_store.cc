@@ -8,6 +8,7 @@
 
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_folder_internal.h"
+#include "adapters/lmdb/lmdb_guard_internal.h"
 #include "model/key_codec.h"
 #include "store/packed_row.h"
 
@@ -44,7 +45,7 @@ Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, 
   }
   MDB_val key_val = ToVal(stored_key);
   MDB_val value{};
-  const int code = mdb_get(txn, environment.rows(), &key_val, &value);
+  const int code = lmdb::Get(txn, environment.rows(), &key_val, &value);
   if (code == MDB_NOTFOUND) return std::span<const std::byte>();
   if (code != 0) return FailWith(code, "look up a row", environment.folder());
   const std::span<const std::byte> row = ToBytes(value);
@@ -113,6 +114,7 @@ class LmdbOnlineStore final : public OnlineStore {
       const auto step = [&](MDB_txn* txn) { return RemoveSome(environment, txn, prefix, removed); };
       TM_TRY(environment.Write(step, /*may_exceed_limit=*/true));
     }
+    if (total > 0) TM_TRY(environment.FreeForNextWrite());
     TM_TRY(environment.Sync());
     return total;
   }
@@ -125,8 +127,8 @@ class LmdbOnlineStore final : public OnlineStore {
     TM_ASSIGN(const Cursor cursor, OpenCursor(environment, snapshot.txn()));
     MDB_val key = ToVal(FirstOf(prefix));
     MDB_val value{};
-    int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
-    for (; code == 0; code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
+    int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
+    for (; code == 0; code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_NEXT)) {
       const std::string_view stored_key = ToText(key);
       const std::span<const std::byte> row = ToBytes(value);
       if (!stored_key.starts_with(prefix)) return {};
@@ -173,9 +175,9 @@ class LmdbOnlineStore final : public OnlineStore {
     while (removed < kRemovedPerStep) {
       MDB_val key = ToVal(FirstOf(prefix));
       MDB_val value{};
-      int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
+      int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
       if (code == MDB_NOTFOUND || (code == 0 && !ToText(key).starts_with(prefix))) return 0;
-      if (code == 0) code = mdb_cursor_del(cursor.get(), 0);
+      if (code == 0) code = lmdb::CursorDelete(cursor.get());
       if (code != 0) return code;
       ++removed;
     }

@@ -10,8 +10,8 @@
 // (MDB_NOMETASYNC, neither NOSYNC nor WRITEMAP): a crash at any moment leaves the last synced state or a later
 // one, whole. The folder must be on a local disk: the lock does not work over a network.
 //
-// What the checksums find: a changed byte in a value or its key. LMDB keeps no checksum of its inner pages; damage
-// there is found when it contradicts itself, and may otherwise hide a row.
+// What the checksums find: a changed byte in a value or its key. LMDB keeps no checksum of its inner pages: damage
+// there is an error where it contradicts itself, and may otherwise hide a row. A file cut short is found on opening.
 #pragma once
 
 #include <cstdint>
