@@ -37,7 +37,9 @@ constexpr std::string_view kFormat = "tidemark-online 1";
 // The environment that this thread reads; a visitor that calls the store again would wait for itself.
 thread_local const Environment* t_reading = nullptr;
 
-std::string DataFile(const std::string& folder) { return folder + "/data.mdb"; }
+std::string DataFile(const std::string& folder) {
+  return folder + "/data.mdb";
+}
 
 int SyncFolder(const std::string& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -56,9 +58,13 @@ Result<void> SyncNewFiles(const std::string& folder) {
   return code == 0 ? Result<void>{} : FailWith(code, "sync the folder", folder);
 }
 
-std::int64_t PageBytes() { return static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE)); }
+std::int64_t PageBytes() {
+  return static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
+}
 
-std::int64_t RoundToPage(std::int64_t bytes) { return (bytes + PageBytes() - 1) / PageBytes() * PageBytes(); }
+std::int64_t RoundToPage(std::int64_t bytes) {
+  return (bytes + PageBytes() - 1) / PageBytes() * PageBytes();
+}
 
 // True if the process may map that much more. LMDB unmaps before it maps, and cannot go back if that fails.
 bool HasAddressSpace(std::int64_t bytes) {
@@ -102,8 +108,8 @@ Result<void> CheckOptions(const LmdbOptions& options) {
   return {};
 }
 
-// True if all pages [begin, end) are in LMDB's list of free pages: its database 0, whose values are arrays of page
-// numbers behind their count.
+// True if all pages [begin, end) are in LMDB's list of free pages: its database 0, whose values are arrays of
+// page numbers behind their count.
 bool AreFreePages(MDB_env* env, std::int64_t begin, std::int64_t end) {
   MDB_txn* txn = nullptr;  // LMDB shows database 0 to readers only
   if (mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0) return false;
@@ -157,7 +163,8 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
   std::unique_ptr<Environment> opened(new Environment(env, options));
   // Slots of processes that died would keep old pages from being used again.
   int cleared = 0;
-  if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", options.folder);
+  if (code = mdb_reader_check(env, &cleared); code != 0)
+    return FailWith(code, "clear readers", options.folder);
   TM_TRY(opened->CheckFileLength());
   TM_TRY(opened->CheckFormat());
   if (is_new) TM_TRY(SyncNewFiles(options.folder));
@@ -171,13 +178,13 @@ Environment::~Environment() {
   mdb_env_close(env_);
 }
 
-// A file may end before the last page that was given out, if those behind its end are free and were never written.
-// Any other short file was cut, and reading behind its end would kill the process.
+// A file may end before the last page that was given out, if those behind its end are free and were never
+// written. Any other short file was cut, and reading behind its end would kill the process.
 Result<void> Environment::CheckFileLength() {
   const auto bytes_missing = [this](std::int64_t* wanted, std::int64_t* there) {
     MDB_envinfo info{};
     MDB_stat about{};
-    struct stat file {};
+    struct stat file{};
     mdb_env_info(env_, &info);
     mdb_env_stat(env_, &about);
     if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
@@ -187,7 +194,8 @@ Result<void> Environment::CheckFileLength() {
   };
   std::int64_t wanted = 0;
   std::int64_t there = 0;
-  if (const int code = bytes_missing(&wanted, &there); code != 0) return FailWith(code, "look at its file", folder_);
+  if (const int code = bytes_missing(&wanted, &there); code != 0)
+    return FailWith(code, "look at its file", folder_);
   if (there >= wanted) return {};
   // Under the writers' lock, so that no other process makes the file longer meanwhile.
   return Write([&](MDB_txn*) -> Result<int> {
@@ -196,10 +204,12 @@ Result<void> Environment::CheckFileLength() {
     if (::truncate(DataFile(folder_).c_str(), wanted) != 0) return errno;
     if (AreFreePages(env_, there / PageBytes(), wanted / PageBytes())) return 0;
     if (::truncate(DataFile(folder_).c_str(), there) != 0) return errno;
-    return Fail(ErrorCode::kCorruption,
-                fmt::format("{} was cut short: it has {} of {} bytes; remove the folder and materialize the views again, "
-                            "or restore a backup of it",
-                            DataFile(folder_), there, wanted));
+    return Fail(
+        ErrorCode::kCorruption,
+        fmt::format(
+            "{} was cut short: it has {} of {} bytes; remove the folder and materialize the views again, "
+            "or restore a backup of it",
+            DataFile(folder_), there, wanted));
   });
 }
 
@@ -213,8 +223,9 @@ Result<int> Environment::ReadFormat(MDB_txn* txn) {
   MDB_val found{};
   const int code = lmdb::Get(txn, rows_, &key, &found);
   if (code == MDB_NOTFOUND) {
-    return Fail(ErrorCode::kUnsupported, DataFile(folder_) + " is an LMDB file, but not Tidemark's online store: "
-                                                             "give the store a folder of its own");
+    return Fail(ErrorCode::kUnsupported, DataFile(folder_) +
+                                             " is an LMDB file, but not Tidemark's online store: "
+                                             "give the store a folder of its own");
   }
   if (code != 0) return code;
   if (ToText(found) != kFormat) {
@@ -240,8 +251,10 @@ Result<void> Environment::CheckFormat() {
     if (code != 0 || !identity_.empty()) return code;
     std::string identity;
     std::random_device random;
-    for (int i = 0; i < 4; ++i) identity += fmt::format("{:08x}", random());
-    for (const auto& [name, text] : {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
+    for (int i = 0; i < 4; ++i)
+      identity += fmt::format("{:08x}", random());
+    for (const auto& [name, text] :
+         {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
       MDB_val key = ToVal(name);
       MDB_val value = ToVal(text);
       if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
@@ -275,7 +288,8 @@ std::size_t Environment::TakeSlot() {
   for (std::size_t tries = 0;; ++tries) {
     const std::size_t slot = (first + tries) % slots_.size();
     std::atomic<bool>& is_taken = slots_[slot].is_taken;
-    if (!is_taken.load(std::memory_order_relaxed) && !is_taken.exchange(true, std::memory_order_acquire)) return slot;
+    if (!is_taken.load(std::memory_order_relaxed) && !is_taken.exchange(true, std::memory_order_acquire))
+      return slot;
     if (tries % slots_.size() == slots_.size() - 1) Pause(tries / slots_.size());
   }
 }
@@ -299,7 +313,8 @@ Result<Environment::Snapshot> Environment::Read() {
     slots_[slot].is_taken.store(false, std::memory_order_release);
     if (code == MDB_MAP_RESIZED) {
       const std::lock_guard lock(writer_mutex_);
-      if (const int grown = FollowGrownFile(); grown != 0) return FailWith(grown, "follow its growth", folder_);
+      if (const int grown = FollowGrownFile(); grown != 0)
+        return FailWith(grown, "follow its growth", folder_);
     } else if (int cleared = 0; code == MDB_READERS_FULL && !has_cleared) {
       mdb_reader_check(env_, &cleared);
       has_cleared = true;
@@ -319,18 +334,20 @@ void Environment::EndRead(std::size_t slot, const Environment* outer) {
 int Environment::Resize(std::int64_t bytes) {
   if (!HasAddressSpace(bytes)) return ENOMEM;
   for (ReaderSlot& slot : slots_) {
-    for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries) Pause(tries);
+    for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries)
+      Pause(tries);
   }
   const int code = mdb_env_set_mapsize(env_, static_cast<std::size_t>(bytes));
   TM_CHECK(code == 0, "the online store's map was given up and cannot be mapped again");
-  for (ReaderSlot& slot : slots_) slot.is_taken.store(false, std::memory_order_release);
+  for (ReaderSlot& slot : slots_)
+    slot.is_taken.store(false, std::memory_order_release);
   return 0;
 }
 
 // Another process has grown the map and filled it further than ours reaches. LMDB raises what is asked for to
 // what the last commit needs.
 int Environment::FollowGrownFile() {
-  struct stat file {};
+  struct stat file{};
   if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
   const std::int64_t roomy = RoundToPage(std::max(map_bytes(), 2 * static_cast<std::int64_t>(file.st_size)));
   if (const int code = Resize(roomy); code != ENOMEM) return code;
@@ -370,13 +387,15 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
     }
     if (code == 0) continue;
     if (code == MDB_MAP_FULL) {
-      return Fail(ErrorCode::kOutOfSpace,
-                  fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
-                              "limit (map_bytes_max) or remove views from it",
-                              folder_, limit_bytes()));
+      return Fail(
+          ErrorCode::kOutOfSpace,
+          fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
+                      "limit (map_bytes_max) or remove views from it",
+                      folder_, limit_bytes()));
     }
     std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", folder_);
-    if (was_commit && failed.error().code == ErrorCode::kIo) has_failed_.store(true, std::memory_order_relaxed);
+    if (was_commit && failed.error().code == ErrorCode::kIo)
+      has_failed_.store(true, std::memory_order_relaxed);
     return failed;
   }
 }

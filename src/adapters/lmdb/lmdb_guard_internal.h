@@ -1,5 +1,5 @@
-// Keeps LMDB's assertions from ending the process: one that fails inside a guarded call is MDB_CORRUPTED. They
-// fail when pages of a damaged file contradict each other.
+// Keeps LMDB's assertions from ending the process: one that fails inside a guarded call is MDB_CORRUPTED.
+// They fail when pages of a damaged file contradict each other.
 #pragma once
 
 #include <lmdb.h>
@@ -16,8 +16,8 @@ inline void OnAssertion(MDB_env* /*env*/, const char* /*message*/) {
   if (t_assertion_landing != nullptr) std::longjmp(*t_assertion_landing, 1);
 }
 
-/// What `call`, one LMDB function that only reads or puts within a transaction, returns. The transaction is only
-/// good for being ended after MDB_CORRUPTED. `call` must not own anything: a jump skips destructors.
+/// What `call`, one LMDB function that only reads or puts within a transaction, returns. The transaction is
+/// only good for being ended after MDB_CORRUPTED. `call` must not own anything: a jump skips destructors.
 template <typename Call>
 [[gnu::noinline]] int Guarded(const Call& call) {
   std::jmp_buf landing;

@@ -28,7 +28,8 @@ std::unexpected<Error> FailWrite(ErrorCode code, std::string_view key, std::stri
 
 Result<void> CheckWrite(const OnlineWrite& write) {
   if (write.key.size() < kViewIdBytes || write.key.starts_with(std::string_view("\0\0\0\0", kViewIdBytes))) {
-    return FailWrite(ErrorCode::kInvalidArgument, write.key, "a key begins with its view's id, 4 bytes, not zero");
+    return FailWrite(ErrorCode::kInvalidArgument, write.key,
+                     "a key begins with its view's id, 4 bytes, not zero");
   }
   if (auto header = ReadPackedHeader(write.value); !header) {
     return FailWrite(ErrorCode::kInvalidArgument, write.key, header.error().message);
@@ -39,7 +40,9 @@ Result<void> CheckWrite(const OnlineWrite& write) {
   return {};
 }
 
-RowOrder OrderOf(std::span<const std::byte> row) { return ReadPackedHeader(row).value_or(PackedHeader{}).order; }
+RowOrder OrderOf(std::span<const std::byte> row) {
+  return ReadPackedHeader(row).value_or(PackedHeader{}).order;
+}
 
 // Puts rows into the tree within one transaction. Rows in ascending order of key, beyond the last one, are
 // appended without a search; others near the one before are found on its page.
@@ -74,9 +77,11 @@ class Merger {
   }
 
   // The cursor stands on the row that is there.
-  Result<int> PutGreater(std::string_view stored_key, const OnlineWrite& write, std::span<const std::byte> there) {
+  Result<int> PutGreater(std::string_view stored_key, const OnlineWrite& write,
+                         std::span<const std::byte> there) {
     if (!PackedChecksumHolds(stored_key, there)) {
-      return FailWrite(ErrorCode::kCorruption, stored_key, fmt::format("the stored row is damaged; {}", kRebuild));
+      return FailWrite(ErrorCode::kCorruption, stored_key,
+                       fmt::format("the stored row is damaged; {}", kRebuild));
     }
     if (!PackedIsFor(write.key, there)) {
       return FailWrite(ErrorCode::kInvalidData, stored_key,
@@ -100,7 +105,9 @@ class Merger {
 }  // namespace
 
 struct MergeQueue::Request {
-  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) { Sort(); }
+  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) {
+    Sort();
+  }
 
   const std::span<const OnlineWrite> writes;
   const bool durable;
@@ -113,7 +120,8 @@ struct MergeQueue::Request {
 
   // Stable, so that of two equal rows of one key the first is the one that is kept.
   void Sort() {
-    for (const OnlineWrite& write : writes) bytes += write.key.size() + write.value.size();
+    for (const OnlineWrite& write : writes)
+      bytes += write.key.size() + write.value.size();
     if (std::ranges::is_sorted(writes, {}, &OnlineWrite::key)) return;
     order.resize(writes.size());
     std::iota(order.begin(), order.end(), 0U);
@@ -132,7 +140,8 @@ struct MergeQueue::Request {
 };
 
 Result<MergeCounts> MergeQueue::Merge(std::span<const OnlineWrite> writes, bool durable) {
-  for (const OnlineWrite& write : writes) TM_TRY(CheckWrite(write));
+  for (const OnlineWrite& write : writes)
+    TM_TRY(CheckWrite(write));
   Request request(writes, durable);
 
   std::unique_lock lock(mutex_);

@@ -1,5 +1,6 @@
-// What the online store costs over LMDB itself: the same rows of 50 float64, looked up and loaded by bare LMDB
-// calls and through OnlineStore. Run with --benchmark_counters_tabular; TIDEMARK_BENCH_ROWS sets the rows.
+// What the online store costs over LMDB itself: the same rows of 50 float64, looked up and loaded by bare
+// LMDB calls and through OnlineStore. Run with --benchmark_counters_tabular; TIDEMARK_BENCH_ROWS sets the
+// rows.
 #include <arrow/builder.h>
 #include <benchmark/benchmark.h>
 #include <lmdb.h>
@@ -22,7 +23,9 @@ constexpr int kFeatures = 50;
 constexpr std::size_t kMapBytes = std::size_t{8} << 30;
 constexpr std::size_t kRowsPerTransaction = 65'536;
 
-void Ok(int code) { TM_CHECK(code == 0, mdb_strerror(code)); }
+void Ok(int code) {
+  TM_CHECK(code == 0, mdb_strerror(code));
+}
 
 std::size_t RowCount() {
   const char* text = std::getenv("TIDEMARK_BENCH_ROWS");
@@ -83,7 +86,8 @@ struct Rows {
 class Folder {
  public:
   explicit Folder(std::string_view name)
-      : path_(std::filesystem::temp_directory_path() / ("tidemark-bench-" + std::to_string(::getpid()) + "-" + std::string(name))) {
+      : path_(std::filesystem::temp_directory_path() /
+              ("tidemark-bench-" + std::to_string(::getpid()) + "-" + std::string(name))) {
     Clear();
   }
   ~Folder() { std::filesystem::remove_all(path_); }
@@ -128,7 +132,8 @@ void LoadBare(MDB_env* env) {
 void Load(OnlineStore& store) {
   const std::span<const OnlineWrite> writes = Rows::Get().writes;
   for (std::size_t i = 0; i < writes.size(); i += kRowsPerTransaction) {
-    TM_CHECK(store.Merge(writes.subspan(i, std::min(kRowsPerTransaction, writes.size() - i)), false), "a merge");
+    TM_CHECK(store.Merge(writes.subspan(i, std::min(kRowsPerTransaction, writes.size() - i)), false),
+             "a merge");
   }
   TM_CHECK(store.Sync(), "a sync");
 }
@@ -137,7 +142,8 @@ void Load(OnlineStore& store) {
 std::vector<std::string_view> RandomKeys() {
   std::mt19937_64 random(1);
   std::vector<std::string_view> keys(1 << 16);
-  for (std::string_view& key : keys) key = Rows::Get().keys[random() % Rows::Get().keys.size()];
+  for (std::string_view& key : keys)
+    key = Rows::Get().keys[random() % Rows::Get().keys.size()];
   return keys;
 }
 

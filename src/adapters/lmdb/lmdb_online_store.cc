@@ -28,10 +28,10 @@ constexpr std::int64_t kOwnRecords = 2;
 constexpr std::int64_t kRemovedPerStep = 4096;
 
 std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::string& folder) {
-  return std::unexpected(Error{ErrorCode::kCorruption,
-                               fmt::format("the row of key {} is damaged; {}", lmdb::KeyInHex(stored_key),
-                                           lmdb::kRebuild),
-                               fmt::format("online store {}", folder)});
+  return std::unexpected(
+      Error{ErrorCode::kCorruption,
+            fmt::format("the row of key {} is damaged; {}", lmdb::KeyInHex(stored_key), lmdb::kRebuild),
+            fmt::format("online store {}", folder)});
 }
 
 // The row of `key`, or an empty span. `shortened` holds the stored form of a long key.
@@ -40,8 +40,9 @@ Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, 
   std::string_view stored_key = key;
   if (IsLongKey(key)) stored_key = shortened = StoredKey(key);
   if (stored_key < kFirstViewId) [[unlikely]] {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("key {}: a key begins with its view's id, 4 bytes, not zero", lmdb::KeyInHex(key)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("key {}: a key begins with its view's id, 4 bytes, not zero", lmdb::KeyInHex(key)));
   }
   MDB_val key_val = ToVal(stored_key);
   MDB_val value{};
@@ -67,12 +68,14 @@ Result<Cursor> OpenCursor(Environment& environment, MDB_txn* txn) {
 }
 
 // The first key of a range of rows with `prefix`.
-std::string_view FirstOf(std::string_view prefix) { return std::max(prefix, kFirstViewId); }
+std::string_view FirstOf(std::string_view prefix) {
+  return std::max(prefix, kFirstViewId);
+}
 
 Result<void> CheckPrefix(std::string_view prefix) {
   if (prefix.size() <= kOnlineKeyPrefixBytes) return {};
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("a prefix of {} bytes; it may have {}", prefix.size(),
-                                                       kOnlineKeyPrefixBytes));
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("a prefix of {} bytes; it may have {}", prefix.size(), kOnlineKeyPrefixBytes));
 }
 
 class LmdbOnlineStore final : public OnlineStore {
@@ -197,7 +200,8 @@ Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& opti
   // A child after a fork may have another working directory.
   fixed.folder = std::filesystem::absolute(options.folder, failed).lexically_normal().string();
   if (failed || options.folder.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no folder for an online store", options.folder));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is no folder for an online store", options.folder));
   }
   if (fixed.folder.size() > 1 && fixed.folder.ends_with('/')) fixed.folder.pop_back();
   TM_ASSIGN(Folder* const folder, lmdb::OpenFolder(fixed));

@@ -1,5 +1,5 @@
-// Goal: what LMDB itself must keep: several processes on one folder, forks, a map that grows and fills, a killed
-// writer, a full disk, and damage on the disk that is found and told.
+// Goal: what LMDB itself must keep: several processes on one folder, forks, a map that grows and fills, a
+// killed writer, a full disk, and damage on the disk that is found and told.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -50,17 +50,20 @@ std::int64_t EventOf(const std::string& row) {
   return row.empty() ? -1 : ReadPackedHeader(std::as_bytes(std::span(row)))->order.event.us;
 }
 
-// Two processes write the same keys and a third looks them up all along; the greatest rows are there in the end.
+// Two processes write the same keys and a third looks them up all along; the greatest rows are there in the
+// end.
 TEST(LmdbProcesses, TwoWriteWhileOthersRead) {
   const TemporaryFolder folder;
   constexpr std::int64_t kRounds = 60;
   std::vector<std::string> keys;
-  for (int k = 0; k < 40; ++k) keys.push_back(TestKey(1, std::to_string(k)));
+  for (int k = 0; k < 40; ++k)
+    keys.push_back(TestKey(1, std::to_string(k)));
   const auto write = [&](std::int64_t parity) {
     const auto store = Open({.folder = folder.path()});
     for (std::int64_t round = 0; round < kRounds; ++round) {
       std::vector<TestWrite> batch;
-      for (const std::string& key : keys) batch.push_back(Write(key, 2 * round + parity, std::string(500, 'x')));
+      for (const std::string& key : keys)
+        batch.push_back(Write(key, 2 * round + parity, std::string(500, 'x')));
       if (!store->Merge(Writes(batch), round % 8 == 0)) return false;
     }
     return true;
@@ -84,10 +87,12 @@ TEST(LmdbProcesses, TwoWriteWhileOthersRead) {
   children.push_back(Fork([&] { return write(1); }));
   children.push_back(Fork(read));
   children.push_back(Fork(read));
-  for (const pid_t child : children) EXPECT_EQ(Wait(child), 0);
+  for (const pid_t child : children)
+    EXPECT_EQ(Wait(child), 0);
 }
 
-// A child that is forked while the parent has the store open, and reads at that moment, works on; so does the parent.
+// A child that is forked while the parent has the store open, and reads at that moment, works on; so does the
+// parent.
 TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   const TemporaryFolder folder;
   const auto store = Open({.folder = folder.path()});
@@ -96,12 +101,14 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   ASSERT_TRUE(store->Merge(Writes({first}), true));
   std::atomic<bool> is_over{false};
   std::jthread reader([&] {
-    while (!is_over.load()) ASSERT_THAT(GetAll(*store, {first.key}), testing::ElementsAre(first.row));
+    while (!is_over.load())
+      ASSERT_THAT(GetAll(*store, {first.key}), testing::ElementsAre(first.row));
   });
   for (int i = 0; i < 5; ++i) {
     const pid_t child = Fork([&] {
       auto opened_again = Open({.folder = folder.path()});
-      return GetAll(*store, {first.key}) == std::vector{first.row} && store->Merge(Writes({second}), true).has_value() &&
+      return GetAll(*store, {first.key}) == std::vector{first.row} &&
+             store->Merge(Writes({second}), true).has_value() &&
              GetAll(*opened_again, {second.key}) == std::vector{second.row};
     });
     EXPECT_EQ(Wait(child), 0);
@@ -109,15 +116,20 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   is_over = true;
   reader.join();
   EXPECT_THAT(GetAll(*store, {second.key}), testing::ElementsAre(second.row));
-  // The child ended without closing: had it freed the parent's reader slot or lock, another opener would take it.
-  EXPECT_EQ(Wait(Fork([&] { return Open({.folder = folder.path()})->Merge(Writes({first}), true)->kept == 1; })), 0);
+  // The child ended without closing: had it freed the parent's reader slot or lock, another opener would take
+  // it.
+  EXPECT_EQ(
+      Wait(Fork([&] { return Open({.folder = folder.path()})->Merge(Writes({first}), true)->kept == 1; })),
+      0);
 }
 
 TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
   const TemporaryFolder folder;
   const LmdbOptions small{.folder = folder.path(), .map_bytes_max = 1 << 28, .map_bytes_initial = 1 << 20};
   const std::string last_key = TestKey(1, "last");
-  { ASSERT_TRUE(Open(small)->Merge(Writes({Write(TestKey(1, "0"), 1, "0")}), true)); }
+  {
+    ASSERT_TRUE(Open(small)->Merge(Writes({Write(TestKey(1, "0"), 1, "0")}), true));
+  }
   const auto read = [&] {
     const auto store = Open(small);
     while (GetAll(*store, {last_key})[0].empty()) {
@@ -129,7 +141,8 @@ TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
   const auto store = Open(small);
   std::jthread by_thread([&] { EXPECT_TRUE(read()); });
   for (int i = 1; i <= 400; ++i) {
-    ASSERT_TRUE(store->Merge(Writes({Write(TestKey(1, std::to_string(i)), 1, std::string(100'000, 'x'))}), false));
+    ASSERT_TRUE(
+        store->Merge(Writes({Write(TestKey(1, std::to_string(i)), 1, std::string(100'000, 'x'))}), false));
   }
   ASSERT_TRUE(store->Merge(Writes({Write(last_key, 1, "")}), true));
   EXPECT_EQ(Wait(by_process), 0);
@@ -156,7 +169,8 @@ TEST(LmdbProcesses, AFullMapIsAnErrorThatLeavesTheRowsAndRoomToRemove) {
   EXPECT_EQ(ScanAll(*store, "").size(), written.size());
   EXPECT_LE(std::filesystem::file_size(folder.path() + "/data.mdb"), 4U << 20);
   EXPECT_EQ(store->RemovePrefix("").value(), static_cast<std::int64_t>(written.size()));
-  written.resize(written.size() / 2);  // what is free lies in pieces, and rows of several pages need whole ones
+  written.resize(written.size() /
+                 2);  // what is free lies in pieces, and rows of several pages need whole ones
   merged = store->Merge(Writes(written), true);
   EXPECT_TRUE(merged) << "what was removed is room again: " << merged.error().ToString();
 }
@@ -165,7 +179,8 @@ TEST(LmdbProcesses, OneCallThatFailsInAGroupDoesNotFailTheOthers) {
   const TemporaryFolder folder;
   const auto store = Open({.folder = folder.path(), .map_bytes_max = 4 << 20});
   std::vector<TestWrite> too_much;
-  for (int i = 0; i < 200; ++i) too_much.push_back(Write(TestKey(2, std::to_string(i)), 1, std::string(40'000, 'x')));
+  for (int i = 0; i < 200; ++i)
+    too_much.push_back(Write(TestKey(2, std::to_string(i)), 1, std::string(40'000, 'x')));
   std::vector<std::jthread> threads;
   std::atomic<int> refused{0};
   for (int thread = 0; thread < 4; ++thread) {
@@ -195,7 +210,8 @@ TEST(LmdbProcesses, AKilledWriterLosesNothingItAcknowledged) {
       for (std::int64_t i = 0;; ++i) {
         std::vector<TestWrite> batch;
         for (int k = 0; k < 30; ++k) {
-          batch.push_back(Write(TestKey(1, std::to_string(k)), 1'000'000LL * round + i, std::string(900, 'x')));
+          batch.push_back(
+              Write(TestKey(1, std::to_string(k)), 1'000'000LL * round + i, std::string(900, 'x')));
         }
         if (!store->Merge(Writes(batch), true)) return false;
         if (::write(acknowledged[1], &i, sizeof(i)) != sizeof(i)) return false;
@@ -203,10 +219,12 @@ TEST(LmdbProcesses, AKilledWriterLosesNothingItAcknowledged) {
     });
     ::close(acknowledged[1]);
     std::int64_t last = -1;
-    for (int seen = 0; seen < 3 + round; ++seen) ASSERT_EQ(::read(acknowledged[0], &last, sizeof(last)), 8);
+    for (int seen = 0; seen < 3 + round; ++seen)
+      ASSERT_EQ(::read(acknowledged[0], &last, sizeof(last)), 8);
     ::kill(writer, SIGKILL);
     EXPECT_EQ(Wait(writer), 128 + SIGKILL);
-    for (std::int64_t next = 0; ::read(acknowledged[0], &next, sizeof(next)) == sizeof(next);) last = next;
+    for (std::int64_t next = 0; ::read(acknowledged[0], &next, sizeof(next)) == sizeof(next);)
+      last = next;
     ::close(acknowledged[0]);
     const auto store = Open({.folder = folder.path()});
     const auto rows = ScanAll(*store, "");
@@ -245,10 +263,12 @@ TEST(LmdbDamage, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten
   ASSERT_FALSE(got);
   EXPECT_FALSE(was_visited);
   EXPECT_EQ(got.error().code, ErrorCode::kCorruption);
-  EXPECT_THAT(got.error().ToString(), testing::AllOf(testing::HasSubstr("000000016b0001"), testing::HasSubstr("rebuild")));
+  EXPECT_THAT(got.error().ToString(),
+              testing::AllOf(testing::HasSubstr("000000016b0001"), testing::HasSubstr("rebuild")));
   EXPECT_EQ(store->Scan("", [](auto, auto) { return true; }).error().code, ErrorCode::kCorruption);
   // An older row must not take the place of one that may have been greater.
-  EXPECT_EQ(store->Merge(Writes({Write(damaged.key, 0, "older")}), true).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(store->Merge(Writes({Write(damaged.key, 0, "older")}), true).error().code,
+            ErrorCode::kCorruption);
   // Removing and writing again is the way out.
   EXPECT_EQ(store->RemovePrefix(damaged.key.substr(0, 4)).value(), 2);
   EXPECT_TRUE(store->Merge(Writes({damaged}), true));
@@ -284,7 +304,8 @@ TEST(LmdbDamage, AFileCutShortIsAnErrorAndDoesNotKillTheProcess) {
   {
     const auto store = Open({.folder = folder.path()});
     std::vector<TestWrite> writes;
-    for (int i = 0; i < 2'000; ++i) writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(1'000, 'x')));
+    for (int i = 0; i < 2'000; ++i)
+      writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(1'000, 'x')));
     ASSERT_TRUE(store->Merge(Writes(writes), true));
   }
   const std::string path = folder.path() + "/data.mdb";
@@ -328,7 +349,8 @@ TEST(LmdbDamage, AFileWhoseLastPagesAreFreeIsWhole) {
   EXPECT_EQ(std::filesystem::file_size(path), wanted);
 }
 
-// Overwrites pages of the tree one after another: every lookup answers rightly or with an error, and no crash.
+// Overwrites pages of the tree one after another: every lookup answers rightly or with an error, and no
+// crash.
 TEST(LmdbDamage, PagesOfZerosAreAnErrorOrUnused) {
   const TemporaryFolder folder;
   std::vector<TestWrite> writes;
