@@ -348,7 +348,7 @@ def loaded(folder: Path) -> FeatureStore:
     from_conftest = FeatureView(
         name="driver_stats",
         entities=[Entity(name="driver", join_keys={"driver_id": Int64})],
-        ttl="2h",
+        ttl="3h",
         source=FileSource("stats.parquet", timestamp_field="event_timestamp"),
     )
     store.apply([from_conftest, FeatureService(name="model", features=["driver_stats:trips"])])
