@@ -8,8 +8,7 @@
 #include "base/check.h"
 #include "model/time.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data,
-                                      std::size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // A copy of its own size, so that a read beyond its end is seen.
   const auto copy = std::make_unique<char[]>(size);
   for (std::size_t i = 0; i < size; ++i)
@@ -23,10 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data,
     TM_CHECK(!cut, "a time that is refused cuts nothing");
   }
   if (const auto us = tidemark::ParseDurationUs(text)) {
-    const auto again =
-        tidemark::ParseDurationUs(tidemark::FormatDurationUs(*us));
-    TM_CHECK(again.has_value() && *again == *us,
-             "a duration must survive printing");
+    const auto again = tidemark::ParseDurationUs(tidemark::FormatDurationUs(*us));
+    TM_CHECK(again.has_value() && *again == *us, "a duration must survive printing");
   }
   return 0;
 }

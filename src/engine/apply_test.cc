@@ -288,6 +288,7 @@ TEST_F(ApplyTest, FieldsKeepTheirIds) {
   EXPECT_FALSE(View("stats").fields[1].renamed_from);
 
   // A new field of a name that another one had before is another field.
+  view().fields[1].renamed_from.reset();
   view().fields.push_back(MakeField("rating", kFloat64Type));
   plan = MustApply();
   EXPECT_THAT(plan.changes[0].details, Contains("field rating: added (float64)"));

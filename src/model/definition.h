@@ -111,8 +111,8 @@ struct Definitions {
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name
 ///               (`view__feature`: plain names may repeat, as a request may ask for full ones)
 ///   references: to entities, views and features, in `definitions` or else in `known`. Those of known views
-///               and services too, so that nothing is left pointing at what is renamed or gone. A view without
-///               fields has them inferred later, so its features are not looked for: check again then
+///               and services too, so that nothing is left pointing at what is renamed or gone. A view
+///               without fields has them inferred later, so its features are not looked for: check again then
 ///   renames:    `renamed_from` is in `known` and the new name is not; both the other way round means that
 ///               this was applied before, and is fine
 /// Codes: kInvalidArgument, kNotFound for what is not defined, kAlreadyExists for what clashes.

@@ -16,16 +16,20 @@ using ::testing::HasSubstr;
 // One of everything, as it is printed.
 constexpr std::string_view kCanonical =
     R"({"project":"demo","entities":[)"
-    R"({"name":"driver","join_keys":[{"name":"driver_id","type":"int64"},{"name":"city"}],"description":"a \"driver\"",)"
+    R"({"name":"driver","join_keys":[{"name":"driver_id","type":"int64"},{"name":"city"}],)"
+    R"("description":"a \"driver\"",)"
     R"("owner":"ops@example.com","tags":{"a":"","team":"yes"}}],)"
     R"("feature_views":[{"name":"driver_stats","entities":["driver"],"ttl":"1d12h","online":false,"fields":[)"
     R"({"name":"rating","type":"float64","description":"stars: 1 to 5","tags":{"unit":"1"},"id":3},)"
     R"({"name":"no","type":"struct<a: int64, b: list<string>>"}],)"
-    R"("source":{"type":"file","name":"stats","path":"data/*.parquet","format":"parquet","timestamp_field":"ts",)"
-    R"--("created_timestamp_column":"created","field_mapping":{"Rating (1-5)":"rating"},"description":"from ops"}},)--"
+    R"("source":{"type":"file","name":"stats","path":"data/*.parquet","format":"parquet",)"
+    R"("timestamp_field":"ts",)"
+    R"--("created_timestamp_column":"created","field_mapping":{"Rating (1-5)":"rating"},)--"
+    R"("description":"from ops"}},)"
     R"({"name":"all_rows"}],)"
     R"("feature_services":[{"name":"model_v1","features":[{"view":"driver_stats","features":["rating"]},)"
-    R"({"view":"driver_stats","features":["no"]},{"view":"driver_stats","join_key_map":{"driver_id":"other"},)"
+    R"({"view":"driver_stats","features":["no"]},)"
+    R"({"view":"driver_stats","join_key_map":{"driver_id":"other"},)"
     R"("alias":"second"}],"owner":"me"}]})";
 
 std::string Reprint(std::string_view json) {
@@ -39,11 +43,11 @@ TEST(DefinitionJson, CanonicalTextIsAFixedPoint) {
 
 TEST(DefinitionJson, OneObjectAloneSurvivesToo) {
   const Definitions all = DefinitionsFromJson(kCanonical).value();
-  for (const Entity &entity : all.entities)
+  for (const Entity& entity : all.entities)
     EXPECT_EQ(EntityFromJson(ToJson(entity)).value(), entity);
-  for (const FeatureView &view : all.views)
+  for (const FeatureView& view : all.views)
     EXPECT_EQ(FeatureViewFromJson(ToJson(view)).value(), view);
-  for (const FeatureService &service : all.services) {
+  for (const FeatureService& service : all.services) {
     EXPECT_EQ(FeatureServiceFromJson(ToJson(service)).value(), service);
   }
 }
@@ -51,8 +55,7 @@ TEST(DefinitionJson, OneObjectAloneSurvivesToo) {
 TEST(DefinitionJson, AbsentAndNullMembersHaveDefaults) {
   EXPECT_EQ(DefinitionsFromJson("{}").value(), Definitions{});
   const FeatureView view =
-      FeatureViewFromJson(
-          R"({"name": "v", "ttl": null, "online": null, "fields": null, "source": null})")
+      FeatureViewFromJson(R"({"name": "v", "ttl": null, "online": null, "fields": null, "source": null})")
           .value();
   EXPECT_EQ(view, FeatureViewFromJson(R"({"name": "v"})").value());
   EXPECT_TRUE(view.online);
@@ -60,33 +63,21 @@ TEST(DefinitionJson, AbsentAndNullMembersHaveDefaults) {
   EXPECT_FALSE(view.source);
   EXPECT_EQ(EntityFromJson(R"({"name": "driver"})")->join_keys,
             (std::vector<JoinKey>{{"driver", std::nullopt}}));
-  EXPECT_TRUE(EntityFromJson(R"({"name": "driver", "join_keys": []})")
-                  ->join_keys.empty());
+  EXPECT_TRUE(EntityFromJson(R"({"name": "driver", "join_keys": []})")->join_keys.empty());
 }
 
 TEST(DefinitionJson, ReadsTheShortForms) {
   EXPECT_EQ(
-      EntityFromJson(
-          R"({"name": "d", "join_keys": ["a", {"name": "b", "type": "string"}]})")
-          ->join_keys,
-      (std::vector<JoinKey>{{"a", std::nullopt},
-                            {"b", DataType{.kind = TypeKind::kString}}}));
+      EntityFromJson(R"({"name": "d", "join_keys": ["a", {"name": "b", "type": "string"}]})")->join_keys,
+      (std::vector<JoinKey>{{"a", std::nullopt}, {"b", DataType{.kind = TypeKind::kString}}}));
   const auto fields = [](std::string_view text) {
-    return FeatureViewFromJson(R"({"name": "v", "fields": )" +
-                               std::string(text) + "}")
-        .value()
-        .fields;
+    return FeatureViewFromJson(R"({"name": "v", "fields": )" + std::string(text) + "}").value().fields;
   };
-  const auto long_form = fields(
-      R"([{"name": "z", "type": "float64"}, {"name": "a", "type": "int64"}])");
+  const auto long_form = fields(R"([{"name": "z", "type": "float64"}, {"name": "a", "type": "int64"}])");
   EXPECT_EQ(fields(R"([{"z": "float64"}, {"a": "int64"}])"), long_form);
-  EXPECT_EQ(fields(R"({"z": "float64", "a": "int64"})"), long_form)
-      << "in the user's order";
+  EXPECT_EQ(fields(R"({"z": "float64", "a": "int64"})"), long_form) << "in the user's order";
   const auto ttl = [](std::string_view text) {
-    return FeatureViewFromJson(R"({"name": "v", "ttl": )" + std::string(text) +
-                               "}")
-        .value()
-        .ttl_us;
+    return FeatureViewFromJson(R"({"name": "v", "ttl": )" + std::string(text) + "}").value().ttl_us;
   };
   EXPECT_EQ(ttl("\"1h\""), 3'600'000'000);
   EXPECT_EQ(ttl("3600"), 3'600'000'000);
@@ -96,15 +87,13 @@ TEST(DefinitionJson, ReadsTheShortForms) {
 }
 
 TEST(DefinitionJson, NeighbouringStringsOfOneViewAreOneSelection) {
-  const auto views =
-      FeatureServiceFromJson(
-          R"({"name": "s", "features": ["a:x", "a:y", "b:x", "a:z", "c", "c:x", {"view": "c",
+  const auto views = FeatureServiceFromJson(
+                         R"({"name": "s", "features": ["a:x", "a:y", "b:x", "a:z", "c", "c:x", {"view": "c",
                              "features": ["y"]}, "c:z"]})")
-          ->views;
+                         ->views;
   const std::vector<ViewSelection> expected{
-      {"a", {"x", "y"}, {}, ""}, {"b", {"x"}, {}, ""}, {"a", {"z"}, {}, ""},
-      {"c", {}, {}, ""},         {"c", {"x"}, {}, ""}, {"c", {"y"}, {}, ""},
-      {"c", {"z"}, {}, ""}};
+      {"a", {"x", "y"}, {}, ""}, {"b", {"x"}, {}, ""}, {"a", {"z"}, {}, ""}, {"c", {}, {}, ""},
+      {"c", {"x"}, {}, ""},      {"c", {"y"}, {}, ""}, {"c", {"z"}, {}, ""}};
   EXPECT_EQ(views, expected);
 }
 
@@ -115,14 +104,9 @@ TEST(DefinitionJson, RenamesAreReadAndNotWritten) {
                                .value();
   EXPECT_EQ(view.renamed_from, "u");
   EXPECT_EQ(view.fields.at(0).renamed_from, "b");
-  EXPECT_EQ(ToJson(view),
-            R"({"name":"v","fields":[{"name":"a","type":"bool"}]})");
-  EXPECT_EQ(
-      EntityFromJson(R"({"name": "e", "renamed_from": "d"})")->renamed_from,
-      "d");
-  EXPECT_EQ(FeatureServiceFromJson(R"({"name": "s", "renamed_from": "r"})")
-                ->renamed_from,
-            "r");
+  EXPECT_EQ(ToJson(view), R"({"name":"v","fields":[{"name":"a","type":"bool"}]})");
+  EXPECT_EQ(EntityFromJson(R"({"name": "e", "renamed_from": "d"})")->renamed_from, "d");
+  EXPECT_EQ(FeatureServiceFromJson(R"({"name": "s", "renamed_from": "r"})")->renamed_from, "r");
 }
 
 TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
@@ -130,18 +114,17 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
       {"", "line 1, column 1"},
       {"{\n  \"project\": demo}", "line 2, column 14"},
       {"{} {}", "line 1, column 4"},
-      {"[]", "must be an object with the members project, entities, "
-             "feature_views, feature_services, not a list"},
-      {R"({"entites": []})",
-       "unknown member \"entites\", did you mean 'entities'?"},
-      {R"({"zzz": []})", "unknown member \"zzz\"; there are project, entities, "
-                         "feature_views, feature_services"},
+      {"[]",
+       "must be an object with the members project, entities, "
+       "feature_views, feature_services, not a list"},
+      {R"({"entites": []})", "unknown member \"entites\", did you mean 'entities'?"},
+      {R"({"zzz": []})",
+       "unknown member \"zzz\"; there are project, entities, "
+       "feature_views, feature_services"},
       {R"({"project": 1})", "project must be a string, not a number"},
-      {R"({"project": "a", "project": "b"})",
-       "member \"project\" is there twice"},
+      {R"({"project": "a", "project": "b"})", "member \"project\" is there twice"},
       {R"({"entities": {}})", "entities must be a list, not an object"},
-      {R"({"entities": [{"join_keys": ["a"]}]})",
-       "entities[0]: member \"name\" is missing or empty"},
+      {R"({"entities": [{"join_keys": ["a"]}]})", "entities[0]: member \"name\" is missing or empty"},
       {R"({"entities": [{"name": "a"}, {"name": "b", "join_keys": [{"name": "k", "typ": "int64"}]}]})",
        "entities[1] \"b\": join_keys[0] \"k\": unknown member \"typ\", did you "
        "mean 'type'?"},
@@ -151,34 +134,26 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
        "\"flaot\", did you mean 'float'?"},
       {R"({"feature_views": [{"name": "v", "fields": {"a": "strng"}}]})",
        "feature_views[0] \"v\": field \"a\": cannot"},
-      {R"({"feature_views": [{"name": "v", "fields": [{"name": "a"}]}]})",
-       "member \"type\" is missing"},
-      {R"({"feature_views": [{"name": "v", "fields": [{"type": "int64"}]}]})",
-       "member \"name\" is missing"},
+      {R"({"feature_views": [{"name": "v", "fields": [{"name": "a"}]}]})", "member \"type\" is missing"},
+      {R"({"feature_views": [{"name": "v", "fields": [{"type": "int64"}]}]})", "member \"name\" is missing"},
       {R"({"feature_views": [{"name": "v", "fields": [{"name": "a", "type": "bool", "id": 3000000000}]}]})",
        "id must be a whole number"},
       {R"({"feature_views": [{"name": "v", "fields": [{"name": "a", "type": "bool", "id": 1.5}]}]})",
        "id must be"},
       {R"({"feature_views": [{"name": "v", "ttl": "1 day"}]})",
        "feature_views[0] \"v\": ttl: cannot read \"1 day\""},
-      {R"({"feature_views": [{"name": "v", "ttl": -1}]})",
-       "ttl: -1 seconds are no length of time"},
-      {R"({"feature_views": [{"name": "v", "ttl": 9223372036855}]})",
-       "ttl: 9223372036855 seconds are"},
-      {R"({"feature_views": [{"name": "v", "ttl": 1e300}]})",
-       "seconds are no length of time"},
-      {R"({"feature_views": [{"name": "v", "ttl": true}]})",
-       "ttl must be a string or a number of seconds"},
+      {R"({"feature_views": [{"name": "v", "ttl": -1}]})", "ttl: -1 seconds are no length of time"},
+      {R"({"feature_views": [{"name": "v", "ttl": 9223372036855}]})", "ttl: 9223372036855 seconds are"},
+      {R"({"feature_views": [{"name": "v", "ttl": 1e300}]})", "seconds are no length of time"},
+      {R"({"feature_views": [{"name": "v", "ttl": true}]})", "ttl must be a string or a number of seconds"},
       {R"({"feature_views": [{"name": "v", "online": "true"}]})",
        "online must be true or false, not a string"},
       {R"({"feature_views": [{"name": "v", "entities": ["a", 1]}]})",
        "entities[1] must be a string, not a number"},
       {R"({"feature_views": [{"name": "v", "tags": {"k": 1}}]})",
        "tags \"k\" must be a string, not a number"},
-      {R"({"feature_views": [{"name": "v", "source": "x.parquet"}]})",
-       "source: must be an object"},
-      {R"({"feature_views": [{"name": "v", "source": {}}]})",
-       "source: member \"path\" is missing or empty"},
+      {R"({"feature_views": [{"name": "v", "source": "x.parquet"}]})", "source: must be an object"},
+      {R"({"feature_views": [{"name": "v", "source": {}}]})", "source: member \"path\" is missing or empty"},
       {R"({"feature_views": [{"name": "v", "source": {"path": "x", "format": "parqet"}}]})",
        "source: there is no file format \"parqet\", did you mean 'parquet'?"},
       {R"({"feature_views": [{"name": "v", "source": {"path": "x", "type": "kafka"}}]})",
@@ -187,7 +162,7 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
        "feature_services[0] \"s\": features[0]: feature reference \"a:b:c\" "
        "has more than one colon"},
   };
-  for (const auto &[json, problem] : wrong) {
+  for (const auto& [json, problem] : wrong) {
     const Result<Definitions> definitions = DefinitionsFromJson(json);
     ASSERT_FALSE(definitions) << json;
     EXPECT_THAT(definitions.error().ToString(), HasSubstr(problem)) << json;
@@ -195,22 +170,19 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
 }
 
 TEST(DefinitionJson, SurvivesDepthAndSize) {
-  EXPECT_THAT(Reprint(std::string(1'000'000, '[')),
-              HasSubstr("nests more than 64 deep"));
+  EXPECT_THAT(Reprint(std::string(1'000'000, '[')), HasSubstr("nests more than 64 deep"));
   std::string wide = R"({"feature_views": [{"name": "v", "fields": {)";
   for (int i = 0; i < 20'000; ++i)
     wide += (i > 0 ? ",\"f" : "\"f") + std::to_string(i) + "\": \"int64\"";
-  EXPECT_EQ(DefinitionsFromJson(wide + "}}]}")->views.at(0).fields.size(),
-            20'000U);
+  EXPECT_EQ(DefinitionsFromJson(wide + "}}]}")->views.at(0).fields.size(), 20'000U);
 }
 
 TEST(DefinitionJson, BrokenUtf8IsWrittenAsReplacementCharacters) {
   Entity entity = EntityFromJson(R"({"name": "e"})").value();
   entity.metadata.description = "a\xFFz";
-  EXPECT_EQ(EntityFromJson(ToJson(entity))->metadata.description,
-            "a\xEF\xBF\xBDz");
+  EXPECT_EQ(EntityFromJson(ToJson(entity))->metadata.description, "a\xEF\xBF\xBDz");
   EXPECT_FALSE(DefinitionsFromJson("{\"project\": \"\xFF\"}"));
 }
 
-} // namespace
-} // namespace tidemark
+}  // namespace
+}  // namespace tidemark

@@ -11,22 +11,18 @@ namespace {
 
 TEST(ToSpecJson, PrintsTheSpecOfAView) {
   const FeatureView view = FeatureViewFromJson(R"json({
-    "name": "driver_trips", "entities": ["driver", "place"], "ttl": "1d", "owner": "ops", "tags": {"team": "a"},
+    "name": "driver_trips", "entities": ["driver", "place"], "ttl": "1d",
+    "owner": "ops", "tags": {"team": "a"},
     "fields": {"rating": "float64", "trips": "int32", "names": "list<string>", "day": "date",
                "price": "decimal(10, 2)", "at": "list<list<int64>>"},
     "source": {"path": "data/trips.parquet", "format": "parquet", "timestamp_field": "ts",
                "created_timestamp_column": "created", "field_mapping": {"Rating": "rating"}}})json")
                                .value();
   const std::vector<Entity> entities{
-      EntityFromJson(
-          R"({"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}]})")
-          .value(),
-      EntityFromJson(
-          R"({"name": "place", "join_keys": [{"name": "city", "type": "string"}, "zip"]})")
+      EntityFromJson(R"({"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}]})").value(),
+      EntityFromJson(R"({"name": "place", "join_keys": [{"name": "city", "type": "string"}, "zip"]})")
           .value()};
-  const SpecMeta meta{.created_us = 1'584'258'472'000'000,
-                      .updated_us = 1'584'258'472'500'000,
-                      .version = 3};
+  const SpecMeta meta{.created_us = 1'584'258'472'000'000, .updated_us = 1'584'258'472'500'000, .version = 3};
   EXPECT_EQ(ToSpecJson(view, entities, meta), R"json({
   "spec": {
     "name": "driver_trips",
@@ -100,18 +96,13 @@ TEST(ToSpecJson, PrintsTheSpecOfAView) {
 
 TEST(ToSpecJson, PrintsAgesAsSeconds) {
   const std::pair<std::int64_t, std::string_view> ages[] = {
-      {0, "\"0s\""},
-      {500'000, "\"0.5s\""},
-      {90'000'001, "\"90.000001s\""},
-      {604'800'000'000, "\"604800s\""}};
-  for (const auto &[ttl_us, text] : ages) {
+      {0, "\"0s\""}, {500'000, "\"0.5s\""}, {90'000'001, "\"90.000001s\""}, {604'800'000'000, "\"604800s\""}};
+  for (const auto& [ttl_us, text] : ages) {
     FeatureView view;
     view.ttl_us = ttl_us;
-    EXPECT_NE(ToSpecJson(view, {}, {}).find("\"maxAge\": " + std::string(text)),
-              std::string::npos)
-        << text;
+    EXPECT_NE(ToSpecJson(view, {}, {}).find("\"maxAge\": " + std::string(text)), std::string::npos) << text;
   }
 }
 
-} // namespace
-} // namespace tidemark
+}  // namespace
+}  // namespace tidemark

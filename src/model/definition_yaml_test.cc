@@ -100,8 +100,7 @@ TEST(JsonToYaml, PrintsBlocks) {
   // Tags are sorted, "1" before "team".
   std::string expected(kPrinted);
   const std::string tags = "      team: \"yes\"\n      \"1\": a b\n";
-  expected.replace(expected.find(tags), tags.size(),
-                   "      \"1\": a b\n      team: \"yes\"\n");
+  expected.replace(expected.find(tags), tags.size(), "      \"1\": a b\n      team: \"yes\"\n");
   EXPECT_EQ(yaml, expected);
   EXPECT_EQ(JsonToYaml("{}"), "{}\n");
 }
@@ -177,7 +176,7 @@ TEST(JsonToYaml, EveryTextReadsBack) {
   }
   Definitions definitions;
   Entity entity = EntityFromJson(R"({"name": "e"})").value();
-  for (const std::string &text : texts) {
+  for (const std::string& text : texts) {
     entity.metadata.description = text;
     entity.metadata.tags[text] = text;
     definitions.entities.push_back(entity);
@@ -194,26 +193,21 @@ TEST(DefinitionYaml, RefusesWhatIsWrongAndSaysWhere) {
   const std::pair<std::string_view, std::string_view> wrong[] = {
       {"a: [", "cannot read the YAML text at line"},
       {"project: demo\n bad: x", "at line 2, column"},
-      {"project: a\nproject: b",
-       "at line 2, column 1: member \"project\" is there twice"},
+      {"project: a\nproject: b", "at line 2, column 1: member \"project\" is there twice"},
       {"? [a]\n: b", "the name of a member must be plain text"},
       {"~: b", "the name of a member must be plain text"},
-      {"project: a\n---\nproject: b",
-       "at line 3, column 1: a second document starts here"},
+      {"project: a\n---\nproject: b", "at line 3, column 1: a second document starts here"},
       {"- a", "must be an object with the members"},
       {"text", "must be an object with the members"},
-      {"feature_view: []",
-       "unknown member \"feature_view\", did you mean 'feature_views'?"},
+      {"feature_view: []", "unknown member \"feature_view\", did you mean 'feature_views'?"},
       {"feature_views:\n- name: v\n  online: yes",
        "feature_views[0] \"v\": online must be true or false, not \"yes\""},
-      {"feature_views:\n- name: v\n  fields: [{name: a, type: bool, id: x}]",
-       "id must be a whole number"},
+      {"feature_views:\n- name: v\n  fields: [{name: a, type: bool, id: x}]", "id must be a whole number"},
       {"feature_views:\n- name: v\n  ttl: 1 day", "ttl: cannot read \"1 day\""},
-      {"feature_views:\n- name: v\n  fields: {a: struct<x}",
-       "field \"a\": cannot read the type"},
+      {"feature_views:\n- name: v\n  fields: {a: struct<x}", "field \"a\": cannot read the type"},
       {"project: *nowhere", "at line 1"},
   };
-  for (const auto &[yaml, problem] : wrong) {
+  for (const auto& [yaml, problem] : wrong) {
     const Result<Definitions> definitions = DefinitionsFromYaml(yaml);
     ASSERT_FALSE(definitions) << yaml;
     EXPECT_EQ(definitions.error().code, ErrorCode::kInvalidArgument);
@@ -237,5 +231,5 @@ TEST(DefinitionYaml, SurvivesDepthAndAliasesThatMultiply) {
   EXPECT_THAT(read.error().ToString(), HasSubstr("more than a million nodes"));
 }
 
-} // namespace
-} // namespace tidemark
+}  // namespace
+}  // namespace tidemark

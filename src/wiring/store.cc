@@ -32,6 +32,7 @@
 #include "model/time.h"
 #include "pit/arrow_status.h"
 #include "wiring/config.h"
+#include "wiring/stream_export.h"
 
 namespace tidemark {
 namespace {
@@ -170,12 +171,15 @@ class EmbeddedStore final : public Store {
     return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, identity);
   }
 
-  Result<HistoricalReport> GetHistorical(EntityRows rows, const HistoricalOptions& options,
-                                         ArrowArrayStream* out) override {
+  Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(auto reader, StartHistorical(rows, options, warnings));
-    TM_TRY(FromArrowStatus(arrow::ExportRecordBatchReader(std::move(reader), out)));
-    return HistoricalReport{0, warnings->Texts()};
+    StreamEnd ended;
+    if (options.ended) {
+      ended = [warnings, told = options.ended](std::int64_t count) { told({count, warnings->Texts()}); };
+    }
+    ExportStream(std::move(reader), std::move(ended), out);
+    return {};
   }
 
   Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
@@ -188,8 +192,8 @@ class EmbeddedStore final : public Store {
 
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    TM_ASSIGN(const auto online, Online());
     TM_ASSIGN(const auto views, ViewsToLoad(*catalog, options.views));
+    TM_ASSIGN(const auto online, Online());
     MaterializeRequest request;
     request.start_us = options.start_us;
     request.end_us = options.end_us;
