@@ -41,7 +41,7 @@ TEST(LoadLog, RandomRangesAgainstASetOfMoments) {
   for (int round = 0; round < 20'000; ++round) {
     std::vector<TimeRange> ranges;
     std::set<std::int64_t> covered;
-    for (std::uint32_t i = random() % 5; i > 0; --i) {
+    for (auto i = random() % 5; i > 0; --i) {
       const std::int64_t start = moment();
       const TimeRange range{start, start + moment() / 4};
       ranges = Merged(std::move(ranges), range);
