@@ -112,7 +112,7 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
     }
     return kept;
   };
-  if (ids(before, after) != ids(after, before)) comparison.Add("fields: in another order");
+  if (ids(before, after) != ids(after, before)) comparison.Add(fmt::format("fields: in another order"));
 }
 
 std::string SelectionText(const ViewSelection& selection) {
