@@ -77,9 +77,6 @@ struct SlotRecord {
 /// Sorts by (hash, time, row). The records must come in ascending order of row.
 void SortSlots(ZeroedArray<SlotRecord>& records);
 
-/// Sorts numbers, ascending.
-void SortNumbers(std::vector<std::uint64_t>& places);
-
 /// Which values the first key column has, for skipping feature rows unread. Values become numbers that keep their
 /// order: integers with the sign bit flipped; binary ones, which may become equal, the eight bytes after what all
 /// of them start with.

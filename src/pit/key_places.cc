@@ -1,25 +1,11 @@
 // Answers whether any entity row has its first key in a range.
 #include <algorithm>
-#include <cstring>
 
 #include "pit/entity_groups_internal.h"
+#include "pit/key_order_internal.h"
 
 namespace tidemark::pit_internal {
 namespace {
-
-constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
-constexpr std::size_t kPlaceBytes = sizeof(std::uint64_t);
-
-std::uint64_t IntegerPlace(std::int64_t value) { return static_cast<std::uint64_t>(value) ^ kSignBit; }
-
-// The first eight bytes as a big-endian number; missing ones are zeros.
-std::uint64_t FirstBytes(std::string_view value) {
-  std::uint64_t out = 0;
-  for (std::size_t i = 0; i < kPlaceBytes; ++i) {
-    out = out << 8 | (i < value.size() ? static_cast<unsigned char>(value[i]) : 0U);
-  }
-  return out;
-}
 
 std::string_view View(const arrow::Array& column, std::int64_t row) {
   if (column.type_id() == arrow::Type::LARGE_BINARY || column.type_id() == arrow::Type::LARGE_STRING) {
@@ -45,18 +31,18 @@ KeyPlaces::KeyPlaces(const arrow::Array& column) {
   places_.reserve(static_cast<std::size_t>(column.length()));
   if (column.type_id() == arrow::Type::INT64) {
     const auto& integers = static_cast<const arrow::Int64Array&>(column);
-    for (std::int64_t row = 0; row < column.length(); ++row) places_.push_back(IntegerPlace(integers.Value(row)));
+    for (std::int64_t row = 0; row < column.length(); ++row) places_.push_back(PlaceOfInteger(integers.Value(row)));
   } else if (column.type_id() == arrow::Type::BOOL) {
     const auto& bools = static_cast<const arrow::BooleanArray&>(column);
-    for (std::int64_t row = 0; row < column.length(); ++row) places_.push_back(IntegerPlace(bools.Value(row)));
+    for (std::int64_t row = 0; row < column.length(); ++row) places_.push_back(PlaceOfInteger(bools.Value(row)));
   } else {
     is_binary_ = true;
     prefix_ = CommonPrefix(column);
     for (std::int64_t row = 0; row < column.length(); ++row) {
-      places_.push_back(FirstBytes(View(column, row).substr(prefix_.size())));
+      places_.push_back(PlaceOfBytes(View(column, row).substr(prefix_.size())));
     }
   }
-  SortNumbers(places_);
+  RadixSort(places_, [](std::uint64_t place) { return place; });
   places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
 }
 
@@ -66,7 +52,7 @@ std::uint64_t KeyPlaces::PlaceOf(std::string_view value) const {
   const int order = value.substr(0, prefix_.size()).compare(prefix_);
   if (order < 0) return 0;
   if (order > 0) return ~std::uint64_t{0};
-  return FirstBytes(value.substr(prefix_.size()));
+  return PlaceOfBytes(value.substr(prefix_.size()));
 }
 
 bool KeyPlaces::MayContainPlace(std::uint64_t low, std::uint64_t high) const {
@@ -75,7 +61,7 @@ bool KeyPlaces::MayContainPlace(std::uint64_t low, std::uint64_t high) const {
 }
 
 bool KeyPlaces::MayContain(std::int64_t low, std::int64_t high) const {
-  return is_binary_ || MayContainPlace(IntegerPlace(low), IntegerPlace(high));
+  return is_binary_ || MayContainPlace(PlaceOfInteger(low), PlaceOfInteger(high));
 }
 
 bool KeyPlaces::MayContain(std::string_view low, std::string_view high) const {

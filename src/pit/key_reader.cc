@@ -14,6 +14,13 @@ std::string_view KeyTypeName(KeyType type) {
   return kNames.at(static_cast<std::size_t>(type));
 }
 
+std::string KeyTypeNames(const std::vector<KeyType>& types) {
+  if (types.empty()) return "no columns";
+  std::string out;
+  for (const KeyType type : types) out += fmt::format("{}{}", out.empty() ? "" : ", ", KeyTypeName(type));
+  return out;
+}
+
 std::uint64_t UnmixHash(std::uint64_t hash) {
   // The multiplicative inverses (modulo 2^64) of MixHash's factors; x ^= x >> s is undone by repeating the shift.
   hash ^= (hash >> 31) ^ (hash >> 62);

@@ -22,6 +22,7 @@ enum class KeyForm : std::uint8_t { kNone, kInteger, kBytes };
 enum class KeyType : std::uint8_t { kInt64, kBool, kBinary };
 
 std::string_view KeyTypeName(KeyType type);
+std::string KeyTypeNames(const std::vector<KeyType>& types);  // "int64, binary"
 
 /// The inverse of MixHash.
 std::uint64_t UnmixHash(std::uint64_t hash);

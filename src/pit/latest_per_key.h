@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,7 @@ class LatestPerKey {
   /// As PointInTimeJoin::Add.
   Result<void> Add(const FeatureRows& rows, std::size_t thread);
 
+  /// What all threads' tables take now. May be called while rows are added. Finish needs about 80 bytes a key more.
   std::int64_t memory_bytes() const;
 
   /// One row for each key, in the order of the keys' values (the order of the online store's keys: columns one

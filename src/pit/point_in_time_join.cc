@@ -57,12 +57,6 @@ struct Worker {
   }
 };
 
-std::string TypeNames(const std::vector<KeyType>& types) {
-  std::string out;
-  for (const KeyType type : types) out += fmt::format("{}{}", out.empty() ? "" : ", ", KeyTypeName(type));
-  return out.empty() ? "none" : out;
-}
-
 }  // namespace
 
 struct PointInTimeJoin::Impl {
@@ -162,7 +156,7 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
   if (keys.types() != self.index.types) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the feature rows' keys are {}, the entity rows' are {}; cast them to one type first",
-                            TypeNames(keys.types()), TypeNames(self.index.types)));
+                            KeyTypeNames(keys.types()), KeyTypeNames(self.index.types)));
   }
   const KnownBy::Kind known_by = self.options.known_by.kind;
   if (known_by != KnownBy::Kind::kAll && columns.created == nullptr) {

@@ -78,11 +78,23 @@ To WidenState(const From& from) {
     to.created = CreatedState::kCreatedNone;
     if constexpr (From::kKind == StateKind::kCreated) to.created = from.created;
     if constexpr (To::kKind == StateKind::kFull) {
-      to.sequence = from.place;
+      to.sequence = Biased(static_cast<std::int64_t>(from.place - 1));  // the location
       to.expires_at_us = kNeverExpires;
     }
     return to;
   }
+}
+
+/// The order that a state stands for; without a sequence it is the row's location.
+template <typename State>
+RowOrder OrderOf(const State& state) {
+  RowOrder out;
+  const FullState full = WidenState<FullState>(state);
+  out.event = {Unbiased(full.event)};
+  out.created = {Unbiased(full.created)};
+  out.sequence = Unbiased(full.sequence);
+  out.origin = full.origin;
+  return out;
 }
 
 /// Calls `task` with a default state of that kind.

@@ -1,6 +1,5 @@
-// The sorts of the kernel: most rows of a sort by hash can be put where they belong by counting.
+// Sorts entity rows by hash: a good hash puts almost every row where it belongs by counting alone.
 #include <algorithm>
-#include <array>
 #include <bit>
 
 #include "pit/entity_groups_internal.h"
@@ -79,27 +78,6 @@ void SortSlots(ZeroedArray<SlotRecord>& records) {
       if (last - first > 1) SortBucket(to.subspan(first, last - first));
     });
   });
-}
-
-void SortNumbers(std::vector<std::uint64_t>& numbers) {
-  constexpr int kDigitBits = 11;
-  std::uint64_t all_or = 0;
-  std::uint64_t all_and = ~std::uint64_t{0};
-  for (const std::uint64_t number : numbers) {
-    all_or |= number;
-    all_and &= number;
-  }
-  std::vector<std::uint64_t> other(numbers.size());
-  for (int shift = 0; shift < 64; shift += kDigitBits) {
-    if (((all_or ^ all_and) >> shift & ((1U << kDigitBits) - 1)) == 0) continue;  // the same digit everywhere
-    std::array<std::size_t, std::size_t{1} << kDigitBits> next{};
-    const auto digit = [shift](std::uint64_t number) { return number >> shift & ((1U << kDigitBits) - 1); };
-    for (const std::uint64_t number : numbers) ++next[digit(number)];
-    std::size_t begin = 0;
-    for (std::size_t& position : next) begin += std::exchange(position, begin);
-    for (const std::uint64_t number : numbers) other[next[digit(number)]++] = number;
-    numbers.swap(other);
-  }
 }
 
 }  // namespace tidemark::pit_internal

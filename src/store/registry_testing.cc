@@ -42,10 +42,6 @@ void PrintTo(const RegistryMaker& maker, std::ostream* out) {
   *out << maker.name;
 }
 
-RegistryChange AddObject(ObjectKind kind, std::string name, std::string document) {
-  return {.id = 0, .kind = kind, .name = std::move(name), .document = std::move(document)};
-}
-
 RegistryConformance::RegistryConformance() : place_(GetParam().make_place()), registry_(Open()) {}
 RegistryConformance::~RegistryConformance() = default;
 
