@@ -100,7 +100,7 @@ class DocumentStarts final : public YAML::EventHandler {
 };
 
 // Where a second document, or whatever else follows the first, starts. YAML::Load takes the first alone, and
-// YAML::LoadAll never returns if text that no document can start with follows one (`{} ]`).
+// YAML::LoadAll never returns if text that no document can start with follows one (`{a: b}, c`).
 std::optional<YAML::Mark> SecondDocument(const std::string& text) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
