@@ -1,3 +1,4 @@
+// Turns matched and completed definitions into a plan and the transaction that carries it out.
 #include "engine/apply.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Matches stated definitions with those of the registry; follows renames and marks removals.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -13,9 +13,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr std::string_view kDriver =
-    R"({"name": "driver", "join_keys": [{"name": "z_id", "type": "string"}, {"name": "a_id", "type": "int64"}]})";
+    R"({"name": "driver", "join_keys": [{"name": "z_id", "type": "string"},
+                                        {"name": "a_id", "type": "int64"}]})";
 constexpr std::string_view kStats =
-    R"({"name": "stats", "entities": ["driver"], "fields": [{"name": "rating", "type": "float64", "id": 1}]})";
+    R"({"name": "stats", "entities": ["driver"],
+        "fields": [{"name": "rating", "type": "float64", "id": 1}]})";
 constexpr std::string_view kStatsLater =
     R"({"name": "stats", "entities": ["driver"], "fields": [{"name": "trips", "type": "int64", "id": 2}]})";
 constexpr std::string_view kModel = R"({"name": "model", "features": ["stats:rating"]})";

@@ -1,3 +1,4 @@
+// Compares definitions member by member.
 #include "engine/definition_diff.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Checks a view against its source's columns, and keeps the ids of its fields.
 #include "engine/view_completion.h"
 
 #include <arrow/array/util.h>

@@ -1,3 +1,4 @@
+// The cases of the conformance suite.
 #include "store/registry_testing.h"
 
 #include <gmock/gmock.h>
