@@ -10,7 +10,9 @@
 //   entity rows -> EntityGroups --+
 //   feature batches (any order) --+-> PointInTimeJoin -> Winner per entity row, in the input's order
 //
-// Memory grows with the entity rows: about 24 to 40 bytes each for groups, and the same for each thread.
+// Memory grows with the entity rows: 24 to 50 bytes each for groups (and the bytes of the keys, if they are
+// not one integer), and for each thread that adds rows 16 (no created column), 24 or 48 (Tidemark's own
+// tables).
 #pragma once
 
 #include <arrow/array.h>
@@ -101,8 +103,9 @@ class PointInTimeJoin {
   PointInTimeJoin& operator=(const PointInTimeJoin&) = delete;
 
   /// Takes feature rows. Calls with different `thread` (< options.threads) may run at the same time; rows may
-  /// come in any order, but the same row only once. kInvalidArgument if the keys' types are not those of the
-  /// groups, or known_by is set and `created` is absent.
+  /// come in any order, but the same row only once. Batches may differ in which optional columns they have;
+  /// without a created column rows count as created at 0. kInvalidArgument if the keys' types are not those
+  /// of the groups, or known_by is set and `created` is absent.
   Result<void> Add(const FeatureRows& rows, std::size_t thread);
 
   /// The winner of every entity row, in the entity rows' order. Called once, after all Add.
