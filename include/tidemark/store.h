@@ -63,6 +63,11 @@ struct EntityRows {
   std::filesystem::path path;  // a Parquet or CSV file
 };
 
+struct HistoricalReport {
+  std::int64_t rows = 0;
+  std::vector<std::string> warnings;  // "view x: timestamps finer than a microsecond were cut"
+};
+
 struct HistoricalOptions {
   std::vector<std::string> features;    // "view:feature" or "view"; or else
   std::string service;                  // the name of a feature service; or else
@@ -72,12 +77,8 @@ struct HistoricalOptions {
   bool include_status = false;          // a column <feature>__status behind each feature
   std::optional<std::int64_t> known_by_us;  // only rows created by then count
   bool known_by_event = false;              // only rows created by each entity row's own time count
+  std::function<void(const HistoricalReport&)> ended;  // called once, in the get_next that ends the stream
   WorkOptions work;
-};
-
-struct HistoricalReport {
-  std::int64_t rows = 0;
-  std::vector<std::string> warnings;  // "view x: timestamps finer than a microsecond were cut"
 };
 
 struct MaterializeOptions {
@@ -136,9 +137,9 @@ class TIDEMARK_EXPORT Store {
   virtual Result<std::string> Describe(ObjectType type, std::string_view name) const = 0;
 
   /// The training set: as many rows as came in, in their order, the columns of the entity rows first, then the
-  /// features. `out` streams; it must be released before the store is closed.
-  virtual Result<HistoricalReport> GetHistorical(EntityRows rows, const HistoricalOptions& options,
-                                                 ArrowArrayStream* out) = 0;
+  /// features. `out` streams, and does the work as it is read: `options.ended` tells the report. It must be released
+  /// before the store is closed. StreamError tells what went wrong on the way.
+  virtual Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) = 0;
   /// The same into a Parquet or CSV file (by its ending), written under another name and put in place when whole.
   virtual Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                                    const std::filesystem::path& out) = 0;
@@ -157,6 +158,9 @@ class TIDEMARK_EXPORT Store {
   /// Rows and bytes of the online store: JSON.
   virtual Result<std::string> OnlineStats() const = 0;
 };
+
+/// The error that a stream of GetHistorical failed with: `error_number` is what its get_next or get_schema answered.
+TIDEMARK_EXPORT Error StreamError(ArrowArrayStream* stream, int error_number);
 
 /// Reads definitions in YAML or JSON and gives them back as canonical JSON: checks their form without a store.
 TIDEMARK_EXPORT Result<std::string> NormalizeDefinitions(std::string_view text);

@@ -119,7 +119,7 @@ void OnlineResult::Impl::Reset(std::shared_ptr<const ResultShape> wanted, std::s
   nested_done.clear();
   for (const ResultColumn& column : shape->columns) {
     if (column.form != ValueForm::kNested) continue;
-    nested.push_back(arrow::MakeBuilder(ToArrow(column.type)).ValueOrDie());  // fails for no type of ours
+    nested.push_back(arrow::MakeBuilder(tidemark::ToArrow(column.type)).ValueOrDie());  // fails for no type of ours
   }
 }
 

@@ -103,10 +103,19 @@ struct Definitions {
   bool operator==(const Definitions&) const = default;
 };
 
-/// Checks what can be checked without looking at any data: names, duplicates (case folded; both are shown),
-/// join keys of allowed types, references to entities, views and features that are not defined in
-/// `definitions` or `known` (what the registry holds already), renames, a feature named as a join key or
-/// timestamp of its view, ttl >= 0, and output names that clash in a service. The first error is returned.
+/// Checks what can be checked without looking at any data; the first error is returned, and where two things
+/// clash it names both. `known` is what the registry holds and `definitions` does not remove.
+///   names:      the pattern of name.h; duplicates, case folded, within `definitions` and against `known`
+///   entities:   at least one join key, of an allowed type
+///   views:      ttl >= 0; a path in the source; no feature named as a join key or timestamp of the view
+///   services:   at least one view; join key maps name join keys; no two features with one full output name
+///               (`view__feature`: plain names may repeat, as a request may ask for full ones)
+///   references: to entities, views and features, in `definitions` or else in `known`. Those of known views
+///               and services too, so that nothing is left pointing at what is renamed or gone. A view
+///               without fields has them inferred later, so its features are not looked for: check again then
+///   renames:    `renamed_from` is in `known` and the new name is not; both the other way round means that
+///               this was applied before, and is fine
+/// Codes: kInvalidArgument, kNotFound for what is not defined, kAlreadyExists for what clashes.
 Result<void> CheckDefinitions(const Definitions& definitions, const Definitions& known);
 
 }  // namespace tidemark

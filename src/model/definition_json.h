@@ -1,27 +1,37 @@
 // Definitions as JSON and YAML text.
 //
 //   {"project": "demo",
-//    "entities": [{"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}], "description":
-//    "",
-//                  "owner": "", "tags": {}}],
-//    "feature_views": [{"name": "driver_stats", "entities": ["driver"], "ttl": "1d", "online": true,
-//                       "fields": [{"name": "rating", "type": "float64", "description": "", "tags": {}}],
-//                       "source": {"type": "file", "name": "", "path": "data/stats.parquet",
-//                                  "format": "parquet", "timestamp_field": "event_timestamp",
-//                                  "created_timestamp_column": "created", "field_mapping": {}}}],
-//    "feature_services": [{"name": "model_v1", "features": ["driver_stats:rating",
-//                          {"view": "driver_stats", "features": ["rating"], "join_key_map": {}, "alias":
-//                          ""}]}]}
+//    "entities": [
+//      {"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}],
+//       "description": "", "owner": "", "tags": {}}],
+//    "feature_views": [
+//      {"name": "driver_stats", "entities": ["driver"], "ttl": "1d", "online": true,
+//       "fields": [{"name": "rating", "type": "float64", "description": "", "tags": {}, "id": 3}],
+//       "source": {"type": "file", "name": "", "path": "data/stats.parquet", "format": "parquet",
+//                  "timestamp_field": "event_timestamp", "created_timestamp_column": "created",
+//                  "field_mapping": {}},
+//       "description": "", "owner": "", "tags": {}}],
+//    "feature_services": [
+//      {"name": "model_v1",
+//       "features": ["driver_stats:rating",
+//                    {"view": "driver_stats", "features": ["rating"], "join_key_map": {}, "alias": ""}],
+//       "description": "", "owner": "", "tags": {}}]}
 //
-// Reading is strict: an unknown member is an error that names it, its place and the nearest known one.
-// Members that are absent have the defaults of definition.h. `join_keys` also takes plain names, `fields`
-// also takes
-// `{"rating": "float64"}`, `ttl` also takes a number of seconds. `renamed_from` is read where definition.h
-// has it.
+// Reading is strict: an unknown member, or one that is there twice, is an error (kInvalidArgument) that names
+// it, its place and the nearest known one. Members that are absent, or null, have the defaults of
+// definition.h.
+//   join_keys: also takes plain names; absent: one key with the entity's name
+//   fields:    also takes {"rating": "float64"}, as one item of the list or in place of the whole list
+//   ttl:       also takes a number of seconds
+//   features:  of a service, takes "view:feature", "view" (all) and objects; neighbouring strings that name
+//              features of one view are one selection
+// An entity, view, service or field also has `renamed_from`, which is read and never written. In YAML every
+// scalar is text, and what it is for decides how it is read: a field may be called `no`.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/definition.h"
 
@@ -30,7 +40,9 @@ namespace tidemark {
 Result<Definitions> DefinitionsFromJson(std::string_view json);
 Result<Definitions> DefinitionsFromYaml(std::string_view yaml);
 
-/// Canonical JSON (members in a fixed order, defaults left out): equal definitions give equal text.
+/// Canonical JSON on one line (members in a fixed order; defaults and `renamed_from` left out): equal
+/// definitions give equal text, and reading it gives the definition again. Bytes that are not UTF-8 become
+/// U+FFFD.
 std::string ToJson(const Entity& entity);
 std::string ToJson(const FeatureView& view);
 std::string ToJson(const FeatureService& service);
@@ -40,10 +52,11 @@ Result<Entity> EntityFromJson(std::string_view json);
 Result<FeatureView> FeatureViewFromJson(std::string_view json);
 Result<FeatureService> FeatureServiceFromJson(std::string_view json);
 
-/// The spec that is printed to users (docs/formats.md): {"spec": {"name", "entities": [{"name",
+/// The spec that is printed to users (docs/formats.md), indented: {"spec": {"name", "entities": [{"name",
 /// "valueType"}], "features": [{"name", "valueType"}], "maxAge": "86400s", "batchSource": {...}}, "meta":
-/// {"createdTimestamp": "...", "lastUpdatedTimestamp": "...", "version": 3}}. `entities` are those that the
-/// view names, in its order.
+/// {"createdTimestamp": "...", "lastUpdatedTimestamp": "...", "version": 3}}. Value types have the names of
+/// Feast's ValueType (INT64, DOUBLE, FLOAT_LIST, UNIX_TIMESTAMP), or else those of DataType. `entities` are
+/// those that the view names, in its order; each of their join keys is one entity of the spec.
 struct SpecMeta {
   std::int64_t created_us = 0;
   std::int64_t updated_us = 0;
@@ -51,7 +64,8 @@ struct SpecMeta {
 };
 std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entities, const SpecMeta& meta);
 
-/// The same content as block-style YAML, for any JSON text that this file's functions print.
+/// The same content as block-style YAML, for any JSON text that this file's functions print; another text
+/// breaks an invariant. DefinitionsFromYaml reads it to the same definitions.
 std::string JsonToYaml(std::string_view json);
 
 }  // namespace tidemark

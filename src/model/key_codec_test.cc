@@ -7,9 +7,8 @@
 #include <algorithm>
 #include <limits>
 #include <set>
-#include <vector>
-
 #include <span>
+#include <vector>
 
 #include "base/hash.h"
 

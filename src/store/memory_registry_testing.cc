@@ -1,3 +1,4 @@
+// Keeps everything in one value; a commit works on a copy of it.
 #include "store/memory_registry_testing.h"
 
 #include <algorithm>

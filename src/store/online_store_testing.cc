@@ -284,7 +284,7 @@ TEST_P(OnlineStoreConformance, TwoStoresOfOneFolderAreOne) {
 TEST_P(OnlineStoreConformance, MergeCommutesAndRepeatsWithoutEffect) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937 random(seed);
-    const auto below = [&](std::uint32_t limit) { return random() % limit; };
+    const auto below = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random() % limit); };
     std::string view;
     AppendViewId(seed + 1, view);
     std::map<std::string, std::pair<RowOrder, std::string>> expected;

@@ -1,3 +1,4 @@
+// Names of the kinds of object.
 #include "store/registry.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+// The cases of the conformance suite.
 #include "store/registry_testing.h"
 
 #include <gmock/gmock.h>
@@ -40,10 +41,6 @@ RegistryChange Remove(const RegistryObject& object) {
 
 void PrintTo(const RegistryMaker& maker, std::ostream* out) {
   *out << maker.name;
-}
-
-RegistryChange AddObject(ObjectKind kind, std::string name, std::string document) {
-  return {.id = 0, .kind = kind, .name = std::move(name), .document = std::move(document)};
 }
 
 RegistryConformance::RegistryConformance() : place_(GetParam().make_place()), registry_(Open()) {}

@@ -31,6 +31,7 @@
 #include "model/time.h"
 #include "pit/arrow_status.h"
 #include "wiring/config.h"
+#include "wiring/stream_export.h"
 
 namespace tidemark {
 namespace {
@@ -62,7 +63,7 @@ ObjectType TypeOf(ObjectKind kind) {
 /// What both Plan and Apply work from.
 struct Stated {
   Definitions definitions;
-  ApplyRules rules;
+  PlanOptions options;
 };
 
 Result<Definitions> ReadDefinitions(std::string_view text) {
@@ -71,7 +72,7 @@ Result<Definitions> ReadDefinitions(std::string_view text) {
   return DefinitionsFromYaml(text);
 }
 
-std::vector<Change> ToChanges(const Plan& plan) {
+std::vector<Change> ToChanges(const tidemark::Plan& plan) {
   std::vector<Change> changes;
   for (const PlannedChange& planned : plan.changes) {
     changes.push_back({static_cast<Change::Action>(planned.action), TypeOf(planned.kind), planned.name,
@@ -84,11 +85,6 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityRows(const EntityRow
   if (rows.stream != nullptr) return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
   if (rows.path.empty()) return Fail(ErrorCode::kInvalidArgument, "no entity rows were given");
   return OpenTableFile(rows.path, threads);
-}
-
-/// Keeps what the stream works with, and hands out a copy of warnings that come with the first block.
-Result<void> ExportStream(std::shared_ptr<arrow::RecordBatchReader> reader, ArrowArrayStream* out) {
-  return FromArrowStatus(arrow::ExportRecordBatchReader(std::move(reader), out));
 }
 
 class EmbeddedStore final : public Store {
@@ -105,21 +101,20 @@ class EmbeddedStore final : public Store {
   Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
     TM_ASSIGN(const auto plan,
-              PlanApply(*registry_, config_.project, stated.definitions, stated.rules, Opener()));
+              PlanApply(*registry_, config_.project, stated.definitions, stated.options, Opener()));
     return ToChanges(plan);
   }
 
   Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
-    TM_ASSIGN(const auto before, LoadCatalog());
-    TM_ASSIGN(const auto plan, ApplyDefinitions(*registry_, config_.project, stated.definitions, stated.rules,
-                                                Opener(), *clock_));
-    TM_TRY(RemoveRowsOfRemoved(*before));
+    TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
+                                               Opener(), *clock_));
+    TM_TRY(RemoveRows(plan.dropped_view_ids));
     return ToChanges(plan);
   }
 
   Result<void> Teardown() override {
-    TM_ASSIGN(const auto ids, RemoveProject(*registry_, config_.project));
+    TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
     return RemoveRows(ids);
   }
 
@@ -134,12 +129,15 @@ class EmbeddedStore final : public Store {
     return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, online->identity());
   }
 
-  Result<HistoricalReport> GetHistorical(EntityRows rows, const HistoricalOptions& options,
-                                         ArrowArrayStream* out) override {
+  Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(auto reader, StartHistorical(rows, options, warnings));
-    TM_TRY(ExportStream(std::move(reader), out));
-    return HistoricalReport{0, warnings->Texts()};
+    StreamEnd ended;
+    if (options.ended) {
+      ended = [warnings, told = options.ended](std::int64_t count) { told({count, warnings->Texts()}); };
+    }
+    ExportStream(std::move(reader), std::move(ended), out);
+    return {};
   }
 
   Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
@@ -210,8 +208,8 @@ class EmbeddedStore final : public Store {
                   fmt::format("the definitions are of project '{}' and the store was opened for project '{}'",
                               stated.definitions.project, config_.project));
     }
-    stated.rules.remove_missing = options.remove_missing;
-    for (const auto& [type, name] : options.remove) stated.rules.remove.emplace_back(KindOf(type), name);
+    stated.options.remove_missing = options.remove_missing;
+    for (const auto& [type, name] : options.remove) stated.options.remove.emplace_back(KindOf(type), name);
     return stated;
   }
 
@@ -255,9 +253,14 @@ class EmbeddedStore final : public Store {
       return Fail(ErrorCode::kInvalidArgument, "ask for a list of features or for one feature service");
     }
     if (!features.empty()) return SelectionsFromRefs(features);
-    if (!selection.empty()) return SelectionsFromJson(selection);
-    TM_ASSIGN(const FeatureService* found, catalog.Service(service));
-    return found->views;
+    if (!service.empty()) {
+      TM_ASSIGN(const FeatureService* found, catalog.Service(service));
+      return found->views;
+    }
+    // A list that was put together for one request is a service without a name of its own.
+    TM_ASSIGN(const FeatureService once,
+              FeatureServiceFromJson(fmt::format(R"({{"name": "request", "features": {}}})", selection)));
+    return once.views;
   }
 
   static std::function<void(std::string_view, std::int64_t, std::int64_t)> ProgressOf(const WorkOptions& work) {
@@ -301,17 +304,6 @@ class EmbeddedStore final : public Store {
       if (view.definition.online && view.definition.source) views.push_back(&view);
     }
     return views;
-  }
-
-  /// Online rows of views that were there before and are gone now.
-  Result<void> RemoveRowsOfRemoved(const Catalog& before) {
-    TM_ASSIGN(const auto after, LoadCatalog());
-    std::vector<std::uint32_t> gone;
-    for (const auto& [name, view] : before.views()) {
-      const auto has_id = [id = view.id](const auto& other) { return other.second.id == id; };
-      if (std::ranges::none_of(after->views(), has_id)) gone.push_back(view.id);
-    }
-    return RemoveRows(gone);
   }
 
   Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids) {

@@ -16,6 +16,10 @@ if [[ ${1:-} == --fix ]]; then
   .venv/bin/ruff check --quiet --fix --no-cache --exit-zero .
   .venv/bin/ruff format --quiet --no-cache .
 else
-  clang-format-19 --dry-run --Werror "${sources[@]}"
-  .venv/bin/ruff format --quiet --no-cache --diff .
+  wrong=$(clang-format-19 --dry-run "${sources[@]}" 2>&1 | sed -n 's/^\([^:]*\):[0-9:]* warning:.*/\1/p' | sort -u)
+  wrong+=$(.venv/bin/ruff format --no-cache --check . 2>&1 | sed -n 's/^Would reformat: /\n/p')
+  if [[ -n $wrong ]]; then
+    printf 'not formatted; run `make format`:\n%s\n' "$wrong"
+    exit 1
+  fi
 fi

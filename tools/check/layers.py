@@ -114,7 +114,13 @@ def check_outside(source: str, layer: str, target: str) -> str | None:
     if not {layer, row_of(layer)} & OUTSIDE[prefix]:
         users = ", ".join(sorted(OUTSIDE[prefix]))
         return f"{layer} may not include <{target}>; {prefix} is for: {users}"
-    if prefix in NOT_IN_HEADERS and source.endswith(".h") and not source.endswith("_internal.h"):
+    is_light = target.endswith("_fwd.hpp")
+    if (
+        prefix in NOT_IN_HEADERS
+        and not is_light
+        and source.endswith(".h")
+        and not source.endswith("_internal.h")
+    ):
         return f"<{target}> belongs in a .cc or an _internal.h, not in a header that others include"
     return None
 

@@ -142,6 +142,7 @@ def check_opening(path: Path, text: str) -> Iterator[str]:
         opens = ast.get_docstring(ast.parse(text)) is not None
     else:
         opens = body.startswith(("//", "/*") if path.suffix in CPP else "#")
+        opens |= path.suffix == ".cc" and path.with_suffix(".h").exists()  # which says it
     if not opens:
         yield "the file must open with a comment on what it is for"
     if path.suffix == ".h" and not re.search(r"^#pragma once$", text, re.MULTILINE):

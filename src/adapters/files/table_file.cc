@@ -4,6 +4,7 @@
 #include <arrow/csv/api.h>
 #include <arrow/io/compressed.h>
 #include <arrow/io/file.h>
+#include <arrow/ipc/writer.h>
 #include <arrow/util/compression.h>
 #include <arrow/util/thread_pool.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Calls SQLite, and turns its codes into errors that say what to do.
 #include <fmt/format.h>
 
 #include <cerrno>

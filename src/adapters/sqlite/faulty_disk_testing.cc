@@ -1,3 +1,4 @@
+// Puts itself between SQLite and the operating system's files.
 #include "adapters/sqlite/faulty_disk_testing.h"
 
 #include <sqlite3.h>

@@ -1,3 +1,4 @@
+// Makes a registry file whole, and checks one whole before it is believed.
 #include "adapters/sqlite/registry_file_internal.h"
 
 #include <fcntl.h>

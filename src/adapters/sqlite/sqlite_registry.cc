@@ -1,3 +1,4 @@
+// Reads and writes the tables of the registry, one transaction for each call.
 #include "adapters/sqlite/sqlite_registry.h"
 
 #include <fmt/format.h>

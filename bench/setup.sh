@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Makes what the benchmarks need: the peers' Python environment (bench/.venv), redis-server,
+# and the bare LMDB loader. Running it again does nothing when nothing changed.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+stamp=.venv/requirements.installed
+if ! cmp -s requirements.txt "$stamp"; then
+  python3 -m venv .venv
+  .venv/bin/pip install --quiet --requirement requirements.txt
+  cp requirements.txt "$stamp"
+fi
+
+missing=()
+command -v redis-server >/dev/null || missing+=(redis-server)
+command -v g++ >/dev/null || missing+=(g++)
+[ -e /usr/include/lmdb.h ] || missing+=(liblmdb-dev)
+if [ "${#missing[@]}" -gt 0 ]; then
+  sudo=""
+  [ "$(id -u)" -eq 0 ] || sudo="sudo"
+  # Debian starts a redis service of its own on install; the benchmarks run another one.
+  $sudo apt-get update -qq
+  $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+mkdir -p data
+if [ ! -e data/bare_lmdb ] || [ native/bare_lmdb.cc -nt data/bare_lmdb ]; then
+  g++ -std=c++20 -O2 -Wall -Wextra -o data/bare_lmdb native/bare_lmdb.cc -llmdb
+fi

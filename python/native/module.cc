@@ -1,0 +1,159 @@
+// tidemark._native: what Python sees of the engine. Conversion only; python/src/tidemark/_native.pyi has the
+// types.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include "arrow_capsules.h"
+#include "errors.h"
+#include "interruptible.h"
+#include "online_rows.h"
+#include "python_store.h"
+#include "python_time.h"
+#include "tidemark/store.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace tidemark::python {
+namespace {
+
+const char* ActionName(Change::Action action) {
+  switch (action) {
+    case Change::Action::kAdd:
+      return "add";
+    case Change::Action::kChange:
+      return "change";
+    case Change::Action::kRename:
+      return "rename";
+    case Change::Action::kRemove:
+      return "remove";
+  }
+  return "change";
+}
+
+const char* TypeName(ObjectType type) {
+  switch (type) {
+    case ObjectType::kEntity:
+      return "entity";
+    case ObjectType::kFeatureView:
+      return "feature_view";
+    case ObjectType::kFeatureService:
+      return "feature_service";
+  }
+  return "entity";
+}
+
+void BindReports(nb::module_& m) {
+  nb::class_<Change>(m, "Change")
+      .def_prop_ro("action", [](const Change& change) { return ActionName(change.action); })
+      .def_prop_ro("type", [](const Change& change) { return TypeName(change.type); })
+      .def_ro("name", &Change::name)
+      .def_ro("from_name", &Change::from_name)
+      .def_ro("details", &Change::details);
+  using View = MaterializeReport::View;
+  nb::class_<View>(m, "MaterializeView")
+      .def_ro("view", &View::view)
+      .def_ro("rows_read", &View::rows_read)
+      .def_ro("rows_written", &View::rows_written)
+      .def_ro("files_read", &View::files_read)
+      .def_ro("files_skipped", &View::files_skipped)
+      .def_ro("seconds", &View::seconds)
+      .def_ro("put_seconds", &View::put_seconds)
+      .def_ro("warnings", &View::warnings);
+}
+
+void BindHistorical(nb::module_& m) {
+  nb::class_<HistoricalOptions>(m, "HistoricalRequest")
+      .def(
+          "__init__",
+          [](HistoricalOptions* made, std::string selection, std::string service,
+             std::string event_timestamp_column, bool full_feature_names, bool include_status,
+             std::optional<std::int64_t> known_by_us, bool known_by_event) {
+            new (made) HistoricalOptions{.features = {},
+                                         .service = std::move(service),
+                                         .selection = std::move(selection),
+                                         .event_timestamp_column = std::move(event_timestamp_column),
+                                         .full_feature_names = full_feature_names,
+                                         .include_status = include_status,
+                                         .known_by_us = known_by_us,
+                                         .known_by_event = known_by_event,
+                                         .ended = {},
+                                         .work = {}};
+          },
+          nb::kw_only(), "selection"_a = "", "service"_a = "", "event_timestamp_column"_a = "",
+          "full_feature_names"_a = false, "include_status"_a = false, "known_by_us"_a = nb::none(),
+          "known_by_event"_a = false);
+  nb::class_<HistoricalReport>(m, "HistoricalReport")
+      .def_ro("rows", &HistoricalReport::rows)
+      .def_ro("warnings", &HistoricalReport::warnings);
+  nb::class_<ArrowBatch>(m, "ArrowBatch")
+      .def(
+          "__arrow_c_array__", [](ArrowBatch& batch, const nb::object&) { return batch.Export(); },
+          "requested_schema"_a = nb::none());
+  nb::class_<ResultStream>(m, "ResultStream")
+      .def("__arrow_c_schema__", &ResultStream::Schema)
+      .def("next", &ResultStream::Next)
+      .def_prop_ro("report", &ResultStream::report, nb::rv_policy::copy);
+}
+
+void BindOnline(nb::module_& m) {
+  nb::class_<OnlineRows>(m, "OnlineRows")
+      .def("to_dict", &OnlineRows::ToDict, "event_timestamps"_a, "status"_a)
+      .def("to_arrow", &OnlineRows::ToArrow, "event_timestamps"_a, "status"_a)
+      .def("statuses", &OnlineRows::Statuses)
+      .def("key_columns", &OnlineRows::KeyValues)
+      .def("__len__", &OnlineRows::rows);
+  nb::class_<PythonReader>(m, "OnlineReader")
+      .def_prop_ro("keys", &PythonReader::Keys)
+      .def_prop_ro("features", &PythonReader::Features)
+      .def("is_current", &PythonReader::IsCurrent, "max_age_ms"_a)
+      .def("read", &PythonReader::Read, "entity_rows"_a);
+}
+
+void BindStore(nb::module_& m) {
+  nb::class_<PythonStore>(m, "Store")
+      .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a)
+      .def_prop_ro("path", &PythonStore::path)
+      .def_prop_ro("project", &PythonStore::project)
+      .def("plan", &PythonStore::Plan, "definitions"_a, "remove_missing"_a, "remove"_a)
+      .def("apply", &PythonStore::Apply, "definitions"_a, "remove_missing"_a, "remove"_a)
+      .def("teardown", &PythonStore::Teardown)
+      .def("list_objects", &PythonStore::List, "type"_a)
+      .def("describe", &PythonStore::Describe, "type"_a, "name"_a)
+      .def("historical", &PythonStore::Historical, "rows"_a, "request"_a, "token"_a.none(),
+           "progress"_a.none())
+      .def("write_historical", &PythonStore::WriteHistorical, "rows"_a, "request"_a, "path"_a,
+           "token"_a.none(), "progress"_a.none())
+      .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a,
+           "token"_a.none(), "progress"_a.none())
+      .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
+      .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a)
+      .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none())
+      .def("online_stats", &PythonStore::OnlineStats);
+}
+
+}  // namespace
+}  // namespace tidemark::python
+
+NB_MODULE(_native, m) {
+  using namespace tidemark;  // NOLINT(google-build-using-namespace): the macro makes a function
+  python::LoadDateTime();
+  m.attr("version") = std::string(kVersion);
+  nb::class_<python::CancelToken>(m, "CancelToken")
+      .def(nb::init<>())
+      .def("cancel", &python::CancelToken::Cancel)
+      .def_prop_ro("cancelled", &python::CancelToken::cancelled);
+  python::BindReports(m);
+  python::BindHistorical(m);
+  python::BindOnline(m);
+  python::BindStore(m);
+  m.def(
+      "normalize_definitions",
+      [](const std::string& text) { return python::Unwrap(NormalizeDefinitions(text)); }, "text"_a);
+  m.def(
+      "parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
+}

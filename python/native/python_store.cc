@@ -1,0 +1,149 @@
+// Short calls give up the interpreter lock; long ones also hear Ctrl-C (interruptible.h).
+#include "python_store.h"
+
+#include "errors.h"
+
+namespace nb = nanobind;
+
+namespace tidemark::python {
+namespace {
+
+/// The value of a call that is made without the interpreter lock.
+template <typename Call>
+auto Unlocked(Call&& call) {
+  auto result = [&] {
+    const nb::gil_scoped_release unlocked;
+    return call();
+  }();
+  return Unwrap(std::move(result));
+}
+
+ObjectType TypeFrom(const std::string& type) {
+  if (type == "entity") return ObjectType::kEntity;
+  if (type == "feature_view") return ObjectType::kFeatureView;
+  if (type == "feature_service") return ObjectType::kFeatureService;
+  Raise(ErrorCode::kInvalidArgument, "'" + type + "' is not entity, feature_view or feature_service");
+}
+
+ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove) {
+  ApplyOptions options{.remove_missing = remove_missing, .remove = {}};
+  for (const auto& [type, name] : remove)
+    options.remove.emplace_back(TypeFrom(type), name);
+  return options;
+}
+
+std::stop_source SourceOf(const CancelToken* token) {
+  return token == nullptr ? std::stop_source() : token->source();
+}
+
+WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
+  return {.stop = stop.get_token(), .progress = ProgressFrom(std::move(progress))};
+}
+
+/// Entity rows and, if they are a stream, its owner until the engine has taken it.
+struct OpenRows {
+  explicit OpenRows(const nb::object& given) {
+    if (nb::isinstance<nb::str>(given)) {
+      rows.path = nb::cast<std::string>(given);
+    } else {
+      taken = std::make_unique<TakenStream>(given);
+      rows.stream = taken->get();
+    }
+  }
+
+  EntityRows rows;
+  std::unique_ptr<TakenStream> taken;
+};
+
+}  // namespace
+
+PythonStore PythonStore::Open(const std::string& path, const std::string& project, bool create) {
+  return PythonStore(
+      Unlocked([&] { return Store::Open({.path = path, .project = project, .create = create}); }));
+}
+
+std::vector<Change> PythonStore::Plan(const std::string& definitions, bool remove_missing,
+                                      const NamedObjects& remove) const {
+  const ApplyOptions options = OptionsFrom(remove_missing, remove);
+  return Unlocked([&] { return store_->Plan(definitions, options); });
+}
+
+std::vector<Change> PythonStore::Apply(const std::string& definitions, bool remove_missing,
+                                       const NamedObjects& remove) const {
+  const ApplyOptions options = OptionsFrom(remove_missing, remove);
+  return Unlocked([&] { return store_->Apply(definitions, options); });
+}
+
+void PythonStore::Teardown() const {
+  Unlocked([&] { return store_->Teardown(); });
+}
+
+std::string PythonStore::List(const std::string& type) const {
+  const ObjectType wanted = TypeFrom(type);
+  return Unlocked([&] { return store_->List(wanted); });
+}
+
+std::string PythonStore::Describe(const std::string& type, const std::string& name) const {
+  const ObjectType wanted = TypeFrom(type);
+  return Unlocked([&] { return store_->Describe(wanted, name); });
+}
+
+std::unique_ptr<ResultStream> PythonStore::Historical(nb::object rows, HistoricalOptions options,
+                                                      const CancelToken* token, nb::object progress) const {
+  const OpenRows open(rows);
+  const std::stop_source stop = SourceOf(token);
+  const auto report = std::make_shared<HistoricalReport>();
+  options.work = WorkFrom(stop, std::move(progress));
+  options.ended = [report](const HistoricalReport& told) { *report = told; };
+  ArrowArrayStream out{};
+  Unwrap(RunInterruptibly(stop, [&] { return store_->GetHistorical(open.rows, options, &out); }));
+  return std::make_unique<ResultStream>(store_, out, stop, report);
+}
+
+HistoricalReport PythonStore::WriteHistorical(nb::object rows, HistoricalOptions options,
+                                              const std::string& path, const CancelToken* token,
+                                              nb::object progress) const {
+  const OpenRows open(rows);
+  const std::stop_source stop = SourceOf(token);
+  options.work = WorkFrom(stop, std::move(progress));
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->WriteHistorical(open.rows, options, path); }));
+}
+
+std::vector<MaterializeReport::View> PythonStore::Materialize(std::vector<std::string> views,
+                                                              std::optional<std::int64_t> start_us,
+                                                              std::int64_t end_us, const CancelToken* token,
+                                                              nb::object progress) const {
+  const std::stop_source stop = SourceOf(token);
+  const MaterializeOptions options{.views = std::move(views),
+                                   .start_us = start_us,
+                                   .end_us = end_us,
+                                   .work = WorkFrom(stop, std::move(progress))};
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Materialize(options); })).views;
+}
+
+std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std::string& view,
+                                                                      const nb::object& rows,
+                                                                      const CancelToken* token) const {
+  TakenStream taken(rows);
+  const OnlineWriteReport report = Unwrap(
+      RunInterruptibly(SourceOf(token), [&] { return store_->WriteToOnlineStore(view, taken.get()); }));
+  return {report.written, report.kept};
+}
+
+PythonReader PythonStore::PrepareOnline(const std::string& selection, const std::string& service,
+                                        bool full_feature_names) const {
+  const OnlineOptions options{
+      .features = {}, .service = service, .selection = selection, .full_feature_names = full_feature_names};
+  return {store_, Unlocked([&] { return store_->PrepareOnline(options); })};
+}
+
+std::string PythonStore::Explain(const std::string& feature, const std::string& key,
+                                 std::optional<std::int64_t> t_us) const {
+  return Unlocked([&] { return store_->Explain(feature, key, t_us); });
+}
+
+std::string PythonStore::OnlineStats() const {
+  return Unlocked([&] { return store_->OnlineStats(); });
+}
+
+}  // namespace tidemark::python

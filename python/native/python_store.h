@@ -1,0 +1,60 @@
+// The store for Python: every method of tidemark::Store with Python values.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrow_capsules.h"
+#include "interruptible.h"
+#include "online_rows.h"
+#include "tidemark/store.h"
+
+namespace tidemark::python {
+
+using NamedObjects = std::vector<std::pair<std::string, std::string>>;  // (type, name)
+
+class PythonStore {
+ public:
+  static PythonStore Open(const std::string& path, const std::string& project, bool create);
+
+  std::string path() const { return store_->path().string(); }
+  const std::string& project() const { return store_->project(); }
+
+  std::vector<Change> Plan(const std::string& definitions, bool remove_missing,
+                           const NamedObjects& remove) const;
+  std::vector<Change> Apply(const std::string& definitions, bool remove_missing,
+                            const NamedObjects& remove) const;
+  void Teardown() const;
+  std::string List(const std::string& type) const;
+  std::string Describe(const std::string& type, const std::string& name) const;
+
+  /// `rows` is the path of a file, or exports an Arrow stream.
+  std::unique_ptr<ResultStream> Historical(nanobind::object rows, HistoricalOptions options,
+                                           const CancelToken* token, nanobind::object progress) const;
+  HistoricalReport WriteHistorical(nanobind::object rows, HistoricalOptions options, const std::string& path,
+                                   const CancelToken* token, nanobind::object progress) const;
+  std::vector<MaterializeReport::View> Materialize(std::vector<std::string> views,
+                                                   std::optional<std::int64_t> start_us, std::int64_t end_us,
+                                                   const CancelToken* token, nanobind::object progress) const;
+  std::pair<std::int64_t, std::int64_t> WriteToOnlineStore(const std::string& view,
+                                                           const nanobind::object& rows,
+                                                           const CancelToken* token) const;
+  PythonReader PrepareOnline(const std::string& selection, const std::string& service,
+                             bool full_feature_names) const;
+  std::string Explain(const std::string& feature, const std::string& key,
+                      std::optional<std::int64_t> t_us) const;
+  std::string OnlineStats() const;
+
+ private:
+  explicit PythonStore(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+
+  std::shared_ptr<Store> store_;
+};
+
+}  // namespace tidemark::python

@@ -1,0 +1,35 @@
+"""Tidemark: a feature store for training sets and online lookups.
+
+Importing this package is cheap: pyarrow, pandas and the native engine are loaded when they are
+first used.
+"""
+
+from tidemark.data_format import CsvFormat, ParquetFormat
+from tidemark.entity import Entity
+from tidemark.errors import TidemarkError
+from tidemark.feature_service import FeatureService
+from tidemark.feature_store import FeatureStore
+from tidemark.feature_view import FeatureView
+from tidemark.field import Field
+from tidemark.historical import RetrievalJob
+from tidemark.online import OnlineResponse
+from tidemark.source import FileSource
+from tidemark.value_type import ValueType
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CsvFormat",
+    "Entity",
+    "FeatureService",
+    "FeatureStore",
+    "FeatureView",
+    "Field",
+    "FileSource",
+    "OnlineResponse",
+    "ParquetFormat",
+    "RetrievalJob",
+    "TidemarkError",
+    "ValueType",
+    "__version__",
+]

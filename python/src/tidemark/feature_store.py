@@ -1,0 +1,398 @@
+"""The store: declare features, build training sets, load the online store, look features up."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, TypeVar
+
+from tidemark.aio import async_twin, current_token
+from tidemark.definition import Definition
+from tidemark.entity import Entity
+from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.feature_service import FeatureLike, FeatureService, selection_of
+from tidemark.feature_view import FeatureView
+from tidemark.historical import RetrievalJob
+from tidemark.online import OnlineResponse
+from tidemark.progress import ProgressBar
+from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
+from tidemark.repository import definitions_document, read_definitions
+from tidemark.rows import RowsLike, as_stream
+from tidemark.times import time_us
+
+Moment = datetime | date | str
+# A list of features, or a feature service or its name.
+Features = Sequence[FeatureLike] | FeatureService | str
+EntityKeys = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+
+D = TypeVar("D", bound=Definition)
+
+_READER_AGE_MS = 1000  # how long another process's apply may go unseen by online lookups
+_READERS_MAX = 256
+_TYPES: dict[type[Definition], str] = {
+    Entity: "entity",
+    FeatureView: "feature_view",
+    FeatureService: "feature_service",
+}
+
+
+class FeatureStore:
+    """A store in a folder.
+
+    Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
+    when there are any. Every blocking method has an `_async` form. Thread safe.
+    """
+
+    def __init__(
+        self,
+        repo_path: str | os.PathLike[str] | None = None,
+        *,
+        project: str = "",
+        create: bool = True,
+    ) -> None:
+        from tidemark import _native
+
+        path = os.path.abspath(os.fspath(repo_path) if repo_path is not None else ".")
+        self._store = _native.Store.open(path, project, create)
+        self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
+
+    @property
+    def repo_path(self) -> str:
+        return self._store.path
+
+    @property
+    def project(self) -> str:
+        return self._store.project
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({self.repo_path!r}, project={self.project!r})"
+
+    # --- Definitions ---
+
+    def plan(
+        self,
+        objects: Definition | Sequence[Any] | str | os.PathLike[str],
+        objects_to_delete: Sequence[Definition] | None = None,
+        partial: bool = True,
+    ) -> Plan:
+        """What `apply` would change; takes the same arguments and changes nothing."""
+        return Plan.of(self._store.plan(*self._stated(objects, objects_to_delete, partial)))
+
+    def apply(
+        self,
+        objects: Definition | Sequence[Any] | str | os.PathLike[str],
+        objects_to_delete: Sequence[Definition] | None = None,
+        partial: bool = True,
+    ) -> Plan:
+        """Registers definitions in one transaction and returns what changed.
+
+        `objects` are definitions, or the path of a file or folder that holds them (Python, YAML or
+        JSON). `objects_to_delete` are removed. With `partial=False` the objects are all that there
+        is: others of the project are removed too, unless `objects_to_delete` says which.
+        """
+        made = self._store.apply(*self._stated(objects, objects_to_delete, partial))
+        self._readers.clear()
+        return Plan.of(made)
+
+    def _stated(
+        self,
+        objects: Definition | Sequence[Any] | str | os.PathLike[str],
+        objects_to_delete: Sequence[Definition] | None,
+        partial: bool,
+    ) -> tuple[str, bool, list[tuple[str, str]]]:
+        if isinstance(objects, str | os.PathLike):
+            document = read_definitions([objects])
+        else:
+            stated = [objects] if isinstance(objects, Definition) else objects
+            document = definitions_document(stated, self._join_keys)
+        remove = [(_type_name(each), each.name) for each in objects_to_delete or []]
+        remove_missing = not partial and objects_to_delete is None
+        return json.dumps(document), remove_missing, remove
+
+    def _join_keys(self, entity: str) -> Sequence[str]:
+        """Join keys of a registered entity; none of an unknown one, which apply then reports."""
+        return next((each.join_keys for each in self.list_entities() if each.name == entity), ())
+
+    def teardown(self) -> None:
+        """Removes the project: definitions, versions and online rows, but no source files."""
+        self._store.teardown()
+        self._readers.clear()
+
+    def get_entity(self, name: str) -> Entity:
+        return self._get(Entity, name)
+
+    def get_feature_view(self, name: str) -> FeatureView:
+        return self._get(FeatureView, name)
+
+    def get_feature_service(self, name: str) -> FeatureService:
+        return self._get(FeatureService, name)
+
+    def list_entities(self, tags: Mapping[str, str] | None = None) -> list[Entity]:
+        return self._list(Entity, tags)
+
+    def list_feature_views(self, tags: Mapping[str, str] | None = None) -> list[FeatureView]:
+        return self._list(FeatureView, tags)
+
+    def list_feature_services(self, tags: Mapping[str, str] | None = None) -> list[FeatureService]:
+        return self._list(FeatureService, tags)
+
+    def delete_feature_view(self, name: str) -> None:
+        self._remove("feature_view", name)
+
+    def delete_feature_service(self, name: str) -> None:
+        self._remove("feature_service", name)
+
+    def _remove(self, type_name: str, name: str) -> None:
+        self._store.apply("{}", False, [(type_name, name)])
+        self._readers.clear()
+
+    def _get(self, kind: type[D], name: str) -> D:
+        described = json.loads(self._store.describe(_TYPES[kind], name))
+        made: D = kind.from_dict(described["definition"])  # type: ignore[attr-defined]
+        spec = described.get("spec", described["definition"])
+        made._registered = {"spec": spec, "meta": described["meta"]}
+        return made
+
+    def _list(self, kind: type[D], tags: Mapping[str, str] | None) -> list[D]:
+        documents = json.loads(self._store.list_objects(_TYPES[kind]))
+        made: list[D] = [kind.from_dict(each) for each in documents]  # type: ignore[attr-defined]
+        wanted = (tags or {}).items()
+        return [each for each in made if wanted <= each.tags.items()]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Everything about a feature view, service or entity: spec, versions, and how fresh it is.
+
+        Of a feature view, "online" says when it was last loaded, to where, and how fresh its rows
+        are.
+        """
+        first_error: NotFoundError | None = None
+        for type_name in ("feature_view", "feature_service", "entity"):
+            try:
+                described: dict[str, Any] = json.loads(self._store.describe(type_name, name))
+                return described
+            except NotFoundError as error:
+                first_error = first_error or error
+        assert first_error is not None
+        raise first_error
+
+    # --- Training sets ---
+
+    def get_historical_features(
+        self,
+        entity_df: RowsLike,
+        features: Features,
+        full_feature_names: bool = False,
+        *,
+        known_by: Moment | None = None,
+        include_status: bool = False,
+        event_timestamp: str | None = None,
+    ) -> RetrievalJob:
+        """The features of each entity row as they were known at its time.
+
+        `entity_df` is a pandas or Polars frame, an Arrow table or stream, or the path of a Parquet
+        or CSV file; `event_timestamp` names its time column (else "event_timestamp", or the only
+        timestamp column). As many rows come out as went in, in their order, other columns
+        untouched. With `known_by` only rows created by then count; "event" means by each entity
+        row's own time. `include_status` adds a column `<feature>__status` behind each feature.
+        """
+        from tidemark import _native
+
+        selection, service = _selection(features)
+        by_event = known_by == "event"
+        request = _native.HistoricalRequest(
+            selection=selection,
+            service=service,
+            event_timestamp_column=event_timestamp or "",
+            full_feature_names=full_feature_names,
+            include_status=include_status,
+            known_by_us=None if known_by is None or by_event else time_us(known_by),
+            known_by_event=by_event,
+        )
+        return RetrievalJob(self._store, entity_df, request)
+
+    # --- Online ---
+
+    def materialize(
+        self,
+        start_date: Moment,
+        end_date: Moment,
+        feature_views: Sequence[str] | None = None,
+    ) -> list[MaterializedView]:
+        """Loads the latest rows of a time range online; of all online views, or some."""
+        return self._materialize(time_us(start_date), time_us(end_date), feature_views)
+
+    def materialize_incremental(
+        self, end_date: Moment, feature_views: Sequence[str] | None = None
+    ) -> list[MaterializedView]:
+        """Loads what is new since the last time, late rows included, up to `end_date`."""
+        return self._materialize(None, time_us(end_date), feature_views)
+
+    def _materialize(
+        self, start_us: int | None, end_us: int, views: Sequence[str] | None
+    ) -> list[MaterializedView]:
+        if isinstance(views, str):
+            raise InvalidArgumentError(f"feature_views is a list: feature_views=[{views!r}]")
+        if views is not None and not views:
+            return []
+        with ProgressBar() as bar:
+            made = self._store.materialize(
+                list(views or []), start_us, end_us, current_token(), bar.callback
+            )
+        reports = [MaterializedView.of(each) for each in made]
+        for warning in (text for report in reports for text in report.warnings):
+            warnings.warn(warning, UserWarning, stacklevel=3)
+        return reports
+
+    def write_to_online_store(self, feature_view_name: str, df: RowsLike) -> OnlineWriteReport:
+        """Writes rows (join keys, features, the source's timestamp columns) to the online store."""
+        stream = as_stream(df, f"rows for view {feature_view_name}")
+        made = self._store.write_to_online_store(feature_view_name, stream, current_token())
+        return OnlineWriteReport(*made)
+
+    def get_online_features(
+        self,
+        features: Features,
+        entity_rows: EntityKeys | RowsLike,
+        full_feature_names: bool = False,
+        *,
+        include_event_timestamps: bool = False,
+        include_status: bool = False,
+    ) -> OnlineResponse:
+        """The latest values of features for each entity.
+
+        `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
+        table of the join keys.
+        """
+        reader = self._reader(features, full_feature_names)
+        if not isinstance(entity_rows, list | dict):
+            entity_rows = _as_columns(entity_rows)
+        return OnlineResponse(reader.read(entity_rows), include_event_timestamps, include_status)
+
+    def _reader(self, features: Features, full_feature_names: bool) -> Any:
+        key: tuple[Any, ...]
+        if isinstance(features, list | tuple) and all(type(each) is str for each in features):
+            key = (full_feature_names, *features)
+            selection = service = ""
+        else:
+            selection, service = _selection(features)
+            key = (full_feature_names, selection, service, None)
+        reader = self._readers.get(key)
+        if reader is not None and reader.is_current(_READER_AGE_MS):
+            return reader
+        if not service:
+            selection = selection or _selection(features)[0]
+        reader = self._store.prepare_online(selection, service, full_feature_names)
+        if len(self._readers) >= _READERS_MAX:
+            self._readers.clear()
+        self._readers[key] = reader
+        return reader
+
+    # --- Looking closer ---
+
+    def explain(
+        self, feature: str, entity: Mapping[str, Any], at: Moment | None = None
+    ) -> dict[str, Any]:
+        """Why "view:feature" of an entity has its value at a time (now, if none is given).
+
+        Names the row that was chosen (file, row, timestamps), the value and status, the ttl
+        decision, and the online row.
+        """
+        key = json.dumps({name: _key_json(name, value) for name, value in entity.items()})
+        t_us = None if at is None else time_us(at)
+        explained: dict[str, Any] = json.loads(self._store.explain(feature, key, t_us))
+        return explained
+
+    def online_stats(self) -> dict[str, Any]:
+        """Rows and bytes of the online store."""
+        stats: dict[str, Any] = json.loads(self._store.online_stats())
+        return stats
+
+    def close(self) -> None:
+        """Forgets prepared lookups; the store itself is closed when nothing uses it any more."""
+        self._readers.clear()
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    plan_async = async_twin(plan)
+    apply_async = async_twin(apply)
+    teardown_async = async_twin(teardown)
+    get_entity_async = async_twin(get_entity)
+    get_feature_view_async = async_twin(get_feature_view)
+    get_feature_service_async = async_twin(get_feature_service)
+    list_entities_async = async_twin(list_entities)
+    list_feature_views_async = async_twin(list_feature_views)
+    list_feature_services_async = async_twin(list_feature_services)
+    delete_feature_view_async = async_twin(delete_feature_view)
+    delete_feature_service_async = async_twin(delete_feature_service)
+    describe_async = async_twin(describe)
+    get_historical_features_async = async_twin(get_historical_features)
+    materialize_async = async_twin(materialize)
+    materialize_incremental_async = async_twin(materialize_incremental)
+    write_to_online_store_async = async_twin(write_to_online_store)
+    get_online_features_async = async_twin(get_online_features)
+    explain_async = async_twin(explain)
+    online_stats_async = async_twin(online_stats)
+
+
+def _type_name(definition: Definition) -> str:
+    name = _TYPES.get(type(definition))
+    if name is None:
+        raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
+    return name
+
+
+def _selection(features: Features) -> tuple[str, str]:
+    """(selection as a JSON array, "") or ("", name of a feature service)."""
+    if isinstance(features, FeatureService):
+        return "", features.name
+    if isinstance(features, str):
+        if ":" in features:
+            raise InvalidArgumentError(
+                f"features is a list, or a feature service: features=[{features!r}]"
+            )
+        return "", features
+    if not features:
+        raise InvalidArgumentError("features is empty: name at least one, as in 'view:feature'")
+    return json.dumps(selection_of(list(features))), ""
+
+
+def _as_columns(rows: RowsLike) -> dict[str, list[Any]]:
+    """Key columns of a frame or table as Python lists."""
+    import pyarrow as pa
+
+    if isinstance(rows, Mapping):
+        return {name: list(values) for name, values in rows.items()}
+    if isinstance(rows, tuple):
+        rows = list(rows)
+    reader = pa.RecordBatchReader.from_stream(as_stream(rows, "entity rows"))
+    made: dict[str, list[Any]] = reader.read_all().to_pydict()
+    return made
+
+
+def _key_json(name: str, value: Any) -> Any:
+    """A join key's value as JSON has it: times as ISO-8601 text, bytes as the text they hold."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise InvalidArgumentError(
+                f"join key {name}: bytes that are not UTF-8 cannot be explained"
+            ) from None
+    if hasattr(value, "item"):  # a numpy scalar
+        return value.item()
+    return value

@@ -1,0 +1,168 @@
+"""A feature view: features of an entity, and the source that holds their rows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from tidemark.definition import Definition
+from tidemark.entity import Entity
+from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.field import Field
+from tidemark.source import FileSource
+from tidemark.times import duration_text, parse_duration
+
+
+@dataclass(frozen=True)
+class FeatureViewProjection:
+    """Which features of a view are asked for, under which name, by which columns."""
+
+    name: str
+    name_alias: str = ""
+    features: tuple[str, ...] = ()  # empty: all
+    join_key_map: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of one entry of a selection."""
+        made: dict[str, Any] = {"view": self.name}
+        if self.features:
+            made["features"] = list(self.features)
+        if self.join_key_map:
+            made["join_key_map"] = dict(self.join_key_map)
+        if self.name_alias:
+            made["alias"] = self.name_alias
+        return made
+
+
+@dataclass(init=False)
+class FeatureView(Definition):
+    """Features of zero or more entities over one source.
+
+    `entities` are `Entity` objects or names; without any the view has one row for all. `schema`
+    lists the features; fields that are join keys of an entity state the key's type. Without a
+    schema it is inferred from the source. A row older than `ttl` (a timedelta or text such as
+    "1d12h") is stale; 0 or None: never.
+
+    For a request, `view[["a", "b"]]` asks for some features, `view.with_name("origin")` for another
+    name in output columns, and `view.with_join_key_map({"airport": "origin_airport"})` for other
+    columns of the entity rows. Each gives a copy; the definition stays what it is.
+    """
+
+    name: str
+    entities: list[str]
+    schema: list[Field]
+    source: FileSource | None
+    ttl: timedelta
+    online: bool
+    description: str
+    tags: dict[str, str]
+    owner: str
+    renamed_from: str | None
+    entity_objects: list[Entity] = field(repr=False, compare=False)
+    projection: FeatureViewProjection = field(repr=False, compare=False)
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        source: FileSource | None = None,
+        schema: Sequence[Field] | None = None,
+        entities: Sequence[Entity | str] | None = None,
+        ttl: timedelta | str | int | None = None,
+        online: bool = True,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        owner: str = "",
+        renamed_from: str | None = None,
+    ) -> None:
+        if isinstance(entities, str | Entity):
+            raise InvalidArgumentError(f"feature view {name}: entities is a list")
+        self.name = name
+        self.entities = [e.name if isinstance(e, Entity) else e for e in entities or []]
+        self.entity_objects = [e for e in entities or [] if isinstance(e, Entity)]
+        self.schema = list(schema or [])
+        self.source = source
+        self.ttl = ttl if isinstance(ttl, timedelta) else parse_duration(ttl or 0)
+        if self.ttl < timedelta(0):
+            raise InvalidArgumentError(f"feature view {name}: ttl cannot be negative: {ttl}")
+        self.online = online
+        self.description = description
+        self.tags = dict(tags or {})
+        self.owner = owner
+        self.renamed_from = renamed_from
+        self.projection = FeatureViewProjection(name)
+
+    @property
+    def join_keys(self) -> list[str]:
+        """Join keys of the entities that were given as objects."""
+        return [key for entity in self.entity_objects for key in entity.join_keys]
+
+    @property
+    def features(self) -> list[Field]:
+        """The schema without join keys."""
+        keys = set(self.join_keys)
+        return [each for each in self.schema if each.name not in keys]
+
+    def with_name(self, name: str) -> FeatureView:
+        return self.with_projection(replace(self.projection, name_alias=name))
+
+    def with_join_key_map(self, join_key_map: Mapping[str, str]) -> FeatureView:
+        return self.with_projection(replace(self.projection, join_key_map=dict(join_key_map)))
+
+    def with_projection(self, feature_view_projection: FeatureViewProjection) -> FeatureView:
+        if feature_view_projection.name != self.name:
+            raise InvalidArgumentError(
+                f"feature view {self.name} cannot take a projection of view "
+                f"{feature_view_projection.name}"
+            )
+        made = copy.copy(self)
+        made.projection = feature_view_projection
+        return made
+
+    def __getitem__(self, features: Sequence[str]) -> FeatureView:
+        if isinstance(features, str) or not features:
+            raise InvalidArgumentError(
+                f'feature view {self.name}: features are asked for by a list, as in view[["a"]]'
+            )
+        known = {each.name for each in self.features}
+        for feature in features:
+            if self.schema and feature not in known:
+                raise NotFoundError(
+                    f"there is no feature {feature!r}; there are: {', '.join(sorted(known))}",
+                    f"feature view {self.name}",
+                )
+        return self.with_projection(replace(self.projection, features=tuple(features)))
+
+    def to_dict(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"name": self.name, "entities": self.entities}
+        if self.ttl:
+            made["ttl"] = duration_text(self.ttl)
+        if not self.online:
+            made["online"] = False
+        if self.features:
+            made["fields"] = [each.to_dict() for each in self.features]
+        if self.source is not None:
+            made["source"] = self.source.to_dict()
+        return made | self._metadata()
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any]) -> FeatureView:
+        fields = made.get("fields", [])
+        if isinstance(fields, Mapping):
+            fields = [{"name": name, "type": dtype} for name, dtype in fields.items()]
+        source = made.get("source")
+        return cls(
+            name=made["name"],
+            entities=made.get("entities"),
+            schema=[Field.from_dict(each) for each in fields],
+            source=FileSource.from_dict(source) if source else None,
+            ttl=made.get("ttl", 0),
+            online=made.get("online", True),
+            description=made.get("description", ""),
+            tags=made.get("tags"),
+            owner=made.get("owner", ""),
+            renamed_from=made.get("renamed_from"),
+        )

@@ -1,0 +1,144 @@
+// plan, apply and teardown.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "cli/definition_files.h"
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace tidemark::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct StatedOptions {
+  std::vector<std::string> paths;
+  bool partial = false;
+  bool remove_missing = false;
+};
+
+const char* SignOf(Change::Action action) {
+  switch (action) {
+    case Change::Action::kAdd:
+      return "+";
+    case Change::Action::kChange:
+      return "~";
+    case Change::Action::kRename:
+      return ">";
+    case Change::Action::kRemove:
+      return "-";
+  }
+  return "?";
+}
+
+const char* NameOf(Change::Action action) {
+  switch (action) {
+    case Change::Action::kAdd:
+      return "add";
+    case Change::Action::kChange:
+      return "change";
+    case Change::Action::kRename:
+      return "rename";
+    case Change::Action::kRemove:
+      return "remove";
+  }
+  return "?";
+}
+
+const char* NameOf(ObjectType type) {
+  switch (type) {
+    case ObjectType::kEntity:
+      return "entity";
+    case ObjectType::kFeatureView:
+      return "feature view";
+    case ObjectType::kFeatureService:
+      return "feature service";
+  }
+  return "?";
+}
+
+Result<void> PrintChanges(OutputFormat format, const std::vector<Change>& changes) {
+  if (format != OutputFormat::kTable) {
+    std::vector<Row> rows;
+    for (const Change& change : changes) {
+      rows.push_back({NameOf(change.action), NameOf(change.type), change.name,
+                      change.from_name.empty() ? Json() : Json(change.from_name), Json(change.details)});
+    }
+    return PrintRows(format, {"action", "type", "name", "from", "details"}, rows);
+  }
+  std::string out;
+  for (const Change& change : changes) {
+    out += fmt::format("{} {} {}", SignOf(change.action), NameOf(change.type), change.name);
+    if (!change.from_name.empty()) out += fmt::format(" (was {})", change.from_name);
+    out += "\n";
+    for (const std::string& detail : change.details)
+      out += "    " + detail + "\n";
+  }
+  return WriteOut(out.empty() ? "no changes\n" : out);
+}
+
+/// Without paths the folder's files are the whole project; with paths they are a part of it.
+Result<std::vector<Change>> PlanOrApply(const Session& session, const StatedOptions& options, bool apply) {
+  std::vector<fs::path> paths(options.paths.begin(), options.paths.end());
+  if (paths.empty()) paths.push_back(session.Folder());
+  TM_ASSIGN(const std::string definitions, ReadDefinitions(paths, session.python));
+  const ApplyOptions stated{
+      .remove_missing = options.remove_missing || (options.paths.empty() && !options.partial), .remove = {}};
+  TM_ASSIGN(const auto store, session.Open(true));
+  return apply ? store->Apply(definitions, stated) : store->Plan(definitions, stated);
+}
+
+void AddStated(CLI::App& app, Session& session, const std::string& name, const std::string& what,
+               bool apply) {
+  CLI::App* const command = app.add_subcommand(name, what);
+  const auto options = std::make_shared<StatedOptions>();
+  command->add_option(
+      "path", options->paths,
+      "Definition files or folders (*.py, *.yaml, *.json); default: all in the store's folder, which "
+      "then are the whole project: what is not in them is removed");
+  CLI::Option* const partial =
+      command->add_flag("--partial", options->partial, "Keep what the definitions do not mention");
+  command->add_flag("--remove-missing", options->remove_missing, "Remove what the definitions do not mention")
+      ->excludes(partial);
+  command->callback([&session, options, apply] {
+    session.command = [&session, options, apply]() -> Result<void> {
+      TM_ASSIGN(const auto changes, PlanOrApply(session, *options, apply));
+      return PrintChanges(session.output, changes);
+    };
+  });
+}
+
+Result<void> Teardown(const Session& session, bool confirmed) {
+  TM_ASSIGN(const auto store, session.Open());
+  if (!confirmed) {
+    if (isatty(STDIN_FILENO) != 1) {
+      return Fail(ErrorCode::kInvalidArgument, "teardown removes the project: confirm with --yes");
+    }
+    fmt::print(stderr, "Remove project '{}' of {} with all definitions and online rows? [y/N] ",
+               store->project(), store->path().string());
+    std::string answer;
+    std::getline(std::cin, answer);
+    if (answer != "y" && answer != "Y" && answer != "yes") return WriteOut("nothing removed\n");
+  }
+  TM_TRY(store->Teardown());
+  return WriteOut(fmt::format("removed project {}\n", store->project()));
+}
+
+}  // namespace
+
+void AddDefinitionCommands(CLI::App& app, Session& session) {
+  AddStated(app, session, "plan", "Show what apply would change", false);
+  AddStated(app, session, "apply", "Register definitions, in one transaction", true);
+
+  CLI::App* const teardown =
+      app.add_subcommand("teardown", "Remove the project: definitions and online rows, but no source files");
+  const auto confirmed = std::make_shared<bool>(false);
+  teardown->add_flag("-y,--yes", *confirmed, "Do not ask");
+  teardown->callback([&session, confirmed] {
+    session.command = [&session, confirmed] { return Teardown(session, *confirmed); };
+  });
+}
+
+}  // namespace tidemark::cli

@@ -1,0 +1,94 @@
+// Types say how a value is read, so that a string key "007" stays text and an integer key stays exact.
+#include "cli/entity_arguments.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "tidemark/store.h"
+
+namespace tidemark::cli {
+namespace {
+
+Error Misfit(const ColumnInfo& key, std::string_view value) {
+  return {ErrorCode::kTypeMismatch,
+          fmt::format("join key {} is of type {}, and '{}' is not", key.name, key.type, value),
+          {}};
+}
+
+Result<Json> ParseValue(const ColumnInfo& key, std::string_view text) {
+  if (key.type == "int64" || key.type == "int32") {
+    std::int64_t value = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failed != std::errc() || end != text.data() + text.size()) return std::unexpected(Misfit(key, text));
+    return value;
+  }
+  if (key.type == "bool") {
+    if (text != "true" && text != "false") return std::unexpected(Misfit(key, text));
+    return text == "true";
+  }
+  if (key.type == "timestamp") {
+    if (!ParseTime(text)) return std::unexpected(Misfit(key, text));
+  }
+  return std::string(text);
+}
+
+Result<Json> CheckJson(const ColumnInfo& key, const Json& value) {
+  if (value.is_string()) return ParseValue(key, value.get<std::string>());
+  const bool integer = key.type == "int64" || key.type == "int32";
+  const bool fits = integer ? value.is_number_integer() : key.type == "bool" && value.is_boolean();
+  if (!fits) return std::unexpected(Misfit(key, value.dump()));
+  return value;
+}
+
+/// `a=1,b=2` as name and text; a comma within a value needs the JSON form.
+Result<Json> SplitPairs(std::string_view text) {
+  Json made = Json::object();
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), pair.size() + 1));
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("'{}' is not an entity: write it as driver_id=1001, as a=1,b=2, or as JSON", pair));
+    }
+    made[std::string(pair.substr(0, equals))] = std::string(pair.substr(equals + 1));
+  }
+  return made;
+}
+
+}  // namespace
+
+Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys) {
+  Json given;
+  if (text.starts_with('{')) {
+    given = Json::parse(text, nullptr, false);
+    if (!given.is_object()) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("the entity {} is not JSON", text));
+    }
+  } else {
+    TM_ASSIGN(given, SplitPairs(text));
+  }
+  std::vector<std::string> names;
+  for (const ColumnInfo& key : keys)
+    names.push_back(key.name);
+  for (const auto& [name, value] : given.items()) {
+    if (std::ranges::find(names, name) != names.end()) continue;
+    return Fail(ErrorCode::kNotFound, fmt::format("'{}' is not a join key here; the join keys are: {}", name,
+                                                  fmt::join(names, ", ")));
+  }
+  Json made = Json::object();
+  for (const ColumnInfo& key : keys) {
+    if (!given.contains(key.name)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the entity '{}' lacks join key {}", text, key.name));
+    }
+    TM_ASSIGN(made[key.name], CheckJson(key, given[key.name]));
+  }
+  return made;
+}
+
+}  // namespace tidemark::cli

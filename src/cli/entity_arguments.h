@@ -1,0 +1,20 @@
+// Entities as they are written on a command line: `driver_id=1001`, `origin=JFK,carrier=AA`, or a JSON
+// object.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/table.h"
+#include "tidemark/online.h"
+
+namespace tidemark::cli {
+
+/// One entity's join keys as JSON values of the right kind. `keys` are the names and types that are wanted;
+/// more keys than those are an error, as are fewer and values that do not fit.
+Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys);
+
+}  // namespace tidemark::cli

@@ -1,0 +1,46 @@
+// explain: which row gave a feature its value.
+#include <fmt/format.h>
+
+#include "cli/definition_documents.h"
+#include "cli/entity_arguments.h"
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace tidemark::cli {
+namespace {
+
+struct Options {
+  std::string feature;
+  std::string entity;
+  std::string at;
+};
+
+Result<void> Run(const Session& session, const Options& options) {
+  TM_ASSIGN(const FeatureName name, SplitFeature(options.feature));
+  std::optional<std::int64_t> at_us;
+  if (!options.at.empty()) {
+    TM_ASSIGN(at_us, ParseTime(options.at));
+  }
+  TM_ASSIGN(const auto store, session.Open());
+  TM_ASSIGN(const auto keys, JoinKeysOf(*store, name.view));
+  TM_ASSIGN(const Json entity, ParseEntity(options.entity, keys));
+  TM_ASSIGN(const std::string explained, store->Explain(options.feature, entity.dump(), at_us));
+  const Json document = Json::parse(explained, nullptr, false);
+  if (document.is_discarded()) return Fail(ErrorCode::kInternal, "the explanation is not JSON");
+  return PrintDocument(session.output, document);
+}
+
+}  // namespace
+
+void AddExplainCommand(CLI::App& app, Session& session) {
+  CLI::App* const command =
+      app.add_subcommand("explain", "Show which row gave a feature its value, and why, or why there is none");
+  const auto options = std::make_shared<Options>();
+  command->add_option("feature", options->feature, "view:feature")->required();
+  command->add_option("entity", options->entity, "driver_id=1001, a=1,b=2, or a JSON object")->required();
+  command->add_option("--at", options->at, "At this time, ISO-8601 (default: now)")->type_name("TIME");
+  command->callback(
+      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
+}
+
+}  // namespace tidemark::cli

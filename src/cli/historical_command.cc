@@ -1,0 +1,163 @@
+// get-historical: a training set into a file, or onto the screen.
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <limits>
+
+#include "cli/arrow_rows.h"
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace tidemark::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kTableRows = 40;  // in a terminal, unless --limit says otherwise
+
+struct Options {
+  std::string entity_rows;
+  std::vector<std::string> features;
+  std::string service;
+  std::string out;
+  std::string event_timestamp;
+  std::string known_by;
+  bool full_feature_names = false;
+  bool status = false;
+  std::optional<std::int64_t> limit;
+};
+
+Result<HistoricalOptions> Request(Session& session, const Options& options) {
+  HistoricalOptions made{.features = options.features,
+                         .service = options.service,
+                         .selection = {},
+                         .event_timestamp_column = options.event_timestamp,
+                         .full_feature_names = options.full_feature_names,
+                         .include_status = options.status,
+                         .known_by_us = {},
+                         .known_by_event = options.known_by == "event",
+                         .ended = {},
+                         .work = session.Work()};
+  if (!options.known_by.empty() && !made.known_by_event) {
+    TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
+  }
+  return made;
+}
+
+void Warn(const HistoricalReport& report) {
+  for (const std::string& warning : report.warnings)
+    fmt::print(stderr, "warning: {}\n", warning);
+}
+
+Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows,
+                       const HistoricalOptions& request, const fs::path& out) {
+  auto report = store.WriteHistorical(rows, request, out);
+  session.progress.Clear();
+  if (!report) return std::unexpected(std::move(report).error());
+  Warn(*report);
+  fmt::print(stderr, "{} rows in {}\n", report->rows, out.string());
+  return {};
+}
+
+/// The stream of a training set, released with it.
+class TrainingSet {
+ public:
+  ~TrainingSet() {
+    if (stream_.release != nullptr) stream_.release(&stream_);
+  }
+
+  ArrowArrayStream* stream() { return &stream_; }
+
+  Result<std::shared_ptr<arrow::Schema>> Schema() {
+    ArrowSchema schema{};
+    if (const int failed = stream_.get_schema(&stream_, &schema); failed != 0) {
+      return std::unexpected(StreamError(&stream_, failed));
+    }
+    auto made = arrow::ImportSchema(&schema);
+    if (!made.ok()) return Fail(ErrorCode::kInternal, made.status().message());
+    return made.ValueUnsafe();
+  }
+
+  /// Null at the end.
+  Result<std::shared_ptr<arrow::RecordBatch>> Next(const std::shared_ptr<arrow::Schema>& schema) {
+    ArrowArray batch{};
+    if (const int failed = stream_.get_next(&stream_, &batch); failed != 0) {
+      return std::unexpected(StreamError(&stream_, failed));
+    }
+    if (batch.release == nullptr) return nullptr;
+    auto made = arrow::ImportRecordBatch(&batch, schema);
+    if (!made.ok()) return Fail(ErrorCode::kInternal, made.status().message());
+    return made.ValueUnsafe();
+  }
+
+ private:
+  ArrowArrayStream stream_{};
+};
+
+Result<void> Print(Session& session, TrainingSet& set, std::optional<std::int64_t> limit) {
+  const bool table = session.output == OutputFormat::kTable;
+  std::int64_t left = limit.value_or(
+      table && isatty(STDOUT_FILENO) == 1 ? kTableRows : std::numeric_limits<std::int64_t>::max());
+  TM_ASSIGN(const auto schema, set.Schema());
+  const auto printer = MakeRowPrinter(session.output, schema->field_names());
+  bool more = false;
+  while (!more) {
+    auto batch = set.Next(schema);
+    session.progress.Clear();
+    if (!batch) return std::unexpected(std::move(batch).error());
+    if (*batch == nullptr) break;
+    more = (*batch)->num_rows() > left;
+    TM_TRY(PrintBatch(**batch, left, *printer));
+    left -= std::min(left, (*batch)->num_rows());
+  }
+  TM_TRY(printer->Finish());
+  if (more && !limit) {
+    fmt::print(stderr, "(the first {} rows; --limit N, --output csv or --out FILE for more)\n", kTableRows);
+  }
+  return {};
+}
+
+Result<void> Run(Session& session, const Options& options) {
+  TM_ASSIGN(HistoricalOptions request, Request(session, options));
+  if (session.output == OutputFormat::kParquet && options.out.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
+  }
+  std::error_code failed;
+  const EntityRows rows{.stream = nullptr, .path = fs::absolute(options.entity_rows, failed)};
+  TM_ASSIGN(const auto store, session.Open());
+  if (!options.out.empty())
+    return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
+  request.ended = Warn;
+  TrainingSet set;
+  TM_TRY(store->GetHistorical(rows, request, set.stream()));
+  return Print(session, set, options.limit);
+}
+
+}  // namespace
+
+void AddHistoricalCommand(CLI::App& app, Session& session) {
+  CLI::App* const command = app.add_subcommand(
+      "get-historical", "Make a training set: features as they were known at each entity row's time");
+  const auto options = std::make_shared<Options>();
+  command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows")->required();
+  CLI::Option* const features =
+      command->add_option("-f,--features", options->features, "view:feature or view, separated by commas")
+          ->delimiter(',')
+          ->allow_extra_args(false);
+  command->add_option("--service", options->service, "A feature service instead")->excludes(features);
+  command->add_option("--out", options->out, "Write to FILE (.parquet or .csv) instead of the screen")
+      ->type_name("FILE");
+  command->add_option("--event-timestamp", options->event_timestamp, "Timestamp column of the entity rows");
+  command->add_option("--known-by", options->known_by,
+                      "Only rows created by this time count; 'event': by each entity row's own time");
+  command->add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
+  command->add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
+  command->add_option("--limit", options->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);
+  command->callback(
+      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
+}
+
+}  // namespace tidemark::cli

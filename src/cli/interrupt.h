@@ -1,0 +1,17 @@
+// Ctrl-C and termination: the first asks work to stop, the second ends the program.
+#pragma once
+
+#include <stop_token>
+
+namespace tidemark::cli {
+
+/// Call first in main, before any thread is started.
+void WatchInterrupts();
+
+/// Stops when the user interrupts.
+std::stop_token InterruptToken();
+
+/// The signal that interrupted, or 0.
+int InterruptSignal();
+
+}  // namespace tidemark::cli

@@ -1,0 +1,89 @@
+// Global options, dispatch, and how errors are told.
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "cli/interrupt.h"
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace tidemark::cli {
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr int kExitOnSignal = 128;
+
+const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
+                                                   {"json", OutputFormat::kJson},
+                                                   {"csv", OutputFormat::kCsv},
+                                                   {"parquet", OutputFormat::kParquet}};
+
+std::string DefaultPython() {
+  const char* const given = std::getenv("TIDEMARK_PYTHON");
+  return given != nullptr && *given != '\0' ? given : "python3";
+}
+
+void AddGlobalOptions(CLI::App& app, Session& session) {
+  app.add_option("--store", session.store_dir,
+                 "The store's folder (default: the nearest one with tidemark.yaml)")
+      ->type_name("DIR");
+  app.add_option("--project", session.project, "Project (default: that of tidemark.yaml)")->type_name("NAME");
+  app.add_option_function<std::string>(
+         "--output", [&session](const std::string& name) { session.output = kFormats.at(name); },
+         "How results are printed: table, json, csv or parquet")
+      ->check(CLI::IsMember({"table", "json", "csv", "parquet"}, CLI::ignore_case))
+      ->type_name("FORMAT");
+}
+
+void AddVersion(CLI::App& app, Session& session) {
+  app.add_subcommand("version", "Print the version")->callback([&session] {
+    session.command = [] { return WriteOut(fmt::format("tidemark {}\n", kVersion)); };
+  });
+}
+
+int Tell(const Error& error) {
+  if (error.code == ErrorCode::kCancelled) {
+    if (InterruptSignal() != 0) {
+      fmt::print(stderr, "interrupted\n");
+      return kExitOnSignal + InterruptSignal();
+    }
+    return error.message.empty() ? 0 : Describe(error.code).exit_code;
+  }
+  fmt::print(stderr, "error: {}\n", error.ToString());
+  return Describe(error.code).exit_code;
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv) {
+  WatchInterrupts();
+  Session session;
+  session.python = DefaultPython();
+  CLI::App app("Tidemark: a feature store for training sets and online lookups", "tidemark");
+  app.set_version_flag("--version", fmt::format("tidemark {}", kVersion));
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may stand behind the command
+  AddGlobalOptions(app, session);
+  AddInit(app, session);
+  AddDefinitionCommands(app, session);
+  AddLoadCommands(app, session);
+  AddHistoricalCommand(app, session);
+  AddOnlineCommand(app, session);
+  AddListCommands(app, session);
+  AddExplainCommand(app, session);
+  AddCompletionCommand(app, session);
+  AddVersion(app, session);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  const Result<void> done = session.command();
+  session.progress.Clear();
+  return done ? 0 : Tell(done.error());
+}
+
+}  // namespace tidemark::cli

@@ -1,0 +1,51 @@
+// What all commands share: where the store is, how results are printed, how work is watched and interrupted.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/progress_bar.h"
+#include "tidemark/store.h"
+
+namespace tidemark::cli {
+
+enum class OutputFormat { kTable, kJson, kCsv, kParquet };
+
+/// The global options, and the command that the arguments chose.
+struct Session {
+  std::string store_dir;  // empty: the nearest folder with tidemark.yaml, or else the current one
+  std::string project;
+  OutputFormat output = OutputFormat::kTable;
+  std::string python;  // the interpreter that reads definitions in Python
+
+  /// Set by the chosen subcommand while arguments are parsed, run afterwards.
+  std::function<Result<void>()> command;
+  ProgressBar progress;
+
+  /// The store's folder, absolute.
+  std::filesystem::path Folder() const;
+  /// `may_create`: the command makes a store where none is.
+  Result<std::unique_ptr<Store>> Open(bool may_create = false) const;
+  /// For work that may take long: Ctrl-C, and a bar in a terminal.
+  WorkOptions Work();
+};
+
+// Each adds its commands to the program; one source file each.
+void AddInit(CLI::App& app, Session& session);
+void AddDefinitionCommands(CLI::App& app, Session& session);
+void AddLoadCommands(CLI::App& app, Session& session);
+void AddHistoricalCommand(CLI::App& app, Session& session);
+void AddOnlineCommand(CLI::App& app, Session& session);
+void AddListCommands(CLI::App& app, Session& session);
+void AddExplainCommand(CLI::App& app, Session& session);
+void AddCompletionCommand(CLI::App& app, Session& session);
+
+/// A shell's completion script for `app`; `shell` is bash or zsh.
+std::string CompletionScript(const CLI::App& app, const std::string& shell);
+
+}  // namespace tidemark::cli

@@ -1,0 +1,254 @@
+// Turns matched and completed definitions into a plan and the transaction that carries it out.
+#include "engine/apply.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/apply_targets_internal.h"
+#include "engine/definition_diff.h"
+#include "engine/view_completion.h"
+#include "model/definition_json.h"
+#include "model/name.h"
+
+namespace tidemark {
+namespace {
+
+/// How often a plan is made when somebody else keeps changing the project.
+constexpr int kAttemptsMax = 5;
+
+/// A plan and the transaction that carries it out.
+struct Prepared {
+  Plan plan;
+  std::int64_t serial = 0;
+  std::vector<RegistryChange> changes;
+};
+
+/// What the keys of a view's online rows are made of. Integers of both widths have the same bytes.
+std::vector<std::pair<std::string, TypeKind>> KeyShape(std::vector<JoinKey> keys) {
+  std::vector<std::pair<std::string, TypeKind>> shape;
+  for (const JoinKey& key : keys) {
+    const TypeKind kind = key.type ? key.type->kind : TypeKind::kInt64;
+    shape.emplace_back(key.name, kind == TypeKind::kInt32 ? TypeKind::kInt64 : kind);
+  }
+  std::ranges::sort(shape);
+  return shape;
+}
+
+std::vector<JoinKey> JoinKeysOf(const std::vector<Entity*>& entities) {
+  std::vector<JoinKey> keys;
+  for (const Entity* entity : entities)
+    keys.insert(keys.end(), entity->join_keys.begin(), entity->join_keys.end());
+  return keys;
+}
+
+std::string KeysText(const std::vector<JoinKey>& keys) {
+  std::vector<std::string> texts;
+  for (const JoinKey& key : keys) {
+    texts.push_back(key.type ? fmt::format("{} {}", key.name, key.type->ToString()) : key.name);
+  }
+  std::ranges::sort(texts);
+  return texts.empty() ? "(none)" : fmt::format("{}", fmt::join(texts, ", "));
+}
+
+class Planner {
+ public:
+  Planner(const Catalog& catalog, const PlanOptions& options, const SourceOpener& open)
+      : catalog_(catalog), options_(options), open_(open) {}
+
+  Result<Prepared> Run(const Definitions& definitions);
+
+ private:
+  void KeepKeyTypes();
+  Result<void> CompleteViews();
+  bool HasOtherKeys(const Target<FeatureView>& view);
+  Result<void> AddViewChange(const Target<FeatureView>& view);
+  template <typename Definition>
+  Result<void> AddChange(ObjectKind kind, const Target<Definition>& target);
+  template <typename Definition>
+  Result<void> AddRemovals(ObjectKind kind, const std::vector<Target<Definition>>& targets);
+  Result<std::uint32_t> IdOf(ObjectKind kind, const std::string& name) const;
+
+  const Catalog& catalog_;
+  const PlanOptions& options_;
+  const SourceOpener& open_;
+  Targets targets_;
+  Prepared prepared_;
+};
+
+/// A join key whose type is not stated keeps the one that was found before.
+void Planner::KeepKeyTypes() {
+  for (Target<Entity>& entity : targets_.entities) {
+    if (entity.before == nullptr) continue;
+    for (JoinKey& key : entity.definition.join_keys) {
+      const auto before = std::ranges::find(entity.before->join_keys, key.name, &JoinKey::name);
+      if (!key.type && before != entity.before->join_keys.end()) key.type = before->type;
+    }
+  }
+}
+
+bool Planner::HasOtherKeys(const Target<FeatureView>& view) {
+  if (view.before == nullptr) return false;
+  const std::vector<JoinKey>& before = catalog_.views().at(view.before->name).join_keys;
+  return KeyShape(before) != KeyShape(JoinKeysOf(targets_.EntitiesOf(view.definition)));
+}
+
+Result<void> Planner::CompleteViews() {
+  for (Target<FeatureView>& view : targets_.views) {
+    // One that is not stated is as its source was when it was applied, unless its entities became others.
+    if (view.is_removed || (!view.is_stated && !HasOtherKeys(view))) continue;
+    TM_TRY(CompleteView(targets_.EntitiesOf(view.definition), open_, view.definition));
+    AssignFieldIds(view.before == nullptr ? nullptr : &catalog_.views().at(view.before->name),
+                   view.definition);
+  }
+  return {};
+}
+
+Result<std::uint32_t> Planner::IdOf(ObjectKind kind, const std::string& name) const {
+  TM_ASSIGN(const RegistryObject* object, catalog_.Object(kind, name));
+  return object->id;
+}
+
+template <typename Definition>
+Result<void> Planner::AddChange(ObjectKind kind, const Target<Definition>& target) {
+  const Definition& after = target.definition;
+  if (target.is_removed || (target.before != nullptr && *target.before == after)) return {};
+  RegistryChange change{.id = 0, .kind = kind, .name = after.name, .document = ToJson(after)};
+  PlannedChange planned{.action = PlannedChange::Action::kAdd,
+                        .kind = kind,
+                        .name = after.name,
+                        .from_name = {},
+                        .details = {}};
+  if (target.before == nullptr) {
+    planned.details = Summary(after);
+  } else {
+    TM_ASSIGN(change.id, IdOf(kind, target.before->name));
+    planned.action = target.is_renamed() ? PlannedChange::Action::kRename : PlannedChange::Action::kChange;
+    if (target.is_renamed()) planned.from_name = target.before->name;
+    planned.details = Differences(*target.before, after);
+  }
+  prepared_.plan.changes.push_back(std::move(planned));
+  prepared_.changes.push_back(std::move(change));
+  return {};
+}
+
+/// Rows under keys of another make would be found by nobody, or by the wrong one: the view goes on under a
+/// new id.
+Result<void> Planner::AddViewChange(const Target<FeatureView>& view) {
+  if (view.is_removed || !HasOtherKeys(view)) return AddChange(ObjectKind::kFeatureView, view);
+  const FeatureView& after = view.definition;
+  TM_ASSIGN(const std::uint32_t id, IdOf(ObjectKind::kFeatureView, view.before->name));
+  prepared_.changes.push_back({.id = id,
+                               .kind = ObjectKind::kFeatureView,
+                               .name = view.before->name,
+                               .document = {},
+                               .remove = true});
+  prepared_.changes.push_back(
+      {.id = 0, .kind = ObjectKind::kFeatureView, .name = after.name, .document = ToJson(after)});
+  prepared_.plan.dropped_view_ids.push_back(id);
+  PlannedChange planned{
+      .action = view.is_renamed() ? PlannedChange::Action::kRename : PlannedChange::Action::kChange,
+      .kind = ObjectKind::kFeatureView,
+      .name = after.name,
+      .from_name = view.is_renamed() ? view.before->name : std::string(),
+      .details = Differences(*view.before, after)};
+  planned.details.insert(planned.details.begin(),
+                         fmt::format("join keys: {} -> {} (online rows are dropped: materialize again)",
+                                     KeysText(catalog_.views().at(view.before->name).join_keys),
+                                     KeysText(JoinKeysOf(targets_.EntitiesOf(after)))));
+  prepared_.plan.changes.push_back(std::move(planned));
+  return {};
+}
+
+template <typename Definition>
+Result<void> Planner::AddRemovals(ObjectKind kind, const std::vector<Target<Definition>>& targets) {
+  for (const Target<Definition>& target : targets) {
+    if (!target.is_removed) continue;
+    const std::string& name = target.before->name;
+    TM_ASSIGN(const std::uint32_t id, IdOf(kind, name));
+    prepared_.changes.push_back({.id = id, .kind = kind, .name = name, .document = {}, .remove = true});
+    prepared_.plan.changes.push_back({.action = PlannedChange::Action::kRemove,
+                                      .kind = kind,
+                                      .name = name,
+                                      .from_name = {},
+                                      .details = {}});
+    if (kind == ObjectKind::kFeatureView) {
+      prepared_.plan.dropped_view_ids.push_back(id);
+      prepared_.plan.changes.back().details.emplace_back("its online rows are dropped");
+    }
+  }
+  return {};
+}
+
+Result<Prepared> Planner::Run(const Definitions& definitions) {
+  TM_ASSIGN(targets_, MatchTargets(catalog_, definitions, options_));
+  KeepKeyTypes();
+  TM_TRY(CompleteViews());
+  // Once more with all that was found out: a column that became a feature may clash with another.
+  TM_TRY(CheckDefinitions(targets_.Live(), {}));
+  prepared_.serial = catalog_.serial();
+  for (const auto& entity : targets_.entities)
+    TM_TRY(AddChange(ObjectKind::kEntity, entity));
+  for (const auto& view : targets_.views)
+    TM_TRY(AddViewChange(view));
+  for (const auto& service : targets_.services)
+    TM_TRY(AddChange(ObjectKind::kFeatureService, service));
+  TM_TRY(AddRemovals(ObjectKind::kFeatureService, targets_.services));
+  TM_TRY(AddRemovals(ObjectKind::kFeatureView, targets_.views));
+  TM_TRY(AddRemovals(ObjectKind::kEntity, targets_.entities));
+  return std::move(prepared_);
+}
+
+Result<Prepared> Prepare(const Registry& registry, std::string_view project, const Definitions& definitions,
+                         const PlanOptions& options, const SourceOpener& open) {
+  TM_TRY(CheckName("project", project));
+  if (!definitions.project.empty() && definitions.project != project) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the definitions are of project '{}', and the store is opened for project '{}'. Open it "
+                    "for that project, or leave the project out of the definitions",
+                    definitions.project, project));
+  }
+  TM_ASSIGN(const std::shared_ptr<const Catalog> catalog, Catalog::Load(registry, project));
+  return Planner(*catalog, options, open).Run(definitions);
+}
+
+}  // namespace
+
+Result<Plan> PlanApply(const Registry& registry, std::string_view project, const Definitions& definitions,
+                       const PlanOptions& options, const SourceOpener& open) {
+  TM_ASSIGN(Prepared prepared, Prepare(registry, project, definitions, options, open));
+  return std::move(prepared.plan);
+}
+
+Result<Plan> Apply(Registry& registry, std::string_view project, const Definitions& definitions,
+                   const PlanOptions& options, const SourceOpener& open, const Clock& clock) {
+  for (int attempt = 1;; ++attempt) {
+    TM_ASSIGN(Prepared prepared, Prepare(registry, project, definitions, options, open));
+    if (prepared.changes.empty()) return std::move(prepared.plan);
+    auto committed = registry.Commit(project, prepared.serial, prepared.changes, clock.now_us());
+    if (committed) return std::move(prepared.plan);
+    if (committed.error().code != ErrorCode::kBusy || attempt == kAttemptsMax) {
+      return std::unexpected(std::move(committed).error());
+    }
+    TM_ASSIGN(const std::int64_t serial, registry.Serial(project));
+    const bool was_overtaken = serial != prepared.serial;
+    if (!was_overtaken) return std::unexpected(std::move(committed).error());
+  }
+}
+
+Result<std::vector<std::uint32_t>> Teardown(Registry& registry, std::string_view project) {
+  TM_ASSIGN(const RegistryState state, registry.Load(project));
+  std::set<std::uint32_t> others;
+  for (const RegistryObject& object : state.objects) {
+    if (object.kind != ObjectKind::kFeatureView) others.insert(object.id);
+  }
+  TM_ASSIGN(std::vector<std::uint32_t> ids, registry.RemoveProject(project));
+  std::erase_if(ids, [&](std::uint32_t id) { return others.contains(id); });
+  return ids;
+}
+
+}  // namespace tidemark

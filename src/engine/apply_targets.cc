@@ -1,0 +1,244 @@
+// Matches stated definitions with those of the registry; follows renames and marks removals.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "engine/apply_targets_internal.h"
+#include "model/name.h"
+
+namespace tidemark {
+namespace {
+
+const FeatureView& DefinitionOf(const CatalogView& view) {
+  return view.definition;
+}
+template <typename Definition>
+const Definition& DefinitionOf(const Definition& definition) {
+  return definition;
+}
+
+/// Existing objects are found by the name they are renamed from, or else by their own; errors are left to
+/// CheckDefinitions, which sees the same objects.
+template <typename Definition, typename Existing>
+std::vector<Target<Definition>> Match(const std::vector<Definition>& stated,
+                                      const std::map<std::string, Existing>& existing) {
+  std::vector<Target<Definition>> targets;
+  std::vector<const Definition*> matched;
+  const auto find = [&](const std::string& name) {
+    const auto found = existing.find(name);
+    return found == existing.end() ? nullptr : &DefinitionOf(found->second);
+  };
+  for (const Definition& definition : stated) {
+    const Definition* before = find(definition.name);
+    if (before == nullptr && definition.renamed_from) before = find(*definition.renamed_from);
+    targets.push_back({.definition = definition, .before = before, .is_stated = true});
+    targets.back().definition.renamed_from.reset();
+    matched.push_back(before);
+  }
+  for (const auto& [name, value] : existing) {
+    const Definition* before = &DefinitionOf(value);
+    if (std::ranges::find(matched, before) == matched.end())
+      targets.push_back({.definition = *before, .before = before});
+  }
+  return targets;
+}
+
+template <typename Definition>
+Result<void> MarkRemoved(std::vector<Target<Definition>>& targets, ObjectKind kind,
+                         const PlanOptions& options) {
+  for (const auto& [removed_kind, name] : options.remove) {
+    if (removed_kind != kind) continue;
+    std::vector<std::string> names;
+    bool is_found = false;
+    for (Target<Definition>& target : targets) {
+      if (target.before == nullptr) continue;
+      names.push_back(target.before->name);
+      if (target.before->name != name) continue;
+      if (target.is_stated) {
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("{} '{}' is to be removed and is defined at the same time; leave one of the two out",
+                        ObjectKindName(kind), name));
+      }
+      target.is_removed = is_found = true;
+    }
+    if (!is_found) {
+      return Fail(ErrorCode::kNotFound, fmt::format("there is no {} {} to remove{}", ObjectKindName(kind),
+                                                    Quoted(name), Suggest(name, names)));
+    }
+  }
+  for (Target<Definition>& target : targets)
+    target.is_removed |= options.remove_missing && !target.is_stated;
+  return {};
+}
+
+/// Names that change, old to new.
+template <typename Definition>
+std::map<std::string, std::string> Renames(const std::vector<Target<Definition>>& targets) {
+  std::map<std::string, std::string> renames;
+  for (const Target<Definition>& target : targets) {
+    if (target.is_renamed()) renames.emplace(target.before->name, target.definition.name);
+  }
+  return renames;
+}
+
+void Follow(const std::map<std::string, std::string>& renames, std::string& name) {
+  if (const auto found = renames.find(name); found != renames.end()) name = found->second;
+}
+
+/// Fields that the definition of a known view renames, old to new.
+std::map<std::string, std::string> FieldRenames(const Target<FeatureView>& view) {
+  std::map<std::string, std::string> renames;
+  if (view.before == nullptr) return renames;
+  const auto is_known = [&](const std::string& name) {
+    return std::ranges::find(view.before->fields, name, &Field::name) != view.before->fields.end();
+  };
+  for (const Field& field : view.definition.fields) {
+    if (field.renamed_from && is_known(*field.renamed_from) && !is_known(field.name)) {
+      renames.emplace(*field.renamed_from, field.name);
+    }
+  }
+  return renames;
+}
+
+/// Objects that are not stated go on meaning what they mean now.
+void FollowRenames(Targets& targets) {
+  const auto entity_renames = Renames(targets.entities);
+  for (Target<FeatureView>& view : targets.views) {
+    if (view.is_stated) continue;
+    for (std::string& entity : view.definition.entities)
+      Follow(entity_renames, entity);
+  }
+  const auto view_renames = Renames(targets.views);
+  std::map<std::string, std::map<std::string, std::string>> field_renames;  // by the view's name until now
+  for (const Target<FeatureView>& view : targets.views) {
+    if (view.before != nullptr) field_renames.emplace(view.before->name, FieldRenames(view));
+  }
+  for (Target<FeatureService>& service : targets.services) {
+    if (service.is_stated) continue;
+    for (ViewSelection& selection : service.definition.views) {
+      for (std::string& feature : selection.features)
+        Follow(field_renames[selection.view], feature);
+      // Its columns keep the names that models know them by.
+      if (selection.alias.empty() && view_renames.contains(selection.view)) selection.alias = selection.view;
+      Follow(view_renames, selection.view);
+    }
+  }
+}
+
+std::unexpected<Error> StillUsed(std::string_view what, const std::string& name, std::string_view by,
+                                 const std::string& user) {
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} '{}' cannot be removed: {} '{}' uses it. Remove or change that too", what, name,
+                          by, user));
+}
+
+template <typename Definition>
+bool IsRemoved(const std::vector<Target<Definition>>& targets, const std::string& name) {
+  return std::ranges::any_of(
+      targets, [&](const auto& target) { return target.is_removed && target.definition.name == name; });
+}
+
+Result<void> CheckRemovals(const Targets& targets) {
+  for (const Target<FeatureView>& view : targets.views) {
+    if (view.is_removed) continue;
+    for (const std::string& entity : view.definition.entities) {
+      if (IsRemoved(targets.entities, entity))
+        return StillUsed("entity", entity, "feature view", view.definition.name);
+    }
+  }
+  for (const Target<FeatureService>& service : targets.services) {
+    if (service.is_removed) continue;
+    for (const ViewSelection& selection : service.definition.views) {
+      if (IsRemoved(targets.views, selection.view)) {
+        return StillUsed("feature view", selection.view, "feature service", service.definition.name);
+      }
+    }
+  }
+  return {};
+}
+
+/// A service that is not stated must not lose a feature silently, and the message must name it.
+Result<void> CheckFieldsUsed(const Targets& targets) {
+  for (const Target<FeatureService>& service : targets.services) {
+    if (service.is_removed || service.is_stated) continue;
+    for (const ViewSelection& selection : service.definition.views) {
+      const auto view = std::ranges::find_if(targets.views, [&](const auto& target) {
+        return !target.is_removed && target.definition.name == selection.view;
+      });
+      if (view == targets.views.end() || view->definition.fields.empty()) continue;
+      for (const std::string& feature : selection.features) {
+        const auto& fields = view->definition.fields;
+        if (std::ranges::find(fields, feature, &Field::name) != fields.end()) continue;
+        return StillUsed("feature", selection.view + ":" + feature, "feature service",
+                         service.definition.name);
+      }
+    }
+  }
+  return {};
+}
+
+/// What the registry holds and keeps, as CheckDefinitions takes it: under the names until now, but with
+/// references that follow the renames.
+template <typename Definition>
+std::vector<Definition> Known(const std::vector<Target<Definition>>& targets) {
+  std::vector<Definition> known;
+  for (const Target<Definition>& target : targets) {
+    if (target.before == nullptr || target.is_removed) continue;
+    known.push_back(target.is_stated ? *target.before : target.definition);
+  }
+  return known;
+}
+
+}  // namespace
+
+Entity* Targets::FindEntity(std::string_view name) {
+  for (Target<Entity>& entity : entities) {
+    if (!entity.is_removed && entity.definition.name == name) return &entity.definition;
+  }
+  return nullptr;
+}
+
+std::vector<Entity*> Targets::EntitiesOf(const FeatureView& view) {
+  std::vector<Entity*> found;
+  for (const std::string& name : view.entities) {
+    if (Entity* entity = FindEntity(name); entity != nullptr) found.push_back(entity);
+  }
+  return found;
+}
+
+Definitions Targets::Live() const {
+  Definitions live;
+  for (const auto& entity : entities) {
+    if (!entity.is_removed) live.entities.push_back(entity.definition);
+  }
+  for (const auto& view : views) {
+    if (!view.is_removed) live.views.push_back(view.definition);
+  }
+  for (const auto& service : services) {
+    if (!service.is_removed) live.services.push_back(service.definition);
+  }
+  return live;
+}
+
+Result<Targets> MatchTargets(const Catalog& catalog, const Definitions& definitions,
+                             const PlanOptions& options) {
+  Targets targets{.entities = Match(definitions.entities, catalog.entities()),
+                  .views = Match(definitions.views, catalog.views()),
+                  .services = Match(definitions.services, catalog.services())};
+  TM_TRY(MarkRemoved(targets.entities, ObjectKind::kEntity, options));
+  TM_TRY(MarkRemoved(targets.views, ObjectKind::kFeatureView, options));
+  TM_TRY(MarkRemoved(targets.services, ObjectKind::kFeatureService, options));
+  FollowRenames(targets);
+  TM_TRY(CheckRemovals(targets));
+  TM_TRY(CheckFieldsUsed(targets));
+  const Definitions known{.project = {},
+                          .entities = Known(targets.entities),
+                          .views = Known(targets.views),
+                          .services = Known(targets.services)};
+  TM_TRY(CheckDefinitions(definitions, known));
+  return targets;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,209 @@
+// Compares definitions member by member.
+#include "engine/definition_diff.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "model/name.h"
+#include "model/time.h"
+
+namespace tidemark {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+/// Collects the lines of one comparison.
+class Comparison {
+ public:
+  void Value(std::string_view what, const std::string& before, const std::string& after) {
+    if (before != after) lines_.push_back(fmt::format("{}: {} -> {}", what, Shown(before), Shown(after)));
+  }
+  void Text(std::string_view what, const std::string& before, const std::string& after) {
+    Value(what, before.empty() ? "" : Quoted(before), after.empty() ? "" : Quoted(after));
+  }
+  void Map(std::string_view what, const Tags& before, const Tags& after) {
+    for (const auto& [key, value] : before) {
+      const auto kept = after.find(key);
+      Text(fmt::format("{} {}", what, Quoted(key)), value, kept == after.end() ? "" : kept->second);
+    }
+    for (const auto& [key, value] : after) {
+      if (!before.contains(key)) Add(fmt::format("{} {}: added ({})", what, Quoted(key), Quoted(value)));
+    }
+  }
+  void About(const Metadata& before, const Metadata& after) {
+    Text("description", before.description, after.description);
+    Text("owner", before.owner, after.owner);
+    Map("tag", before.tags, after.tags);
+  }
+  void Add(std::string line) { lines_.push_back(std::move(line)); }
+  Lines Take() { return std::move(lines_); }
+
+ private:
+  static std::string_view Shown(std::string_view value) { return value.empty() ? "(none)" : value; }
+  Lines lines_;
+};
+
+/// As std::ranges::contains, which this compiler's library lacks.
+template <typename Range, typename Value, typename Projection = std::identity>
+bool Contains(const Range& range, const Value& value, Projection projection = {}) {
+  return std::ranges::find(range, value, projection) != std::ranges::end(range);
+}
+
+std::string TypeText(const std::optional<DataType>& type) {
+  return type ? type->ToString() : "";
+}
+
+std::string FormatText(const std::optional<FileFormat>& format) {
+  if (!format) return "";
+  return *format == FileFormat::kParquet ? "parquet" : "csv";
+}
+
+const JoinKey* FindKey(const Entity& entity, std::string_view name) {
+  const auto found = std::ranges::find(entity.join_keys, name, &JoinKey::name);
+  return found == entity.join_keys.end() ? nullptr : &*found;
+}
+
+void CompareSources(const FileSource& before, const FileSource& after, Comparison& comparison) {
+  comparison.Text("source name", before.name, after.name);
+  comparison.Text("source path", before.path, after.path);
+  comparison.Value("source format", FormatText(before.format), FormatText(after.format));
+  comparison.Value("timestamp field", before.timestamp_field, after.timestamp_field);
+  comparison.Value("created timestamp column", before.created_timestamp_column,
+                   after.created_timestamp_column);
+  comparison.Map("source column", before.field_mapping, after.field_mapping);
+  comparison.Text("source description", before.metadata.description, after.metadata.description);
+  comparison.Text("source owner", before.metadata.owner, after.metadata.owner);
+  comparison.Map("source tag", before.metadata.tags, after.metadata.tags);
+}
+
+void CompareField(const Field& before, const Field& after, Comparison& comparison) {
+  if (before.name != after.name)
+    comparison.Add(fmt::format("field {} renamed from {}", after.name, before.name));
+  comparison.Text(fmt::format("field {} description", after.name), before.description, after.description);
+  comparison.Map(fmt::format("field {} tag", after.name), before.tags, after.tags);
+}
+
+void CompareFields(const std::vector<Field>& before, const std::vector<Field>& after,
+                   Comparison& comparison) {
+  for (const Field& field : before) {
+    const bool is_kept = Contains(after, field.id, &Field::id);
+    const bool is_retyped = !is_kept && Contains(after, field.name, &Field::name);
+    if (!is_kept && !is_retyped)
+      comparison.Add(fmt::format("field {}: removed ({})", field.name, field.type.ToString()));
+  }
+  for (const Field& field : after) {
+    if (const auto same = std::ranges::find(before, field.id, &Field::id); same != before.end()) {
+      CompareField(*same, field, comparison);
+    } else if (const auto old = std::ranges::find(before, field.name, &Field::name);
+               old != before.end() && !Contains(after, old->id, &Field::id)) {
+      comparison.Add(fmt::format("field {}: {} -> {} (online values read as null until materialized again)",
+                                 field.name, old->type.ToString(), field.type.ToString()));
+    } else {
+      comparison.Add(fmt::format("field {}: added ({})", field.name, field.type.ToString()));
+    }
+  }
+  const auto ids = [](const std::vector<Field>& fields, const std::vector<Field>& others) {
+    std::vector<std::int32_t> kept;
+    for (const Field& field : fields) {
+      if (Contains(others, field.id, &Field::id)) kept.push_back(field.id);
+    }
+    return kept;
+  };
+  if (ids(before, after) != ids(after, before)) comparison.Add("fields: in another order");
+}
+
+std::string SelectionText(const ViewSelection& selection) {
+  std::string text = selection.view;
+  if (!selection.features.empty()) text += fmt::format(": {}", fmt::join(selection.features, ", "));
+  if (!selection.alias.empty()) text += fmt::format(" as {}", selection.alias);
+  for (const auto& [key, column] : selection.join_key_map)
+    text += fmt::format(" ({} = {})", key, column);
+  return text;
+}
+
+}  // namespace
+
+Lines Differences(const Entity& before, const Entity& after) {
+  Comparison comparison;
+  for (const JoinKey& key : before.join_keys) {
+    if (FindKey(after, key.name) == nullptr) comparison.Add(fmt::format("join key {}: removed", key.name));
+  }
+  for (const JoinKey& key : after.join_keys) {
+    const JoinKey* old = FindKey(before, key.name);
+    if (old == nullptr) {
+      comparison.Add(
+          fmt::format("join key {}: added ({})", key.name, key.type ? TypeText(key.type) : "type not known"));
+    } else {
+      comparison.Value(fmt::format("join key {}", key.name), TypeText(old->type), TypeText(key.type));
+    }
+  }
+  comparison.About(before.metadata, after.metadata);
+  Lines lines = comparison.Take();
+  if (lines.empty() && before.join_keys != after.join_keys) lines.emplace_back("join keys: in another order");
+  return lines;
+}
+
+Lines Differences(const FeatureView& before, const FeatureView& after) {
+  Comparison comparison;
+  comparison.Value("entities", fmt::format("{}", fmt::join(before.entities, ", ")),
+                   fmt::format("{}", fmt::join(after.entities, ", ")));
+  CompareFields(before.fields, after.fields, comparison);
+  comparison.Value("ttl", FormatDurationUs(before.ttl_us), FormatDurationUs(after.ttl_us));
+  comparison.Value("online", before.online ? "yes" : "no", after.online ? "yes" : "no");
+  if (before.source && after.source) {
+    CompareSources(*before.source, *after.source, comparison);
+  } else if (before.source || after.source) {
+    comparison.Text("source", before.source ? before.source->path : "",
+                    after.source ? after.source->path : "");
+  }
+  comparison.About(before.metadata, after.metadata);
+  return comparison.Take();
+}
+
+Lines Differences(const FeatureService& before, const FeatureService& after) {
+  Comparison comparison;
+  for (const ViewSelection& selection : before.views) {
+    if (!Contains(after.views, selection)) comparison.Add("without " + SelectionText(selection));
+  }
+  for (const ViewSelection& selection : after.views) {
+    if (!Contains(before.views, selection)) comparison.Add("with " + SelectionText(selection));
+  }
+  comparison.About(before.metadata, after.metadata);
+  Lines lines = comparison.Take();
+  if (lines.empty() && before.views != after.views) lines.emplace_back("features: in another order");
+  return lines;
+}
+
+Lines Summary(const Entity& entity) {
+  Lines lines;
+  for (const JoinKey& key : entity.join_keys) {
+    lines.push_back(
+        fmt::format("join key {} ({})", key.name, key.type ? key.type->ToString() : "type not known yet"));
+  }
+  return lines;
+}
+
+Lines Summary(const FeatureView& view) {
+  Lines lines;
+  if (!view.entities.empty()) lines.push_back(fmt::format("entities: {}", fmt::join(view.entities, ", ")));
+  for (const Field& field : view.fields)
+    lines.push_back(fmt::format("field {} ({})", field.name, field.type.ToString()));
+  if (view.ttl_us != 0) lines.push_back("ttl: " + FormatDurationUs(view.ttl_us));
+  if (view.source) {
+    lines.push_back("source path: " + Quoted(view.source->path));
+    lines.push_back("timestamp field: " + view.source->timestamp_field);
+  }
+  return lines;
+}
+
+Lines Summary(const FeatureService& service) {
+  Lines lines;
+  for (const ViewSelection& selection : service.views)
+    lines.push_back("with " + SelectionText(selection));
+  return lines;
+}
+
+}  // namespace tidemark

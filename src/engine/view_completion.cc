@@ -1,0 +1,330 @@
+// Checks a view against its source's columns, and keeps the ids of its fields.
+#include "engine/view_completion.h"
+
+#include <arrow/array/util.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "model/name.h"
+#include "pit/columns.h"
+
+namespace tidemark {
+namespace {
+
+/// The column that a source's event times are taken from when there are several timestamps.
+constexpr std::string_view kUsualTimestampField = "event_timestamp";
+
+/// One view against the columns of its source.
+class Completion {
+ public:
+  Completion(const std::vector<Entity*>& entities, const arrow::Schema& schema, FeatureView& view)
+      : entities_(entities), schema_(schema), view_(view) {}
+
+  Result<void> Run() {
+    TM_TRY(ResolveKeys());
+    TM_TRY(ResolveTimestamps());
+    return view_.fields.empty() ? InferFields() : CheckFields();
+  }
+
+ private:
+  Result<std::shared_ptr<arrow::DataType>> ColumnType(std::string_view what, const std::string& name) const;
+  Result<void> ResolveKeys();
+  Result<void> ResolveKey(JoinKey& key);
+  Result<void> ResolveTimestamps();
+  Result<void> FindTimestamp();
+  Result<void> CheckTimestamp(std::string_view what, const std::string& name) const;
+  Result<void> InferFields();
+  Result<void> CheckFields() const;
+  /// An array of no rows, by which the readers of pit/columns.h say whether they take its type.
+  Result<std::shared_ptr<arrow::Array>> NoRows(const std::shared_ptr<arrow::DataType>& type) const;
+  bool IsFeature(const std::string& column) const { return !keys_and_times_.contains(column); }
+
+  const std::vector<Entity*>& entities_;
+  const arrow::Schema& schema_;
+  FeatureView& view_;
+  std::set<std::string> keys_and_times_;
+};
+
+Result<std::shared_ptr<arrow::DataType>> Completion::ColumnType(std::string_view what,
+                                                                const std::string& name) const {
+  const int found = schema_.GetFieldIndex(name);
+  if (found >= 0) return schema_.field(found)->type();
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format("the source {} has no column '{}' ({}){}; its columns are: {}", Quoted(view_.source->path),
+                  name, what, Suggest(name, schema_.field_names()), fmt::join(schema_.field_names(), ", ")));
+}
+
+Result<std::shared_ptr<arrow::Array>> Completion::NoRows(const std::shared_ptr<arrow::DataType>& type) const {
+  auto empty = arrow::MakeEmptyArray(type);
+  if (empty.ok()) return *std::move(empty);
+  return Fail(ErrorCode::kTypeMismatch,
+              fmt::format("type {} cannot be read: {}", type->ToString(), empty.status().message()));
+}
+
+Result<void> Completion::ResolveKeys() {
+  for (Entity* entity : entities_) {
+    for (JoinKey& key : entity->join_keys)
+      TM_TRY(ResolveKey(key));
+  }
+  return {};
+}
+
+Result<void> Completion::ResolveKey(JoinKey& key) {
+  TM_ASSIGN(const auto column, ColumnType("a join key", key.name));
+  keys_and_times_.insert(key.name);
+  if (!key.type) {
+    auto found = FromArrow(*column);
+    if (!found || !CanBeJoinKey(*found)) {
+      return Fail(
+          ErrorCode::kTypeMismatch,
+          fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, int64, "
+                      "binary, bool and timestamp. Cast it in the source, or declare another join key",
+                      key.name, column->ToString()));
+    }
+    key.type = *std::move(found);
+    return {};
+  }
+  TM_ASSIGN(const auto no_rows, NoRows(column));
+  if (CanonicalKey(no_rows, *key.type, key.name, 0)) return {};
+  return Fail(
+      ErrorCode::kTypeMismatch,
+      fmt::format("column '{}' has type {}, which does not fit the join key's type {}. Declare the type that "
+                  "the column has, or cast it in the source",
+                  key.name, column->ToString(), key.type->ToString()));
+}
+
+/// A column that is given by its name in the file gets the one it has after the field mapping.
+void ToMappedName(const arrow::Schema& schema, const FileSource& source, std::string& column) {
+  const auto mapped = source.field_mapping.find(column);
+  if (mapped != source.field_mapping.end() && schema.GetFieldIndex(column) < 0) column = mapped->second;
+}
+
+Result<void> Completion::ResolveTimestamps() {
+  FileSource& source = *view_.source;
+  ToMappedName(schema_, source, source.timestamp_field);
+  ToMappedName(schema_, source, source.created_timestamp_column);
+  if (!source.created_timestamp_column.empty()) {
+    TM_TRY(CheckTimestamp("the created timestamp", source.created_timestamp_column));
+    keys_and_times_.insert(source.created_timestamp_column);
+  }
+  if (source.timestamp_field.empty()) {
+    TM_TRY(FindTimestamp());
+  } else {
+    TM_TRY(CheckTimestamp("the timestamp field", source.timestamp_field));
+  }
+  keys_and_times_.insert(source.timestamp_field);
+  return {};
+}
+
+Result<void> Completion::FindTimestamp() {
+  std::vector<std::string> candidates;
+  for (const auto& column : schema_.fields()) {
+    const bool is_declared =
+        std::ranges::find(view_.fields, column->name(), &Field::name) != view_.fields.end();
+    if (column->type()->id() == arrow::Type::TIMESTAMP && IsFeature(column->name()) && !is_declared) {
+      candidates.push_back(column->name());
+    }
+  }
+  std::string& chosen = view_.source->timestamp_field;
+  if (candidates.size() == 1) {
+    chosen = candidates[0];
+    return {};
+  }
+  const std::string usual(kUsualTimestampField);
+  if (schema_.GetFieldIndex(usual) >= 0 && IsFeature(usual) && CheckTimestamp("the timestamp field", usual)) {
+    chosen = usual;
+    return {};
+  }
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      candidates.empty()
+          ? fmt::format(
+                "the source {} has no timestamp column; its columns are: {}. Name the column of event "
+                "times as timestamp_field (it may also be text in ISO-8601, or a date)",
+                Quoted(view_.source->path), fmt::join(schema_.field_names(), ", "))
+          : fmt::format("the source {} has several timestamp columns: {}. Name the one of event times as "
+                        "timestamp_field",
+                        Quoted(view_.source->path), fmt::join(candidates, ", ")));
+}
+
+Result<void> Completion::CheckTimestamp(std::string_view what, const std::string& name) const {
+  TM_ASSIGN(const auto column, ColumnType(what, name));
+  TM_ASSIGN(const auto no_rows, NoRows(column));
+  if (NullableTimesToMicros(*no_rows, name, 0)) return {};
+  return Fail(ErrorCode::kTypeMismatch,
+              fmt::format("column '{}' ({}) has type {}; it must be a timestamp, a date, or text in ISO-8601",
+                          name, what, column->ToString()));
+}
+
+Result<void> Completion::InferFields() {
+  for (const auto& column : schema_.fields()) {
+    if (!IsFeature(column->name())) continue;
+    if (auto checked = CheckFieldName(column->name()); !checked) {
+      checked.error().message +=
+          ". Declare the fields of the view, or give the column another name by field_mapping";
+      return checked;
+    }
+    auto type = FromArrow(*column->type());
+    if (!type) {
+      return std::unexpected(std::move(type).error().In(fmt::format("column '{}'", column->name())));
+    }
+    view_.fields.push_back({.name = column->name(),
+                            .type = *std::move(type),
+                            .description = {},
+                            .tags = {},
+                            .id = 0,
+                            .renamed_from = std::nullopt});
+  }
+  if (!view_.fields.empty()) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("the source {} has no columns but join keys and timestamps; a "
+                          "view needs a feature",
+                          Quoted(view_.source->path)));
+}
+
+Result<void> Completion::CheckFields() const {
+  for (const Field& field : view_.fields) {
+    TM_ASSIGN(const auto column, ColumnType("a field", field.name));
+    TM_ASSIGN(const auto no_rows, NoRows(column));
+    if (CastColumn(no_rows, field.type, field.name, 0)) continue;
+    return Fail(
+        ErrorCode::kTypeMismatch,
+        fmt::format(
+            "column '{}' has type {}, which does not fit the field's type {} without loss. Declare the "
+            "type that the column has, or cast it in the source",
+            field.name, column->ToString(), field.type.ToString()));
+  }
+  return {};
+}
+
+/// Succeeds if the view says all that would have been taken from data that is not there.
+Result<void> CheckDeclared(const std::vector<Entity*>& entities, const FeatureView& view,
+                           const std::string& why) {
+  std::vector<std::string> missing;
+  if (view.fields.empty()) missing.emplace_back("the fields");
+  if (view.source && view.source->timestamp_field.empty()) missing.emplace_back("the timestamp_field");
+  for (const Entity* entity : entities) {
+    for (const JoinKey& key : entity->join_keys) {
+      if (!key.type)
+        missing.push_back(fmt::format("the type of join key '{}' of entity '{}'", key.name, entity->name));
+    }
+  }
+  if (missing.empty()) return {};
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format("{}, so {} cannot be found out from data: declare {}{}", why, fmt::join(missing, " and "),
+                  missing.size() == 1 ? "it" : "them", view.source ? ", or put the data there first" : ""));
+}
+
+/// CSV is read as these instead of guessing.
+std::map<std::string, DataType> KnownTypes(const std::vector<Entity*>& entities, const FeatureView& view) {
+  std::map<std::string, DataType> types;
+  for (const Field& field : view.fields)
+    types.emplace(field.name, field.type);
+  for (const Entity* entity : entities) {
+    for (const JoinKey& key : entity->join_keys) {
+      if (key.type) types.emplace(key.name, *key.type);
+    }
+  }
+  return types;
+}
+
+Result<void> CompleteByData(const std::vector<Entity*>& entities, const SourceOpener& open,
+                            FeatureView& view) {
+  if (!view.source) return CheckDeclared(entities, view, "the view has no source");
+  auto source = open(*view.source, KnownTypes(entities, view));
+  if (!source && source.error().code != ErrorCode::kNotFound)
+    return std::unexpected(std::move(source).error());
+  if (!source) return CheckDeclared(entities, view, source.error().ToString());
+  const arrow::Schema& schema = *(*source)->schema();
+  if (schema.num_fields() == 0) {
+    return CheckDeclared(entities, view,
+                         fmt::format("the source {} has no columns yet", Quoted(view.source->path)));
+  }
+  return Completion(entities, schema, view).Run();
+}
+
+/// What is known of the ids that a view has ever given.
+class FieldIds {
+ public:
+  explicit FieldIds(const CatalogView* before) {
+    if (before == nullptr) return;
+    present_ = before->definition.fields;
+    for (const std::vector<Field>& version : before->field_versions) {
+      for (const Field& field : version) {
+        last_.insert_or_assign(field.id, field);
+        greatest_ = std::max(greatest_, field.id);
+      }
+    }
+  }
+
+  /// The id of the present field `name` if it has this type; 0 otherwise.
+  std::int32_t Present(std::string_view name, const DataType& type) const {
+    const auto found = std::ranges::find(present_, name, &Field::name);
+    return found != present_.end() && found->type == type && !taken_.contains(found->id) ? found->id : 0;
+  }
+  bool IsPresent(std::string_view name) const {
+    return std::ranges::find(present_, name, &Field::name) != present_.end();
+  }
+  /// The latest id that was last seen on a removed field of this name and type; 0 if there is none.
+  std::int32_t Removed(std::string_view name, const DataType& type) const {
+    std::int32_t id = 0;
+    for (const auto& [known_id, field] : last_) {
+      const bool is_present = std::ranges::find(present_, known_id, &Field::id) != present_.end();
+      if (!is_present && field.name == name && field.type == type && !taken_.contains(known_id))
+        id = known_id;
+    }
+    return id;
+  }
+  std::int32_t New() { return ++greatest_; }
+  void Take(std::int32_t id) { taken_.insert(id); }
+
+ private:
+  std::vector<Field> present_;
+  std::map<std::int32_t, Field> last_;  // each id as the latest version that has it has it
+  std::set<std::int32_t> taken_;
+  std::int32_t greatest_ = 0;
+};
+
+}  // namespace
+
+Result<void> CompleteView(const std::vector<Entity*>& entities, const SourceOpener& open, FeatureView& view) {
+  TM_TRY_IN(CompleteByData(entities, open, view), fmt::format("feature view {}", view.name));
+  return {};
+}
+
+void AssignFieldIds(const CatalogView* before, FeatureView& view) {
+  FieldIds ids(before);
+  const auto give = [&](Field& field, std::int32_t id) {
+    field.id = id;
+    ids.Take(id);
+  };
+  for (Field& field : view.fields)
+    field.id = 0;
+  // Stated renames first: a new field may have taken the old name.
+  for (Field& field : view.fields) {
+    if (!field.renamed_from || ids.IsPresent(field.name)) continue;
+    if (const std::int32_t id = ids.Present(*field.renamed_from, field.type); id != 0) give(field, id);
+  }
+  for (Field& field : view.fields) {
+    if (field.id == 0) {
+      if (const std::int32_t id = ids.Present(field.name, field.type); id != 0) give(field, id);
+    }
+  }
+  for (Field& field : view.fields) {
+    if (field.id == 0 && !ids.IsPresent(field.name)) {
+      if (const std::int32_t id = ids.Removed(field.name, field.type); id != 0) give(field, id);
+    }
+  }
+  for (Field& field : view.fields) {
+    if (field.id == 0) give(field, ids.New());
+    field.renamed_from.reset();
+  }
+}
+
+}  // namespace tidemark

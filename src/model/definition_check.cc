@@ -1,0 +1,383 @@
+// Checks definitions: first each by itself, then names and renames, then what they say of each other.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "model/definition.h"
+#include "model/feature_ref.h"
+#include "model/name.h"
+
+namespace tidemark {
+namespace {
+
+// Names, case folded, each with what it stands for, as a message shows it.
+using Taken = std::map<std::string, std::string>;
+
+// Takes `name` for `what`, or says what has it already.
+Result<void> Take(Taken& taken, std::string_view name, std::string what) {
+  const auto [at, added] = taken.try_emplace(FoldName(name), what);
+  if (added) return {};
+  return Fail(ErrorCode::kAlreadyExists, fmt::format("{} and {} have one name (names that differ only in "
+                                                     "case are the same)",
+                                                     at->second, what));
+}
+
+// --- Each by itself ---
+
+Result<void> CheckContent(const Entity& entity) {
+  TM_TRY(CheckName("entity", entity.name));
+  if (entity.join_keys.empty())
+    return Fail(ErrorCode::kInvalidArgument, "has no join key; give at least one");
+  Taken taken;
+  for (const JoinKey& key : entity.join_keys) {
+    TM_TRY_IN(CheckFieldName(key.name), "join key");
+    TM_TRY(Take(taken, key.name, fmt::format("join key {}", Quoted(key.name))));
+    if (key.type && !CanBeJoinKey(*key.type)) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("join key {} is {}; a join key is string, int32, "
+                                                           "int64, binary, bool or timestamp",
+                                                           Quoted(key.name), key.type->ToString()));
+    }
+  }
+  return {};
+}
+
+Result<void> CheckSource(const FileSource& source) {
+  if (!source.name.empty()) {
+    TM_TRY(CheckName("source", source.name));
+  }
+  if (source.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
+  if (source.path.find('\0') != std::string::npos) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("path {} has a null character", Quoted(source.path)));
+  }
+  Taken taken;
+  for (const auto& [column, name] : source.field_mapping) {
+    if (column.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("field_mapping maps a column without a name to {}", Quoted(name)));
+    }
+    TM_TRY_IN(CheckName("field", name), fmt::format("field_mapping of column {}", Quoted(column)));
+    TM_TRY_IN(Take(taken, name, fmt::format("column {} mapped to {}", Quoted(column), Quoted(name))),
+              "field_mapping");
+  }
+  return {};
+}
+
+Result<void> CheckContent(const FeatureView& view) {
+  TM_TRY(CheckName("feature view", view.name));
+  Taken entities;
+  for (const std::string& entity : view.entities) {
+    TM_TRY(Take(entities, entity, fmt::format("entity {}", Quoted(entity))));
+  }
+  Taken fields;
+  for (const Field& field : view.fields) {
+    TM_TRY(CheckFieldName(field.name));
+    TM_TRY(Take(fields, field.name, fmt::format("feature {}", Quoted(field.name))));
+  }
+  if (view.ttl_us < 0) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("its ttl is negative ({} us); 0 means that rows never go stale", view.ttl_us));
+  }
+  if (view.source) {
+    TM_TRY_IN(CheckSource(*view.source), "source");
+  }
+  return {};
+}
+
+Result<void> CheckContent(const FeatureService& service) {
+  TM_TRY(CheckName("feature service", service.name));
+  if (service.views.empty()) return Fail(ErrorCode::kInvalidArgument, "lists no features; give at least one");
+  for (const ViewSelection& selection : service.views) {
+    if (!selection.alias.empty()) {
+      TM_TRY_IN(CheckName("alias", selection.alias), fmt::format("view {}", Quoted(selection.view)));
+    }
+    for (const auto& [key, column] : selection.join_key_map) {
+      if (!column.empty()) continue;
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("view {}: the join key map gives {} no column",
+                                                           Quoted(selection.view), Quoted(key)));
+    }
+  }
+  return {};
+}
+
+template <typename Object>
+Result<void> CheckContents(std::string_view kind, const std::vector<Object>& objects) {
+  for (const Object& object : objects) {
+    TM_TRY_IN(CheckContent(object), fmt::format("{} {}", kind, Quoted(object.name)));
+  }
+  return {};
+}
+
+// --- Names and renames ---
+
+template <typename Object>
+const Object* FindNamed(const std::vector<Object>& objects, std::string_view name) {
+  const auto at = std::ranges::find(objects, name, &Object::name);
+  return at == objects.end() ? nullptr : &*at;
+}
+
+template <typename Object>
+std::vector<std::string> NamesOf(const std::vector<Object>& objects) {
+  std::vector<std::string> names;
+  for (const Object& object : objects)
+    names.push_back(object.name);
+  return names;
+}
+
+// The object of `known` that `object` changes the name of; null if it is new, keeps its name, or was
+// renamed by an earlier apply.
+template <typename Object>
+const Object* RenamedFrom(const Object& object, const std::vector<Object>& known) {
+  return object.renamed_from ? FindNamed(known, *object.renamed_from) : nullptr;
+}
+
+template <typename Object>
+Result<void> CheckRename(std::string_view kind, const Object& object, const std::vector<Object>& stated,
+                         const std::vector<Object>& known) {
+  const std::string from = Quoted(*object.renamed_from);
+  const std::string to = Quoted(object.name);
+  if (object.name == *object.renamed_from) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} {} is renamed from itself; leave it out", kind, to));
+  }
+  const bool target_known = FindNamed(known, object.name) != nullptr;
+  if (RenamedFrom(object, known) == nullptr) {
+    if (target_known) return {};  // done by an earlier apply of the same definitions
+    return Fail(ErrorCode::kNotFound, fmt::format("{} {} is renamed from {}, which does not exist{}", kind,
+                                                  to, from, Suggest(*object.renamed_from, NamesOf(known))));
+  }
+  if (target_known) {
+    return Fail(ErrorCode::kAlreadyExists, fmt::format("{} {} cannot be renamed to {}: both exist; remove "
+                                                       "one of them first",
+                                                       kind, from, to));
+  }
+  if (FindNamed(stated, *object.renamed_from) != nullptr) {
+    return Fail(ErrorCode::kAlreadyExists, fmt::format("{} {} is renamed to {} and is also defined again; "
+                                                       "leave one of the two out",
+                                                       kind, from, to));
+  }
+  for (const Object& other : stated) {
+    if (&other == &object || other.renamed_from != object.renamed_from) continue;
+    return Fail(ErrorCode::kAlreadyExists,
+                fmt::format("{} {} and {} are both renamed from {}", kind, Quoted(other.name), to, from));
+  }
+  return {};
+}
+
+// An object that differs from a known one only in case would be a second one of its name.
+template <typename Object>
+Result<void> CheckAgainstKnown(std::string_view kind, const std::vector<Object>& stated,
+                               const std::vector<Object>& known) {
+  std::map<std::string, const Object*> by_folded_name;
+  for (const Object& object : known)
+    by_folded_name.emplace(FoldName(object.name), &object);
+  for (const Object& object : stated) {
+    const auto at = by_folded_name.find(FoldName(object.name));
+    if (at == by_folded_name.end() || at->second->name == object.name) continue;
+    const std::string& existing = at->second->name;
+    const bool renamed_away =
+        std::ranges::any_of(stated, [&](const Object& other) { return other.renamed_from == existing; });
+    if (renamed_away) continue;
+    return Fail(ErrorCode::kAlreadyExists,
+                fmt::format("{} {} differs only in case from {}, which exists; "
+                            "if it is the same, say renamed_from {}",
+                            kind, Quoted(object.name), Quoted(existing), Quoted(existing)));
+  }
+  return {};
+}
+
+template <typename Object>
+Result<void> CheckNames(std::string_view kind, const std::vector<Object>& stated,
+                        const std::vector<Object>& known) {
+  Taken taken;
+  for (const Object& object : stated) {
+    TM_TRY(Take(taken, object.name, fmt::format("{} {}", kind, Quoted(object.name))));
+  }
+  for (const Object& object : stated) {
+    if (!object.renamed_from) continue;
+    TM_TRY(CheckRename(kind, object, stated, known));
+  }
+  return CheckAgainstKnown(kind, stated, known);
+}
+
+Result<void> CheckFieldRenames(const std::vector<FeatureView>& stated,
+                               const std::vector<FeatureView>& known) {
+  for (const FeatureView& view : stated) {
+    const FeatureView* before = RenamedFrom(view, known);
+    if (before == nullptr) before = FindNamed(known, view.name);
+    const std::vector<Field> none;
+    for (const Field& field : view.fields) {
+      if (!field.renamed_from) continue;
+      TM_TRY_IN(CheckRename("feature", field, view.fields, before == nullptr ? none : before->fields),
+                fmt::format("feature view {}", Quoted(view.name)));
+    }
+  }
+  return {};
+}
+
+// --- What they say of each other ---
+
+// All objects of one kind as they will be: those stated, and the known ones that are neither stated nor
+// renamed.
+template <typename Object>
+class Merged {
+ public:
+  Merged(std::string_view kind, const std::vector<Object>& stated, const std::vector<Object>& known)
+      : kind_(kind) {
+    for (const Object& object : stated) {
+      Add(object, fmt::format("{} {}", kind, Quoted(object.name)));
+      if (object.renamed_from) renamed_.emplace(*object.renamed_from, object.name);
+    }
+    for (const Object& object : known) {
+      if (by_name_.contains(object.name) || renamed_.contains(object.name)) continue;
+      Add(object, fmt::format("{} {}, applied before", kind, Quoted(object.name)));
+    }
+  }
+
+  struct Item {
+    const Object* object;
+    std::string place;  // for messages
+  };
+  const std::vector<Item>& items() const { return items_; }
+
+  Result<const Object*> Find(const std::string& name) const {
+    if (const auto at = by_name_.find(name); at != by_name_.end()) return at->second;
+    if (const auto to = renamed_.find(name); to != renamed_.end()) {
+      return Fail(ErrorCode::kNotFound, fmt::format("{} {} is renamed to {}; use the new name here too",
+                                                    kind_, Quoted(name), Quoted(to->second)));
+    }
+    std::vector<std::string> names;
+    for (const Item& item : items_)
+      names.push_back(item.object->name);
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{} {} is not defined{}", kind_, Quoted(name), Suggest(name, names)));
+  }
+
+ private:
+  void Add(const Object& object, std::string place) {
+    by_name_.emplace(object.name, &object);
+    items_.push_back({&object, std::move(place)});
+  }
+
+  std::string_view kind_;
+  std::vector<Item> items_;
+  std::map<std::string, const Object*, std::less<>> by_name_;
+  std::map<std::string, std::string, std::less<>> renamed_;  // old name -> new
+};
+
+// The name that a column of the source has in definitions.
+const std::string& MappedName(const FileSource& source, const std::string& column) {
+  const auto at = source.field_mapping.find(column);
+  return at == source.field_mapping.end() ? column : at->second;
+}
+
+Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) {
+  Taken taken;
+  for (const std::string& name : view.entities) {
+    TM_ASSIGN(const Entity* entity, entities.Find(name));
+    for (const JoinKey& key : entity->join_keys) {
+      TM_TRY(Take(taken, key.name, fmt::format("join key {} of entity {}", Quoted(key.name), Quoted(name))));
+    }
+  }
+  if (view.source) {
+    const FileSource& source = *view.source;
+    // A join key may be the timestamp too; only features may be neither.
+    for (const auto& [what, column] :
+         {std::pair("timestamp_field", &source.timestamp_field),
+          std::pair("created_timestamp_column", &source.created_timestamp_column)}) {
+      if (column->empty()) continue;
+      const std::string& name = MappedName(source, *column);
+      taken.try_emplace(FoldName(name), fmt::format("{} {}", what, Quoted(name)));
+    }
+  }
+  for (const Field& field : view.fields) {
+    TM_TRY(Take(taken, field.name, fmt::format("feature {}", Quoted(field.name))));
+  }
+  return {};
+}
+
+// The features that a selection stands for, all of them known to the view where its fields are.
+Result<std::vector<std::string>> SelectedFeatures(const ViewSelection& selection, const FeatureView& view) {
+  if (selection.features.empty()) return NamesOf(view.fields);
+  for (const std::string& feature : selection.features) {
+    if (view.fields.empty() || FindNamed(view.fields, feature) != nullptr) continue;
+    for (const Field& field : view.fields) {
+      if (field.renamed_from != feature) continue;
+      return Fail(ErrorCode::kNotFound, fmt::format("feature {} is renamed to {}; use the new name here too",
+                                                    Quoted(feature), Quoted(field.name)));
+    }
+    return Fail(ErrorCode::kNotFound, fmt::format("feature view {} has no feature {}{}", Quoted(view.name),
+                                                  Quoted(feature), Suggest(feature, NamesOf(view.fields))));
+  }
+  return selection.features;
+}
+
+Result<void> CheckJoinKeyMap(const ViewSelection& selection, const FeatureView& view,
+                             const Merged<Entity>& entities) {
+  if (selection.join_key_map.empty()) return {};
+  std::vector<std::string> keys;
+  for (const std::string& name : view.entities) {
+    TM_ASSIGN(const Entity* entity, entities.Find(name));
+    for (const JoinKey& key : entity->join_keys)
+      keys.push_back(key.name);
+  }
+  for (const auto& [key, column] : selection.join_key_map) {
+    if (std::ranges::find(keys, key) != keys.end()) continue;
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the join key map gives column {} to {}, which is "
+                            "no join key of feature view {}{}",
+                            Quoted(column), Quoted(key), Quoted(view.name), Suggest(key, keys)));
+  }
+  return {};
+}
+
+Result<void> CheckService(const FeatureService& service, const Merged<FeatureView>& views,
+                          const Merged<Entity>& entities) {
+  Taken outputs;
+  for (const ViewSelection& selection : service.views) {
+    TM_ASSIGN(const FeatureView* view, views.Find(selection.view));
+    TM_TRY(CheckJoinKeyMap(selection, *view, entities));
+    TM_ASSIGN(const std::vector<std::string> features, SelectedFeatures(selection, *view));
+    const std::string& shown = selection.alias.empty() ? selection.view : selection.alias;
+    const std::string as = selection.alias.empty() ? "" : fmt::format(" as {}", Quoted(selection.alias));
+    for (const std::string& feature : features) {
+      const std::string output = OutputName(shown, feature, true);
+      const std::string what = fmt::format("feature {}{}", Quoted(selection.view + ':' + feature), as);
+      const auto [at, added] = outputs.try_emplace(FoldName(output), what);
+      if (added) continue;
+      return Fail(ErrorCode::kAlreadyExists, fmt::format("{} and {} would both come out as column {}; "
+                                                         "leave one out, or give one view an alias",
+                                                         at->second, what, Quoted(output)));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> CheckDefinitions(const Definitions& definitions, const Definitions& known) {
+  if (!definitions.project.empty()) {
+    TM_TRY(CheckName("project", definitions.project));
+  }
+  TM_TRY(CheckContents("entity", definitions.entities));
+  TM_TRY(CheckContents("feature view", definitions.views));
+  TM_TRY(CheckContents("feature service", definitions.services));
+  TM_TRY(CheckNames("entity", definitions.entities, known.entities));
+  TM_TRY(CheckNames("feature view", definitions.views, known.views));
+  TM_TRY(CheckNames("feature service", definitions.services, known.services));
+  TM_TRY(CheckFieldRenames(definitions.views, known.views));
+
+  const Merged<Entity> entities("entity", definitions.entities, known.entities);
+  const Merged<FeatureView> views("feature view", definitions.views, known.views);
+  const Merged<FeatureService> services("feature service", definitions.services, known.services);
+  for (const auto& [view, place] : views.items())
+    TM_TRY_IN(CheckView(*view, entities), place);
+  for (const auto& [service, place] : services.items())
+    TM_TRY_IN(CheckService(*service, views, entities), place);
+  return {};
+}
+
+}  // namespace tidemark

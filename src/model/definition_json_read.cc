@@ -1,0 +1,309 @@
+// Reads definitions from a tree of JSON or YAML.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "model/definition_json.h"
+#include "model/feature_ref.h"
+#include "model/json_tree_internal.h"
+#include "model/name.h"
+#include "model/time.h"
+
+namespace tidemark {
+namespace {
+
+// `entities[2] "driver"`: the place of an item, with its name if it has one.
+std::string Place(std::string_view list, std::size_t index, const Json& item) {
+  std::string place = fmt::format("{}[{}]", list, index);
+  if (!item.is_object()) return place;
+  const auto name = item.find("name");
+  if (name != item.end() && name->is_string()) place += ' ' + Quoted(name->get_ref<const std::string&>());
+  return place;
+}
+
+// Reads each item of the list `name` by `read`; the errors say which it was.
+template <typename T>
+Result<void> ReadList(const Members& from, std::string_view name, Result<T> (*read)(const Json&, bool),
+                      std::vector<T>& out) {
+  const Json* list = from.Find(name);
+  if (list == nullptr) return {};
+  if (!list->is_array()) return WrongKind(name, "a list", *list);
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Json& item = list->at(i);
+    Result<T> value = read(item, from.text_scalars());
+    if (!value) return std::unexpected(std::move(value).error().In(Place(name, i, item)));
+    out.push_back(std::move(value).value());
+  }
+  return {};
+}
+
+Result<void> ReadMetadata(const Members& from, Metadata& out) {
+  TM_TRY(from.Text("description", out.description));
+  TM_TRY(from.Text("owner", out.owner));
+  return from.TextMap("tags", out.tags);
+}
+
+Result<JoinKey> ReadJoinKey(const Json& value, bool text_scalars) {
+  JoinKey key;
+  if (value.is_string()) {
+    key.name = value.get_ref<const std::string&>();
+    return key;
+  }
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"name", "type"}));
+  TM_TRY(members.RequiredText("name", key.name));
+  std::optional<std::string> type;
+  TM_TRY(members.Text("type", type));
+  if (type) {
+    TM_ASSIGN(key.type, DataType::Parse(*type));
+  }
+  return key;
+}
+
+Result<Entity> ReadEntity(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"name", "join_keys", "description", "owner", "tags", "renamed_from"}));
+  Entity entity;
+  TM_TRY(members.RequiredText("name", entity.name));
+  TM_TRY(ReadList(members, "join_keys", ReadJoinKey, entity.join_keys));
+  if (members.Find("join_keys") == nullptr) entity.join_keys.push_back({entity.name, std::nullopt});
+  TM_TRY(ReadMetadata(members, entity.metadata));
+  TM_TRY(members.Text("renamed_from", entity.renamed_from));
+  return entity;
+}
+
+// The id of a field: a number, or in YAML its digits.
+Result<void> ReadId(const Members& from, std::int32_t& out) {
+  const Json* value = from.Find("id");
+  if (value == nullptr) return {};
+  std::int64_t id = -1;
+  if (value->is_number_integer()) {
+    id = value->get<std::int64_t>();
+  } else if (from.text_scalars() && value->is_string()) {
+    const auto& text = value->get_ref<const std::string&>();
+    const bool digits =
+        !text.empty() && text.size() <= 10 && text.find_first_not_of("0123456789") == text.npos;
+    if (digits) id = std::stoll(text);
+  } else {
+    return WrongKind("id", "a number", *value);
+  }
+  if (id < 0 || id > std::numeric_limits<std::int32_t>::max()) {
+    return Fail(ErrorCode::kInvalidArgument, "id must be a whole number from 0 to 2147483647");
+  }
+  out = static_cast<std::int32_t>(id);
+  return {};
+}
+
+Result<Field> ShortField(const std::string& name, const Json& type) {
+  if (!type.is_string())
+    return WrongKind(fmt::format("the type of field {}", Quoted(name)), "a string", type);
+  Field field;
+  field.name = name;
+  Result<DataType> parsed = DataType::Parse(type.get_ref<const std::string&>());
+  if (!parsed) return std::unexpected(std::move(parsed).error().In(fmt::format("field {}", Quoted(name))));
+  field.type = std::move(parsed).value();
+  return field;
+}
+
+Result<Field> ReadField(const Json& value, bool text_scalars) {
+  static const std::vector<std::string_view> known{"name", "type", "description",
+                                                   "tags", "id",   "renamed_from"};
+  if (value.is_object() && value.size() == 1) {
+    const auto& [name, type] = value.get_ref<const Json::object_t&>().front();
+    if (std::ranges::find(known, name) == known.end()) return ShortField(name, type);
+  }
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, known));
+  Field field;
+  TM_TRY(members.RequiredText("name", field.name));
+  std::string type;
+  TM_TRY(members.RequiredText("type", type));
+  TM_ASSIGN(field.type, DataType::Parse(type));
+  TM_TRY(members.Text("description", field.description));
+  TM_TRY(members.TextMap("tags", field.tags));
+  TM_TRY(ReadId(members, field.id));
+  TM_TRY(members.Text("renamed_from", field.renamed_from));
+  return field;
+}
+
+Result<void> ReadFields(const Members& from, std::vector<Field>& out) {
+  const Json* fields = from.Find("fields");
+  if (fields == nullptr || !fields->is_object()) return ReadList(from, "fields", ReadField, out);
+  for (const auto& [name, type] : fields->get_ref<const Json::object_t&>()) {
+    TM_ASSIGN(Field field, ShortField(name, type));
+    out.push_back(std::move(field));
+  }
+  return {};
+}
+
+Result<void> ReadFormat(const Members& from, std::optional<FileFormat>& out) {
+  std::optional<std::string> format;
+  TM_TRY(from.Text("format", format));
+  if (!format) return {};
+  if (*format == "parquet") {
+    out = FileFormat::kParquet;
+  } else if (*format == "csv") {
+    out = FileFormat::kCsv;
+  } else {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("there is no file format {}{}; there are parquet and csv", Quoted(*format),
+                            Suggest(*format, {"parquet", "csv"})));
+  }
+  return {};
+}
+
+Result<FileSource> ReadSource(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"type", "name", "path", "format", "timestamp_field", "created_timestamp_column",
+                         "field_mapping", "description", "owner", "tags"}));
+  std::string type = "file";
+  TM_TRY(members.Text("type", type));
+  if (type != "file") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("there is no type of source {} in this version; there is file", Quoted(type)));
+  }
+  FileSource source;
+  TM_TRY(members.Text("name", source.name));
+  TM_TRY(members.RequiredText("path", source.path));
+  TM_TRY(ReadFormat(members, source.format));
+  TM_TRY(members.Text("timestamp_field", source.timestamp_field));
+  TM_TRY(members.Text("created_timestamp_column", source.created_timestamp_column));
+  TM_TRY(members.TextMap("field_mapping", source.field_mapping));
+  TM_TRY(ReadMetadata(members, source.metadata));
+  return source;
+}
+
+Result<std::int64_t> TtlFromNumber(const Json& seconds) {
+  constexpr double kSecondUs = 1e6;
+  // The least double above every int64 is 2^63.
+  const double us = seconds.get<double>() * kSecondUs;
+  if (!(us >= 0) || us >= 0x1p63) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are no length of time; give 0 or more, "
+                                                         "at most 292,000 years",
+                                                         seconds.dump()));
+  }
+  if (!seconds.is_number_integer()) return std::llround(us);
+  std::int64_t exact_us = 0;
+  if (!__builtin_mul_overflow(seconds.get<std::int64_t>(), std::int64_t{1'000'000}, &exact_us))
+    return exact_us;
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are too long", seconds.dump()));
+}
+
+Result<void> ReadTtl(const Members& from, std::int64_t& out) {
+  const Json* ttl = from.Find("ttl");
+  if (ttl == nullptr) return {};
+  if (!ttl->is_string() && !ttl->is_number())
+    return WrongKind("ttl", "a string or a number of seconds", *ttl);
+  Result<std::int64_t> us =
+      ttl->is_string() ? ParseDurationUs(ttl->get_ref<const std::string&>()) : TtlFromNumber(*ttl);
+  if (!us) return std::unexpected(std::move(us).error().In("ttl"));
+  out = *us;
+  return {};
+}
+
+Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
+                                               {"name", "entities", "fields", "ttl", "online", "source",
+                                                "description", "owner", "tags", "renamed_from"}));
+  FeatureView view;
+  TM_TRY(members.RequiredText("name", view.name));
+  TM_TRY(members.TextList("entities", view.entities));
+  TM_TRY(ReadFields(members, view.fields));
+  TM_TRY(ReadTtl(members, view.ttl_us));
+  TM_TRY(members.Truth("online", view.online));
+  if (const Json* source = members.Find("source")) {
+    Result<FileSource> read = ReadSource(*source, text_scalars);
+    if (!read) return std::unexpected(std::move(read).error().In("source"));
+    view.source = std::move(read).value();
+  }
+  TM_TRY(ReadMetadata(members, view.metadata));
+  TM_TRY(members.Text("renamed_from", view.renamed_from));
+  return view;
+}
+
+Result<ViewSelection> ReadSelection(const Json& value, bool text_scalars) {
+  ViewSelection selection;
+  if (value.is_string()) {
+    TM_ASSIGN(FeatureRef ref, ParseFeatureRef(value.get_ref<const std::string&>()));
+    selection.view = std::move(ref.view);
+    if (!ref.feature.empty()) selection.features.push_back(std::move(ref.feature));
+    return selection;
+  }
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars, {"view", "features", "join_key_map", "alias"}));
+  TM_TRY(members.RequiredText("view", selection.view));
+  TM_TRY(members.TextList("features", selection.features));
+  TM_TRY(members.TextMap("join_key_map", selection.join_key_map));
+  TM_TRY(members.Text("alias", selection.alias));
+  return selection;
+}
+
+// `["a:x", "a:y"]` reads as one selection of two features. Strings only: an object is as the user grouped
+// it.
+Result<void> ReadSelections(const Members& from, std::vector<ViewSelection>& out) {
+  std::vector<ViewSelection> items;
+  TM_TRY(ReadList(from, "features", ReadSelection, items));
+  bool joins = false;  // whether the last of `out` is made of strings, each with
+                       // a feature
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    ViewSelection& item = items[i];
+    const bool one_feature = from.Find("features")->at(i).is_string() && !item.features.empty();
+    if (joins && one_feature && out.back().view == item.view) {
+      out.back().features.push_back(std::move(item.features.front()));
+    } else {
+      out.push_back(std::move(item));
+    }
+    joins = one_feature;
+  }
+  return {};
+}
+
+Result<FeatureService> ReadService(const Json& value, bool text_scalars) {
+  TM_ASSIGN(
+      const Members members,
+      Members::Of(value, text_scalars, {"name", "features", "description", "owner", "tags", "renamed_from"}));
+  FeatureService service;
+  TM_TRY(members.RequiredText("name", service.name));
+  TM_TRY(ReadSelections(members, service.views));
+  TM_TRY(ReadMetadata(members, service.metadata));
+  TM_TRY(members.Text("renamed_from", service.renamed_from));
+  return service;
+}
+
+}  // namespace
+
+Result<Definitions> DefinitionsFromTree(const Json& tree, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(tree, text_scalars, {"project", "entities", "feature_views", "feature_services"}));
+  Definitions definitions;
+  TM_TRY(members.Text("project", definitions.project));
+  TM_TRY(ReadList(members, "entities", ReadEntity, definitions.entities));
+  TM_TRY(ReadList(members, "feature_views", ReadView, definitions.views));
+  TM_TRY(ReadList(members, "feature_services", ReadService, definitions.services));
+  return definitions;
+}
+
+Result<Definitions> DefinitionsFromJson(std::string_view json) {
+  TM_ASSIGN(const Json tree, ParseJsonTree(json));
+  return DefinitionsFromTree(tree, false);
+}
+
+Result<Entity> EntityFromJson(std::string_view json) {
+  TM_ASSIGN(const Json tree, ParseJsonTree(json));
+  return ReadEntity(tree, false);
+}
+
+Result<FeatureView> FeatureViewFromJson(std::string_view json) {
+  TM_ASSIGN(const Json tree, ParseJsonTree(json));
+  return ReadView(tree, false);
+}
+
+Result<FeatureService> FeatureServiceFromJson(std::string_view json) {
+  TM_ASSIGN(const Json tree, ParseJsonTree(json));
+  return ReadService(tree, false);
+}
+
+}  // namespace tidemark

@@ -1,0 +1,115 @@
+// Writes definitions as canonical JSON: members in the order of definition_json.h, defaults left out.
+#include "model/definition_json.h"
+#include "model/json_tree_internal.h"
+#include "model/time.h"
+
+namespace tidemark {
+namespace {
+
+void PutText(Json& object, const char* name, const std::string& text) {
+  if (!text.empty()) object[name] = text;
+}
+
+void PutTextMap(Json& object, const char* name, const std::map<std::string, std::string>& map) {
+  for (const auto& [key, value] : map)
+    object[name][key] = value;
+}
+
+void PutMetadata(Json& object, const Metadata& metadata) {
+  PutText(object, "description", metadata.description);
+  PutText(object, "owner", metadata.owner);
+  PutTextMap(object, "tags", metadata.tags);
+}
+
+Json Tree(const JoinKey& key) {
+  Json object{{"name", key.name}};
+  if (key.type) object["type"] = key.type->ToString();
+  return object;
+}
+
+Json Tree(const Entity& entity) {
+  Json object{{"name", entity.name}};
+  Json& keys = object["join_keys"] = Json::array();
+  for (const JoinKey& key : entity.join_keys)
+    keys.push_back(Tree(key));
+  PutMetadata(object, entity.metadata);
+  return object;
+}
+
+Json Tree(const Field& field) {
+  Json object{{"name", field.name}, {"type", field.type.ToString()}};
+  PutText(object, "description", field.description);
+  PutTextMap(object, "tags", field.tags);
+  if (field.id != 0) object["id"] = field.id;
+  return object;
+}
+
+Json Tree(const FileSource& source) {
+  Json object{{"type", "file"}};
+  PutText(object, "name", source.name);
+  object["path"] = source.path;
+  if (source.format) object["format"] = *source.format == FileFormat::kParquet ? "parquet" : "csv";
+  PutText(object, "timestamp_field", source.timestamp_field);
+  PutText(object, "created_timestamp_column", source.created_timestamp_column);
+  PutTextMap(object, "field_mapping", source.field_mapping);
+  PutMetadata(object, source.metadata);
+  return object;
+}
+
+Json Tree(const FeatureView& view) {
+  Json object{{"name", view.name}};
+  if (!view.entities.empty()) object["entities"] = view.entities;
+  if (view.ttl_us != 0) object["ttl"] = FormatDurationUs(view.ttl_us);
+  if (!view.online) object["online"] = false;
+  for (const Field& field : view.fields)
+    object["fields"].push_back(Tree(field));
+  if (view.source) object["source"] = Tree(*view.source);
+  PutMetadata(object, view.metadata);
+  return object;
+}
+
+// Always as an object: neighbouring strings would be read as one selection.
+Json Tree(const ViewSelection& selection) {
+  Json object{{"view", selection.view}};
+  if (!selection.features.empty()) object["features"] = selection.features;
+  PutTextMap(object, "join_key_map", selection.join_key_map);
+  PutText(object, "alias", selection.alias);
+  return object;
+}
+
+Json Tree(const FeatureService& service) {
+  Json object{{"name", service.name}};
+  for (const ViewSelection& selection : service.views)
+    object["features"].push_back(Tree(selection));
+  PutMetadata(object, service.metadata);
+  return object;
+}
+
+Json Tree(const Definitions& definitions) {
+  Json object = Json::object();
+  PutText(object, "project", definitions.project);
+  for (const Entity& entity : definitions.entities)
+    object["entities"].push_back(Tree(entity));
+  for (const FeatureView& view : definitions.views)
+    object["feature_views"].push_back(Tree(view));
+  for (const FeatureService& service : definitions.services)
+    object["feature_services"].push_back(Tree(service));
+  return object;
+}
+
+}  // namespace
+
+std::string ToJson(const Entity& entity) {
+  return DumpJsonTree(Tree(entity), -1);
+}
+std::string ToJson(const FeatureView& view) {
+  return DumpJsonTree(Tree(view), -1);
+}
+std::string ToJson(const FeatureService& service) {
+  return DumpJsonTree(Tree(service), -1);
+}
+std::string ToJson(const Definitions& definitions) {
+  return DumpJsonTree(Tree(definitions), -1);
+}
+
+}  // namespace tidemark
