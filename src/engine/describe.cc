@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/result.h"
+#include "engine/age.h"
 #include "engine/load_log.h"
 #include "model/definition_json.h"
 #include "model/time.h"
@@ -14,6 +15,9 @@ namespace tidemark {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+/// Paths may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
+std::string ToText(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json OpenTime(std::int64_t us) {
   if (us == std::numeric_limits<std::int64_t>::min()) return nullptr;
@@ -34,9 +38,9 @@ Result<Json> OnlineState(const Registry& registry, const Clock& clock, std::uint
              {"to", FormatTimestampUs(log.last.end_us)},
              {"rows_written", log.rows_written},
              {"files", std::move(files)}};
-  if (log.newest_event_us != 0) {
-    state["newest_event_timestamp"] = FormatTimestampUs(log.newest_event_us);
-    state["age"] = FormatDurationUs(std::max<std::int64_t>(0, clock.now_us() - log.newest_event_us));
+  if (log.newest_event_us) {
+    state["newest_event_timestamp"] = FormatTimestampUs(*log.newest_event_us);
+    state["age"] = FormatDurationUs(std::max<std::int64_t>(0, AgeUs(*log.newest_event_us, clock.now_us())));
   }
   return state;
 }
@@ -58,7 +62,7 @@ std::string ListObjects(const Catalog& catalog, ObjectKind kind) {
   for (const RegistryObject& object : catalog.state().objects) {
     if (object.kind == kind) list.push_back(Json::parse(object.document));
   }
-  return list.dump();
+  return ToText(list);
 }
 
 Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
@@ -84,7 +88,7 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
     json["spec"] = Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
     TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, online_store));
   }
-  return json.dump();
+  return ToText(json);
 }
 
 }  // namespace tidemark

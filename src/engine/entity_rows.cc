@@ -1,8 +1,12 @@
 // Reads and checks entity rows.
 #include "engine/entity_rows.h"
 
+#include <arrow/compute/cast.h>
 #include <arrow/util/byte_size.h>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
 
 #include "base/result.h"
 #include "model/name.h"
@@ -17,8 +21,35 @@ constexpr std::string_view kDefaultEventColumn = "event_timestamp";
 Result<std::shared_ptr<arrow::ChunkedArray>> FindColumn(const arrow::Table& block, const std::string& column) {
   if (auto found = block.GetColumnByName(column)) return found;
   const auto names = block.schema()->field_names();
+  if (std::ranges::count(names, column) > 1) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the entity rows have several columns '{}': rename or drop all but one", column));
+  }
   return Fail(ErrorCode::kNotFound, fmt::format("the entity rows have no column '{}'{}; their columns are: {}", column,
                                                 Suggest(column, names), fmt::join(names, ", ")));
+}
+
+std::int64_t BytesOfValues(const arrow::Array& piece) {
+  if (piece.type_id() == arrow::Type::BINARY) {
+    return static_cast<const arrow::BinaryArray&>(piece).total_values_length();
+  }
+  return static_cast<const arrow::LargeBinaryArray&>(piece).total_values_length();
+}
+
+/// Gives all pieces of text one form, the wide one if together they are more than 32-bit offsets reach.
+Result<void> MakeRoom(arrow::ArrayVector& pieces) {
+  if (!arrow::is_base_binary_like(pieces.front()->type_id())) return {};
+  std::int64_t bytes = 0;
+  bool is_wide = false;
+  for (const auto& piece : pieces) {
+    bytes += BytesOfValues(*piece);
+    is_wide = is_wide || piece->type_id() == arrow::Type::LARGE_BINARY;
+  }
+  if (!is_wide && bytes <= std::numeric_limits<std::int32_t>::max()) return {};
+  for (auto& piece : pieces) {
+    TM_ASSIGN(piece, FromArrowResult(arrow::compute::Cast(*piece, arrow::large_binary())));
+  }
+  return {};
 }
 
 template <typename Convert>
@@ -36,6 +67,7 @@ auto ConvertChunks(const arrow::ChunkedArray& column, std::int64_t first_row, co
     pieces.push_back(std::move(piece));
   }
   if (pieces.size() == 1) return pieces.front();
+  TM_TRY(MakeRoom(pieces));
   return FromArrowResult(arrow::Concatenate(pieces));
 }
 
@@ -44,7 +76,7 @@ auto ConvertChunks(const arrow::ChunkedArray& column, std::int64_t first_row, co
 Result<std::string> FindEventColumn(const arrow::Schema& schema, const std::string& wanted) {
   const auto names = schema.field_names();
   const std::string name = wanted.empty() ? std::string(kDefaultEventColumn) : wanted;
-  if (schema.GetFieldIndex(name) >= 0) return name;
+  if (std::ranges::count(names, name) > 0) return name;
   if (!wanted.empty()) {
     return Fail(ErrorCode::kNotFound, fmt::format("the entity rows have no column '{}'{}; their columns are: {}",
                                                   wanted, Suggest(wanted, names), fmt::join(names, ", ")));
@@ -73,7 +105,9 @@ Result<bool> EntityRowBlocks::Fill() {
 Result<std::int64_t> EntityRowBlocks::BytesPerRow() {
   TM_ASSIGN(const bool more, Fill());
   if (!more) return 0;
-  TM_ASSIGN(const std::int64_t bytes, FromArrowResult(arrow::util::ReferencedBufferSize(*rest_)));
+  // Some types cannot be measured by what they refer to; then the whole buffers count.
+  const auto referenced = arrow::util::ReferencedBufferSize(*rest_);
+  const std::int64_t bytes = referenced.ok() ? *referenced : arrow::util::TotalBufferSize(*rest_);
   return bytes / rest_->num_rows() + 1;
 }
 

@@ -4,16 +4,20 @@
 #include <arrow/c/bridge.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "base/parallel.h"
 #include "base/result.h"
+#include "engine/age.h"
 #include "engine/json_value.h"
 #include "engine/online_reader.h"
 #include "engine/row_values.h"
 #include "engine/selection.h"
 #include "model/feature_ref.h"
+#include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
 
@@ -27,7 +31,7 @@ constexpr RowLocation kRowMask = (RowLocation{1} << 40) - 1;
 Result<arrow::ArrayVector> KeysFromJson(const Json& key, const CatalogView& view) {
   arrow::ArrayVector keys;
   for (const JoinKey& join_key : view.join_keys) {
-    if (!key.is_object() || !key.contains(join_key.name)) {
+    if (!key.contains(join_key.name)) {
       return Fail(ErrorCode::kInvalidArgument, fmt::format("the key of view '{}' needs '{}': {} lacks it",
                                                            view.definition.name, join_key.name, key.dump()));
     }
@@ -37,11 +41,25 @@ Result<arrow::ArrayVector> KeysFromJson(const Json& key, const CatalogView& view
   return keys;
 }
 
-Result<Json> ParseKey(std::string_view text) {
+Result<Json> ParseKey(std::string_view text, const CatalogView& view) {
   Json key = Json::parse(text, nullptr, false);
   if (!key.is_object()) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}: {}", text));
+                fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}, and not {}",
+                            Quoted(text)));
+  }
+  std::vector<std::string> names;
+  for (const JoinKey& join_key : view.join_keys) names.push_back(join_key.name);
+  for (const auto& [name, value] : key.items()) {
+    if (std::ranges::find(names, name) == names.end()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("view '{}' has no join key {}{}; its join keys are: {}", view.definition.name,
+                              Quoted(name), Suggest(name, names), fmt::join(names, ", ")));
+    }
+    // Nor is anything printed that may be nested without end.
+    if (value.is_structured()) {
+      return Fail(ErrorCode::kTypeMismatch, fmt::format("join key '{}' must be a single value", name));
+    }
   }
   return key;
 }
@@ -97,14 +115,36 @@ class Search {
 
   void Count(const arrow::ArrayVector& keys, const FeatureRows& rows, std::atomic<std::int64_t>& all,
              std::atomic<std::int64_t>& up_to) const {
-    for (std::int64_t row = 0; row < rows.event->length(); ++row) {
-      bool same = true;
-      for (std::size_t k = 0; k < keys.size() && same; ++k) {
-        same = keys[k]->RangeEquals(*rows.keys[k], 0, 1, row);
-      }
-      if (!same) continue;
+    std::vector<char> same(static_cast<std::size_t>(rows.event->length()), 1);
+    for (std::size_t k = 0; k < keys.size(); ++k) Compare(*keys[k], *rows.keys[k], same);
+    for (std::size_t row = 0; row < same.size(); ++row) {
+      if (same[row] == 0) continue;
       all.fetch_add(1);
-      if (rows.event->Value(row) <= t_us_) up_to.fetch_add(1);
+      if (rows.event->Value(static_cast<std::int64_t>(row)) <= t_us_) up_to.fetch_add(1);
+    }
+  }
+
+  /// Takes out of `same` the rows whose key column is not the one value of `key`.
+  static void Compare(const arrow::Array& key, const arrow::Array& column, std::vector<char>& same) {
+    const auto compare = [&](const auto& values, const auto& wanted) {
+      for (std::size_t row = 0; row < same.size(); ++row) {
+        if (values.GetView(static_cast<std::int64_t>(row)) != wanted) same[row] = 0;
+      }
+    };
+    switch (column.type_id()) {
+      case arrow::Type::INT64:
+        return compare(static_cast<const arrow::Int64Array&>(column),
+                       static_cast<const arrow::Int64Array&>(key).GetView(0));
+      case arrow::Type::BOOL:
+        return compare(static_cast<const arrow::BooleanArray&>(column),
+                       static_cast<const arrow::BooleanArray&>(key).GetView(0));
+      case arrow::Type::LARGE_BINARY:
+        return compare(static_cast<const arrow::LargeBinaryArray&>(column),
+                       static_cast<const arrow::BinaryArray&>(key).GetView(0));
+      default:
+        TM_CHECK(column.type_id() == arrow::Type::BINARY, "a key column is not canonical");
+        return compare(static_cast<const arrow::BinaryArray&>(column),
+                       static_cast<const arrow::BinaryArray&>(key).GetView(0));
     }
   }
 
@@ -122,7 +162,7 @@ class Search {
       TM_ASSIGN(const std::int64_t created_us, CreatedOf(location));
       found_.row["created_timestamp"] = FormatTimestampUs(created_us);
     }
-    found_.row["age"] = FormatDurationUs(t_us_ - found_.winner.event_us);
+    found_.row["age"] = FormatDurationUs(AgeUs(found_.winner.event_us, t_us_));
     return {};
   }
 
@@ -148,16 +188,17 @@ class Search {
 };
 
 std::string Decision(const Found& found, Status status, std::int64_t t_us, std::int64_t ttl_us) {
+  const std::string age = FormatDurationUs(AgeUs(found.winner.event_us, t_us));
   const std::string ttl = ttl_us == 0 ? "no ttl" : "ttl " + FormatDurationUs(ttl_us);
   switch (status) {
     case Status::kPresent:
     case Status::kNullValue:
       return fmt::format("the latest row up to then is {} old ({}): it counts{}",
-                         FormatDurationUs(t_us - found.winner.event_us), ttl,
+                         age, ttl,
                          status == Status::kNullValue ? ", and its value is null" : "");
     case Status::kOutsideMaxAge:
       return fmt::format("the latest row up to then is {} old, older than {}: it does not count, and older rows never do",
-                         FormatDurationUs(t_us - found.winner.event_us), ttl);
+                         age, ttl);
     case Status::kNotFound:
       break;
   }
@@ -211,7 +252,7 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   TM_ASSIGN(const Selection selection, Resolve(*parts.catalog, wanted, false));
   const CatalogView& view = *selection.views.front().view;
   const Field& field = selection.views.front().features.front().field;
-  TM_ASSIGN(const Json key_json, ParseKey(key));
+  TM_ASSIGN(const Json key_json, ParseKey(key, view));
   TM_ASSIGN(const arrow::ArrayVector keys, KeysFromJson(key_json, view));
   const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
 
@@ -233,7 +274,8 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   if (view.definition.online) {
     TM_ASSIGN(json["online"], OnlineAnswer(parts, ref, keys));
   }
-  return json.dump();
+  // Paths and text may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace tidemark

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "base/result.h"
@@ -28,26 +29,50 @@ class Handoff {
   }
 
   /// Runs `make` (which calls Put) on a thread of its own and `use` on this one, for each thing in order, until
-  /// `make` has returned and everything is used. Returns the error of `use`, or else that of `make`.
+  /// `make` has returned and everything is used. Returns the error of `use`, or else that of `make`. Called once.
+  /// An exception of `use` passes through when `make` has ended; memory that `make` cannot get is kOutOfSpace.
   Result<void> Run(const std::function<Result<void>()>& make, const std::function<Result<void>(T)>& use) {
     Result<void> made;
     Result<void> used;
     {
       const std::jthread maker([&] {
-        made = make();
+        made = Make(make);
         const std::lock_guard lock(mutex_);
         finished_ = true;
         changed_.notify_all();
       });
+      const Unwanted unwanted(*this);  // before the maker is joined, however this block is left
       used = UseAll(use);
-      const std::lock_guard lock(mutex_);
-      wanted_ = false;
-      changed_.notify_all();
     }
     return used ? made : used;
   }
 
  private:
+  /// Tells the maker at its end that nothing more is wanted.
+  class Unwanted {
+   public:
+    explicit Unwanted(Handoff& handoff) : handoff_(handoff) {}
+    Unwanted(const Unwanted&) = delete;
+    Unwanted& operator=(const Unwanted&) = delete;
+    ~Unwanted() {
+      const std::lock_guard lock(handoff_.mutex_);
+      handoff_.wanted_ = false;
+      handoff_.changed_.notify_all();
+    }
+
+   private:
+    Handoff& handoff_;
+  };
+
+  /// An exception would end the process on the maker's thread.
+  static Result<void> Make(const std::function<Result<void>()>& make) {
+    try {
+      return make();
+    } catch (const std::bad_alloc&) {
+      return Fail(ErrorCode::kOutOfSpace, "no memory is left");
+    }
+  }
+
   Result<void> UseAll(const std::function<Result<void>(T)>& use) {
     while (true) {
       std::unique_lock lock(mutex_);

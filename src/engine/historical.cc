@@ -20,10 +20,12 @@
 namespace tidemark {
 namespace {
 
-constexpr std::int64_t kChunkRows = std::int64_t{1} << 17;
+constexpr std::int64_t kChunkRowsMax = std::int64_t{1} << 17;
 constexpr std::int64_t kBlockRowsMax = (std::int64_t{1} << 31) - 2;  // the kernel's limit
 constexpr std::int64_t kBlockRowsMin = 10'000;
-constexpr std::int64_t kVariableWidthBytes = 48;  // guessed size of a text or nested value, for sizing blocks
+constexpr std::int64_t kChunkRowsMin = 1'024;
+constexpr std::int64_t kChunkBytes = std::int64_t{64} << 20;
+constexpr std::int64_t kColumnBytesMax = std::int64_t{3} << 29;  // text has 32-bit offsets; some room is left
 
 /// What the entity rows of one block get from one view.
 struct ViewAnswer {
@@ -38,24 +40,6 @@ struct OpenView {
   std::vector<Fragment> fragments;
   std::vector<Field> features;
 };
-
-std::int64_t WidthOf(const Field& field) {
-  switch (field.type.kind) {
-    case TypeKind::kBool:
-    case TypeKind::kInt32:
-    case TypeKind::kFloat32:
-    case TypeKind::kDate:
-      return 4;
-    case TypeKind::kInt64:
-    case TypeKind::kFloat64:
-    case TypeKind::kTimestamp:
-      return 8;
-    case TypeKind::kDecimal:
-      return 16;
-    default:
-      return kVariableWidthBytes;
-  }
-}
 
 /// Runs one view over one block.
 class ViewJoin {
@@ -148,6 +132,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       view.selected = &selected;
       for (const SelectedFeature& feature : selected.features) view.features.push_back(feature.field);
       TM_ASSIGN(view.source, ViewSource::Open(*selected.view, open));
+      TM_TRY(view.source->CheckFeatures(view.features));
       TM_ASSIGN(view.fragments, view.source->Fragments());
       if (request_.known_by.kind != KnownBy::Kind::kAll && !view.source->has_created()) {
         return Fail(ErrorCode::kInvalidArgument,
@@ -164,28 +149,35 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    while (block_ != nullptr && chunk_begin_ >= block_->num_rows()) {
-      if (auto next = NextBlock(); !next) return ToStatus(next.error());
-    }
     *batch = nullptr;
-    if (block_ == nullptr) return arrow::Status::OK();
-    auto chunk = MakeChunk();
-    if (!chunk) return ToStatus(chunk.error());
-    *batch = std::move(chunk).value();
-    return arrow::Status::OK();
+    if (failed_) return ToStatus(*failed_);
+    auto chunk = NextChunk();
+    if (chunk) {
+      *batch = std::move(chunk).value();
+      return arrow::Status::OK();
+    }
+    failed_ = std::move(chunk).error();  // what there is of a block is not to be read on
+    return ToStatus(*failed_);
   }
 
  private:
+  /// A null pointer at the end.
+  Result<std::shared_ptr<arrow::RecordBatch>> NextChunk() {
+    while (block_ != nullptr && chunk_begin_ >= block_->num_rows()) TM_TRY(NextBlock());
+    if (block_ == nullptr) return nullptr;
+    return MakeChunk();
+  }
+
   Result<void> MakeSchema() {
     arrow::FieldVector fields = blocks_.schema()->fields();
-    std::map<std::string, bool> taken;
-    for (const auto& field : fields) taken[field->name()] = true;
+    std::map<std::string, std::string_view> taken;
+    for (const auto& field : fields) taken[field->name()] = "a column of the entity rows";
     const auto add = [&](const std::string& name, std::shared_ptr<arrow::DataType> type) -> Result<void> {
-      if (!taken.emplace(name, true).second) {
+      if (const auto [before, is_new] = taken.emplace(name, "a column asked for"); !is_new) {
         return Fail(ErrorCode::kInvalidArgument,
-                    fmt::format("the entity rows have a column '{}' already, which is the name of a column asked for: "
-                                "drop or rename it, or ask for full_feature_names",
-                                name));
+                    fmt::format("'{}' is the name of {} and of a column asked for: drop or rename one, or ask for "
+                                "full_feature_names",
+                                name, before->second));
       }
       fields.push_back(arrow::field(name, std::move(type)));
       return {};
@@ -201,15 +193,19 @@ class HistoricalReader final : public arrow::RecordBatchReader {
 
   /// How many entity rows fit into the memory that the request may use, all views' values included.
   Result<void> SizeBlocks() {
-    if (request_.memory_bytes_max <= 0) return {};
     TM_ASSIGN(std::int64_t row_bytes, blocks_.BytesPerRow());
+    std::int64_t block_rows_max = kBlockRowsMax;
+    for (const OpenView& view : views_) {
+      TM_ASSIGN(const RowBytes bytes, MeasureRowBytes(*view.source, view.fragments, view.features));
+      row_bytes += bytes.total() + 5;
+      if (bytes.variable > 0) block_rows_max = std::min(block_rows_max, kColumnBytesMax / bytes.variable);
+    }
+    chunk_rows_ = std::clamp(kChunkBytes / (row_bytes + 1), kChunkRowsMin, kChunkRowsMax);
+    block_rows_ = std::max(block_rows_max, kBlockRowsMin);
+    if (request_.memory_bytes_max <= 0) return {};
     // Keys and times, the groups, the kernel's state of each thread, the winners and their places.
     row_bytes += 16 + 48 + 24 * static_cast<std::int64_t>(request_.threads) + 24 + 8;
-    for (const OpenView& view : views_) {
-      row_bytes += 5;
-      for (const Field& field : view.features) row_bytes += WidthOf(field) + 1;
-    }
-    block_rows_ = std::clamp(request_.memory_bytes_max / 2 / row_bytes, kBlockRowsMin, kBlockRowsMax);
+    block_rows_ = std::clamp(request_.memory_bytes_max / 2 / row_bytes, kBlockRowsMin, block_rows_);
     return {};
   }
 
@@ -247,9 +243,10 @@ class HistoricalReader final : public arrow::RecordBatchReader {
 
   /// Views that are looked up by the same columns share their groups.
   Result<const EntityGroups*> GroupsOf(const OpenView& view) {
-    std::string id;
+    std::vector<std::string> id;
     for (std::size_t i = 0; i < view.selected->key_columns.size(); ++i) {
-      id += fmt::format("{}\n{}\n", view.selected->key_columns[i], view.selected->view->join_keys[i].type->ToString());
+      id.push_back(view.selected->key_columns[i]);
+      id.push_back(view.selected->view->join_keys[i].type->ToString());
     }
     if (const auto found = groups_.find(id); found != groups_.end()) return &found->second;
     arrow::ArrayVector keys;
@@ -263,7 +260,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   }
 
   Result<std::shared_ptr<arrow::RecordBatch>> MakeChunk() {
-    const std::int64_t rows = std::min(kChunkRows, block_->num_rows() - chunk_begin_);
+    const std::int64_t rows = std::min(chunk_rows_, block_->num_rows() - chunk_begin_);
     TM_ASSIGN(const auto passed, FromArrowResult(block_->Slice(chunk_begin_, rows)->CombineChunksToBatch()));
     const std::size_t each = request_.include_status ? 2 : 1;
     const auto& columns = request_.selection.columns;
@@ -294,13 +291,15 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<OpenView> views_;
   std::int64_t block_rows_ = kBlockRowsMax;
+  std::int64_t chunk_rows_ = kChunkRowsMax;
 
   std::shared_ptr<arrow::Table> block_;  // null before the first and after the last
   std::int64_t block_first_row_ = 0;     // its place in all entity rows
   std::int64_t chunk_begin_ = 0;
   std::shared_ptr<arrow::Int64Array> times_;
-  std::map<std::string, EntityGroups> groups_;
+  std::map<std::vector<std::string>, EntityGroups> groups_;  // by key columns and their types
   std::vector<ViewAnswer> answers_;  // one for each view
+  std::optional<Error> failed_;
 };
 
 }  // namespace

@@ -45,6 +45,14 @@ Json FloatToJson(double value) {
   return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
 }
 
+/// Days that no timestamp reaches stay a number.
+Json DateToJson(std::int64_t days) {
+  std::int64_t us = 0;
+  if (__builtin_mul_overflow(days, kDayUs, &us)) return days;
+  const std::string text = FormatTimestampUs(us);
+  return text.substr(0, text.find('T'));
+}
+
 Json ListToJson(const arrow::Array& items, std::int64_t begin, std::int64_t end) {
   Json list = Json::array();
   for (std::int64_t i = begin; i < end; ++i) list.push_back(ToJsonValue(items, i));
@@ -63,7 +71,7 @@ Json MapToJson(const arrow::MapArray& values, std::int64_t row) {
   Json object = Json::object();
   for (std::int64_t i = values.value_offset(row); i < values.value_offset(row + 1); ++i) {
     const Json name = ToJsonValue(*values.keys(), i);
-    object[name.is_string() ? name.get<std::string>() : name.dump()] = ToJsonValue(*values.items(), i);
+    object[name.is_string() ? name.get<std::string>() : name.dump(-1, ' ', false, Json::error_handler_t::replace)] = ToJsonValue(*values.items(), i);
   }
   return object;
 }
@@ -106,7 +114,7 @@ Json ToJsonValue(const arrow::Array& values, std::int64_t row) {
     case arrow::Type::TIMESTAMP:
       return FormatTimestampUs(static_cast<const arrow::TimestampArray&>(values).Value(row));
     case arrow::Type::DATE32:
-      return FormatTimestampUs(static_cast<const arrow::Date32Array&>(values).Value(row) * kDayUs).substr(0, 10);
+      return DateToJson(static_cast<const arrow::Date32Array&>(values).Value(row));
     case arrow::Type::DECIMAL128:
       return static_cast<const arrow::Decimal128Array&>(values).FormatValue(row);
     case arrow::Type::LIST: {

@@ -18,9 +18,38 @@ TimeRange RangeFromJson(const Json& json) {
   return {json.at(0).get<std::int64_t>(), json.at(1).get<std::int64_t>()};
 }
 
+/// A path may be any bytes, and JSON is UTF-8: each byte becomes the character of that number, so that nothing is
+/// lost and ASCII stays readable.
+std::string TextOfPath(std::string_view path) {
+  std::string text;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | (byte >> 6));
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
+}
+
+std::string PathOfText(std::string_view text) {
+  std::string path;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x80 || i + 1 == text.size()) {
+      path += text[i];
+    } else {
+      path += static_cast<char>(((byte & 0x03) << 6) | (static_cast<unsigned char>(text[++i]) & 0x3F));
+    }
+  }
+  return path;
+}
+
 LoadedFile FileFromJson(const Json& json) {
   LoadedFile file;
-  file.file = {json.at("path").get<std::string>(), json.at("id").get<std::string>(),
+  file.file = {PathOfText(json.at("path").get_ref<const std::string&>()), json.at("id").get<std::string>(),
                json.at("size").get<std::int64_t>(), json.at("mtime_ns").get<std::int64_t>()};
   for (const Json& range : json.at("ranges")) file.ranges.push_back(RangeFromJson(range));
   return file;
@@ -70,7 +99,7 @@ std::string ToJson(const LoadLog& log) {
   for (const LoadedFile& file : log.files) {
     Json ranges = Json::array();
     for (const TimeRange& range : file.ranges) ranges.push_back(RangeToJson(range));
-    files.push_back({{"path", file.file.path},
+    files.push_back({{"path", TextOfPath(file.file.path)},
                      {"id", file.file.id},
                      {"size", file.file.size},
                      {"mtime_ns", file.file.mtime_ns},
@@ -78,7 +107,8 @@ std::string ToJson(const LoadLog& log) {
   }
   return Json{{"definition", log.definition},     {"online_store", log.online_store},
               {"loaded_at_us", log.loaded_at_us}, {"rows_written", log.rows_written},
-              {"last", RangeToJson(log.last)},    {"newest_event_us", log.newest_event_us},
+              {"last", RangeToJson(log.last)},
+              {"newest_event_us", log.newest_event_us ? Json(*log.newest_event_us) : Json()},
               {"files", std::move(files)}}
       .dump();
 }
@@ -92,7 +122,9 @@ Result<LoadLog> LoadLogFromJson(std::string_view text) {
     log.loaded_at_us = json.at("loaded_at_us").get<std::int64_t>();
     log.rows_written = json.at("rows_written").get<std::int64_t>();
     log.last = RangeFromJson(json.at("last"));
-    log.newest_event_us = json.at("newest_event_us").get<std::int64_t>();
+    if (const Json& newest = json.at("newest_event_us"); !newest.is_null()) {
+      log.newest_event_us = newest.get<std::int64_t>();
+    }
     for (const Json& file : json.at("files")) log.files.push_back(FileFromJson(file));
     return log;
   } catch (const Json::exception& error) {

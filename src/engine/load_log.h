@@ -41,7 +41,7 @@ struct LoadLog {
   std::int64_t loaded_at_us = 0;  // when the last load ended
   std::int64_t rows_written = 0;  // by the last load
   TimeRange last;                 // that the last load was asked for
-  std::int64_t newest_event_us = 0;  // greatest event time ever loaded: how fresh the view is; 0 if no row was
+  std::optional<std::int64_t> newest_event_us;  // greatest event time ever loaded: how fresh the view is
   std::vector<LoadedFile> files;
   bool operator==(const LoadLog&) const = default;
 

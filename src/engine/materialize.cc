@@ -18,6 +18,7 @@
 #include "engine/row_values.h"
 #include "model/definition_json.h"
 #include "model/time.h"
+#include "pit/arrow_status.h"
 #include "pit/latest_per_key.h"
 
 namespace tidemark {
@@ -26,7 +27,9 @@ namespace {
 constexpr std::size_t kMergeRows = 50'000;
 constexpr std::size_t kMergeBytes = std::size_t{32} << 20;
 constexpr std::size_t kBatchesAhead = 2;
-constexpr std::size_t kSliceRowsMax = 4'000'000;  // winners whose values are held at a time
+constexpr std::int64_t kSliceRowsMax = 4'000'000;  // winners whose values are held at a time
+constexpr std::int64_t kSliceRowsMin = 1'000;
+constexpr std::int64_t kSliceBytesMax = std::int64_t{1} << 30;
 constexpr std::uint32_t kPartsMax = 1024;
 
 using Seconds = std::chrono::duration<double>;
@@ -42,16 +45,44 @@ std::string DefinitionOf(const CatalogView& view) {
   return fmt::format("{} {}", keys, ToJson(bare));
 }
 
+/// `range` widened to cover `other` as well.
+std::optional<TimeRange> Spanned(std::optional<TimeRange> range, const std::optional<TimeRange>& other) {
+  if (!range || !other) return range ? range : other;
+  return TimeRange{std::min(range->start_us, other->start_us), std::max(range->end_us, other->end_us)};
+}
+
+/// The batch with event times outside `range` put at `beyond_us`, where they are passed over; the rows stay where
+/// they are, because a row's location is its place in the batch.
+Result<FeatureRows> Masked(const FeatureRows& rows, TimeRange range, std::int64_t beyond_us) {
+  const std::int64_t length = rows.event->length();
+  TM_ASSIGN(std::shared_ptr<arrow::Buffer> times,
+            FromArrowResult(arrow::AllocateBuffer(length * static_cast<std::int64_t>(sizeof(std::int64_t)))));
+  auto* to = reinterpret_cast<std::int64_t*>(times->mutable_data());
+  const std::int64_t* from = rows.event->raw_values();
+  for (std::int64_t row = 0; row < length; ++row) {
+    to[row] = from[row] >= range.start_us && from[row] <= range.end_us ? from[row] : beyond_us;
+  }
+  FeatureRows masked = rows;
+  masked.event = std::make_shared<arrow::Int64Array>(length, std::move(times));
+  return masked;
+}
+
 class Loading {
  public:
   Loading(const CatalogView& view, const MaterializeRequest& request, OnlineStore& online, Registry& registry,
-          const Clock& clock)
-      : view_(view), request_(request), online_(online), registry_(registry), now_us_(clock.now_us()) {}
+          const Clock& clock, WriteTimes& write_times)
+      : view_(view),
+        request_(request),
+        online_(online),
+        registry_(registry),
+        now_us_(clock.now_us()),
+        write_time_us_(write_times.Take(now_us_, 1)) {}
 
   Result<MaterializedView> Run(const SourceOpener& open) {
     const auto begin = SteadyClock::now();
-    TM_TRY(CheckRange());
     TM_ASSIGN(source_, ViewSource::Open(view_, open));
+    TM_TRY(CheckRange());
+    if (range_.start_us > range_.end_us) return std::move(report_);  // all of it is ahead of the clock
     TM_TRY(ReadLog());
     PlanFiles();
     TM_TRY(PlanFragments());
@@ -85,7 +116,11 @@ class Loading {
     TM_ASSIGN(const auto note, registry_.GetNote(view_.id, kLoadLogNote));
     const std::string definition = DefinitionOf(view_);
     if (note) {
-      TM_ASSIGN(log_, LoadLogFromJson(*note));
+      if (auto log = LoadLogFromJson(*note)) {
+        log_ = *std::move(log);
+      } else {
+        report_.warnings.push_back(log.error().ToString() + ": all is loaded again");
+      }
     }
     if (log_.definition == definition && log_.online_store == online_.identity()) return {};
     log_ = {};
@@ -94,15 +129,15 @@ class Loading {
     return {};
   }
 
-  /// Which times of which file are to be read. From the first new or changed file on, everything is.
+  /// Which times of which file are to be read: those that were not, and those that are read of any file before
+  /// it by path. Rows read now win ties against rows read earlier, and by the rule the last file does.
   void PlanFiles() {
     const auto& files = source_->source().files();
-    bool all_again = false;
+    std::optional<TimeRange> wanted;
     for (const SourceFile& file : files) {
       const LoadedFile* loaded = log_.Unchanged(file);
-      all_again = all_again || loaded == nullptr;
-      wanted_.push_back(all_again ? std::optional(range_) : Uncovered(range_, loaded->ranges));
-      ++(wanted_.back() ? report_.files_read : report_.files_skipped);
+      wanted = Spanned(loaded == nullptr ? std::optional(range_) : Uncovered(range_, loaded->ranges), wanted);
+      wanted_.push_back(wanted);
     }
     for (const LoadedFile& loaded : log_.files) {
       const bool there = std::ranges::find(files, loaded.file.path, &SourceFile::path) != files.end();
@@ -115,54 +150,71 @@ class Loading {
 
   Result<void> PlanFragments() {
     TM_ASSIGN(fragments_, source_->Fragments());
+    std::vector<bool> is_read(wanted_.size(), false);
     for (const Fragment& fragment : fragments_) {
       const auto& wanted = wanted_[fragment.file];
       if (!wanted) continue;
       const auto times = source_->EventTimes(fragment);
       if (times && (times->low_us > wanted->end_us || times->high_us < wanted->start_us)) continue;
       scanned_.push_back(&fragment);
-      scan_range_.start_us = std::min(scan_range_.start_us, wanted->start_us);
-      scan_range_.end_us = std::max(scan_range_.end_us, wanted->end_us);
+      scan_range_ = *Spanned(scan_range_, wanted);
+      is_read[fragment.file] = true;
     }
+    report_.files_read = std::ranges::count(is_read, true);
+    report_.files_skipped = std::ssize(is_read) - report_.files_read;
     return {};
   }
 
   bool OverBudget(const LatestPerKey& latest) const {
-    return request_.memory_bytes_max > 0 && latest.memory_bytes() > request_.memory_bytes_max / 3;
+    // Putting them in order takes about as much again, and the sorted rows twice that.
+    return request_.memory_bytes_max > 0 && latest.memory_bytes() > request_.memory_bytes_max / 5;
   }
 
   /// All keys in one part, or in as many as memory needs: a part that outgrows it starts anew as smaller ones.
   Result<void> LoadParts() {
     std::uint32_t parts = 1;
     for (std::uint32_t part = 0; part < parts && !scanned_.empty();) {
-      LatestPerKey latest({.start_us = scan_range_.start_us,
-                           .end_us = scan_range_.end_us,
-                           .part = part,
-                           .parts = parts,
-                           .threads = request_.threads});
-      TM_ASSIGN(const bool fits, Reduce(latest, part == 0 && parts < kPartsMax));
-      if (!fits) {
+      TM_ASSIGN(const auto latest, ReducePart(part, parts));
+      if (!latest) {
         parts *= 4;
-        rows_read_ = 0;
         continue;
       }
-      TM_TRY(LoadRows(latest.Finish()));
+      TM_TRY(LoadRows(*latest));
       ++part;
     }
     return {};
   }
 
+  /// The winners of one part of the keys, in key order; nothing if they need more memory than they may have.
+  Result<std::optional<std::vector<LatestRow>>> ReducePart(std::uint32_t part, std::uint32_t parts) {
+    if (part == 0) rows_read_ = 0;  // each part reads all rows; they count once
+    LatestPerKey latest({.start_us = scan_range_->start_us,
+                         .end_us = scan_range_->end_us,
+                         .part = part,
+                         .parts = parts,
+                         .threads = request_.threads});
+    TM_ASSIGN(const bool fits, Reduce(latest, part == 0, part == 0 && parts < kPartsMax));
+    if (!fits) return std::nullopt;
+    return latest.Finish();
+  }
+
   /// False if it stopped because memory ran over (`may_stop`).
-  Result<bool> Reduce(LatestPerKey& latest, bool may_stop) {
+  Result<bool> Reduce(LatestPerKey& latest, bool counts_rows, bool may_stop) {
     std::atomic<bool> over{false};
     std::atomic<std::int64_t> done{0};
     const auto scan = [&](std::size_t i, std::size_t thread) -> Result<void> {
       if (over.load()) return {};
+      const TimeRange range = *wanted_[scanned_[i]->file];
       TM_TRY(source_->ScanKeys(*scanned_[i], [&](const FeatureRows& rows) -> Result<void> {
         if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
         if (over.load()) return {};
-        rows_read_.fetch_add(rows.event->length(), std::memory_order_relaxed);
-        TM_TRY(latest.Add(rows, thread));
+        if (counts_rows) rows_read_.fetch_add(rows.event->length(), std::memory_order_relaxed);
+        if (range == *scan_range_) {
+          TM_TRY(latest.Add(rows, thread));
+        } else {  // the end is not after now, so that there is a time beyond it
+          TM_ASSIGN(const FeatureRows masked, Masked(rows, range, scan_range_->end_us + 1));
+          TM_TRY(latest.Add(masked, thread));
+        }
         if (may_stop && OverBudget(latest)) over.store(true);
         return {};
       }));
@@ -173,22 +225,25 @@ class Loading {
     return !over.load();
   }
 
-  std::size_t SliceRows() const {
-    if (request_.memory_bytes_max <= 0) return kSliceRowsMax;
-    const std::size_t row_bytes = 64 + 24 * (view_.join_keys.size() + view_.definition.fields.size());
-    const std::size_t fitting = static_cast<std::size_t>(request_.memory_bytes_max) / 3 / row_bytes;
-    return std::clamp<std::size_t>(fitting, 10'000, kSliceRowsMax);
+  /// How many winners' values are held at a time.
+  Result<std::size_t> SliceRows() const {
+    TM_ASSIGN(const RowBytes measured, MeasureRowBytes(*source_, fragments_, view_.definition.fields));
+    const std::int64_t row_bytes = 2 * measured.total() + 64 + 24 * std::ssize(view_.join_keys);  // in pieces and joined
+    std::int64_t bytes = kSliceBytesMax;
+    if (request_.memory_bytes_max > 0) bytes = std::min(bytes, request_.memory_bytes_max / 3);
+    return static_cast<std::size_t>(std::clamp(bytes / row_bytes, kSliceRowsMin, kSliceRowsMax));
   }
 
   /// Reads, packs and merges the winners, which come in key order.
   Result<void> LoadRows(const std::vector<LatestRow>& latest) {
-    for (std::size_t begin = 0; begin < latest.size(); begin += SliceRows()) {
-      const auto slice = std::span(latest).subspan(begin, std::min(SliceRows(), latest.size() - begin));
+    TM_ASSIGN(const std::size_t slice_rows, SliceRows());
+    for (std::size_t begin = 0; begin < latest.size(); begin += slice_rows) {
+      const auto slice = std::span(latest).subspan(begin, std::min(slice_rows, latest.size() - begin));
       std::vector<RowLocation> locations;
       locations.reserve(slice.size());
       for (const LatestRow& row : slice) {
         locations.push_back(row.location);
-        newest_us_ = std::max(newest_us_, row.order.event.us);
+        newest_us_ = std::max(newest_us_.value_or(row.order.event.us), row.order.event.us);
       }
       TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, locations,
                                                       {.features = view_.definition.fields,
@@ -218,7 +273,9 @@ class Loading {
     };
     const auto put = [&](std::unique_ptr<OnlineBatch> batch) -> Result<void> {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-      TM_ASSIGN(const MergeCounts counts, batch->Merge(online_, false));
+      // What the store may hold already is compared first; into an empty one all is written at once.
+      TM_ASSIGN(const MergeCounts counts,
+                log_.files.empty() ? batch->Merge(online_, false) : batch->MergeChanged(online_, false));
       report_.rows_written += counts.written;
       done += counts.written + counts.kept;
       Report("writing", done, total);
@@ -231,7 +288,7 @@ class Loading {
 
   PackedHeader HeaderOf(const LatestRow& row) const {
     PackedHeader header;
-    header.order = {row.order.event, row.order.created, now_us_, 0};
+    header.order = {row.order.event, row.order.created, write_time_us_, 0};
     header.is_deleted = row.is_deleted;
     header.expires_at_us = row.expires_at_us;
     header.schema_version = static_cast<std::uint32_t>(view_.version);
@@ -249,7 +306,7 @@ class Loading {
     log_.loaded_at_us = now_us_;
     log_.rows_written = report_.rows_written;
     log_.last = range_;
-    log_.newest_event_us = std::max(log_.newest_event_us, newest_us_);
+    if (newest_us_) log_.newest_event_us = std::max(log_.newest_event_us.value_or(*newest_us_), *newest_us_);
     return registry_.PutNote(view_.id, kLoadLogNote, ToJson(log_));
   }
 
@@ -264,15 +321,16 @@ class Loading {
   OnlineStore& online_;
   Registry& registry_;
   const std::int64_t now_us_;
+  const std::int64_t write_time_us_;  // of all rows of this run
   TimeRange range_;
   LoadLog log_;
   std::unique_ptr<ViewSource> source_;
   std::vector<std::optional<TimeRange>> wanted_;  // for each file
   std::vector<Fragment> fragments_;               // all of the source's
   std::vector<const Fragment*> scanned_;          // those that are read
-  TimeRange scan_range_{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()};
+  std::optional<TimeRange> scan_range_;           // all of what is wanted of them
   std::atomic<std::int64_t> rows_read_{0};
-  std::int64_t newest_us_ = 0;
+  std::optional<std::int64_t> newest_us_;
   std::mutex progress_mutex_;
   MaterializedView report_;
 };
@@ -281,8 +339,10 @@ class Loading {
 
 Result<MaterializedView> Materialize(const CatalogView& view, const MaterializeRequest& request,
                                      const SourceOpener& open, OnlineStore& online, Registry& registry,
-                                     const Clock& clock) {
-  return Loading(view, request, online, registry, clock).Run(open);
+                                     const Clock& clock, WriteTimes& write_times) {
+  auto loaded = Loading(view, request, online, registry, clock, write_times).Run(open);
+  if (loaded || loaded.error().context.starts_with("view ")) return loaded;
+  return std::unexpected(std::move(loaded).error().In("view " + view.definition.name));
 }
 
 }  // namespace tidemark

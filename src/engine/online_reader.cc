@@ -111,6 +111,23 @@ class Reader final : public OnlineReader {
     TM_TRY(CheckKeys(keys, rows));
     OnlineResult::Impl& out = result.impl();
     out.Reset(shape_, rows);
+    auto filled = Fill(keys, out);
+    if (!filled) out.Clear();  // half an answer is none
+    return filled;
+  }
+
+  Result<bool> IsCurrent(std::int64_t max_age_ms) const override {
+    const std::int64_t now_us = parts_.clock->now_us();
+    const std::int64_t checked_us = checked_us_.load(std::memory_order_relaxed);
+    if (now_us >= checked_us && (now_us - checked_us) / 1000 < max_age_ms) return current_.load();
+    TM_ASSIGN(const std::int64_t serial, parts_.registry->Serial(parts_.project));
+    current_.store(serial == parts_.catalog->serial());
+    checked_us_.store(now_us, std::memory_order_relaxed);
+    return current_.load();
+  }
+
+ private:
+  Result<void> Fill(std::span<const KeyColumn> keys, OnlineResult::Impl& out) const {
     const std::int64_t now_us = parts_.clock->now_us();
     for (std::size_t i = 0; i < views_.size(); ++i) TM_TRY(ReadView(i, keys, now_us, out));
     for (auto& builder : out.nested) {
@@ -120,17 +137,6 @@ class Reader final : public OnlineReader {
     return {};
   }
 
-  Result<bool> IsCurrent(std::int64_t max_age_ms) const override {
-    const std::int64_t now_us = parts_.clock->now_us();
-    const std::int64_t checked_us = checked_us_.load(std::memory_order_relaxed);
-    if (now_us >= checked_us && now_us - checked_us < max_age_ms * 1000) return current_.load();
-    TM_ASSIGN(const std::int64_t serial, parts_.registry->Serial(parts_.project));
-    current_.store(serial == parts_.catalog->serial());
-    checked_us_.store(now_us, std::memory_order_relaxed);
-    return current_.load();
-  }
-
- private:
   Result<void> PrepareView(const SelectedView& selected) {
     const CatalogView& view = *selected.view;
     if (!view.definition.online) {
@@ -161,11 +167,16 @@ class Reader final : public OnlineReader {
     return keys_.size() - 1;
   }
 
-  static void PrepareVersions(const CatalogView& view, PreparedView& prepared) {
+  void PrepareVersions(const CatalogView& view, PreparedView& prepared) const {
     for (std::size_t i = 0; i < view.field_versions.size(); ++i) {
       auto version = std::make_unique<VersionSlots>(
           VersionSlots{PackedLayout(static_cast<std::uint32_t>(i + 1), view.field_versions[i]), {}});
-      for (const Target& target : prepared.targets) version->slots.push_back(version->layout.Find(target.field_id));
+      for (const Target& target : prepared.targets) {
+        const PackedLayout::Slot* slot = version->layout.Find(target.field_id);
+        // A field of another type has another id; were it not so, its bytes would be read as what they are not.
+        const bool fits = slot != nullptr && slot->type == shape_->columns[target.column].type;
+        version->slots.push_back(fits ? slot : nullptr);
+      }
       prepared.versions.push_back(std::move(version));
     }
   }
@@ -249,6 +260,7 @@ class Reader final : public OnlineReader {
                               header.schema_version));
     }
     const VersionSlots& version = *view.versions[header.schema_version - 1];
+    TM_TRY(CheckPacked(version.layout, value));
     for (std::size_t i = 0; i < view.targets.size(); ++i) {
       TM_TRY(DecodeValue(version.layout, version.slots[i], view.targets[i].column, row, value, out));
     }

@@ -123,6 +123,11 @@ void OnlineResult::Impl::Reset(std::shared_ptr<const ResultShape> wanted, std::s
   }
 }
 
+void OnlineResult::Impl::Clear() {
+  shape.reset();
+  rows = 0;
+}
+
 OnlineResult::OnlineResult() : impl_(std::make_unique<Impl>()) {}
 OnlineResult::~OnlineResult() = default;
 OnlineResult::OnlineResult(OnlineResult&&) noexcept = default;

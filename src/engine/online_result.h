@@ -40,6 +40,8 @@ struct ResultShape {
 struct OnlineResult::Impl {
   /// Makes room for `row_count` rows of `wanted`, all kNotFound.
   void Reset(std::shared_ptr<const ResultShape> wanted, std::size_t row_count);
+  /// Neither rows nor columns.
+  void Clear();
 
   std::byte* FixedAt(const ResultColumn& column, std::size_t row) {
     return fixed.data() + column.fixed_base * rows + row * column.width;

@@ -42,11 +42,17 @@ class OnlineBatch {
 
   Result<MergeCounts> Merge(OnlineStore& store, bool durable);
 
+  /// The same without the rows that the store holds already, but for their sequence: they count as kept, and
+  /// nothing is written for them.
+  Result<MergeCounts> MergeChanged(OnlineStore& store, bool durable);
+
  private:
   struct End {
     std::size_t key;    // where the key ends in bytes_
     std::size_t value;  // where the value ends
   };
+  std::vector<OnlineWrite> Writes() const;
+
   OnlineKeyWriter keys_;
   PackedRowWriter rows_;
   std::string bytes_;  // key, value, key, value, ...

@@ -24,7 +24,8 @@ struct CheckedRows {
 
 class Writing {
  public:
-  Writing(const CatalogView& view, const Clock& clock) : view_(view), now_us_(clock.now_us()) {
+  Writing(const CatalogView& view, const Clock& clock, WriteTimes& write_times)
+      : view_(view), write_times_(write_times), now_us_(clock.now_us()) {
     event_column_ = view.definition.source ? view.definition.source->timestamp_field : "event_timestamp";
     if (view.definition.source) created_column_ = view.definition.source->created_timestamp_column;
   }
@@ -34,6 +35,7 @@ class Writing {
     TM_ASSIGN(const auto batch, FromArrowResult(table->CombineChunksToBatch()));
     TM_ASSIGN(const CheckedRows rows, Check(*batch));
     const PackedLayout layout = CurrentLayout(view_);
+    first_sequence_us_ = write_times_.Take(now_us_, batch->num_rows());
     OnlineBatch writes(layout, view_.id, rows.keys, rows.features);
     for (std::int64_t row = 0; row < batch->num_rows(); ++row) TM_TRY(writes.Add(row, HeaderOf(rows, row)));
     return writes.Merge(online, true);
@@ -71,7 +73,7 @@ class Writing {
 
   Result<void> CheckNotAhead(const arrow::Int64Array& event) const {
     for (std::int64_t row = 0; row < event.length(); ++row) {
-      if (event.Value(row) - kFutureToleranceUs <= now_us_) continue;
+      if (event.Value(row) <= now_us_ + kFutureToleranceUs) continue;
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("column '{}', row {}: {} is more than 10 minutes ahead of the clock; an online row must "
                               "be due",
@@ -85,13 +87,15 @@ class Writing {
     const std::int64_t created_us = rows.created != nullptr   ? rows.created->Value(row)
                                     : created_column_.empty() ? 0
                                                               : now_us_;
-    header.order = {EventTime{rows.event->Value(row)}, CreatedTime{created_us}, now_us_ + row, 0};
+    header.order = {EventTime{rows.event->Value(row)}, CreatedTime{created_us}, first_sequence_us_ + row, 0};
     header.schema_version = static_cast<std::uint32_t>(view_.version);
     return header;
   }
 
   const CatalogView& view_;
+  WriteTimes& write_times_;
   const std::int64_t now_us_;
+  std::int64_t first_sequence_us_ = 0;  // of row 0
   std::string event_column_;
   std::string created_column_;  // empty: rows of this view have none
 };
@@ -99,12 +103,12 @@ class Writing {
 }  // namespace
 
 Result<MergeCounts> WriteOnline(const CatalogView& view, arrow::RecordBatchReader& rows, OnlineStore& online,
-                                const Clock& clock) {
+                                const Clock& clock, WriteTimes& write_times) {
   const std::string place = "view " + view.definition.name;
   if (!view.definition.online) {
     return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is not kept online (online: false)", place));
   }
-  auto counts = Writing(view, clock).Write(rows, online);
+  auto counts = Writing(view, clock, write_times).Write(rows, online);
   if (!counts) return std::unexpected(std::move(counts).error().In(place));
   return counts;
 }

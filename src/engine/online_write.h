@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/write_times.h"
 #include "engine/catalog.h"
 #include "store/online_store.h"
 
@@ -20,6 +21,6 @@ inline constexpr std::int64_t kFutureToleranceUs = std::int64_t{10} * 60 * 1'000
 /// column, kTypeMismatch and kInvalidData for a value that does not fit (row and column named),
 /// kInvalidArgument for an event time further ahead of the clock than the tolerance.
 Result<MergeCounts> WriteOnline(const CatalogView& view, arrow::RecordBatchReader& rows, OnlineStore& online,
-                                const Clock& clock);
+                                const Clock& clock, WriteTimes& write_times);
 
 }  // namespace tidemark

@@ -5,9 +5,12 @@
 #include <arrow/builder.h>
 #include <arrow/compute/api.h>
 #include <arrow/util/bit_util.h>
+#include <arrow/util/byte_size.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -17,6 +20,34 @@
 
 namespace tidemark {
 namespace {
+
+constexpr std::int64_t kMeasuredRows = 1000;
+constexpr std::int64_t kVariableWidthBytesMin = 16;
+constexpr std::int64_t kUncountedWidthBytes = 32;
+
+/// Bytes of one value; 0 if its type does not say.
+std::int64_t WidthOf(const Field& field) {
+  switch (field.type.kind) {
+    case TypeKind::kBool:
+    case TypeKind::kInt32:
+    case TypeKind::kFloat32:
+    case TypeKind::kDate:
+      return 4;
+    case TypeKind::kInt64:
+    case TypeKind::kFloat64:
+    case TypeKind::kTimestamp:
+      return 8;
+    case TypeKind::kDecimal:
+      return 16;
+    default:
+      return 0;
+  }
+}
+
+std::int64_t BytesOf(const arrow::Array& values) {
+  const auto referenced = arrow::util::ReferencedBufferSize(values);
+  return referenced.ok() ? *referenced : arrow::util::TotalBufferSize(values);
+}
 
 /// The distinct rows asked of one fragment.
 class FragmentRows {
@@ -256,6 +287,30 @@ Result<std::shared_ptr<arrow::Array>> GatherAny(const std::shared_ptr<arrow::Arr
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
                                 std::span<const RowLocation> locations, const RowValuesOptions& options) {
   return Reading(source, fragments, locations, options).Run();
+}
+
+Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,
+                                     const std::vector<Field>& features) {
+  RowBytes bytes;
+  std::vector<Field> variable;
+  for (const Field& field : features) {
+    bytes.fixed += WidthOf(field);
+    if (WidthOf(field) == 0) variable.push_back(field);
+  }
+  if (variable.empty()) return bytes;
+  bytes.variable = kVariableWidthBytesMin * std::ssize(variable);
+  if (fragments.empty()) return bytes;
+  const Fragment& fragment = fragments[fragments.size() / 2];
+  // CSV: rows that are not counted yet cannot be asked for, and its values are short.
+  if (fragment.rows <= 0) {
+    bytes.variable += kUncountedWidthBytes * std::ssize(variable);
+    return bytes;
+  }
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(kMeasuredRows, fragment.rows)));
+  std::iota(rows.begin(), rows.end(), (fragment.rows - std::ssize(rows)) / 2);
+  TM_ASSIGN(const auto columns, source.TakeFeatures(fragment, variable, rows));
+  for (const auto& column : columns) bytes.variable += BytesOf(*column) / std::ssize(rows);
+  return bytes;
 }
 
 Result<std::shared_ptr<arrow::Array>> Gather(const std::shared_ptr<arrow::Array>& values,

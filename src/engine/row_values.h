@@ -31,6 +31,17 @@ struct RowValuesOptions {
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
                                 std::span<const RowLocation> locations, const RowValuesOptions& options);
 
+/// About how many bytes one row takes in memory.
+struct RowBytes {
+  std::int64_t fixed = 0;     // of values whose types say how many
+  std::int64_t variable = 0;  // of text and nested values
+  std::int64_t total() const { return fixed + variable; }
+};
+
+/// Measures rows of `features`, those of variable width on some rows in the middle of the source.
+Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,
+                                     const std::vector<Field>& features);
+
 /// `values[index[i]]` for each i, null where the index is negative.
 Result<std::shared_ptr<arrow::Array>> Gather(const std::shared_ptr<arrow::Array>& values,
                                              std::span<const std::int32_t> index);

@@ -53,6 +53,7 @@ class Resolver {
 
   Result<void> Add(const ViewSelection& wanted) {
     TM_ASSIGN(const CatalogView* view, catalog_.View(wanted.view));
+    if (!wanted.alias.empty()) TM_TRY(CheckName("alias", wanted.alias));
     TM_ASSIGN(auto key_columns, KeyColumns(*view, wanted));
     const std::size_t at =
         FindOrAdd({view, wanted.alias.empty() ? wanted.view : wanted.alias, std::move(key_columns), {}});
@@ -87,10 +88,11 @@ class Resolver {
     const std::string output = OutputName(view.alias, field.name, full_feature_names_);
     const std::string origin = fmt::format("{}:{}", view.alias, field.name);
     if (const auto [taken, is_new] = outputs_.emplace(output, origin); !is_new) {
+      const std::string_view hint = full_feature_names_ || taken->second == origin
+                                        ? "ask for it once, or give one of the views an alias of its own"
+                                        : "ask for full_feature_names, or give one of the views an alias of its own";
       return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' and '{}' would both come out as column '{}': ask for full_feature_names, or give "
-                              "one of the views another name",
-                              taken->second, origin, output));
+                  fmt::format("'{}' and '{}' would both come out as column '{}': {}", taken->second, origin, output, hint));
     }
     selection_.columns.push_back({at, view.features.size()});
     view.features.push_back({field, output});

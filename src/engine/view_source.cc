@@ -62,24 +62,33 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
 }
 
 Result<void> ViewSource::CheckColumns() const {
-  const arrow::Schema& schema = *source_->schema();
-  for (const std::string& column : scan_columns_) {
-    if (schema.GetFieldIndex(column) >= 0) continue;
-    return Fail(ErrorCode::kNotFound, fmt::format("the source '{}' has no column '{}'{}; its columns are: {}",
-                                                  view_.definition.source->path, column,
-                                                  Suggest(column, schema.field_names()),
-                                                  fmt::join(schema.field_names(), ", ")));
-  }
+  for (const std::string& column : scan_columns_) TM_TRY(CheckColumn(column));
   return {};
 }
 
-std::string ViewSource::Place(const Fragment& fragment) const {
-  return fmt::format("view {}: {}", view_.definition.name, source_->files()[fragment.file].path);
+Result<void> ViewSource::CheckColumn(const std::string& column) const {
+  const arrow::Schema& schema = *source_->schema();
+  if (schema.GetFieldIndex(column) >= 0) return {};
+  return Fail(ErrorCode::kNotFound, fmt::format("the source '{}' has no column '{}'{}; its columns are: {}",
+                                                view_.definition.source->path, column,
+                                                Suggest(column, schema.field_names()),
+                                                fmt::join(schema.field_names(), ", ")));
+}
+
+Result<void> ViewSource::CheckFeatures(const std::vector<Field>& features) const {
+  for (const Field& feature : features) TM_TRY_IN(CheckColumn(feature.name), ViewPlace());
+  return {};
+}
+
+std::string ViewSource::ViewPlace() const { return "view " + view_.definition.name; }
+
+std::string ViewSource::FilePlace(const Fragment& fragment) const {
+  return "file " + source_->files()[fragment.file].path;
 }
 
 Result<std::vector<Fragment>> ViewSource::Fragments() const {
   auto fragments = source_->Fragments(scan_columns_);
-  if (!fragments) return std::unexpected(std::move(fragments).error().In("view " + view_.definition.name));
+  if (!fragments) return std::unexpected(std::move(fragments).error().In(ViewPlace()));
   return fragments;
 }
 
@@ -124,10 +133,11 @@ Result<FeatureRows> ViewSource::ToFeatureRows(const Fragment& fragment, const ar
 Result<void> ViewSource::ScanKeys(const Fragment& fragment,
                                   const std::function<Result<void>(const FeatureRows&)>& sink) const {
   const auto take = [&](const arrow::RecordBatch& batch, std::int64_t first_row) -> Result<void> {
-    TM_ASSIGN(const FeatureRows rows, ToFeatureRows(fragment, batch, first_row));
-    return sink(rows);
+    auto rows = ToFeatureRows(fragment, batch, first_row);
+    if (!rows) return std::unexpected(std::move(rows).error().In(FilePlace(fragment)));
+    return sink(*rows);
   };
-  TM_TRY_IN(source_->Scan(fragment, scan_columns_, take), Place(fragment));
+  TM_TRY_IN(source_->Scan(fragment, scan_columns_, take), ViewPlace());
   return {};
 }
 
@@ -135,12 +145,12 @@ Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment, co
                                                     std::span<const std::int64_t> rows) const {
   std::vector<std::string> names;
   for (const Field& feature : features) names.push_back(feature.name);
-  auto batch = source_->Take(fragment, names, rows);
-  if (!batch) return std::unexpected(std::move(batch).error().In(Place(fragment)));
+  auto batch = source_->Take(fragment, names, rows);  // its errors name the file
+  if (!batch) return std::unexpected(std::move(batch).error().In(ViewPlace()));
   arrow::ArrayVector columns;
   for (std::size_t i = 0; i < features.size(); ++i) {
     auto column = CastTaken((*batch)->column(static_cast<int>(i)), features[i], rows, FirstRow(fragment));
-    if (!column) return std::unexpected(std::move(column).error().In(Place(fragment)));
+    if (!column) return std::unexpected(std::move(column).error().In(FilePlace(fragment)).In(ViewPlace()));
     columns.push_back(std::move(column).value());
   }
   return columns;
@@ -149,7 +159,7 @@ Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment, co
 Result<arrow::ArrayVector> ViewSource::TakeKeys(const Fragment& fragment, std::span<const std::int64_t> rows) const {
   if (key_columns_.empty()) return arrow::ArrayVector{};
   auto batch = source_->Take(fragment, key_columns_, rows);
-  if (!batch) return std::unexpected(std::move(batch).error().In(Place(fragment)));
+  if (!batch) return std::unexpected(std::move(batch).error().In(ViewPlace()));
   arrow::ArrayVector columns;
   for (std::size_t i = 0; i < key_columns_.size(); ++i) {
     TM_ASSIGN(auto column, CanonicalKey((*batch)->column(static_cast<int>(i)), *view_.join_keys[i].type,

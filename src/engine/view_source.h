@@ -22,6 +22,9 @@ class ViewSource {
   const Source& source() const { return *source_; }
   bool has_created() const { return !view_.definition.source->created_timestamp_column.empty(); }
 
+  /// kNotFound if a feature has no column in the source (any more).
+  Result<void> CheckFeatures(const std::vector<Field>& features) const;
+
   /// Every fragment, with the ranges of key and event time columns.
   Result<std::vector<Fragment>> Fragments() const;
 
@@ -47,12 +50,13 @@ class ViewSource {
   /// True once a timestamp finer than a microsecond was cut.
   bool was_cut() const { return was_cut_.load(std::memory_order_relaxed); }
 
-  /// "view x: file y".
-  std::string Place(const Fragment& fragment) const;
 
  private:
   ViewSource(const CatalogView& view, std::unique_ptr<Source> source);
   Result<void> CheckColumns() const;
+  Result<void> CheckColumn(const std::string& column) const;
+  std::string ViewPlace() const;                            // "view x"
+  std::string FilePlace(const Fragment& fragment) const;    // "file y"
   Result<FeatureRows> ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
                                     std::int64_t first_row) const;
 

@@ -5,13 +5,15 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <iterator>
+#include <limits>
 #include <map>
-#include <sstream>
+#include <set>
 
 #include "base/result.h"
 #include "model/name.h"
@@ -19,6 +21,8 @@
 
 namespace tidemark {
 namespace {
+
+constexpr std::size_t kThreadsMax = 1024;
 
 using Setter = std::function<Result<void>(const std::string& value)>;
 
@@ -29,8 +33,8 @@ std::int64_t DefaultMemoryBytes() {
 
 Config Defaults(const std::filesystem::path& folder) {
   Config config;
-  config.registry_path = folder / ".tidemark" / "registry.db";
-  config.online_path = folder / ".tidemark" / "online";
+  config.registry_path = folder / kOwnFolder / "registry.db";
+  config.online_path = folder / kOwnFolder / "online";
   config.memory_bytes_max = DefaultMemoryBytes();
   return config;
 }
@@ -38,10 +42,16 @@ Config Defaults(const std::filesystem::path& folder) {
 Result<std::size_t> ParseCount(const std::string& text) {
   std::size_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a whole number", text));
+  if (error != std::errc{} || end != text.data() + text.size() || count > kThreadsMax) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is not a whole number of at most {}", Quoted(text), kThreadsMax));
   }
   return count;
+}
+
+Result<std::filesystem::path> ParsePath(const std::filesystem::path& folder, const std::string& text) {
+  if (text.empty()) return Fail(ErrorCode::kInvalidArgument, "a path is missing");
+  return folder / text;
 }
 
 /// Every setting by its dotted name.
@@ -53,12 +63,12 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
     return {};
   };
   setters["registry.path"] = [&config, folder](const std::string& value) -> Result<void> {
-    config.registry_path = folder / value;
+    TM_ASSIGN(config.registry_path, ParsePath(folder, value));
     return {};
   };
   setters["registry.busy_timeout"] = [&config](const std::string& value) -> Result<void> {
     TM_ASSIGN(const std::int64_t us, ParseDurationUs(value));
-    config.busy_timeout_ms = us / 1000;
+    config.busy_timeout_ms = std::min<std::int64_t>(us / 1000, std::numeric_limits<int>::max());
     return {};
   };
   setters["online_store.type"] = [](const std::string& value) -> Result<void> {
@@ -66,7 +76,7 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
     return Fail(ErrorCode::kUnsupported, fmt::format("'{}' is not an online store of this version: use lmdb", value));
   };
   setters["online_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
-    config.online_path = folder / value;
+    TM_ASSIGN(config.online_path, ParsePath(folder, value));
     return {};
   };
   setters["online_store.size_max"] = [&config](const std::string& value) -> Result<void> {
@@ -85,9 +95,14 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
 }
 
 Result<void> Apply(const YAML::Node& node, const std::string& prefix, const std::map<std::string, Setter>& setters) {
+  std::set<std::string> seen;
   for (const auto& member : node) {
     const std::string name = prefix + member.first.as<std::string>();
-    if (member.second.IsMap()) {
+    if (!seen.insert(name).second) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("setting {} is there twice", Quoted(name)));
+    }
+    // No setting lies deeper; a map that holds itself has no end.
+    if (member.second.IsMap() && prefix.empty()) {
       TM_TRY(Apply(member.second, name + ".", setters));
       continue;
     }
@@ -95,7 +110,7 @@ Result<void> Apply(const YAML::Node& node, const std::string& prefix, const std:
     if (setter == setters.end()) {
       std::vector<std::string> known;
       for (const auto& [known_name, unused] : setters) known.push_back(known_name);
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("unknown setting '{}'{}; the settings are: {}", name,
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("unknown setting {}{}; the settings are: {}", Quoted(name),
                                                            Suggest(name, known), fmt::join(known, ", ")));
     }
     if (!member.second.IsScalar()) {
@@ -119,8 +134,8 @@ Result<std::int64_t> ParseBytes(std::string_view text) {
   const auto scale = kUnits.find(unit);
   const double bytes = scale == kUnits.end() ? -1 : number * scale->second;
   if (error != std::errc{} || !(bytes >= 0) || bytes > 9e18) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a size: write 4GiB, 512MB or a number of bytes",
-                                                         text));
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is not a size: write 4GiB, 512MB or a number of bytes",
+                                                         Quoted(text)));
   }
   return static_cast<std::int64_t>(std::llround(bytes));
 }
@@ -140,13 +155,15 @@ Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& f
 
 Result<Config> ReadConfig(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kConfigFile;
-  std::error_code unreadable;
-  if (!std::filesystem::exists(path, unreadable)) return ParseConfig("", folder);
-  const std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return Fail(ErrorCode::kIo, fmt::format("cannot read '{}'", path.string()));
-  auto config = ParseConfig(text.str(), folder);
+  std::error_code error;
+  const auto state = std::filesystem::status(path, error);
+  if (state.type() == std::filesystem::file_type::not_found) return ParseConfig("", folder);
+  std::ifstream file(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (state.type() != std::filesystem::file_type::regular || !file.is_open() || file.bad()) {
+    return Fail(ErrorCode::kIo, fmt::format("cannot read the settings in '{}'", path.string()));
+  }
+  auto config = ParseConfig(text, folder);
   if (!config) return std::unexpected(std::move(config).error().In(path.string()));
   return config;
 }

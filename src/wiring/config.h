@@ -31,6 +31,7 @@ struct Config {
   std::size_t threads = 0;
 };
 
+inline constexpr std::string_view kOwnFolder = ".tidemark";
 inline constexpr std::string_view kConfigFile = "tidemark.yaml";
 
 /// Reads the settings of the store in `folder`; without a file, the defaults. kInvalidArgument names the setting

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "base/result.h"
+#include "base/write_times.h"
 #include "engine/apply.h"
 #include "engine/catalog.h"
 #include "engine/describe.h"
@@ -72,6 +73,10 @@ Result<Definitions> ReadDefinitions(std::string_view text) {
   return DefinitionsFromYaml(text);
 }
 
+static_assert(static_cast<int>(Change::Action::kRemove) == static_cast<int>(PlannedChange::Action::kRemove) &&
+              static_cast<int>(Change::Action::kRename) == static_cast<int>(PlannedChange::Action::kRename) &&
+              static_cast<int>(Change::Action::kChange) == static_cast<int>(PlannedChange::Action::kChange));
+
 std::vector<Change> ToChanges(const tidemark::Plan& plan) {
   std::vector<Change> changes;
   for (const PlannedChange& planned : plan.changes) {
@@ -81,10 +86,41 @@ std::vector<Change> ToChanges(const tidemark::Plan& plan) {
   return changes;
 }
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityRows(const EntityRows& rows, std::size_t threads) {
-  if (rows.stream != nullptr) return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
-  if (rows.path.empty()) return Fail(ErrorCode::kInvalidArgument, "no entity rows were given");
-  return OpenTableFile(rows.path, threads);
+/// Takes a stream over, so that it is released whatever comes of the request.
+Result<std::shared_ptr<arrow::RecordBatchReader>> TakeOver(ArrowArrayStream* stream) {
+  if (stream == nullptr || stream->release == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
+  }
+  return FromArrowResult(arrow::ImportRecordBatchReader(stream));
+}
+
+/// The types of the columns that a request's views are looked up by. CSV is read as these: text that looks like a
+/// number stays text where the key is text.
+std::map<std::string, DataType> KeyTypes(const Selection& selection) {
+  std::map<std::string, DataType> types;
+  for (const SelectedView& view : selection.views) {
+    for (std::size_t i = 0; i < view.key_columns.size(); ++i) {
+      types.emplace(view.key_columns[i], *view.view->join_keys[i].type);
+    }
+  }
+  return types;
+}
+
+Result<KnownBy> KnownByOf(const HistoricalOptions& options) {
+  if (options.known_by_us && options.known_by_event) {
+    return Fail(ErrorCode::kInvalidArgument, "known_by is a time or each row's own time, not both");
+  }
+  if (options.known_by_us) return KnownBy{KnownBy::Kind::kTime, *options.known_by_us};
+  if (options.known_by_event) return KnownBy{KnownBy::Kind::kEntityRow, 0};
+  return KnownBy{};
+}
+
+Result<void> MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return {};
+  const ErrorCode code = error == std::errc::no_space_on_device ? ErrorCode::kOutOfSpace : ErrorCode::kIo;
+  return Fail(code, fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
 }
 
 class EmbeddedStore final : public Store {
@@ -109,13 +145,15 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
     TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
                                                Opener(), *clock_));
-    TM_TRY(RemoveRows(plan.dropped_view_ids));
+    TM_TRY_IN(RemoveRows(plan.dropped_view_ids),
+              "the definitions are applied; removing the online rows of views that are gone");
     return ToChanges(plan);
   }
 
   Result<void> Teardown() override {
     TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
-    return RemoveRows(ids);
+    TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their online rows");
+    return {};
   }
 
   Result<std::string> List(ObjectType type) const override {
@@ -125,8 +163,12 @@ class EmbeddedStore final : public Store {
 
   Result<std::string> Describe(ObjectType type, std::string_view name) const override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    TM_ASSIGN(const auto online, Online());
-    return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, online->identity());
+    std::string identity;  // of no store: nothing was loaded
+    if (type == ObjectType::kFeatureView && HasOnline()) {
+      TM_ASSIGN(const auto online, Online());
+      identity = online->identity();
+    }
+    return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, identity);
   }
 
   Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) override {
@@ -150,8 +192,8 @@ class EmbeddedStore final : public Store {
 
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    TM_ASSIGN(const auto online, Online());
     TM_ASSIGN(const auto views, ViewsToLoad(*catalog, options.views));
+    TM_ASSIGN(const auto online, Online());
     MaterializeRequest request;
     request.start_us = options.start_us;
     request.end_us = options.end_us;
@@ -161,7 +203,8 @@ class EmbeddedStore final : public Store {
     request.progress = ProgressOf(options.work);
     MaterializeReport report;
     for (const CatalogView* view : views) {
-      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(), *online, *registry_, *clock_));
+      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(request.stop), *online, *registry_, *clock_,
+                                                   *write_times_));
       report.views.push_back({view->definition.name, loaded.rows_read, loaded.rows_written, loaded.files_read,
                               loaded.files_skipped, loaded.seconds, loaded.put_seconds, std::move(loaded.warnings)});
     }
@@ -169,11 +212,11 @@ class EmbeddedStore final : public Store {
   }
 
   Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) override {
-    TM_ASSIGN(const auto reader, FromArrowResult(arrow::ImportRecordBatchReader(rows)));
+    TM_ASSIGN(const auto reader, TakeOver(rows));
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     TM_ASSIGN(const auto online, Online());
-    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_));
+    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_, *write_times_));
     return OnlineWriteReport{counts.written, counts.kept};
   }
 
@@ -225,23 +268,32 @@ class EmbeddedStore final : public Store {
   /// Opened when it is first needed: defining features and building training sets do without.
   Result<std::shared_ptr<OnlineStore>> Online() const {
     const std::lock_guard lock(mutex_);
-    if (online_ == nullptr) {
-      std::error_code error;
-      std::filesystem::create_directories(config_.online_path.parent_path(), error);
-      LmdbOptions options;
-      options.folder = config_.online_path.string();
-      options.map_bytes_max = config_.online_bytes_max;
-      TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
+    if (online_ != nullptr) return online_;
+    TM_TRY(MakeFolder(config_.online_path));
+    TM_TRY(MakeFolder(path_ / kOwnFolder));
+    if (write_times_ == nullptr) {
+      TM_ASSIGN(write_times_, WriteTimes::Open((path_ / kOwnFolder / "write_time").string()));
     }
+    LmdbOptions options;
+    options.folder = config_.online_path.string();
+    options.map_bytes_max = config_.online_bytes_max;
+    TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
     return online_;
   }
 
-  SourceOpener Opener() const {
-    return [folder = path_, threads = threads_](const FileSource& source,
-                                                const std::map<std::string, DataType>& column_types) {
+  /// False as long as nothing can have been written online.
+  bool HasOnline() const {
+    std::error_code error;
+    return std::filesystem::exists(config_.online_path, error);
+  }
+
+  SourceOpener Opener(std::stop_token stop = {}) const {
+    return [folder = path_, threads = threads_, stop = std::move(stop)](
+               const FileSource& source, const std::map<std::string, DataType>& column_types) {
       FileSourceOptions options;
       options.threads = threads;
       options.column_types = column_types;
+      options.stop = stop;
       return OpenFileSource(source, folder, options);
     };
   }
@@ -273,20 +325,29 @@ class EmbeddedStore final : public Store {
   Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(const EntityRows& rows,
                                                                     const HistoricalOptions& options,
                                                                     const std::shared_ptr<Warnings>& warnings) {
-    TM_ASSIGN(auto entity_rows, OpenEntityRows(rows, threads_));
+    std::shared_ptr<arrow::RecordBatchReader> entity_rows;
+    if (rows.stream != nullptr) {
+      TM_ASSIGN(entity_rows, TakeOver(rows.stream));
+    }
+    if ((entity_rows == nullptr) == rows.path.empty()) {
+      return Fail(ErrorCode::kInvalidArgument, "entity rows come as a stream or from a file: give exactly one");
+    }
     TM_ASSIGN(auto catalog, LoadCatalog());
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
     HistoricalRequest request;
     TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
     request.event_timestamp_column = options.event_timestamp_column;
     request.include_status = options.include_status;
-    if (options.known_by_us) request.known_by = {KnownBy::Kind::kTime, *options.known_by_us};
-    if (options.known_by_event) request.known_by = {KnownBy::Kind::kEntityRow, 0};
+    TM_ASSIGN(request.known_by, KnownByOf(options));
     request.threads = threads_;
     request.memory_bytes_max = config_.memory_bytes_max;
     request.stop = options.work.stop;
     request.progress = ProgressOf(options.work);
-    return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), Opener(), warnings);
+    if (entity_rows == nullptr) {
+      TM_ASSIGN(entity_rows, OpenTableFile(rows.path, threads_, KeyTypes(request.selection)));
+    }
+    const SourceOpener open = Opener(request.stop);
+    return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), open, warnings);
   }
 
   static Result<std::vector<const CatalogView*>> ViewsToLoad(const Catalog& catalog,
@@ -307,7 +368,7 @@ class EmbeddedStore final : public Store {
   }
 
   Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids) {
-    if (view_ids.empty()) return {};
+    if (view_ids.empty() || !HasOnline()) return {};
     TM_ASSIGN(const auto online, Online());
     for (const std::uint32_t id : view_ids) TM_TRY(online->RemovePrefix(ViewPrefix(id)));
     return online->Sync();
@@ -318,18 +379,11 @@ class EmbeddedStore final : public Store {
   const std::size_t threads_;
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
-  mutable std::mutex mutex_;  // guards the two below
+  mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
+  mutable std::unique_ptr<WriteTimes> write_times_;  // there once online_ is
   mutable std::shared_ptr<OnlineStore> online_;
 };
-
-Result<void> MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) return {};
-  const ErrorCode code = error == std::errc::no_space_on_device ? ErrorCode::kOutOfSpace : ErrorCode::kIo;
-  return Fail(code, fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
-}
 
 }  // namespace
 

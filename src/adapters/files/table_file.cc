@@ -6,6 +6,7 @@
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/util/compression.h>
+#include <arrow/util/io_util.h>
 #include <arrow/util/thread_pool.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,11 +16,13 @@
 #include <parquet/properties.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <string>
 
 #include "base/result.h"
 #include "pit/arrow_status.h"
+#include "pit/columns.h"
 
 namespace tidemark {
 namespace {
@@ -38,22 +41,36 @@ Result<Format> FormatOf(const std::filesystem::path& path) {
               fmt::format("'{}' does not end in .parquet, .csv or .csv.gz: say by its name what it is", path.string()));
 }
 
-/// A disk that is full is an error of its own.
+std::string PlaceOf(const std::filesystem::path& path) { return "file " + path.string(); }
+
+bool IsFull(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+/// A disk that is full is an error of its own; so is what an earlier step said in our words.
 Error FileError(const arrow::Status& status, const std::filesystem::path& path) {
   Error error = FromStatus(status);
-  if (status.IsIOError() && status.message().find("No space left") != std::string::npos) {
-    error.code = ErrorCode::kOutOfSpace;
-  }
-  return std::move(error).In(path.string());
+  if (status.detail() != nullptr && error.ToString() == status.detail()->ToString()) return error;
+  if (IsFull(arrow::internal::ErrnoFromStatus(status))) error.code = ErrorCode::kOutOfSpace;
+  return std::move(error).In(PlaceOf(path));
 }
 
-/// What Parquet says of a damaged file comes as Invalid or IOError.
+/// What Parquet says of a damaged file comes as Invalid or IOError; what the system refuses has its number.
 Error ReadError(const arrow::Status& status, const std::filesystem::path& path, Format format) {
   Error error = FileError(status, path);
-  if (status.IsInvalid() || status.IsIOError() || status.IsSerializationError()) {
+  const bool is_content = status.IsInvalid() || status.IsIOError() || status.IsSerializationError();
+  if (is_content && arrow::internal::ErrnoFromStatus(status) == 0) {
     error.code = format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData;
   }
   return error;
+}
+
+/// Parquet throws where it does not return.
+template <typename Work>
+auto WithoutExceptions(const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const parquet::ParquetException& error) {
+    return arrow::Status::IOError(error.what());
+  }
 }
 
 /// Turns errors of the wrapped reader into ours, with the file's name.
@@ -65,7 +82,7 @@ class NamedReader final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    const arrow::Status status = reader_->ReadNext(batch);
+    const arrow::Status status = WithoutExceptions([&] { return reader_->ReadNext(batch); });
     return status.ok() ? status : ToStatus(ReadError(status, path_, format_));
   }
 
@@ -94,25 +111,38 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kReadBatchRows);
   properties.set_use_threads(threads > 1);
+  parquet::ReaderProperties reader_properties;
+  reader_properties.set_page_checksum_verification(true);
   parquet::arrow::FileReaderBuilder builder;
-  ARROW_RETURN_NOT_OK(builder.Open(input));
+  ARROW_RETURN_NOT_OK(builder.Open(input, reader_properties));
   std::unique_ptr<parquet::arrow::FileReader> file;
   ARROW_RETURN_NOT_OK(builder.properties(properties)->Build(&file));
   ARROW_ASSIGN_OR_RAISE(auto batches, file->GetRecordBatchReader());
   return std::make_shared<ParquetBatches>(std::move(file), std::move(batches));
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(const std::string& path, bool gzip) {
+/// Timestamps stay text, which is read by the same rules everywhere.
+std::shared_ptr<arrow::DataType> CsvType(const DataType& type) {
+  return type.kind == TypeKind::kTimestamp ? arrow::utf8() : ToArrow(type);
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(const std::string& path, bool gzip,
+                                                                 std::size_t threads,
+                                                                 const std::map<std::string, DataType>& column_types) {
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
   if (gzip) {
     ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
     ARROW_ASSIGN_OR_RAISE(input, arrow::io::CompressedInputStream::Make(codec.get(), input));
   }
+  auto read = arrow::csv::ReadOptions::Defaults();
+  read.use_threads = threads > 1;
+  auto parse = arrow::csv::ParseOptions::Defaults();
+  parse.newlines_in_values = true;
+  auto convert = arrow::csv::ConvertOptions::Defaults();
+  for (const auto& [name, type] : column_types) convert.column_types[name] = CsvType(type);
   // All of it is read at once: types are found over every row, not over the first block.
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), input,
-                                                                   arrow::csv::ReadOptions::Defaults(),
-                                                                   arrow::csv::ParseOptions::Defaults(),
-                                                                   arrow::csv::ConvertOptions::Defaults()));
+  ARROW_ASSIGN_OR_RAISE(
+      auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), input, read, parse, convert));
   ARROW_ASSIGN_OR_RAISE(auto table, reader->Read());
   return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
@@ -170,8 +200,8 @@ arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::
 
 Error SystemError(std::string_view what, const std::filesystem::path& path) {
   const int error = errno;
-  return {error == ENOSPC ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
-          fmt::format("cannot {}: {}", what, std::generic_category().message(error)), path.string()};
+  return {IsFull(error) ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
+          fmt::format("cannot {}: {}", what, std::generic_category().message(error)), PlaceOf(path)};
 }
 
 Result<void> SyncPath(const std::filesystem::path& path, int flags) {
@@ -188,7 +218,7 @@ Result<void> SyncPath(const std::filesystem::path& path, int flags) {
 class PendingFile {
  public:
   explicit PendingFile(const std::filesystem::path& place)
-      : place_(place), path_(fmt::format("{}.{}.tmp", place.string(), getpid())) {}
+      : place_(place), path_(fmt::format("{}.{}-{}.tmp", place.string(), getpid(), count_.fetch_add(1))) {}
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
   ~PendingFile() {
@@ -206,13 +236,17 @@ class PendingFile {
   }
 
  private:
+  inline static std::atomic<unsigned> count_{0};  // two threads may write at the same time, even to one place
   const std::filesystem::path place_;
   std::string path_;
 };
 
 Result<void> CheckCsvColumns(const arrow::Schema& schema) {
   for (const auto& field : schema.fields()) {
-    if (!arrow::is_nested(field->type()->id()) && field->type()->id() != arrow::Type::BINARY) continue;
+    const auto type = field->type()->id();
+    const bool is_bytes = type == arrow::Type::BINARY || type == arrow::Type::LARGE_BINARY ||
+                          type == arrow::Type::BINARY_VIEW || type == arrow::Type::FIXED_SIZE_BINARY;
+    if (!arrow::is_nested(type) && !is_bytes) continue;
     return Fail(ErrorCode::kUnsupported, fmt::format("column '{}' is {}, which CSV cannot hold: write Parquet",
                                                      field->name(), field->type()->ToString()));
   }
@@ -222,14 +256,17 @@ Result<void> CheckCsvColumns(const arrow::Schema& schema) {
 }  // namespace
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(const std::filesystem::path& path,
-                                                                std::size_t threads) {
+                                                                std::size_t threads,
+                                                                const std::map<std::string, DataType>& column_types) {
   TM_ASSIGN(const Format format, FormatOf(path));
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
-  auto reader = format == Format::kParquet ? OpenParquet(path.string(), threads)
-                                           : OpenCsv(path.string(), format == Format::kCsvGzip);
+  auto reader = WithoutExceptions([&] {
+    return format == Format::kParquet ? OpenParquet(path.string(), threads)
+                                      : OpenCsv(path.string(), format == Format::kCsvGzip, threads, column_types);
+  });
   if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path, format));
   return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path, format);
 }
@@ -239,9 +276,10 @@ Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::f
   TM_ASSIGN(const Format format, FormatOf(path));
   if (format != Format::kParquet) TM_TRY(CheckCsvColumns(*rows.schema()));
   PendingFile pending(path);
-  const auto written = format == Format::kParquet
-                           ? WriteParquet(rows, pending.path(), threads)
-                           : WriteCsv(rows, pending.path(), format == Format::kCsvGzip);
+  const auto written = WithoutExceptions([&] {
+    return format == Format::kParquet ? WriteParquet(rows, pending.path(), threads)
+                                      : WriteCsv(rows, pending.path(), format == Format::kCsvGzip);
+  });
   if (!written.ok()) return std::unexpected(FileError(written.status(), path));
   TM_TRY(pending.PutInPlace());
   return *written;

@@ -5,17 +5,20 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "base/result.h"
+#include "model/type.h"
 
 namespace tidemark {
 
 /// Reads a Parquet (.parquet, .pq) or CSV (.csv, .csv.gz) file batch by batch, row order kept. kNotFound if it
 /// is not there, kInvalidArgument for another ending, kCorruption or kInvalidData for a damaged one. `threads`
-/// decode it.
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(const std::filesystem::path& path,
-                                                                std::size_t threads);
+/// decode it. CSV columns in `column_types` are read as these types; those of the others are found over all rows.
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
+    const std::filesystem::path& path, std::size_t threads, const std::map<std::string, DataType>& column_types = {});
 
 /// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there were.
 /// The file appears whole or not at all: it is written beside its place under another name, synced, then renamed.

@@ -1,0 +1,72 @@
+// Keeps the greater row of each key in a map.
+#include "store/memory_online_store_testing.h"
+
+#include "store/packed_row.h"
+
+namespace tidemark::testing_support {
+namespace {
+
+std::span<const std::byte> BytesOf(const std::string& row) { return std::as_bytes(std::span(row)); }
+
+}  // namespace
+
+Result<void> MemoryOnlineStore::Get(std::span<const std::string_view> keys, Visitor visit) const {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto found = rows_.find(keys[i]);
+    visit(i, found == rows_.end() ? std::span<const std::byte>() : BytesOf(found->second));
+  }
+  return {};
+}
+
+Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes, bool) {
+  const std::lock_guard lock(mutex_);
+  if (merges_left_ == 0) return Fail(ErrorCode::kOutOfSpace, "the online store is full");
+  if (merges_left_ > 0) --merges_left_;
+  MergeCounts counts;
+  for (const OnlineWrite& write : writes) {
+    TM_ASSIGN(const PackedHeader header, ReadPackedHeader(write.value));
+    std::string row(reinterpret_cast<const char*>(write.value.data()), write.value.size());
+    const auto [held, is_new] = rows_.try_emplace(std::string(write.key), row);
+    if (!is_new) {
+      TM_ASSIGN(const PackedHeader held_header, ReadPackedHeader(BytesOf(held->second)));
+      if (header.order <= held_header.order) {
+        ++counts.kept;
+        continue;
+      }
+      held->second = std::move(row);
+    }
+    ++counts.written;
+  }
+  return counts;
+}
+
+Result<void> MemoryOnlineStore::Sync() {
+  if (sync_fails_) return Fail(ErrorCode::kIo, "the disk does not sync");
+  return {};
+}
+
+Result<std::int64_t> MemoryOnlineStore::RemovePrefix(std::string_view prefix) {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::int64_t>(std::erase_if(rows_, [&](const auto& row) { return row.first.starts_with(prefix); }));
+}
+
+Result<void> MemoryOnlineStore::Scan(std::string_view prefix, RowVisitor visit) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, row] : rows_) {
+    if (key.starts_with(prefix) && !visit(key, BytesOf(row))) break;
+  }
+  return {};
+}
+
+Result<OnlineStats> MemoryOnlineStore::Stats() const {
+  const std::lock_guard lock(mutex_);
+  OnlineStats stats;
+  for (const auto& [key, row] : rows_) {
+    ++stats.rows;
+    stats.bytes += static_cast<std::int64_t>(key.size() + row.size());
+  }
+  return stats;
+}
+
+}  // namespace tidemark::testing_support

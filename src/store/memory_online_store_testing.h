@@ -1,0 +1,36 @@
+// An online store in memory: for tests of what lies above one, and the plainest reading of its contract.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "store/online_store.h"
+
+namespace tidemark::testing_support {
+
+class MemoryOnlineStore final : public OnlineStore {
+ public:
+  explicit MemoryOnlineStore(std::string identity = "memory") : identity_(std::move(identity)) {}
+
+  Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const override;
+  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable) override;
+  Result<void> Sync() override;
+  Result<std::int64_t> RemovePrefix(std::string_view prefix) override;
+  Result<void> Scan(std::string_view prefix, RowVisitor visit) const override;
+  Result<OnlineStats> Stats() const override;
+  const std::string& identity() const override { return identity_; }
+
+  /// The next so many calls of Merge succeed, the one after them and the others fail. Below zero: none fails.
+  void FailMergeAfter(int calls) { merges_left_ = calls; }
+  void FailSync(bool fails) { sync_fails_ = fails; }
+
+ private:
+  const std::string identity_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string, std::less<>> rows_;  // by full key
+  int merges_left_ = -1;
+  bool sync_fails_ = false;
+};
+
+}  // namespace tidemark::testing_support
