@@ -2,6 +2,7 @@
 // and is stable text.
 #include <gtest/gtest.h>
 
+#include <string_view>
 #include <utility>
 
 #include "model/definition_json.h"
@@ -9,21 +10,7 @@
 namespace tidemark {
 namespace {
 
-TEST(ToSpecJson, PrintsTheSpecOfAView) {
-  const FeatureView view = FeatureViewFromJson(R"json({
-    "name": "driver_trips", "entities": ["driver", "place"], "ttl": "1d",
-    "owner": "ops", "tags": {"team": "a"},
-    "fields": {"rating": "float64", "trips": "int32", "names": "list<string>", "day": "date",
-               "price": "decimal(10, 2)", "at": "list<list<int64>>"},
-    "source": {"path": "data/trips.parquet", "format": "parquet", "timestamp_field": "ts",
-               "created_timestamp_column": "created", "field_mapping": {"Rating": "rating"}}})json")
-                               .value();
-  const std::vector<Entity> entities{
-      EntityFromJson(R"({"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}]})").value(),
-      EntityFromJson(R"({"name": "place", "join_keys": [{"name": "city", "type": "string"}, "zip"]})")
-          .value()};
-  const SpecMeta meta{.created_us = 1'584'258'472'000'000, .updated_us = 1'584'258'472'500'000, .version = 3};
-  EXPECT_EQ(ToSpecJson(view, entities, meta), R"json({
+constexpr std::string_view kSpec = R"json({
   "spec": {
     "name": "driver_trips",
     "entities": [
@@ -91,7 +78,23 @@ TEST(ToSpecJson, PrintsTheSpecOfAView) {
     "lastUpdatedTimestamp": "2020-03-15T07:47:52.500000Z",
     "version": 3
   }
-})json");
+})json";
+
+TEST(ToSpecJson, PrintsTheSpecOfAView) {
+  const FeatureView view = FeatureViewFromJson(R"json({
+    "name": "driver_trips", "entities": ["driver", "place"], "ttl": "1d",
+    "owner": "ops", "tags": {"team": "a"},
+    "fields": {"rating": "float64", "trips": "int32", "names": "list<string>", "day": "date",
+               "price": "decimal(10, 2)", "at": "list<list<int64>>"},
+    "source": {"path": "data/trips.parquet", "format": "parquet", "timestamp_field": "ts",
+               "created_timestamp_column": "created", "field_mapping": {"Rating": "rating"}}})json")
+                               .value();
+  const std::vector<Entity> entities{
+      EntityFromJson(R"({"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}]})").value(),
+      EntityFromJson(R"({"name": "place", "join_keys": [{"name": "city", "type": "string"}, "zip"]})")
+          .value()};
+  const SpecMeta meta{.created_us = 1'584'258'472'000'000, .updated_us = 1'584'258'472'500'000, .version = 3};
+  EXPECT_EQ(ToSpecJson(view, entities, meta), kSpec);
 }
 
 TEST(ToSpecJson, PrintsAgesAsSeconds) {

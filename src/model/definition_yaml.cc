@@ -1,10 +1,14 @@
 // YAML to definitions, and JSON to YAML. The one file that includes yaml-cpp.
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <array>
 #include <exception>
+#include <optional>
+#include <sstream>
 #include <unordered_set>
+#include <vector>
 
 #include "base/check.h"
 #include "model/definition_json.h"
@@ -74,14 +78,43 @@ class TreeFromYaml {
   std::size_t nodes_ = 0;
 };
 
+// Remembers where documents start, and passes over what is in them.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { starts_.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+
+  const std::vector<YAML::Mark>& starts() const { return starts_; }
+
+ private:
+  std::vector<YAML::Mark> starts_;
+};
+
+// Where a second document, or whatever else follows the first, starts. YAML::Load takes the first alone, and
+// YAML::LoadAll never returns if text that no document can start with follows one (`{a: b}, c`).
+std::optional<YAML::Mark> SecondDocument(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts documents;
+  if (!parser.HandleNextDocument(documents) || !parser.HandleNextDocument(documents)) return std::nullopt;
+  return documents.starts().back();
+}
+
 Result<Json> ParseYamlTree(std::string_view text) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      return WrongYaml(documents[1].Mark(), "a second document starts here; put all in one, or in two files");
+    if (const std::optional<YAML::Mark> second = SecondDocument(std::string(text))) {
+      return WrongYaml(*second, "the document has ended, but the text goes on; put all in one document");
     }
-    if (documents.empty()) return Json::object();
-    TM_ASSIGN(Json tree, TreeFromYaml().Of(documents.front(), 1));
+    TM_ASSIGN(Json tree, TreeFromYaml().Of(YAML::Load(std::string(text)), 1));
     return tree.is_null() ? Json::object() : std::move(tree);
   } catch (const YAML::Exception& problem) {
     return WrongYaml(problem.mark, problem.msg);

@@ -105,75 +105,28 @@ TEST(JsonToYaml, PrintsBlocks) {
   EXPECT_EQ(JsonToYaml("{}"), "{}\n");
 }
 
-TEST(JsonToYaml, EveryTextReadsBack) {
-  std::vector<std::string> texts{"",
-                                 " ",
-                                 "a ",
-                                 " a",
-                                 "a: b",
-                                 "a #b",
-                                 "#a",
-                                 "- a",
-                                 "-",
-                                 "? a",
-                                 "*a",
-                                 "&a",
-                                 "!a",
-                                 "|",
-                                 ">",
-                                 "%a",
-                                 "@a",
-                                 "`a`",
-                                 "'a'",
-                                 "\"a\"",
-                                 "{a}",
-                                 "[a]",
-                                 "a, b",
-                                 "null",
-                                 "Null",
-                                 "~",
-                                 "true",
-                                 "OFF",
-                                 "1",
-                                 "1.5",
-                                 "1e5",
-                                 "0x1F",
-                                 "1_000",
-                                 "12:30",
-                                 "2024-05-01",
-                                 ".5",
-                                 ".inf",
-                                 "-1",
-                                 "=",
-                                 "<<",
-                                 "a\nb",
-                                 "a\tb",
-                                 "\t",
-                                 "a\r\n",
-                                 "\x01",
-                                 "\x7F",
-                                 "\xC2\x85",
-                                 "\xE2\x80\xA8",
-                                 "\xC3\xA9",
-                                 "\xF0\x9F\x8C\x8A",
-                                 "\\",
-                                 "/",
-                                 "a\\nb",
-                                 "---",
-                                 "...",
-                                 "a:",
-                                 ":a",
-                                 "1d",
-                                 "0b1",
-                                 "0o7",
-                                 "1w2d",
-                                 std::string("a\0b", 3),
-                                 std::string(5000, 'x')};
+// Text that means something in YAML, in JSON or to a terminal, and every character of ASCII in three places.
+std::vector<std::string> AwkwardTexts() {
+  // clang-format off
+  std::vector<std::string> texts{
+      "", " ", "a ", " a", "a: b", "a #b", "#a", "- a", "-", "? a", "*a", "&a", "!a", "|", ">", "%a",
+      "@a", "`a`", "'a'", "\"a\"", "{a}", "[a]", "a, b", "null", "Null", "~", "true", "OFF", "1",
+      "1.5", "1e5", "0x1F", "1_000", "12:30", "2024-05-01", ".5", ".inf", "-1", "=", "<<", "a\nb",
+      "a\tb", "\t", "a\r\n", "\x01", "\x7F", "\xC2\x85", "\xE2\x80\xA8", "\xC3\xA9",
+      "\xF0\x9F\x8C\x8A", "\\", "/", "a\\nb", "---", "...", "a:", ":a", "1d", "0b1", "0o7", "1w2d",
+      std::string("a\0b", 3), std::string(5000, 'x'),
+  };
+  // clang-format on
   for (char c = 1; c > 0 && c < 127; ++c) {
     texts.push_back(std::string(1, c));
     texts.push_back(std::string("a") + c);
     texts.push_back(std::string("a") + c + " b");
   }
+  return texts;
+}
+
+TEST(JsonToYaml, EveryTextReadsBack) {
+  const std::vector<std::string> texts = AwkwardTexts();
   Definitions definitions;
   Entity entity = EntityFromJson(R"({"name": "e"})").value();
   for (const std::string& text : texts) {
@@ -196,7 +149,9 @@ TEST(DefinitionYaml, RefusesWhatIsWrongAndSaysWhere) {
       {"project: a\nproject: b", "at line 2, column 1: member \"project\" is there twice"},
       {"? [a]\n: b", "the name of a member must be plain text"},
       {"~: b", "the name of a member must be plain text"},
-      {"project: a\n---\nproject: b", "at line 3, column 1: a second document starts here"},
+      {"project: a\n---\nproject: b", "at line 2, column 1: the document has ended, but the text goes on"},
+      {"{} ]", "at line 1, column 4: illegal flow end"},
+      {"{project: a}, x", "at line 1, column 13: the document has ended"},
       {"- a", "must be an object with the members"},
       {"text", "must be an object with the members"},
       {"feature_view: []", "unknown member \"feature_view\", did you mean 'feature_views'?"},

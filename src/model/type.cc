@@ -273,6 +273,14 @@ class Parser {
 
 }  // namespace
 
+NamedTypes::NamedTypes() = default;
+NamedTypes::NamedTypes(std::vector<NamedType> types) : std::vector<NamedType>(std::move(types)) {}
+NamedTypes::NamedTypes(const NamedTypes& other) = default;
+NamedTypes::NamedTypes(NamedTypes&& other) noexcept = default;
+NamedTypes& NamedTypes::operator=(const NamedTypes& other) = default;
+NamedTypes& NamedTypes::operator=(NamedTypes&& other) noexcept = default;
+NamedTypes::~NamedTypes() = default;
+
 DataType DataType::Decimal(int precision, int scale) {
   return DataType{.kind = TypeKind::kDecimal, .precision = precision, .scale = scale};
 }

@@ -30,6 +30,19 @@ enum class TypeKind : std::uint8_t {
 
 struct NamedType;
 
+/// The children of a type: a vector whose own members are defined where NamedType is complete, which a
+/// default member initializer of DataType needs.
+class NamedTypes : public std::vector<NamedType> {
+ public:
+  NamedTypes();
+  NamedTypes(std::vector<NamedType> types);  // NOLINT(google-explicit-constructor): it is that vector
+  NamedTypes(const NamedTypes& other);
+  NamedTypes(NamedTypes&& other) noexcept;
+  NamedTypes& operator=(const NamedTypes& other);
+  NamedTypes& operator=(NamedTypes&& other) noexcept;
+  ~NamedTypes();
+};
+
 /// How many types may lie within each other, the outermost counted: `list<int64>` is two deep.
 inline constexpr std::size_t kTypeDepthMax = 32;
 
@@ -40,7 +53,7 @@ struct DataType {
   TypeKind kind = TypeKind::kInt64;
   int precision = 0;  // decimal only
   int scale = 0;      // decimal only
-  std::vector<NamedType> children = {};
+  NamedTypes children = {};
 
   static DataType Decimal(int precision, int scale);
   static DataType List(DataType item);

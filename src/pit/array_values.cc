@@ -17,8 +17,12 @@ bool IsBytes(arrow::Type::type id) {
          id == arrow::Type::BINARY_VIEW || id == arrow::Type::FIXED_SIZE_BINARY;
 }
 
-bool IsInteger(arrow::Type::type id) { return arrow::is_integer(id); }
-bool IsFloat(arrow::Type::type id) { return arrow::is_floating(id); }
+bool IsInteger(arrow::Type::type id) {
+  return arrow::is_integer(id);
+}
+bool IsFloat(arrow::Type::type id) {
+  return arrow::is_floating(id);
+}
 
 Result<std::shared_ptr<arrow::Array>> Plain(const std::shared_ptr<arrow::Array>& array) {
   if (array->type_id() == arrow::Type::EXTENSION) {
@@ -37,8 +41,9 @@ std::string PlaceOf(std::string_view column, std::int64_t row) {
 Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array) {
   if (array.null_count() == 0) return nullptr;
   if (array.null_bitmap_data() == nullptr) return nullptr;
-  TM_ASSIGN(auto copied, FromArrowResult(arrow::internal::CopyBitmap(arrow::default_memory_pool(), array.null_bitmap_data(),
-                                                    array.offset(), array.length())));
+  TM_ASSIGN(auto copied,
+            FromArrowResult(arrow::internal::CopyBitmap(
+                arrow::default_memory_pool(), array.null_bitmap_data(), array.offset(), array.length())));
   return copied;
 }
 

@@ -19,8 +19,8 @@ bool IsText(arrow::Type::type id);
 bool IsInteger(arrow::Type::type id);
 bool IsFloat(arrow::Type::type id);
 
-/// The array without dictionary encoding and without an extension's wrapper; itself if it has neither. A failure
-/// of Arrow is kInternal or kOutOfSpace.
+/// The array without dictionary encoding and without an extension's wrapper; itself if it has neither. A
+/// failure of Arrow is kInternal or kOutOfSpace.
 Result<std::shared_ptr<arrow::Array>> Plain(const std::shared_ptr<arrow::Array>& array);
 
 /// Calls `task(typed)` with the array as its own class, which has GetView(row). Only if IsBytes.

@@ -98,10 +98,12 @@ CastResult CastMap(const arrow::Array& array, const DataType& type) {
     auto part = CastAny(pairs.field(i), child.type);
     if (part && i == 0 && (*part)->null_count() > 0) {
       std::int64_t row = 0;
-      while ((*part)->IsValid(row)) ++row;
+      while ((*part)->IsValid(row))
+        ++row;
       part = CastFail(row, "null; a map's keys have values", ErrorCode::kInvalidData);
     }
-    if (!part) return std::unexpected(InList(std::move(part).error(), lists->ends(), array.length(), child.name));
+    if (!part)
+      return std::unexpected(InList(std::move(part).error(), lists->ends(), array.length(), child.name));
     parts.push_back(*std::move(part));
   }
   const auto target = std::static_pointer_cast<arrow::MapType>(ToArrow(type));
@@ -111,7 +113,8 @@ CastResult CastMap(const arrow::Array& array, const DataType& type) {
 
 std::string FieldNames(const arrow::StructType& type) {
   std::string out;
-  for (const auto& field : type.fields()) out += fmt::format("{}'{}'", out.empty() ? "" : ", ", field->name());
+  for (const auto& field : type.fields())
+    out += fmt::format("{}'{}'", out.empty() ? "" : ", ", field->name());
   return out;
 }
 
@@ -127,7 +130,8 @@ CastResult CastStruct(const arrow::Array& array, const DataType& type) {
   for (const NamedType& child : type.children) {
     const int index = from.GetFieldIndex(child.name);
     if (index < 0) {
-      return CastFail(-1, fmt::format("the struct has no field '{}' (or two); it has {}", child.name, FieldNames(from)));
+      return CastFail(
+          -1, fmt::format("the struct has no field '{}' (or two); it has {}", child.name, FieldNames(from)));
     }
     // Nulls of the struct become nulls of the field: what lies under them is nobody's value.
     auto field = static_cast<const arrow::StructArray&>(array).GetFlattenedField(index);
@@ -141,7 +145,8 @@ CastResult CastStruct(const arrow::Array& array, const DataType& type) {
   }
   auto validity = ValidityOf(array);
   if (!validity) return CastFail(std::move(validity).error());
-  return std::make_shared<arrow::StructArray>(ToArrow(type), array.length(), std::move(fields), *std::move(validity));
+  return std::make_shared<arrow::StructArray>(ToArrow(type), array.length(), std::move(fields),
+                                              *std::move(validity));
 }
 
 }  // namespace
@@ -172,14 +177,16 @@ CastResult CastAny(const std::shared_ptr<arrow::Array>& given, const DataType& t
 
 }  // namespace pit_internal
 
-Result<std::shared_ptr<arrow::Array>> CastColumn(const std::shared_ptr<arrow::Array>& column, const DataType& type,
-                                                 std::string_view name, std::int64_t first_row) {
+Result<std::shared_ptr<arrow::Array>> CastColumn(const std::shared_ptr<arrow::Array>& column,
+                                                 const DataType& type, std::string_view name,
+                                                 std::int64_t first_row) {
   auto cast = pit_internal::CastAny(column, type);
   if (cast) return *std::move(cast);
   const pit_internal::CastProblem& problem = cast.error();
   const std::string path = fmt::format("{}{}", name, problem.field);
   if (problem.row < 0) return Fail(problem.code, fmt::format("column '{}': {}", path, problem.what));
-  return Fail(problem.code, fmt::format("{}: {}", pit_internal::PlaceOf(path, first_row + problem.row), problem.what));
+  return Fail(problem.code,
+              fmt::format("{}: {}", pit_internal::PlaceOf(path, first_row + problem.row), problem.what));
 }
 
 }  // namespace tidemark

@@ -56,7 +56,8 @@ bool Exactly(From from, To& to) {
 
 // Every valid value through `append(builder, row)`; false means that it does not fit.
 template <typename Builder, typename Append, typename Describe>
-CastResult Build(Builder& builder, const arrow::Array& array, const Append& append, const Describe& describe) {
+CastResult Build(Builder& builder, const arrow::Array& array, const Append& append,
+                 const Describe& describe) {
   if (auto status = builder.Reserve(array.length()); !status.ok()) return CastFail(FromStatus(status));
   const bool has_nulls = array.null_count() > 0;
   for (std::int64_t row = 0; row < array.length(); ++row) {
@@ -108,14 +109,16 @@ CastResult ToBytes(const arrow::Array& array, const DataType& type) {
           return failed.ok();
         },
         [&](std::int64_t row) {
-          return failed.ok() ? fmt::format("{} is not UTF-8", Quoted(values.GetView(row))) : failed.ToString();
+          return failed.ok() ? fmt::format("{} is not UTF-8", Quoted(values.GetView(row)))
+                             : failed.ToString();
         });
     return built;
   });
 }
 
 CastResult ToTimestamps(const arrow::Array& array, const DataType& type) {
-  if (array.type_id() != arrow::Type::TIMESTAMP && !arrow::is_date(array.type_id()) && !IsText(array.type_id())) {
+  if (array.type_id() != arrow::Type::TIMESTAMP && !arrow::is_date(array.type_id()) &&
+      !IsText(array.type_id())) {
     return WholeMismatch(array, type);
   }
   auto micros = MicrosOf(array, nullptr);
@@ -140,20 +143,23 @@ CastResult ToDates(const arrow::Array& array, const DataType& type) {
         return fits;
       },
       [&](std::int64_t row) {
-        return fmt::format("{} microseconds since 1970 is not a midnight, so it is no date", micros.Value(row));
+        return fmt::format("{} microseconds since 1970 is not a midnight, so it is no date",
+                           micros.Value(row));
       });
 }
 
 // `value(row)` is a number times 10^-scale.
 template <typename ValueAtRow>
-CastResult BuildDecimals(const arrow::Array& array, const DataType& type, int scale, const ValueAtRow& value) {
+CastResult BuildDecimals(const arrow::Array& array, const DataType& type, int scale,
+                         const ValueAtRow& value) {
   arrow::Decimal128Builder builder(ToArrow(type));
   return Build(
       builder, array,
       [&](std::int64_t row) {
         const auto scaled = arrow::Decimal256(value(row)).Rescale(scale, type.scale);
         if (!scaled.ok() || !scaled->FitsInPrecision(type.precision)) return false;
-        const auto words = scaled->little_endian_array();  // at most 38 digits: the lower two words and a sign
+        const auto words =
+            scaled->little_endian_array();  // at most 38 digits: the lower two words and a sign
         builder.UnsafeAppend(arrow::Decimal128(static_cast<std::int64_t>(words[1]), words[0]));
         return true;
       },
@@ -190,10 +196,12 @@ CastResult ToDecimals(const arrow::Array& array, const DataType& type) {
         return arrow::BasicDecimal256(static_cast<std::int64_t>(arrow::BasicDecimal64(bytes(row)).value()));
       });
     case arrow::Type::DECIMAL128:
-      return BuildDecimals(array, type, scale,
-                           [&](std::int64_t row) { return arrow::BasicDecimal256(arrow::BasicDecimal128(bytes(row))); });
+      return BuildDecimals(array, type, scale, [&](std::int64_t row) {
+        return arrow::BasicDecimal256(arrow::BasicDecimal128(bytes(row)));
+      });
     default:
-      return BuildDecimals(array, type, scale, [&](std::int64_t row) { return arrow::BasicDecimal256(bytes(row)); });
+      return BuildDecimals(array, type, scale,
+                           [&](std::int64_t row) { return arrow::BasicDecimal256(bytes(row)); });
   }
 }
 

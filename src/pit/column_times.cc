@@ -75,7 +75,8 @@ CastResult FromText(const arrow::Array& times, bool* cut) {
           return parsed.has_value();
         },
         [&](std::int64_t row) {
-          return fmt::format("{} is no timestamp; write it as 2024-05-01T12:00:00Z", Quoted(values.GetView(row)));
+          return fmt::format("{} is no timestamp; write it as 2024-05-01T12:00:00Z",
+                             Quoted(values.GetView(row)));
         });
   });
 }
@@ -126,7 +127,8 @@ CastResult MicrosOf(const arrow::Array& given, bool* cut) {
 
 }  // namespace pit_internal
 
-Result<std::shared_ptr<arrow::Int64Array>> NullableTimesToMicros(const arrow::Array& times, std::string_view column,
+Result<std::shared_ptr<arrow::Int64Array>> NullableTimesToMicros(const arrow::Array& times,
+                                                                 std::string_view column,
                                                                  std::int64_t first_row, bool* cut) {
   const auto micros = pit_internal::MicrosOf(times, cut);
   if (!micros) return pit_internal::Named(micros.error(), column, first_row);
@@ -138,8 +140,10 @@ Result<std::shared_ptr<arrow::Int64Array>> TimesToMicros(const arrow::Array& tim
   TM_ASSIGN(auto micros, NullableTimesToMicros(times, column, first_row, cut));
   if (micros->null_count() == 0) return micros;
   std::int64_t row = 0;
-  while (micros->IsValid(row)) ++row;
-  return pit_internal::Named({ErrorCode::kInvalidData, row, {}, "null; every row needs a time"}, column, first_row);
+  while (micros->IsValid(row))
+    ++row;
+  return pit_internal::Named({ErrorCode::kInvalidData, row, {}, "null; every row needs a time"}, column,
+                             first_row);
 }
 
 }  // namespace tidemark

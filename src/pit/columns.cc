@@ -12,17 +12,21 @@ namespace {
 constexpr int kDecimalPrecisionMax = 38;
 
 std::unexpected<Error> NoCounterpart(const arrow::DataType& type, std::string_view hint) {
-  return Fail(ErrorCode::kTypeMismatch, fmt::format("type {} has no counterpart here; {}", type.ToString(), hint));
+  return Fail(ErrorCode::kTypeMismatch,
+              fmt::format("type {} has no counterpart here; {}", type.ToString(), hint));
 }
 
 Result<DataType> FromDecimal(const arrow::DecimalType& type) {
   if (type.precision() > kDecimalPrecisionMax || type.scale() < 0 || type.scale() > type.precision()) {
     return NoCounterpart(type, "decimals have 1 to 38 digits and a scale from 0 to their precision");
   }
-  return DataType{.kind = TypeKind::kDecimal, .precision = type.precision(), .scale = type.scale(), .children = {}};
+  return DataType{
+      .kind = TypeKind::kDecimal, .precision = type.precision(), .scale = type.scale(), .children = {}};
 }
 
-DataType Simple(TypeKind kind) { return {.kind = kind, .precision = 0, .scale = 0, .children = {}}; }
+DataType Simple(TypeKind kind) {
+  return {.kind = kind, .precision = 0, .scale = 0, .children = {}};
+}
 
 Result<DataType> FromNested(const arrow::DataType& type) {
   DataType out = Simple(TypeKind::kStruct);
@@ -82,11 +86,14 @@ std::shared_ptr<arrow::DataType> ToArrow(const DataType& type) {
       break;
   }
   arrow::FieldVector fields;
-  for (const NamedType& child : type.children) fields.push_back(arrow::field(child.name, ToArrow(child.type)));
+  for (const NamedType& child : type.children)
+    fields.push_back(arrow::field(child.name, ToArrow(child.type)));
   return arrow::struct_(std::move(fields));
 }
 
-std::shared_ptr<arrow::Field> ToArrow(const Field& field) { return arrow::field(field.name, ToArrow(field.type)); }
+std::shared_ptr<arrow::Field> ToArrow(const Field& field) {
+  return arrow::field(field.name, ToArrow(field.type));
+}
 
 Result<DataType> FromArrow(const arrow::DataType& type) {
   switch (type.id()) {

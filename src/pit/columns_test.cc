@@ -1,5 +1,5 @@
-// Goal: columns as users have them become the kernel's forms without losing anything, and what would lose something
-// is an error that names the column, the row and the value.
+// Goal: columns as users have them become the kernel's forms without losing anything, and what would lose
+// something is an error that names the column, the row and the value.
 #include "pit/columns.h"
 
 #include <arrow/api.h>
@@ -25,7 +25,9 @@ DataType Of(const std::shared_ptr<arrow::DataType>& type) {
 
 void ExpectSame(const arrow::Array& got, const arrow::Array& expected) {
   EXPECT_TRUE(got.ValidateFull().ok()) << got.ValidateFull().ToString();
-  EXPECT_TRUE(got.Equals(expected, arrow::EqualOptions::Defaults().nans_equal(true))) << got.ToString() << "\nexpected\n" << expected.ToString();
+  EXPECT_TRUE(got.Equals(expected, arrow::EqualOptions::Defaults().nans_equal(true)))
+      << got.ToString() << "\nexpected\n"
+      << expected.ToString();
 }
 
 void ExpectCast(const std::shared_ptr<arrow::Array>& from, const std::shared_ptr<arrow::Array>& to) {
@@ -64,7 +66,8 @@ TEST(Times, EveryUnitBecomesMicroseconds) {
 
 // Finer digits are cut downwards, before 1970 too, so that the order of times stays.
 TEST(Times, FinerThanMicrosecondsAreCutDownwards) {
-  ExpectMicros(Json(kNanos, "[1999, -1, -1000, -9223372036854775808]"), "[1, -1, -1, -9223372036854776]", true);
+  ExpectMicros(Json(kNanos, "[1999, -1, -1000, -9223372036854775808]"), "[1, -1, -1, -9223372036854776]",
+               true);
   ExpectMicros(Json(arrow::utf8(), R"(["1970-01-01T00:00:00.0000019Z"])"), "[1]", true);
 }
 
@@ -96,8 +99,8 @@ TEST(Times, WhatIsNoTimeIsNamed) {
   ExpectTimesFail(Json(arrow::null(), "[null]"), ErrorCode::kInvalidData, "column 'ts', row 10: null");
   ExpectTimesFail(Json(arrow::utf8(), R"(["2024-01-01", "soon"])"), ErrorCode::kInvalidData,
                   "column 'ts', row 11: \"soon\" is no timestamp");
-  ExpectTimesFail(Json(arrow::timestamp(arrow::TimeUnit::SECOND), "[0, 9223372036855]"), ErrorCode::kInvalidData,
-                  "column 'ts', row 11: time 9223372036855");
+  ExpectTimesFail(Json(arrow::timestamp(arrow::TimeUnit::SECOND), "[0, 9223372036855]"),
+                  ErrorCode::kInvalidData, "column 'ts', row 11: time 9223372036855");
   ExpectTimesFail(Json(arrow::date32(), "[2147483647]"), ErrorCode::kInvalidData, "row 10");
   ExpectTimesFail(Json(arrow::int64(), "[1]"), ErrorCode::kTypeMismatch, "column 'ts': int64 holds no times");
 }
@@ -108,7 +111,8 @@ TEST(Times, NullsStayNullWhereAllowed) {
   ExpectSame(**micros, *Json(arrow::int64(), "[1, null, 3]"));
 }
 
-void ExpectKey(const std::shared_ptr<arrow::Array>& keys, const std::string& type, const arrow::Array& expected) {
+void ExpectKey(const std::shared_ptr<arrow::Array>& keys, const std::string& type,
+               const arrow::Array& expected) {
   const auto canonical = CanonicalKey(keys, *DataType::Parse(type), "k", 0);
   ASSERT_TRUE(canonical.has_value()) << canonical.error().ToString();
   ExpectSame(**canonical, expected);
@@ -120,7 +124,8 @@ TEST(Keys, IntegersOfEveryWidthAreOneKey) {
                            arrow::uint16(), arrow::uint32(), arrow::uint64()}) {
     ExpectKey(Json(type, "[9, 1, 2]")->Slice(1), "int32", *expected);
   }
-  ExpectKey(Json(arrow::int64(), "[9223372036854775807]"), "int64", *Json(arrow::int64(), "[9223372036854775807]"));
+  ExpectKey(Json(arrow::int64(), "[9223372036854775807]"), "int64",
+            *Json(arrow::int64(), "[9223372036854775807]"));
 }
 
 TEST(Keys, BytesOfEveryLayoutAreOneKey) {
@@ -130,7 +135,8 @@ TEST(Keys, BytesOfEveryLayoutAreOneKey) {
     ExpectKey(Json(type, R"(["cut off", "ab", "", "c"])")->Slice(1), "string", *expected);
     ExpectKey(Json(type, "[]"), "binary", *Json(arrow::binary(), "[]"));
   }
-  const auto encoded = arrow::compute::DictionaryEncode(Json(arrow::utf8(), R"(["ab", "", "c"])"))->make_array();
+  const auto encoded =
+      arrow::compute::DictionaryEncode(Json(arrow::utf8(), R"(["ab", "", "c"])"))->make_array();
   ExpectKey(encoded, "string", *expected);
 }
 
@@ -149,7 +155,8 @@ void ExpectKeyFails(const std::shared_ptr<arrow::Array>& keys, const std::string
 }
 
 TEST(Keys, WhatIsNoKeyIsNamed) {
-  ExpectKeyFails(Json(arrow::int64(), "[1, null]"), "int64", ErrorCode::kInvalidData, "column 'k', row 6: null");
+  ExpectKeyFails(Json(arrow::int64(), "[1, null]"), "int64", ErrorCode::kInvalidData,
+                 "column 'k', row 6: null");
   ExpectKeyFails(Json(arrow::null(), "[null]"), "string", ErrorCode::kInvalidData, "column 'k', row 5: null");
   ExpectKeyFails(Json(arrow::float64(), "[1]"), "int64", ErrorCode::kTypeMismatch, "'k' is double");
   ExpectKeyFails(Json(arrow::float64(), "[1]"), "int64", ErrorCode::kTypeMismatch, "floats are no keys");
@@ -158,7 +165,8 @@ TEST(Keys, WhatIsNoKeyIsNamed) {
   ExpectKeyFails(Json(arrow::int64(), "[1]"), "timestamp", ErrorCode::kTypeMismatch, "declared as timestamp");
   ExpectKeyFails(Json(arrow::uint64(), "[1, 9223372036854775808]"), "int64", ErrorCode::kTypeMismatch,
                  "row 6: 9223372036854775808 is beyond int64");
-  ExpectKeyFails(Json(kNanos, "[1000, 1001]"), "timestamp", ErrorCode::kTypeMismatch, "finer than a microsecond");
+  ExpectKeyFails(Json(kNanos, "[1000, 1001]"), "timestamp", ErrorCode::kTypeMismatch,
+                 "finer than a microsecond");
 }
 
 TEST(Types, ArrowTypesHaveOneCounterpart) {
@@ -184,8 +192,9 @@ TEST(Types, ArrowTypesHaveOneCounterpart) {
     // And back: the form everywhere in Tidemark maps to itself.
     EXPECT_EQ(Of(ToArrow(Of(arrow_type))), Of(arrow_type));
   }
-  for (const auto& type : {arrow::null(), arrow::duration(arrow::TimeUnit::SECOND), arrow::time64(arrow::TimeUnit::MICRO),
-                           arrow::decimal256(50, 2), arrow::decimal128(5, -2), arrow::list(arrow::null())}) {
+  for (const auto& type :
+       {arrow::null(), arrow::duration(arrow::TimeUnit::SECOND), arrow::time64(arrow::TimeUnit::MICRO),
+        arrow::decimal256(50, 2), arrow::decimal128(5, -2), arrow::list(arrow::null())}) {
     const auto made = FromArrow(*type);
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(made.error().code, ErrorCode::kTypeMismatch);
@@ -207,12 +216,15 @@ TEST(Cast, NumbersThatFit) {
 TEST(Cast, NumbersThatDoNotFitAreNamed) {
   ExpectCastFails(Json(arrow::int64(), "[1, 9007199254740993]"), arrow::float64(),
                   "column 'x', row 101: 9007199254740993 is not exactly representable as float64");
-  ExpectCastFails(Json(arrow::int64(), "[9223372036854775807]"), arrow::float64(), "row 100: 9223372036854775807");
+  ExpectCastFails(Json(arrow::int64(), "[9223372036854775807]"), arrow::float64(),
+                  "row 100: 9223372036854775807");
   ExpectCastFails(Json(arrow::int64(), "[2147483648]"), arrow::int32(), "row 100: 2147483648");
-  ExpectCastFails(Json(arrow::uint64(), "[9223372036854775808]"), arrow::int64(), "row 100: 9223372036854775808");
+  ExpectCastFails(Json(arrow::uint64(), "[9223372036854775808]"), arrow::int64(),
+                  "row 100: 9223372036854775808");
   ExpectCastFails(Json(arrow::float64(), "[2.5]"), arrow::int64(), "row 100: 2.5");
   ExpectCastFails(Json(arrow::float64(), "[NaN]"), arrow::int64(), "row 100: nan");
-  ExpectCastFails(Json(arrow::float64(), "[9223372036854775808]"), arrow::int64(), "row 100: 9.223372036854776e+18");
+  ExpectCastFails(Json(arrow::float64(), "[9223372036854775808]"), arrow::int64(),
+                  "row 100: 9.223372036854776e+18");
   ExpectCastFails(Json(arrow::float64(), "[0.1]"), arrow::float32(), "row 100: 0.1");
   ExpectCastFails(Json(arrow::utf8(), R"(["1"])"), arrow::int64(), "column 'x': string cannot become int64");
   ExpectCastFails(Json(arrow::boolean(), "[true]"), arrow::int64(), "bool cannot become int64");
@@ -235,15 +247,20 @@ TEST(Cast, TimesDatesAndDecimals) {
   ExpectCast(Json(kNanos, "[1000, null]"), Json(kMicros, "[1, null]"));
   ExpectCast(Json(arrow::utf8(), R"(["1970-01-01T00:00:01Z", null])"), Json(kMicros, "[1000000, null]"));
   ExpectCast(Json(kMicros, "[86400000000, -86400000000]"), Json(arrow::date32(), "[1, -1]"));
-  ExpectCast(Json(arrow::decimal128(5, 2), R"(["1.50", "-2.00"])"), Json(arrow::decimal128(10, 1), R"(["1.5", "-2.0"])"));
-  ExpectCast(Json(arrow::decimal256(50, 2), R"(["1.50", null])"), Json(arrow::decimal128(10, 2), R"(["1.50", null])"));
+  ExpectCast(Json(arrow::decimal128(5, 2), R"(["1.50", "-2.00"])"),
+             Json(arrow::decimal128(10, 1), R"(["1.5", "-2.0"])"));
+  ExpectCast(Json(arrow::decimal256(50, 2), R"(["1.50", null])"),
+             Json(arrow::decimal128(10, 2), R"(["1.50", null])"));
   ExpectCast(Json(arrow::decimal32(5, 2), R"(["-1.50"])"), Json(arrow::decimal128(10, 3), R"(["-1.500"])"));
   ExpectCast(Json(arrow::int64(), "[-12]"), Json(arrow::decimal128(10, 2), R"(["-12.00"])"));
-  ExpectCast(Json(arrow::uint64(), "[18446744073709551615]"), Json(arrow::decimal128(20, 0), R"(["18446744073709551615"])"));
-  ExpectCastFails(Json(arrow::utf8(), R"([null, "soon"])"), kMicros, "column 'x', row 101: \"soon\" is no timestamp");
+  ExpectCast(Json(arrow::uint64(), "[18446744073709551615]"),
+             Json(arrow::decimal128(20, 0), R"(["18446744073709551615"])"));
+  ExpectCastFails(Json(arrow::utf8(), R"([null, "soon"])"), kMicros,
+                  "column 'x', row 101: \"soon\" is no timestamp");
   ExpectCastFails(Json(kMicros, "[1]"), arrow::date32(), "row 100");
   ExpectCastFails(Json(arrow::decimal128(5, 2), R"(["1.55"])"), arrow::decimal128(10, 1), "row 100: 1.55");
-  ExpectCastFails(Json(arrow::int64(), "[100]"), arrow::decimal128(3, 1), "row 100: 100 does not fit decimal(3, 1)");
+  ExpectCastFails(Json(arrow::int64(), "[100]"), arrow::decimal128(3, 1),
+                  "row 100: 100 does not fit decimal(3, 1)");
 }
 
 TEST(Cast, NestedPartsByName) {
@@ -254,7 +271,8 @@ TEST(Cast, NestedPartsByName) {
   ExpectCast(Json(arrow::list_view(arrow::utf8_view()), R"([["a"], null])"),
              Json(arrow::list(arrow::utf8()), R"([["a"], null])"));
   ExpectCast(Json(arrow::struct_({arrow::field("b", arrow::int32()), arrow::field("a", arrow::large_utf8())}),
-                  R"([null, {"b": 1, "a": "x"}, {"b": null, "a": null}])")->Slice(1),
+                  R"([null, {"b": 1, "a": "x"}, {"b": null, "a": null}])")
+                 ->Slice(1),
              Json(arrow::struct_({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64())}),
                   R"([{"a": "x", "b": 1}, {"a": null, "b": null}])"));
   ExpectCast(Json(arrow::map(arrow::large_utf8(), arrow::int32()), R"([[["a", 1], ["b", null]], null])"),
@@ -263,15 +281,18 @@ TEST(Cast, NestedPartsByName) {
 }
 
 TEST(Cast, ProblemsInNestedPartsAreNamed) {
-  ExpectCastFails(Json(arrow::list(arrow::int64()), "[[1], null, [2, 2147483648]]"), arrow::list(arrow::int32()),
-                  "column 'x.item', row 102: 2147483648");
-  ExpectCastFails(Json(arrow::struct_({arrow::field("a", arrow::list(arrow::float64()))}), R"([{"a": []}, {"a": [0.5]}])"),
-                  arrow::struct_({arrow::field("a", arrow::list(arrow::int64()))}), "column 'x.a.item', row 101: 0.5");
+  ExpectCastFails(Json(arrow::list(arrow::int64()), "[[1], null, [2, 2147483648]]"),
+                  arrow::list(arrow::int32()), "column 'x.item', row 102: 2147483648");
+  ExpectCastFails(Json(arrow::struct_({arrow::field("a", arrow::list(arrow::float64()))}),
+                       R"([{"a": []}, {"a": [0.5]}])"),
+                  arrow::struct_({arrow::field("a", arrow::list(arrow::int64()))}),
+                  "column 'x.a.item', row 101: 0.5");
   ExpectCastFails(Json(arrow::struct_({arrow::field("a", arrow::int64())}), "[]"),
                   arrow::struct_({arrow::field("b", arrow::int64())}), "no field 'b'");
   ExpectCastFails(Json(arrow::map(arrow::utf8(), arrow::int64()), R"([[], [["a", 3000000000]]])"),
                   arrow::map(arrow::utf8(), arrow::int32()), "column 'x.value', row 101: 3000000000");
-  ExpectCastFails(Json(arrow::int64(), "[1]"), arrow::list(arrow::int64()), "int64 cannot become list<int64>");
+  ExpectCastFails(Json(arrow::int64(), "[1]"), arrow::list(arrow::int64()),
+                  "int64 cannot become list<int64>");
 }
 
 }  // namespace

@@ -33,8 +33,8 @@ ZeroedArray<SlotRecord> ReadRecords(KeyReader& reader, const arrow::Int64Array& 
   return records;
 }
 
-// Rows of one hash but different keys are rare: then they are sorted by their keys, so that each key's rows lie
-// together. Adds where each key's rows end, `first` being the place of the first record.
+// Rows of one hash but different keys are rare: then they are sorted by their keys, so that each key's rows
+// lie together. Adds where each key's rows end, `first` being the place of the first record.
 void SeparateKeys(std::span<SlotRecord> same_hash, std::size_t first, const KeyReader& reader,
                   std::vector<std::uint32_t>& ends) {
   std::string left_scratch;
@@ -46,7 +46,8 @@ void SeparateKeys(std::span<SlotRecord> same_hash, std::size_t first, const KeyR
     std::ranges::stable_sort(same_hash,
                              [&](const SlotRecord& a, const SlotRecord& b) { return left(a) < right(b); });
     for (std::size_t i = 1; i < same_hash.size(); ++i) {
-      if (left(same_hash[i - 1]) != right(same_hash[i])) ends.push_back(static_cast<std::uint32_t>(first + i));
+      if (left(same_hash[i - 1]) != right(same_hash[i]))
+        ends.push_back(static_cast<std::uint32_t>(first + i));
     }
   }
   ends.push_back(static_cast<std::uint32_t>(first + same_hash.size()));
@@ -58,7 +59,8 @@ std::vector<std::uint32_t> FindGroups(ZeroedArray<SlotRecord>& records, const Ke
   const std::size_t count = records.size();
   ends.reserve(count);
   for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
-    for (end = begin + 1; end < count && records[end].hash == records[begin].hash;) ++end;
+    for (end = begin + 1; end < count && records[end].hash == records[begin].hash;)
+      ++end;
     if (reader.form() != KeyForm::kBytes || end - begin == 1) {
       ends.push_back(static_cast<std::uint32_t>(end));
     } else {
@@ -68,11 +70,13 @@ std::vector<std::uint32_t> FindGroups(ZeroedArray<SlotRecord>& records, const Ke
   return ends;
 }
 
-void FillSlots(const ZeroedArray<SlotRecord>& records, const std::vector<std::uint32_t>& ends, GroupIndex& out) {
+void FillSlots(const ZeroedArray<SlotRecord>& records, const std::vector<std::uint32_t>& ends,
+               GroupIndex& out) {
   out.slots = records.size();
   out.keys = ends.size();
   const bool one_row_per_key = out.keys == out.slots;
-  out.entries = ZeroedArray<GroupIndex::Entry>(out.keys);
+  out.entries = ZeroedArray<GroupIndex::Entry>(out.keys + 1);
+  out.entries[out.keys].hash = ~std::uint64_t{0};
   out.slot_row = ZeroedArray<std::uint32_t>(out.slots);
   if (!one_row_per_key) {
     out.group_begin = ZeroedArray<std::uint32_t>(out.keys + 1);
@@ -101,15 +105,17 @@ void CopyKeyBytes(const KeyReader& reader, GroupIndex& out) {
 }
 
 void FillBuckets(GroupIndex& out) {
-  const int bits = std::max(1, static_cast<int>(std::bit_width(out.keys)));
+  const int bits = std::max(1, static_cast<int>(std::bit_width(out.keys + out.keys / 2)));
   out.bucket_shift = 64 - bits;
   out.bucket_begin = ZeroedArray<std::uint32_t>((std::size_t{1} << bits) + 1);
   std::size_t bucket = 0;
   for (std::size_t entry = 0; entry < out.keys; ++entry) {
     const std::size_t own = out.entries[entry].hash >> out.bucket_shift;
-    while (bucket < own) out.bucket_begin[++bucket] = static_cast<std::uint32_t>(entry);
+    while (bucket < own)
+      out.bucket_begin[++bucket] = static_cast<std::uint32_t>(entry);
   }
-  while (bucket + 1 < out.bucket_begin.size()) out.bucket_begin[++bucket] = static_cast<std::uint32_t>(out.keys);
+  while (bucket + 1 < out.bucket_begin.size())
+    out.bucket_begin[++bucket] = static_cast<std::uint32_t>(out.keys);
 }
 
 void FillFilter(GroupIndex& out) {
@@ -142,8 +148,9 @@ GroupIndex MakeIndex(KeyReader& reader, const arrow::Int64Array& times) {
 }  // namespace
 
 std::int64_t GroupIndex::memory_bytes() const {
-  return static_cast<std::int64_t>(bucket_begin.bytes() + filter.bytes() + entries.bytes() + group_begin.bytes() +
-                                   slot_time.bytes() + slot_row.bytes() + key_end.bytes() + key_bytes.capacity());
+  return static_cast<std::int64_t>(bucket_begin.bytes() + filter.bytes() + entries.bytes() +
+                                   group_begin.bytes() + slot_time.bytes() + slot_row.bytes() +
+                                   key_end.bytes() + key_bytes.capacity());
 }
 
 }  // namespace pit_internal
@@ -155,8 +162,9 @@ EntityGroups::~EntityGroups() = default;
 
 Result<EntityGroups> EntityGroups::Make(const arrow::ArrayVector& keys, const arrow::Int64Array& times) {
   if (times.length() > pit_internal::kRowsMax) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} entity rows at once; at most {} can be joined, split them",
-                                                         times.length(), pit_internal::kRowsMax));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} entity rows at once; at most {} can be joined, split them", times.length(),
+                            pit_internal::kRowsMax));
   }
   if (times.null_count() > 0) return Fail(ErrorCode::kInvalidArgument, "the entity rows' times have nulls");
   TM_ASSIGN(auto reader, pit_internal::KeyReader::Make(keys, times.length()));
@@ -171,14 +179,25 @@ Result<EntityGroups> EntityGroups::Make(const arrow::ArrayVector& keys, const ar
   }
 }
 
-std::int64_t EntityGroups::rows() const { return static_cast<std::int64_t>(impl_->index.slots); }
-std::int64_t EntityGroups::groups() const { return static_cast<std::int64_t>(impl_->index.keys); }
-std::int64_t EntityGroups::last_time_us() const { return impl_->index.last_us; }
-std::int64_t EntityGroups::first_time_us() const { return impl_->index.first_us; }
-std::int64_t EntityGroups::memory_bytes() const { return impl_->index.memory_bytes(); }
+std::int64_t EntityGroups::rows() const {
+  return static_cast<std::int64_t>(impl_->index.slots);
+}
+std::int64_t EntityGroups::groups() const {
+  return static_cast<std::int64_t>(impl_->index.keys);
+}
+std::int64_t EntityGroups::last_time_us() const {
+  return impl_->index.last_us;
+}
+std::int64_t EntityGroups::first_time_us() const {
+  return impl_->index.first_us;
+}
+std::int64_t EntityGroups::memory_bytes() const {
+  return impl_->index.memory_bytes();
+}
 
 const pit_internal::KeyPlaces& EntityGroups::Impl::Places() const {
-  std::call_once(places_once, [this] { places = std::make_unique<const pit_internal::KeyPlaces>(*first_key); });
+  std::call_once(places_once,
+                 [this] { places = std::make_unique<const pit_internal::KeyPlaces>(*first_key); });
   return *places;
 }
 

@@ -6,9 +6,9 @@
 //   filter        one bit per value of the hash's first bits; 16 bits or more for each key. Where few feature
 //                 rows have a key that was asked for, it answers for the others out of the first-level cache.
 //   bucket_begin  [hash >> shift] the first entry of the bucket; the next element ends it
-//   entries       one per key, ascending by hash: its hash and its last time
-//   group_begin   [entry] its first slot; the next element ends it. Absent if every key has one row.
-//   slot_time     [slot] ascending within an entry. Absent if every key has one row: then entry = slot.
+//   entries       one per key, ascending by hash: its hash and its last time; one more with the greatest hash
+//   ends them group_begin   [entry] its first slot; the next element ends it. Absent if every key has one
+//   row. slot_time     [slot] ascending within an entry. Absent if every key has one row: then entry = slot.
 //   slot_row      [slot] the entity row
 //   key_end, key_bytes  [entry] where its key's bytes end; only for keys that are bytes
 #pragma once
@@ -77,16 +77,18 @@ struct SlotRecord {
 /// Sorts by (hash, time, row). The records must come in ascending order of row.
 void SortSlots(ZeroedArray<SlotRecord>& records);
 
-/// Which values the first key column has, for skipping feature rows unread. Values become numbers that keep their
-/// order: integers with the sign bit flipped; binary ones, which may become equal, the eight bytes after what all
-/// of them start with.
+/// Which values the first key column has, for skipping feature rows unread. Values become numbers that keep
+/// their order: integers with the sign bit flipped; binary ones, which may become equal, the eight bytes
+/// after what all of them start with.
 class KeyPlaces {
  public:
   explicit KeyPlaces(const arrow::Array& column);
 
   bool MayContain(std::int64_t low, std::int64_t high) const;
   bool MayContain(std::string_view low, std::string_view high) const;
-  std::int64_t memory_bytes() const { return static_cast<std::int64_t>(places_.capacity() * sizeof places_[0]); }
+  std::int64_t memory_bytes() const {
+    return static_cast<std::int64_t>(places_.capacity() * sizeof places_[0]);
+  }
 
  private:
   std::uint64_t PlaceOf(std::string_view value) const;

@@ -6,14 +6,16 @@
 namespace tidemark::pit_internal {
 namespace {
 
-Result<void> CheckColumn(const arrow::Array* column, std::string_view name, std::int64_t rows, bool nulls_allowed) {
+Result<void> CheckColumn(const arrow::Array* column, std::string_view name, std::int64_t rows,
+                         bool nulls_allowed) {
   if (column == nullptr) return {};
   if (column->length() != rows) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} has {} rows, the event times have {}", name, column->length(), rows));
   }
   if (!nulls_allowed && column->null_count() > 0) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} has {} nulls; none are allowed", name, column->null_count()));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} has {} nulls; none are allowed", name, column->null_count()));
   }
   return {};
 }

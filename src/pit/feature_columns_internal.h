@@ -36,7 +36,8 @@ struct FeatureColumns {
     }
     if constexpr (State::kKind == StateKind::kFull) {
       const auto at = static_cast<std::int64_t>(row);
-      state.sequence = Biased(sequence != nullptr ? sequence[row] : static_cast<std::int64_t>(state.place - 1));
+      state.sequence =
+          Biased(sequence != nullptr ? sequence[row] : static_cast<std::int64_t>(state.place - 1));
       if (origin != nullptr) state.origin = origin[row];
       if (is_deleted != nullptr) state.is_deleted = is_deleted->IsValid(at) && is_deleted->Value(at) ? 1 : 0;
       const bool expires = expires_at != nullptr && expires_at->IsValid(at);

@@ -1,5 +1,5 @@
-// Goal: the kernel answers every golden case of tests/golden as it is written there, in whichever order and from
-// however many threads its rows come; and the parser refuses what is not a golden file.
+// Goal: the kernel answers every golden case of tests/golden as it is written there, in whichever order and
+// from however many threads its rows come; and the parser refuses what is not a golden file.
 #include <arrow/api.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,7 +43,9 @@ FeatureRows Rows(const arrow::RecordBatch& batch, const GoldenView& view, std::i
   if (const auto origins = batch.GetColumnByName("origin")) {
     arrow::UInt32Builder builder;
     for (std::int64_t i = 0; i < origins->length(); ++i) {
-      EXPECT_TRUE(builder.Append(static_cast<std::uint32_t>(static_cast<arrow::Int64Array&>(*origins).Value(i))).ok());
+      EXPECT_TRUE(
+          builder.Append(static_cast<std::uint32_t>(static_cast<arrow::Int64Array&>(*origins).Value(i)))
+              .ok());
     }
     out.origin = std::static_pointer_cast<arrow::UInt32Array>(builder.Finish().ValueOrDie());
   }
@@ -52,8 +54,8 @@ FeatureRows Rows(const arrow::RecordBatch& batch, const GoldenView& view, std::i
 }
 
 // Rows one by one, in the order of `order`, given to as many threads in turn.
-std::vector<Winner> Join(const GoldenCase& one, const GoldenView& view, const std::vector<std::int64_t>& order,
-                         std::size_t threads) {
+std::vector<Winner> Join(const GoldenCase& one, const GoldenView& view,
+                         const std::vector<std::int64_t>& order, std::size_t threads) {
   const auto entities = *one.EntityBatch();
   const auto batch = *view.ToBatch();
   const auto groups = EntityGroups::Make(Keys(*entities, view), *Micros(*entities, "event_timestamp"));
@@ -105,9 +107,11 @@ TEST(Golden, TheKernelAnswersAsWritten) {
     for (const auto& expected : one.expected) {
       const GoldenView& view = one.view(expected.view);
       std::vector<std::int64_t> order;
-      for (std::size_t i = 0; i < view.rows.rows.size(); ++i) order.push_back(static_cast<std::int64_t>(i));
+      for (std::size_t i = 0; i < view.rows.rows.size(); ++i)
+        order.push_back(static_cast<std::int64_t>(i));
       for (const std::size_t threads : {1U, 2U, 3U}) {
-        EXPECT_EQ(Print(Answers(Join(one, view, order, threads), view, expected.feature)), Print(expected.answers))
+        EXPECT_EQ(Print(Answers(Join(one, view, order, threads), view, expected.feature)),
+                  Print(expected.answers))
             << one.place << ", " << expected.view << ":" << expected.feature;
         std::ranges::reverse(order);
       }
@@ -116,8 +120,9 @@ TEST(Golden, TheKernelAnswersAsWritten) {
 }
 
 TEST(Golden, WhatIsNoGoldenFileIsRefused) {
-  for (const std::string text : {"view x", "case a\nrows", "case a\nnonsense", "case a\nview v\nrows\na | b int64\n1",
-                                 "case a\nknown_by soon", "case a\nview v\nrows\na\n", "case a\nview v\nttl soon"}) {
+  for (const std::string text :
+       {"view x", "case a\nrows", "case a\nnonsense", "case a\nview v\nrows\na | b int64\n1",
+        "case a\nknown_by soon", "case a\nview v\nrows\na\n", "case a\nview v\nttl soon"}) {
     EXPECT_FALSE(ParseGolden(text, "x.txt").has_value()) << text;
   }
   const auto failed = ParseGolden("case a\nnonsense", "x.txt");

@@ -19,7 +19,8 @@
 namespace tidemark::pit_testing {
 namespace {
 
-constexpr std::array<std::string_view, 7> kKeywords{"case", "known_by", "view", "keys", "ttl", "rows", "entity_rows"};
+constexpr std::array<std::string_view, 7> kKeywords{"case", "known_by", "view",       "keys",
+                                                    "ttl",  "rows",     "entity_rows"};
 
 std::string_view Trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r");
@@ -39,12 +40,14 @@ std::vector<std::string> Split(std::string_view line, char separator) {
       out.back() += c;
     }
   }
-  for (std::string& part : out) part = std::string(Trim(part));
+  for (std::string& part : out)
+    part = std::string(Trim(part));
   return out;
 }
 
 std::string Unquoted(const std::string& cell) {
-  return cell.size() >= 2 && cell.front() == '"' && cell.back() == '"' ? cell.substr(1, cell.size() - 2) : cell;
+  return cell.size() >= 2 && cell.front() == '"' && cell.back() == '"' ? cell.substr(1, cell.size() - 2)
+                                                                       : cell;
 }
 
 DataType Simple(TypeKind kind) {
@@ -88,7 +91,8 @@ class Parser {
   Result<void> Line(std::string_view line) {
     const auto space = line.find(' ');
     const std::string_view word = line.substr(0, space);
-    const bool is_keyword = std::ranges::find(kKeywords, word) != kKeywords.end() && line.find('|') == line.npos;
+    const bool is_keyword =
+        std::ranges::find(kKeywords, word) != kKeywords.end() && line.find('|') == line.npos;
     if (!is_keyword) return TableLine(line);
     const std::string_view rest = space == line.npos ? std::string_view() : Trim(line.substr(space));
     table_ = nullptr;
@@ -158,7 +162,8 @@ class Parser {
     }
     auto& row = table_->rows.emplace_back();
     for (const std::string& cell : cells) {
-      row.push_back(cell == "null" ? std::nullopt : std::optional(IsAnswer(row.size()) ? cell : Unquoted(cell)));
+      row.push_back(cell == "null" ? std::nullopt
+                                   : std::optional(IsAnswer(row.size()) ? cell : Unquoted(cell)));
     }
     return {};
   }
@@ -171,20 +176,24 @@ class Parser {
   Result<void> EndCase() {
     if (cases_.empty()) return {};
     GoldenCase& current = cases_.back();
-    for (GoldenView& view : current.views) TM_TRY(EndView(view));
+    for (GoldenView& view : current.views)
+      TM_TRY(EndView(view));
     GoldenTable& table = current.entity_rows;
     std::size_t inputs = 0;
-    while (inputs < table.columns.size() && table.columns[inputs].find(':') == std::string::npos) ++inputs;
+    while (inputs < table.columns.size() && table.columns[inputs].find(':') == std::string::npos)
+      ++inputs;
     for (std::size_t c = inputs; c < table.columns.size(); ++c) {
       const std::string& name = table.columns[c];
       const auto colon = name.find(':');
       if (colon == std::string::npos) return FailHere(fmt::format("`{}` after the expected answers", name));
       GoldenCase::Expected expected{name.substr(0, colon), name.substr(colon + 1), {}};
-      for (const auto& row : table.rows) expected.answers.push_back(Answer(row[c]));
+      for (const auto& row : table.rows)
+        expected.answers.push_back(Answer(row[c]));
       current.expected.push_back(std::move(expected));
     }
     table.columns.resize(inputs);
-    for (auto& row : table.rows) row.resize(inputs);
+    for (auto& row : table.rows)
+      row.resize(inputs);
     if (current.expected.empty() || table.rows.empty()) return FailHere("the case expects nothing");
     return {};
   }
@@ -215,8 +224,8 @@ class Parser {
 };
 
 // Text to a flat type; what Arrow's cast refuses is an error.
-Result<std::shared_ptr<arrow::Array>> FromText(const std::shared_ptr<arrow::Array>& text, const DataType& type,
-                                               std::string_view column) {
+Result<std::shared_ptr<arrow::Array>> FromText(const std::shared_ptr<arrow::Array>& text,
+                                               const DataType& type, std::string_view column) {
   if (type.kind == TypeKind::kString || type.kind == TypeKind::kBinary || type.kind == TypeKind::kTimestamp) {
     return CastColumn(text, type, column, 0);
   }
@@ -240,7 +249,8 @@ std::optional<std::size_t> GoldenTable::Find(std::string_view column) const {
   return static_cast<std::size_t>(found - columns.begin());
 }
 
-Result<std::shared_ptr<arrow::Array>> GoldenTable::Column(std::string_view column, const DataType& type) const {
+Result<std::shared_ptr<arrow::Array>> GoldenTable::Column(std::string_view column,
+                                                          const DataType& type) const {
   const auto index = Find(column);
   if (!index) return Fail(ErrorCode::kNotFound, fmt::format("a golden case has no column `{}`", column));
   arrow::StringBuilder builder;
@@ -258,11 +268,13 @@ bool GoldenView::is_own_table() const {
 Result<std::shared_ptr<arrow::RecordBatch>> GoldenView::ToBatch() const {
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
-  for (const GoldenColumn& key : keys) TM_TRY(AppendColumn(rows, key, fields, arrays));
+  for (const GoldenColumn& key : keys)
+    TM_TRY(AppendColumn(rows, key, fields, arrays));
   for (const std::string& column : rows.columns) {
     if (const auto type = SystemType(column)) TM_TRY(AppendColumn(rows, {column, *type}, fields, arrays));
   }
-  for (const GoldenColumn& feature : features) TM_TRY(AppendColumn(rows, feature, fields, arrays));
+  for (const GoldenColumn& feature : features)
+    TM_TRY(AppendColumn(rows, feature, fields, arrays));
   const auto count = static_cast<std::int64_t>(rows.rows.size());
   return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), count, std::move(arrays));
 }

@@ -24,8 +24,8 @@ constexpr std::uint64_t PlaceOfBytes(std::string_view value) {
   return out;
 }
 
-/// Sorts ascending by `number(item)`, a 64-bit number; equal ones keep their order. Digit by digit, the lowest
-/// first; digits that are the same everywhere cost nothing.
+/// Sorts ascending by `number(item)`, a 64-bit number; equal ones keep their order. Digit by digit, the
+/// lowest first; digits that are the same everywhere cost nothing.
 template <typename Item, typename Number>
 void RadixSort(std::vector<Item>& items, const Number& number) {
   constexpr int kDigitBits = 11;
@@ -41,10 +41,13 @@ void RadixSort(std::vector<Item>& items, const Number& number) {
     if (((any ^ all) >> shift & kDigitMask) == 0) continue;
     std::array<std::size_t, kDigitMask + 1> next{};
     const auto digit = [&number, shift](const Item& item) { return number(item) >> shift & kDigitMask; };
-    for (const Item& item : items) ++next[digit(item)];
+    for (const Item& item : items)
+      ++next[digit(item)];
     std::size_t begin = 0;
-    for (std::size_t& position : next) begin += std::exchange(position, begin);
-    for (const Item& item : items) other[next[digit(item)]++] = item;
+    for (std::size_t& position : next)
+      begin += std::exchange(position, begin);
+    for (const Item& item : items)
+      other[next[digit(item)]++] = item;
     items.swap(other);
   }
 }

@@ -31,10 +31,12 @@ KeyPlaces::KeyPlaces(const arrow::Array& column) {
   places_.reserve(static_cast<std::size_t>(column.length()));
   if (column.type_id() == arrow::Type::INT64) {
     const auto& integers = static_cast<const arrow::Int64Array&>(column);
-    for (std::int64_t row = 0; row < column.length(); ++row) places_.push_back(PlaceOfInteger(integers.Value(row)));
+    for (std::int64_t row = 0; row < column.length(); ++row)
+      places_.push_back(PlaceOfInteger(integers.Value(row)));
   } else if (column.type_id() == arrow::Type::BOOL) {
     const auto& bools = static_cast<const arrow::BooleanArray&>(column);
-    for (std::int64_t row = 0; row < column.length(); ++row) places_.push_back(PlaceOfInteger(bools.Value(row)));
+    for (std::int64_t row = 0; row < column.length(); ++row)
+      places_.push_back(PlaceOfInteger(bools.Value(row)));
   } else {
     is_binary_ = true;
     prefix_ = CommonPrefix(column);

@@ -17,12 +17,14 @@ std::string_view KeyTypeName(KeyType type) {
 std::string KeyTypeNames(const std::vector<KeyType>& types) {
   if (types.empty()) return "no columns";
   std::string out;
-  for (const KeyType type : types) out += fmt::format("{}{}", out.empty() ? "" : ", ", KeyTypeName(type));
+  for (const KeyType type : types)
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", KeyTypeName(type));
   return out;
 }
 
 std::uint64_t UnmixHash(std::uint64_t hash) {
-  // The multiplicative inverses (modulo 2^64) of MixHash's factors; x ^= x >> s is undone by repeating the shift.
+  // The multiplicative inverses (modulo 2^64) of MixHash's factors; x ^= x >> s is undone by repeating the
+  // shift.
   hash ^= (hash >> 31) ^ (hash >> 62);
   hash *= 0x319642B2D24D8EC3ULL;
   hash ^= (hash >> 27) ^ (hash >> 54);
@@ -32,7 +34,8 @@ std::uint64_t UnmixHash(std::uint64_t hash) {
 
 Result<KeyReader::Column> KeyReader::MakeColumn(const arrow::Array& column, std::size_t number) {
   if (column.null_count() > 0) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("key column {} has nulls; make it canonical first", number));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("key column {} has nulls; make it canonical first", number));
   }
   Column out;
   switch (column.type_id()) {
@@ -60,8 +63,8 @@ Result<KeyReader::Column> KeyReader::MakeColumn(const arrow::Array& column, std:
       return out;
     }
     default:
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("key column {} is {}; make it canonical first", number,
-                                                           column.type()->ToString()));
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("key column {} is {}; make it canonical first",
+                                                           number, column.type()->ToString()));
   }
 }
 
@@ -70,8 +73,8 @@ Result<KeyReader> KeyReader::Make(const arrow::ArrayVector& columns, std::int64_
   for (const auto& column : columns) {
     const std::size_t number = out.columns_.size();
     if (column->length() != rows) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("key column {} has {} rows, the times have {}", number, column->length(), rows));
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("key column {} has {} rows, the times have {}",
+                                                           number, column->length(), rows));
     }
     TM_ASSIGN(auto made, MakeColumn(*column, number));
     out.types_.push_back(made.type);
@@ -83,6 +86,10 @@ Result<KeyReader> KeyReader::Make(const arrow::ArrayVector& columns, std::int64_
     out.form_ = KeyForm::kInteger;
   } else {
     out.form_ = KeyForm::kBytes;
+    if (std::ranges::find(out.types_, KeyType::kBinary) == out.types_.end()) {
+      for (const KeyType type : out.types_)
+        out.fixed_bytes_ += type == KeyType::kBool ? 1 : sizeof(std::int64_t);
+    }
   }
   return out;
 }
@@ -105,6 +112,26 @@ void KeyReader::Encode(std::int64_t row, std::string& out) const {
   }
 }
 
+// The block's keys as Encode has them, column by column.
+void KeyReader::EncodeFixed(std::size_t count) {
+  block_bytes_.resize(count * fixed_bytes_);
+  char* column_begin = block_bytes_.data();
+  for (const Column& column : columns_) {
+    char* at = column_begin;
+    if (column.type == KeyType::kBool) {
+      for (std::size_t i = 0; i < count; ++i, at += fixed_bytes_) {
+        *at = column.bools->Value(block_begin_ + static_cast<std::int64_t>(i)) ? '\1' : '\0';
+      }
+      column_begin += 1;
+    } else {
+      const std::int64_t* values = column.integers + block_begin_;
+      for (std::size_t i = 0; i < count; ++i, at += fixed_bytes_)
+        std::memcpy(at, values + i, sizeof *values);
+      column_begin += sizeof *values;
+    }
+  }
+}
+
 void KeyReader::ReadBlock(std::int64_t begin, std::span<std::uint64_t> hashes) {
   block_begin_ = begin;
   if (form_ == KeyForm::kNone) {
@@ -115,13 +142,17 @@ void KeyReader::ReadBlock(std::int64_t begin, std::span<std::uint64_t> hashes) {
     const Column& column = columns_[0];
     if (column.integers != nullptr) {
       const std::int64_t* values = column.integers + begin;
-      for (std::size_t i = 0; i < hashes.size(); ++i) hashes[i] = IntegerHash(values[i]);
+      for (std::size_t i = 0; i < hashes.size(); ++i)
+        hashes[i] = IntegerHash(values[i]);
     } else {
-      for (std::uint64_t& hash : hashes) hash = IntegerHash(column.Integer(begin++));
+      for (std::uint64_t& hash : hashes)
+        hash = IntegerHash(column.Integer(begin++));
     }
     return;
   }
-  if (columns_.size() > 1) {
+  if (fixed_bytes_ > 0) {
+    EncodeFixed(hashes.size());
+  } else if (columns_.size() > 1) {
     block_bytes_.clear();
     block_ends_.assign(1, 0);
     for (std::size_t i = 0; i < hashes.size(); ++i) {
@@ -129,7 +160,8 @@ void KeyReader::ReadBlock(std::int64_t begin, std::span<std::uint64_t> hashes) {
       block_ends_.push_back(block_bytes_.size());
     }
   }
-  for (std::size_t i = 0; i < hashes.size(); ++i) hashes[i] = Hash64(std::as_bytes(std::span(bytes(i))));
+  for (std::size_t i = 0; i < hashes.size(); ++i)
+    hashes[i] = Hash64(std::as_bytes(std::span(bytes(i))));
 }
 
 std::string_view KeyReader::RowBytes(std::int64_t row, std::string& scratch) const {
@@ -162,7 +194,8 @@ int CompareKeys(const std::vector<KeyType>& types, std::string_view left, std::s
   for (const KeyType type : types) {
     const KeyPart a = TakeKeyPart(type, left);
     const KeyPart b = TakeKeyPart(type, right);
-    const int order = type == KeyType::kBinary ? sign(a.bytes.compare(b.bytes)) : sign(a.integer <=> b.integer);
+    const int order =
+        type == KeyType::kBinary ? sign(a.bytes.compare(b.bytes)) : sign(a.integer <=> b.integer);
     if (order != 0) return order;
   }
   return 0;

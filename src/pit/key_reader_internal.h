@@ -1,5 +1,5 @@
-// Canonical key columns as the kernel reads them: one 64-bit hash per row, and for keys that are more than one
-// integer the bytes that stand for the key, because a hash alone is never trusted.
+// Canonical key columns as the kernel reads them: one 64-bit hash per row, and for keys that are more than
+// one integer the bytes that stand for the key, because a hash alone is never trusted.
 //
 //   no columns                 every row has the same key; hash 0
 //   one int64 or bool column   the hash is MixHash(value), a bijection: equal hashes are equal keys
@@ -27,7 +27,9 @@ std::string KeyTypeNames(const std::vector<KeyType>& types);  // "int64, binary"
 /// The inverse of MixHash.
 std::uint64_t UnmixHash(std::uint64_t hash);
 
-constexpr std::uint64_t IntegerHash(std::int64_t value) { return MixHash(static_cast<std::uint64_t>(value)); }
+constexpr std::uint64_t IntegerHash(std::int64_t value) {
+  return MixHash(static_cast<std::uint64_t>(value));
+}
 
 /// Reads keys block by block. Holds no data of its own but the block's bytes; the columns must outlive it.
 class KeyReader {
@@ -38,12 +40,14 @@ class KeyReader {
   KeyForm form() const { return form_; }
   const std::vector<KeyType>& types() const { return types_; }
 
-  /// Hashes of rows [begin, begin + hashes.size()); the bytes of these rows can be asked for until the next call.
+  /// Hashes of rows [begin, begin + hashes.size()); the bytes of these rows can be asked for until the next
+  /// call.
   void ReadBlock(std::int64_t begin, std::span<std::uint64_t> hashes);
 
   /// Key bytes of the block's row `i`; only for KeyForm::kBytes.
   std::string_view bytes(std::size_t i) const {
     if (columns_.size() == 1) return columns_[0].Bytes(block_begin_ + static_cast<std::int64_t>(i));
+    if (fixed_bytes_ > 0) return std::string_view(block_bytes_).substr(i * fixed_bytes_, fixed_bytes_);
     return std::string_view(block_bytes_).substr(block_ends_[i], block_ends_[i + 1] - block_ends_[i]);
   }
 
@@ -70,10 +74,12 @@ class KeyReader {
 
   static Result<Column> MakeColumn(const arrow::Array& column, std::size_t number);
   void Encode(std::int64_t row, std::string& out) const;
+  void EncodeFixed(std::size_t count);
 
   KeyForm form_ = KeyForm::kNone;
   std::vector<KeyType> types_;
   std::vector<Column> columns_;
+  std::size_t fixed_bytes_ = 0;  // of every key of several columns, if none of them is binary
   std::int64_t block_begin_ = 0;
   std::string block_bytes_;
   std::vector<std::size_t> block_ends_;

@@ -39,8 +39,9 @@ struct Worker {
   std::atomic<std::int64_t> memory_bytes{0};
   StateKind kind = StateKind::kPlain;
   bool is_open = false;
-  std::variant<LatestTable<PlainState, false>, LatestTable<CreatedState, false>, LatestTable<FullState, false>,
-               LatestTable<PlainState, true>, LatestTable<CreatedState, true>, LatestTable<FullState, true>>
+  std::variant<LatestTable<PlainState, false>, LatestTable<CreatedState, false>,
+               LatestTable<FullState, false>, LatestTable<PlainState, true>, LatestTable<CreatedState, true>,
+               LatestTable<FullState, true>>
       table;
 
   template <typename State, bool kBytes>
@@ -100,7 +101,6 @@ struct LatestPerKey::Impl {
 
   template <typename State, bool kBytes>
   void AddRows(const FeatureColumns& columns, KeyReader& keys, LatestTable<State, kBytes>& table) const;
-  std::uint64_t PlaceOfKey(std::string_view key) const;
   template <typename State, bool kBytes>
   std::vector<SortedEntry<State, kBytes>> EntriesInKeyOrder();
   template <typename State, bool kBytes>
@@ -122,9 +122,11 @@ void LatestPerKey::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys,
     }
     if (takes == 0) continue;
     table.Reserve(takes);
-    for (std::size_t j = 0; j < takes; ++j) table.Prefetch(hashes[taken[j]]);
+    for (std::size_t j = 0; j < takes; ++j)
+      table.Prefetch(hashes[taken[j]]);
     if constexpr (kBytes) {
-      for (std::size_t j = 0; j < takes; ++j) table.PrefetchKey(hashes[taken[j]]);
+      for (std::size_t j = 0; j < takes; ++j)
+        table.PrefetchKey(hashes[taken[j]]);
     }
     for (std::size_t j = 0; j < takes; ++j) {
       const std::uint32_t i = taken[j];
@@ -135,10 +137,35 @@ void LatestPerKey::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys,
   }
 }
 
-std::uint64_t LatestPerKey::Impl::PlaceOfKey(std::string_view key) const {
-  if (types.size() == 1) return PlaceOfBytes(key);
-  const KeyPart part = TakeKeyPart(types[0], key);
-  return types[0] == KeyType::kBinary ? PlaceOfBytes(part.bytes) : PlaceOfInteger(part.integer);
+// Sorts entries whose keys are bytes: by eight bytes after what all keys start with, and equal ones on. The
+// part that keys have in common says nothing and would leave all of the work to comparisons.
+template <typename Sorted>
+void SortByKeys(const std::vector<KeyType>& types, std::vector<Sorted>& entries) {
+  if (entries.empty()) return;
+  const bool one_column = types.size() == 1;
+  const auto first_part = [&](const Sorted& item) {
+    std::string_view key = item.key();
+    return one_column ? KeyPart{0, key} : TakeKeyPart(types[0], key);
+  };
+  std::string_view prefix = first_part(entries[0]).bytes;
+  for (const Sorted& item : entries) {
+    const std::string_view key = first_part(item).bytes;
+    const auto common = std::mismatch(prefix.begin(), prefix.end(), key.begin(), key.end()).first;
+    prefix = prefix.substr(0, static_cast<std::size_t>(common - prefix.begin()));
+  }
+  for (Sorted& item : entries) {
+    const KeyPart part = first_part(item);
+    item.place = types[0] == KeyType::kBinary ? PlaceOfBytes(part.bytes.substr(prefix.size()))
+                                              : PlaceOfInteger(part.integer);
+  }
+  RadixSort(entries, [](const Sorted& item) { return item.place; });
+  for (auto first = entries.begin(); first != entries.end();) {
+    const auto last =
+        std::find_if(first, entries.end(), [&](const Sorted& item) { return item.place != first->place; });
+    std::sort(first, last,
+              [&](const Sorted& a, const Sorted& b) { return CompareKeys(types, a.key(), b.key()) < 0; });
+    first = last;
+  }
 }
 
 // Of all threads; a key that several threads have comes several times in a row.
@@ -156,21 +183,17 @@ std::vector<SortedEntry<State, kBytes>> LatestPerKey::Impl::EntriesInKeyOrder() 
     const auto& table = worker->template Get<State, kBytes>();
     table.ForEach([&](const auto& entry) {
       if constexpr (kBytes) {
-        out.push_back({PlaceOfKey(table.KeyOf(entry)), &entry, &table});
+        out.push_back({0, &entry, &table});
       } else {
         const auto value = static_cast<std::int64_t>(UnmixHash(entry.hash));
         out.push_back({form == KeyForm::kInteger ? PlaceOfInteger(value) : 0, &entry});
       }
     });
   }
-  RadixSort(out, [](const Sorted& item) { return item.place; });
   if constexpr (kBytes) {
-    for (auto first = out.begin(); first != out.end();) {
-      const auto last = std::find_if(first, out.end(), [&](const Sorted& item) { return item.place != first->place; });
-      std::sort(first, last,
-                [&](const Sorted& a, const Sorted& b) { return CompareKeys(types, a.key(), b.key()) < 0; });
-      first = last;
-    }
+    SortByKeys(types, out);
+  } else {
+    RadixSort(out, [](const Sorted& item) { return item.place; });
   }
   return out;
 }
@@ -210,7 +233,8 @@ LatestPerKey::LatestPerKey(const Options& options) : impl_(std::make_unique<Impl
   TM_CHECK(options.part < options.parts, "a part that is not among the parts");
   impl_->options = options;
   impl_->options.threads = std::max<std::size_t>(1, options.threads);
-  for (std::size_t i = 0; i < impl_->options.threads; ++i) impl_->workers.push_back(std::make_unique<Worker>());
+  for (std::size_t i = 0; i < impl_->options.threads; ++i)
+    impl_->workers.push_back(std::make_unique<Worker>());
 }
 
 LatestPerKey::~LatestPerKey() = default;
@@ -227,8 +251,8 @@ Result<void> LatestPerKey::Add(const FeatureRows& rows, std::size_t thread) {
   });
   if (keys.types() != self.types) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("keys of {} after keys of {}; cast them to one type first", KeyTypeNames(keys.types()),
-                            KeyTypeNames(self.types)));
+                fmt::format("keys of {} after keys of {}; cast them to one type first",
+                            KeyTypeNames(keys.types()), KeyTypeNames(self.types)));
   }
   try {
     Worker& worker = *self.workers[thread];
@@ -240,7 +264,8 @@ Result<void> LatestPerKey::Add(const FeatureRows& rows, std::size_t thread) {
         self.AddRows(columns, keys, worker.Get<State, false>());
       }
     });
-    const std::size_t bytes = std::visit([](const auto& table) { return table.memory_bytes(); }, worker.table);
+    const std::size_t bytes =
+        std::visit([](const auto& table) { return table.memory_bytes(); }, worker.table);
     worker.memory_bytes.store(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   } catch (const std::bad_alloc&) {
     return Fail(ErrorCode::kOutOfSpace, "no memory for one row per key; reduce the keys in more parts");
@@ -250,7 +275,8 @@ Result<void> LatestPerKey::Add(const FeatureRows& rows, std::size_t thread) {
 
 std::int64_t LatestPerKey::memory_bytes() const {
   std::int64_t out = 0;
-  for (const auto& worker : impl_->workers) out += worker->memory_bytes.load(std::memory_order_relaxed);
+  for (const auto& worker : impl_->workers)
+    out += worker->memory_bytes.load(std::memory_order_relaxed);
   return out;
 }
 
@@ -258,7 +284,8 @@ std::vector<LatestRow> LatestPerKey::Finish() {
   Impl& self = *impl_;
   TM_CHECK(!std::exchange(self.finished, true), "Finish was called before");
   StateKind kind = StateKind::kPlain;
-  for (const auto& worker : self.workers) kind = std::max(kind, worker->kind);
+  for (const auto& worker : self.workers)
+    kind = std::max(kind, worker->kind);
   return WithState(kind, [&]<typename State>(State) {
     return self.IsBytes() ? self.FinishAll<State, true>() : self.FinishAll<State, false>();
   });

@@ -1,8 +1,8 @@
 // The latest row of each key: what materialization loads into an online store.
 //
 // The same order and the same input as the point-in-time kernel, but the keys are those of the feature rows
-// themselves and there is one moment for all. Deleted and expired rows win as any other: the online store keeps
-// them, and reads apply the rule.
+// themselves and there is one moment for all. Deleted and expired rows win as any other: the online store
+// keeps them, and reads apply the rule.
 #pragma once
 
 #include <cstdint>
@@ -44,11 +44,12 @@ class LatestPerKey {
   /// As PointInTimeJoin::Add.
   Result<void> Add(const FeatureRows& rows, std::size_t thread);
 
-  /// What all threads' tables take now. May be called while rows are added. Finish needs about 80 bytes a key more.
+  /// What all threads' tables take now. May be called while rows are added. Finish needs about 80 bytes a key
+  /// more.
   std::int64_t memory_bytes() const;
 
-  /// One row for each key, in the order of the keys' values (the order of the online store's keys: columns one
-  /// after another, integers by value, false before true, binary bytewise). Called once, after all Add.
+  /// One row for each key, in the order of the keys' values (the order of the online store's keys: columns
+  /// one after another, integers by value, false before true, binary bytewise). Called once, after all Add.
   std::vector<LatestRow> Finish();
 
  private:

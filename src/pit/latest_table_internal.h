@@ -1,7 +1,7 @@
 // The hash table of LatestPerKey: one per thread, growing, one greatest row per key.
 //
-// Open addressing with linear probing. An entry holds all that a row is compared with, so a row costs one cache
-// miss, and a block's misses are under way together (key bytes, where keys are bytes, are one more).
+// Open addressing with linear probing. An entry holds all that a row is compared with, so a row costs one
+// cache miss, and a block's misses are under way together (key bytes, where keys are bytes, are one more).
 #pragma once
 
 #include <algorithm>
@@ -60,7 +60,8 @@ class LatestTable {
   void Reserve(std::size_t more) {
     if ((keys_ + more) * kLoadDenominator <= entries_.size() * kLoadNumerator) return;
     std::size_t size = std::max(kEntriesMin, entries_.size());
-    while ((keys_ + more) * kLoadDenominator > size * kLoadNumerator) size *= 2;
+    while ((keys_ + more) * kLoadDenominator > size * kLoadNumerator)
+      size *= 2;
     ZeroedArray<Entry> old(size);
     std::swap(old, entries_);
     shift_ = 64 - std::countr_zero(size);
@@ -68,7 +69,8 @@ class LatestTable {
     for (const Entry& entry : old.span()) {
       if (entry.state.place == 0) continue;
       std::size_t at = entry.hash >> shift_;
-      while (entries_[at].state.place != 0) at = Next(at);
+      while (entries_[at].state.place != 0)
+        at = Next(at);
       entries_[at] = entry;
     }
   }

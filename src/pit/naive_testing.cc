@@ -58,7 +58,8 @@ std::vector<NaiveFeatureRow> NaiveLatest(const std::vector<NaiveFeatureRow>& row
     if (!is_new && IsGreater(row, found->second, has_sequence)) found->second = row;
   }
   std::vector<NaiveFeatureRow> out;
-  for (auto& [key, row] : latest) out.push_back(std::move(row));
+  for (auto& [key, row] : latest)
+    out.push_back(std::move(row));
   return out;
 }
 

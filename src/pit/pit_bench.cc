@@ -1,7 +1,8 @@
-// What the kernel costs, without reading or decoding anything: grouping entity rows, joining, reducing to the latest.
+// What the kernel costs, without reading or decoding anything: grouping entity rows, joining, reducing to the
+// latest.
 //
-// Feature rows are 10M over 1M keys in random order, every tenth a tie by event time; they come in batches of 64k
-// as a scan hands them over.
+// Feature rows are 10M over 1M keys in random order, every tenth a tie by event time; they come in batches of
+// 64k as a scan hands them over.
 #include <arrow/api.h>
 #include <benchmark/benchmark.h>
 
@@ -34,7 +35,8 @@ arrow::ArrayVector KeyColumns(Keys kind, const std::vector<std::int64_t>& ids) {
   if (kind == Keys::kInt64) return {Integers(ids)};
   if (kind == Keys::kTwoInt64) {
     std::vector<std::int64_t> high(ids);
-    for (auto& id : high) id /= 1000;
+    for (auto& id : high)
+      id /= 1000;
     return {Integers(high), Integers(ids)};
   }
   arrow::BinaryBuilder builder;
@@ -54,7 +56,8 @@ struct Rows {
 Rows MakeRows(std::size_t count, std::size_t keys, Keys kind, bool sorted, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<std::int64_t> ids(count);
-  for (std::size_t i = 0; i < count; ++i) ids[i] = static_cast<std::int64_t>(i % keys);
+  for (std::size_t i = 0; i < count; ++i)
+    ids[i] = static_cast<std::int64_t>(i % keys);
   if (sorted) {
     std::sort(ids.begin(), ids.end());
   } else {
@@ -64,14 +67,17 @@ Rows MakeRows(std::size_t count, std::size_t keys, Keys kind, bool sorted, std::
   std::vector<std::int64_t> created(count);
   for (std::size_t i = 0; i < count; ++i) {
     const bool tie = random() % 10 == 0;
-    event[i] = tie ? kRangeUs / 2 : static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(kRangeUs));
+    event[i] =
+        tie ? kRangeUs / 2 : static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(kRangeUs));
     created[i] = event[i] + static_cast<std::int64_t>(random() % 3'600'000'000);
   }
   if (sorted) {
     for (std::size_t begin = 0; begin < count;) {
       std::size_t end = begin;
-      while (end < count && ids[end] == ids[begin]) ++end;
-      std::sort(event.begin() + static_cast<std::ptrdiff_t>(begin), event.begin() + static_cast<std::ptrdiff_t>(end));
+      while (end < count && ids[end] == ids[begin])
+        ++end;
+      std::sort(event.begin() + static_cast<std::ptrdiff_t>(begin),
+                event.begin() + static_cast<std::ptrdiff_t>(end));
       begin = end;
     }
   }
@@ -95,7 +101,8 @@ FeatureRows Batch(const Rows& rows, std::size_t index, bool with_created) {
     return std::static_pointer_cast<arrow::Int64Array>(array->Slice(begin, kBatchRows));
   };
   FeatureRows out;
-  for (const auto& key : rows.keys) out.keys.push_back(key->Slice(begin, kBatchRows));
+  for (const auto& key : rows.keys)
+    out.keys.push_back(key->Slice(begin, kBatchRows));
   out.event = cut(rows.event);
   if (with_created) out.created = cut(rows.created);
   out.first_location = static_cast<RowLocation>(begin);
@@ -114,7 +121,8 @@ void AddAll(const Rows& rows, bool with_created, std::size_t threads, Sink& sink
 // Arguments: entity rows, keys among them (0: all keys of the features), kind of key.
 void Group(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
-  const Rows rows = MakeRows(count, static_cast<std::size_t>(state.range(1)), static_cast<Keys>(state.range(2)), false, 2);
+  const Rows rows =
+      MakeRows(count, static_cast<std::size_t>(state.range(1)), static_cast<Keys>(state.range(2)), false, 2);
   for (auto _ : state) {
     auto groups = EntityGroups::Make(rows.keys, *rows.event);
     benchmark::DoNotOptimize(groups->groups());
@@ -134,8 +142,8 @@ void Join(benchmark::State& state) {
   const auto kind = static_cast<Keys>(state.range(2));
   const auto threads = static_cast<std::size_t>(state.range(3));
   const Rows& features = Features(kind, state.range(4) != 0);
-  const Rows entities =
-      MakeRows(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)), kind, false, 2);
+  const Rows entities = MakeRows(static_cast<std::size_t>(state.range(0)),
+                                 static_cast<std::size_t>(state.range(1)), kind, false, 2);
   const auto groups = EntityGroups::Make(entities.keys, *entities.event);
   for (auto _ : state) {
     PointInTimeJoin join(*groups, {.known_by = {}, .ttl_us = kRangeUs / 4, .threads = threads});
@@ -158,6 +166,7 @@ BENCHMARK(Join)
     ->Args({10'000, 10'000, 1, 2, 0, 1})
     ->Args({1'000'000, 1'000'000, 2, 2, 0, 1})
     ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
     ->UseRealTime();
 
 // Arguments: kind of key, threads, sorted features.
@@ -178,6 +187,7 @@ BENCHMARK(Latest)
     ->Args({0, 2, 1})
     ->Args({1, 2, 0})
     ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
     ->UseRealTime();
 
 }  // namespace

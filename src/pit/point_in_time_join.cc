@@ -45,7 +45,8 @@ struct Worker {
         std::visit(
             [&wider]<typename From>(const ZeroedArray<From>& old) {
               if constexpr (From::kKind < To::kKind) {
-                for (std::size_t i = 0; i < old.size(); ++i) wider[i] = WidenState<To>(old[i]);
+                for (std::size_t i = 0; i < old.size(); ++i)
+                  wider[i] = WidenState<To>(old[i]);
               }
             },
             states);
@@ -83,7 +84,8 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
     const std::size_t count = std::min(kFinderRows, columns.rows - begin);
     const std::int64_t* times = columns.event + begin;
     const auto takes = [&](std::size_t i) {
-      if constexpr (kKnownBy == KnownBy::Kind::kTime) return columns.created[begin + i] <= options.known_by.time_us;
+      if constexpr (kKnownBy == KnownBy::Kind::kTime)
+        return columns.created[begin + i] <= options.known_by.time_us;
       return true;
     };
     if constexpr (kKnownBy == KnownBy::Kind::kEntityRow) {
@@ -95,7 +97,7 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
     for (const SlotFinder::Match match : worker.finder.Find(keys, begin, count, times, takes, will_use)) {
       const State candidate = columns.Read<State>(begin + match.row);
       State& kept = states[match.slot];
-      if (kept < candidate) kept = candidate;
+      kept = kept < candidate ? candidate : kept;  // always written: a guess would often be wrong
     }
   }
 }
@@ -131,11 +133,12 @@ void PointInTimeJoin::Impl::FinishAll(std::vector<Winner>& winners) {
     states.push_back(&worker->Get<State>());
   }
   const std::size_t tasks = (index.keys + kFinishEntries - 1) / kFinishEntries;
-  const auto done = ParallelFor(tasks, options.threads, {}, [&](std::size_t task, std::size_t) -> Result<void> {
-    const std::size_t begin = task * kFinishEntries;
-    FinishEntries<State>(states, begin, std::min(begin + kFinishEntries, index.keys), winners);
-    return {};
-  });
+  const auto done =
+      ParallelFor(tasks, options.threads, {}, [&](std::size_t task, std::size_t) -> Result<void> {
+        const std::size_t begin = task * kFinishEntries;
+        FinishEntries<State>(states, begin, std::min(begin + kFinishEntries, index.keys), winners);
+        return {};
+      });
   TM_CHECK(done.has_value(), "the tasks of Finish cannot fail");
 }
 
@@ -154,13 +157,15 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
   TM_ASSIGN(const FeatureColumns columns, FeatureColumns::Make(rows));
   TM_ASSIGN(KeyReader keys, KeyReader::Make(rows.keys, rows.event->length()));
   if (keys.types() != self.index.types) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the feature rows' keys are {}, the entity rows' are {}; cast them to one type first",
-                            KeyTypeNames(keys.types()), KeyTypeNames(self.index.types)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the feature rows' keys are {}, the entity rows' are {}; cast them to one type first",
+                    KeyTypeNames(keys.types()), KeyTypeNames(self.index.types)));
   }
   const KnownBy::Kind known_by = self.options.known_by.kind;
   if (known_by != KnownBy::Kind::kAll && columns.created == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, "known_by needs a created timestamp column, and the source has none");
+    return Fail(ErrorCode::kInvalidArgument,
+                "known_by needs a created timestamp column, and the source has none");
   }
   if (self.index.slots == 0) return {};
   try {
@@ -170,11 +175,12 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
     WithState(worker->kind, [&]<typename State>(State) {
       if (known_by == KnownBy::Kind::kAll) self.AddRows<KnownBy::Kind::kAll, State>(columns, keys, *worker);
       if (known_by == KnownBy::Kind::kTime) self.AddRows<KnownBy::Kind::kTime, State>(columns, keys, *worker);
-      if (known_by == KnownBy::Kind::kEntityRow) self.AddRows<KnownBy::Kind::kEntityRow, State>(columns, keys, *worker);
+      if (known_by == KnownBy::Kind::kEntityRow)
+        self.AddRows<KnownBy::Kind::kEntityRow, State>(columns, keys, *worker);
     });
   } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kOutOfSpace, fmt::format("no memory to join {} entity rows; join them in parts",
-                                                    self.index.slots));
+    return Fail(ErrorCode::kOutOfSpace,
+                fmt::format("no memory to join {} entity rows; join them in parts", self.index.slots));
   }
   return {};
 }

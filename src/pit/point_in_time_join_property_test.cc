@@ -1,9 +1,10 @@
-// Goal: on random cases of every kind of key, source, option and number of threads, the kernel answers what the
-// naive reference answers. TIDEMARK_TEST_SEED repeats a run; TIDEMARK_TEST_CASES makes it longer.
+// Goal: on random cases of every kind of key, source, option and number of threads, the kernel answers what
+// the naive reference answers. TIDEMARK_TEST_SEED repeats a run; TIDEMARK_TEST_CASES makes it longer.
 #include <gtest/gtest.h>
 
 #include <thread>
 
+#include "base/hash.h"
 #include "pit/point_in_time_join.h"
 #include "pit/random_cases_testing.h"
 
@@ -60,6 +61,14 @@ TEST(PointInTimeJoinProperty, AnswersWhatTheNaiveReferenceAnswers) {
           << one.ToString();
     }
   }
+}
+
+// The random cases rest on it: a hash alone tells these keys apart as little as any.
+TEST(PointInTimeJoinProperty, CollidingKeysCollide) {
+  const std::string x = CollidingKey('x');
+  const std::string y = CollidingKey('y');
+  ASSERT_NE(x, y);
+  EXPECT_EQ(Hash64(std::as_bytes(std::span(x))), Hash64(std::as_bytes(std::span(y))));
 }
 
 // MayContainKey may say yes too often, but never no for a key that is there; and it must say no where it can.

@@ -17,8 +17,12 @@ namespace {
 constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kGreatest = std::numeric_limits<std::int64_t>::max();
 
-std::size_t Below(std::mt19937_64& random, std::size_t limit) { return random() % limit; }
-bool OneIn(std::mt19937_64& random, std::size_t n) { return Below(random, n) == 0; }
+std::size_t Below(std::mt19937_64& random, std::size_t limit) {
+  return random() % limit;
+}
+bool OneIn(std::mt19937_64& random, std::size_t n) {
+  return Below(random, n) == 0;
+}
 
 // Mostly one of a few moments; sometimes the ends of the range, where sums would overflow.
 std::int64_t RandomTime(std::mt19937_64& random, std::int64_t range) {
@@ -28,8 +32,16 @@ std::int64_t RandomTime(std::mt19937_64& random, std::int64_t range) {
 }
 
 NaiveKey RandomKey(std::mt19937_64& random, const std::vector<ColumnKind>& columns, std::size_t range) {
-  static const std::vector<std::string> kText{"", std::string(1, '\0'), "a", "ab", "b", std::string("a\0b", 3),
-                                              "\xff", "a much longer key than fits into any small buffer"};
+  static const std::vector<std::string> kText{"",
+                                              std::string(1, '\0'),
+                                              "a",
+                                              "ab",
+                                              "b",
+                                              std::string("a\0b", 3),
+                                              "\xff",
+                                              "a much longer key than fits into any small buffer",
+                                              CollidingKey('x'),
+                                              CollidingKey('y')};
   NaiveKey key;
   for (const ColumnKind column : columns) {
     if (column == ColumnKind::kInt64) {
@@ -39,7 +51,9 @@ NaiveKey RandomKey(std::mt19937_64& random, const std::vector<ColumnKind>& colum
     } else if (column == ColumnKind::kBool) {
       key.emplace_back(OneIn(random, 2));
     } else {
-      key.emplace_back(kText[Below(random, std::min(range, kText.size()))]);
+      const bool collides = OneIn(random, 4);
+      key.emplace_back(kText[collides ? kText.size() - 1 - Below(random, 2)
+                                      : Below(random, std::min(range, kText.size()))]);
     }
   }
   return key;
@@ -48,8 +62,8 @@ NaiveKey RandomKey(std::mt19937_64& random, const std::vector<ColumnKind>& colum
 std::vector<ColumnKind> RandomColumns(std::mt19937_64& random) {
   using enum ColumnKind;
   static const std::vector<std::vector<ColumnKind>> kChoices{
-      {kInt64}, {kInt64}, {kBool}, {kBinary}, {kLargeBinary}, {}, {kInt64, kInt64}, {kBinary, kInt64},
-      {kBinary, kBinary}, {kBool, kLargeBinary, kInt64}};
+      {kInt64}, {kInt64},         {kBool},           {kBinary},          {kLargeBinary},
+      {},       {kInt64, kInt64}, {kBinary, kInt64}, {kBinary, kBinary}, {kBool, kLargeBinary, kInt64}};
   return kChoices[Below(random, kChoices.size())];
 }
 
@@ -87,6 +101,12 @@ std::string KeyToString(const NaiveKey& key) {
 }
 
 }  // namespace
+
+std::string CollidingKey(char tells_apart) {
+  // XXH3 multiplies (bytes 0..8 xor a constant) with (bytes 8..16 xor another): zero, whatever bytes 8..16
+  // are.
+  return "\xb8\xfe\x6c\x39\x23\xa4\x4b\xbe" + std::string(8, tells_apart) + std::string(16, 'z');
+}
 
 std::uint64_t TestSeed(std::uint64_t otherwise) {
   const char* given = std::getenv("TIDEMARK_TEST_SEED");
@@ -139,7 +159,8 @@ RandomCase MakeRandomCase(std::mt19937_64& random) {
     out.options.known_by.kind = OneIn(random, 2) ? KnownBy::Kind::kTime : KnownBy::Kind::kEntityRow;
     out.options.known_by.time_us = RandomTime(random, range);
   }
-  if (OneIn(random, 2)) out.options.ttl_us = OneIn(random, 20) ? kGreatest : 1 + static_cast<std::int64_t>(Below(random, 8));
+  if (OneIn(random, 2))
+    out.options.ttl_us = OneIn(random, 20) ? kGreatest : 1 + static_cast<std::int64_t>(Below(random, 8));
   out.start_us = OneIn(random, 2) ? kLowest : RandomTime(random, range);
   out.end_us = OneIn(random, 2) ? kGreatest : RandomTime(random, range);
   return out;
@@ -151,10 +172,12 @@ arrow::ArrayVector KeyColumns(const std::vector<ColumnKind>& columns, const std:
     const auto text = [&](std::size_t i) { return std::get<std::string>(keys[i][c]); };
     switch (columns[c]) {
       case ColumnKind::kInt64:
-        out.push_back(Sliced<arrow::Int64Builder>(keys.size(), [&](std::size_t i) { return std::get<0>(keys[i][c]); }));
+        out.push_back(
+            Sliced<arrow::Int64Builder>(keys.size(), [&](std::size_t i) { return std::get<0>(keys[i][c]); }));
         break;
       case ColumnKind::kBool:
-        out.push_back(Sliced<arrow::BooleanBuilder>(keys.size(), [&](std::size_t i) { return std::get<1>(keys[i][c]); }));
+        out.push_back(Sliced<arrow::BooleanBuilder>(keys.size(),
+                                                    [&](std::size_t i) { return std::get<1>(keys[i][c]); }));
         break;
       case ColumnKind::kBinary:
         out.push_back(Sliced<arrow::BinaryBuilder>(keys.size(), text));
@@ -175,22 +198,27 @@ FeatureRows ToFeatureRows(const RandomCase& of, std::size_t begin, std::size_t e
   const std::size_t count = end - begin;
   const auto row = [&](std::size_t i) -> const NaiveFeatureRow& { return of.rows[begin + i]; };
   std::vector<NaiveKey> keys;
-  for (std::size_t i = 0; i < count; ++i) keys.push_back(row(i).key);
+  for (std::size_t i = 0; i < count; ++i)
+    keys.push_back(row(i).key);
   FeatureRows out;
   out.keys = KeyColumns(of.columns, keys);
   out.event = Sliced<arrow::Int64Builder>(count, [&](std::size_t i) { return row(i).event_us; });
-  if (of.has_created) out.created = Sliced<arrow::Int64Builder>(count, [&](std::size_t i) { return row(i).created_us; });
+  if (of.has_created)
+    out.created = Sliced<arrow::Int64Builder>(count, [&](std::size_t i) { return row(i).created_us; });
   if (of.has_sequence) {
     out.sequence = Sliced<arrow::Int64Builder>(count, [&](std::size_t i) { return row(i).sequence; });
     out.origin = Sliced<arrow::UInt32Builder>(count, [&](std::size_t i) { return row(i).origin; });
   }
   // Columns of state may be absent from batches in which no row has any.
-  const bool any_state = std::any_of(of.rows.begin() + static_cast<std::ptrdiff_t>(begin),
-                                     of.rows.begin() + static_cast<std::ptrdiff_t>(end),
-                                     [](const NaiveFeatureRow& r) { return r.is_deleted || r.expires_at_us; });
+  const bool any_state =
+      std::any_of(of.rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                  of.rows.begin() + static_cast<std::ptrdiff_t>(end),
+                  [](const NaiveFeatureRow& r) { return r.is_deleted || r.expires_at_us; });
   if (any_state) {
     out.is_deleted = Sliced<arrow::BooleanBuilder>(count, [&](std::size_t i) {
-      return row(i).is_deleted ? std::optional<bool>(true) : i % 2 == 0 ? std::optional<bool>(false) : std::nullopt;
+      return row(i).is_deleted ? std::optional<bool>(true)
+             : i % 2 == 0      ? std::optional<bool>(false)
+                               : std::nullopt;
     });
     out.expires_at = Sliced<arrow::Int64Builder>(count, [&](std::size_t i) { return row(i).expires_at_us; });
   }
@@ -212,12 +240,14 @@ std::vector<std::pair<std::size_t, std::size_t>> RandomBatches(std::mt19937_64& 
 
 std::string RandomCase::ToString() const {
   std::string out = fmt::format("known_by {} at {}, ttl {}, threads {}, window [{}, {}]\n",
-                                static_cast<int>(options.known_by.kind), options.known_by.time_us, options.ttl_us,
-                                threads, start_us, end_us);
-  for (const auto& entity : entities) out += fmt::format("  entity {} at {}\n", KeyToString(entity.key), entity.time_us);
+                                static_cast<int>(options.known_by.kind), options.known_by.time_us,
+                                options.ttl_us, threads, start_us, end_us);
+  for (const auto& entity : entities)
+    out += fmt::format("  entity {} at {}\n", KeyToString(entity.key), entity.time_us);
   for (const auto& row : rows) {
-    out += fmt::format("  row {} {} event {} created {} sequence {} origin {} deleted {} expires {}\n", row.location,
-                       KeyToString(row.key), row.event_us, row.created_us, row.sequence, row.origin, row.is_deleted,
+    out += fmt::format("  row {} {} event {} created {} sequence {} origin {} deleted {} expires {}\n",
+                       row.location, KeyToString(row.key), row.event_us, row.created_us, row.sequence,
+                       row.origin, row.is_deleted,
                        row.expires_at_us ? std::to_string(*row.expires_at_us) : "never");
   }
   return out;

@@ -1,7 +1,7 @@
 // What the kernel remembers of the greatest row seen so far: as few bytes as the source's columns allow.
 //
-// Times are kept as unsigned numbers with the sign bit flipped, and a row's place is its location + 1: so zeroed
-// memory is "no row", lesser than every row, and rows compare word by word.
+// Times are kept as unsigned numbers with the sign bit flipped, and a row's place is its location + 1: so
+// zeroed memory is "no row", lesser than every row, and rows compare word by word.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 // The one rule: which row of a key counts at a moment, and whether it still does.
 //
 // Rows of one key are ordered by (event, created, write_time, origin). At time t the greatest row with
-// event <= t is taken, and only then is it looked at: a deleted one answers NOT_FOUND; one past its own expiry
-// or older than ttl answers OUTSIDE_MAX_AGE. There is no falling back to an older row. Everything that joins,
-// merges, looks up or explains calls this file.
+// event <= t is taken, and only then is it looked at: a deleted one answers NOT_FOUND; one past its own
+// expiry or older than ttl answers OUTSIDE_MAX_AGE. There is no falling back to an older row. Everything that
+// joins, merges, looks up or explains calls this file.
 #pragma once
 
 #include <compare>

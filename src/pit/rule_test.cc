@@ -10,7 +10,9 @@ namespace {
 constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kGreatest = std::numeric_limits<std::int64_t>::max();
 
-RowState At(std::int64_t event_us) { return {.event = {event_us}, .is_deleted = false, .expires_at_us = kNeverExpires}; }
+RowState At(std::int64_t event_us) {
+  return {.event = {event_us}, .is_deleted = false, .expires_at_us = kNeverExpires};
+}
 
 TEST(StatusAt, ARowOfExactlyTheAgeTtlIsFresh) {
   EXPECT_EQ(StatusAt(At(100), 110, 10), Status::kPresent);
@@ -18,7 +20,9 @@ TEST(StatusAt, ARowOfExactlyTheAgeTtlIsFresh) {
   EXPECT_EQ(StatusAt(At(100), 100, 1), Status::kPresent);
 }
 
-TEST(StatusAt, NoTtlIsNoLimit) { EXPECT_EQ(StatusAt(At(kLowest), kGreatest, 0), Status::kPresent); }
+TEST(StatusAt, NoTtlIsNoLimit) {
+  EXPECT_EQ(StatusAt(At(kLowest), kGreatest, 0), Status::kPresent);
+}
 
 TEST(StatusAt, DoesNotOverflow) {
   EXPECT_EQ(StatusAt(At(kLowest), kGreatest, kGreatest), Status::kOutsideMaxAge);

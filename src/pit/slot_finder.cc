@@ -6,8 +6,10 @@
 namespace tidemark::pit_internal {
 namespace {
 
-// Buckets hold one entry on average. Only keys made to collide fill one; then it is searched by halves.
-constexpr std::uint32_t kScannedEntriesMax = 16;
+// Buckets hold one entry or less on average, so this many steps almost always reach the one that is looked
+// for, and taking all of them costs less than guessing wrong when to stop. Only keys made to collide need
+// more.
+constexpr int kSteps = 3;
 
 template <typename T>
 void Prefetch(const T* address) {
@@ -44,43 +46,44 @@ bool SlotFinder::UsesFilter() {
 
 void SlotFinder::FindBuckets(std::size_t count) {
   const std::uint32_t* bucket_begin = index_.bucket_begin.data();
-  for (std::size_t j = 0; j < count; ++j) Prefetch(bucket_begin + (hashes_[matches_[j].row] >> index_.bucket_shift));
+  for (std::size_t j = 0; j < count; ++j)
+    Prefetch(bucket_begin + (hashes_[matches_[j].row] >> index_.bucket_shift));
   for (std::size_t j = 0; j < count; ++j) {
-    const std::uint32_t* bucket = bucket_begin + (hashes_[matches_[j].row] >> index_.bucket_shift);
-    ranges_[j] = {bucket[0], bucket[1]};
-    Prefetch(index_.entries.data() + bucket[0]);
+    const std::uint32_t begin = bucket_begin[hashes_[matches_[j].row] >> index_.bucket_shift];
+    matches_[j].slot = begin;
+    Prefetch(index_.entries.data() + begin);
   }
 }
 
-// The bucket's end if there is none.
-std::uint32_t SlotFinder::FirstWithHash(Range bucket, std::uint64_t hash) const {
+// The first entry from `at` on, which is its bucket's first, whose hash is not less.
+std::uint32_t SlotFinder::FirstNotBefore(std::uint32_t at, std::uint64_t hash) const {
   const GroupIndex::Entry* entries = index_.entries.data();
-  if (bucket.end - bucket.begin > kScannedEntriesMax) {
-    const auto* found = std::lower_bound(entries + bucket.begin, entries + bucket.end, hash,
-                                         [](const GroupIndex::Entry& entry, std::uint64_t h) { return entry.hash < h; });
-    const auto at = static_cast<std::uint32_t>(found - entries);
-    return at < bucket.end && found->hash == hash ? at : bucket.end;
-  }
-  std::uint32_t at = bucket.begin;
-  while (at < bucket.end && entries[at].hash != hash) ++at;
-  return at;
+  for (int step = 0; step < kSteps; ++step)
+    at += entries[at].hash < hash ? 1 : 0;
+  if (entries[at].hash >= hash) [[likely]]
+    return at;
+  const std::uint32_t end = index_.bucket_begin[(hash >> index_.bucket_shift) + 1];
+  const auto* found =
+      std::lower_bound(entries + at, entries + end, hash,
+                       [](const GroupIndex::Entry& entry, std::uint64_t h) { return entry.hash < h; });
+  return static_cast<std::uint32_t>(found - entries);
 }
 
 template <bool kBytes>
 std::size_t SlotFinder::MatchHashes(std::size_t count, const std::int64_t* times) {
   std::size_t kept = 0;
+  const GroupIndex::Entry* entries = index_.entries.data();
+  const bool one_row_per_key = index_.one_row_per_key();
   for (std::size_t j = 0; j < count; ++j) {
     const std::uint32_t row = matches_[j].row;
-    const std::uint32_t entry = FirstWithHash(ranges_[j], hashes_[row]);
-    bool keep = entry != ranges_[j].end;
+    const std::uint32_t entry = FirstNotBefore(matches_[j].slot, hashes_[row]);
+    bool keep = (entries[entry].hash == hashes_[row]) & (entry < index_.keys);
     if constexpr (kBytes) {
       // Which key it is, and so whether its time fits, is not known yet.
-      const std::uint32_t bucket_end = ranges_[j].end;
-      ranges_[kept] = {entry, bucket_end};
-      if (keep) Prefetch(index_.key_end.data() + entry);
+      Prefetch(index_.key_end.data() + entry);
     } else {
-      keep = keep && times[row] <= index_.entries[entry].last_us;
-      if (keep && !index_.one_row_per_key()) Prefetch(index_.group_begin.data() + entry);
+      keep &= times[row] <= entries[entry].last_us;
+      if (!one_row_per_key) Prefetch(index_.group_begin.data() + entry);
     }
     matches_[kept] = {row, entry};
     kept += keep ? 1 : 0;
@@ -89,15 +92,17 @@ std::size_t SlotFinder::MatchHashes(std::size_t count, const std::int64_t* times
 }
 
 std::size_t SlotFinder::MatchBytes(const KeyReader& keys, std::size_t count, const std::int64_t* times) {
-  for (std::size_t j = 0; j < count; ++j) Prefetch(index_.KeyBytes(matches_[j].slot).data());
+  for (std::size_t j = 0; j < count; ++j)
+    Prefetch(index_.KeyBytes(matches_[j].slot).data());
   std::size_t kept = 0;
   for (std::size_t j = 0; j < count; ++j) {
     const std::uint32_t row = matches_[j].row;
     std::uint32_t entry = matches_[j].slot;
     const std::string_view key = keys.bytes(row);
-    while (entry < ranges_[j].end && index_.entries[entry].hash == hashes_[row] && index_.KeyBytes(entry) != key) ++entry;
-    const bool keep = entry < ranges_[j].end && index_.entries[entry].hash == hashes_[row] &&
-                      times[row] <= index_.entries[entry].last_us;
+    const auto has_hash = [&] { return entry < index_.keys && index_.entries[entry].hash == hashes_[row]; };
+    while (has_hash() && index_.KeyBytes(entry) != key)
+      ++entry;
+    const bool keep = has_hash() && times[row] <= index_.entries[entry].last_us;
     if (keep && !index_.one_row_per_key()) Prefetch(index_.group_begin.data() + entry);
     matches_[kept] = {row, entry};
     kept += keep ? 1 : 0;
@@ -110,7 +115,8 @@ void SlotFinder::FindGroups(std::size_t count) {
     const std::uint32_t entry = matches_[j].slot;
     const Range group{index_.group_begin[entry], index_.group_begin[entry + 1]};
     ranges_[j] = group;
-    if (group.end - group.begin > 1) Prefetch(index_.slot_time.data() + group.begin + (group.end - group.begin) / 2);
+    if (group.end - group.begin > 1)
+      Prefetch(index_.slot_time.data() + group.begin + (group.end - group.begin) / 2);
   }
 }
 

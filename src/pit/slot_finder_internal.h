@@ -1,7 +1,7 @@
 // Finds, for a block of feature rows at a time, the slot of the entity row that each is a candidate for.
 //
-// Every step of a lookup is a likely cache miss. So each step is done for the whole block before the next, and
-// asks for the memory that the next one needs: many misses are under way at once.
+// Every step of a lookup is a likely cache miss. So each step is done for the whole block before the next,
+// and asks for the memory that the next one needs: many misses are under way at once.
 #pragma once
 
 #include <array>
@@ -20,16 +20,17 @@ class SlotFinder {
   explicit SlotFinder(const GroupIndex& index) : index_(index) {}
 
   struct Match {
-    std::uint32_t row = 0;   // within the block
+    std::uint32_t row = 0;  // within the block
     std::uint32_t slot = 0;
   };
 
-  /// Rows [begin, begin + count) of `keys`, count <= kFinderRows. times[i] is the block's row i's time: its slot is
-  /// the first of its key at or after it. Rows that `takes(i)` refuses, whose key no entity row has, or after all
-  /// entity rows of their key have no match. `will_use(slot)` is called as early as a slot is known.
+  /// Rows [begin, begin + count) of `keys`, count <= kFinderRows. times[i] is the block's row i's time: its
+  /// slot is the first of its key at or after it. Rows that `takes(i)` refuses, whose key no entity row has,
+  /// or after all entity rows of their key have no match. `will_use(slot)` is called as early as a slot is
+  /// known.
   template <typename Takes, typename WillUse>
-  std::span<const Match> Find(KeyReader& keys, std::size_t begin, std::size_t count, const std::int64_t* times,
-                              const Takes& takes, const WillUse& will_use) {
+  std::span<const Match> Find(KeyReader& keys, std::size_t begin, std::size_t count,
+                              const std::int64_t* times, const Takes& takes, const WillUse& will_use) {
     keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes_.data(), count});
     std::size_t found = UsesFilter() ? Select<true>(count, times, takes) : Select<false>(count, times, takes);
     FindBuckets(found);
@@ -43,7 +44,8 @@ class SlotFinder {
       FindGroups(found);
       SearchGroups(found, times);
     }
-    for (std::size_t j = 0; j < found; ++j) will_use(matches_[j].slot);
+    for (std::size_t j = 0; j < found; ++j)
+      will_use(matches_[j].slot);
     return {matches_.data(), found};
   }
 
@@ -52,8 +54,8 @@ class SlotFinder {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
   };
-  // After how many blocks the filter's use is looked at again, and how many of its answers must be "no" for it
-  // to pay.
+  // After how many blocks the filter's use is looked at again, and how many of its answers must be "no" for
+  // it to pay.
   static constexpr std::uint32_t kFilterTrialBlocks = 16;
   static constexpr std::uint32_t kFilterRestBlocks = 512;
 
@@ -64,13 +66,13 @@ class SlotFinder {
   template <bool kBytes>
   std::size_t MatchHashes(std::size_t count, const std::int64_t* times);
   std::size_t MatchBytes(const KeyReader& keys, std::size_t count, const std::int64_t* times);
-  std::uint32_t FirstWithHash(Range bucket, std::uint64_t hash) const;
+  std::uint32_t FirstNotBefore(std::uint32_t at, std::uint64_t hash) const;
   void FindGroups(std::size_t count);
   void SearchGroups(std::size_t count, const std::int64_t* times);
 
   const GroupIndex& index_;
   std::array<std::uint64_t, kFinderRows> hashes_{};
-  std::array<Match, kFinderRows> matches_{};  // `slot` is the entry until the groups are searched
+  std::array<Match, kFinderRows> matches_{};  // `slot` is the bucket's first entry, then the entry, at first
   std::array<Range, kFinderRows> ranges_{};
   std::uint32_t blocks_until_trial_ = 0;
   std::uint32_t trial_blocks_ = 0;

@@ -27,7 +27,8 @@ void SortFew(std::span<SlotRecord> records) {
   for (std::size_t i = 1; i < records.size(); ++i) {
     const SlotRecord moved = records[i];
     std::size_t to = i;
-    for (; to > 0 && Before(moved, records[to - 1]); --to) records[to] = records[to - 1];
+    for (; to > 0 && Before(moved, records[to - 1]); --to)
+      records[to] = records[to - 1];
     records[to] = moved;
   }
 }
@@ -38,16 +39,19 @@ void SortBucket(std::span<SlotRecord> records) {
   std::sort(records.begin(), records.end(), Before);
 }
 
-// Stable: scatters `from` to `to` by the bits [64 - skip - bits, 64 - skip) of the hash, and leaves in `ends` where each value's
-// records end.
+// Stable: scatters `from` to `to` by the bits [64 - skip - bits, 64 - skip) of the hash, and leaves in `ends`
+// where each value's records end.
 void Scatter(std::span<const SlotRecord> from, std::span<SlotRecord> to, int skip, int bits,
              std::vector<std::uint32_t>& ends) {
   const int shift = 64 - bits;
   ends.assign(std::size_t{1} << bits, 0);
-  for (const SlotRecord& record : from) ++ends[record.hash << skip >> shift];
+  for (const SlotRecord& record : from)
+    ++ends[record.hash << skip >> shift];
   std::uint32_t begin = 0;
-  for (std::uint32_t& end : ends) begin += std::exchange(end, begin);
-  for (const SlotRecord& record : from) to[ends[record.hash << skip >> shift]++] = record;
+  for (std::uint32_t& end : ends)
+    begin += std::exchange(end, begin);
+  for (const SlotRecord& record : from)
+    to[ends[record.hash << skip >> shift]++] = record;
 }
 
 // Calls `task(begin, end)` for each range that `ends` describes and that has records.

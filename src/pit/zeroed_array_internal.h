@@ -13,8 +13,9 @@
 
 namespace tidemark::pit_internal {
 
-/// A fixed number of zeroed elements, 64-byte aligned. Memory comes from the system untouched: the thread that
-/// writes an element first decides where it lies. Throws std::bad_alloc, which Make and Add turn into an error.
+/// A fixed number of zeroed elements, 64-byte aligned. Memory comes from the system untouched: the thread
+/// that writes an element first decides where it lies. Throws std::bad_alloc, which Make and Add turn into an
+/// error.
 template <typename T>
 class ZeroedArray {
   static_assert(std::is_trivially_copyable_v<T>);

@@ -4,8 +4,8 @@
 // pit/rule.h, deleted and expired ones included: merging is commutative and idempotent, so late, repeated and
 // shuffled writes end in the same state. ttl and deletion are applied by the reader.
 //
-// Keys are full keys by model/key_codec.h everywhere in this interface. Long ones are shortened inside the store,
-// which compares the full key that the row carries, so that two keys never share a row.
+// Keys are full keys by model/key_codec.h everywhere in this interface. Long ones are shortened inside the
+// store, which compares the full key that the row carries, so that two keys never share a row.
 #pragma once
 
 #include <cstddef>
@@ -43,8 +43,8 @@ class OnlineStore {
  public:
   virtual ~OnlineStore() = default;
 
-  /// Looks every key up in one consistent snapshot and calls `visit(index, value)` in the order of `keys`, with
-  /// an empty span for an absent key. The bytes are valid only during the call: decode in place. A value
+  /// Looks every key up in one consistent snapshot and calls `visit(index, value)` in the order of `keys`,
+  /// with an empty span for an absent key. The bytes are valid only during the call: decode in place. A value
   /// whose checksum does not hold is kCorruption and names the key; keys before it have been visited then.
   using Visitor = FunctionRef<void(std::size_t index, std::span<const std::byte> value)>;
   virtual Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const = 0;
@@ -59,8 +59,8 @@ class OnlineStore {
   /// Everything merged so far is on the disk when this returns.
   virtual Result<void> Sync() = 0;
 
-  /// Removes every row whose key starts with `prefix` (a view's id; empty: all rows), damaged ones too, in steps
-  /// that do not block readers. Returns how many there were. An interrupted removal can be repeated.
+  /// Removes every row whose key starts with `prefix` (a view's id; empty: all rows), damaged ones too, in
+  /// steps that do not block readers. Returns how many there were. An interrupted removal can be repeated.
   virtual Result<std::int64_t> RemovePrefix(std::string_view prefix) = 0;
 
   /// Visits rows with the prefix in key order (long keys: in the order of their stored forms) until `visit`

@@ -1,5 +1,6 @@
-// Goal: an adapter that passes keeps the greatest row of each key whatever the order, repetition and concurrency of
-// writes, shows one snapshot to a lookup, and never answers with another key's or a damaged row.
+// Goal: an adapter that passes keeps the greatest row of each key whatever the order, repetition and
+// concurrency of writes, shows one snapshot to a lookup, and never answers with another key's or a damaged
+// row.
 #include "store/online_store_testing.h"
 
 #include <arrow/builder.h>
@@ -76,7 +77,8 @@ std::string TestPayload(std::span<const std::byte> row) {
 std::vector<OnlineWrite> Writes(const std::vector<TestWrite>& writes) {
   std::vector<OnlineWrite> out;
   out.reserve(writes.size());
-  for (const TestWrite& write : writes) out.push_back(write.write());
+  for (const TestWrite& write : writes)
+    out.push_back(write.write());
   return out;
 }
 
@@ -102,7 +104,9 @@ std::map<std::string, std::string> ScanAll(const OnlineStore& store, std::string
   return rows;
 }
 
-void PrintTo(const OnlineStoreFactory& factory, std::ostream* out) { *out << factory.name; }
+void PrintTo(const OnlineStoreFactory& factory, std::ostream* out) {
+  *out << factory.name;
+}
 
 void OnlineStoreConformance::SetUp() {
   store_ = Open();
@@ -217,7 +221,8 @@ TEST_P(OnlineStoreConformance, RefusesWhatIsNoRowOfItsKeyAndWritesNothingOfTheCa
 
 TEST_P(OnlineStoreConformance, ScansInKeyOrderWithinThePrefixAndStopsWhenTold) {
   std::vector<TestWrite> writes;
-  for (int i = 0; i < 300; ++i) writes.push_back(Write(TestKey(2, std::to_string(i)), 1, std::to_string(i)));
+  for (int i = 0; i < 300; ++i)
+    writes.push_back(Write(TestKey(2, std::to_string(i)), 1, std::to_string(i)));
   writes.push_back(Write(TestKey(1, "before"), 1, "x"));
   writes.push_back(Write(TestKey(3, "behind"), 1, "x"));
   ASSERT_TRUE(store_->Merge(Writes(writes), false));
@@ -231,14 +236,16 @@ TEST_P(OnlineStoreConformance, ScansInKeyOrderWithinThePrefixAndStopsWhenTold) {
   EXPECT_EQ(seen.size(), 300U);
   EXPECT_TRUE(std::ranges::is_sorted(seen));
   int visited = 0;
-  ASSERT_TRUE(store_->Scan(view, [&](std::string_view, std::span<const std::byte>) { return ++visited < 7; }));
+  ASSERT_TRUE(
+      store_->Scan(view, [&](std::string_view, std::span<const std::byte>) { return ++visited < 7; }));
   EXPECT_EQ(visited, 7);
   EXPECT_EQ(ScanAll(*store_, "").size(), 302U);
 }
 
 TEST_P(OnlineStoreConformance, RemovesAPrefixAndNothingElse) {
   std::vector<TestWrite> writes;
-  for (int i = 0; i < 10'000; ++i) writes.push_back(Write(TestKey(2, std::to_string(i)), 1, "x"));
+  for (int i = 0; i < 10'000; ++i)
+    writes.push_back(Write(TestKey(2, std::to_string(i)), 1, "x"));
   const TestWrite before = Write(TestKey(1, "\xFF"), 1, "x");
   const TestWrite behind = Write(TestKey(3, ""), 1, "x");
   writes.push_back(before);
@@ -294,8 +301,8 @@ TEST_P(OnlineStoreConformance, MergeCommutesAndRepeatsWithoutEffect) {
       const std::string key = TestKey(seed + 1, name);
       const RowOrder order{{below(5)}, {below(3)}, below(3), below(2)};
       // The payload follows from the order: rows equal in it are the same row.
-      const std::string payload = std::to_string(order.event.us) + "/" + std::to_string(order.created.us) + "/" +
-                                  std::to_string(order.sequence) + "/" + std::to_string(order.origin) +
+      const std::string payload = std::to_string(order.event.us) + "/" + std::to_string(order.created.us) +
+                                  "/" + std::to_string(order.sequence) + "/" + std::to_string(order.origin) +
                                   std::string(static_cast<std::size_t>(order.event.us) * 300, 'x');
       writes.push_back({key, TestRow(key, order, payload, order.sequence == 2)});
       auto& greatest = expected.try_emplace(key, order, writes.back().row).first->second;
@@ -312,7 +319,8 @@ TEST_P(OnlineStoreConformance, MergeCommutesAndRepeatsWithoutEffect) {
       }
       const auto rows = ScanAll(*store_, view);
       ASSERT_EQ(rows.size(), expected.size()) << "seed " << seed;
-      for (const auto& [key, row] : expected) ASSERT_EQ(rows.at(key), row.second) << "seed " << seed;
+      for (const auto& [key, row] : expected)
+        ASSERT_EQ(rows.at(key), row.second) << "seed " << seed;
     }
   }
 }
@@ -349,10 +357,12 @@ TEST_P(OnlineStoreConformance, ThreadsThatWriteTheSameKeysLoseNothing) {
 TEST_P(OnlineStoreConformance, ALookupAndAScanSeeOneSnapshot) {
   constexpr int kKeys = 50;
   std::vector<std::string> keys;
-  for (int k = 0; k < kKeys; ++k) keys.push_back(TestKey(1, std::to_string(k)));
+  for (int k = 0; k < kKeys; ++k)
+    keys.push_back(TestKey(1, std::to_string(k)));
   const auto write_generation = [&](std::int64_t generation) {
     std::vector<TestWrite> batch;
-    for (const std::string& key : keys) batch.push_back(Write(key, generation, std::to_string(generation)));
+    for (const std::string& key : keys)
+      batch.push_back(Write(key, generation, std::to_string(generation)));
     return store_->Merge(Writes(batch), false).has_value();
   };
   ASSERT_TRUE(write_generation(0));

@@ -37,7 +37,8 @@ class TemporaryFolder {
 std::string TestKey(std::uint32_t view_id, std::string_view value);
 
 /// A row with one string column, packed for `key`.
-std::string TestRow(std::string_view key, const RowOrder& order, std::string_view payload, bool is_deleted = false);
+std::string TestRow(std::string_view key, const RowOrder& order, std::string_view payload,
+                    bool is_deleted = false);
 
 /// The payload of such a row.
 std::string TestPayload(std::span<const std::byte> row);
@@ -56,8 +57,8 @@ std::vector<std::string> GetAll(const OnlineStore& store, const std::vector<std:
 /// All rows with a prefix. Fails the test on an error.
 std::map<std::string, std::string> ScanAll(const OnlineStore& store, std::string_view prefix);
 
-/// How the suite opens the adapter's store: an empty one for a folder that it has not been called with before,
-/// the same one again for the same folder.
+/// How the suite opens the adapter's store: an empty one for a folder that it has not been called with
+/// before, the same one again for the same folder.
 struct OnlineStoreFactory {
   std::string name;
   std::function<Result<std::unique_ptr<OnlineStore>>(const std::string& folder)> open;

@@ -8,7 +8,8 @@
 
 namespace tidemark::packed {
 
-static_assert(std::endian::native == std::endian::little, "packed rows are read in place: little-endian only");
+static_assert(std::endian::native == std::endian::little,
+              "packed rows are read in place: little-endian only");
 
 inline constexpr std::uint8_t kFormat = 1;
 inline constexpr std::uint8_t kDeleted = 1;
@@ -37,6 +38,8 @@ void Store(void* at, T value) {
   std::memcpy(at, &value, sizeof(T));
 }
 
-constexpr std::size_t BitmapBytes(std::size_t bits) { return (bits + 7) / 8; }
+constexpr std::size_t BitmapBytes(std::size_t bits) {
+  return (bits + 7) / 8;
+}
 
 }  // namespace tidemark::packed

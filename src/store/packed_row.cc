@@ -1,4 +1,5 @@
-// Headers, checksums and layouts of packed rows; values are written and read in the two files beside this one.
+// Headers, checksums and layouts of packed rows; values are written and read in the two files beside this
+// one.
 #include "store/packed_row.h"
 
 #include <algorithm>
@@ -43,7 +44,8 @@ PackedSlot MakeSlot(const DataType& type);
 PackedBody PlaceSlots(std::vector<PackedSlot> slots, std::uint32_t begin) {
   PackedBody body{.slots = std::move(slots), .null_begin = begin};
   std::uint32_t at = begin + static_cast<std::uint32_t>(packed::BitmapBytes(body.slots.size()));
-  for (std::uint32_t i = 0; i < body.slots.size(); ++i) body.slots[i].null_bit = i;
+  for (std::uint32_t i = 0; i < body.slots.size(); ++i)
+    body.slots[i].null_bit = i;
   for (const std::uint8_t width : std::array<std::uint8_t, 5>{16, 8, 4, 1, 0}) {
     if (width == 0) body.fixed_end = at;
     for (PackedSlot& slot : body.slots) {
@@ -59,13 +61,14 @@ PackedBody PlaceSlots(std::vector<PackedSlot> slots, std::uint32_t begin) {
 PackedBody MakeChildren(const DataType& type) {
   std::vector<PackedSlot> slots;
   slots.reserve(type.children.size());
-  for (const NamedType& child : type.children) slots.push_back(MakeSlot(child.type));
+  for (const NamedType& child : type.children)
+    slots.push_back(MakeSlot(child.type));
   if (type.kind == TypeKind::kStruct) return PlaceSlots(std::move(slots), 0);
   return PackedBody{.slots = std::move(slots)};
 }
 
 PackedSlot MakeSlot(const DataType& type) {
-  return PackedSlot{.type = type, .width = FixedWidth(type.kind), .children = MakeChildren(type)};
+  return PackedSlot{.width = FixedWidth(type.kind), .type = type, .children = MakeChildren(type)};
 }
 
 std::uint8_t Flags(std::span<const std::byte> row) {
@@ -83,7 +86,8 @@ std::optional<std::size_t> ValuesEnd(std::span<const std::byte> row) {
 }
 
 std::unexpected<Error> DoesNotFit(std::string message) {
-  return Fail(ErrorCode::kCorruption, std::move(message) + "; rebuild the view's online rows from its source");
+  return Fail(ErrorCode::kCorruption,
+              std::move(message) + "; rebuild the view's online rows from its source");
 }
 
 }  // namespace
@@ -111,7 +115,8 @@ Result<PackedHeader> ReadPackedHeader(std::span<const std::byte> row) {
 bool PackedChecksumHolds(std::string_view stored_key, std::span<const std::byte> row) {
   if (row.size() < kPackedHeaderBytes) return false;
   const std::uint32_t of_key = Crc32c(std::as_bytes(std::span(stored_key)));
-  return Crc32c(row.subspan(packed::kChecksummedFrom), of_key) == Load<std::uint32_t>(row.data() + packed::kCrcAt);
+  return Crc32c(row.subspan(packed::kChecksummedFrom), of_key) ==
+         Load<std::uint32_t>(row.data() + packed::kCrcAt);
 }
 
 std::string_view PackedFullKey(std::span<const std::byte> row) {

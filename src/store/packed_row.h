@@ -25,8 +25,8 @@
 //   the variable-width values, one after another
 //
 // string, binary: their bytes. list: u32 count, null bitmap of the items, the items. struct: a body. map: its
-// keys as a list, then its values as a list. Items of fixed width: their values one after another, of variable
-// width: u32 ends, from the start of the item bytes, then the item bytes.
+// keys as a list, then its values as a list. Items of fixed width: their values one after another, of
+// variable width: u32 ends, from the start of the item bytes, then the item bytes.
 #pragma once
 
 #include <arrow/array.h>
@@ -83,12 +83,13 @@ struct PackedBody {
 
 /// Where one value lies in a body.
 struct PackedSlot {
+  // What decoding a value needs is in the first bytes: a lookup walks over many slots.
   std::int32_t field_id = 0;  // 0 within nested values
-  DataType type;
   std::uint32_t null_bit = 0;
   std::uint32_t offset = 0;  // of a fixed-width value; of its end among the ends otherwise
   std::uint8_t width = 0;    // 0: variable
-  PackedBody children;       // struct: its body; list: the item; map: key and value (slots only)
+  DataType type;
+  PackedBody children;  // struct: its body; list: the item; map: key and value (slots only)
 };
 
 /// Where each field of one schema version lies in a row. Immutable; safe to share.
@@ -116,13 +117,13 @@ class PackedLayout {
 /// threads with different `out`.
 class PackedRowWriter {
  public:
-  /// `columns` are ToArrow of their fields' types, in the layout's order, all of one length. Both must outlive
-  /// this.
+  /// `columns` are ToArrow of their fields' types, in the layout's order, all of one length. Both must
+  /// outlive this.
   PackedRowWriter(const PackedLayout& layout, const arrow::ArrayVector& columns);
 
   /// Appends row `row` to `out`, checksum included. `full_key` is the unshortened key (model/key_codec.h);
-  /// `header.schema_version` is not looked at, the layout's is written. kInvalidData, with `out` as it was, for
-  /// a row above kPackedRowBytesMax.
+  /// `header.schema_version` is not looked at, the layout's is written. kInvalidData, with `out` as it was,
+  /// for a row above kPackedRowBytesMax.
   Result<void> Append(std::int64_t row, const PackedHeader& header, std::string_view full_key,
                       std::string& out) const;
 
@@ -165,9 +166,9 @@ inline const std::byte* PackedFixed(const PackedLayout& layout, const PackedLayo
 std::optional<std::string_view> PackedVariable(const PackedLayout& layout, const PackedLayout::Slot& slot,
                                                std::span<const std::byte> row);
 
-/// Appends the slot's value (or null) to a builder of ToArrow(slot.type); any type. kCorruption for nested bytes
-/// that do not add up; the builder is of no use after that.
-Result<void> AppendPacked(const PackedLayout& layout, const PackedLayout::Slot& slot, std::span<const std::byte> row,
-                          arrow::ArrayBuilder& builder);
+/// Appends the slot's value (or null) to a builder of ToArrow(slot.type); any type. kCorruption for nested
+/// bytes that do not add up; the builder is of no use after that.
+Result<void> AppendPacked(const PackedLayout& layout, const PackedLayout::Slot& slot,
+                          std::span<const std::byte> row, arrow::ArrayBuilder& builder);
 
 }  // namespace tidemark

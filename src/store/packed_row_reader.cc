@@ -1,5 +1,5 @@
-// Reads values out of packed rows into Arrow builders. Nested bytes are checked as they are read: a length that
-// does not add up is an error, never a read outside the row.
+// Reads values out of packed rows into Arrow builders. Nested bytes are checked as they are read: a length
+// that does not add up is an error, never a read outside the row.
 #include <arrow/builder.h>
 #include <arrow/util/decimal.h>
 
@@ -51,7 +51,8 @@ bool BitIsSet(const char* bits, std::size_t index) {
 }
 
 // Reads a list from the front of `bytes`, appends its items, and takes it off `bytes`.
-Result<std::uint32_t> TakeList(const PackedSlot& items, std::string_view& bytes, arrow::ArrayBuilder& builder) {
+Result<std::uint32_t> TakeList(const PackedSlot& items, std::string_view& bytes,
+                               arrow::ArrayBuilder& builder) {
   if (bytes.size() < sizeof(std::uint32_t)) return DoesNotAddUp(items);
   const auto count = Load<std::uint32_t>(bytes.data());
   const std::size_t width = items.width > 0 ? items.width : sizeof(std::uint32_t);
@@ -135,8 +136,9 @@ std::optional<std::string_view> PackedVariable(const PackedLayout& layout, const
   if (PackedIsNull(layout, slot, row)) return std::nullopt;
   // The value begins where the one before it ends.
   const bool is_first = slot.offset == layout.fixed_end();
-  const std::uint32_t begin = is_first ? layout.variable_begin()
-                                       : Load<std::uint32_t>(row.data() + slot.offset - sizeof(std::uint32_t));
+  const std::uint32_t begin = is_first
+                                  ? layout.variable_begin()
+                                  : Load<std::uint32_t>(row.data() + slot.offset - sizeof(std::uint32_t));
   const auto end = Load<std::uint32_t>(row.data() + slot.offset);
   return std::string_view(reinterpret_cast<const char*>(row.data()) + begin, end - begin);
 }

@@ -1,5 +1,5 @@
-// Goal: every type comes out of a packed row as it went in; every changed byte is found; bytes that do not add up
-// are an error and never a read outside the row.
+// Goal: every type comes out of a packed row as it went in; every changed byte is found; bytes that do not
+// add up are an error and never a read outside the row.
 #include "store/packed_row.h"
 
 #include <arrow/api.h>
@@ -21,8 +21,9 @@ struct Case {
 };
 
 std::vector<Case> AllTypes() {
-  const auto pair = arrow::struct_({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()),
-                                    arrow::field("c", arrow::boolean()), arrow::field("d", arrow::list(arrow::utf8()))});
+  const auto pair =
+      arrow::struct_({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8()),
+                      arrow::field("c", arrow::boolean()), arrow::field("d", arrow::list(arrow::utf8()))});
   return {
       {"bool", arrow::boolean()},
       {"string", arrow::utf8()},
@@ -79,11 +80,13 @@ void AppendRandom(arrow::ArrayBuilder& builder, std::mt19937& random, bool may_b
     }
   } else if (auto* of_list = dynamic_cast<arrow::ListBuilder*>(&builder)) {
     status = of_list->Append();
-    for (auto left = random() % 20; left > 0; --left) AppendRandom(*of_list->value_builder(), random);
+    for (auto left = random() % 20; left > 0; --left)
+      AppendRandom(*of_list->value_builder(), random);
   } else {
     auto& of_struct = dynamic_cast<arrow::StructBuilder&>(builder);
     status = of_struct.Append();
-    for (int i = 0; i < of_struct.num_fields(); ++i) AppendRandom(*of_struct.field_builder(i), random);
+    for (int i = 0; i < of_struct.num_fields(); ++i)
+      AppendRandom(*of_struct.field_builder(i), random);
   }
   ASSERT_TRUE(status.ok()) << status.ToString();
 }
@@ -91,7 +94,8 @@ void AppendRandom(arrow::ArrayBuilder& builder, std::mt19937& random, bool may_b
 std::shared_ptr<arrow::Array> RandomArray(const std::shared_ptr<arrow::DataType>& type, std::int64_t rows,
                                           std::mt19937& random) {
   const auto builder = arrow::MakeBuilder(type).ValueOrDie();
-  for (std::int64_t i = 0; i < rows; ++i) AppendRandom(*builder, random);
+  for (std::int64_t i = 0; i < rows; ++i)
+    AppendRandom(*builder, random);
   return builder->Finish().ValueOrDie();
 }
 
@@ -103,10 +107,15 @@ Field MakeField(std::int32_t id, std::string_view type) {
   return field;
 }
 
-std::span<const std::byte> Bytes(const std::string& row) { return std::as_bytes(std::span(row)); }
+std::span<const std::byte> Bytes(const std::string& row) {
+  return std::as_bytes(std::span(row));
+}
 
 PackedHeader SomeHeader() {
-  return {.order = {{std::numeric_limits<std::int64_t>::min()}, {-7}, std::numeric_limits<std::int64_t>::max(), 0xFFFFFFFE},
+  return {.order = {{std::numeric_limits<std::int64_t>::min()},
+                    {-7},
+                    std::numeric_limits<std::int64_t>::max(),
+                    0xFFFFFFFE},
           .is_deleted = true,
           .expires_at_us = 99,
           .schema_version = 3};
@@ -123,7 +132,8 @@ TEST(PackedRow, ReturnsEveryTypeAsItWasPacked) {
     arrow::ArrayVector columns;
     for (std::size_t i = 0; i < types.size(); ++i) {
       fields.push_back(MakeField(static_cast<std::int32_t>(100 + i), types[i].type));
-      columns.push_back(RandomArray(types[i].arrow, 40, random)->Slice(static_cast<std::int64_t>(random() % 10), 30));
+      columns.push_back(
+          RandomArray(types[i].arrow, 40, random)->Slice(static_cast<std::int64_t>(random() % 10), 30));
     }
     const PackedLayout layout(3, fields);
     const PackedRowWriter writer(layout, columns);
@@ -142,7 +152,8 @@ TEST(PackedRow, ReturnsEveryTypeAsItWasPacked) {
       const auto builder = arrow::MakeBuilder(columns[c]->type()).ValueOrDie();
       const PackedLayout::Slot* slot = layout.Find(static_cast<std::int32_t>(100 + c));
       ASSERT_NE(slot, nullptr);
-      for (const std::string& row : rows) ASSERT_TRUE(AppendPacked(layout, *slot, Bytes(row), *builder));
+      for (const std::string& row : rows)
+        ASSERT_TRUE(AppendPacked(layout, *slot, Bytes(row), *builder));
       const auto back = builder->Finish().ValueOrDie();
       ASSERT_TRUE(back->ValidateFull().ok()) << back->ValidateFull().ToString();
       ASSERT_TRUE(back->Equals(columns[c])) << "seed " << seed << ", " << types[c].type;
@@ -159,21 +170,22 @@ TEST(PackedRow, LiesInMemoryAsTheFormatSays) {
   arrow::Int32Builder f4;
   arrow::BinaryBuilder f5;
   ASSERT_TRUE((f1.Append(true) & f2.Append("text") & f3.Append(1.5) & f4.AppendNull() & f5.Append("!")).ok());
-  const PackedRowWriter writer(layout, {f1.Finish().ValueOrDie(), f2.Finish().ValueOrDie(), f3.Finish().ValueOrDie(),
-                                        f4.Finish().ValueOrDie(), f5.Finish().ValueOrDie()});
+  const PackedRowWriter writer(layout,
+                               {f1.Finish().ValueOrDie(), f2.Finish().ValueOrDie(), f3.Finish().ValueOrDie(),
+                                f4.Finish().ValueOrDie(), f5.Finish().ValueOrDie()});
   std::string row;
   ASSERT_TRUE(writer.Append(0, {.order = {{1}, {2}, 3, 4}, .expires_at_us = 5}, "key", row));
   using namespace std::string_literals;
   const std::string expected =
-      "\x01\x00\x00\x00"s                                        // format, flags, reserved
+      "\x01\x00\x00\x00"s                                                  // format, flags, reserved
       "\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00"s  // event, created
       "\x03\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00"s  // sequence, expires
-      "\x04\x00\x00\x00\x07\x00\x00\x00"s                        // origin, schema version
-      "\x08"s                                                    // field 4 is null
-      "\x00\x00\x00\x00\x00\x00\xF8\x3F"s                        // 1.5
-      "\x00\x00\x00\x00"s                                        // the null int32
-      "\x01"s                                                    // true
-      "\x4A\x00\x00\x00\x4B\x00\x00\x00"s                        // ends: 70 + 4, 74 + 1
+      "\x04\x00\x00\x00\x07\x00\x00\x00"s                                  // origin, schema version
+      "\x08"s                                                              // field 4 is null
+      "\x00\x00\x00\x00\x00\x00\xF8\x3F"s                                  // 1.5
+      "\x00\x00\x00\x00"s                                                  // the null int32
+      "\x01"s                                                              // true
+      "\x4A\x00\x00\x00\x4B\x00\x00\x00"s                                  // ends: 70 + 4, 74 + 1
       "text!"s;
   EXPECT_EQ(row.substr(4), expected);
   const std::uint32_t crc = Crc32c(Bytes("key" + expected));
@@ -224,10 +236,12 @@ TEST(PackedRow, RefusesHeadersOfAnotherFormatAndRowsOfAnotherVersion) {
   row[packed::kFormatAt] = 1;
   EXPECT_TRUE(ReadPackedHeader(Bytes(row)));
   EXPECT_EQ(CheckPacked(PackedLayout(9, {}), Bytes(row)).error().code, ErrorCode::kInternal);
-  EXPECT_EQ(CheckPacked(PackedLayout(0, {MakeField(1, "int64")}), Bytes(row)).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(CheckPacked(PackedLayout(0, {MakeField(1, "int64")}), Bytes(row)).error().code,
+            ErrorCode::kCorruption);
 }
 
-// Whatever bytes change behind the header's first word, reading gives a value or an error; a sanitizer sees the rest.
+// Whatever bytes change behind the header's first word, reading gives a value or an error; a sanitizer sees
+// the rest.
 TEST(PackedRow, DamagedValuesAreAnErrorOrAValueButNeverReadOutside) {
   std::mt19937 random(1);
   std::vector<Field> fields;
@@ -242,9 +256,11 @@ TEST(PackedRow, DamagedValuesAreAnErrorOrAValueButNeverReadOutside) {
   for (int i = 0; i < 4000; ++i) {
     std::string row;
     ASSERT_TRUE(writer.Append(i % 20, {}, std::string(i % 3 == 0 ? 500 : 9, 'k'), row));
-    for (auto left = 1 + random() % 3; left > 0; --left) row[48 + random() % (row.size() - 48)] = static_cast<char>(random());
+    for (auto left = 1 + random() % 3; left > 0; --left)
+      row[48 + random() % (row.size() - 48)] = static_cast<char>(random());
     if (random() % 4 == 0) row.resize(48 + random() % (row.size() - 48));
-    const std::vector<std::byte> exact(Bytes(row).begin(), Bytes(row).end());  // so that a sanitizer sees its end
+    const std::vector<std::byte> exact(Bytes(row).begin(),
+                                       Bytes(row).end());  // so that a sanitizer sees its end
     if (!CheckPacked(layout, exact)) {
       ++refused;
       continue;

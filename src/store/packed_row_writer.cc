@@ -1,4 +1,5 @@
-// Packs rows of Arrow columns. Every column is reduced to raw pointers once, so that a row costs a copy a field.
+// Packs rows of Arrow columns. Every column is reduced to raw pointers once, so that a row costs a copy a
+// field.
 #include <arrow/util/bit_util.h>
 
 #include "base/check.h"
@@ -29,7 +30,8 @@ arrow::ArrayVector ChildArrays(TypeKind kind, const arrow::Array& array) {
   }
 }
 
-Column MakeColumn(const PackedSlot& slot, const std::shared_ptr<arrow::Array>& array, arrow::ArrayVector& held) {
+Column MakeColumn(const PackedSlot& slot, const std::shared_ptr<arrow::Array>& array,
+                  arrow::ArrayVector& held) {
   held.push_back(array);
   const arrow::ArrayData& data = *array->data();
   Column column;
@@ -74,8 +76,8 @@ void StoreFixed(const Column& column, std::int64_t row, char* to) {
 void AppendVariable(const Column& column, std::int64_t row, std::string& out);
 
 // Appends a body to `out`, in which what the body is in (row or struct) begins at `start`.
-void AppendBody(const PackedBody& body, const std::vector<Column>& columns, std::int64_t row, std::size_t start,
-                std::string& out) {
+void AppendBody(const PackedBody& body, const std::vector<Column>& columns, std::int64_t row,
+                std::size_t start, std::string& out) {
   out.resize(start + body.variable_begin, '\0');
   for (const Column& column : columns) {
     const PackedSlot& slot = *column.slot;
@@ -133,7 +135,8 @@ void AppendVariable(const Column& column, std::int64_t row, std::string& out) {
 }
 
 void StoreHeader(const PackedHeader& header, std::uint32_t schema_version, bool has_full_key, char* at) {
-  const unsigned flags = (header.is_deleted ? packed::kDeleted : 0U) | (has_full_key ? packed::kHasFullKey : 0U);
+  const unsigned flags =
+      (header.is_deleted ? packed::kDeleted : 0U) | (has_full_key ? packed::kHasFullKey : 0U);
   Store(at + packed::kFormatAt, packed::kFormat);
   Store(at + packed::kFlagsAt, static_cast<std::uint8_t>(flags));
   Store(at + packed::kEventAt, header.order.event.us);
@@ -146,7 +149,8 @@ void StoreHeader(const PackedHeader& header, std::uint32_t schema_version, bool 
 
 }  // namespace
 
-PackedRowWriter::PackedRowWriter(const PackedLayout& layout, const arrow::ArrayVector& columns) : layout_(layout) {
+PackedRowWriter::PackedRowWriter(const PackedLayout& layout, const arrow::ArrayVector& columns)
+    : layout_(layout) {
   TM_CHECK(columns.size() == layout.slots().size(), "one column for each field of the layout");
   for (std::size_t i = 0; i < columns.size(); ++i) {
     columns_.push_back(MakeColumn(layout.slots()[i], columns[i], held_));

@@ -1,6 +1,7 @@
 // Goal: Parquet and CSV, as one file, a glob and a folder, keep the contract of Source.
 #include <arrow/array/util.h>
 #include <arrow/scalar.h>
+#include <fmt/format.h>
 
 #include "adapters/files/file_source.h"
 #include "adapters/files/files_testing.h"
@@ -20,7 +21,7 @@ std::unique_ptr<Source> Open(const fs::path& folder, const std::string& path) {
 }
 
 SourceSample OneParquet(const fs::path& folder, const ParquetLayout& layout) {
-  const auto rows = MakeRows(200'000, 1);
+  const auto rows = MakeRows(80'000, 1);
   WriteParquet(folder / "rows.parquet", *rows, layout);
   return {Open(folder, "rows.parquet"), rows};
 }
@@ -39,9 +40,9 @@ SourceSample Version2Pages(const fs::path& folder) {
 }
 
 SourceSample ParquetGlob(const fs::path& folder) {
-  const auto rows = MakeRows(30'000, 2);
-  WriteParquet(folder / "a" / "1.parquet", *rows->Slice(0, 10'000));
-  WriteParquet(folder / "b" / "2.parquet", *rows->Slice(10'000, 20'000), {.row_group_rows = 3'000});
+  const auto rows = MakeRows(15'000, 2);
+  WriteParquet(folder / "a" / "1.parquet", *rows->Slice(0, 5'000));
+  WriteParquet(folder / "b" / "2.parquet", *rows->Slice(5'000, 10'000), {.row_group_rows = 3'000});
   WriteParquet(folder / "b" / "other.pq", *MakeKeys({1}));
   return {Open(folder, "*/[0-9].parquet"), rows};
 }
@@ -105,24 +106,26 @@ std::shared_ptr<arrow::Table> TextRows(std::int64_t rows) {
 }
 
 std::string AsCsv(const arrow::Table& table) {
-  const auto rows = table.CombineChunks().ValueOrDie();
+  const auto rows = table.CombineChunksToBatch().ValueOrDie();
+  const auto& key = static_cast<const arrow::Int64Array&>(*rows->column(0));
+  const auto& name = static_cast<const arrow::StringArray&>(*rows->column(1));
+  const auto& price = static_cast<const arrow::DoubleArray&>(*rows->column(2));
+  const auto& flag = static_cast<const arrow::BooleanArray&>(*rows->column(3));
   std::string text = "key,name,price,flag\r\n";
   for (std::int64_t i = 0; i < rows->num_rows(); ++i) {
-    for (int c = 0; c < rows->num_columns(); ++c) {
-      const auto value = rows->column(c)->GetScalar(i).ValueOrDie();
-      if (c > 0) text += ",";
-      std::string cell = value->is_valid ? value->ToString() : "";
-      for (std::size_t at = 0; c == 1 && (at = cell.find('"', at)) != std::string::npos; at += 2)
-        cell.insert(at, "\"");
-      text += c == 1 ? "\"" + cell + "\"" : cell;
-    }
+    std::string quoted;
+    for (const char c : name.GetView(i))
+      quoted.append(c == '"' ? "\"\"" : std::string(1, c));
+    text += std::to_string(key.Value(i)) + ",\"" + quoted + "\",";
+    if (price.IsValid(i)) text += fmt::format("{}", price.Value(i));
+    text += flag.IsNull(i) ? "," : flag.Value(i) ? ",true" : ",false";
     text += "\r\n";
   }
   return text;
 }
 
 SourceSample OneCsv(const fs::path& folder) {
-  const auto rows = TextRows(300'000);
+  const auto rows = TextRows(180'000);
   WriteText(folder / "rows.csv", "\xEF\xBB\xBF" + AsCsv(*rows));
   EXPECT_GT(fs::file_size(folder / "rows.csv"), 4U << 20) << "more than one block";
   return {Open(folder, "rows.csv"), rows};

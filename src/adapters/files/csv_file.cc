@@ -2,6 +2,7 @@
 #include "adapters/files/csv_file.h"
 
 #include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/table.h>

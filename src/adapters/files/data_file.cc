@@ -23,10 +23,11 @@ Result<void> CheckUnchanged(const SourceFile& file) {
 }
 
 Result<std::shared_ptr<arrow::io::ReadableFile>> OpenUnchanged(const SourceFile& file) {
-  TM_ASSIGN_ARROW(auto opened, arrow::io::ReadableFile::Open(file.path), ErrorCode::kIo);
+  auto opened = arrow::io::ReadableFile::Open(file.path);
   // After opening: a file that is put in place later is not what this handle reads.
   TM_TRY(CheckUnchanged(file));
-  return opened;
+  TM_ASSIGN_ARROW(auto handle, std::move(opened), ErrorCode::kIo);
+  return handle;
 }
 
 Result<void> UnlessChanged(const SourceFile& file, Result<void> outcome) {

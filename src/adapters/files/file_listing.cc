@@ -120,6 +120,7 @@ class Walk {
       }
     }
     named_ = true;
+    if (const auto root = StatOf(fixed)) open_folders_.emplace_back(root->st_dev, root->st_ino);
     return Match(fixed, pattern, 0, {});
   }
 
@@ -143,7 +144,8 @@ class Walk {
       if (last) {
         TM_TRY(Visit(path, found, partitions));
       } else if (S_ISDIR(found.st_mode)) {
-        TM_TRY(Match(path, pattern, any_depth ? at : at + 1, With(partitions, name)));
+        TM_TRY(Within(found,
+                      [&] { return Match(path, pattern, any_depth ? at : at + 1, With(partitions, name)); }));
       }
     }
     return {};
@@ -160,9 +162,10 @@ class Walk {
       listing_.files.push_back({Describe(path, found), partitions});
       return {};
     }
-    const std::pair<dev_t, ino_t> self{found.st_dev, found.st_ino};
-    if (std::ranges::find(open_folders_, self) != open_folders_.end()) return {};
-    open_folders_.push_back(self);
+    return Within(found, [&] { return VisitFolder(path, partitions); });
+  }
+
+  Result<void> VisitFolder(const fs::path& path, const std::vector<PartitionValue>& partitions) {
     const std::vector<PartitionValue> inner = With(partitions, path == path_ ? "" : path.filename().string());
     TM_ASSIGN(const std::vector<std::string> names, NamesIn(path));
     for (const std::string& name : names) {
@@ -173,6 +176,16 @@ class Walk {
       if (!S_ISDIR(what.st_mode) && !(S_ISREG(what.st_mode) && (format_ || FormatByEnding(name)))) continue;
       TM_TRY(Visit(below, what, inner));
     }
+    return {};
+  }
+
+  // Does `work` in a folder, unless a link has led back to one that work is going on in.
+  template <typename Work>
+  Result<void> Within(const struct stat& folder, const Work& work) {
+    const std::pair<dev_t, ino_t> self{folder.st_dev, folder.st_ino};
+    if (std::ranges::find(open_folders_, self) != open_folders_.end()) return {};
+    open_folders_.push_back(self);
+    TM_TRY(work());
     open_folders_.pop_back();
     return {};
   }

@@ -12,7 +12,7 @@ namespace tidemark::testing_support {
 
 /// How a Parquet file is laid out; small by default, so that there are several row groups and pages.
 struct ParquetLayout {
-  std::int64_t row_group_rows = 100'000;
+  std::int64_t row_group_rows = 70'000;
   std::int64_t page_bytes = 8 * 1024;
   bool dictionary = true;
   bool page_checksums = false;

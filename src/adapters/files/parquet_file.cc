@@ -2,10 +2,10 @@
 // parquet::arrow.
 #include "adapters/files/parquet_file.h"
 
-#include <arrow/chunked_array.h>
+#include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/record_batch.h>
-#include <arrow/table.h>
 #include <fmt/format.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
@@ -181,7 +181,6 @@ class RowGroup {
         picked[i].push_back(std::move(taken));
       }
     }
-    if (rows.empty()) return nested_->Read(0);
     arrow::ArrayVector out;
     for (const arrow::ArrayVector& pieces : picked) {
       PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces));
@@ -235,6 +234,12 @@ class ParquetFile final : public DataFile {
     TM_ASSIGN(const auto opened, OpenUnchanged(file_));
     arrow::ArrayVector taken;
     const auto take = [&]() -> Result<void> {
+      for (std::size_t i = 0; rows.empty() && i < columns.size(); ++i) {
+        TM_ASSIGN_ARROW(auto none, arrow::MakeEmptyArray(contents_.schema->field(columns[i])->type()),
+                        ErrorCode::kInternal);
+        taken.push_back(std::move(none));
+      }
+      if (rows.empty()) return {};
       taken = RowGroup(contents_, static_cast<int>(part), columns, opened).Take(rows);
       return {};
     };

@@ -13,11 +13,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <random>
 #include <thread>
 
 #include "adapters/lmdb/lmdb_error_internal.h"
+#include "adapters/lmdb/lmdb_guard_internal.h"
 #include "base/check.h"
 
 namespace tidemark::lmdb {
@@ -35,7 +37,9 @@ constexpr std::string_view kFormat = "tidemark-online 1";
 // The environment that this thread reads; a visitor that calls the store again would wait for itself.
 thread_local const Environment* t_reading = nullptr;
 
-std::string DataFile(const std::string& folder) { return folder + "/data.mdb"; }
+std::string DataFile(const std::string& folder) {
+  return folder + "/data.mdb";
+}
 
 int SyncFolder(const std::string& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,9 +58,13 @@ Result<void> SyncNewFiles(const std::string& folder) {
   return code == 0 ? Result<void>{} : FailWith(code, "sync the folder", folder);
 }
 
-std::int64_t PageBytes() { return static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE)); }
+std::int64_t PageBytes() {
+  return static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
+}
 
-std::int64_t RoundToPage(std::int64_t bytes) { return (bytes + PageBytes() - 1) / PageBytes() * PageBytes(); }
+std::int64_t RoundToPage(std::int64_t bytes) {
+  return (bytes + PageBytes() - 1) / PageBytes() * PageBytes();
+}
 
 // True if the process may map that much more. LMDB unmaps before it maps, and cannot go back if that fails.
 bool HasAddressSpace(std::int64_t bytes) {
@@ -72,6 +80,7 @@ int OpenEnv(const LmdbOptions& options, std::int64_t map_bytes, MDB_env** env) {
   if (code != 0) return code;
   if (code == 0) code = mdb_env_set_maxreaders(*env, options.readers_max);
   if (code == 0) code = mdb_env_set_mapsize(*env, static_cast<std::size_t>(map_bytes));
+  if (code == 0) code = mdb_env_set_assert(*env, &OnAssertion);
   // NOTLS: a read transaction belongs to a slot of our pool, not to a thread.
   if (code == 0) code = mdb_env_open(*env, options.folder.c_str(), MDB_NOTLS | MDB_NOMETASYNC, 0644);
   if (code != 0) mdb_env_close(*env);
@@ -97,6 +106,32 @@ Result<void> CheckOptions(const LmdbOptions& options) {
     return Fail(ErrorCode::kInvalidArgument, "the online store's readers_max is 0; give at least 1");
   }
   return {};
+}
+
+// True if all pages [begin, end) are in LMDB's list of free pages: its database 0, whose values are arrays of
+// page numbers behind their count.
+bool AreFreePages(MDB_env* env, std::int64_t begin, std::int64_t end) {
+  MDB_txn* txn = nullptr;  // LMDB shows database 0 to readers only
+  if (mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0) return false;
+  MDB_cursor* cursor = nullptr;
+  MDB_val key{};
+  MDB_val value{};
+  std::int64_t found = 0;
+  const auto is_asked_for = [&](std::size_t page) {
+    return page >= static_cast<std::size_t>(begin) && page < static_cast<std::size_t>(end);
+  };
+  int code = mdb_cursor_open(txn, 0, &cursor);
+  if (code == 0) code = CursorGet(cursor, &key, &value, MDB_FIRST);
+  for (; code == 0; code = CursorGet(cursor, &key, &value, MDB_NEXT)) {
+    std::vector<std::size_t> pages(value.mv_size / sizeof(std::size_t));
+    std::memcpy(pages.data(), value.mv_data, pages.size() * sizeof(std::size_t));
+    if (pages.empty() || pages[0] >= pages.size()) break;
+    pages.resize(pages[0] + 1);
+    found += std::count_if(pages.begin() + 1, pages.end(), is_asked_for);
+  }
+  if (cursor != nullptr) mdb_cursor_close(cursor);
+  mdb_txn_abort(txn);
+  return code == MDB_NOTFOUND && found >= end - begin;
 }
 
 }  // namespace
@@ -128,8 +163,9 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
   std::unique_ptr<Environment> opened(new Environment(env, options));
   // Slots of processes that died would keep old pages from being used again.
   int cleared = 0;
-  if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", options.folder);
-  TM_TRY(opened->ExtendShortFile());
+  if (code = mdb_reader_check(env, &cleared); code != 0)
+    return FailWith(code, "clear readers", options.folder);
+  TM_TRY(opened->CheckFileLength());
   TM_TRY(opened->CheckFormat());
   if (is_new) TM_TRY(SyncNewFiles(options.folder));
   return opened;
@@ -142,26 +178,39 @@ Environment::~Environment() {
   mdb_env_close(env_);
 }
 
-// A file may end before the last page that was given out, if that page was never written; so may one that was cut
-// short. Reading behind the end would kill the process. Zeros there are found to be no page, and are an error.
-Result<void> Environment::ExtendShortFile() {
-  const auto wanted_bytes = [this] {
+// A file may end before the last page that was given out, if those behind its end are free and were never
+// written. Any other short file was cut, and reading behind its end would kill the process.
+Result<void> Environment::CheckFileLength() {
+  const auto bytes_missing = [this](std::int64_t* wanted, std::int64_t* there) {
     MDB_envinfo info{};
     MDB_stat about{};
+    struct stat file{};
     mdb_env_info(env_, &info);
     mdb_env_stat(env_, &about);
-    return static_cast<std::int64_t>((info.me_last_pgno + 1) * about.ms_psize);
-  };
-  const auto extend = [&](bool only_look) -> Result<int> {
-    const std::int64_t wanted = wanted_bytes();
-    struct stat file {};
     if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
-    if (file.st_size >= wanted || only_look) return file.st_size >= wanted ? 0 : MDB_NOTFOUND;
-    return ::truncate(DataFile(folder_).c_str(), wanted) == 0 ? 0 : errno;
+    *wanted = static_cast<std::int64_t>((info.me_last_pgno + 1) * about.ms_psize);
+    *there = file.st_size;
+    return 0;
   };
-  if (extend(true) == 0) return {};
+  std::int64_t wanted = 0;
+  std::int64_t there = 0;
+  if (const int code = bytes_missing(&wanted, &there); code != 0)
+    return FailWith(code, "look at its file", folder_);
+  if (there >= wanted) return {};
   // Under the writers' lock, so that no other process makes the file longer meanwhile.
-  return Write([&](MDB_txn*) { return extend(false); });
+  return Write([&](MDB_txn*) -> Result<int> {
+    if (const int code = bytes_missing(&wanted, &there); code != 0 || there >= wanted) return code;
+    // The list of free pages may itself be among what is missing: zeros are no page, and that is found.
+    if (::truncate(DataFile(folder_).c_str(), wanted) != 0) return errno;
+    if (AreFreePages(env_, there / PageBytes(), wanted / PageBytes())) return 0;
+    if (::truncate(DataFile(folder_).c_str(), there) != 0) return errno;
+    return Fail(
+        ErrorCode::kCorruption,
+        fmt::format(
+            "{} was cut short: it has {} of {} bytes; remove the folder and materialize the views again, "
+            "or restore a backup of it",
+            DataFile(folder_), there, wanted));
+  });
 }
 
 Result<int> Environment::ReadFormat(MDB_txn* txn) {
@@ -172,10 +221,11 @@ Result<int> Environment::ReadFormat(MDB_txn* txn) {
   if (about.ms_entries == 0) return 0;
   MDB_val key = ToVal(kFormatKey);
   MDB_val found{};
-  const int code = mdb_get(txn, rows_, &key, &found);
+  const int code = lmdb::Get(txn, rows_, &key, &found);
   if (code == MDB_NOTFOUND) {
-    return Fail(ErrorCode::kUnsupported, DataFile(folder_) + " is an LMDB file, but not Tidemark's online store: "
-                                                             "give the store a folder of its own");
+    return Fail(ErrorCode::kUnsupported, DataFile(folder_) +
+                                             " is an LMDB file, but not Tidemark's online store: "
+                                             "give the store a folder of its own");
   }
   if (code != 0) return code;
   if (ToText(found) != kFormat) {
@@ -184,7 +234,7 @@ Result<int> Environment::ReadFormat(MDB_txn* txn) {
                             DataFile(folder_), ToText(found), kFormat));
   }
   key = ToVal(kIdentityKey);
-  if (const int id_code = mdb_get(txn, rows_, &key, &found); id_code != 0) return id_code;
+  if (const int id_code = lmdb::Get(txn, rows_, &key, &found); id_code != 0) return id_code;
   identity_ = ToText(found);
   return 0;
 }
@@ -201,8 +251,10 @@ Result<void> Environment::CheckFormat() {
     if (code != 0 || !identity_.empty()) return code;
     std::string identity;
     std::random_device random;
-    for (int i = 0; i < 4; ++i) identity += fmt::format("{:08x}", random());
-    for (const auto& [name, text] : {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
+    for (int i = 0; i < 4; ++i)
+      identity += fmt::format("{:08x}", random());
+    for (const auto& [name, text] :
+         {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
       MDB_val key = ToVal(name);
       MDB_val value = ToVal(text);
       if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
@@ -236,7 +288,8 @@ std::size_t Environment::TakeSlot() {
   for (std::size_t tries = 0;; ++tries) {
     const std::size_t slot = (first + tries) % slots_.size();
     std::atomic<bool>& is_taken = slots_[slot].is_taken;
-    if (!is_taken.load(std::memory_order_relaxed) && !is_taken.exchange(true, std::memory_order_acquire)) return slot;
+    if (!is_taken.load(std::memory_order_relaxed) && !is_taken.exchange(true, std::memory_order_acquire))
+      return slot;
     if (tries % slots_.size() == slots_.size() - 1) Pause(tries / slots_.size());
   }
 }
@@ -260,7 +313,8 @@ Result<Environment::Snapshot> Environment::Read() {
     slots_[slot].is_taken.store(false, std::memory_order_release);
     if (code == MDB_MAP_RESIZED) {
       const std::lock_guard lock(writer_mutex_);
-      if (const int grown = FollowGrownFile(); grown != 0) return FailWith(grown, "follow its growth", folder_);
+      if (const int grown = FollowGrownFile(); grown != 0)
+        return FailWith(grown, "follow its growth", folder_);
     } else if (int cleared = 0; code == MDB_READERS_FULL && !has_cleared) {
       mdb_reader_check(env_, &cleared);
       has_cleared = true;
@@ -280,18 +334,20 @@ void Environment::EndRead(std::size_t slot, const Environment* outer) {
 int Environment::Resize(std::int64_t bytes) {
   if (!HasAddressSpace(bytes)) return ENOMEM;
   for (ReaderSlot& slot : slots_) {
-    for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries) Pause(tries);
+    for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries)
+      Pause(tries);
   }
   const int code = mdb_env_set_mapsize(env_, static_cast<std::size_t>(bytes));
   TM_CHECK(code == 0, "the online store's map was given up and cannot be mapped again");
-  for (ReaderSlot& slot : slots_) slot.is_taken.store(false, std::memory_order_release);
+  for (ReaderSlot& slot : slots_)
+    slot.is_taken.store(false, std::memory_order_release);
   return 0;
 }
 
 // Another process has grown the map and filled it further than ours reaches. LMDB raises what is asked for to
 // what the last commit needs.
 int Environment::FollowGrownFile() {
-  struct stat file {};
+  struct stat file{};
   if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
   const std::int64_t roomy = RoundToPage(std::max(map_bytes(), 2 * static_cast<std::int64_t>(file.st_size)));
   if (const int code = Resize(roomy); code != ENOMEM) return code;
@@ -331,15 +387,26 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
     }
     if (code == 0) continue;
     if (code == MDB_MAP_FULL) {
-      return Fail(ErrorCode::kOutOfSpace,
-                  fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
-                              "limit (map_bytes_max) or remove views from it",
-                              folder_, limit_bytes()));
+      return Fail(
+          ErrorCode::kOutOfSpace,
+          fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
+                      "limit (map_bytes_max) or remove views from it",
+                      folder_, limit_bytes()));
     }
     std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", folder_);
-    if (was_commit && failed.error().code == ErrorCode::kIo) has_failed_.store(true, std::memory_order_relaxed);
+    if (was_commit && failed.error().code == ErrorCode::kIo)
+      has_failed_.store(true, std::memory_order_relaxed);
     return failed;
   }
+}
+
+Result<void> Environment::FreeForNextWrite() {
+  const auto commit_something = [this](MDB_txn* txn) -> Result<int> {
+    MDB_val key = ToVal(kFormatKey);
+    MDB_val value = ToVal(kFormat);
+    return mdb_put(txn, rows_, &key, &value, 0);
+  };
+  return Write(commit_something, /*may_exceed_limit=*/true);
 }
 
 Result<void> Environment::Sync() {

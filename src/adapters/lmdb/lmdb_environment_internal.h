@@ -1,4 +1,5 @@
-// One LMDB environment: snapshots from a pool of reader slots, write transactions, and the growing of the map.
+// One LMDB environment: snapshots from a pool of reader slots, write transactions, and the growing of the
+// map.
 #pragma once
 
 #include <lmdb.h>
@@ -17,11 +18,15 @@
 
 namespace tidemark::lmdb {
 
-inline MDB_val ToVal(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+inline MDB_val ToVal(std::string_view bytes) {
+  return {bytes.size(), const_cast<char*>(bytes.data())};
+}
 inline MDB_val ToVal(std::span<const std::byte> bytes) {
   return {bytes.size(), const_cast<std::byte*>(bytes.data())};
 }
-inline std::string_view ToText(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
+inline std::string_view ToText(const MDB_val& val) {
+  return {static_cast<const char*>(val.mv_data), val.mv_size};
+}
 inline std::span<const std::byte> ToBytes(const MDB_val& val) {
   return {static_cast<const std::byte*>(val.mv_data), val.mv_size};
 }
@@ -41,7 +46,9 @@ class Environment {
     Snapshot(Environment& environment, std::size_t slot, const Environment* outer)
         : environment_(&environment), slot_(slot), outer_(outer) {}
     Snapshot(Snapshot&& other) noexcept
-        : environment_(std::exchange(other.environment_, nullptr)), slot_(other.slot_), outer_(other.outer_) {}
+        : environment_(std::exchange(other.environment_, nullptr)),
+          slot_(other.slot_),
+          outer_(other.outer_) {}
     Snapshot& operator=(Snapshot&&) = delete;
     ~Snapshot() {
       if (environment_ != nullptr) environment_->EndRead(slot_, outer_);
@@ -55,11 +62,15 @@ class Environment {
   };
   Result<Snapshot> Read();
 
-  /// Runs `body` in a write transaction and commits it. `body` answers an LMDB code (0: go on and commit) or an
-  /// error of its own; it may run more than once, because a full map is grown and the transaction begun anew. With
-  /// `may_exceed_limit` the map may grow a little past the limit: removing needs room too.
+  /// Runs `body` in a write transaction and commits it. `body` answers an LMDB code (0: go on and commit) or
+  /// an error of its own; it may run more than once, because a full map is grown and the transaction begun
+  /// anew. With `may_exceed_limit` the map may grow a little past the limit: removing needs room too.
   using WriteBody = FunctionRef<Result<int>(MDB_txn* txn)>;
   Result<void> Write(WriteBody body, bool may_exceed_limit = false);
+
+  /// Makes the pages that the last commit freed of use to the next one; LMDB gives them out only to the one
+  /// after it, which a store that is full would never reach.
+  Result<void> FreeForNextWrite();
 
   /// Flushes everything committed. A failure is final: the environment refuses writes from then on, because
   /// the system may have dropped the pages that it could not write.
@@ -80,7 +91,7 @@ class Environment {
   };
 
   Environment(MDB_env* env, const LmdbOptions& options);
-  Result<void> ExtendShortFile();
+  Result<void> CheckFileLength();
   Result<int> ReadFormat(MDB_txn* txn);
   Result<void> CheckFormat();
   std::size_t TakeSlot();

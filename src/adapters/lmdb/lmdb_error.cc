@@ -18,9 +18,10 @@ constexpr std::string_view kNoPermission =
 
 // LMDB reports a write that was cut short, as on a full disk, as EIO.
 bool DiskIsFull(const std::string& folder) {
-  struct statvfs about {};
+  struct statvfs about{};
   constexpr std::uint64_t kRoomBytes = 1 << 20;
-  return ::statvfs(folder.c_str(), &about) == 0 && std::uint64_t{about.f_bavail} * about.f_frsize < kRoomBytes;
+  return ::statvfs(folder.c_str(), &about) == 0 &&
+         std::uint64_t{about.f_bavail} * about.f_frsize < kRoomBytes;
 }
 
 struct Kind {
@@ -73,15 +74,16 @@ Kind KindOf(int code, const std::string& folder) {
 
 std::unexpected<Error> FailWith(int code, std::string_view action, const std::string& folder) {
   const Kind kind = KindOf(code, folder);
-  return std::unexpected(
-      Error{kind.code, fmt::format("cannot {}: {}{}", action, mdb_strerror(code), kind.advice),
-            fmt::format("online store {}", folder)});
+  return std::unexpected(Error{kind.code,
+                               fmt::format("cannot {}: {}{}", action, mdb_strerror(code), kind.advice),
+                               fmt::format("online store {}", folder)});
 }
 
 std::string KeyInHex(std::string_view key) {
   constexpr std::size_t kShownBytes = 64;
   std::string hex;
-  for (const char byte : key.substr(0, kShownBytes)) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  for (const char byte : key.substr(0, kShownBytes))
+    hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   if (key.size() > kShownBytes) hex += fmt::format("... ({} bytes)", key.size());
   return hex;
 }

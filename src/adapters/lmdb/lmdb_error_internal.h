@@ -13,7 +13,8 @@ std::unexpected<Error> FailWith(int code, std::string_view action, const std::st
 
 /// What to do about damaged rows, as the end of a sentence.
 inline constexpr std::string_view kRebuild =
-    "it is not served: rebuild the view's online rows (remove them, then materialize its whole time range; rows "
+    "it is not served: rebuild the view's online rows (remove them, then materialize its whole time range; "
+    "rows "
     "pushed only online are lost)";
 
 /// A key as it is shown in errors: hexadecimal, long ones cut.

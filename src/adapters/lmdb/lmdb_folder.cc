@@ -47,13 +47,15 @@ struct Table {
 Folder::Folder(std::unique_ptr<Environment> opened)
     : environment_(std::move(opened)), merges_(*environment_), forks_(g_forks.load()) {}
 
-bool Folder::is_own() const { return forks_ == g_forks.load(std::memory_order_relaxed); }
+bool Folder::is_own() const {
+  return forks_ == g_forks.load(std::memory_order_relaxed);
+}
 
 Result<Folder*> OpenFolder(const LmdbOptions& options) {
   Table& table = Table::Get();
   const std::lock_guard lock(table.mutex);
   const auto find = [&]() -> std::map<Table::Id, Table::Entry>::iterator {
-    struct stat about {};
+    struct stat about{};
     if (::stat(options.folder.c_str(), &about) != 0) return table.entries.end();
     return table.entries.find({g_forks.load(), about.st_dev, about.st_ino});
   };
@@ -63,7 +65,7 @@ Result<Folder*> OpenFolder(const LmdbOptions& options) {
     return found->second.folder.get();
   }
   TM_ASSIGN(std::unique_ptr<Environment> environment, Environment::Open(options));
-  struct stat about {};
+  struct stat about{};
   if (::stat(options.folder.c_str(), &about) != 0) return FailWith(errno, "find it", options.folder);
   Table::Entry entry{.folder = std::make_unique<Folder>(std::move(environment)), .users = 1};
   Folder* const folder = entry.folder.get();

@@ -1,5 +1,5 @@
-// What a process has open: one environment per folder, however often it is opened, because LMDB's file lock is
-// lost when a second one in the same process is closed. And what becomes of it across a fork.
+// What a process has open: one environment per folder, however often it is opened, because LMDB's file lock
+// is lost when a second one in the same process is closed. And what becomes of it across a fork.
 #pragma once
 
 #include "adapters/lmdb/lmdb_environment_internal.h"

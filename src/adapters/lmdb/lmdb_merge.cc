@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "adapters/lmdb/lmdb_error_internal.h"
+#include "adapters/lmdb/lmdb_guard_internal.h"
 #include "base/check.h"
 #include "model/key_codec.h"
 #include "store/packed_row.h"
@@ -27,7 +28,8 @@ std::unexpected<Error> FailWrite(ErrorCode code, std::string_view key, std::stri
 
 Result<void> CheckWrite(const OnlineWrite& write) {
   if (write.key.size() < kViewIdBytes || write.key.starts_with(std::string_view("\0\0\0\0", kViewIdBytes))) {
-    return FailWrite(ErrorCode::kInvalidArgument, write.key, "a key begins with its view's id, 4 bytes, not zero");
+    return FailWrite(ErrorCode::kInvalidArgument, write.key,
+                     "a key begins with its view's id, 4 bytes, not zero");
   }
   if (auto header = ReadPackedHeader(write.value); !header) {
     return FailWrite(ErrorCode::kInvalidArgument, write.key, header.error().message);
@@ -38,7 +40,9 @@ Result<void> CheckWrite(const OnlineWrite& write) {
   return {};
 }
 
-RowOrder OrderOf(std::span<const std::byte> row) { return ReadPackedHeader(row).value_or(PackedHeader{}).order; }
+RowOrder OrderOf(std::span<const std::byte> row) {
+  return ReadPackedHeader(row).value_or(PackedHeader{}).order;
+}
 
 // Puts rows into the tree within one transaction. Rows in ascending order of key, beyond the last one, are
 // appended without a search; others near the one before are found on its page.
@@ -47,7 +51,7 @@ class Merger {
   Merger(MDB_cursor* cursor, MergeCounts& counts) : cursor_(cursor), counts_(counts) {
     MDB_val key{};
     MDB_val value{};
-    if (mdb_cursor_get(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
+    if (CursorGet(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
   }
 
   Result<int> Put(const OnlineWrite& write) {
@@ -64,7 +68,7 @@ class Merger {
     MDB_val key = ToVal(stored_key);
     MDB_val value = ToVal(write.value);
     const bool is_beyond = stored_key > last_key_;
-    const int code = mdb_cursor_put(cursor_, &key, &value, is_beyond ? MDB_APPEND : MDB_NOOVERWRITE);
+    const int code = CursorPut(cursor_, &key, &value, is_beyond ? MDB_APPEND : MDB_NOOVERWRITE);
     if (code == MDB_KEYEXIST && !is_beyond) return PutGreater(stored_key, write, ToBytes(value));
     if (code != 0) return code;
     if (is_beyond) last_key_ = stored_key;
@@ -73,9 +77,11 @@ class Merger {
   }
 
   // The cursor stands on the row that is there.
-  Result<int> PutGreater(std::string_view stored_key, const OnlineWrite& write, std::span<const std::byte> there) {
+  Result<int> PutGreater(std::string_view stored_key, const OnlineWrite& write,
+                         std::span<const std::byte> there) {
     if (!PackedChecksumHolds(stored_key, there)) {
-      return FailWrite(ErrorCode::kCorruption, stored_key, fmt::format("the stored row is damaged; {}", kRebuild));
+      return FailWrite(ErrorCode::kCorruption, stored_key,
+                       fmt::format("the stored row is damaged; {}", kRebuild));
     }
     if (!PackedIsFor(write.key, there)) {
       return FailWrite(ErrorCode::kInvalidData, stored_key,
@@ -88,7 +94,7 @@ class Merger {
     ++counts_.written;
     MDB_val key = ToVal(stored_key);
     MDB_val value = ToVal(write.value);
-    return mdb_cursor_put(cursor_, &key, &value, MDB_CURRENT);
+    return CursorPut(cursor_, &key, &value, MDB_CURRENT);
   }
 
   MDB_cursor* cursor_;
@@ -99,7 +105,9 @@ class Merger {
 }  // namespace
 
 struct MergeQueue::Request {
-  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) { Sort(); }
+  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) {
+    Sort();
+  }
 
   const std::span<const OnlineWrite> writes;
   const bool durable;
@@ -112,7 +120,8 @@ struct MergeQueue::Request {
 
   // Stable, so that of two equal rows of one key the first is the one that is kept.
   void Sort() {
-    for (const OnlineWrite& write : writes) bytes += write.key.size() + write.value.size();
+    for (const OnlineWrite& write : writes)
+      bytes += write.key.size() + write.value.size();
     if (std::ranges::is_sorted(writes, {}, &OnlineWrite::key)) return;
     order.resize(writes.size());
     std::iota(order.begin(), order.end(), 0U);
@@ -131,7 +140,8 @@ struct MergeQueue::Request {
 };
 
 Result<MergeCounts> MergeQueue::Merge(std::span<const OnlineWrite> writes, bool durable) {
-  for (const OnlineWrite& write : writes) TM_TRY(CheckWrite(write));
+  for (const OnlineWrite& write : writes)
+    TM_TRY(CheckWrite(write));
   Request request(writes, durable);
 
   std::unique_lock lock(mutex_);

@@ -1,5 +1,5 @@
-// Merging rows into an environment, with group commit: calls that come while one is being committed wait, and the
-// first of them then commits all of them in one transaction with one sync.
+// Merging rows into an environment, with group commit: calls that come while one is being committed wait, and
+// the first of them then commits all of them in one transaction with one sync.
 #pragma once
 
 #include <condition_variable>
@@ -26,8 +26,8 @@ class MergeQueue {
   void CommitGroup(std::span<Request* const> group);
 
   Environment& environment_;
-  std::mutex mutex_;              // guards queue_
-  std::deque<Request*> queue_;    // its front leads: it commits, the others wait
+  std::mutex mutex_;            // guards queue_
+  std::deque<Request*> queue_;  // its front leads: it commits, the others wait
 };
 
 }  // namespace tidemark::lmdb

@@ -8,6 +8,7 @@
 
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_folder_internal.h"
+#include "adapters/lmdb/lmdb_guard_internal.h"
 #include "model/key_codec.h"
 #include "store/packed_row.h"
 
@@ -27,10 +28,10 @@ constexpr std::int64_t kOwnRecords = 2;
 constexpr std::int64_t kRemovedPerStep = 4096;
 
 std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::string& folder) {
-  return std::unexpected(Error{ErrorCode::kCorruption,
-                               fmt::format("the row of key {} is damaged; {}", lmdb::KeyInHex(stored_key),
-                                           lmdb::kRebuild),
-                               fmt::format("online store {}", folder)});
+  return std::unexpected(
+      Error{ErrorCode::kCorruption,
+            fmt::format("the row of key {} is damaged; {}", lmdb::KeyInHex(stored_key), lmdb::kRebuild),
+            fmt::format("online store {}", folder)});
 }
 
 // The row of `key`, or an empty span. `shortened` holds the stored form of a long key.
@@ -39,12 +40,13 @@ Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, 
   std::string_view stored_key = key;
   if (IsLongKey(key)) stored_key = shortened = StoredKey(key);
   if (stored_key < kFirstViewId) [[unlikely]] {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("key {}: a key begins with its view's id, 4 bytes, not zero", lmdb::KeyInHex(key)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("key {}: a key begins with its view's id, 4 bytes, not zero", lmdb::KeyInHex(key)));
   }
   MDB_val key_val = ToVal(stored_key);
   MDB_val value{};
-  const int code = mdb_get(txn, environment.rows(), &key_val, &value);
+  const int code = lmdb::Get(txn, environment.rows(), &key_val, &value);
   if (code == MDB_NOTFOUND) return std::span<const std::byte>();
   if (code != 0) return FailWith(code, "look up a row", environment.folder());
   const std::span<const std::byte> row = ToBytes(value);
@@ -66,12 +68,14 @@ Result<Cursor> OpenCursor(Environment& environment, MDB_txn* txn) {
 }
 
 // The first key of a range of rows with `prefix`.
-std::string_view FirstOf(std::string_view prefix) { return std::max(prefix, kFirstViewId); }
+std::string_view FirstOf(std::string_view prefix) {
+  return std::max(prefix, kFirstViewId);
+}
 
 Result<void> CheckPrefix(std::string_view prefix) {
   if (prefix.size() <= kOnlineKeyPrefixBytes) return {};
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("a prefix of {} bytes; it may have {}", prefix.size(),
-                                                       kOnlineKeyPrefixBytes));
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("a prefix of {} bytes; it may have {}", prefix.size(), kOnlineKeyPrefixBytes));
 }
 
 class LmdbOnlineStore final : public OnlineStore {
@@ -113,6 +117,7 @@ class LmdbOnlineStore final : public OnlineStore {
       const auto step = [&](MDB_txn* txn) { return RemoveSome(environment, txn, prefix, removed); };
       TM_TRY(environment.Write(step, /*may_exceed_limit=*/true));
     }
+    if (total > 0) TM_TRY(environment.FreeForNextWrite());
     TM_TRY(environment.Sync());
     return total;
   }
@@ -125,8 +130,8 @@ class LmdbOnlineStore final : public OnlineStore {
     TM_ASSIGN(const Cursor cursor, OpenCursor(environment, snapshot.txn()));
     MDB_val key = ToVal(FirstOf(prefix));
     MDB_val value{};
-    int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
-    for (; code == 0; code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
+    int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
+    for (; code == 0; code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_NEXT)) {
       const std::string_view stored_key = ToText(key);
       const std::span<const std::byte> row = ToBytes(value);
       if (!stored_key.starts_with(prefix)) return {};
@@ -173,9 +178,9 @@ class LmdbOnlineStore final : public OnlineStore {
     while (removed < kRemovedPerStep) {
       MDB_val key = ToVal(FirstOf(prefix));
       MDB_val value{};
-      int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_RANGE);
+      int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
       if (code == MDB_NOTFOUND || (code == 0 && !ToText(key).starts_with(prefix))) return 0;
-      if (code == 0) code = mdb_cursor_del(cursor.get(), 0);
+      if (code == 0) code = lmdb::CursorDelete(cursor.get());
       if (code != 0) return code;
       ++removed;
     }
@@ -195,7 +200,8 @@ Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& opti
   // A child after a fork may have another working directory.
   fixed.folder = std::filesystem::absolute(options.folder, failed).lexically_normal().string();
   if (failed || options.folder.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no folder for an online store", options.folder));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is no folder for an online store", options.folder));
   }
   if (fixed.folder.size() > 1 && fixed.folder.ends_with('/')) fixed.folder.pop_back();
   TM_ASSIGN(Folder* const folder, lmdb::OpenFolder(fixed));

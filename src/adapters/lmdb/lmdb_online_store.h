@@ -7,11 +7,12 @@
 // "identity" -> 32 random hexadecimal digits.
 //
 // Commits flush data before the page that points to them, and never leave that to the system's leisure
-// (MDB_NOMETASYNC, neither NOSYNC nor WRITEMAP): a crash at any moment leaves the last synced state or a later
-// one, whole. The folder must be on a local disk: the lock does not work over a network.
+// (MDB_NOMETASYNC, neither NOSYNC nor WRITEMAP): a crash at any moment leaves the last synced state or a
+// later one, whole. The folder must be on a local disk: the lock does not work over a network.
 //
-// What the checksums find: a changed byte in a value or its key. LMDB keeps no checksum of its inner pages; damage
-// there is found when it contradicts itself, and may otherwise hide a row.
+// What the checksums find: a changed byte in a value or its key. LMDB keeps no checksum of its inner pages:
+// damage there is an error where it contradicts itself, and may otherwise hide a row. A file cut short is
+// found on opening.
 #pragma once
 
 #include <cstdint>
@@ -28,19 +29,21 @@ struct LmdbOptions {
   /// The limit. Of several processes with different limits the greatest counts.
   std::int64_t map_bytes_max = std::int64_t{64} << 30;
 
-  /// Address space mapped at first. 0: all of map_bytes_max, or as much as the process may have, which costs no
-  /// memory or disk. It doubles when it is full; that waits for the lookups and scans that run in this process.
+  /// Address space mapped at first. 0: all of map_bytes_max, or as much as the process may have, which costs
+  /// no memory or disk. It doubles when it is full; that waits for the lookups and scans that run in this
+  /// process.
   std::int64_t map_bytes_initial = 0;
 
   /// How many lookups may run at the same moment in all processes. The first process to open sets it.
   std::uint32_t readers_max = 1024;
 };
 
-/// Opens the store in a folder, or makes one there. Opening a folder twice in a process shares what is open (with
-/// the greater of the limits). After a fork the child opens its own at its first call.
+/// Opens the store in a folder, or makes one there. Opening a folder twice in a process shares what is open
+/// (with the greater of the limits). After a fork the child opens its own at its first call.
 ///
-/// kInvalidArgument for a limit below 1 MiB or no readers; kIo when the folder cannot be made, read or written;
-/// kCorruption when the file is damaged or cut short; kUnsupported when it is not Tidemark's, or of a newer format.
+/// kInvalidArgument for a limit below 1 MiB or no readers; kIo when the folder cannot be made, read or
+/// written; kCorruption when the file is damaged or cut short; kUnsupported when it is not Tidemark's, or of
+/// a newer format.
 Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& options);
 
 }  // namespace tidemark

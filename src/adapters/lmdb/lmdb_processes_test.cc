@@ -1,5 +1,5 @@
-// Goal: what LMDB itself must keep: several processes on one folder, forks, a map that grows and fills, a killed
-// writer, a full disk, and damage on the disk that is found and told.
+// Goal: what LMDB itself must keep: several processes on one folder, forks, a map that grows and fills, a
+// killed writer, a full disk, and damage on the disk that is found and told.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -50,17 +50,20 @@ std::int64_t EventOf(const std::string& row) {
   return row.empty() ? -1 : ReadPackedHeader(std::as_bytes(std::span(row)))->order.event.us;
 }
 
-// Two processes write the same keys and a third looks them up all along; the greatest rows are there in the end.
+// Two processes write the same keys and a third looks them up all along; the greatest rows are there in the
+// end.
 TEST(LmdbProcesses, TwoWriteWhileOthersRead) {
   const TemporaryFolder folder;
   constexpr std::int64_t kRounds = 60;
   std::vector<std::string> keys;
-  for (int k = 0; k < 40; ++k) keys.push_back(TestKey(1, std::to_string(k)));
+  for (int k = 0; k < 40; ++k)
+    keys.push_back(TestKey(1, std::to_string(k)));
   const auto write = [&](std::int64_t parity) {
     const auto store = Open({.folder = folder.path()});
     for (std::int64_t round = 0; round < kRounds; ++round) {
       std::vector<TestWrite> batch;
-      for (const std::string& key : keys) batch.push_back(Write(key, 2 * round + parity, std::string(500, 'x')));
+      for (const std::string& key : keys)
+        batch.push_back(Write(key, 2 * round + parity, std::string(500, 'x')));
       if (!store->Merge(Writes(batch), round % 8 == 0)) return false;
     }
     return true;
@@ -84,10 +87,12 @@ TEST(LmdbProcesses, TwoWriteWhileOthersRead) {
   children.push_back(Fork([&] { return write(1); }));
   children.push_back(Fork(read));
   children.push_back(Fork(read));
-  for (const pid_t child : children) EXPECT_EQ(Wait(child), 0);
+  for (const pid_t child : children)
+    EXPECT_EQ(Wait(child), 0);
 }
 
-// A child that is forked while the parent has the store open, and reads at that moment, works on; so does the parent.
+// A child that is forked while the parent has the store open, and reads at that moment, works on; so does the
+// parent.
 TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   const TemporaryFolder folder;
   const auto store = Open({.folder = folder.path()});
@@ -96,12 +101,14 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   ASSERT_TRUE(store->Merge(Writes({first}), true));
   std::atomic<bool> is_over{false};
   std::jthread reader([&] {
-    while (!is_over.load()) ASSERT_THAT(GetAll(*store, {first.key}), testing::ElementsAre(first.row));
+    while (!is_over.load())
+      ASSERT_THAT(GetAll(*store, {first.key}), testing::ElementsAre(first.row));
   });
   for (int i = 0; i < 5; ++i) {
     const pid_t child = Fork([&] {
       auto opened_again = Open({.folder = folder.path()});
-      return GetAll(*store, {first.key}) == std::vector{first.row} && store->Merge(Writes({second}), true).has_value() &&
+      return GetAll(*store, {first.key}) == std::vector{first.row} &&
+             store->Merge(Writes({second}), true).has_value() &&
              GetAll(*opened_again, {second.key}) == std::vector{second.row};
     });
     EXPECT_EQ(Wait(child), 0);
@@ -109,15 +116,20 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   is_over = true;
   reader.join();
   EXPECT_THAT(GetAll(*store, {second.key}), testing::ElementsAre(second.row));
-  // The child ended without closing: had it freed the parent's reader slot or lock, another opener would take it.
-  EXPECT_EQ(Wait(Fork([&] { return Open({.folder = folder.path()})->Merge(Writes({first}), true)->kept == 1; })), 0);
+  // The child ended without closing: had it freed the parent's reader slot or lock, another opener would take
+  // it.
+  EXPECT_EQ(
+      Wait(Fork([&] { return Open({.folder = folder.path()})->Merge(Writes({first}), true)->kept == 1; })),
+      0);
 }
 
 TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
   const TemporaryFolder folder;
   const LmdbOptions small{.folder = folder.path(), .map_bytes_max = 1 << 28, .map_bytes_initial = 1 << 20};
   const std::string last_key = TestKey(1, "last");
-  { ASSERT_TRUE(Open(small)->Merge(Writes({Write(TestKey(1, "0"), 1, "0")}), true)); }
+  {
+    ASSERT_TRUE(Open(small)->Merge(Writes({Write(TestKey(1, "0"), 1, "0")}), true));
+  }
   const auto read = [&] {
     const auto store = Open(small);
     while (GetAll(*store, {last_key})[0].empty()) {
@@ -129,7 +141,8 @@ TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
   const auto store = Open(small);
   std::jthread by_thread([&] { EXPECT_TRUE(read()); });
   for (int i = 1; i <= 400; ++i) {
-    ASSERT_TRUE(store->Merge(Writes({Write(TestKey(1, std::to_string(i)), 1, std::string(100'000, 'x'))}), false));
+    ASSERT_TRUE(
+        store->Merge(Writes({Write(TestKey(1, std::to_string(i)), 1, std::string(100'000, 'x'))}), false));
   }
   ASSERT_TRUE(store->Merge(Writes({Write(last_key, 1, "")}), true));
   EXPECT_EQ(Wait(by_process), 0);
@@ -156,14 +169,18 @@ TEST(LmdbProcesses, AFullMapIsAnErrorThatLeavesTheRowsAndRoomToRemove) {
   EXPECT_EQ(ScanAll(*store, "").size(), written.size());
   EXPECT_LE(std::filesystem::file_size(folder.path() + "/data.mdb"), 4U << 20);
   EXPECT_EQ(store->RemovePrefix("").value(), static_cast<std::int64_t>(written.size()));
-  EXPECT_TRUE(store->Merge(Writes(written), true)) << "what was removed is room again";
+  written.resize(written.size() /
+                 2);  // what is free lies in pieces, and rows of several pages need whole ones
+  merged = store->Merge(Writes(written), true);
+  EXPECT_TRUE(merged) << "what was removed is room again: " << merged.error().ToString();
 }
 
 TEST(LmdbProcesses, OneCallThatFailsInAGroupDoesNotFailTheOthers) {
   const TemporaryFolder folder;
   const auto store = Open({.folder = folder.path(), .map_bytes_max = 4 << 20});
   std::vector<TestWrite> too_much;
-  for (int i = 0; i < 200; ++i) too_much.push_back(Write(TestKey(2, std::to_string(i)), 1, std::string(40'000, 'x')));
+  for (int i = 0; i < 200; ++i)
+    too_much.push_back(Write(TestKey(2, std::to_string(i)), 1, std::string(40'000, 'x')));
   std::vector<std::jthread> threads;
   std::atomic<int> refused{0};
   for (int thread = 0; thread < 4; ++thread) {
@@ -193,7 +210,8 @@ TEST(LmdbProcesses, AKilledWriterLosesNothingItAcknowledged) {
       for (std::int64_t i = 0;; ++i) {
         std::vector<TestWrite> batch;
         for (int k = 0; k < 30; ++k) {
-          batch.push_back(Write(TestKey(1, std::to_string(k)), 1'000'000LL * round + i, std::string(900, 'x')));
+          batch.push_back(
+              Write(TestKey(1, std::to_string(k)), 1'000'000LL * round + i, std::string(900, 'x')));
         }
         if (!store->Merge(Writes(batch), true)) return false;
         if (::write(acknowledged[1], &i, sizeof(i)) != sizeof(i)) return false;
@@ -201,10 +219,12 @@ TEST(LmdbProcesses, AKilledWriterLosesNothingItAcknowledged) {
     });
     ::close(acknowledged[1]);
     std::int64_t last = -1;
-    for (int seen = 0; seen < 3 + round; ++seen) ASSERT_EQ(::read(acknowledged[0], &last, sizeof(last)), 8);
+    for (int seen = 0; seen < 3 + round; ++seen)
+      ASSERT_EQ(::read(acknowledged[0], &last, sizeof(last)), 8);
     ::kill(writer, SIGKILL);
     EXPECT_EQ(Wait(writer), 128 + SIGKILL);
-    for (std::int64_t next = 0; ::read(acknowledged[0], &next, sizeof(next)) == sizeof(next);) last = next;
+    for (std::int64_t next = 0; ::read(acknowledged[0], &next, sizeof(next)) == sizeof(next);)
+      last = next;
     ::close(acknowledged[0]);
     const auto store = Open({.folder = folder.path()});
     const auto rows = ScanAll(*store, "");
@@ -243,10 +263,12 @@ TEST(LmdbDamage, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten
   ASSERT_FALSE(got);
   EXPECT_FALSE(was_visited);
   EXPECT_EQ(got.error().code, ErrorCode::kCorruption);
-  EXPECT_THAT(got.error().ToString(), testing::AllOf(testing::HasSubstr("000000016b0001"), testing::HasSubstr("rebuild")));
+  EXPECT_THAT(got.error().ToString(),
+              testing::AllOf(testing::HasSubstr("000000016b0001"), testing::HasSubstr("rebuild")));
   EXPECT_EQ(store->Scan("", [](auto, auto) { return true; }).error().code, ErrorCode::kCorruption);
   // An older row must not take the place of one that may have been greater.
-  EXPECT_EQ(store->Merge(Writes({Write(damaged.key, 0, "older")}), true).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(store->Merge(Writes({Write(damaged.key, 0, "older")}), true).error().code,
+            ErrorCode::kCorruption);
   // Removing and writing again is the way out.
   EXPECT_EQ(store->RemovePrefix(damaged.key.substr(0, 4)).value(), 2);
   EXPECT_TRUE(store->Merge(Writes({damaged}), true));
@@ -282,19 +304,91 @@ TEST(LmdbDamage, AFileCutShortIsAnErrorAndDoesNotKillTheProcess) {
   {
     const auto store = Open({.folder = folder.path()});
     std::vector<TestWrite> writes;
-    for (int i = 0; i < 2'000; ++i) writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(1'000, 'x')));
+    for (int i = 0; i < 2'000; ++i)
+      writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(1'000, 'x')));
     ASSERT_TRUE(store->Merge(Writes(writes), true));
   }
   const std::string path = folder.path() + "/data.mdb";
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
-  const auto opened = OpenLmdbOnlineStore({.folder = folder.path()});
-  if (opened) {
-    const auto scanned = (*opened)->Scan("", [](auto, auto) { return true; });
-    ASSERT_FALSE(scanned);
-    EXPECT_EQ(scanned.error().code, ErrorCode::kCorruption) << scanned.error().ToString();
-  } else {
+  for (int time = 0; time < 2; ++time) {
+    const auto opened = OpenLmdbOnlineStore({.folder = folder.path()});
+    ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, ErrorCode::kCorruption) << opened.error().ToString();
   }
+}
+
+// Rows that are written and removed at once leave free pages at the end, which LMDB never writes.
+TEST(LmdbDamage, AFileWhoseLastPagesAreFreeIsWhole) {
+  const TemporaryFolder folder;
+  const TestWrite row = Write(TestKey(1, "k"), 1, "x");
+  // Small pages are taken from those that these leave free, so that only the large value goes to the end.
+  for (int i = -10; i < 0; ++i) {
+    ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({Write(row.key, i, "x")}), true));
+  }
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({row}), true));
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  MDB_dbi dbi = 0;
+  const std::string large(1'000'000, 'x');
+  MDB_val key{7, const_cast<char*>("removed")};
+  MDB_val value{large.size(), const_cast<char*>(large.data())};
+  ASSERT_EQ(mdb_env_create(&env), 0);
+  ASSERT_EQ(mdb_env_open(env, folder.path().c_str(), 0, 0644), 0);
+  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+  ASSERT_EQ(mdb_dbi_open(txn, nullptr, 0, &dbi), 0);
+  ASSERT_EQ(mdb_put(txn, dbi, &key, &value, 0), 0);
+  ASSERT_EQ(mdb_del(txn, dbi, &key, nullptr), 0);
+  ASSERT_EQ(mdb_txn_commit(txn), 0);
+  MDB_envinfo info{};
+  ASSERT_EQ(mdb_env_info(env, &info), 0);
+  mdb_env_close(env);
+  const std::string path = folder.path() + "/data.mdb";
+  const std::size_t wanted = (info.me_last_pgno + 1) * 4096;
+  if (std::filesystem::file_size(path) == wanted) GTEST_SKIP() << "this LMDB wrote the free pages";
+  EXPECT_THAT(GetAll(*Open({.folder = folder.path()}), {row.key}), testing::ElementsAre(row.row));
+  EXPECT_EQ(std::filesystem::file_size(path), wanted);
+}
+
+// Overwrites pages of the tree one after another: every lookup answers rightly or with an error, and no
+// crash.
+TEST(LmdbDamage, PagesOfZerosAreAnErrorOrUnused) {
+  const TemporaryFolder folder;
+  std::vector<TestWrite> writes;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 300; ++i) {
+    writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(300, 'x')));
+    keys.push_back(writes.back().key);
+  }
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes(writes), true));
+  const std::string path = folder.path() + "/data.mdb";
+  const auto pages = static_cast<std::streamoff>(std::filesystem::file_size(path) / 4096);
+  int found = 0;
+  for (std::streamoff page = 2; page < pages; ++page) {
+    const TemporaryFolder damaged;
+    std::filesystem::copy_file(path, damaged.path() + "/data.mdb");
+    std::fstream(damaged.path() + "/data.mdb", std::ios::binary | std::ios::in | std::ios::out)
+        .seekp(page * 4096)
+        .write(std::string(4096, '\0').data(), 4096);
+    const auto opened = OpenLmdbOnlineStore({.folder = damaged.path()});
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, ErrorCode::kCorruption) << opened.error().ToString();
+      ++found;
+      continue;
+    }
+    bool is_error = false;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const std::vector<std::string_view> key{keys[i]};
+      const auto got = (*opened)->Get(key, [&](std::size_t, std::span<const std::byte> row) {
+        EXPECT_EQ(std::string(reinterpret_cast<const char*>(row.data()), row.size()), writes[i].row);
+      });
+      EXPECT_TRUE(got || got.error().code == ErrorCode::kCorruption) << got.error().ToString();
+      is_error = is_error || !got;
+    }
+    const auto scanned = (*opened)->Scan("", [](auto, auto) { return true; });
+    EXPECT_EQ(scanned.has_value(), !is_error) << "page " << page;
+    found += is_error ? 1 : 0;
+  }
+  EXPECT_GT(found, 20);
 }
 
 TEST(LmdbOpening, NamesTheFolderThatItMayNotUse) {
