@@ -275,6 +275,7 @@ class Parser {
 
 NamedTypes::NamedTypes() = default;
 NamedTypes::NamedTypes(std::vector<NamedType> types) : std::vector<NamedType>(std::move(types)) {}
+NamedTypes::NamedTypes(std::initializer_list<NamedType> types) : std::vector<NamedType>(types) {}
 NamedTypes::NamedTypes(const NamedTypes& other) = default;
 NamedTypes::NamedTypes(NamedTypes&& other) noexcept = default;
 NamedTypes& NamedTypes::operator=(const NamedTypes& other) = default;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,7 @@ class NamedTypes : public std::vector<NamedType> {
  public:
   NamedTypes();
   NamedTypes(std::vector<NamedType> types);  // NOLINT(google-explicit-constructor): it is that vector
+  NamedTypes(std::initializer_list<NamedType> types);
   NamedTypes(const NamedTypes& other);
   NamedTypes(NamedTypes&& other) noexcept;
   NamedTypes& operator=(const NamedTypes& other);
