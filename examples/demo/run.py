@@ -158,7 +158,7 @@ def main() -> None:
 
     step("The same from the command line")
     tail = training["tailnum"].iloc[-1]
-    run_cli("get-online", "--features", "aircraft_history", "--entity", f"tailnum={tail}")
+    run_cli("get-online", "--features", "aircraft_history", f"tailnum={tail}")
     run_cli("explain", "aircraft_history:last_delay", f"tailnum={tail}")
 
 
