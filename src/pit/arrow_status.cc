@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace tidemark {
 namespace {
@@ -47,7 +48,10 @@ Error FromStatus(const arrow::Status& status) {
   if (const auto& detail = status.detail(); detail != nullptr && detail->type_id() == ErrorDetail::kTypeId) {
     return static_cast<const ErrorDetail&>(*detail).error();
   }
-  return {CodeOf(status), status.message(), {}};
+  // What the system said ("[errno 28] No space left on device") is a detail of Arrow's own.
+  std::string message = status.message();
+  if (status.detail() != nullptr) message += ": " + status.detail()->ToString();
+  return {CodeOf(status), std::move(message), {}};
 }
 
 arrow::Status ToStatus(const Error& error) {
