@@ -104,7 +104,7 @@ def labels(flights: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "event_timestamp": rows["scheduled_departure"],
-            "origin": rows["origin"],
+            "airport": rows["origin"],
             "carrier": rows["carrier"],
             "tailnum": rows["tailnum"],
             "late": rows["arr_delay"] > 15,

@@ -30,14 +30,18 @@ def step(title: str) -> None:
 
 def definitions(files: Files) -> list[object]:
     """What the features are, where they come from, and for how long they hold."""
-    airport = Entity(name="airport", join_keys=["origin"], value_type=String)
+    airport = Entity(name="airport", join_keys=["airport"], value_type=String)
     carrier = Entity(name="carrier", join_keys=["carrier"], value_type=String)
     aircraft = Entity(name="aircraft", join_keys=["tailnum"], value_type=String)
     weather = FeatureView(
         name="weather",
         entities=[airport],
         ttl=dt.timedelta(hours=48),
-        source=FileSource(path=str(files.weather.name), timestamp_field="observed_at"),
+        source=FileSource(
+            path=files.weather.name,
+            timestamp_field="observed_at",
+            field_mapping={"origin": "airport"},
+        ),
         description="hourly weather at the airport of departure",
     )
     carrier_delays = FeatureView(
@@ -48,7 +52,7 @@ def definitions(files: Files) -> list[object]:
             Field(name="mean_delay_24h", dtype=Float64),
             Field(name="arrivals_24h", dtype=Int64),
         ],
-        source=FileSource(path=str(files.carrier_delays.name), timestamp_field="known_at"),
+        source=FileSource(path=files.carrier_delays.name, timestamp_field="known_at"),
     )
     aircraft_history = FeatureView(
         name="aircraft_history",
@@ -60,7 +64,7 @@ def definitions(files: Files) -> list[object]:
             Field(name="flights_so_far", dtype=Int64),
             Field(name="last_arrival", dtype=UnixTimestamp),
         ],
-        source=FileSource(path=str(files.aircraft_history.name), timestamp_field="known_at"),
+        source=FileSource(path=files.aircraft_history.name, timestamp_field="known_at"),
     )
     late_flights = FeatureService(
         name="late_flights_v1",
@@ -99,7 +103,7 @@ def prove_no_leakage(training: pd.DataFrame, files: Files) -> None:
 def compare_online(store: FeatureStore, training: pd.DataFrame) -> None:
     """The online answer is the offline answer at this moment, value by value and status by status."""
     flights = training.drop_duplicates("tailnum", keep="last").tail(200)
-    rows = flights[["origin", "carrier", "tailnum"]].to_dict("records")
+    rows = flights[["airport", "carrier", "tailnum"]].to_dict("records")
     service = store.get_feature_service("late_flights_v1")
     begin = time.perf_counter()
     online = store.get_online_features(features=service, entity_rows=rows).to_dict(include_status=True)
@@ -146,7 +150,7 @@ def main() -> None:
     prove_no_leakage(training, files)
 
     step("Load the online store")
-    for view in store.materialize_incremental(dt.datetime.now(dt.UTC)).views:
+    for view in store.materialize_incremental(dt.datetime.now(dt.UTC)):
         print(f"{view.view}: {view.rows_read:,} rows read, {view.rows_written:,} keys written in {view.seconds:.2f} s")
 
     step("Look features up, and compare with the offline answer")
@@ -154,7 +158,7 @@ def main() -> None:
 
     step("The same from the command line")
     tail = training["tailnum"].iloc[-1]
-    run_cli("get-online", "--features", "aircraft_history", "--entity", f"tailnum={tail}")
+    run_cli("get-online", "--features", "aircraft_history", f"tailnum={tail}")
     run_cli("explain", "aircraft_history:last_delay", f"tailnum={tail}")
 
 

@@ -2,6 +2,7 @@
 #include "key_columns.h"
 
 #include <fmt/format.h>
+#include <nanobind/stl/string.h>
 
 #include <limits>
 

@@ -2,6 +2,7 @@
 #include "online_rows.h"
 
 #include <fmt/format.h>
+#include <nanobind/stl/string.h>
 
 #include <cstring>
 #include <string_view>

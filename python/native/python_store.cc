@@ -1,6 +1,8 @@
 // Short calls give up the interpreter lock; long ones also hear Ctrl-C (interruptible.h).
 #include "python_store.h"
 
+#include <nanobind/stl/string.h>
+
 #include "errors.h"
 
 namespace nb = nanobind;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace tidemark::cli {
 namespace {

@@ -2,6 +2,7 @@
 #include "cli/definition_documents.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace tidemark::cli {
 

@@ -1,5 +1,6 @@
 // explain: which row gave a feature its value.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/definition_documents.h"
 #include "cli/entity_arguments.h"

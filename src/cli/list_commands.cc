@@ -1,5 +1,6 @@
 // entities | views | fields | services, each with list and describe.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/definition_documents.h"
 #include "cli/session.h"

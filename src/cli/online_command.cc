@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/arrow_rows.h"
 #include "cli/entity_arguments.h"

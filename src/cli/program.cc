@@ -64,7 +64,7 @@ int RunProgram(int argc, char** argv) {
   session.python = DefaultPython();
   CLI::App app("Tidemark: a feature store for training sets and online lookups", "tidemark");
   app.set_version_flag("--version", fmt::format("tidemark {}", kVersion));
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is told by the help
   app.fallthrough();  // global options may stand behind the command
   AddGlobalOptions(app, session);
   AddInit(app, session);
@@ -80,6 +80,10 @@ int RunProgram(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (!session.command) {
+    fmt::print(stderr, "{}", app.help());
+    return kExitUsage;
   }
   const Result<void> done = session.command();
   session.progress.Clear();

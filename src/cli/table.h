@@ -1,7 +1,8 @@
 // Rows of cells, printed as an aligned table, JSON or CSV.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

@@ -24,15 +24,15 @@ LAYERS: dict[str, set[str]] = {
     "src/adapters/*": BELOW_ENGINE,
     "src/wiring": BELOW_ENGINE | {"src/engine", "src/adapters/*"},
     "src/server": {"include/tidemark", "src/base", "src/wiring"},
-    "src/cli": {"include/tidemark"},
+    "src/cli": {"include/tidemark", "src/base"},
     "python/native": {"include/tidemark"},
 }
 
 # Include prefix -> the layers that may use it (tests may use any).
 ARROW_LAYERS = {"src/pit", "src/store", "src/engine", "src/adapters/*", "src/wiring"}
 OUTSIDE: dict[str, set[str]] = {
-    "arrow/": ARROW_LAYERS,
-    "parquet/": {"src/adapters/*"},
+    "arrow/": ARROW_LAYERS | {"src/cli"},
+    "parquet/": {"src/adapters/*", "src/cli"},
     "nlohmann/": {
         "src/model",
         "src/store",

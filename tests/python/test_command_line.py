@@ -1,0 +1,243 @@
+"""The program `tidemark`: the project that `init` makes runs as it is; errors have exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import tidemark
+
+PACKAGE = Path(tidemark.__file__).parent
+PROGRAM = PACKAGE / "bin" / "tidemark"
+
+
+def run(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "TIDEMARK_PYTHON": sys.executable,
+        "PYTHONPATH": f"{PACKAGE.parent}",
+    }
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(params=["yaml", "python"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    flags = ["--python"] if request.param == "python" else []
+    run("init", "demo", *flags, cwd=tmp_path)
+    run("apply", cwd=tmp_path / "demo")
+    return tmp_path / "demo"
+
+
+def readme_commands(project: Path) -> list[list[str]]:
+    lines = (project / "README.md").read_text().splitlines()
+    commands = [line.split("#")[0].split() for line in lines if line.startswith("    tidemark ")]
+    return [command[1:] for command in commands]
+
+
+def test_every_command_of_the_readme_runs(project: Path) -> None:
+    commands = readme_commands(project)
+    assert len(commands) >= 7
+    for command in commands:
+        assert run(*command, cwd=project).stdout or "--out" in command
+    assert pq.read_table(project / "training.parquet").num_rows == 40
+
+
+def test_the_python_of_the_readme_runs(project: Path) -> None:
+    lines = (project / "README.md").read_text().split("The same in Python:")[1].splitlines()
+    code = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, check=True)
+
+
+def test_plan_and_apply_of_the_whole_folder(project: Path) -> None:
+    assert run("plan", cwd=project).stdout == "no changes\n"
+    extra = project / "more.json"
+    extra.write_text(json.dumps({"entities": [{"name": "city", "join_keys": ["city_id"]}]}))
+    (added,) = json.loads(run("apply", "--output", "json", cwd=project).stdout)
+    assert (added["action"], added["type"], added["name"]) == ("add", "entity", "city")
+    extra.unlink()
+    assert run("plan", "--partial", cwd=project).stdout == "no changes\n"
+    assert run("apply", cwd=project).stdout.startswith("- entity city")
+
+
+def test_lists_in_every_format(project: Path) -> None:
+    (view,) = json.loads(run("views", "list", "--output", "json", cwd=project).stdout)
+    assert (view["name"], view["features"], view["ttl"]) == ("driver_stats", 2, "2d")
+    (row,) = csv.DictReader(
+        io.StringIO(run("views", "list", "--output", "csv", cwd=project).stdout)
+    )
+    assert row["name"] == "driver_stats"
+    header, rule, first = run("views", "list", cwd=project).stdout.splitlines()
+    assert header.index("entities") == rule.index(" ---") + 1 == first.index("driver ")
+    fields = json.loads(run("--output", "json", "fields", "list", cwd=project).stdout)
+    assert [field["name"] for field in fields] == ["trips_today", "rating"]
+    described = json.loads(
+        run("fields", "describe", "driver_stats:rating", "--output", "json", cwd=project).stdout
+    )
+    assert described["type"] == "float64"
+
+
+def test_the_store_is_found_from_below(project: Path) -> None:
+    assert "driver_stats" in run("views", "list", cwd=project / "data").stdout
+    assert "driver_stats" in run("--store", "demo", "views", "list", cwd=project.parent).stdout
+
+
+def test_online_equals_offline(project: Path) -> None:
+    run("materialize-incremental", cwd=project)
+    online = json.loads(
+        run(
+            *("get-online", "-f", "driver_stats:rating", "driver_id=1001", '{"driver_id": 9}'),
+            *("--status", "--output", "json"),
+            cwd=project,
+        ).stdout
+    )
+    assert online[1] == {"driver_id": 9, "rating": None, "rating__status": "NOT_FOUND"}
+    explained = json.loads(
+        run(
+            *("explain", "driver_stats:rating", "driver_id=1001", "--output", "json"), cwd=project
+        ).stdout
+    )
+    assert explained["value"] == online[0]["rating"] == explained["online"]["value"]
+
+
+def test_parquet_of_an_online_answer(project: Path) -> None:
+    run("materialize-incremental", cwd=project)
+    run(
+        *("get-online", "--service", "order_model", "driver_id=1001", "--out", "answer.parquet"),
+        cwd=project,
+    )
+    assert pq.read_table(project / "answer.parquet").column_names == [
+        "driver_id",
+        "trips_today",
+        "rating",
+    ]
+
+
+def test_csv_tells_null_from_nothing(project: Path) -> None:
+    shown = run(
+        *("get-historical", "data/orders.csv", "-f", "driver_stats:rating", "--output", "csv"),
+        cwd=project,
+    ).stdout
+    rows = list(csv.DictReader(io.StringIO(shown)))
+    assert len(rows) == 40
+    assert {row["rating"] for row in rows if row["driver_id"] == "1006"} == {""}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["views", "describe", "driver_stat"], 3, "driver_stats"),
+        (["get-historical", "data/orders.csv", "-f", "driver_stats:ratin"], 3, "rating"),
+        (["get-historical", "data/none.csv", "--service", "order_model"], 3, "none.csv"),
+        (["get-historical", "data/orders.csv"], 2, "features"),
+        (["get-online", "-f", "driver_stats:rating"], 2, "driver_id="),
+        (["get-online", "-f", "driver_stats:rating", "driver_id=x"], 4, "'x'"),
+        (["get-online", "-f", "driver_stats:rating", "driver=1"], 3, "driver_id"),
+        (["get-online", "-f", "driver_stats:rating", "driver_id"], 2, "driver_id=1001"),
+        (["explain", "driver_stats", "driver_id=1"], 2, "view:feature"),
+        (["explain", "driver_stats:rating", "driver_id=1", "--at", "noon"], 2, "noon"),
+        (["materialize", "2026-01-02", "2026-01-01"], 2, "2026-01-0"),
+        (["apply", "none.yaml"], 3, "none.yaml"),
+        (["apply", "data/orders.csv"], 2, "orders.csv"),
+        (["teardown"], 2, "--yes"),
+        (["init", "."], 2, "is there already"),
+        (["views"], 2, "subcommand"),
+        (["nope"], 2, "nope"),
+        (["views", "list", "--output", "xml"], 2, "xml"),
+        (
+            ["get-historical", "data/orders.csv", "--service", "m", "--output", "parquet"],
+            2,
+            "--out",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_errors_go_to_stderr(demo: Path, arguments: list[str], code: int, text: str) -> None:
+    done = run(*arguments, cwd=demo, code=code)
+    assert text in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    run("init", "demo", cwd=folder)
+    run("apply", cwd=folder / "demo")
+    return folder / "demo"
+
+
+def test_bad_definition_files(demo: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("x = 1 / 0\n")
+    done = run("apply", str(broken), cwd=demo, code=2)
+    assert f'"{broken}", line 1' in done.stderr
+    unknown = tmp_path / "unknown.yaml"
+    unknown.write_text("entitys: []\n")
+    done = run("apply", str(unknown), cwd=demo, code=2)
+    assert "entitys" in done.stderr
+    assert "unknown.yaml" in done.stderr
+
+
+def test_no_store(tmp_path: Path) -> None:
+    done = run("views", "list", cwd=tmp_path, code=3)
+    assert "tidemark init" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_pipe_is_quiet(demo: Path) -> None:
+    command = f"'{PROGRAM}' get-historical data/orders.csv --service order_model --output csv"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1"], cwd=demo, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("order_id,")
+    assert done.stderr == ""
+
+
+def test_help_and_version(tmp_path: Path) -> None:
+    assert tidemark.__version__ in run("version", cwd=tmp_path).stdout
+    assert tidemark.__version__ in run("--version", cwd=tmp_path).stdout
+    assert "materialize-incremental" in run("--help", cwd=tmp_path).stdout
+    assert "materialize-incremental" in run(cwd=tmp_path, code=2).stderr
+
+
+def completed(line: str, script: str) -> list[str]:
+    words = line.split(" ")
+    quoted = " ".join(f"'{word}'" for word in words)
+    ask = f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _tidemark"
+    show = 'printf "%s\\n" "${COMPREPLY[@]}"'
+    shown = subprocess.run(
+        ["bash", "-c", f"{script}\n{ask}; {show}"], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.split()
+
+
+def test_bash_completion(tmp_path: Path) -> None:
+    script = run("completion", "bash", cwd=tmp_path).stdout
+    assert completed("tidemark mat", script) == ["materialize", "materialize-incremental"]
+    assert completed("tidemark views ", script)[-2:] == ["describe", "list"]
+    assert "--features" in completed("tidemark get-online --f", script)
+    assert completed("tidemark --output c", script) == ["csv"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completion_is_valid(tmp_path: Path) -> None:
+    script = run("completion", "zsh", cwd=tmp_path).stdout
+    subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
