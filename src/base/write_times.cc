@@ -23,7 +23,7 @@ std::unexpected<Error> Failed(const std::string& path, std::string_view what) {
 
 /// Room for the word is really there, so that writing to the mapping cannot fail later.
 bool MakeRoom(int file) {
-  struct stat state {};
+  struct stat state{};
   if (fstat(file, &state) != 0) return false;
   if (state.st_size >= static_cast<off_t>(sizeof(std::int64_t))) return true;
   const int error = posix_fallocate(file, 0, sizeof(std::int64_t));

@@ -1,8 +1,9 @@
 // Write times: microseconds that never repeat and never go back, for all writers of one store folder.
 //
-// They end ties between rows that are equal in key and times, so a correction must get a later one than what it
-// corrects, even within one microsecond or after the clock was set back. The last one given is one word, int64 in the
-// machine's byte order, in a file that every process maps; after a power loss the clock takes over.
+// They end ties between rows that are equal in key and times, so a correction must get a later one than what
+// it corrects, even within one microsecond or after the clock was set back. The last one given is one word,
+// int64 in the machine's byte order, in a file that every process maps; after a power loss the clock takes
+// over.
 #pragma once
 
 #include <atomic>

@@ -30,7 +30,8 @@ TEST(WriteTimes, ThreadsGetDifferentOnes) {
     std::vector<std::jthread> threads;
     for (auto& own : given) {
       threads.emplace_back([&times, &own] {
-        for (int i = 0; i < 5000; ++i) own.push_back(times.Take(7, 1));
+        for (int i = 0; i < 5000; ++i)
+          own.push_back(times.Take(7, 1));
       });
     }
   }

@@ -1,4 +1,5 @@
-// Goal: our errors pass through Arrow whole, and Arrow's come out with a code that fits and what the system said.
+// Goal: our errors pass through Arrow whole, and Arrow's come out with a code that fits and what the system
+// said.
 #include "pit/arrow_status.h"
 
 #include <arrow/util/io_util.h>

@@ -6,7 +6,9 @@
 namespace tidemark::testing_support {
 namespace {
 
-std::span<const std::byte> BytesOf(const std::string& row) { return std::as_bytes(std::span(row)); }
+std::span<const std::byte> BytesOf(const std::string& row) {
+  return std::as_bytes(std::span(row));
+}
 
 }  // namespace
 
@@ -48,7 +50,8 @@ Result<void> MemoryOnlineStore::Sync() {
 
 Result<std::int64_t> MemoryOnlineStore::RemovePrefix(std::string_view prefix) {
   const std::lock_guard lock(mutex_);
-  return static_cast<std::int64_t>(std::erase_if(rows_, [&](const auto& row) { return row.first.starts_with(prefix); }));
+  return static_cast<std::int64_t>(
+      std::erase_if(rows_, [&](const auto& row) { return row.first.starts_with(prefix); }));
 }
 
 Result<void> MemoryOnlineStore::Scan(std::string_view prefix, RowVisitor visit) const {

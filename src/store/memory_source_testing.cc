@@ -66,8 +66,8 @@ Result<std::vector<Fragment>> MemorySource::Fragments(const std::vector<std::str
   return fragments;
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> MemorySource::Rows(const Fragment& fragment,
-                                                               const std::vector<std::string>& columns) const {
+Result<std::shared_ptr<arrow::RecordBatch>> MemorySource::Rows(
+    const Fragment& fragment, const std::vector<std::string>& columns) const {
   const MemoryFile& file = files_[fragment.file];
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
@@ -101,7 +101,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> MemorySource::Take(const Fragment& f
   }
   reads_->taken_rows.fetch_add(std::ssize(rows));
   arrow::RecordBatchVector taken{all->Slice(0, 0)};
-  for (const std::int64_t row : rows) taken.push_back(all->Slice(row, 1));
+  for (const std::int64_t row : rows)
+    taken.push_back(all->Slice(row, 1));
   return arrow::Table::FromRecordBatches(taken).ValueOrDie()->CombineChunksToBatch().ValueOrDie();
 }
 

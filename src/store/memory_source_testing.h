@@ -1,5 +1,5 @@
-// A source in memory: for tests of what lies above a source, with everything a real one may do to them. Batches are
-// slices with an offset, fragments may not know their rows, and every read is counted.
+// A source in memory: for tests of what lies above a source, with everything a real one may do to them.
+// Batches are slices with an offset, fragments may not know their rows, and every read is counted.
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -17,8 +17,9 @@ namespace tidemark::testing_support {
 struct MemoryFile {
   std::string path;
   std::shared_ptr<arrow::RecordBatch> rows;
-  std::int64_t fragment_rows = 0;  // like Parquet: fragments of so many rows, with ranges; 0: like CSV, one, uncounted
-  std::int64_t mtime_ns = 0;       // another one is a changed file
+  std::int64_t fragment_rows =
+      0;  // like Parquet: fragments of so many rows, with ranges; 0: like CSV, one, uncounted
+  std::int64_t mtime_ns = 0;  // another one is a changed file
 };
 
 class MemorySource final : public Source {
@@ -36,7 +37,8 @@ class MemorySource final : public Source {
   Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const override;
   Result<void> Scan(const Fragment& fragment, const std::vector<std::string>& columns,
                     const BatchSink& sink) const override;
-  Result<std::shared_ptr<arrow::RecordBatch>> Take(const Fragment& fragment, const std::vector<std::string>& columns,
+  Result<std::shared_ptr<arrow::RecordBatch>> Take(const Fragment& fragment,
+                                                   const std::vector<std::string>& columns,
                                                    std::span<const std::int64_t> rows) const override;
 
  private:

@@ -39,12 +39,17 @@ Result<Format> FormatOf(const std::filesystem::path& path) {
   if (name.ends_with(".csv")) return Format::kCsv;
   if (name.ends_with(".csv.gz")) return Format::kCsvGzip;
   return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("'{}' does not end in .parquet, .csv or .csv.gz: say by its name what it is", path.string()));
+              fmt::format("'{}' does not end in .parquet, .csv or .csv.gz: say by its name what it is",
+                          path.string()));
 }
 
-std::string PlaceOf(const std::filesystem::path& path) { return "file " + path.string(); }
+std::string PlaceOf(const std::filesystem::path& path) {
+  return "file " + path.string();
+}
 
-bool IsFull(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+bool IsFull(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
 
 /// A disk that is full is an error of its own; so is what an earlier step said in our words.
 Error FileError(const arrow::Status& status, const std::filesystem::path& path) {
@@ -96,18 +101,22 @@ class NamedReader final : public arrow::RecordBatchReader {
 /// Keeps the file reader alive for as long as its batches are read.
 class ParquetBatches final : public arrow::RecordBatchReader {
  public:
-  ParquetBatches(std::unique_ptr<parquet::arrow::FileReader> file, std::unique_ptr<arrow::RecordBatchReader> batches)
+  ParquetBatches(std::unique_ptr<parquet::arrow::FileReader> file,
+                 std::unique_ptr<arrow::RecordBatchReader> batches)
       : file_(std::move(file)), batches_(std::move(batches)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return batches_->schema(); }
-  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override { return batches_->ReadNext(batch); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    return batches_->ReadNext(batch);
+  }
 
  private:
   std::unique_ptr<parquet::arrow::FileReader> file_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
 };
 
-arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::string& path, std::size_t threads) {
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::string& path,
+                                                                     std::size_t threads) {
   ARROW_ASSIGN_OR_RAISE(auto input, arrow::io::ReadableFile::Open(path));
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kReadBatchRows);
@@ -127,9 +136,9 @@ std::shared_ptr<arrow::DataType> CsvType(const DataType& type) {
   return type.kind == TypeKind::kTimestamp ? arrow::utf8() : ToArrow(type);
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(const std::string& path, bool gzip,
-                                                                 std::size_t threads,
-                                                                 const std::map<std::string, DataType>& column_types) {
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
+    const std::string& path, bool gzip, std::size_t threads,
+    const std::map<std::string, DataType>& column_types) {
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
   if (gzip) {
     ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
@@ -140,10 +149,11 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(const std::stri
   auto parse = arrow::csv::ParseOptions::Defaults();
   parse.newlines_in_values = true;
   auto convert = arrow::csv::ConvertOptions::Defaults();
-  for (const auto& [name, type] : column_types) convert.column_types[name] = CsvType(type);
+  for (const auto& [name, type] : column_types)
+    convert.column_types[name] = CsvType(type);
   // All of it is read at once: types are found over every row, not over the first block.
-  ARROW_ASSIGN_OR_RAISE(
-      auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), input, read, parse, convert));
+  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), input,
+                                                                   read, parse, convert));
   ARROW_ASSIGN_OR_RAISE(auto table, reader->Read());
   return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
@@ -151,7 +161,9 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(const std::stri
 /// Measured values seldom repeat: looking each up in a dictionary would cost more than writing it.
 std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::Schema& schema) {
   parquet::WriterProperties::Builder builder;
-  builder.compression(parquet::Compression::SNAPPY)->max_row_group_length(kRowGroupRows)->enable_page_checksum();
+  builder.compression(parquet::Compression::SNAPPY)
+      ->max_row_group_length(kRowGroupRows)
+      ->enable_page_checksum();
   for (const auto& field : schema.fields()) {
     if (arrow::is_floating(field->type()->id())) {
       builder.disable_dictionary(
@@ -172,8 +184,9 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
     ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
-  ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), arrow::default_memory_pool(),
-                                                                      output, properties, arrow_builder.build()));
+  ARROW_ASSIGN_OR_RAISE(auto writer,
+                        parquet::arrow::FileWriter::Open(*rows.schema(), arrow::default_memory_pool(), output,
+                                                         properties, arrow_builder.build()));
   std::int64_t written = 0;
   std::shared_ptr<arrow::RecordBatch> batch;
   while (true) {
@@ -188,13 +201,14 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
 }
 
 arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::OutputStream> output, arrow::io::FileOutputStream::Open(path));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::OutputStream> output,
+                        arrow::io::FileOutputStream::Open(path));
   if (gzip) {
     ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
     ARROW_ASSIGN_OR_RAISE(output, arrow::io::CompressedOutputStream::Make(codec.get(), output));
   }
-  ARROW_ASSIGN_OR_RAISE(auto writer,
-                        arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
+  ARROW_ASSIGN_OR_RAISE(
+      auto writer, arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
   std::int64_t written = 0;
   std::shared_ptr<arrow::RecordBatch> batch;
   while (true) {
@@ -239,7 +253,8 @@ class PendingFile {
 
   Result<void> PutInPlace() {
     TM_TRY(SyncPath(path_, O_RDONLY));
-    if (rename(path_.c_str(), place_.c_str()) != 0) return std::unexpected(SystemError("put in its place", place_));
+    if (rename(path_.c_str(), place_.c_str()) != 0)
+      return std::unexpected(SystemError("put in its place", place_));
     path_.clear();
     const auto folder = place_.parent_path();
     return SyncPath(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
@@ -257,25 +272,27 @@ Result<void> CheckCsvColumns(const arrow::Schema& schema) {
     const bool is_bytes = type == arrow::Type::BINARY || type == arrow::Type::LARGE_BINARY ||
                           type == arrow::Type::BINARY_VIEW || type == arrow::Type::FIXED_SIZE_BINARY;
     if (!arrow::is_nested(type) && !is_bytes) continue;
-    return Fail(ErrorCode::kUnsupported, fmt::format("column '{}' is {}, which CSV cannot hold: write Parquet",
-                                                     field->name(), field->type()->ToString()));
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("column '{}' is {}, which CSV cannot hold: write Parquet", field->name(),
+                            field->type()->ToString()));
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(const std::filesystem::path& path,
-                                                                std::size_t threads,
-                                                                const std::map<std::string, DataType>& column_types) {
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
+    const std::filesystem::path& path, std::size_t threads,
+    const std::map<std::string, DataType>& column_types) {
   TM_ASSIGN(const Format format, FormatOf(path));
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
   auto reader = WithoutExceptions([&] {
-    return format == Format::kParquet ? OpenParquet(path.string(), threads)
-                                      : OpenCsv(path.string(), format == Format::kCsvGzip, threads, column_types);
+    return format == Format::kParquet
+               ? OpenParquet(path.string(), threads)
+               : OpenCsv(path.string(), format == Format::kCsvGzip, threads, column_types);
   });
   if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path, format));
   return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path, format);

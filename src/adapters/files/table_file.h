@@ -14,15 +14,18 @@
 
 namespace tidemark {
 
-/// Reads a Parquet (.parquet, .pq) or CSV (.csv, .csv.gz) file batch by batch, row order kept. kNotFound if it
-/// is not there, kInvalidArgument for another ending, kCorruption or kInvalidData for a damaged one. `threads`
-/// decode it. CSV columns in `column_types` are read as these types; those of the others are found over all rows.
+/// Reads a Parquet (.parquet, .pq) or CSV (.csv, .csv.gz) file batch by batch, row order kept. kNotFound if
+/// it is not there, kInvalidArgument for another ending, kCorruption or kInvalidData for a damaged one.
+/// `threads` decode it. CSV columns in `column_types` are read as these types; those of the others are found
+/// over all rows.
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
-    const std::filesystem::path& path, std::size_t threads, const std::map<std::string, DataType>& column_types = {});
+    const std::filesystem::path& path, std::size_t threads,
+    const std::map<std::string, DataType>& column_types = {});
 
-/// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there were.
-/// The file appears whole or not at all: it is written beside its place under another name, synced, then renamed.
-/// Nested columns cannot go to CSV (kUnsupported, names the column). kOutOfSpace when the disk is full.
+/// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there
+/// were. The file appears whole or not at all: it is written beside its place under another name, synced,
+/// then renamed. Nested columns cannot go to CSV (kUnsupported, names the column). kOutOfSpace when the disk
+/// is full.
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
                                     std::size_t threads);
 

@@ -1,5 +1,5 @@
-// Goal: a table file gives back what was written; it appears whole or not at all, whatever fails on the way; damage is an
-// error that names the file, never other values.
+// Goal: a table file gives back what was written; it appears whole or not at all, whatever fails on the way;
+// damage is an error that names the file, never other values.
 #include "adapters/files/table_file.h"
 
 #include <gmock/gmock.h>
@@ -37,14 +37,16 @@ class TableFileTest : public testing::Test {
     reader.set_chunksize(1000);
     return WriteTableFile(reader, path, 2);
   }
-  Result<std::shared_ptr<arrow::Table>> Read(const fs::path& path, const std::map<std::string, DataType>& types = {}) {
+  Result<std::shared_ptr<arrow::Table>> Read(const fs::path& path,
+                                             const std::map<std::string, DataType>& types = {}) {
     TM_ASSIGN(const auto reader, OpenTableFile(path, 2, types));
     return FromArrowResult(reader->ToTable());
   }
   /// Everything in the folder, so that nothing is left over unseen.
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_.path())) names.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(folder_.path()))
+      names.push_back(entry.path().filename());
     std::ranges::sort(names);
     return names;
   }
@@ -73,7 +75,8 @@ TEST_F(TableFileTest, CsvGivesBackWhatItCanHold) {
 
 TEST_F(TableFileTest, CsvTypesAreFoundOverAllRows) {
   std::string text = "id,code\n";
-  for (int i = 0; i < 300'000; ++i) text += "1,7\n";
+  for (int i = 0; i < 300'000; ++i)
+    text += "1,7\n";
   text += "2.5,x\n";  // far behind the first block
   WriteText(folder_.path() / "rows.csv", text);
   const auto table = Read(folder_.path() / "rows.csv");
@@ -102,7 +105,8 @@ TEST_F(TableFileTest, RefusesWhatItCannotWrite) {
   EXPECT_EQ(code(*Sample(), "rows.txt"), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(*Sample(), "rows"), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(*Sample(), "no/such/folder.parquet"), ErrorCode::kIo);
-  const auto nested = arrow::Table::FromRecordBatches({BatchOf({{"l", arrow::list(arrow::int64()), "[[1]]"}})}).ValueOrDie();
+  const auto nested =
+      arrow::Table::FromRecordBatches({BatchOf({{"l", arrow::list(arrow::int64()), "[[1]]"}})}).ValueOrDie();
   EXPECT_EQ(code(*nested, "rows.csv"), ErrorCode::kUnsupported);
   fs::create_directory(folder_.path() / "folder.parquet");
   EXPECT_EQ(code(*Sample(), "folder.parquet"), ErrorCode::kIo);
@@ -137,7 +141,8 @@ TEST_F(TableFileTest, WhatIsInterruptedLeavesTheOldFile) {
 }
 
 TEST_F(TableFileTest, AFullDiskIsToldApart) {
-  // A limit on the size of files stands for the disk; in a process of its own, since it cannot be raised again.
+  // A limit on the size of files stands for the disk; in a process of its own, since it cannot be raised
+  // again.
   const auto table = MakeRows(200'000, 1);
   for (const std::string name : {"rows.parquet", "rows.csv"}) {
     const pid_t child = fork();
