@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from datasets import DATA, SPAN_US, START_US, Sizes
 
 PIECE_ROWS = 1024 * 1024  # pyarrow's default row group

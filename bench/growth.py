@@ -1,5 +1,6 @@
 """How Tidemark's time and memory grow: entity rows, history, views and features, each tenfold, and
-a history of 100M rows with 100k entity rows, which must fit in 1 GB."""
+a history of 100M rows with 100k entity rows, which must fit in 1 GB.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from datasets import BENCH, DATA, Sizes
 from outcome import Outcome, Ratio, Settings
-from processes import Contestant, ContestantFailed, Figures, prepare, run_contestant, warm
+from processes import Contestant, ContestantError, Figures, prepare, run_contestant, warm
 
 LIMIT = Contestant("limit", "limit.py")
 TIDEMARK = Contestant("tidemark", "tidemark_join.py", {"order": "ordered"}, ours=True)
@@ -113,7 +113,7 @@ def run_once(
     python = settings.our_python if contestant.ours else settings.python
     try:
         report, cpu, peak = run_contestant(contestant, whole, python, folder)
-    except ContestantFailed as failure:
+    except ContestantError as failure:
         outcome.failures.append(f"{contestant.name}: {failure}")
         return
     figures = outcome.figures.setdefault(contestant.name, Figures())

@@ -31,7 +31,7 @@ ENVIRONMENT = {
 }
 
 
-class ContestantFailed(Exception):
+class ContestantError(Exception):
     """A contestant ended with an error; the message holds the end of what it printed."""
 
 
@@ -128,7 +128,7 @@ def spawn(command: list[str], log: Path, limit_seconds: float = 3600) -> tuple[f
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         tail = log.read_text(errors="replace")[-1500:]
-        raise ContestantFailed(f"{command[1]} ended with {child.returncode}:\n{tail}")
+        raise ContestantError(f"{command[1]} ended with {child.returncode}:\n{tail}")
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
 
 

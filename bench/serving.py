@@ -15,7 +15,7 @@ from datasets import BENCH, DATA, Sizes
 from outcome import Outcome, Ratio, Settings
 from processes import (
     Contestant,
-    ContestantFailed,
+    ContestantError,
     Figures,
     prepare,
     redis_server,
@@ -82,7 +82,7 @@ def measure(
     whole = job | {"store_path": str(folder / "store")}
     try:
         report, cpu, peak = run_contestant(contestant, whole, python, folder)
-    except ContestantFailed as failure:
+    except ContestantError as failure:
         outcome.failures.append(f"{contestant.name}: {failure}")
         return
     if "answer" in report:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tidemark
 from tidemark_repository import open_store, references
 from timing import Job, Report, Stopwatch, contest
+
+import tidemark
 
 
 def work(job: Job, stopwatch: Stopwatch) -> Report:

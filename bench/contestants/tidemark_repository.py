@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from timing import Job
+
 from tidemark import Entity, FeatureStore, FeatureView, Field, FileSource
 from tidemark.types import Float64
-from timing import Job
 
 
 def open_store(job: Job) -> FeatureStore:

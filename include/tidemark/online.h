@@ -1,8 +1,8 @@
 // Online lookups: the latest values of a fixed list of features, as fast as the store can give them.
 //
 //   auto reader = store->PrepareOnline({.features = {"driver_stats:rating"}});
-//   OnlineResult result;                                       // kept and reused: no allocation after a few calls
-//   std::vector<std::int64_t> drivers{1001, 1002};
+//   OnlineResult result;                                       // kept and reused: no allocation after a few
+//   calls std::vector<std::int64_t> drivers{1001, 1002};
 //   (*reader)->Read({{KeyColumn{std::span<const std::int64_t>(drivers)}}}, result);
 //   result.status(0, row);  result.Fixed<double>(0)[row];
 #pragma once
@@ -23,8 +23,8 @@
 
 namespace tidemark {
 
-/// Values of one join key, one for each entity: int64 for int32, int64 and timestamp (microseconds) keys, text
-/// for string and bytes, bool for bool.
+/// Values of one join key, one for each entity: int64 for int32, int64 and timestamp (microseconds) keys,
+/// text for string and bytes, bool for bool.
 using KeyColumn =
     std::variant<std::span<const std::int64_t>, std::span<const std::string_view>, std::span<const bool>>;
 
@@ -36,8 +36,8 @@ struct ColumnInfo {
 
 /// How values of a column of the answer are held.
 enum class ValueForm : std::uint8_t {
-  kFixed,   // contiguous values of one width: bool 1 byte, int32, float32, date 4, int64, float64, timestamp 8,
-            // decimal 16
+  kFixed,  // contiguous values of one width: bool 1 byte, int32, float32, date 4, int64, float64, timestamp
+           // 8, decimal 16
   kText,    // string and binary
   kNested,  // list, struct and map: only through ToArrow
 };
@@ -86,16 +86,17 @@ class TIDEMARK_EXPORT OnlineReader {
  public:
   virtual ~OnlineReader() = default;
 
-  /// What Read wants, in this order. The names are those of the columns of the entity rows: a service that maps
-  /// join keys lists the mapped names.
+  /// What Read wants, in this order. The names are those of the columns of the entity rows: a service that
+  /// maps join keys lists the mapped names.
   virtual const std::vector<ColumnInfo>& keys() const = 0;
   /// What Read answers, in this order.
   virtual const std::vector<ColumnInfo>& features() const = 0;
 
-  /// Looks up one row of every feature for each entity. All columns of `keys` have the same length; without any
-  /// key (views without entities only) `rows` says how many. kInvalidArgument if forms or lengths do not fit;
-  /// kCorruption if a stored value fails its checksum.
-  virtual Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows, OnlineResult& result) const = 0;
+  /// Looks up one row of every feature for each entity. All columns of `keys` have the same length; without
+  /// any key (views without entities only) `rows` says how many. kInvalidArgument if forms or lengths do not
+  /// fit; kCorruption if a stored value fails its checksum.
+  virtual Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows,
+                            OnlineResult& result) const = 0;
 
   /// False once definitions have changed since this was prepared (checked at most every `max_age_ms`).
   virtual Result<bool> IsCurrent(std::int64_t max_age_ms) const = 0;

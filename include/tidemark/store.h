@@ -69,12 +69,12 @@ struct HistoricalReport {
 };
 
 struct HistoricalOptions {
-  std::vector<std::string> features;    // "view:feature" or "view"; or else
-  std::string service;                  // the name of a feature service; or else
-  std::string selection;                // JSON: a list as a feature service's "features"
-  std::string event_timestamp_column;   // empty: "event_timestamp", or else the only timestamp column
-  bool full_feature_names = false;      // view__feature
-  bool include_status = false;          // a column <feature>__status behind each feature
+  std::vector<std::string> features;        // "view:feature" or "view"; or else
+  std::string service;                      // the name of a feature service; or else
+  std::string selection;                    // JSON: a list as a feature service's "features"
+  std::string event_timestamp_column;       // empty: "event_timestamp", or else the only timestamp column
+  bool full_feature_names = false;          // view__feature
+  bool include_status = false;              // a column <feature>__status behind each feature
   std::optional<std::int64_t> known_by_us;  // only rows created by then count
   bool known_by_event = false;              // only rows created by each entity row's own time count
   std::function<void(const HistoricalReport&)> ended;  // called once, in the get_next that ends the stream
@@ -132,15 +132,17 @@ class TIDEMARK_EXPORT Store {
 
   /// All live objects of a type: a JSON array of their documents, by name.
   virtual Result<std::string> List(ObjectType type) const = 0;
-  /// One object as JSON: {"spec", "meta", "definition", "versions", and of a view "online": when and to where it
-  /// was loaded and how fresh it is}. kNotFound with the nearest name.
+  /// One object as JSON: {"spec", "meta", "definition", "versions", and of a view "online": when and to where
+  /// it was loaded and how fresh it is}. kNotFound with the nearest name.
   virtual Result<std::string> Describe(ObjectType type, std::string_view name) const = 0;
 
-  /// The training set: as many rows as came in, in their order, the columns of the entity rows first, then the
-  /// features. `out` streams, and does the work as it is read: `options.ended` tells the report. It must be released
-  /// before the store is closed. StreamError tells what went wrong on the way.
-  virtual Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) = 0;
-  /// The same into a Parquet or CSV file (by its ending), written under another name and put in place when whole.
+  /// The training set: as many rows as came in, in their order, the columns of the entity rows first, then
+  /// the features. `out` streams, and does the work as it is read: `options.ended` tells the report. It must
+  /// be released before the store is closed. StreamError tells what went wrong on the way.
+  virtual Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options,
+                                     ArrowArrayStream* out) = 0;
+  /// The same into a Parquet or CSV file (by its ending), written under another name and put in place when
+  /// whole.
   virtual Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                                    const std::filesystem::path& out) = 0;
 
@@ -149,9 +151,9 @@ class TIDEMARK_EXPORT Store {
   virtual Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) = 0;
   virtual Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) = 0;
 
-  /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file, row,
-  /// timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of join
-  /// keys. `t_us` nothing: now.
+  /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
+  /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
+  /// join keys. `t_us` nothing: now.
   virtual Result<std::string> Explain(std::string_view feature, std::string_view key,
                                       std::optional<std::int64_t> t_us) = 0;
 
@@ -159,10 +161,12 @@ class TIDEMARK_EXPORT Store {
   virtual Result<std::string> OnlineStats() const = 0;
 };
 
-/// The error that a stream of GetHistorical failed with: `error_number` is what its get_next or get_schema answered.
+/// The error that a stream of GetHistorical failed with: `error_number` is what its get_next or get_schema
+/// answered.
 TIDEMARK_EXPORT Error StreamError(ArrowArrayStream* stream, int error_number);
 
-/// Reads definitions in YAML or JSON and gives them back as canonical JSON: checks their form without a store.
+/// Reads definitions in YAML or JSON and gives them back as canonical JSON: checks their form without a
+/// store.
 TIDEMARK_EXPORT Result<std::string> NormalizeDefinitions(std::string_view text);
 
 /// Reads a point in time, ISO-8601; microseconds since 1970 UTC.

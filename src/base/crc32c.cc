@@ -15,7 +15,8 @@ constexpr std::array<std::uint32_t, 256> MakeTable() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < table.size(); ++i) {
     std::uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78U : 0U);
+    for (int bit = 0; bit < 8; ++bit)
+      crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78U : 0U);
     table[i] = crc;
   }
   return table;
@@ -24,7 +25,8 @@ constexpr std::array<std::uint32_t, 256> MakeTable() {
 constexpr auto kTable = MakeTable();
 
 std::uint32_t ByTable(std::span<const std::byte> bytes, std::uint32_t crc) {
-  for (const std::byte b : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<std::uint32_t>(b)) & 0xFF];
+  for (const std::byte b : bytes)
+    crc = (crc >> 8) ^ kTable[(crc ^ static_cast<std::uint32_t>(b)) & 0xFF];
   return crc;
 }
 
@@ -40,7 +42,8 @@ __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const st
     crc64 = _mm_crc32_u64(crc64, word);
   }
   crc = static_cast<std::uint32_t>(crc64);
-  for (; left > 0; --left, ++at) crc = _mm_crc32_u8(crc, static_cast<std::uint8_t>(*at));
+  for (; left > 0; --left, ++at)
+    crc = _mm_crc32_u8(crc, static_cast<std::uint8_t>(*at));
   return crc;
 }
 #endif

@@ -8,9 +8,13 @@
 namespace tidemark {
 namespace {
 
-std::span<const std::byte> Bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> Bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
-TEST(Crc32c, MatchesTheCheckValueOfTheRfc) { EXPECT_EQ(Crc32c(Bytes("123456789")), 0xE3069283U); }
+TEST(Crc32c, MatchesTheCheckValueOfTheRfc) {
+  EXPECT_EQ(Crc32c(Bytes("123456789")), 0xE3069283U);
+}
 
 TEST(Crc32c, GoesOnFromASeed) {
   const std::string_view text = "the tide mark shows the level at a moment";

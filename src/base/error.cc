@@ -25,9 +25,13 @@ constexpr std::array<ErrorCodeInfo, 13> kCodes{{
 
 }  // namespace
 
-ErrorCodeInfo Describe(ErrorCode code) { return kCodes.at(static_cast<std::size_t>(code)); }
+ErrorCodeInfo Describe(ErrorCode code) {
+  return kCodes.at(static_cast<std::size_t>(code));
+}
 
-std::string Error::ToString() const { return context.empty() ? message : context + ": " + message; }
+std::string Error::ToString() const {
+  return context.empty() ? message : context + ": " + message;
+}
 
 Error Error::In(std::string_view place) && {
   context = context.empty() ? std::string(place) : std::string(place) + ": " + context;

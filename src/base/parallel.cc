@@ -63,7 +63,8 @@ Result<void> ParallelFor(std::size_t count, std::size_t threads, const std::stop
   const std::size_t used = std::min(std::max<std::size_t>(threads, 1), count);
   {
     std::vector<std::jthread> others;
-    for (std::size_t thread = 1; thread < used; ++thread) others.emplace_back([&run, thread] { run.Work(thread); });
+    for (std::size_t thread = 1; thread < used; ++thread)
+      others.emplace_back([&run, thread] { run.Work(thread); });
     run.Work(0);
   }
   return std::move(run).Outcome();

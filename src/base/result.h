@@ -10,10 +10,10 @@
 
 /// `TM_ASSIGN(auto x, F())`: x is F's value, or this function returns F's error.
 #define TM_ASSIGN(lhs, expr) TM_ASSIGN_INNER(TM_UNIQUE, lhs, expr)
-#define TM_ASSIGN_INNER(result, lhs, expr)                               \
-  auto result = (expr);                                                  \
-  if (!result) [[unlikely]]                                              \
-    return std::unexpected(std::move(result).error());                   \
+#define TM_ASSIGN_INNER(result, lhs, expr)             \
+  auto result = (expr);                                \
+  if (!result) [[unlikely]]                            \
+    return std::unexpected(std::move(result).error()); \
   lhs = std::move(result).value()
 
 /// `TM_TRY(F())`: go on if F succeeded, or return its error.

@@ -65,7 +65,7 @@ int RunProgram(int argc, char** argv) {
   CLI::App app("Tidemark: a feature store for training sets and online lookups", "tidemark");
   app.set_version_flag("--version", fmt::format("tidemark {}", kVersion));
   app.require_subcommand(0, 1);  // none is told by the help
-  app.fallthrough();  // global options may stand behind the command
+  app.fallthrough();             // global options may stand behind the command
   AddGlobalOptions(app, session);
   AddInit(app, session);
   AddDefinitionCommands(app, session);

@@ -29,8 +29,8 @@ struct SourceFile {
   bool operator==(const SourceFile&) const = default;
 };
 
-/// Least and greatest value of a column within a fragment, when the file states them exactly enough to skip by:
-/// int64 for integers, dates and timestamps (microseconds), text for strings and binary.
+/// Least and greatest value of a column within a fragment, when the file states them exactly enough to skip
+/// by: int64 for integers, dates and timestamps (microseconds), text for strings and binary.
 struct ColumnRange {
   std::string column;
   std::variant<std::int64_t, std::string> low;
@@ -46,11 +46,11 @@ struct Fragment {
   std::vector<ColumnRange> ranges;  // of the columns that were asked for and have them
 };
 
-/// A source opened at one moment: its files, in the order of their paths, do not change within it. Column names
-/// are those after the source's field mapping; partition columns of Hive folders are columns like any other.
-/// Thread safe. Errors name the file, and the row and column where they can: kIo, kCorruption (a damaged
-/// Parquet file, a checksum), kInvalidData (CSV with ragged rows), kTypeMismatch (files whose schemas differ,
-/// naming both files and the column).
+/// A source opened at one moment: its files, in the order of their paths, do not change within it. Column
+/// names are those after the source's field mapping; partition columns of Hive folders are columns like any
+/// other. Thread safe. Errors name the file, and the row and column where they can: kIo, kCorruption (a
+/// damaged Parquet file, a checksum), kInvalidData (CSV with ragged rows), kTypeMismatch (files whose schemas
+/// differ, naming both files and the column).
 class Source {
  public:
   virtual ~Source() = default;
@@ -75,9 +75,9 @@ class Source {
                                                            std::span<const std::int64_t> rows) const = 0;
 };
 
-/// Opens the source that a definition names; given by the wiring, so that no adapter is seen above this layer.
-/// `column_types` are those of columns that are known already (by their names after the field mapping): a source
-/// that has no types of its own, such as CSV, is read as these.
+/// Opens the source that a definition names; given by the wiring, so that no adapter is seen above this
+/// layer. `column_types` are those of columns that are known already (by their names after the field
+/// mapping): a source that has no types of its own, such as CSV, is read as these.
 using SourceOpener = std::function<Result<std::unique_ptr<Source>>(
     const FileSource& definition, const std::map<std::string, DataType>& column_types)>;
 

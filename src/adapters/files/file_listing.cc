@@ -69,7 +69,7 @@ std::optional<PartitionValue> ParsePartition(std::string_view folder) {
 }
 
 Result<struct stat> StatOf(const fs::path& path) {
-  struct stat found {};
+  struct stat found{};
   if (::stat(path.c_str(), &found) == 0) return found;
   const int error = errno;
   if (error == ENOENT || error == ENOTDIR) {

@@ -36,7 +36,8 @@ class Validity {
   void Append(const std::int16_t* levels, std::int64_t rows) {
     if (nulls_ == 0) PARQUET_THROW_NOT_OK(bits_.Append(rows_, true));
     PARQUET_THROW_NOT_OK(bits_.Reserve(rows));
-    for (std::int64_t i = 0; i < rows; ++i) bits_.UnsafeAppend(levels[i] != 0);
+    for (std::int64_t i = 0; i < rows; ++i)
+      bits_.UnsafeAppend(levels[i] != 0);
     rows_ += rows;
     nulls_ = bits_.false_count();
   }

@@ -203,7 +203,7 @@ Result<void> CheckSays(const Connection& connection, std::string_view check) {
 Result<void> CheckSize(const Connection& connection) {
   TM_ASSIGN(const std::int64_t pages, connection.QueryInt64("PRAGMA page_count"));
   TM_ASSIGN(const std::int64_t page_bytes, connection.QueryInt64("PRAGMA page_size"));
-  struct stat found {};
+  struct stat found{};
   if (::stat(connection.path().c_str(), &found) != 0) {
     return std::unexpected(SystemError(connection.path(), "looking at its size", errno));
   }
@@ -258,7 +258,7 @@ Result<Connection> OpenRegistryFile(const std::string& path, int busy_timeout_ms
   if (path.empty() || path.find('\0') != std::string::npos) {
     return Fail(ErrorCode::kInvalidArgument, "the registry's path is empty or has a zero byte in it");
   }
-  struct stat found {};
+  struct stat found{};
   if (::stat(path.c_str(), &found) != 0) {
     if (errno != ENOENT) return std::unexpected(SystemError(path, "looking for it", errno));
     TM_TRY(MakeRegistryFile(path));
