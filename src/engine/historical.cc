@@ -15,6 +15,7 @@
 #include "engine/entity_rows.h"
 #include "engine/row_values.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -294,6 +295,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     return arrow::RecordBatch::Make(schema_, rows, std::move(all));
   }
 
+  const BufferPoolUse buffers_;                   // first, so that it ends last
   const std::shared_ptr<const Catalog> catalog_;  // keeps what the selection points to
   const HistoricalRequest request_;
   const std::shared_ptr<Warnings> warnings_;

@@ -19,6 +19,7 @@
 #include "model/definition_json.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/latest_per_key.h"
 
 namespace tidemark {
@@ -322,6 +323,7 @@ class Loading {
     request_.progress(fmt::format("{} {}", step, view_.definition.name), done, total);
   }
 
+  const BufferPoolUse buffers_;  // first, so that it ends last
   const CatalogView& view_;
   const MaterializeRequest& request_;
   OnlineStore& online_;

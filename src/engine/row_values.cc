@@ -16,6 +16,7 @@
 #include "base/parallel.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -203,7 +204,7 @@ class Reading {
       (values_.*side)[column] = std::move(pieces.front());
       return {};
     }
-    TM_ASSIGN((values_.*side)[column], FromArrowResult(arrow::Concatenate(pieces)));
+    TM_ASSIGN((values_.*side)[column], FromArrowResult(arrow::Concatenate(pieces, BufferPool())));
     return {};
   }
 
@@ -244,9 +245,9 @@ template <typename Word>
 Result<std::shared_ptr<arrow::Array>> GatherFixed(const arrow::ArrayData& values,
                                                   std::span<const std::int32_t> index) {
   const auto rows = static_cast<std::int64_t>(index.size());
-  TM_ASSIGN(auto data,
-            FromArrowResult(arrow::AllocateBuffer(rows * static_cast<std::int64_t>(sizeof(Word)))));
-  TM_ASSIGN(auto valid, FromArrowResult(arrow::AllocateEmptyBitmap(rows)));
+  TM_ASSIGN(auto data, FromArrowResult(arrow::AllocateBuffer(rows * static_cast<std::int64_t>(sizeof(Word)),
+                                                             BufferPool())));
+  TM_ASSIGN(auto valid, FromArrowResult(arrow::AllocateEmptyBitmap(rows, BufferPool())));
   const Word* from = values.GetValues<Word>(1);
   auto* to = reinterpret_cast<Word*>(data->mutable_data());
   std::uint8_t* valid_bits = valid->mutable_data();

@@ -23,6 +23,7 @@
 
 #include "base/result.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -121,12 +122,12 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kReadBatchRows);
   properties.set_use_threads(threads > 1);
-  parquet::ReaderProperties reader_properties;
+  parquet::ReaderProperties reader_properties(BufferPool());
   reader_properties.set_page_checksum_verification(true);
   parquet::arrow::FileReaderBuilder builder;
   ARROW_RETURN_NOT_OK(builder.Open(input, reader_properties));
   std::unique_ptr<parquet::arrow::FileReader> file;
-  ARROW_RETURN_NOT_OK(builder.properties(properties)->Build(&file));
+  ARROW_RETURN_NOT_OK(builder.memory_pool(BufferPool())->properties(properties)->Build(&file));
   ARROW_ASSIGN_OR_RAISE(auto batches, file->GetRecordBatchReader());
   return std::make_shared<ParquetBatches>(std::move(file), std::move(batches));
 }
@@ -161,7 +162,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
 /// Measured values seldom repeat: looking each up in a dictionary would cost more than writing it.
 std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::Schema& schema) {
   parquet::WriterProperties::Builder builder;
-  builder.compression(parquet::Compression::SNAPPY)
+  builder.memory_pool(BufferPool())
+      ->compression(parquet::Compression::SNAPPY)
       ->max_row_group_length(kRowGroupRows)
       ->enable_page_checksum();
   for (const auto& field : schema.fields()) {
@@ -184,9 +186,8 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
     ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
-  ARROW_ASSIGN_OR_RAISE(auto writer,
-                        parquet::arrow::FileWriter::Open(*rows.schema(), arrow::default_memory_pool(), output,
-                                                         properties, arrow_builder.build()));
+  ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
+                                                                      properties, arrow_builder.build()));
   std::int64_t written = 0;
   std::shared_ptr<arrow::RecordBatch> batch;
   while (true) {
