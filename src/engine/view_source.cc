@@ -25,11 +25,13 @@ std::int64_t FirstRow(const Fragment& fragment) {
 }
 
 /// CastColumn for rows picked out of a file: an error names the row of the file, not that of the pick.
-Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Array>& column, const Field& field,
-                                                std::span<const std::int64_t> rows, std::int64_t first_row) {
+Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Array>& column,
+                                                const Field& field, std::span<const std::int64_t> rows,
+                                                std::int64_t first_row) {
   auto cast = CastColumn(column, field.type, field.name, 0);
   for (std::size_t i = 0; !cast && i < rows.size(); ++i) {
-    auto one = CastColumn(column->Slice(static_cast<std::int64_t>(i), 1), field.type, field.name, first_row + rows[i]);
+    auto one = CastColumn(column->Slice(static_cast<std::int64_t>(i), 1), field.type, field.name,
+                          first_row + rows[i]);
     if (!one) return one;
   }
   return cast;
@@ -39,7 +41,8 @@ Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Arr
 
 ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
     : view_(view), source_(std::move(source)) {
-  for (const JoinKey& key : view_.join_keys) key_columns_.push_back(key.name);
+  for (const JoinKey& key : view_.join_keys)
+    key_columns_.push_back(key.name);
   scan_columns_ = key_columns_;
   scan_columns_.push_back(view_.definition.source->timestamp_field);
   if (has_created()) scan_columns_.push_back(view_.definition.source->created_timestamp_column);
@@ -52,8 +55,10 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
                 fmt::format("view '{}' has no source to read rows from", view.definition.name));
   }
   std::map<std::string, DataType> column_types;
-  for (const Field& field : view.definition.fields) column_types.emplace(field.name, field.type);
-  for (const JoinKey& key : view.join_keys) column_types.emplace(key.name, *key.type);
+  for (const Field& field : view.definition.fields)
+    column_types.emplace(field.name, field.type);
+  for (const JoinKey& key : view.join_keys)
+    column_types.emplace(key.name, *key.type);
   auto source = open(*view.definition.source, column_types);
   if (!source) return std::unexpected(std::move(source).error().In(place));
   std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));
@@ -62,25 +67,29 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
 }
 
 Result<void> ViewSource::CheckColumns() const {
-  for (const std::string& column : scan_columns_) TM_TRY(CheckColumn(column));
+  for (const std::string& column : scan_columns_)
+    TM_TRY(CheckColumn(column));
   return {};
 }
 
 Result<void> ViewSource::CheckColumn(const std::string& column) const {
   const arrow::Schema& schema = *source_->schema();
   if (schema.GetFieldIndex(column) >= 0) return {};
-  return Fail(ErrorCode::kNotFound, fmt::format("the source '{}' has no column '{}'{}; its columns are: {}",
-                                                view_.definition.source->path, column,
-                                                Suggest(column, schema.field_names()),
-                                                fmt::join(schema.field_names(), ", ")));
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format("the source '{}' has no column '{}'{}; its columns are: {}", view_.definition.source->path,
+                  column, Suggest(column, schema.field_names()), fmt::join(schema.field_names(), ", ")));
 }
 
 Result<void> ViewSource::CheckFeatures(const std::vector<Field>& features) const {
-  for (const Field& feature : features) TM_TRY_IN(CheckColumn(feature.name), ViewPlace());
+  for (const Field& feature : features)
+    TM_TRY_IN(CheckColumn(feature.name), ViewPlace());
   return {};
 }
 
-std::string ViewSource::ViewPlace() const { return "view " + view_.definition.name; }
+std::string ViewSource::ViewPlace() const {
+  return "view " + view_.definition.name;
+}
 
 std::string ViewSource::FilePlace(const Fragment& fragment) const {
   return "file " + source_->files()[fragment.file].path;
@@ -121,10 +130,11 @@ Result<FeatureRows> ViewSource::ToFeatureRows(const Fragment& fragment, const ar
   }
   const FileSource& definition = *view_.definition.source;
   bool cut = false;
-  TM_ASSIGN(rows.event, TimesToMicros(*batch.column(column++), definition.timestamp_field, row_in_file, &cut));
+  TM_ASSIGN(rows.event,
+            TimesToMicros(*batch.column(column++), definition.timestamp_field, row_in_file, &cut));
   if (has_created()) {
-    TM_ASSIGN(rows.created, TimesToMicros(*batch.column(column++), definition.created_timestamp_column, row_in_file,
-                                          &cut));
+    TM_ASSIGN(rows.created,
+              TimesToMicros(*batch.column(column++), definition.created_timestamp_column, row_in_file, &cut));
   }
   if (cut) was_cut_.store(true, std::memory_order_relaxed);
   return rows;
@@ -141,10 +151,12 @@ Result<void> ViewSource::ScanKeys(const Fragment& fragment,
   return {};
 }
 
-Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment, const std::vector<Field>& features,
+Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment,
+                                                    const std::vector<Field>& features,
                                                     std::span<const std::int64_t> rows) const {
   std::vector<std::string> names;
-  for (const Field& feature : features) names.push_back(feature.name);
+  for (const Field& feature : features)
+    names.push_back(feature.name);
   auto batch = source_->Take(fragment, names, rows);  // its errors name the file
   if (!batch) return std::unexpected(std::move(batch).error().In(ViewPlace()));
   arrow::ArrayVector columns;
@@ -156,7 +168,8 @@ Result<arrow::ArrayVector> ViewSource::TakeFeatures(const Fragment& fragment, co
   return columns;
 }
 
-Result<arrow::ArrayVector> ViewSource::TakeKeys(const Fragment& fragment, std::span<const std::int64_t> rows) const {
+Result<arrow::ArrayVector> ViewSource::TakeKeys(const Fragment& fragment,
+                                                std::span<const std::int64_t> rows) const {
   if (key_columns_.empty()) return arrow::ArrayVector{};
   auto batch = source_->Take(fragment, key_columns_, rows);
   if (!batch) return std::unexpected(std::move(batch).error().In(ViewPlace()));

@@ -1,4 +1,5 @@
-// A view's source as the kernel wants it: keys and times in their canonical forms, features in declared types.
+// A view's source as the kernel wants it: keys and times in their canonical forms, features in declared
+// types.
 #pragma once
 
 #include <atomic>
@@ -38,9 +39,11 @@ class ViewSource {
   bool MayContainKeys(const Fragment& fragment, const EntityGroups& groups) const;
 
   /// Hands over the keys and times of a fragment's rows, batch by batch.
-  Result<void> ScanKeys(const Fragment& fragment, const std::function<Result<void>(const FeatureRows&)>& sink) const;
+  Result<void> ScanKeys(const Fragment& fragment,
+                        const std::function<Result<void>(const FeatureRows&)>& sink) const;
 
-  /// Features of the fragment's rows `rows` (ascending, from the start of the fragment), in the declared types.
+  /// Features of the fragment's rows `rows` (ascending, from the start of the fragment), in the declared
+  /// types.
   Result<arrow::ArrayVector> TakeFeatures(const Fragment& fragment, const std::vector<Field>& features,
                                           std::span<const std::int64_t> rows) const;
 
@@ -50,13 +53,12 @@ class ViewSource {
   /// True once a timestamp finer than a microsecond was cut.
   bool was_cut() const { return was_cut_.load(std::memory_order_relaxed); }
 
-
  private:
   ViewSource(const CatalogView& view, std::unique_ptr<Source> source);
   Result<void> CheckColumns() const;
   Result<void> CheckColumn(const std::string& column) const;
-  std::string ViewPlace() const;                            // "view x"
-  std::string FilePlace(const Fragment& fragment) const;    // "file y"
+  std::string ViewPlace() const;                          // "view x"
+  std::string FilePlace(const Fragment& fragment) const;  // "file y"
   Result<FeatureRows> ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
                                     std::int64_t first_row) const;
 

@@ -14,6 +14,7 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 #include <parquet/properties.h>
+#include <parquet/schema.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -157,14 +158,25 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
   return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
 
+/// Measured values seldom repeat: looking each up in a dictionary would cost more than writing it.
+std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::Schema& schema) {
+  parquet::WriterProperties::Builder builder;
+  builder.compression(parquet::Compression::SNAPPY)
+      ->max_row_group_length(kRowGroupRows)
+      ->enable_page_checksum();
+  for (const auto& field : schema.fields()) {
+    if (arrow::is_floating(field->type()->id())) {
+      builder.disable_dictionary(
+          std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{field->name()}));
+    }
+  }
+  return builder.build();
+}
+
 arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
                                          std::size_t threads) {
   ARROW_ASSIGN_OR_RAISE(auto output, arrow::io::FileOutputStream::Open(path));
-  const auto properties = parquet::WriterProperties::Builder()
-                              .compression(parquet::Compression::SNAPPY)
-                              ->max_row_group_length(kRowGroupRows)
-                              ->enable_page_checksum()
-                              ->build();
+  const auto properties = WriterProperties(*rows.schema());
   auto arrow_builder = parquet::ArrowWriterProperties::Builder();
   arrow_builder.store_schema();
   std::shared_ptr<arrow::internal::ThreadPool> pool;
