@@ -21,7 +21,6 @@ import re
 import subprocess
 import sys
 import textwrap
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -91,7 +90,7 @@ class Page:
         # Empty lines in front, so that a traceback has the lines of the page.
         code = compile("\n" * (block.line - 1) + block.text, self.name, "exec")
         printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        with contextlib.redirect_stdout(printed):
             exec(code, self.names)
         return printed.getvalue()
 
