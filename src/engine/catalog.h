@@ -19,8 +19,8 @@ namespace tidemark {
 struct CatalogView {
   std::uint32_t id = 0;
   std::int64_t version = 0;
-  FeatureView definition;            // completed: fields with types and ids, timestamp_field
-  std::vector<JoinKey> join_keys;    // sorted by name, no duplicates, all with types
+  FeatureView definition;          // completed: fields with types and ids, timestamp_field
+  std::vector<JoinKey> join_keys;  // sorted by name, no duplicates, all with types
   // Fields of every version, oldest first: index i is version i + 1. What packed rows are decoded by.
   std::vector<std::vector<Field>> field_versions;
 };

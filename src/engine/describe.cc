@@ -17,7 +17,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Paths may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
-std::string ToText(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string ToText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 Json OpenTime(std::int64_t us) {
   if (us == std::numeric_limits<std::int64_t>::min()) return nullptr;
@@ -32,7 +34,8 @@ Result<Json> OnlineState(const Registry& registry, const Clock& clock, std::uint
   TM_ASSIGN(const LoadLog log, LoadLogFromJson(*note));
   if (log.online_store != online_store) return Json();
   Json files = Json::array();
-  for (const LoadedFile& file : log.files) files.push_back(file.file.path);
+  for (const LoadedFile& file : log.files)
+    files.push_back(file.file.path);
   Json state{{"loaded_at", FormatTimestampUs(log.loaded_at_us)},
              {"from", OpenTime(log.last.start_us)},
              {"to", FormatTimestampUs(log.last.end_us)},
@@ -85,7 +88,8 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
   if (kind == ObjectKind::kFeatureView) {
     TM_ASSIGN(const CatalogView* view, catalog.View(name));
     const SpecMeta meta{object->created_us, object->updated_us, object->version};
-    json["spec"] = Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
+    json["spec"] =
+        Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
     TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, online_store));
   }
   return ToText(json);

@@ -15,8 +15,8 @@ std::string ListObjects(const Catalog& catalog, ObjectKind kind);
 
 /// One object as JSON: {"kind", "name", "id", "definition", "meta": {createdTimestamp, lastUpdatedTimestamp,
 /// version}, "versions": [{"version", "at"}]}; of a view also "spec" (model/definition_json.h) and "online":
-/// {"loaded_at", "from", "to", "rows_written", "files", "newest_event_timestamp", "age"} or null if it was never
-/// loaded into `online_store`. kNotFound with the nearest name.
+/// {"loaded_at", "from", "to", "rows_written", "files", "newest_event_timestamp", "age"} or null if it was
+/// never loaded into `online_store`. kNotFound with the nearest name.
 Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
                                    ObjectKind kind, std::string_view name, const std::string& online_store);
 

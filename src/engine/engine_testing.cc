@@ -22,7 +22,9 @@ constexpr std::int64_t kEntityBatchRows = 5;
 
 }  // namespace
 
-std::int64_t AtSecond(std::int64_t seconds) { return kStartUs + seconds * 1'000'000; }
+std::int64_t AtSecond(std::int64_t seconds) {
+  return kStartUs + seconds * 1'000'000;
+}
 
 void Scene::Apply(const std::string& text) {
   const auto definitions = DefinitionsFromJson(text);
@@ -48,9 +50,9 @@ SourceOpener Scene::opener() const {
   };
 }
 
-Result<std::shared_ptr<arrow::Table>> Scene::Historical(const std::shared_ptr<arrow::Table>& entity_rows,
-                                                        const std::vector<std::string>& features,
-                                                        const std::function<void(HistoricalRequest&)>& adjust) {
+Result<std::shared_ptr<arrow::Table>> Scene::Historical(
+    const std::shared_ptr<arrow::Table>& entity_rows, const std::vector<std::string>& features,
+    const std::function<void(HistoricalRequest&)>& adjust) {
   const auto known = catalog();
   HistoricalRequest request;
   TM_ASSIGN(const auto wanted, SelectionsFromRefs(features));
@@ -67,7 +69,8 @@ Result<std::shared_ptr<arrow::Table>> Scene::Historical(const std::shared_ptr<ar
   return table;
 }
 
-Result<MaterializedView> Scene::Load(const std::string& view, const std::function<void(MaterializeRequest&)>& adjust) {
+Result<MaterializedView> Scene::Load(const std::string& view,
+                                     const std::function<void(MaterializeRequest&)>& adjust) {
   const auto known = catalog();
   TM_ASSIGN(const CatalogView* found, known->View(view));
   MaterializeRequest request;

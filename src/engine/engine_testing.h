@@ -1,5 +1,5 @@
-// A whole store out of parts in memory, for tests of the engine: sources, registry, online store and clock are the
-// test's to set.
+// A whole store out of parts in memory, for tests of the engine: sources, registry, online store and clock
+// are the test's to set.
 #pragma once
 
 #include <arrow/table.h>
@@ -36,14 +36,16 @@ class Scene {
   SourceOpener opener() const;
 
   /// The training set of `features` (view:feature, view) for entity rows that come in batches of a few rows.
-  Result<std::shared_ptr<arrow::Table>> Historical(const std::shared_ptr<arrow::Table>& entity_rows,
-                                                   const std::vector<std::string>& features,
-                                                   const std::function<void(HistoricalRequest&)>& adjust = {});
+  Result<std::shared_ptr<arrow::Table>> Historical(
+      const std::shared_ptr<arrow::Table>& entity_rows, const std::vector<std::string>& features,
+      const std::function<void(HistoricalRequest&)>& adjust = {});
 
-  Result<MaterializedView> Load(const std::string& view, const std::function<void(MaterializeRequest&)>& adjust = {});
+  Result<MaterializedView> Load(const std::string& view,
+                                const std::function<void(MaterializeRequest&)>& adjust = {});
 
   Result<std::shared_ptr<const OnlineReader>> Prepare(const std::vector<std::string>& features);
-  /// The online answer for entities given as int64 or text columns in the order of the reader's keys, with statuses.
+  /// The online answer for entities given as int64 or text columns in the order of the reader's keys, with
+  /// statuses.
   Result<std::shared_ptr<arrow::RecordBatch>> Online(const std::vector<std::string>& features,
                                                      const arrow::ArrayVector& keys);
 

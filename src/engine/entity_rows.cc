@@ -18,15 +18,17 @@ namespace {
 
 constexpr std::string_view kDefaultEventColumn = "event_timestamp";
 
-Result<std::shared_ptr<arrow::ChunkedArray>> FindColumn(const arrow::Table& block, const std::string& column) {
+Result<std::shared_ptr<arrow::ChunkedArray>> FindColumn(const arrow::Table& block,
+                                                        const std::string& column) {
   if (auto found = block.GetColumnByName(column)) return found;
   const auto names = block.schema()->field_names();
   if (std::ranges::count(names, column) > 1) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the entity rows have several columns '{}': rename or drop all but one", column));
   }
-  return Fail(ErrorCode::kNotFound, fmt::format("the entity rows have no column '{}'{}; their columns are: {}", column,
-                                                Suggest(column, names), fmt::join(names, ", ")));
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("the entity rows have no column '{}'{}; their columns are: {}", column,
+                          Suggest(column, names), fmt::join(names, ", ")));
 }
 
 std::int64_t BytesOfValues(const arrow::Array& piece) {
@@ -78,18 +80,20 @@ Result<std::string> FindEventColumn(const arrow::Schema& schema, const std::stri
   const std::string name = wanted.empty() ? std::string(kDefaultEventColumn) : wanted;
   if (std::ranges::count(names, name) > 0) return name;
   if (!wanted.empty()) {
-    return Fail(ErrorCode::kNotFound, fmt::format("the entity rows have no column '{}'{}; their columns are: {}",
-                                                  wanted, Suggest(wanted, names), fmt::join(names, ", ")));
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the entity rows have no column '{}'{}; their columns are: {}", wanted,
+                            Suggest(wanted, names), fmt::join(names, ", ")));
   }
   std::vector<std::string> timestamps;
   for (const auto& field : schema.fields()) {
     if (field->type()->id() == arrow::Type::TIMESTAMP) timestamps.push_back(field->name());
   }
   if (timestamps.size() == 1) return timestamps.front();
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("the entity rows need an event timestamp: no column is named '{}' and {} columns are "
-                          "timestamps ({}); name one with event_timestamp",
-                          kDefaultEventColumn, timestamps.size(), fmt::join(timestamps, ", ")));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("the entity rows need an event timestamp: no column is named '{}' and {} columns are "
+                  "timestamps ({}); name one with event_timestamp",
+                  kDefaultEventColumn, timestamps.size(), fmt::join(timestamps, ", ")));
 }
 
 Result<bool> EntityRowBlocks::Fill() {
@@ -130,9 +134,10 @@ Result<std::shared_ptr<arrow::Table>> EntityRowBlocks::Next(std::int64_t rows_ma
 Result<std::shared_ptr<arrow::Array>> EntityKey(const arrow::Table& block, const std::string& column,
                                                 const JoinKey& key, std::int64_t first_row) {
   TM_ASSIGN(const auto found, FindColumn(block, column));
-  auto keys = ConvertChunks(*found, first_row, [&](const std::shared_ptr<arrow::Array>& chunk, std::int64_t row) {
-    return CanonicalKey(chunk, *key.type, column, row);
-  });
+  auto keys =
+      ConvertChunks(*found, first_row, [&](const std::shared_ptr<arrow::Array>& chunk, std::int64_t row) {
+        return CanonicalKey(chunk, *key.type, column, row);
+      });
   if (!keys) return std::unexpected(std::move(keys).error().In("entity rows"));
   return keys;
 }

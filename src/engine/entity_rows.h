@@ -1,4 +1,5 @@
-// The entity rows of a request: their columns checked, their keys and times in canonical form, block by block.
+// The entity rows of a request: their columns checked, their keys and times in canonical form, block by
+// block.
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -14,8 +15,8 @@
 
 namespace tidemark {
 
-/// The event timestamp column of entity rows: `wanted` if given, or "event_timestamp", or the only column of a
-/// timestamp type. kNotFound / kInvalidArgument with the columns there are.
+/// The event timestamp column of entity rows: `wanted` if given, or "event_timestamp", or the only column of
+/// a timestamp type. kNotFound / kInvalidArgument with the columns there are.
 Result<std::string> FindEventColumn(const arrow::Schema& schema, const std::string& wanted);
 
 /// Cuts a stream into blocks of at most a number of rows.
@@ -25,8 +26,8 @@ class EntityRowBlocks {
 
   const std::shared_ptr<arrow::Schema>& schema() const { return reader_schema_; }
 
-  /// Up to `rows_max` rows; fewer only at the end; a null pointer after it. The very first block may be empty:
-  /// entity rows without any row still have a schema.
+  /// Up to `rows_max` rows; fewer only at the end; a null pointer after it. The very first block may be
+  /// empty: entity rows without any row still have a schema.
   Result<std::shared_ptr<arrow::Table>> Next(std::int64_t rows_max);
 
   /// The first batch's bytes for each row, for sizing blocks; read without consuming it. 0 without rows.

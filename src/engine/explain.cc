@@ -44,12 +44,14 @@ Result<arrow::ArrayVector> KeysFromJson(const Json& key, const CatalogView& view
 Result<Json> ParseKey(std::string_view text, const CatalogView& view) {
   Json key = Json::parse(text, nullptr, false);
   if (!key.is_object()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}, and not {}",
-                            Quoted(text)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}, and not {}",
+                    Quoted(text)));
   }
   std::vector<std::string> names;
-  for (const JoinKey& join_key : view.join_keys) names.push_back(join_key.name);
+  for (const JoinKey& join_key : view.join_keys)
+    names.push_back(join_key.name);
   for (const auto& [name, value] : key.items()) {
     if (std::ranges::find(names, name) == names.end()) {
       return Fail(ErrorCode::kInvalidArgument,
@@ -90,15 +92,15 @@ class Search {
 
  private:
   /// The winner at t; on the way every row of the key is counted by asking each alone.
-  Result<Winner> Join(const arrow::ArrayVector& keys, std::int64_t t_us, std::int64_t* all, std::int64_t* up_to) {
+  Result<Winner> Join(const arrow::ArrayVector& keys, std::int64_t t_us, std::int64_t* all,
+                      std::int64_t* up_to) {
     arrow::Int64Builder builder;
     TM_TRY(FromArrowStatus(builder.Append(t_us)));
     TM_ASSIGN(const auto times, FromArrowResult(builder.Finish()));
     TM_ASSIGN(const EntityGroups groups,
               EntityGroups::Make(keys, static_cast<const arrow::Int64Array&>(*times)));
-    PointInTimeJoin join(groups, {.known_by = {},
-                                  .ttl_us = source_.view().definition.ttl_us,
-                                  .threads = threads_});
+    PointInTimeJoin join(groups,
+                         {.known_by = {}, .ttl_us = source_.view().definition.ttl_us, .threads = threads_});
     std::atomic<std::int64_t> all_rows{0};
     std::atomic<std::int64_t> earlier_rows{0};
     const auto scan = [&](std::size_t i, std::size_t thread) {
@@ -116,7 +118,8 @@ class Search {
   void Count(const arrow::ArrayVector& keys, const FeatureRows& rows, std::atomic<std::int64_t>& all,
              std::atomic<std::int64_t>& up_to) const {
     std::vector<char> same(static_cast<std::size_t>(rows.event->length()), 1);
-    for (std::size_t k = 0; k < keys.size(); ++k) Compare(*keys[k], *rows.keys[k], same);
+    for (std::size_t k = 0; k < keys.size(); ++k)
+      Compare(*keys[k], *rows.keys[k], same);
     for (std::size_t row = 0; row < same.size(); ++row) {
       if (same[row] == 0) continue;
       all.fetch_add(1);
@@ -193,12 +196,12 @@ std::string Decision(const Found& found, Status status, std::int64_t t_us, std::
   switch (status) {
     case Status::kPresent:
     case Status::kNullValue:
-      return fmt::format("the latest row up to then is {} old ({}): it counts{}",
-                         age, ttl,
+      return fmt::format("the latest row up to then is {} old ({}): it counts{}", age, ttl,
                          status == Status::kNullValue ? ", and its value is null" : "");
     case Status::kOutsideMaxAge:
-      return fmt::format("the latest row up to then is {} old, older than {}: it does not count, and older rows never do",
-                         age, ttl);
+      return fmt::format(
+          "the latest row up to then is {} old, older than {}: it does not count, and older rows never do",
+          age, ttl);
     case Status::kNotFound:
       break;
   }
@@ -210,8 +213,8 @@ std::string Decision(const Found& found, Status status, std::int64_t t_us, std::
 Result<Json> OnlineAnswer(const ExplainParts& parts, const FeatureRef& ref, const arrow::ArrayVector& keys) {
   TM_ASSIGN(const auto wanted, SelectionsFromRefs({fmt::format("{}:{}", ref.view, ref.feature)}));
   TM_ASSIGN(Selection selection, Resolve(*parts.catalog, wanted, false));
-  TM_ASSIGN(const auto reader, MakeOnlineReader({parts.catalog, std::move(selection), parts.project, parts.online,
-                                                 parts.registry, parts.clock}));
+  TM_ASSIGN(const auto reader, MakeOnlineReader({parts.catalog, std::move(selection), parts.project,
+                                                 parts.online, parts.registry, parts.clock}));
   std::vector<KeyColumn> columns;
   std::vector<std::string_view> texts(keys.size());
   std::unique_ptr<bool[]> bools(new bool[keys.size() + 1]);
@@ -246,7 +249,8 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
                             std::optional<std::int64_t> t_us) {
   TM_ASSIGN(const FeatureRef ref, ParseFeatureRef(feature));
   if (ref.feature.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("name one feature as view:feature, not '{}'", feature));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("name one feature as view:feature, not '{}'", feature));
   }
   TM_ASSIGN(const auto wanted, SelectionsFromRefs({std::string(feature)}));
   TM_ASSIGN(const Selection selection, Resolve(*parts.catalog, wanted, false));

@@ -26,9 +26,9 @@ struct ExplainParts {
 };
 
 /// JSON: {"feature", "key", "at", "status", "value", "decision", "row": {"file", "row", "event_timestamp",
-/// "created_timestamp", "age"} or null, "rows_of_key", "rows_up_to_then", "ttl", "online": {"status", "value",
-/// "event_timestamp"} or null for a view that is not online}. `feature` is `view:feature`; `key` is a JSON object
-/// of the view's join keys. Rows count from 0, without a CSV file's header.
+/// "created_timestamp", "age"} or null, "rows_of_key", "rows_up_to_then", "ttl", "online": {"status",
+/// "value", "event_timestamp"} or null for a view that is not online}. `feature` is `view:feature`; `key` is
+/// a JSON object of the view's join keys. Rows count from 0, without a CSV file's header.
 Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
                             std::optional<std::int64_t> t_us);
 

@@ -28,9 +28,10 @@ class Handoff {
     return true;
   }
 
-  /// Runs `make` (which calls Put) on a thread of its own and `use` on this one, for each thing in order, until
-  /// `make` has returned and everything is used. Returns the error of `use`, or else that of `make`. Called once.
-  /// An exception of `use` passes through when `make` has ended; memory that `make` cannot get is kOutOfSpace.
+  /// Runs `make` (which calls Put) on a thread of its own and `use` on this one, for each thing in order,
+  /// until `make` has returned and everything is used. Returns the error of `use`, or else that of `make`.
+  /// Called once. An exception of `use` passes through when `make` has ended; memory that `make` cannot get
+  /// is kOutOfSpace.
   Result<void> Run(const std::function<Result<void>()>& make, const std::function<Result<void>(T)>& use) {
     Result<void> made;
     Result<void> used;

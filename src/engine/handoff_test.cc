@@ -1,5 +1,5 @@
-// Goal: things arrive once and in order, no more wait than may, errors of either side come back, and neither side is
-// left waiting for the other.
+// Goal: things arrive once and in order, no more wait than may, errors of either side come back, and neither
+// side is left waiting for the other.
 #include "engine/handoff.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,8 @@ TEST(Handoff, GivesEverythingInOrder) {
   std::vector<int> used;
   const auto done = handoff.Run(
       [&]() -> Result<void> {
-        for (int i = 0; i < 1000; ++i) EXPECT_TRUE(handoff.Put(std::make_unique<int>(i)));
+        for (int i = 0; i < 1000; ++i)
+          EXPECT_TRUE(handoff.Put(std::make_unique<int>(i)));
         return {};
       },
       [&](std::unique_ptr<int> thing) -> Result<void> {
@@ -26,7 +27,8 @@ TEST(Handoff, GivesEverythingInOrder) {
       });
   ASSERT_TRUE(done);
   ASSERT_EQ(used.size(), 1000U);
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(used[static_cast<std::size_t>(i)], i);
+  for (int i = 0; i < 1000; ++i)
+    EXPECT_EQ(used[static_cast<std::size_t>(i)], i);
 }
 
 TEST(Handoff, BoundsWhatWaits) {
@@ -107,8 +109,8 @@ TEST(Handoff, AnExceptionOfTheUserLeavesNobodyWaiting) {
 
 TEST(Handoff, MemoryThatTheMakerLacksIsAnError) {
   Handoff<int> handoff(1);
-  const auto done = handoff.Run([]() -> Result<void> { throw std::bad_alloc(); },
-                                [](int) -> Result<void> { return {}; });
+  const auto done =
+      handoff.Run([]() -> Result<void> { throw std::bad_alloc(); }, [](int) -> Result<void> { return {}; });
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, ErrorCode::kOutOfSpace);
 }

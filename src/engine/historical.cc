@@ -1,5 +1,5 @@
-// A block of entity rows goes view by view through two passes over the view's source: keys and times through the
-// kernel, then the winners' values. The block is then put together and streamed out in chunks.
+// A block of entity rows goes view by view through two passes over the view's source: keys and times through
+// the kernel, then the winners' values. The block is then put together and streamed out in chunks.
 #include "engine/historical.h"
 
 #include <arrow/builder.h>
@@ -15,6 +15,7 @@
 #include "engine/entity_rows.h"
 #include "engine/row_values.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -73,7 +74,8 @@ class ViewJoin {
       const std::int64_t ttl_us = view_.source->view().definition.ttl_us;
       std::int64_t oldest_us = 0;
       if (!request_.include_status && ttl_us > 0 &&
-          !__builtin_sub_overflow(groups_.first_time_us(), ttl_us, &oldest_us) && times->high_us < oldest_us) {
+          !__builtin_sub_overflow(groups_.first_time_us(), ttl_us, &oldest_us) &&
+          times->high_us < oldest_us) {
         return false;
       }
     }
@@ -105,7 +107,8 @@ class ViewJoin {
 };
 
 /// The statuses of one feature as text.
-Result<std::shared_ptr<arrow::Array>> StatusColumn(const arrow::Array& values, std::span<const Status> statuses) {
+Result<std::shared_ptr<arrow::Array>> StatusColumn(const arrow::Array& values,
+                                                   std::span<const Status> statuses) {
   arrow::StringBuilder builder;
   for (std::size_t i = 0; i < statuses.size(); ++i) {
     const bool null_value = statuses[i] == Status::kPresent && values.IsNull(static_cast<std::int64_t>(i));
@@ -117,8 +120,9 @@ Result<std::shared_ptr<arrow::Array>> StatusColumn(const arrow::Array& values, s
 
 class HistoricalReader final : public arrow::RecordBatchReader {
  public:
-  HistoricalReader(std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
-                   HistoricalRequest request, std::shared_ptr<Warnings> warnings)
+  HistoricalReader(std::shared_ptr<const Catalog> catalog,
+                   std::shared_ptr<arrow::RecordBatchReader> entity_rows, HistoricalRequest request,
+                   std::shared_ptr<Warnings> warnings)
       : catalog_(std::move(catalog)),
         request_(std::move(request)),
         warnings_(std::move(warnings)),
@@ -130,15 +134,17 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     for (const SelectedView& selected : request_.selection.views) {
       OpenView view;
       view.selected = &selected;
-      for (const SelectedFeature& feature : selected.features) view.features.push_back(feature.field);
+      for (const SelectedFeature& feature : selected.features)
+        view.features.push_back(feature.field);
       TM_ASSIGN(view.source, ViewSource::Open(*selected.view, open));
       TM_TRY(view.source->CheckFeatures(view.features));
       TM_ASSIGN(view.fragments, view.source->Fragments());
       if (request_.known_by.kind != KnownBy::Kind::kAll && !view.source->has_created()) {
-        return Fail(ErrorCode::kInvalidArgument,
-                    fmt::format("known_by needs to know when rows were created, and the source of view '{}' has no "
-                                "created_timestamp_column",
-                                selected.view->definition.name));
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("known_by needs to know when rows were created, and the source of view '{}' has no "
+                        "created_timestamp_column",
+                        selected.view->definition.name));
       }
       views_.push_back(std::move(view));
     }
@@ -163,7 +169,8 @@ class HistoricalReader final : public arrow::RecordBatchReader {
  private:
   /// A null pointer at the end.
   Result<std::shared_ptr<arrow::RecordBatch>> NextChunk() {
-    while (block_ != nullptr && chunk_begin_ >= block_->num_rows()) TM_TRY(NextBlock());
+    while (block_ != nullptr && chunk_begin_ >= block_->num_rows())
+      TM_TRY(NextBlock());
     if (block_ == nullptr) return nullptr;
     return MakeChunk();
   }
@@ -171,13 +178,15 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   Result<void> MakeSchema() {
     arrow::FieldVector fields = blocks_.schema()->fields();
     std::map<std::string, std::string_view> taken;
-    for (const auto& field : fields) taken[field->name()] = "a column of the entity rows";
+    for (const auto& field : fields)
+      taken[field->name()] = "a column of the entity rows";
     const auto add = [&](const std::string& name, std::shared_ptr<arrow::DataType> type) -> Result<void> {
       if (const auto [before, is_new] = taken.emplace(name, "a column asked for"); !is_new) {
-        return Fail(ErrorCode::kInvalidArgument,
-                    fmt::format("'{}' is the name of {} and of a column asked for: drop or rename one, or ask for "
-                                "full_feature_names",
-                                name, before->second));
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("'{}' is the name of {} and of a column asked for: drop or rename one, or ask for "
+                        "full_feature_names",
+                        name, before->second));
       }
       fields.push_back(arrow::field(name, std::move(type)));
       return {};
@@ -220,7 +229,8 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     bool cut = false;
     TM_ASSIGN(times_, EntityTimes(*block_, event_column_, block_first_row_, &cut));
     if (cut) warnings_->Add("entity rows: timestamps finer than a microsecond were cut to microseconds");
-    for (std::size_t i = 0; i < views_.size(); ++i) TM_TRY(AnswerView(i));
+    for (std::size_t i = 0; i < views_.size(); ++i)
+      TM_TRY(AnswerView(i));
     groups_.clear();
     times_.reset();
     return {};
@@ -230,13 +240,15 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     const OpenView& view = views_[i];
     const std::string& name = view.source->view().definition.name;
     if (request_.progress) {
-      request_.progress("reading " + name, static_cast<std::int64_t>(i), static_cast<std::int64_t>(views_.size()));
+      request_.progress("reading " + name, static_cast<std::int64_t>(i),
+                        static_cast<std::int64_t>(views_.size()));
     }
     TM_ASSIGN(const EntityGroups* groups, GroupsOf(view));
     TM_ASSIGN(ViewAnswer answer, ViewJoin(request_, view, *groups).Run());
     answers_.push_back(std::move(answer));
     if (view.source->was_cut()) {
-      warnings_->Add(fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds", name));
+      warnings_->Add(
+          fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds", name));
     }
     return {};
   }
@@ -283,6 +295,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     return arrow::RecordBatch::Make(schema_, rows, std::move(all));
   }
 
+  const BufferPoolUse buffers_;                   // first, so that it ends last
   const std::shared_ptr<const Catalog> catalog_;  // keeps what the selection points to
   const HistoricalRequest request_;
   const std::shared_ptr<Warnings> warnings_;
@@ -298,7 +311,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   std::int64_t chunk_begin_ = 0;
   std::shared_ptr<arrow::Int64Array> times_;
   std::map<std::vector<std::string>, EntityGroups> groups_;  // by key columns and their types
-  std::vector<ViewAnswer> answers_;  // one for each view
+  std::vector<ViewAnswer> answers_;                          // one for each view
   std::optional<Error> failed_;
 };
 
@@ -307,8 +320,8 @@ class HistoricalReader final : public arrow::RecordBatchReader {
 Result<std::shared_ptr<arrow::RecordBatchReader>> GetHistorical(
     std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
     HistoricalRequest request, const SourceOpener& open, std::shared_ptr<Warnings> warnings) {
-  auto reader = std::make_shared<HistoricalReader>(std::move(catalog), std::move(entity_rows), std::move(request),
-                                                   std::move(warnings));
+  auto reader = std::make_shared<HistoricalReader>(std::move(catalog), std::move(entity_rows),
+                                                   std::move(request), std::move(warnings));
   TM_TRY(reader->Open(open));
   return reader;
 }

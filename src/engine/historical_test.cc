@@ -1,5 +1,5 @@
-// Goal: a training set has the rows that came in, in their order, with the values that the rule gives, whatever the
-// blocks, fragments, types and nulls; and what is wrong is named.
+// Goal: a training set has the rows that came in, in their order, with the values that the rule gives,
+// whatever the blocks, fragments, types and nulls; and what is wrong is named.
 #include "engine/historical.h"
 
 #include <arrow/compute/cast.h>
@@ -40,10 +40,13 @@ constexpr std::string_view kDefinitions = R"({
     {"name": "world", "entities": [], "fields": {"rate": "int32"},
      "source": {"type": "file", "path": "world", "timestamp_field": "event_timestamp"}}]})";
 
-std::string At(std::int64_t second) { return '"' + FormatTimestampUs(AtSecond(second)).substr(0, 19) + '"'; }
+std::string At(std::int64_t second) {
+  return '"' + FormatTimestampUs(AtSecond(second)).substr(0, 19) + '"';
+}
 std::string Times(const std::vector<std::int64_t>& seconds) {
   std::string text = "[";
-  for (const std::int64_t second : seconds) text += (text.size() > 1 ? ", " : "") + At(second);
+  for (const std::int64_t second : seconds)
+    text += (text.size() > 1 ? ", " : "") + At(second);
   return text + "]";
 }
 
@@ -71,17 +74,19 @@ class HistoricalTest : public testing::Test {
                                        {"event_timestamp", kNaive, Times({0, 0, 0})},
                                        {"score", arrow::float64(), "[0.25, 0.5, null]"}}),
                               0, 1}};
-    scene_.source("world") = {{"a",
-                               BatchOf({{"event_timestamp", kNaive, Times({0, 4})}, {"rate", arrow::int32(), "[3, 4]"}}),
-                               1, 1}};
+    scene_.source("world") = {
+        {"a", BatchOf({{"event_timestamp", kNaive, Times({0, 4})}, {"rate", arrow::int32(), "[3, 4]"}}), 1,
+         1}};
     scene_.Apply(std::string(kDefinitions));
   }
 
-  std::shared_ptr<arrow::Table> Entities(const std::string& drivers, const std::vector<std::int64_t>& seconds) {
+  std::shared_ptr<arrow::Table> Entities(const std::string& drivers,
+                                         const std::vector<std::int64_t>& seconds) {
     return TableOf({{"driver", kInt64, drivers}, {"event_timestamp", kNaive, Times(seconds)}});
   }
 
-  std::shared_ptr<arrow::Table> Get(const std::shared_ptr<arrow::Table>& rows, const std::vector<std::string>& features,
+  std::shared_ptr<arrow::Table> Get(const std::shared_ptr<arrow::Table>& rows,
+                                    const std::vector<std::string>& features,
                                     const std::function<void(HistoricalRequest&)>& adjust = {}) {
     auto table = scene_.Historical(rows, features, adjust);
     EXPECT_TRUE(table) << table.error().ToString();
@@ -99,10 +104,11 @@ class HistoricalTest : public testing::Test {
 };
 
 TEST_F(HistoricalTest, KeepsRowsOrderColumnsAndDuplicates) {
-  const auto rows = TableOf({{"label", arrow::dictionary(arrow::int8(), arrow::utf8()), R"(["p", null, "p", "q", "r"])"},
-                             {"driver", arrow::int16(), "[2, 1, 1, 3, 1]"},
-                             {"when", arrow::timestamp(arrow::TimeUnit::SECOND, "Europe/Rome"),
-                              "[1714564801, 1714564806, 1714564806, 1714564801, 1714564799]"}});
+  const auto rows =
+      TableOf({{"label", arrow::dictionary(arrow::int8(), arrow::utf8()), R"(["p", null, "p", "q", "r"])"},
+               {"driver", arrow::int16(), "[2, 1, 1, 3, 1]"},
+               {"when", arrow::timestamp(arrow::TimeUnit::SECOND, "Europe/Rome"),
+                "[1714564801, 1714564806, 1714564806, 1714564801, 1714564799]"}});
   const auto table = Get(rows, {"stats:trips"});
   EXPECT_THAT(table->schema()->field_names(), ElementsAre("label", "driver", "when", "trips"));
   for (const std::string column : {"label", "driver", "when"}) {
@@ -117,22 +123,25 @@ TEST_F(HistoricalTest, SaysTheStatusOfEveryValue) {
                          [](HistoricalRequest& request) { request.include_status = true; });
   EXPECT_THAT(table->schema()->field_names(),
               ElementsAre("driver", "event_timestamp", "trips", "trips__status", "name", "name__status"));
-  EXPECT_EQ(TextOf(*table, "trips__status"),
-            R"("NULL_VALUE", "PRESENT", "NOT_FOUND", "PRESENT", "OUTSIDE_MAX_AGE")");  // the boundary is fresh
+  EXPECT_EQ(
+      TextOf(*table, "trips__status"),
+      R"("NULL_VALUE", "PRESENT", "NOT_FOUND", "PRESENT", "OUTSIDE_MAX_AGE")");  // the boundary is fresh
   EXPECT_EQ(TextOf(*table, "trips"), "null, 11, null, 11, null");
   EXPECT_EQ(TextOf(*table, "name"), R"("z", "y", null, "y", null)");
 }
 
 TEST_F(HistoricalTest, KnownBy) {
   const auto rows = Entities("[1, 1, 1]", {5, 6, 7});
-  EXPECT_EQ(TextOf(*Get(rows, {"stats:trips"}, [](auto& request) { request.known_by = {KnownBy::Kind::kEntityRow, 0}; }),
+  EXPECT_EQ(TextOf(*Get(rows, {"stats:trips"},
+                        [](auto& request) { request.known_by = {KnownBy::Kind::kEntityRow, 0}; }),
                    "trips"),
             "10, 99, 11");
   EXPECT_EQ(TextOf(*Get(rows, {"stats:trips"},
                         [](auto& request) { request.known_by = {KnownBy::Kind::kTime, AtSecond(6)}; }),
                    "trips"),
             "99, 99, 99");
-  const Error error = Fails(rows, {"world"}, [](auto& request) { request.known_by = {KnownBy::Kind::kEntityRow, 0}; });
+  const Error error =
+      Fails(rows, {"world"}, [](auto& request) { request.known_by = {KnownBy::Kind::kEntityRow, 0}; });
   EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(error.ToString(), HasSubstr("'world'"));
 }
@@ -169,7 +178,8 @@ TEST_F(HistoricalTest, OneViewTwiceUnderAliases) {
 }
 
 TEST_F(HistoricalTest, NoEntityRowsGiveTheColumns) {
-  const auto table = Get(Entities("[]", {}), {"stats", "world"}, [](auto& request) { request.include_status = true; });
+  const auto table =
+      Get(Entities("[]", {}), {"stats", "world"}, [](auto& request) { request.include_status = true; });
   EXPECT_EQ(table->num_rows(), 0);
   EXPECT_EQ(table->num_columns(), 8);
 }
@@ -179,7 +189,8 @@ TEST_F(HistoricalTest, AnEmptySourceGivesNulls) {
     auto& file = scene_.source("stats")[0];
     file.rows = file.rows->Slice(0, 0);
     file.fragment_rows = fragment_rows;
-    const auto table = Get(Entities("[1, 2]", {5, 5}), {"stats"}, [](auto& request) { request.include_status = true; });
+    const auto table =
+        Get(Entities("[1, 2]", {5, 5}), {"stats"}, [](auto& request) { request.include_status = true; });
     EXPECT_EQ(TextOf(*table, "trips"), "null, null");
     EXPECT_EQ(TextOf(*table, "name__status"), R"("NOT_FOUND", "NOT_FOUND")");
   }
@@ -191,27 +202,33 @@ TEST_F(HistoricalTest, NamesWhatIsWrongWithEntityRows) {
     EXPECT_EQ(error.code, code) << error.ToString();
     return error.ToString();
   };
-  EXPECT_THAT(message(TableOf({{"drivr", kInt64, "[1]"}, {"event_timestamp", kNaive, Times({1})}}), ErrorCode::kNotFound),
+  EXPECT_THAT(message(TableOf({{"drivr", kInt64, "[1]"}, {"event_timestamp", kNaive, Times({1})}}),
+                      ErrorCode::kNotFound),
               testing::AllOf(HasSubstr("'driver'"), HasSubstr("did you mean 'drivr'")));
-  EXPECT_THAT(message(TableOf({{"driver", kInt64, "[1]"}}), ErrorCode::kInvalidArgument), HasSubstr("event timestamp"));
+  EXPECT_THAT(message(TableOf({{"driver", kInt64, "[1]"}}), ErrorCode::kInvalidArgument),
+              HasSubstr("event timestamp"));
   EXPECT_THAT(message(TableOf({{"driver", kInt64, "[1]"}, {"a", kNaive, "[0]"}, {"b", kNaive, "[0]"}}),
                       ErrorCode::kInvalidArgument),
               HasSubstr("a, b"));
-  EXPECT_THAT(message(Entities("[1, 2, 3, 4, 5, 6, 7, null]", {1, 1, 1, 1, 1, 1, 1, 1}), ErrorCode::kInvalidData),
-              testing::AllOf(HasSubstr("'driver'"), HasSubstr("row 7")));
-  EXPECT_THAT(message(TableOf({{"driver", arrow::float64(), "[1.0]"}, {"event_timestamp", kNaive, Times({1})}}),
-                      ErrorCode::kTypeMismatch),
-              HasSubstr("double"));
+  EXPECT_THAT(
+      message(Entities("[1, 2, 3, 4, 5, 6, 7, null]", {1, 1, 1, 1, 1, 1, 1, 1}), ErrorCode::kInvalidData),
+      testing::AllOf(HasSubstr("'driver'"), HasSubstr("row 7")));
+  EXPECT_THAT(
+      message(TableOf({{"driver", arrow::float64(), "[1.0]"}, {"event_timestamp", kNaive, Times({1})}}),
+              ErrorCode::kTypeMismatch),
+      HasSubstr("double"));
   EXPECT_THAT(message(TableOf({{"driver", kInt64, "[1, 1]"},
                                {"event_timestamp", arrow::utf8(), R"(["2024-05-01", "yesterday"])"}}),
                       ErrorCode::kInvalidData),
               testing::AllOf(HasSubstr("'event_timestamp'"), HasSubstr("row 1"), HasSubstr("yesterday")));
-  EXPECT_THAT(message(TableOf({{"driver", kInt64, "[1]"}, {"driver", kInt64, "[1]"}, {"t", kNaive, Times({1})}}),
-                      ErrorCode::kInvalidArgument),
-              HasSubstr("several columns 'driver'"));
-  EXPECT_THAT(message(TableOf({{"driver", kInt64, "[1]"}, {"trips", kInt64, "[1]"}, {"t", kNaive, Times({1})}}),
-                      ErrorCode::kInvalidArgument),
-              testing::AllOf(HasSubstr("'trips'"), HasSubstr("full_feature_names")));
+  EXPECT_THAT(
+      message(TableOf({{"driver", kInt64, "[1]"}, {"driver", kInt64, "[1]"}, {"t", kNaive, Times({1})}}),
+              ErrorCode::kInvalidArgument),
+      HasSubstr("several columns 'driver'"));
+  EXPECT_THAT(
+      message(TableOf({{"driver", kInt64, "[1]"}, {"trips", kInt64, "[1]"}, {"t", kNaive, Times({1})}}),
+              ErrorCode::kInvalidArgument),
+      testing::AllOf(HasSubstr("'trips'"), HasSubstr("full_feature_names")));
 }
 
 TEST_F(HistoricalTest, NamesWhatIsWrongWithTheSource) {
@@ -219,15 +236,18 @@ TEST_F(HistoricalTest, NamesWhatIsWrongWithTheSource) {
     auto& rows = scene_.source("stats")[0].rows;
     const auto before = rows;
     const auto changed = BatchOf({column})->column(0);
-    rows = *before->SetColumn(before->schema()->GetFieldIndex(column.name), arrow::field(column.name, column.type), changed);
+    rows = *before->SetColumn(before->schema()->GetFieldIndex(column.name),
+                              arrow::field(column.name, column.type), changed);
     const Error error = Fails(Entities("[1]", {9}), {"stats:trips"});
     EXPECT_EQ(error.code, code) << error.ToString();
-    EXPECT_THAT(error.ToString(), testing::AllOf(HasSubstr("view stats"), HasSubstr("file a"), HasSubstr(column.name)));
+    EXPECT_THAT(error.ToString(),
+                testing::AllOf(HasSubstr("view stats"), HasSubstr("file a"), HasSubstr(column.name)));
     rows = before;
     return error.ToString();
   };
   EXPECT_THAT(message({"driver", kInt64, "[1, 1, 2, null]"}, ErrorCode::kInvalidData), HasSubstr("row 3"));
-  EXPECT_THAT(message({"event_timestamp", kNaive, "[0, 0, null, 0]"}, ErrorCode::kInvalidData), HasSubstr("row 2"));
+  EXPECT_THAT(message({"event_timestamp", kNaive, "[0, 0, null, 0]"}, ErrorCode::kInvalidData),
+              HasSubstr("row 2"));
   EXPECT_THAT(message({"created", arrow::utf8(), R"(["2024-01-01", "2024-01-01", "2024-01-01", "soon"])"},
                       ErrorCode::kInvalidData),
               testing::AllOf(HasSubstr("row 3"), HasSubstr("soon")));
@@ -241,10 +261,12 @@ TEST_F(HistoricalTest, NamesWhatIsWrongWithTheSource) {
 
 TEST_F(HistoricalTest, FinerTimesAreCutWithOneWarning) {
   auto& file = scene_.source("world")[0];
-  file.rows = BatchOf({{"event_timestamp", arrow::timestamp(arrow::TimeUnit::NANO), "[1714564800000000999, 1714564804000000001]"},
+  file.rows = BatchOf({{"event_timestamp", arrow::timestamp(arrow::TimeUnit::NANO),
+                        "[1714564800000000999, 1714564804000000001]"},
                        {"rate", arrow::int32(), "[3, 4]"}});
-  const auto table = Get(TableOf({{"t", arrow::timestamp(arrow::TimeUnit::NANO), "[1714564800000000000, 1714564804000000001]"}}),
-                         {"world"});
+  const auto table = Get(
+      TableOf({{"t", arrow::timestamp(arrow::TimeUnit::NANO), "[1714564800000000000, 1714564804000000001]"}}),
+      {"world"});
   EXPECT_EQ(TextOf(*table, "rate"), "3, 4");
   EXPECT_THAT(scene_.warnings(), ElementsAre(HasSubstr("entity rows"), HasSubstr("view world")));
 }
@@ -252,8 +274,8 @@ TEST_F(HistoricalTest, FinerTimesAreCutWithOneWarning) {
 TEST_F(HistoricalTest, AStopIsHeard) {
   std::stop_source stop;
   stop.request_stop();
-  const Error error =
-      Fails(Entities("[1]", {5}), {"stats"}, [&](HistoricalRequest& request) { request.stop = stop.get_token(); });
+  const Error error = Fails(Entities("[1]", {5}), {"stats"},
+                            [&](HistoricalRequest& request) { request.stop = stop.get_token(); });
   EXPECT_EQ(error.code, ErrorCode::kCancelled);
 }
 
@@ -279,7 +301,8 @@ TEST_F(HistoricalTest, AStreamThatFailedStaysFailed) {
   arrow::Int64Builder builder;
   ASSERT_TRUE(builder.AppendValues(drivers).ok());
   arrow::TimestampBuilder times(kNaive, arrow::default_memory_pool());
-  for (std::size_t i = 0; i < drivers.size(); ++i) ASSERT_TRUE(times.Append(AtSecond(5)).ok());
+  for (std::size_t i = 0; i < drivers.size(); ++i)
+    ASSERT_TRUE(times.Append(AtSecond(5)).ok());
   const auto batch = arrow::RecordBatch::Make(
       arrow::schema({arrow::field("driver", kInt64), arrow::field("event_timestamp", kNaive)}), 5'000,
       {builder.Finish().ValueOrDie(), times.Finish().ValueOrDie()});
@@ -287,16 +310,18 @@ TEST_F(HistoricalTest, AStreamThatFailedStaysFailed) {
   HistoricalRequest request;
   request.selection = Resolve(*known, SelectionsFromRefs({"stats:trips"}).value(), false).value();
   request.memory_bytes_max = 1;  // blocks of the least size, 10,000 rows
-  const auto reader = GetHistorical(known, std::make_shared<FailingReader>(batch), std::move(request), scene_.opener(),
-                                    std::make_shared<Warnings>());
+  const auto reader = GetHistorical(known, std::make_shared<FailingReader>(batch), std::move(request),
+                                    scene_.opener(), std::make_shared<Warnings>());
   ASSERT_TRUE(reader) << reader.error().ToString();
   std::int64_t rows = 0;
   std::shared_ptr<arrow::RecordBatch> next;
   arrow::Status status;
-  while ((status = (*reader)->ReadNext(&next)).ok() && next != nullptr) rows += next->num_rows();
+  while ((status = (*reader)->ReadNext(&next)).ok() && next != nullptr)
+    rows += next->num_rows();
   EXPECT_EQ(rows, 10'000);
   EXPECT_THAT(status.ToString(), HasSubstr("the line is cut"));
-  for (int i = 0; i < 3; ++i) EXPECT_THAT((*reader)->ReadNext(&next).ToString(), HasSubstr("the line is cut"));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_THAT((*reader)->ReadNext(&next).ToString(), HasSubstr("the line is cut"));
 }
 
 TEST_F(HistoricalTest, BlocksGiveWhatOneBlockGives) {
@@ -345,20 +370,23 @@ TEST_F(HistoricalTest, TypesAreKeptNestedOnesToo) {
     const auto values = BatchOf({column})->column(0);
     const auto place = TableOf({column});
     const auto take = [&](std::int64_t row) { return ToJsonValue(*values, row).dump(); };
-    EXPECT_EQ(TextOf(*table, column.name), take(2) + ", null, null, " + take(0) + ", " + take(0) + ", " + take(2));
+    EXPECT_EQ(TextOf(*table, column.name),
+              take(2) + ", null, null, " + take(0) + ", " + take(0) + ", " + take(2));
     EXPECT_TRUE(table->GetColumnByName(column.name)->type()->Equals(column.type)) << column.name;
   }
   ASSERT_TRUE(scene_.Load("types"));
   const auto online = scene_.Online({"types"}, {});
   ASSERT_TRUE(online) << online.error().ToString();
   for (const TextColumn& column : columns) {
-    EXPECT_EQ(TextOf(**online, column.name), ToJsonValue(*BatchOf({column})->column(0), 2).dump()) << column.name;
+    EXPECT_EQ(TextOf(**online, column.name), ToJsonValue(*BatchOf({column})->column(0), 2).dump())
+        << column.name;
     EXPECT_TRUE((*online)->GetColumnByName(column.name)->type()->Equals(column.type)) << column.name;
   }
 }
 
 TEST_F(HistoricalTest, EntityRowsInAnyForm) {
-  const auto plain = TableOf({{"city", arrow::utf8(), R"(["Rome", "Oslo", "Bonn"])"}, {"t", kNaive, Times({1, 1, 1})}});
+  const auto plain =
+      TableOf({{"city", arrow::utf8(), R"(["Rome", "Oslo", "Bonn"])"}, {"t", kNaive, Times({1, 1, 1})}});
   for (const auto& type : {arrow::large_utf8(), arrow::utf8_view(), arrow::binary(),
                            arrow::dictionary(arrow::int32(), arrow::utf8())}) {
     const auto city = type->id() == arrow::Type::DICTIONARY
@@ -374,9 +402,11 @@ TEST_F(HistoricalTest, EntityRowsInAnyForm) {
 /// A golden view as definitions and a source, if external files can state it.
 void AddGoldenView(const pit_testing::GoldenView& view, Scene& scene, nlohmann::json& definitions) {
   nlohmann::json keys = nlohmann::json::array();
-  for (const auto& key : view.keys) keys.push_back({{"name", key.name}, {"type", key.type.ToString()}});
+  for (const auto& key : view.keys)
+    keys.push_back({{"name", key.name}, {"type", key.type.ToString()}});
   nlohmann::json fields = nlohmann::json::object();
-  for (const auto& feature : view.features) fields[feature.name] = feature.type.ToString();
+  for (const auto& feature : view.features)
+    fields[feature.name] = feature.type.ToString();
   nlohmann::json source{{"type", "file"}, {"path", view.name}, {"timestamp_field", "event_timestamp"}};
   if (view.has_created()) source["created_timestamp_column"] = "created_timestamp";
   nlohmann::json entities = nlohmann::json::array();
@@ -400,9 +430,11 @@ std::vector<pit_testing::GoldenAnswer> Answers(const arrow::Table& table, const 
   const auto values = table.GetColumnByName(column);
   const auto statuses = table.GetColumnByName(column + "__status");
   for (std::int64_t row = 0; row < table.num_rows(); ++row) {
-    const auto status = std::static_pointer_cast<arrow::StringScalar>(statuses->GetScalar(row).ValueOrDie())->view();
+    const auto status =
+        std::static_pointer_cast<arrow::StringScalar>(statuses->GetScalar(row).ValueOrDie())->view();
     pit_testing::GoldenAnswer answer;
-    for (const Status one : {Status::kPresent, Status::kNullValue, Status::kNotFound, Status::kOutsideMaxAge}) {
+    for (const Status one :
+         {Status::kPresent, Status::kNullValue, Status::kNotFound, Status::kOutsideMaxAge}) {
       if (StatusName(one) == status) answer.status = one;
     }
     if (answer.status == Status::kPresent) {
@@ -418,15 +450,18 @@ void PrintAnswers(const std::vector<pit_testing::GoldenAnswer>& expected,
                   const std::vector<pit_testing::GoldenAnswer>& got, const std::string& place) {
   ASSERT_EQ(expected.size(), got.size()) << place;
   for (std::size_t row = 0; row < expected.size(); ++row) {
-    EXPECT_EQ(StatusName(expected[row].status), StatusName(got[row].status)) << place << ", entity row " << row;
+    EXPECT_EQ(StatusName(expected[row].status), StatusName(got[row].status))
+        << place << ", entity row " << row;
     EXPECT_EQ(expected[row].value, got[row].value) << place << ", entity row " << row;
   }
 }
 
 /// The answer online at each entity row's own moment, from a store loaded up to then.
-void ExpectOnline(Scene& scene, const pit_testing::GoldenCase& one, const pit_testing::GoldenCase::Expected& expected) {
+void ExpectOnline(Scene& scene, const pit_testing::GoldenCase& one,
+                  const pit_testing::GoldenCase::Expected& expected) {
   const auto batch = one.EntityBatch();
-  const auto times = std::static_pointer_cast<arrow::TimestampArray>((*batch)->GetColumnByName("event_timestamp"));
+  const auto times =
+      std::static_pointer_cast<arrow::TimestampArray>((*batch)->GetColumnByName("event_timestamp"));
   const auto& view = one.view(expected.view);
   std::vector<pit_testing::GoldenAnswer> got;
   for (std::int64_t row = 0; row < times->length(); ++row) {
@@ -441,7 +476,8 @@ void ExpectOnline(Scene& scene, const pit_testing::GoldenCase& one, const pit_te
       const auto value = (*batch)->GetColumnByName(key.name)->Slice(row, 1);
       const auto form = key.type.kind == TypeKind::kString ? arrow::utf8() : arrow::int64();
       const auto copied = arrow::Concatenate({value}).ValueOrDie();
-      if (key.type.kind == TypeKind::kBool || key.type.kind == TypeKind::kBinary) return;  // not of Scene::Online
+      if (key.type.kind == TypeKind::kBool || key.type.kind == TypeKind::kBinary)
+        return;  // not of Scene::Online
       values.push_back(key.type.kind == TypeKind::kTimestamp
                            ? copied->View(arrow::int64()).ValueOrDie()
                            : arrow::compute::Cast(*copied, form).ValueOrDie());
@@ -463,18 +499,21 @@ TEST(GoldenCases, OfflineAndOnline) {
     SCOPED_TRACE(one.place);
     Scene scene;
     scene.clock().set_us(AtSecond(1'000'000'000));
-    nlohmann::json definitions{{"entities", nlohmann::json::array()}, {"feature_views", nlohmann::json::array()}};
-    for (const auto& view : one.views) AddGoldenView(view, scene, definitions);
+    nlohmann::json definitions{{"entities", nlohmann::json::array()},
+                               {"feature_views", nlohmann::json::array()}};
+    for (const auto& view : one.views)
+      AddGoldenView(view, scene, definitions);
     scene.Apply(definitions.dump());
     const auto entities = one.EntityBatch();
     ASSERT_TRUE(entities) << entities.error().ToString();
     for (const auto& expected : one.expected) {
-      const auto table = scene.Historical(arrow::Table::FromRecordBatches({*entities}).ValueOrDie(),
-                                          {expected.view + ":" + expected.feature}, [&](HistoricalRequest& request) {
-                                            request.include_status = true;
-                                            request.known_by = one.known_by;
-                                            request.threads = 2;
-                                          });
+      const auto table =
+          scene.Historical(arrow::Table::FromRecordBatches({*entities}).ValueOrDie(),
+                           {expected.view + ":" + expected.feature}, [&](HistoricalRequest& request) {
+                             request.include_status = true;
+                             request.known_by = one.known_by;
+                             request.threads = 2;
+                           });
       ASSERT_TRUE(table) << table.error().ToString();
       PrintAnswers(expected.answers, Answers(**table, expected.feature), one.place + " offline");
       if (one.known_by.kind == KnownBy::Kind::kAll) ExpectOnline(scene, one, expected);

@@ -20,12 +20,13 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t kDayUs = std::int64_t{86'400} * 1'000'000;
 
 std::unexpected<Error> Misfit(const Json& value, const JoinKey& key) {
-  return Fail(ErrorCode::kTypeMismatch,
-              fmt::format("join key '{}' is {}, and {} is not", key.name, key.type->ToString(), value.dump()));
+  return Fail(ErrorCode::kTypeMismatch, fmt::format("join key '{}' is {}, and {} is not", key.name,
+                                                    key.type->ToString(), value.dump()));
 }
 
 Result<std::int64_t> IntegerOf(const Json& value, const JoinKey& key) {
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX}) return Misfit(value, key);
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX})
+    return Misfit(value, key);
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (key.type->kind == TypeKind::kTimestamp && value.is_string()) {
     if (const auto us = ParseTimestampUs(value.get_ref<const std::string&>())) return *us;
@@ -55,7 +56,8 @@ Json DateToJson(std::int64_t days) {
 
 Json ListToJson(const arrow::Array& items, std::int64_t begin, std::int64_t end) {
   Json list = Json::array();
-  for (std::int64_t i = begin; i < end; ++i) list.push_back(ToJsonValue(items, i));
+  for (std::int64_t i = begin; i < end; ++i)
+    list.push_back(ToJsonValue(items, i));
   return list;
 }
 
@@ -71,7 +73,9 @@ Json MapToJson(const arrow::MapArray& values, std::int64_t row) {
   Json object = Json::object();
   for (std::int64_t i = values.value_offset(row); i < values.value_offset(row + 1); ++i) {
     const Json name = ToJsonValue(*values.keys(), i);
-    object[name.is_string() ? name.get<std::string>() : name.dump(-1, ' ', false, Json::error_handler_t::replace)] = ToJsonValue(*values.items(), i);
+    object[name.is_string() ? name.get<std::string>()
+                            : name.dump(-1, ' ', false, Json::error_handler_t::replace)] =
+        ToJsonValue(*values.items(), i);
   }
   return object;
 }

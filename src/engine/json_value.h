@@ -16,8 +16,9 @@ namespace tidemark {
 /// (timestamps in ISO-8601 text too), bool as bool, string and bytes as text. kTypeMismatch names the key.
 Result<std::shared_ptr<arrow::Array>> KeyFromJson(const nlohmann::ordered_json& value, const JoinKey& key);
 
-/// A value as JSON: numbers, bools and text as such, lists as arrays, structs and maps as objects, timestamps and
-/// dates as ISO-8601, binary as hex, decimals as text, what JSON has no number for (NaN, infinities) as text.
+/// A value as JSON: numbers, bools and text as such, lists as arrays, structs and maps as objects, timestamps
+/// and dates as ISO-8601, binary as hex, decimals as text, what JSON has no number for (NaN, infinities) as
+/// text.
 nlohmann::ordered_json ToJsonValue(const arrow::Array& values, std::int64_t row);
 
 }  // namespace tidemark

@@ -12,14 +12,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json RangeToJson(const TimeRange& range) { return Json::array({range.start_us, range.end_us}); }
+Json RangeToJson(const TimeRange& range) {
+  return Json::array({range.start_us, range.end_us});
+}
 
 TimeRange RangeFromJson(const Json& json) {
   return {json.at(0).get<std::int64_t>(), json.at(1).get<std::int64_t>()};
 }
 
-/// A path may be any bytes, and JSON is UTF-8: each byte becomes the character of that number, so that nothing is
-/// lost and ASCII stays readable.
+/// A path may be any bytes, and JSON is UTF-8: each byte becomes the character of that number, so that
+/// nothing is lost and ASCII stays readable.
 std::string TextOfPath(std::string_view path) {
   std::string text;
   for (const char c : path) {
@@ -51,7 +53,8 @@ LoadedFile FileFromJson(const Json& json) {
   LoadedFile file;
   file.file = {PathOfText(json.at("path").get_ref<const std::string&>()), json.at("id").get<std::string>(),
                json.at("size").get<std::int64_t>(), json.at("mtime_ns").get<std::int64_t>()};
-  for (const Json& range : json.at("ranges")) file.ranges.push_back(RangeFromJson(range));
+  for (const Json& range : json.at("ranges"))
+    file.ranges.push_back(RangeFromJson(range));
   return file;
 }
 
@@ -65,7 +68,8 @@ std::optional<TimeRange> Uncovered(TimeRange wanted, const std::vector<TimeRange
       if (range.end_us == kMax || range.end_us >= wanted.end_us) return std::nullopt;
       wanted.start_us = range.end_us + 1;
     }
-    if (range.start_us <= wanted.end_us && range.end_us >= wanted.end_us && range.start_us > wanted.start_us) {
+    if (range.start_us <= wanted.end_us && range.end_us >= wanted.end_us &&
+        range.start_us > wanted.start_us) {
       if (range.start_us == kMin) return std::nullopt;
       wanted.end_us = range.start_us - 1;
     }
@@ -78,8 +82,9 @@ std::vector<TimeRange> Merged(std::vector<TimeRange> loaded, TimeRange range) {
   std::ranges::sort(loaded, {}, &TimeRange::start_us);
   std::vector<TimeRange> merged;
   for (const TimeRange& next : loaded) {
-    const bool touches = !merged.empty() && (merged.back().end_us == std::numeric_limits<std::int64_t>::max() ||
-                                             next.start_us <= merged.back().end_us + 1);
+    const bool touches =
+        !merged.empty() && (merged.back().end_us == std::numeric_limits<std::int64_t>::max() ||
+                            next.start_us <= merged.back().end_us + 1);
     if (touches) {
       merged.back().end_us = std::max(merged.back().end_us, next.end_us);
     } else {
@@ -98,15 +103,18 @@ std::string ToJson(const LoadLog& log) {
   Json files = Json::array();
   for (const LoadedFile& file : log.files) {
     Json ranges = Json::array();
-    for (const TimeRange& range : file.ranges) ranges.push_back(RangeToJson(range));
+    for (const TimeRange& range : file.ranges)
+      ranges.push_back(RangeToJson(range));
     files.push_back({{"path", TextOfPath(file.file.path)},
                      {"id", file.file.id},
                      {"size", file.file.size},
                      {"mtime_ns", file.file.mtime_ns},
                      {"ranges", std::move(ranges)}});
   }
-  return Json{{"definition", log.definition},     {"online_store", log.online_store},
-              {"loaded_at_us", log.loaded_at_us}, {"rows_written", log.rows_written},
+  return Json{{"definition", log.definition},
+              {"online_store", log.online_store},
+              {"loaded_at_us", log.loaded_at_us},
+              {"rows_written", log.rows_written},
               {"last", RangeToJson(log.last)},
               {"newest_event_us", log.newest_event_us ? Json(*log.newest_event_us) : Json()},
               {"files", std::move(files)}}
@@ -125,11 +133,12 @@ Result<LoadLog> LoadLogFromJson(std::string_view text) {
     if (const Json& newest = json.at("newest_event_us"); !newest.is_null()) {
       log.newest_event_us = newest.get<std::int64_t>();
     }
-    for (const Json& file : json.at("files")) log.files.push_back(FileFromJson(file));
+    for (const Json& file : json.at("files"))
+      log.files.push_back(FileFromJson(file));
     return log;
   } catch (const Json::exception& error) {
-    return Fail(ErrorCode::kCorruption, std::string("the registry's note on what was loaded cannot be read: ") +
-                                            error.what());
+    return Fail(ErrorCode::kCorruption,
+                std::string("the registry's note on what was loaded cannot be read: ") + error.what());
   }
 }
 

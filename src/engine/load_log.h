@@ -1,8 +1,8 @@
 // What has been loaded of a view into the online store: which files, as they were, over which times.
 //
-// Kept in the registry as one note for each view (JSON), so that a second run reads only what is new: files that
-// were not there or have changed, and times that were not covered. Loading is idempotent, so a log that says
-// too little costs time and never an answer.
+// Kept in the registry as one note for each view (JSON), so that a second run reads only what is new: files
+// that were not there or have changed, and times that were not covered. Loading is idempotent, so a log that
+// says too little costs time and never an answer.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +38,9 @@ struct LoadedFile {
 struct LoadLog {
   std::string definition;    // what the rows depend on: source, keys, fields; another one loads all again
   std::string online_store;  // which online store; another one loads all again
-  std::int64_t loaded_at_us = 0;  // when the last load ended
-  std::int64_t rows_written = 0;  // by the last load
-  TimeRange last;                 // that the last load was asked for
+  std::int64_t loaded_at_us = 0;                // when the last load ended
+  std::int64_t rows_written = 0;                // by the last load
+  TimeRange last;                               // that the last load was asked for
   std::optional<std::int64_t> newest_event_us;  // greatest event time ever loaded: how fresh the view is
   std::vector<LoadedFile> files;
   bool operator==(const LoadLog&) const = default;

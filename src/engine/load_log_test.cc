@@ -1,5 +1,5 @@
-// Goal: what a load log says is covered was covered, by random ranges against a set of moments; its JSON gives back
-// everything, paths of any bytes included; and text that is none is an error.
+// Goal: what a load log says is covered was covered, by random ranges against a set of moments; its JSON
+// gives back everything, paths of any bytes included; and text that is none is an error.
 #include "engine/load_log.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +45,8 @@ TEST(LoadLog, RandomRangesAgainstASetOfMoments) {
       const std::int64_t start = moment();
       const TimeRange range{start, start + moment() / 4};
       ranges = Merged(std::move(ranges), range);
-      for (std::int64_t t = range.start_us; t <= range.end_us; ++t) covered.insert(t);
+      for (std::int64_t t = range.start_us; t <= range.end_us; ++t)
+        covered.insert(t);
     }
     const std::int64_t start = moment();
     const TimeRange wanted{start, start + moment()};

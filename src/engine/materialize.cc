@@ -1,5 +1,5 @@
-// A view is loaded in two passes: keys and times are reduced to one winner per key, then the winners' values are
-// read, packed in key order on one thread, and merged into the online store on another.
+// A view is loaded in two passes: keys and times are reduced to one winner per key, then the winners' values
+// are read, packed in key order on one thread, and merged into the online store on another.
 #include "engine/materialize.h"
 
 #include <fmt/format.h>
@@ -19,6 +19,7 @@
 #include "model/definition_json.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/latest_per_key.h"
 
 namespace tidemark {
@@ -41,7 +42,8 @@ std::string DefinitionOf(const CatalogView& view) {
   bare.ttl_us = 0;  // applied at read
   bare.metadata = {};
   std::string keys;
-  for (const JoinKey& key : view.join_keys) keys += fmt::format("{}:{},", key.name, key.type->ToString());
+  for (const JoinKey& key : view.join_keys)
+    keys += fmt::format("{}:{},", key.name, key.type->ToString());
   return fmt::format("{} {}", keys, ToJson(bare));
 }
 
@@ -51,8 +53,8 @@ std::optional<TimeRange> Spanned(std::optional<TimeRange> range, const std::opti
   return TimeRange{std::min(range->start_us, other->start_us), std::max(range->end_us, other->end_us)};
 }
 
-/// The batch with event times outside `range` put at `beyond_us`, where they are passed over; the rows stay where
-/// they are, because a row's location is its place in the batch.
+/// The batch with event times outside `range` put at `beyond_us`, where they are passed over; the rows stay
+/// where they are, because a row's location is its place in the batch.
 Result<FeatureRows> Masked(const FeatureRows& rows, TimeRange range, std::int64_t beyond_us) {
   const std::int64_t length = rows.event->length();
   TM_ASSIGN(std::shared_ptr<arrow::Buffer> times,
@@ -105,8 +107,9 @@ class Loading {
                               FormatTimestampUs(range_.end_us)));
     }
     if (range_.end_us > now_us_) {
-      report_.warnings.push_back(fmt::format("rows after now are left for when they are due: {} was taken for the end",
-                                             FormatTimestampUs(now_us_)));
+      report_.warnings.push_back(
+          fmt::format("rows after now are left for when they are due: {} was taken for the end",
+                      FormatTimestampUs(now_us_)));
       range_.end_us = now_us_;
     }
     return {};
@@ -129,8 +132,8 @@ class Loading {
     return {};
   }
 
-  /// Which times of which file are to be read: those that were not, and those that are read of any file before
-  /// it by path. Rows read now win ties against rows read earlier, and by the rule the last file does.
+  /// Which times of which file are to be read: those that were not, and those that are read of any file
+  /// before it by path. Rows read now win ties against rows read earlier, and by the rule the last file does.
   void PlanFiles() {
     const auto& files = source_->source().files();
     std::optional<TimeRange> wanted;
@@ -142,8 +145,8 @@ class Loading {
     for (const LoadedFile& loaded : log_.files) {
       const bool there = std::ranges::find(files, loaded.file.path, &SourceFile::path) != files.end();
       if (!there) {
-        report_.warnings.push_back(
-            fmt::format("file '{}' was loaded before and is gone; its rows stay in the online store", loaded.file.path));
+        report_.warnings.push_back(fmt::format(
+            "file '{}' was loaded before and is gone; its rows stay in the online store", loaded.file.path));
       }
     }
   }
@@ -170,7 +173,8 @@ class Loading {
     return request_.memory_bytes_max > 0 && latest.memory_bytes() > request_.memory_bytes_max / 5;
   }
 
-  /// All keys in one part, or in as many as memory needs: a part that outgrows it starts anew as smaller ones.
+  /// All keys in one part, or in as many as memory needs: a part that outgrows it starts anew as smaller
+  /// ones.
   Result<void> LoadParts() {
     std::uint32_t parts = 1;
     for (std::uint32_t part = 0; part < parts && !scanned_.empty();) {
@@ -228,7 +232,8 @@ class Loading {
   /// How many winners' values are held at a time.
   Result<std::size_t> SliceRows() const {
     TM_ASSIGN(const RowBytes measured, MeasureRowBytes(*source_, fragments_, view_.definition.fields));
-    const std::int64_t row_bytes = 2 * measured.total() + 64 + 24 * std::ssize(view_.join_keys);  // in pieces and joined
+    const std::int64_t row_bytes =
+        2 * measured.total() + 64 + 24 * std::ssize(view_.join_keys);  // in pieces and joined
     std::int64_t bytes = kSliceBytesMax;
     if (request_.memory_bytes_max > 0) bytes = std::min(bytes, request_.memory_bytes_max / 3);
     return static_cast<std::size_t>(std::clamp(bytes / row_bytes, kSliceRowsMin, kSliceRowsMax));
@@ -250,7 +255,8 @@ class Loading {
                                                        .with_keys = true,
                                                        .threads = request_.threads,
                                                        .stop = request_.stop}));
-      TM_TRY(PutRows(slice, values, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(latest.size())));
+      TM_TRY(
+          PutRows(slice, values, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(latest.size())));
     }
     return {};
   }
@@ -300,7 +306,8 @@ class Loading {
     std::vector<LoadedFile> loaded;
     for (std::size_t i = 0; i < files.size(); ++i) {
       const LoadedFile* before = log_.Unchanged(files[i]);
-      loaded.push_back({files[i], Merged(before == nullptr ? std::vector<TimeRange>{} : before->ranges, range_)});
+      loaded.push_back(
+          {files[i], Merged(before == nullptr ? std::vector<TimeRange>{} : before->ranges, range_)});
     }
     log_.files = std::move(loaded);
     log_.loaded_at_us = now_us_;
@@ -316,6 +323,7 @@ class Loading {
     request_.progress(fmt::format("{} {}", step, view_.definition.name), done, total);
   }
 
+  const BufferPoolUse buffers_;  // first, so that it ends last
   const CatalogView& view_;
   const MaterializeRequest& request_;
   OnlineStore& online_;

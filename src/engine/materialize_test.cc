@@ -1,5 +1,6 @@
-// Goal: after any series of loads (files added in front and behind, changed, gone; ranges; interrupts) the online answer
-// is the offline answer of the same moment, and a load reads and writes no more than what is new.
+// Goal: after any series of loads (files added in front and behind, changed, gone; ranges; interrupts) the
+// online answer is the offline answer of the same moment, and a load reads and writes no more than what is
+// new.
 #include "engine/materialize.h"
 
 #include <gmock/gmock.h>
@@ -31,7 +32,8 @@ std::shared_ptr<arrow::RecordBatch> Rows(const std::vector<std::array<std::int64
   arrow::TimestampBuilder times(kMicros, arrow::default_memory_pool());
   arrow::Int64Builder trips;
   for (const auto& [driver, second, trip] : rows) {
-    EXPECT_TRUE(drivers.Append(driver).ok() && times.Append(AtSecond(second)).ok() && trips.Append(trip).ok());
+    EXPECT_TRUE(drivers.Append(driver).ok() && times.Append(AtSecond(second)).ok() &&
+                trips.Append(trip).ok());
   }
   return arrow::RecordBatch::Make(
       arrow::schema({arrow::field("driver", arrow::int64()), arrow::field("event_timestamp", kMicros),
@@ -40,7 +42,9 @@ std::shared_ptr<arrow::RecordBatch> Rows(const std::vector<std::array<std::int64
       {drivers.Finish().ValueOrDie(), times.Finish().ValueOrDie(), trips.Finish().ValueOrDie()});
 }
 
-arrow::ArrayVector Drivers(const std::string& json) { return {BatchOf({{"driver", arrow::int64(), json}})->column(0)}; }
+arrow::ArrayVector Drivers(const std::string& json) {
+  return {BatchOf({{"driver", arrow::int64(), json}})->column(0)};
+}
 
 class MaterializeTest : public testing::Test {
  protected:
@@ -120,7 +124,8 @@ TEST_F(MaterializeTest, TiesGoByPathWhenFilesAreCoveredDifferently) {
 TEST_F(MaterializeTest, AFileReadBeyondItsOwnRangeDoesNotWinTies) {
   scene_.source("stats") = {{"a", Rows({{1, 5, 10}, {1, 15, 12}}), 2, 1}, {"b", Rows({{1, 5, 20}}), 1, 1}};
   Load([](MaterializeRequest& request) { request.end_us = AtSecond(10); });
-  scene_.source("stats").push_back({"c", Rows({{2, 1, 1}}), 1, 1});  // wants all times; a wants those after 10
+  scene_.source("stats").push_back(
+      {"c", Rows({{2, 1, 1}}), 1, 1});  // wants all times; a wants those after 10
   Load([](MaterializeRequest& request) { request.end_us = AtSecond(14); });
   EXPECT_EQ(Trips("[1, 2]"), "20, 1");
 }
@@ -157,13 +162,15 @@ TEST_F(MaterializeTest, RangesAreReadOnce) {
     return Load([=](MaterializeRequest& request) {
              request.start_us = AtSecond(start);
              request.end_us = AtSecond(end);
-           }).rows_read;
+           })
+        .rows_read;
   };
   EXPECT_EQ(load(20, 30), 2);
   EXPECT_EQ(Trips("[1, 2, 3, 4]"), "null, 2, 3, null");
   EXPECT_EQ(load(20, 30), 0);
   EXPECT_EQ(load(25, 40), 1);
-  EXPECT_EQ(Load().rows_written, 1);  // before and after are read as one range; what is there is not written again
+  EXPECT_EQ(Load().rows_written,
+            1);  // before and after are read as one range; what is there is not written again
   EXPECT_EQ(Trips("[1, 2, 3, 4]"), "1, 2, 3, 4");
   EXPECT_EQ(load(0, 100), 0);
 }
@@ -185,7 +192,8 @@ TEST_F(MaterializeTest, ARangeWhollyAheadLoadsAndNotesNothing) {
   });
   EXPECT_EQ(none.rows_read, 0);
   EXPECT_THAT(none.warnings, testing::ElementsAre(HasSubstr("after now")));
-  EXPECT_EQ(scene_.registry().GetNote(scene_.catalog()->View("stats").value()->id, kLoadLogNote).value(), std::nullopt);
+  EXPECT_EQ(scene_.registry().GetNote(scene_.catalog()->View("stats").value()->id, kLoadLogNote).value(),
+            std::nullopt);
   EXPECT_EQ(Load().rows_written, 2);
 }
 
@@ -215,7 +223,8 @@ TEST_F(MaterializeTest, WhatWasInterruptedIsDoneAgain) {
 TEST_F(MaterializeTest, AStopIsHeard) {
   std::stop_source stop;
   stop.request_stop();
-  const auto loaded = scene_.Load("stats", [&](MaterializeRequest& request) { request.stop = stop.get_token(); });
+  const auto loaded =
+      scene_.Load("stats", [&](MaterializeRequest& request) { request.stop = stop.get_token(); });
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::kCancelled);
   EXPECT_EQ(Trips("[1]"), "null");
@@ -226,12 +235,13 @@ TEST_F(MaterializeTest, AnotherOnlineStoreOrDefinitionLoadsAllAgain) {
   scene_.ReplaceOnline("another");
   EXPECT_EQ(Load().rows_written, 2);
   std::string changed(kStats);
-  scene_.source("stats") = {{"b", BatchOf({{"driver", arrow::int64(), "[1, 2]"},
-                                           {"event_timestamp", arrow::utf8(),
-                                            R"(["2024-05-01T12:00:10Z", "2024-05-01 12:00:20"])"},
-                                           {"trips", arrow::int64(), "[1, 2]"},
-                                           {"note", arrow::utf8(), R"(["x", null])"}}),
-                             2, 1}};
+  scene_.source("stats") = {
+      {"b",
+       BatchOf({{"driver", arrow::int64(), "[1, 2]"},
+                {"event_timestamp", arrow::utf8(), R"(["2024-05-01T12:00:10Z", "2024-05-01 12:00:20"])"},
+                {"trips", arrow::int64(), "[1, 2]"},
+                {"note", arrow::utf8(), R"(["x", null])"}}),
+       2, 1}};
   changed.replace(changed.find(R"({"trips": "int64"})"), 18, R"({"trips": "int64", "note": "string"})");
   scene_.Apply(changed);
   EXPECT_EQ(Load().rows_read, 2);
@@ -251,7 +261,8 @@ TEST_F(MaterializeTest, ANoteThatCannotBeReadCostsTimeOnly) {
 
 TEST_F(MaterializeTest, LittleMemoryWorksInParts) {
   std::vector<std::array<std::int64_t, 3>> rows;
-  for (std::int64_t i = 0; i < 60'000; ++i) rows.push_back({i * 7919 % 20'011, i % 90, i});
+  for (std::int64_t i = 0; i < 60'000; ++i)
+    rows.push_back({i * 7919 % 20'011, i % 90, i});
   scene_.source("stats") = {{"b", Rows(rows), 10'000, 1}};
   const auto little = [](MaterializeRequest& request) {
     request.memory_bytes_max = 400'000;
@@ -261,7 +272,8 @@ TEST_F(MaterializeTest, LittleMemoryWorksInParts) {
   EXPECT_EQ(loaded.rows_read, 60'000);
   EXPECT_EQ(loaded.rows_written, 20'011);
   std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> latest;
-  for (const auto& [driver, second, trips] : rows) latest[driver] = std::max(latest[driver], {second, trips});
+  for (const auto& [driver, second, trips] : rows)
+    latest[driver] = std::max(latest[driver], {second, trips});
   arrow::Int64Builder builder;
   std::string expected;
   for (const auto& [driver, row] : latest) {
@@ -291,8 +303,8 @@ TEST_F(MaterializeTest, CorrectionsWrittenAtOnceWin) {
   EXPECT_EQ(Trips("[1]"), "7");
 }
 
-/// One random series of loads: files come, in front and behind, and grow; times go on; ranges are loaded by themselves;
-/// some loads fail. No row ever goes, so that after each load the two sides must agree.
+/// One random series of loads: files come, in front and behind, and grow; times go on; ranges are loaded by
+/// themselves; some loads fail. No row ever goes, so that after each load the two sides must agree.
 void RunAdditions(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random() % n); };
@@ -303,7 +315,8 @@ void RunAdditions(std::uint64_t seed) {
   auto& files = scene.source("stats");
   const auto grow = [&](const std::string& path) {
     auto& rows = contents[path];
-    for (std::int64_t i = below(5); i >= 0; --i) rows.push_back({below(4), below(12), next_value++});
+    for (std::int64_t i = below(5); i >= 0; --i)
+      rows.push_back({below(4), below(12), next_value++});
     std::erase_if(files, [&](const MemoryFile& old) { return old.path == path; });
     files.push_back({path, Rows(rows), below(3), next_mtime++});
   };
@@ -311,7 +324,8 @@ void RunAdditions(std::uint64_t seed) {
   scene.Apply(std::string(kStats));
   scene.clock().set_us(AtSecond(4));
   for (int step = 0; step < 8; ++step) {
-    for (std::int64_t i = below(3); i > 0; --i) grow(std::string(1, static_cast<char>('k' + below(5))));
+    for (std::int64_t i = below(3); i > 0; --i)
+      grow(std::string(1, static_cast<char>('k' + below(5))));
     scene.clock().set_us(scene.clock().now_us() + below(3) * 1'000'000);
     if (below(3) == 0) {
       const std::int64_t start = below(6);
@@ -329,9 +343,9 @@ void RunAdditions(std::uint64_t seed) {
       scene.online().FailSync(false);
     }
     ASSERT_TRUE(scene.Load("stats"));
-    const auto entity_rows = TableOf({{"driver", arrow::int64(), "[0, 1, 2, 3]"},
-                                      {"event_timestamp", kMicros,
-                                       fmt::format("[{0}, {0}, {0}, {0}]", scene.clock().now_us())}});
+    const auto entity_rows =
+        TableOf({{"driver", arrow::int64(), "[0, 1, 2, 3]"},
+                 {"event_timestamp", kMicros, fmt::format("[{0}, {0}, {0}, {0}]", scene.clock().now_us())}});
     const auto offline = scene.Historical(entity_rows, {"stats:trips"});
     const auto online = scene.Online({"stats:trips"}, Drivers("[0, 1, 2, 3]"));
     ASSERT_TRUE(offline && online);
@@ -340,7 +354,8 @@ void RunAdditions(std::uint64_t seed) {
 }
 
 TEST(MaterializeSeries, OnlineEqualsOfflineAfterEachLoad) {
-  for (std::uint64_t seed = 1; seed <= 600 && !testing::Test::HasFatalFailure(); ++seed) RunAdditions(seed);
+  for (std::uint64_t seed = 1; seed <= 600 && !testing::Test::HasFatalFailure(); ++seed)
+    RunAdditions(seed);
 }
 
 }  // namespace

@@ -32,8 +32,9 @@ struct VersionSlots {
 /// One view of a prepared request.
 struct PreparedView {
   std::string name;
-  std::string prefix;             // of the view's keys
-  std::vector<std::size_t> keys;  // indexes into the request's key columns, in the order of the view's join keys
+  std::string prefix;  // of the view's keys
+  std::vector<std::size_t>
+      keys;  // indexes into the request's key columns, in the order of the view's join keys
   std::int64_t ttl_us = 0;
   std::vector<Target> targets;
   std::vector<std::unique_ptr<VersionSlots>> versions;  // by version - 1
@@ -85,7 +86,8 @@ class Reader final : public OnlineReader {
 
   Result<void> Prepare() {
     const Selection& selection = parts_.selection;
-    for (const SelectedView& selected : selection.views) TM_TRY(PrepareView(selected));
+    for (const SelectedView& selected : selection.views)
+      TM_TRY(PrepareView(selected));
     std::vector<ResultColumn> columns;
     for (const Selection::Column& column : selection.columns) {
       const SelectedFeature& feature = selection.feature(column);
@@ -100,7 +102,8 @@ class Reader final : public OnlineReader {
       columns.push_back(std::move(shape));
     }
     shape_ = ResultShape::Make(std::move(columns), views_.size());
-    for (std::size_t i = 0; i < views_.size(); ++i) PrepareVersions(*selection.views[i].view, views_[i]);
+    for (std::size_t i = 0; i < views_.size(); ++i)
+      PrepareVersions(*selection.views[i].view, views_[i]);
     return {};
   }
 
@@ -129,7 +132,8 @@ class Reader final : public OnlineReader {
  private:
   Result<void> Fill(std::span<const KeyColumn> keys, OnlineResult::Impl& out) const {
     const std::int64_t now_us = parts_.clock->now_us();
-    for (std::size_t i = 0; i < views_.size(); ++i) TM_TRY(ReadView(i, keys, now_us, out));
+    for (std::size_t i = 0; i < views_.size(); ++i)
+      TM_TRY(ReadView(i, keys, now_us, out));
     for (auto& builder : out.nested) {
       TM_ASSIGN(auto array, FromArrowResult(builder->Finish()));
       out.nested_done.push_back(std::move(array));
@@ -148,7 +152,8 @@ class Reader final : public OnlineReader {
     AppendViewId(view.id, prepared.prefix);
     prepared.ttl_us = view.definition.ttl_us;
     for (std::size_t i = 0; i < view.join_keys.size(); ++i) {
-      TM_ASSIGN(const std::size_t at, KeyNamed(selected.key_columns[i], *view.join_keys[i].type, prepared.name));
+      TM_ASSIGN(const std::size_t at,
+                KeyNamed(selected.key_columns[i], *view.join_keys[i].type, prepared.name));
       prepared.keys.push_back(at);
     }
     views_.push_back(std::move(prepared));
@@ -159,8 +164,9 @@ class Reader final : public OnlineReader {
     for (std::size_t i = 0; i < keys_.size(); ++i) {
       if (keys_[i].name != name) continue;
       if (key_forms_[i] == FormOfKey(type)) return i;
-      return Fail(ErrorCode::kTypeMismatch, fmt::format("key '{}' is {} for view '{}' and {} for another view", name,
-                                                        type.ToString(), view, keys_[i].type));
+      return Fail(ErrorCode::kTypeMismatch,
+                  fmt::format("key '{}' is {} for view '{}' and {} for another view", name, type.ToString(),
+                              view, keys_[i].type));
     }
     keys_.push_back({name, type.ToString()});
     key_forms_.push_back(FormOfKey(type));
@@ -173,7 +179,8 @@ class Reader final : public OnlineReader {
           VersionSlots{PackedLayout(static_cast<std::uint32_t>(i + 1), view.field_versions[i]), {}});
       for (const Target& target : prepared.targets) {
         const PackedLayout::Slot* slot = version->layout.Find(target.field_id);
-        // A field of another type has another id; were it not so, its bytes would be read as what they are not.
+        // A field of another type has another id; were it not so, its bytes would be read as what they are
+        // not.
         const bool fits = slot != nullptr && slot->type == shape_->columns[target.column].type;
         version->slots.push_back(fits ? slot : nullptr);
       }
@@ -188,12 +195,13 @@ class Reader final : public OnlineReader {
     }
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (keys[i].index() != key_forms_[i]) {
-        return Fail(ErrorCode::kInvalidArgument, fmt::format("the values of key '{}' are not in the form of its type {}",
-                                                             keys_[i].name, keys_[i].type));
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("the values of key '{}' are not in the form of its type {}", keys_[i].name,
+                                keys_[i].type));
       }
       if (LengthOf(keys[i]) != rows) {
-        return Fail(ErrorCode::kInvalidArgument, fmt::format("key '{}' has {} values for {} entities", keys_[i].name,
-                                                             LengthOf(keys[i]), rows));
+        return Fail(ErrorCode::kInvalidArgument, fmt::format("key '{}' has {} values for {} entities",
+                                                             keys_[i].name, LengthOf(keys[i]), rows));
       }
     }
     return {};
@@ -204,7 +212,8 @@ class Reader final : public OnlineReader {
     out.key_ends.clear();
     for (std::size_t row = 0; row < out.rows; ++row) {
       out.key_bytes += view.prefix;
-      for (const std::size_t key : view.keys) AppendKey(keys[key], row, out.key_bytes);
+      for (const std::size_t key : view.keys)
+        AppendKey(keys[key], row, out.key_bytes);
       out.key_ends.push_back(out.key_bytes.size());
     }
     out.keys.clear();
@@ -222,7 +231,8 @@ class Reader final : public OnlineReader {
     Result<void> decoded;
     const auto visit = [&](std::size_t row, std::span<const std::byte> value) {
       if (!decoded) return;
-      decoded = value.empty() ? Skip(view, row, Status::kNotFound, out) : Decode(index, row, value, now_us, out);
+      decoded =
+          value.empty() ? Skip(view, row, Status::kNotFound, out) : Decode(index, row, value, now_us, out);
     };
     TM_TRY_IN(parts_.online->Get(out.keys, visit), "view " + view.name);
     if (!decoded) return std::unexpected(std::move(decoded).error().In("view " + view.name));
@@ -231,7 +241,8 @@ class Reader final : public OnlineReader {
 
   /// A row without values: all its columns get the status, texts stay empty.
   Result<void> Skip(const PreparedView& view, std::size_t row, Status status, OnlineResult::Impl& out) const {
-    for (const Target& target : view.targets) TM_TRY(SetNull(target.column, row, status, out));
+    for (const Target& target : view.targets)
+      TM_TRY(SetNull(target.column, row, status, out));
     return {};
   }
 
@@ -246,11 +257,12 @@ class Reader final : public OnlineReader {
     return {};
   }
 
-  Result<void> Decode(std::size_t index, std::size_t row, std::span<const std::byte> value, std::int64_t now_us,
-                      OnlineResult::Impl& out) const {
+  Result<void> Decode(std::size_t index, std::size_t row, std::span<const std::byte> value,
+                      std::int64_t now_us, OnlineResult::Impl& out) const {
     const PreparedView& view = views_[index];
     TM_ASSIGN(const PackedHeader header, ReadPackedHeader(value));
-    const Status status = StatusAt({header.order.event, header.is_deleted, header.expires_at_us}, now_us, view.ttl_us);
+    const Status status =
+        StatusAt({header.order.event, header.is_deleted, header.expires_at_us}, now_us, view.ttl_us);
     if (status == Status::kNotFound) return Skip(view, row, status, out);
     out.EventAt(index, row) = header.order.event.us;
     if (status != Status::kPresent) return Skip(view, row, status, out);

@@ -1,4 +1,5 @@
-// Prepares and answers online lookups: keys to bytes, packed rows to values, the rule applied at the moment now.
+// Prepares and answers online lookups: keys to bytes, packed rows to values, the rule applied at the moment
+// now.
 #pragma once
 
 #include <memory>

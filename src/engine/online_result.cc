@@ -17,7 +17,8 @@ namespace tidemark {
 namespace {
 
 /// A validity bitmap of the rows that are kPresent.
-Result<std::shared_ptr<arrow::Buffer>> Validity(const OnlineResult& result, std::size_t column, std::int64_t* nulls) {
+Result<std::shared_ptr<arrow::Buffer>> Validity(const OnlineResult& result, std::size_t column,
+                                                std::int64_t* nulls) {
   TM_ASSIGN(std::shared_ptr<arrow::Buffer> bits,
             FromArrowResult(arrow::AllocateEmptyBitmap(static_cast<std::int64_t>(result.rows()))));
   *nulls = 0;
@@ -47,8 +48,8 @@ Result<std::shared_ptr<arrow::Array>> FixedArray(const OnlineResult& result, std
   const auto bytes = static_cast<std::int64_t>(result.rows() * shape.width);
   TM_ASSIGN(std::shared_ptr<arrow::Buffer> values, FromArrowResult(arrow::AllocateBuffer(bytes)));
   std::copy_n(reinterpret_cast<const std::uint8_t*>(result.fixed(column)), bytes, values->mutable_data());
-  return arrow::MakeArray(arrow::ArrayData::Make(ToArrow(shape.type), static_cast<std::int64_t>(result.rows()),
-                                                 {valid, values}, nulls));
+  return arrow::MakeArray(arrow::ArrayData::Make(
+      ToArrow(shape.type), static_cast<std::int64_t>(result.rows()), {valid, values}, nulls));
 }
 
 Result<std::shared_ptr<arrow::Array>> TextArray(const OnlineResult& result, std::size_t column,
@@ -71,7 +72,8 @@ Result<std::shared_ptr<arrow::Array>> StatusArray(const OnlineResult& result, st
 }
 
 Result<std::shared_ptr<arrow::Array>> EventArray(const OnlineResult& result, std::size_t column) {
-  arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), arrow::default_memory_pool());
+  arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                  arrow::default_memory_pool());
   for (std::size_t row = 0; row < result.rows(); ++row) {
     const bool found = result.status(column, row) != Status::kNotFound;
     TM_TRY(FromArrowStatus(found ? builder.Append(result.event_time_us(column, row)) : builder.AppendNull()));
@@ -119,7 +121,8 @@ void OnlineResult::Impl::Reset(std::shared_ptr<const ResultShape> wanted, std::s
   nested_done.clear();
   for (const ResultColumn& column : shape->columns) {
     if (column.form != ValueForm::kNested) continue;
-    nested.push_back(arrow::MakeBuilder(tidemark::ToArrow(column.type)).ValueOrDie());  // fails for no type of ours
+    nested.push_back(
+        arrow::MakeBuilder(tidemark::ToArrow(column.type)).ValueOrDie());  // fails for no type of ours
   }
 }
 
@@ -133,11 +136,19 @@ OnlineResult::~OnlineResult() = default;
 OnlineResult::OnlineResult(OnlineResult&&) noexcept = default;
 OnlineResult& OnlineResult::operator=(OnlineResult&&) noexcept = default;
 
-std::size_t OnlineResult::rows() const { return impl_->rows; }
-std::size_t OnlineResult::columns() const { return impl_->shape == nullptr ? 0 : impl_->shape->columns.size(); }
-ValueForm OnlineResult::form(std::size_t column) const { return impl_->shape->columns[column].form; }
+std::size_t OnlineResult::rows() const {
+  return impl_->rows;
+}
+std::size_t OnlineResult::columns() const {
+  return impl_->shape == nullptr ? 0 : impl_->shape->columns.size();
+}
+ValueForm OnlineResult::form(std::size_t column) const {
+  return impl_->shape->columns[column].form;
+}
 
-Status OnlineResult::status(std::size_t column, std::size_t row) const { return impl_->StatusAt(column, row); }
+Status OnlineResult::status(std::size_t column, std::size_t row) const {
+  return impl_->StatusAt(column, row);
+}
 
 std::int64_t OnlineResult::event_time_us(std::size_t column, std::size_t row) const {
   return impl_->EventAt(impl_->shape->columns[column].view, row);
@@ -153,7 +164,8 @@ std::string_view OnlineResult::text(std::size_t column, std::size_t row) const {
   return std::string_view(text.bytes).substr(begin, text.ends[row] - begin);
 }
 
-Result<void> OnlineResult::ToArrow(bool statuses, bool event_times, ArrowSchema* schema, ArrowArray* batch) const {
+Result<void> OnlineResult::ToArrow(bool statuses, bool event_times, ArrowSchema* schema,
+                                   ArrowArray* batch) const {
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
   const auto add = [&](const std::string& name, Result<std::shared_ptr<arrow::Array>> array) -> Result<void> {
@@ -178,7 +190,8 @@ Result<void> OnlineResult::ToArrow(bool statuses, bool event_times, ArrowSchema*
     if (statuses) TM_TRY(add(column.name + "__status", StatusArray(*this, i)));
     if (event_times) TM_TRY(add(column.name + "__event_timestamp", EventArray(*this, i)));
   }
-  const auto made = arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(rows()), arrays);
+  const auto made =
+      arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(rows()), arrays);
   return FromArrowStatus(arrow::ExportRecordBatch(*made, batch, schema));
 }
 

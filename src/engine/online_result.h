@@ -19,10 +19,10 @@ struct ResultColumn {
   std::string name;
   DataType type;
   ValueForm form = ValueForm::kFixed;
-  std::size_t width = 0;        // kFixed: bytes of a value
-  std::size_t fixed_base = 0;   // kFixed: widths of the columns laid before it; times rows is where it begins
-  std::size_t place = 0;        // kText, kNested: index among the columns of that form
-  std::size_t view = 0;         // index into the views of the request
+  std::size_t width = 0;       // kFixed: bytes of a value
+  std::size_t fixed_base = 0;  // kFixed: widths of the columns laid before it; times rows is where it begins
+  std::size_t place = 0;       // kText, kNested: index among the columns of that form
+  std::size_t view = 0;        // index into the views of the request
 };
 
 /// The columns of a prepared request; shared by all results that it filled.
@@ -58,8 +58,8 @@ struct OnlineResult::Impl {
   std::shared_ptr<const ResultShape> shape;
   std::size_t rows = 0;
   std::vector<std::byte> fixed;
-  std::vector<Status> statuses;       // column by column
-  std::vector<std::int64_t> events;   // view by view
+  std::vector<Status> statuses;      // column by column
+  std::vector<std::int64_t> events;  // view by view
   std::vector<Text> texts;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> nested;
   std::vector<std::shared_ptr<arrow::Array>> nested_done;  // finished builders

@@ -73,13 +73,16 @@ std::vector<OnlineWrite> OnlineBatch::Writes() const {
   return writes;
 }
 
-Result<MergeCounts> OnlineBatch::Merge(OnlineStore& store, bool durable) { return store.Merge(Writes(), durable); }
+Result<MergeCounts> OnlineBatch::Merge(OnlineStore& store, bool durable) {
+  return store.Merge(Writes(), durable);
+}
 
 Result<MergeCounts> OnlineBatch::MergeChanged(OnlineStore& store, bool durable) {
   std::vector<OnlineWrite> writes = Writes();
   std::vector<std::string_view> keys;
   keys.reserve(writes.size());
-  for (const OnlineWrite& write : writes) keys.push_back(write.key);
+  for (const OnlineWrite& write : writes)
+    keys.push_back(write.key);
   std::vector<char> is_changed(writes.size(), 1);
   TM_TRY(store.Get(keys, [&](std::size_t i, std::span<const std::byte> held) {
     is_changed[i] = IsSameRow(held, writes[i].value) ? 0 : 1;

@@ -37,17 +37,18 @@ class Writing {
     const PackedLayout layout = CurrentLayout(view_);
     first_sequence_us_ = write_times_.Take(now_us_, batch->num_rows());
     OnlineBatch writes(layout, view_.id, rows.keys, rows.features);
-    for (std::int64_t row = 0; row < batch->num_rows(); ++row) TM_TRY(writes.Add(row, HeaderOf(rows, row)));
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row)
+      TM_TRY(writes.Add(row, HeaderOf(rows, row)));
     return writes.Merge(online, true);
   }
 
  private:
-  Result<std::shared_ptr<arrow::Array>> Column(const arrow::RecordBatch& batch, const std::string& name) const {
+  Result<std::shared_ptr<arrow::Array>> Column(const arrow::RecordBatch& batch,
+                                               const std::string& name) const {
     if (auto column = batch.GetColumnByName(name)) return column;
     const auto names = batch.schema()->field_names();
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("the rows have no column '{}'{}; view '{}' needs it", name, Suggest(name, names),
-                            view_.definition.name));
+    return Fail(ErrorCode::kNotFound, fmt::format("the rows have no column '{}'{}; view '{}' needs it", name,
+                                                  Suggest(name, names), view_.definition.name));
   }
 
   Result<CheckedRows> Check(const arrow::RecordBatch& batch) const {
@@ -74,10 +75,12 @@ class Writing {
   Result<void> CheckNotAhead(const arrow::Int64Array& event) const {
     for (std::int64_t row = 0; row < event.length(); ++row) {
       if (event.Value(row) <= now_us_ + kFutureToleranceUs) continue;
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("column '{}', row {}: {} is more than 10 minutes ahead of the clock; an online row must "
-                              "be due",
-                              event_column_, row, FormatTimestampUs(event.Value(row))));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format(
+              "column '{}', row {}: {} is more than 10 minutes ahead of the clock; an online row must "
+              "be due",
+              event_column_, row, FormatTimestampUs(event.Value(row))));
     }
     return {};
   }

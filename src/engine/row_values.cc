@@ -16,6 +16,7 @@
 #include "base/parallel.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -118,7 +119,8 @@ AsksByFragment SortOut(const std::vector<Fragment>& fragments, std::span<const R
     fragment_of[i] = static_cast<std::uint32_t>(last);
     ++sorted.begin[last + 1];
   }
-  for (std::size_t f = 0; f < fragments.size(); ++f) sorted.begin[f + 1] += sorted.begin[f];
+  for (std::size_t f = 0; f < fragments.size(); ++f)
+    sorted.begin[f + 1] += sorted.begin[f];
   sorted.asks.resize(sorted.begin.back());
   std::vector<std::size_t> next(sorted.begin.begin(), sorted.begin.end() - 1);
   for (std::size_t i = 0; i < locations.size(); ++i) {
@@ -129,8 +131,8 @@ AsksByFragment SortOut(const std::vector<Fragment>& fragments, std::span<const R
 
 class Reading {
  public:
-  Reading(const ViewSource& source, const std::vector<Fragment>& fragments, std::span<const RowLocation> locations,
-          const RowValuesOptions& options)
+  Reading(const ViewSource& source, const std::vector<Fragment>& fragments,
+          std::span<const RowLocation> locations, const RowValuesOptions& options)
       : source_(source), fragments_(fragments), locations_(locations), options_(options) {}
 
   Result<RowValues> Run() {
@@ -141,13 +143,11 @@ class Reading {
     }
     rows_.resize(used_.size());
     parts_.resize(used_.size());
-    TM_TRY(ParallelFor(used_.size(), options_.threads, options_.stop, [this](std::size_t i, std::size_t) {
-      return MarkRows(i);
-    }));
+    TM_TRY(ParallelFor(used_.size(), options_.threads, options_.stop,
+                       [this](std::size_t i, std::size_t) { return MarkRows(i); }));
     TM_TRY(PlaceParts());
-    TM_TRY(ParallelFor(used_.size(), options_.threads, options_.stop, [this](std::size_t i, std::size_t) {
-      return ReadPart(i);
-    }));
+    TM_TRY(ParallelFor(used_.size(), options_.threads, options_.stop,
+                       [this](std::size_t i, std::size_t) { return ReadPart(i); }));
     TM_TRY(JoinParts());
     return std::move(values_);
   }
@@ -163,7 +163,8 @@ class Reading {
   }
 
   Result<void> MarkRows(std::size_t used) {
-    for (const std::uint32_t ask : AsksOf(used)) rows_[used].Mark(RowOf(used, ask));
+    for (const std::uint32_t ask : AsksOf(used))
+      rows_[used].Mark(RowOf(used, ask));
     rows_[used].BuildRanks();
     return {};
   }
@@ -195,14 +196,15 @@ class Reading {
   }
 
   /// One column of all parts; the parts' pieces are given up as it goes, so that memory does not double.
-  Result<void> JoinColumn(arrow::ArrayVector RowValues::*side, std::size_t column) {
+  Result<void> JoinColumn(arrow::ArrayVector RowValues::* side, std::size_t column) {
     arrow::ArrayVector pieces;
-    for (RowValues& part : parts_) pieces.push_back(std::move((part.*side)[column]));
+    for (RowValues& part : parts_)
+      pieces.push_back(std::move((part.*side)[column]));
     if (pieces.size() == 1) {
       (values_.*side)[column] = std::move(pieces.front());
       return {};
     }
-    TM_ASSIGN((values_.*side)[column], FromArrowResult(arrow::Concatenate(pieces)));
+    TM_ASSIGN((values_.*side)[column], FromArrowResult(arrow::Concatenate(pieces, BufferPool())));
     return {};
   }
 
@@ -220,9 +222,8 @@ class Reading {
     for (const auto side : {&RowValues::keys, &RowValues::features}) {
       const std::size_t columns = (parts_.front().*side).size();
       (values_.*side).resize(columns);
-      TM_TRY(ParallelFor(columns, options_.threads, options_.stop, [this, side](std::size_t column, std::size_t) {
-        return JoinColumn(side, column);
-      }));
+      TM_TRY(ParallelFor(columns, options_.threads, options_.stop,
+                         [this, side](std::size_t column, std::size_t) { return JoinColumn(side, column); }));
     }
     return {};
   }
@@ -244,8 +245,9 @@ template <typename Word>
 Result<std::shared_ptr<arrow::Array>> GatherFixed(const arrow::ArrayData& values,
                                                   std::span<const std::int32_t> index) {
   const auto rows = static_cast<std::int64_t>(index.size());
-  TM_ASSIGN(auto data, FromArrowResult(arrow::AllocateBuffer(rows * static_cast<std::int64_t>(sizeof(Word)))));
-  TM_ASSIGN(auto valid, FromArrowResult(arrow::AllocateEmptyBitmap(rows)));
+  TM_ASSIGN(auto data, FromArrowResult(arrow::AllocateBuffer(rows * static_cast<std::int64_t>(sizeof(Word)),
+                                                             BufferPool())));
+  TM_ASSIGN(auto valid, FromArrowResult(arrow::AllocateEmptyBitmap(rows, BufferPool())));
   const Word* from = values.GetValues<Word>(1);
   auto* to = reinterpret_cast<Word*>(data->mutable_data());
   std::uint8_t* valid_bits = valid->mutable_data();
@@ -256,7 +258,8 @@ Result<std::shared_ptr<arrow::Array>> GatherFixed(const arrow::ArrayData& values
     const bool present =
         at >= 0 && (from_valid == nullptr || arrow::bit_util::GetBit(from_valid, values.offset + at));
     to[i] = present ? from[at] : Word{};
-    valid_bits[i >> 3] = static_cast<std::uint8_t>(valid_bits[i >> 3] | (static_cast<unsigned>(present) << (i & 7)));
+    valid_bits[i >> 3] =
+        static_cast<std::uint8_t>(valid_bits[i >> 3] | (static_cast<unsigned>(present) << (i & 7)));
     nulls += present ? 0 : 1;
   }
   std::shared_ptr<arrow::Buffer> validity;
@@ -290,7 +293,7 @@ Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Frag
 }
 
 Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,
-                                     const std::vector<Field>& features) {
+                                 const std::vector<Field>& features) {
   RowBytes bytes;
   std::vector<Field> variable;
   for (const Field& field : features) {
@@ -309,7 +312,8 @@ Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fra
   std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(kMeasuredRows, fragment.rows)));
   std::iota(rows.begin(), rows.end(), (fragment.rows - std::ssize(rows)) / 2);
   TM_ASSIGN(const auto columns, source.TakeFeatures(fragment, variable, rows));
-  for (const auto& column : columns) bytes.variable += BytesOf(*column) / std::ssize(rows);
+  for (const auto& column : columns)
+    bytes.variable += BytesOf(*column) / std::ssize(rows);
   return bytes;
 }
 

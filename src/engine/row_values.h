@@ -14,8 +14,8 @@ namespace tidemark {
 
 /// Columns with one value for each distinct row that was asked for, and where each asked row's values are.
 struct RowValues {
-  arrow::ArrayVector keys;      // canonical join keys, if asked for
-  arrow::ArrayVector features;  // in the order asked, in the declared types
+  arrow::ArrayVector keys;          // canonical join keys, if asked for
+  arrow::ArrayVector features;      // in the order asked, in the declared types
   std::vector<std::int32_t> index;  // for each asked location: its place in the columns, -1 for kNoRow
 };
 
@@ -40,7 +40,7 @@ struct RowBytes {
 
 /// Measures rows of `features`, those of variable width on some rows in the middle of the source.
 Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,
-                                     const std::vector<Field>& features);
+                                 const std::vector<Field>& features);
 
 /// `values[index[i]]` for each i, null where the index is negative.
 Result<std::shared_ptr<arrow::Array>> Gather(const std::shared_ptr<arrow::Array>& values,

@@ -23,10 +23,11 @@ Result<std::vector<std::string>> KeyColumns(const CatalogView& view, const ViewS
     const auto is_from = [&from](const JoinKey& key) { return key.name == from; };
     if (std::ranges::any_of(view.join_keys, is_from)) continue;
     std::vector<std::string> names;
-    for (const JoinKey& key : view.join_keys) names.push_back(key.name);
+    for (const JoinKey& key : view.join_keys)
+      names.push_back(key.name);
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("view '{}' has no join key '{}' to map to '{}'{}; its join keys are: {}", wanted.view,
-                            from, to, Suggest(from, names), fmt::join(names, ", ")));
+                fmt::format("view '{}' has no join key '{}' to map to '{}'{}; its join keys are: {}",
+                            wanted.view, from, to, Suggest(from, names), fmt::join(names, ", ")));
   }
   return columns;
 }
@@ -58,7 +59,8 @@ class Resolver {
     const std::size_t at =
         FindOrAdd({view, wanted.alias.empty() ? wanted.view : wanted.alias, std::move(key_columns), {}});
     if (wanted.features.empty()) {
-      for (const Field& field : view->definition.fields) TM_TRY(AddFeature(at, field));
+      for (const Field& field : view->definition.fields)
+        TM_TRY(AddFeature(at, field));
     }
     for (const std::string& name : wanted.features) {
       TM_ASSIGN(const Field field, FindField(*view, name));
@@ -69,15 +71,16 @@ class Resolver {
 
   Result<Selection> Finish() && {
     if (selection_.columns.empty()) {
-      return Fail(ErrorCode::kInvalidArgument, "no features are asked for: name some as view:feature, or a service");
+      return Fail(ErrorCode::kInvalidArgument,
+                  "no features are asked for: name some as view:feature, or a service");
     }
     return std::move(selection_);
   }
 
  private:
   std::size_t FindOrAdd(SelectedView view) {
-    const auto found =
-        std::ranges::find_if(selection_.views, [&view](const SelectedView& other) { return SameView(view, other); });
+    const auto found = std::ranges::find_if(
+        selection_.views, [&view](const SelectedView& other) { return SameView(view, other); });
     if (found != selection_.views.end()) return static_cast<std::size_t>(found - selection_.views.begin());
     selection_.views.push_back(std::move(view));
     return selection_.views.size() - 1;
@@ -88,11 +91,13 @@ class Resolver {
     const std::string output = OutputName(view.alias, field.name, full_feature_names_);
     const std::string origin = fmt::format("{}:{}", view.alias, field.name);
     if (const auto [taken, is_new] = outputs_.emplace(output, origin); !is_new) {
-      const std::string_view hint = full_feature_names_ || taken->second == origin
-                                        ? "ask for it once, or give one of the views an alias of its own"
-                                        : "ask for full_feature_names, or give one of the views an alias of its own";
+      const std::string_view hint =
+          full_feature_names_ || taken->second == origin
+              ? "ask for it once, or give one of the views an alias of its own"
+              : "ask for full_feature_names, or give one of the views an alias of its own";
       return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' and '{}' would both come out as column '{}': {}", taken->second, origin, output, hint));
+                  fmt::format("'{}' and '{}' would both come out as column '{}': {}", taken->second, origin,
+                              output, hint));
     }
     selection_.columns.push_back({at, view.features.size()});
     view.features.push_back({field, output});
@@ -122,7 +127,8 @@ Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::str
 Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,
                           bool full_feature_names) {
   Resolver resolver(catalog, full_feature_names);
-  for (const ViewSelection& one : wanted) TM_TRY(resolver.Add(one));
+  for (const ViewSelection& one : wanted)
+    TM_TRY(resolver.Add(one));
   return std::move(resolver).Finish();
 }
 

@@ -18,8 +18,8 @@ struct SelectedFeature {
 
 /// One view of a request.
 struct SelectedView {
-  const CatalogView* view = nullptr;    // owned by the catalog that the selection was resolved against
-  std::string alias;                    // its name in output names and messages
+  const CatalogView* view = nullptr;     // owned by the catalog that the selection was resolved against
+  std::string alias;                     // its name in output names and messages
   std::vector<std::string> key_columns;  // of the entity rows, one for each of view->join_keys
   std::vector<SelectedFeature> features;
 };

@@ -1,5 +1,5 @@
-// Goal: what is asked for comes out once, in the order asked, under names that cannot clash; and what is asked for in vain
-// is named with its nearest neighbour.
+// Goal: what is asked for comes out once, in the order asked, under names that cannot clash; and what is
+// asked for in vain is named with its nearest neighbour.
 #include "engine/selection.h"
 
 #include <gmock/gmock.h>
@@ -34,7 +34,8 @@ class SelectionTest : public testing::Test {
     EXPECT_TRUE(selection) << selection.error().ToString();
     std::vector<std::string> names;
     if (selection) {
-      for (const auto& column : selection->columns) names.push_back(selection->feature(column).output_name);
+      for (const auto& column : selection->columns)
+        names.push_back(selection->feature(column).output_name);
     }
     return names;
   }
@@ -61,8 +62,10 @@ TEST_F(SelectionTest, KeepsTheOrderAskedAcrossViews) {
 TEST_F(SelectionTest, ShowsBothOfAClash) {
   EXPECT_THAT(Refused(SelectionsFromRefs({"a:x", "b"}).value(), ErrorCode::kInvalidArgument),
               AllOf(HasSubstr("'a:x'"), HasSubstr("'b:x'"), HasSubstr("full_feature_names")));
-  EXPECT_THAT(Outputs(SelectionsFromRefs({"a", "b"}).value(), true), ElementsAre("a__x", "a__y", "b__x", "b__y"));
-  EXPECT_THAT(Refused(SelectionsFromRefs({"a:x", "a"}).value(), ErrorCode::kInvalidArgument, true), HasSubstr("once"));
+  EXPECT_THAT(Outputs(SelectionsFromRefs({"a", "b"}).value(), true),
+              ElementsAre("a__x", "a__y", "b__x", "b__y"));
+  EXPECT_THAT(Refused(SelectionsFromRefs({"a:x", "a"}).value(), ErrorCode::kInvalidArgument, true),
+              HasSubstr("once"));
   // The same alias for different keys would be one name for two things.
   EXPECT_THAT(Refused({{"a", {"x"}, {{"driver", "from"}}, "z"}, {"a", {"x"}, {{"driver", "to"}}, "z"}},
                       ErrorCode::kInvalidArgument, true),
@@ -79,7 +82,8 @@ TEST_F(SelectionTest, MapsJoinKeys) {
 
 TEST_F(SelectionTest, NamesWhatIsNotThere) {
   EXPECT_THAT(Refused({{"c", {}, {}, ""}}, ErrorCode::kNotFound), HasSubstr("\"c\""));
-  EXPECT_THAT(Refused({{"a", {"xx"}, {}, ""}}, ErrorCode::kNotFound), AllOf(HasSubstr("'a'"), HasSubstr("'xx'")));
+  EXPECT_THAT(Refused({{"a", {"xx"}, {}, ""}}, ErrorCode::kNotFound),
+              AllOf(HasSubstr("'a'"), HasSubstr("'xx'")));
   EXPECT_THAT(Refused({{"a", {}, {}, "a b"}}, ErrorCode::kInvalidArgument), HasSubstr("alias"));
   Refused({}, ErrorCode::kInvalidArgument);
   EXPECT_FALSE(SelectionsFromRefs({"a:x", ":x"}));

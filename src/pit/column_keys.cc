@@ -6,6 +6,7 @@
 
 #include "model/type.h"
 #include "pit/array_values_internal.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -45,8 +46,8 @@ Result<std::shared_ptr<arrow::Array>> Integers(const std::shared_ptr<arrow::Arra
                                                const KeyColumn& column) {
   if (keys->type_id() == arrow::Type::INT64) return keys;
   TM_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
-            FromArrowResult(
-                arrow::AllocateBuffer(keys->length() * static_cast<std::int64_t>(sizeof(std::int64_t)))));
+            FromArrowResult(arrow::AllocateBuffer(
+                keys->length() * static_cast<std::int64_t>(sizeof(std::int64_t)), BufferPool())));
   auto* out = reinterpret_cast<std::int64_t*>(buffer->mutable_data());
   std::int64_t beyond = -1;
   WithNumbers(*keys, [&](const auto& values) {
@@ -70,8 +71,8 @@ Result<std::shared_ptr<arrow::Array>> NarrowOffsets(const arrow::LargeBinaryArra
   const std::int64_t end = keys.value_offset(keys.length());
   if (end - begin > std::numeric_limits<std::int32_t>::max()) return Reinterpret(keys, arrow::large_binary());
   TM_ASSIGN(std::shared_ptr<arrow::Buffer> offsets,
-            FromArrowResult(arrow::AllocateBuffer((keys.length() + 1) *
-                                                  static_cast<std::int64_t>(sizeof(std::int32_t)))));
+            FromArrowResult(arrow::AllocateBuffer(
+                (keys.length() + 1) * static_cast<std::int64_t>(sizeof(std::int32_t)), BufferPool())));
   auto* out = reinterpret_cast<std::int32_t*>(offsets->mutable_data());
   for (std::int64_t row = 0; row <= keys.length(); ++row) {
     out[row] = static_cast<std::int32_t>(keys.value_offset(row) - begin);

@@ -4,6 +4,7 @@
 
 #include "model/name.h"
 #include "model/time.h"
+#include "pit/buffer_pool.h"
 #include "pit/cast_internal.h"
 #include "pit/columns.h"
 
@@ -17,7 +18,8 @@ constexpr std::int64_t kDayMicros = 86'400'000'000;
 // Every valid value through `convert(row, &micros)`, which answers whether there is such a microsecond.
 template <typename Convert, typename Describe>
 CastResult Converted(const arrow::Array& times, const Convert& convert, const Describe& describe) {
-  auto allocated = arrow::AllocateBuffer(times.length() * static_cast<std::int64_t>(sizeof(std::int64_t)));
+  auto allocated =
+      arrow::AllocateBuffer(times.length() * static_cast<std::int64_t>(sizeof(std::int64_t)), BufferPool());
   if (!allocated.ok()) return CastFail(FromStatus(allocated.status()));
   std::shared_ptr<arrow::Buffer> buffer = *std::move(allocated);
   auto* out = reinterpret_cast<std::int64_t*>(buffer->mutable_data());

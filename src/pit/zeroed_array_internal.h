@@ -5,17 +5,20 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
 
+#include "pit/buffer_pool.h"
+
 namespace tidemark::pit_internal {
 
-/// A fixed number of zeroed elements, 64-byte aligned. Memory comes from the system untouched: the thread
-/// that writes an element first decides where it lies. Throws std::bad_alloc, which Make and Add turn into an
-/// error.
+/// A fixed number of zeroed elements, 64-byte aligned; large arrays take their memory from the buffer pool.
+/// Throws std::bad_alloc, which Make and Add turn into an error.
 template <typename T>
 class ZeroedArray {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -25,14 +28,16 @@ class ZeroedArray {
   explicit ZeroedArray(std::size_t size) : size_(size) {
     if (size == 0) return;
     if (size > kBytesMax / sizeof(T)) throw std::bad_alloc();
-    mapped_ = bytes() >= kHugePageBytes;
-    data_ = static_cast<T*>(mapped_ ? Map() : std::calloc(1, bytes() + kAlignment));
+    pooled_ = bytes() >= kHugePageBytes;
+    data_ = static_cast<T*>(pooled_ ? TakeBlock() : std::calloc(1, bytes() + kAlignment));
     if (data_ == nullptr) throw std::bad_alloc();
     raw_ = data_;
-    const std::size_t alignment = mapped_ ? kHugePageBytes : kAlignment;
+    const std::size_t alignment = pooled_ ? kHugePageBytes : kAlignment;
     const auto address = reinterpret_cast<std::uintptr_t>(data_);
     data_ = reinterpret_cast<T*>((address + alignment - 1) / alignment * alignment);
-    if (mapped_) madvise(data_, bytes(), MADV_HUGEPAGE);  // advice: without huge pages it works as well
+    if (!pooled_) return;
+    madvise(data_, bytes(), MADV_HUGEPAGE);  // advice: without huge pages it works as well
+    std::memset(static_cast<void*>(data_), 0, bytes());
   }
   ZeroedArray(ZeroedArray&& other) noexcept { Swap(other); }
   ZeroedArray& operator=(ZeroedArray&& other) noexcept {
@@ -41,8 +46,8 @@ class ZeroedArray {
     return *this;
   }
   ~ZeroedArray() {
-    if (mapped_) {
-      munmap(raw_, bytes() + kHugePageBytes);
+    if (pooled_) {
+      BufferPool()->Free(static_cast<std::uint8_t*>(raw_), PooledBytes());
     } else {
       std::free(raw_);
     }
@@ -62,22 +67,22 @@ class ZeroedArray {
   static constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
   static constexpr std::size_t kBytesMax = std::size_t{1} << 46;
 
-  void* Map() {
-    void* found = mmap(nullptr, bytes() + kHugePageBytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return found == MAP_FAILED ? nullptr : found;
+  std::int64_t PooledBytes() const { return static_cast<std::int64_t>(bytes() + kHugePageBytes); }
+  void* TakeBlock() {
+    std::uint8_t* block = nullptr;
+    return BufferPool()->Allocate(PooledBytes(), &block).ok() ? block : nullptr;
   }
   void Swap(ZeroedArray& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(raw_, other.raw_);
     std::swap(size_, other.size_);
-    std::swap(mapped_, other.mapped_);
+    std::swap(pooled_, other.pooled_);
   }
 
   T* data_ = nullptr;
   void* raw_ = nullptr;
   std::size_t size_ = 0;
-  bool mapped_ = false;
+  bool pooled_ = false;
 };
 
 }  // namespace tidemark::pit_internal

@@ -27,7 +27,8 @@ using Setter = std::function<Result<void>(const std::string& value)>;
 
 /// Half of the machine's memory.
 std::int64_t DefaultMemoryBytes() {
-  return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(sysconf(_SC_PAGESIZE)) / 2;
+  return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::int64_t>(sysconf(_SC_PAGESIZE)) / 2;
 }
 
 Config Defaults(const std::filesystem::path& folder) {
@@ -72,7 +73,8 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
   };
   setters["online_store.type"] = [](const std::string& value) -> Result<void> {
     if (value == "lmdb") return {};
-    return Fail(ErrorCode::kUnsupported, fmt::format("'{}' is not an online store of this version: use lmdb", value));
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("'{}' is not an online store of this version: use lmdb", value));
   };
   setters["online_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
     TM_ASSIGN(config.online_path, ParsePath(folder, value));
@@ -93,7 +95,8 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
   return setters;
 }
 
-Result<void> Apply(const YAML::Node& node, const std::string& prefix, const std::map<std::string, Setter>& setters) {
+Result<void> Apply(const YAML::Node& node, const std::string& prefix,
+                   const std::map<std::string, Setter>& setters) {
   std::set<std::string> seen;
   for (const auto& member : node) {
     const std::string name = prefix + member.first.as<std::string>();
@@ -108,9 +111,11 @@ Result<void> Apply(const YAML::Node& node, const std::string& prefix, const std:
     const auto setter = setters.find(name);
     if (setter == setters.end()) {
       std::vector<std::string> known;
-      for (const auto& [known_name, unused] : setters) known.push_back(known_name);
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("unknown setting {}{}; the settings are: {}", Quoted(name),
-                                                           Suggest(name, known), fmt::join(known, ", ")));
+      for (const auto& [known_name, unused] : setters)
+        known.push_back(known_name);
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("unknown setting {}{}; the settings are: {}", Quoted(name),
+                              Suggest(name, known), fmt::join(known, ", ")));
     }
     if (!member.second.IsScalar()) {
       return Fail(ErrorCode::kInvalidArgument, fmt::format("setting '{}' needs one value", name));
@@ -123,18 +128,26 @@ Result<void> Apply(const YAML::Node& node, const std::string& prefix, const std:
 }  // namespace
 
 Result<std::int64_t> ParseBytes(std::string_view text) {
-  static const std::map<std::string, double, std::less<>> kUnits{
-      {"", 1},     {"B", 1},      {"KB", 1e3},           {"MB", 1e6},           {"GB", 1e9},
-      {"TB", 1e12}, {"KiB", 1024}, {"MiB", 1024.0 * 1024}, {"GiB", 1024.0 * 1024 * 1024}, {"TiB", 1099511627776.0}};
+  static const std::map<std::string, double, std::less<>> kUnits{{"", 1},
+                                                                 {"B", 1},
+                                                                 {"KB", 1e3},
+                                                                 {"MB", 1e6},
+                                                                 {"GB", 1e9},
+                                                                 {"TB", 1e12},
+                                                                 {"KiB", 1024},
+                                                                 {"MiB", 1024.0 * 1024},
+                                                                 {"GiB", 1024.0 * 1024 * 1024},
+                                                                 {"TiB", 1099511627776.0}};
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
+  while (!unit.empty() && unit.front() == ' ')
+    unit.remove_prefix(1);
   const auto scale = kUnits.find(unit);
   const double bytes = scale == kUnits.end() ? -1 : number * scale->second;
   if (error != std::errc{} || !(bytes >= 0) || bytes > 9e18) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is not a size: write 4GiB, 512MB or a number of bytes",
-                                                         Quoted(text)));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is not a size: write 4GiB, 512MB or a number of bytes", Quoted(text)));
   }
   return static_cast<std::int64_t>(std::llround(bytes));
 }

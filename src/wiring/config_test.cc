@@ -1,5 +1,5 @@
-// Goal: settings are read strictly: defaults without a file, each setting heard, and whatever is not known or cannot be
-// read is an error that names it.
+// Goal: settings are read strictly: defaults without a file, each setting heard, and whatever is not known or
+// cannot be read is an error that names it.
 #include "wiring/config.h"
 
 #include <gmock/gmock.h>
@@ -61,7 +61,8 @@ threads: 3
 }
 
 TEST(Config, NamesWhatItDoesNotKnow) {
-  EXPECT_THAT(Refused("memory_limits: 1GB"), AllOf(HasSubstr("\"memory_limits\""), HasSubstr("'memory_limit'")));
+  EXPECT_THAT(Refused("memory_limits: 1GB"),
+              AllOf(HasSubstr("\"memory_limits\""), HasSubstr("'memory_limit'")));
   EXPECT_THAT(Refused("online_store: {sise_max: 1GB}"), HasSubstr("'online_store.size_max'"));
   EXPECT_THAT(Refused("online_store: {size_max: {a: 1}}"), HasSubstr("online_store.size_max"));
   EXPECT_THAT(Refused("threads: [1]"), HasSubstr("threads"));
@@ -105,7 +106,8 @@ TEST(Config, ReadsTheFile) {
   std::ofstream(folder.path() / kConfigFile) << "project: demo\n";
   EXPECT_EQ(ReadConfig(folder.path()).value().project, "demo");
   std::ofstream(folder.path() / kConfigFile) << "project: 'a b'\n";
-  EXPECT_THAT(ReadConfig(folder.path()).error().ToString(), HasSubstr((folder.path() / kConfigFile).string()));
+  EXPECT_THAT(ReadConfig(folder.path()).error().ToString(),
+              HasSubstr((folder.path() / kConfigFile).string()));
 }
 
 TEST(Config, AFileThatIsNoneIsAnError) {

@@ -94,8 +94,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TakeOver(ArrowArrayStream* str
   return FromArrowResult(arrow::ImportRecordBatchReader(stream));
 }
 
-/// The types of the columns that a request's views are looked up by. CSV is read as these: text that looks like a
-/// number stays text where the key is text.
+/// The types of the columns that a request's views are looked up by. CSV is read as these: text that looks
+/// like a number stays text where the key is text.
 std::map<std::string, DataType> KeyTypes(const Selection& selection) {
   std::map<std::string, DataType> types;
   for (const SelectedView& view : selection.views) {
@@ -143,8 +143,8 @@ class EmbeddedStore final : public Store {
 
   Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
-    TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
-                                               Opener(), *clock_));
+    TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions,
+                                               stated.options, Opener(), *clock_));
     TM_TRY_IN(RemoveRows(plan.dropped_view_ids),
               "the definitions are applied; removing the online rows of views that are gone");
     return ToChanges(plan);
@@ -171,7 +171,8 @@ class EmbeddedStore final : public Store {
     return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, identity);
   }
 
-  Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options, ArrowArrayStream* out) override {
+  Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options,
+                             ArrowArrayStream* out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(auto reader, StartHistorical(rows, options, warnings));
     StreamEnd ended;
@@ -203,10 +204,11 @@ class EmbeddedStore final : public Store {
     request.progress = ProgressOf(options.work);
     MaterializeReport report;
     for (const CatalogView* view : views) {
-      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(request.stop), *online, *registry_, *clock_,
-                                                   *write_times_));
+      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(request.stop), *online, *registry_,
+                                                   *clock_, *write_times_));
       report.views.push_back({view->definition.name, loaded.rows_read, loaded.rows_written, loaded.files_read,
-                              loaded.files_skipped, loaded.seconds, loaded.put_seconds, std::move(loaded.warnings)});
+                              loaded.files_skipped, loaded.seconds, loaded.put_seconds,
+                              std::move(loaded.warnings)});
     }
     return report;
   }
@@ -232,14 +234,16 @@ class EmbeddedStore final : public Store {
                               std::optional<std::int64_t> t_us) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto online, Online());
-    return tidemark::Explain({catalog, Opener(), config_.project, online, registry_, clock_, threads_}, feature, key,
-                             t_us);
+    return tidemark::Explain({catalog, Opener(), config_.project, online, registry_, clock_, threads_},
+                             feature, key, t_us);
   }
 
   Result<std::string> OnlineStats() const override {
     TM_ASSIGN(const auto online, Online());
     TM_ASSIGN(const auto stats, online->Stats());
-    return nlohmann::ordered_json{{"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}.dump();
+    return nlohmann::ordered_json{
+        {"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}
+        .dump();
   }
 
  private:
@@ -252,7 +256,8 @@ class EmbeddedStore final : public Store {
                               stated.definitions.project, config_.project));
     }
     stated.options.remove_missing = options.remove_missing;
-    for (const auto& [type, name] : options.remove) stated.options.remove.emplace_back(KindOf(type), name);
+    for (const auto& [type, name] : options.remove)
+      stated.options.remove.emplace_back(KindOf(type), name);
     return stated;
   }
 
@@ -298,7 +303,8 @@ class EmbeddedStore final : public Store {
     };
   }
 
-  static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog, const std::vector<std::string>& features,
+  static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog,
+                                                   const std::vector<std::string>& features,
                                                    const std::string& service, const std::string& selection) {
     const int given = (features.empty() ? 0 : 1) + (service.empty() ? 0 : 1) + (selection.empty() ? 0 : 1);
     if (given != 1) {
@@ -315,22 +321,23 @@ class EmbeddedStore final : public Store {
     return once.views;
   }
 
-  static std::function<void(std::string_view, std::int64_t, std::int64_t)> ProgressOf(const WorkOptions& work) {
+  static std::function<void(std::string_view, std::int64_t, std::int64_t)> ProgressOf(
+      const WorkOptions& work) {
     if (!work.progress) return {};
     return [report = work.progress](std::string_view what, std::int64_t done, std::int64_t total) {
       report({what, done, total});
     };
   }
 
-  Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(const EntityRows& rows,
-                                                                    const HistoricalOptions& options,
-                                                                    const std::shared_ptr<Warnings>& warnings) {
+  Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(
+      const EntityRows& rows, const HistoricalOptions& options, const std::shared_ptr<Warnings>& warnings) {
     std::shared_ptr<arrow::RecordBatchReader> entity_rows;
     if (rows.stream != nullptr) {
       TM_ASSIGN(entity_rows, TakeOver(rows.stream));
     }
     if ((entity_rows == nullptr) == rows.path.empty()) {
-      return Fail(ErrorCode::kInvalidArgument, "entity rows come as a stream or from a file: give exactly one");
+      return Fail(ErrorCode::kInvalidArgument,
+                  "entity rows come as a stream or from a file: give exactly one");
     }
     TM_ASSIGN(auto catalog, LoadCatalog());
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
@@ -347,7 +354,8 @@ class EmbeddedStore final : public Store {
       TM_ASSIGN(entity_rows, OpenTableFile(rows.path, threads_, KeyTypes(request.selection)));
     }
     const SourceOpener open = Opener(request.stop);
-    return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), open, warnings);
+    return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), open,
+                                   warnings);
   }
 
   static Result<std::vector<const CatalogView*>> ViewsToLoad(const Catalog& catalog,
@@ -356,7 +364,8 @@ class EmbeddedStore final : public Store {
     for (const std::string& name : names) {
       TM_ASSIGN(const CatalogView* view, catalog.View(name));
       if (!view->definition.online) {
-        return Fail(ErrorCode::kInvalidArgument, fmt::format("view '{}' is not kept online (online: false)", name));
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("view '{}' is not kept online (online: false)", name));
       }
       views.push_back(view);
     }
@@ -370,7 +379,8 @@ class EmbeddedStore final : public Store {
   Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids) {
     if (view_ids.empty() || !HasOnline()) return {};
     TM_ASSIGN(const auto online, Online());
-    for (const std::uint32_t id : view_ids) TM_TRY(online->RemovePrefix(ViewPrefix(id)));
+    for (const std::uint32_t id : view_ids)
+      TM_TRY(online->RemovePrefix(ViewPrefix(id)));
     return online->Sync();
   }
 
@@ -392,8 +402,8 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   const std::filesystem::path path = std::filesystem::absolute(options.path, error);
   if (error) return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no path", options.path.string()));
   if (std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error)) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a folder: a store is opened by its folder",
-                                                         path.string()));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is not a folder: a store is opened by its folder", path.string()));
   }
   TM_ASSIGN(Config config, ReadConfig(path));
   if (!options.project.empty()) {
@@ -401,9 +411,10 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     config.project = options.project;
   }
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
-    return Fail(ErrorCode::kNotFound, fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "
-                                                  "definitions to it",
-                                                  path.string()));
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "
+                            "definitions to it",
+                            path.string()));
   }
   TM_TRY(MakeFolder(config.registry_path.parent_path()));
   SqliteRegistryOptions registry_options;
@@ -420,7 +431,8 @@ Result<std::string> NormalizeDefinitions(std::string_view text) {
 
 Result<std::int64_t> ParseTime(std::string_view text) {
   if (const auto us = ParseTimestampUs(text)) return *us;
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a time: write 2024-05-01T12:00:00Z", text));
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' is not a time: write 2024-05-01T12:00:00Z", text));
 }
 
 }  // namespace tidemark

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Proves that the installed package stands on its own: installs it into a fresh prefix, moves that prefix, builds
-# examples/cpp against it, and runs the result with an empty environment. Fails if any installed or built file still
-# looks for libraries outside the prefix and the system.
+# examples/cpp against it, and runs the result with an empty environment, where it must print what docs/cpp.md shows.
+# Fails if any installed or built file still looks for libraries outside the prefix and the system.
 #   cpp_example.sh <cmake> <build directory> <C++ compiler>
 set -euo pipefail
 
@@ -47,7 +47,10 @@ done < <(find "$prefix" -type f \( -name '*.so*' -o -path '*/bin/*' \); echo "$w
 echo "installed: $(du -sh "$prefix" | cut -f1); $(find "$prefix/lib" -name '*.so*' -type f -printf '%f ')"
 mkdir "$work/run"
 cd "$work/run"
-env -i "$work/example/tidemark_example"
+env -i "$work/example/tidemark_example" >"$work/printed.txt" || fail "the example ended with $?"
+sed -n '/^```text$/,/^```$/{/^```/!p}' "$here/../../docs/cpp.md" | diff - "$work/printed.txt" ||
+  fail "docs/cpp.md shows other output than the example prints"
+[[ -z $(ls) ]] || fail "the example left files behind: $(ls)"
 if [[ -x $prefix/bin/tidemark ]]; then
   env -i "$prefix/bin/tidemark" --version
 fi

@@ -78,6 +78,10 @@ def test_plan_and_apply_of_the_whole_folder(project: Path) -> None:
     assert run("apply", cwd=project).stdout.startswith("- entity city")
 
 
+def test_applying_says_nothing_on_stderr(project: Path) -> None:
+    assert run("apply", cwd=project).stderr == ""
+
+
 def test_lists_in_every_format(project: Path) -> None:
     (view,) = json.loads(run("views", "list", "--output", "json", cwd=project).stdout)
     assert (view["name"], view["features"], view["ttl"]) == ("driver_stats", 2, "2d")

@@ -20,7 +20,6 @@ from tidemark.historical import RetrievalJob
 from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
-from tidemark.repository import definitions_document, read_definitions
 from tidemark.rows import RowsLike, as_stream
 from tidemark.times import time_us
 
@@ -104,6 +103,9 @@ class FeatureStore:
         objects_to_delete: Sequence[Definition] | None,
         partial: bool,
     ) -> tuple[str, bool, list[tuple[str, str]]]:
+        # Not above: `python -m tidemark.repository` runs a module that nobody has imported.
+        from tidemark.repository import definitions_document, read_definitions
+
         if isinstance(objects, str | os.PathLike):
             document = read_definitions([objects])
         else:

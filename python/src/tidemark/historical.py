@@ -128,4 +128,3 @@ class RetrievalJob:
     to_polars_async = async_twin(to_polars)
     to_parquet_async = async_twin(to_parquet)
     to_csv_async = async_twin(to_csv)
-

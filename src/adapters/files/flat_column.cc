@@ -15,6 +15,7 @@
 
 #include "adapters/files/page_stream.h"
 #include "base/check.h"
+#include "pit/buffer_pool.h"
 
 namespace tidemark {
 namespace {
@@ -58,13 +59,13 @@ class Validity {
   }
 
  private:
-  arrow::TypedBufferBuilder<bool> bits_;
+  arrow::TypedBufferBuilder<bool> bits_{BufferPool()};
   std::int64_t rows_ = 0;
   std::int64_t nulls_ = 0;
 };
 
 std::shared_ptr<arrow::Buffer> Allocate(std::int64_t bytes) {
-  PARQUET_ASSIGN_OR_THROW(std::shared_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes));
+  PARQUET_ASSIGN_OR_THROW(std::shared_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes, BufferPool()));
   return buffer;
 }
 
@@ -277,7 +278,7 @@ class BooleanColumn final : public TypedColumn<parquet::BooleanType> {
 
  private:
   struct Output {
-    arrow::TypedBufferBuilder<bool> bits;
+    arrow::TypedBufferBuilder<bool> bits{BufferPool()};
     Validity validity;
 
     void Append(const bool* value) {
@@ -394,7 +395,7 @@ Pages OpenPages(const parquet::FileMetaData& metadata, int row_group, int column
   // Before 3.0.0 Arrow marked pages of version 2 as not compressed even when they were.
   const bool always_compressed =
       metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION());
-  parquet::ReaderProperties properties;
+  parquet::ReaderProperties properties(BufferPool());
   properties.set_page_checksum_verification(true);
   Pages pages;
   pages.stream = std::make_shared<PageStream>(file, start, length);

@@ -1,5 +1,6 @@
 // A window over a column chunk; pages are slices of it.
 #include "adapters/files/page_stream.h"
+#include "pit/buffer_pool.h"
 
 #include <algorithm>
 #include <cstring>
@@ -69,7 +70,7 @@ arrow::Result<std::int64_t> PageStream::Fill(std::int64_t bytes) {
 
   std::shared_ptr<arrow::ResizableBuffer> next = std::move(spare_);
   if (next == nullptr || next.use_count() > 1) {
-    ARROW_ASSIGN_OR_RAISE(next, arrow::AllocateResizableBuffer(0));
+    ARROW_ASSIGN_OR_RAISE(next, arrow::AllocateResizableBuffer(0, BufferPool()));
   }
   ARROW_RETURN_NOT_OK(next->Resize(size, /*shrink_to_fit=*/false));
   if (kept > 0) {

@@ -19,6 +19,7 @@
 #include "adapters/files/flat_column.h"
 #include "adapters/files/parquet_ranges.h"
 #include "base/check.h"
+#include "pit/buffer_pool.h"
 
 namespace tidemark {
 namespace {
@@ -37,7 +38,7 @@ struct Contents {
 };
 
 parquet::ReaderProperties PageProperties() {
-  parquet::ReaderProperties properties;
+  parquet::ReaderProperties properties(BufferPool());
   properties.set_page_checksum_verification(true);
   // Without it a whole column chunk is read at once.
   properties.enable_buffered_stream();
@@ -67,6 +68,7 @@ class NestedColumns {
       leaves.insert(leaves.end(), own.begin(), own.end());
     }
     parquet::arrow::FileReaderBuilder builder;
+    builder.memory_pool(BufferPool());
     PARQUET_THROW_NOT_OK(builder.Open(file, PageProperties(), contents.metadata));
     builder.properties(ArrowProperties());
     PARQUET_ASSIGN_OR_THROW(file_, builder.Build());
@@ -101,7 +103,7 @@ class NestedColumns {
  private:
   static std::shared_ptr<arrow::Array> Join(const arrow::ArrayVector& pieces) {
     if (pieces.size() == 1) return pieces.front();
-    PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces));
+    PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces, BufferPool()));
     return joined;
   }
 
@@ -183,7 +185,7 @@ class RowGroup {
     }
     arrow::ArrayVector out;
     for (const arrow::ArrayVector& pieces : picked) {
-      PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces));
+      PARQUET_ASSIGN_OR_THROW(auto joined, arrow::Concatenate(pieces, BufferPool()));
       out.push_back(std::move(joined));
     }
     return out;

@@ -14,6 +14,7 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 #include <parquet/properties.h>
+#include <parquet/schema.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -24,6 +25,7 @@
 #include "adapters/files/plain_columns.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -122,12 +124,12 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kReadBatchRows);
   properties.set_use_threads(threads > 1);
-  parquet::ReaderProperties reader_properties;
+  parquet::ReaderProperties reader_properties(BufferPool());
   reader_properties.set_page_checksum_verification(true);
   parquet::arrow::FileReaderBuilder builder;
   ARROW_RETURN_NOT_OK(builder.Open(input, reader_properties));
   std::unique_ptr<parquet::arrow::FileReader> file;
-  ARROW_RETURN_NOT_OK(builder.properties(properties)->Build(&file));
+  ARROW_RETURN_NOT_OK(builder.memory_pool(BufferPool())->properties(properties)->Build(&file));
   ARROW_ASSIGN_OR_RAISE(auto batches, file->GetRecordBatchReader());
   return std::make_shared<ParquetBatches>(std::move(file), std::move(batches));
 }
@@ -167,14 +169,26 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
   return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
 
+/// Measured values seldom repeat: looking each up in a dictionary would cost more than writing it.
+std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::Schema& schema) {
+  parquet::WriterProperties::Builder builder;
+  builder.memory_pool(BufferPool())
+      ->compression(parquet::Compression::SNAPPY)
+      ->max_row_group_length(kRowGroupRows)
+      ->enable_page_checksum();
+  for (const auto& field : schema.fields()) {
+    if (arrow::is_floating(field->type()->id())) {
+      builder.disable_dictionary(
+          std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{field->name()}));
+    }
+  }
+  return builder.build();
+}
+
 arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
                                          std::size_t threads) {
   ARROW_ASSIGN_OR_RAISE(auto output, arrow::io::FileOutputStream::Open(path));
-  const auto properties = parquet::WriterProperties::Builder()
-                              .compression(parquet::Compression::SNAPPY)
-                              ->max_row_group_length(kRowGroupRows)
-                              ->enable_page_checksum()
-                              ->build();
+  const auto properties = WriterProperties(*rows.schema());
   auto arrow_builder = parquet::ArrowWriterProperties::Builder();
   arrow_builder.store_schema();
   std::shared_ptr<arrow::internal::ThreadPool> pool;
@@ -182,9 +196,8 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
     ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
-  ARROW_ASSIGN_OR_RAISE(auto writer,
-                        parquet::arrow::FileWriter::Open(*rows.schema(), arrow::default_memory_pool(), output,
-                                                         properties, arrow_builder.build()));
+  ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
+                                                                      properties, arrow_builder.build()));
   std::int64_t written = 0;
   std::shared_ptr<arrow::RecordBatch> batch;
   while (true) {

@@ -1,0 +1,126 @@
+// Blocks are kept by size class: an eighth of a power of two, so that at most a ninth of a block is unused.
+#include "pit/buffer_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace tidemark {
+namespace {
+
+constexpr std::int64_t kSmallBytesMax = std::int64_t{32} << 10;  // below it, the default pool does as well
+constexpr std::int64_t kAlignmentMax = 64;                       // Arrow's own; others are not kept
+
+bool IsKept(std::int64_t size, std::int64_t alignment) {
+  return size > kSmallBytesMax && size <= kKeptBytesMax && alignment <= kAlignmentMax;
+}
+
+std::int64_t ClassBytes(std::int64_t size) {
+  const auto step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(size)) / 8);
+  return (size + step - 1) / step * step;
+}
+
+class KeepingPool final : public arrow::MemoryPool {
+ public:
+  using MemoryPool::Allocate;
+  using MemoryPool::Free;
+  using MemoryPool::Reallocate;
+
+  arrow::Status Allocate(std::int64_t size, std::int64_t alignment, std::uint8_t** out) override {
+    if (!IsKept(size, alignment)) return base_->Allocate(size, alignment, out);
+    const std::int64_t bytes = ClassBytes(size);
+    if ((*out = TakeKept(bytes)) != nullptr) return arrow::Status::OK();
+    return base_->Allocate(bytes, kAlignmentMax, out);
+  }
+
+  arrow::Status Reallocate(std::int64_t old_size, std::int64_t new_size, std::int64_t alignment,
+                           std::uint8_t** block) override {
+    const bool was_kept = IsKept(old_size, alignment);
+    const bool is_kept = IsKept(new_size, alignment);
+    if (!was_kept && !is_kept) return base_->Reallocate(old_size, new_size, alignment, block);
+    if (was_kept && is_kept && ClassBytes(old_size) == ClassBytes(new_size)) return arrow::Status::OK();
+    std::uint8_t* moved = nullptr;
+    ARROW_RETURN_NOT_OK(Allocate(new_size, alignment, &moved));
+    std::memcpy(moved, *block, static_cast<std::size_t>(std::min(old_size, new_size)));
+    Free(*block, old_size, alignment);
+    *block = moved;
+    return arrow::Status::OK();
+  }
+
+  void Free(std::uint8_t* block, std::int64_t size, std::int64_t alignment) override {
+    if (!IsKept(size, alignment)) return base_->Free(block, size, alignment);
+    const std::int64_t bytes = ClassBytes(size);
+    if (!Keep(block, bytes)) base_->Free(block, bytes, kAlignmentMax);
+  }
+
+  void ReleaseUnused() override {
+    std::map<std::int64_t, std::vector<std::uint8_t*>> freed;
+    {
+      const std::lock_guard lock(mutex_);
+      freed.swap(kept_);
+      kept_bytes_ = 0;
+    }
+    for (const auto& [bytes, blocks] : freed) {
+      for (std::uint8_t* block : blocks)
+        base_->Free(block, bytes, kAlignmentMax);
+    }
+    base_->ReleaseUnused();
+  }
+
+  std::int64_t bytes_allocated() const override {
+    const std::lock_guard lock(mutex_);
+    return base_->bytes_allocated() - kept_bytes_;
+  }
+  std::int64_t max_memory() const override { return base_->max_memory(); }
+  std::int64_t total_bytes_allocated() const override { return base_->total_bytes_allocated(); }
+  std::int64_t num_allocations() const override { return base_->num_allocations(); }
+  std::string backend_name() const override { return base_->backend_name(); }
+
+ private:
+  std::uint8_t* TakeKept(std::int64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const auto found = kept_.find(bytes);
+    if (found == kept_.end() || found->second.empty()) return nullptr;
+    std::uint8_t* block = found->second.back();
+    found->second.pop_back();
+    kept_bytes_ -= bytes;
+    return block;
+  }
+
+  bool Keep(std::uint8_t* block, std::int64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    if (kept_bytes_ + bytes > kKeptBytesMax) return false;
+    kept_[bytes].push_back(block);
+    kept_bytes_ += bytes;
+    return true;
+  }
+
+  arrow::MemoryPool* const base_ = arrow::default_memory_pool();
+  mutable std::mutex mutex_;                                 // guards the two below
+  std::map<std::int64_t, std::vector<std::uint8_t*>> kept_;  // by class
+  std::int64_t kept_bytes_ = 0;
+};
+
+std::atomic<int> uses{0};
+
+}  // namespace
+
+arrow::MemoryPool* BufferPool() {
+  static auto* const pool = new KeepingPool();  // never destroyed: buffers may outlive everything else
+  return pool;
+}
+
+BufferPoolUse::BufferPoolUse() {
+  uses.fetch_add(1);
+}
+
+BufferPoolUse::~BufferPoolUse() {
+  if (uses.fetch_sub(1) == 1) BufferPool()->ReleaseUnused();
+}
+
+}  // namespace tidemark

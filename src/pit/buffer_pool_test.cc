@@ -1,0 +1,64 @@
+// Goal: blocks keep what was written to them through every change of size, come back after they are freed,
+// and no more than the limit is kept.
+#include "pit/buffer_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+namespace tidemark {
+namespace {
+
+TEST(BufferPool, GivesAFreedBlockOutAgain) {
+  const BufferPoolUse use;
+  std::uint8_t* first = nullptr;
+  ASSERT_TRUE(BufferPool()->Allocate(1'000'000, &first).ok());
+  BufferPool()->Free(first, 1'000'000);
+  std::uint8_t* second = nullptr;
+  ASSERT_TRUE(BufferPool()->Allocate(1'000'001, &second).ok());
+  EXPECT_EQ(first, second);
+  BufferPool()->Free(second, 1'000'001);
+}
+
+TEST(BufferPool, KeepsTheBytesThroughEveryChangeOfSize) {
+  const BufferPoolUse use;
+  std::uint8_t* block = nullptr;
+  std::int64_t size = 100;
+  ASSERT_TRUE(BufferPool()->Allocate(size, &block).ok());
+  std::memset(block, 7, 100);
+  for (const std::int64_t next : {40'000, 41'000, 5'000'000, 300'000'000, 60'000, 200}) {
+    ASSERT_TRUE(BufferPool()->Reallocate(size, next, &block).ok());
+    size = next;
+    for (int i = 0; i < 100; ++i)
+      ASSERT_EQ(block[i], 7) << "size " << next;
+  }
+  BufferPool()->Free(block, size);
+}
+
+TEST(BufferPool, AccountsForWhatIsInUseOnly) {
+  const BufferPoolUse use;
+  const std::int64_t before = BufferPool()->bytes_allocated();
+  std::vector<std::uint8_t*> blocks(40);
+  for (auto& block : blocks)
+    ASSERT_TRUE(BufferPool()->Allocate(std::int64_t{8} << 20, &block).ok());
+  EXPECT_GE(BufferPool()->bytes_allocated() - before, std::int64_t{320} << 20);
+  for (auto* block : blocks)
+    BufferPool()->Free(block, std::int64_t{8} << 20);
+  EXPECT_EQ(BufferPool()->bytes_allocated(), before);
+}
+
+TEST(BufferPool, GivesEverythingBackWhenTheLastUseEnds) {
+  const std::int64_t before = arrow::default_memory_pool()->bytes_allocated();
+  {
+    const BufferPoolUse use;
+    std::uint8_t* block = nullptr;
+    ASSERT_TRUE(BufferPool()->Allocate(std::int64_t{4} << 20, &block).ok());
+    BufferPool()->Free(block, std::int64_t{4} << 20);
+    EXPECT_GT(arrow::default_memory_pool()->bytes_allocated(), before);
+  }
+  EXPECT_EQ(arrow::default_memory_pool()->bytes_allocated(), before);
+}
+
+}  // namespace
+}  // namespace tidemark
