@@ -231,7 +231,7 @@ TEST_F(FileSourceTest, DamagedCsv) {
 
 // Goal: a stated type is kept to the digit, and a value that is not of it is named.
 TEST_F(FileSourceTest, CsvStatedTypes) {
-  WriteText(folder() / "t.csv", "id,code,when\n9007199254740993,007,2024-01-01\n,,\n");
+  WriteText(folder() / "t.csv", "id,code,when\n9007199254740993,007,2024-01-01\n,,\n1,\"\",\n1,NA,\n");
   FileSourceOptions options;
   options.column_types = {{"id", {.kind = TypeKind::kInt64}},
                           {"code", {.kind = TypeKind::kString}},
@@ -240,7 +240,10 @@ TEST_F(FileSourceTest, CsvStatedTypes) {
   EXPECT_EQ(rows->column(0)->GetScalar(0).ValueOrDie()->ToString(), "9007199254740993");
   EXPECT_FALSE(rows->column(0)->GetScalar(1).ValueOrDie()->is_valid);
   EXPECT_EQ(rows->column(1)->GetScalar(0).ValueOrDie()->ToString(), "007");
-  EXPECT_TRUE(rows->column(1)->GetScalar(1).ValueOrDie()->is_valid) << "an empty text is a text";
+  EXPECT_FALSE(rows->column(1)->GetScalar(1).ValueOrDie()->is_valid) << "nothing is null";
+  EXPECT_EQ(rows->column(1)->GetScalar(2).ValueOrDie()->ToString(), "") << "quotes are an empty text";
+  EXPECT_TRUE(rows->column(1)->GetScalar(2).ValueOrDie()->is_valid);
+  EXPECT_EQ(rows->column(1)->GetScalar(3).ValueOrDie()->ToString(), "NA") << "a word is a word";
   EXPECT_TRUE(rows->column(2)->type()->Equals(arrow::utf8())) << "times stay text for the layers above";
   WriteText(folder() / "t.csv", "id,code,when\n1,a,b\nx,a,b\n");
   ExpectError(ErrorOf("t.csv", options), ErrorCode::kInvalidData,
