@@ -390,7 +390,7 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
       return Fail(
           ErrorCode::kOutOfSpace,
           fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
-                      "limit (map_bytes_max) or remove views from it",
+                      "limit (online_store.size_max in tidemark.yaml) or remove views from it",
                       folder_, limit_bytes()));
     }
     std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", folder_);
