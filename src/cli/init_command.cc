@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -22,15 +23,26 @@ struct Options {
   bool python = false;
 };
 
-/// The folder's name with what a project's name may not have replaced by `_`.
-std::string NameFor(const fs::path& folder) {
-  std::string name = folder.filename().string();
+/// `name` with what a project's name may not have replaced by `_`.
+std::string Allowed(std::string name) {
   for (char& c : name) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x80 || (std::isalnum(byte) == 0 && c != '_' && c != '-')) c = '_';
   }
   if (name.empty() || name[0] == '-' || name.starts_with("__")) name = "demo" + name;
   return name.substr(0, 128);
+}
+
+/// As a shell takes it for one word.
+std::string Quoted(const std::string& path) {
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c >= 0x80 || std::strchr("_-./+,:@", c);
+  };
+  if (std::ranges::all_of(path, is_plain)) return path;
+  std::string quoted = "'";
+  for (const char c : path)
+    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 Result<void> WriteFile(const fs::path& path, const std::string& content) {
@@ -46,9 +58,17 @@ Result<void> WriteFile(const fs::path& path, const std::string& content) {
 Result<void> Run(const Options& options) {
   std::error_code failed;
   const fs::path folder = fs::weakly_canonical(fs::absolute(options.folder, failed), failed);
+  const std::string allowed = Allowed(options.name.empty() ? folder.filename().string() : options.name);
+  if (!options.name.empty() && allowed != options.name) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("'{}' cannot be a project's name, which has at most 128 letters, digits, '_' and '-' of "
+                    "ASCII: take --name {}",
+                    options.name, allowed));
+  }
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto files =
-      ProjectFiles({.name = options.name.empty() ? NameFor(folder) : options.name,
+      ProjectFiles({.name = allowed,
                     .python = options.python,
                     .now_us = std::chrono::duration_cast<std::chrono::microseconds>(now).count()});
   for (const auto& [name, content] : files) {
@@ -63,7 +83,7 @@ Result<void> Run(const Options& options) {
     out += fmt::format("made {}\n", (fs::path(options.folder) / name).lexically_normal().string());
   }
   const fs::path shown = fs::path(options.folder).lexically_normal();
-  const std::string enter = shown == "." ? "" : fmt::format("cd {} && ", shown.string());
+  const std::string enter = shown == "." ? "" : fmt::format("cd {} && ", Quoted(shown.string()));
   return WriteOut(out + fmt::format("next: {}tidemark apply   (README.md has more)\n", enter));
 }
 

@@ -148,6 +148,13 @@ Result<void> Run(const Session& session, const Options& options) {
   if (parquet && options.out.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
   }
+  if (parquet && !options.out.ends_with(".parquet") && !options.out.ends_with(".pq")) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--out writes Parquet, and '{}' does not end in .parquet; for others, take --output "
+                    "csv or json and send it there",
+                    options.out));
+  }
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const auto reader, store->PrepareOnline({.features = options.features,
                                                      .service = options.service,

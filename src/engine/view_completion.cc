@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "engine/view_source.h"
 #include "model/name.h"
 #include "pit/columns.h"
 
@@ -231,6 +232,7 @@ std::map<std::string, DataType> KnownTypes(const std::vector<Entity*>& entities,
       if (key.type) types.emplace(key.name, *key.type);
     }
   }
+  if (view.source) AddTimeTypes(*view.source, types);
   return types;
 }
 

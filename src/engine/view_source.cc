@@ -39,6 +39,14 @@ Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Arr
 
 }  // namespace
 
+void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& column_types) {
+  DataType timestamp;
+  timestamp.kind = TypeKind::kTimestamp;
+  for (const std::string& column : {source.timestamp_field, source.created_timestamp_column}) {
+    if (!column.empty()) column_types.emplace(column, timestamp);
+  }
+}
+
 ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
     : view_(view), source_(std::move(source)) {
   for (const JoinKey& key : view_.join_keys)
@@ -59,6 +67,7 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
     column_types.emplace(field.name, field.type);
   for (const JoinKey& key : view.join_keys)
     column_types.emplace(key.name, *key.type);
+  AddTimeTypes(*view.definition.source, column_types);
   auto source = open(*view.definition.source, column_types);
   if (!source) return std::unexpected(std::move(source).error().In(place));
   std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));

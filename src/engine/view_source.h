@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,10 @@
 #include "store/source.h"
 
 namespace tidemark {
+
+/// Adds the source's timestamp columns, as timestamps: in a source without types of its own they are then
+/// read by the one rule for text, however the rows and files differ in their notation.
+void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& column_types);
 
 /// The source of one view, opened at one moment. Thread safe. Errors name the view and the file.
 class ViewSource {

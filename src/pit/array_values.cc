@@ -30,7 +30,13 @@ Result<std::shared_ptr<arrow::Array>> Plain(const std::shared_ptr<arrow::Array>&
   }
   if (array->type_id() != arrow::Type::DICTIONARY) return array;
   const auto& encoded = static_cast<const arrow::DictionaryArray&>(*array);
-  TM_ASSIGN(auto taken, FromArrowResult(arrow::compute::Take(*encoded.dictionary(), *encoded.indices())));
+  // Arrow takes no values out of arrays of views, which Polars makes of its categories.
+  auto words = encoded.dictionary();
+  if (words->type_id() == arrow::Type::STRING_VIEW || words->type_id() == arrow::Type::BINARY_VIEW) {
+    const auto plain = words->type_id() == arrow::Type::STRING_VIEW ? arrow::utf8() : arrow::binary();
+    TM_ASSIGN(words, FromArrowResult(arrow::compute::Cast(*words, plain)));
+  }
+  TM_ASSIGN(auto taken, FromArrowResult(arrow::compute::Take(*words, *encoded.indices())));
   return Plain(taken);
 }
 

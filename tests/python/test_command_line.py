@@ -200,6 +200,20 @@ def test_bad_definition_files(demo: Path, tmp_path: Path) -> None:
     assert "unknown.yaml" in done.stderr
 
 
+def test_init_makes_nothing_that_cannot_be_applied(tmp_path: Path) -> None:
+    refused = run("init", "shop", "--name", "../x", cwd=tmp_path, code=2)
+    assert "--name demo" in refused.stderr or "--name ___x" in refused.stderr
+    assert not (tmp_path / "shop").exists()
+    assert "cd 'my shop' && " in run("init", "my shop", cwd=tmp_path).stdout
+    run("apply", cwd=tmp_path / "my shop")
+
+
+def test_an_online_answer_goes_into_parquet_or_nowhere(demo: Path) -> None:
+    arguments = ("get-online", "-f", "driver_stats:rating", "driver_id=1001", "--out", "answer.csv")
+    assert "answer.csv" in run(*arguments, cwd=demo, code=2).stderr
+    assert not (demo / "answer.csv").exists()
+
+
 def test_no_store(tmp_path: Path) -> None:
     done = run("views", "list", cwd=tmp_path, code=3)
     assert "tidemark init" in done.stderr

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "adapters/files/arrow_error.h"
+#include "adapters/files/csv_nulls.h"
 #include "adapters/files/data_file.h"
 
 namespace tidemark {
@@ -154,14 +155,19 @@ Result<std::shared_ptr<arrow::Table>> CsvBlocks::Parse(const std::shared_ptr<arr
     }
     return arrow::csv::InvalidRowResult::Error;
   };
+  const auto parsed =
+      [&](const arrow::csv::ConvertOptions& convert) -> arrow::Result<std::shared_ptr<arrow::Table>> {
+    ARROW_ASSIGN_OR_RAISE(
+        const auto reader,
+        arrow::csv::TableReader::Make(arrow::io::default_io_context(),
+                                      std::make_shared<arrow::io::BufferReader>(text), read, parse, convert));
+    return reader->Read();
+  };
   auto convert = arrow::csv::ConvertOptions::Defaults();
   convert.include_columns = request.columns;
   convert.column_types = {request.types.begin(), request.types.end()};
-  auto input = std::make_shared<arrow::io::BufferReader>(text);
-  auto reader =
-      arrow::csv::TableReader::Make(arrow::io::default_io_context(), std::move(input), read, parse, convert);
-  if (!reader.ok()) return std::unexpected(Locate(text, reader.status()));
-  auto table = (*reader)->Read();
+  auto table = parsed(convert);
+  if (table.ok()) table = WithNullText(*std::move(table), parsed);
   if (!table.ok()) return std::unexpected(Locate(text, table.status()));
   return std::move(table).ValueUnsafe();
 }

@@ -28,7 +28,7 @@ struct CsvRequest {
 
 /// A CSV file being read forwards. Rows end with LF or CRLF; the first is the header; values may be quoted,
 /// with quotes doubled and newlines inside; a UTF-8 byte order mark is passed over; `.gz` is decompressed.
-/// Empty values are null, but in string columns empty. Not thread safe.
+/// Empty values are null, `""` is empty text. Not thread safe.
 class CsvBlocks {
  public:
   /// kInvalidData if the file has no header, or two columns of one name.

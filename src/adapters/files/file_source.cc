@@ -19,6 +19,7 @@
 #include "adapters/files/schema_union.h"
 #include "base/check.h"
 #include "base/parallel.h"
+#include "pit/columns.h"
 
 namespace tidemark {
 namespace {
@@ -215,12 +216,35 @@ std::shared_ptr<arrow::Schema> Renamed(const FileSource& definition, const arrow
   return arrow::schema(std::move(fields));
 }
 
-// The partition columns that all files share, and their types.
-Result<arrow::FieldVector> PartitionFields(const std::vector<ListedFile>& files) {
+using StatedTypes = std::map<std::string, DataType>;
+
+// The type of a partition column: the stated one where text can be read as that, else what the values look
+// like.
+std::shared_ptr<arrow::DataType> StatedPartitionType(const StatedTypes& stated, const std::string& name) {
+  const auto found = stated.find(name);
+  if (found == stated.end()) return arrow::int64();
+  switch (found->second.kind) {
+    case TypeKind::kBool:
+    case TypeKind::kFloat32:
+    case TypeKind::kFloat64:
+    case TypeKind::kDate:
+    case TypeKind::kDecimal:
+      return ToArrow(found->second);
+    case TypeKind::kString:
+    case TypeKind::kBinary:
+    case TypeKind::kTimestamp:
+      return arrow::utf8();
+    default:
+      return arrow::int64();
+  }
+}
+
+// The partition columns that all files share, and their types. Integers that are not, are text.
+Result<arrow::FieldVector> PartitionFields(const std::vector<ListedFile>& files, const StatedTypes& stated) {
   const ListedFile& first = files.front();
   arrow::FieldVector fields;
   for (const PartitionValue& partition : first.partitions)
-    fields.push_back(arrow::field(partition.name, arrow::int64()));
+    fields.push_back(arrow::field(partition.name, StatedPartitionType(stated, partition.name)));
   for (const ListedFile& file : files) {
     const bool same = std::ranges::equal(file.partitions, first.partitions, {}, &PartitionValue::name,
                                          &PartitionValue::name);
@@ -234,17 +258,25 @@ Result<arrow::FieldVector> PartitionFields(const std::vector<ListedFile>& files)
     }
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const auto& value = file.partitions[i].value;
+      if (fields[i]->type()->id() != arrow::Type::INT64) continue;
       if (value && !ParseInteger(*value)) fields[i] = fields[i]->WithType(arrow::utf8());
     }
   }
   return fields;
 }
 
-std::shared_ptr<arrow::Scalar> PartitionScalar(const std::optional<std::string>& value,
-                                               const std::shared_ptr<arrow::DataType>& type) {
-  if (!value) return arrow::MakeNullScalar(type);
-  if (type->id() == arrow::Type::INT64) return arrow::MakeScalar(*ParseInteger(*value));
-  return arrow::MakeScalar(*value);
+Result<std::shared_ptr<arrow::Scalar>> PartitionScalar(const PartitionValue& partition,
+                                                       const std::shared_ptr<arrow::DataType>& type) {
+  if (!partition.value) return arrow::MakeNullScalar(type);
+  if (type->id() == arrow::Type::INT64) return arrow::MakeScalar(*ParseInteger(*partition.value));
+  const auto text = arrow::MakeScalar(*partition.value);
+  if (type->id() == arrow::Type::STRING) return text;
+  const auto read = arrow::compute::Cast(arrow::Datum(text), type);
+  if (!read.ok()) {
+    return Fail(ErrorCode::kInvalidData, fmt::format("folder {}={}: '{}' is not {}", partition.name,
+                                                     *partition.value, *partition.value, type->ToString()));
+  }
+  return read->scalar();
 }
 
 class Opening {
@@ -270,21 +302,20 @@ class Opening {
   Result<void> OpenFiles() {
     data_.resize(listing_.files.size());
     schemas_.resize(listing_.files.size());
-    std::map<std::string, DataType> stated;
     for (const auto& [name, type] : options_.column_types)
-      stated[StoredName(name)] = type;
+      stated_[StoredName(name)] = type;
     const auto open = [&](std::size_t index, std::size_t) -> Result<void> {
-      auto opened = OpenOne(index, stated);
+      auto opened = OpenOne(index);
       if (opened) return {};
       return std::unexpected(std::move(opened).error().In(InFile(listing_.files[index].file)));
     };
     return ParallelFor(data_.size(), ThreadCount(options_.threads), options_.stop, open);
   }
 
-  Result<void> OpenOne(std::size_t index, const std::map<std::string, DataType>& stated) {
+  Result<void> OpenOne(std::size_t index) {
     const SourceFile& file = listing_.files[index].file;
     if (listing_.format == FileFormat::kCsv) {
-      TM_ASSIGN(schemas_[index], FindCsvSchema(file, stated, options_.stop));
+      TM_ASSIGN(schemas_[index], FindCsvSchema(file, stated_, options_.stop));
     } else {
       TM_ASSIGN(data_[index], OpenParquetFile(file));
       schemas_[index] = data_[index]->schema();
@@ -315,7 +346,7 @@ class Opening {
   }
 
   Result<void> AddPartitions() {
-    TM_ASSIGN(const arrow::FieldVector all, PartitionFields(listing_.files));
+    TM_ASSIGN(const arrow::FieldVector all, PartitionFields(listing_.files, stated_));
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (stored_->GetFieldIndex(all[i]->name()) >= 0) continue;  // the file's own column says more
       partitions_.push_back(all[i]);
@@ -361,7 +392,8 @@ class Opening {
       file.constant_of.resize(static_cast<std::size_t>(stored_count));
       for (std::size_t p = 0; p < partitions_.size(); ++p) {
         const PartitionValue& partition = listing_.files[i].partitions[partition_place_[p]];
-        file.constant_of.push_back(PartitionScalar(partition.value, partitions_[p]->type()));
+        TM_ASSIGN(auto constant, PartitionScalar(partition, partitions_[p]->type()));
+        file.constant_of.push_back(std::move(constant));
       }
       file.data = std::move(data_[i]);
       opened.push_back(std::move(file));
@@ -376,6 +408,7 @@ class Opening {
   std::vector<std::unique_ptr<DataFile>> data_;
   std::vector<std::shared_ptr<arrow::Schema>> schemas_;
   std::shared_ptr<arrow::Schema> stored_;     // of the files, by their own names
+  StatedTypes stated_;                        // by the name in the files
   arrow::FieldVector partitions_;             // columns from folders
   std::vector<std::size_t> partition_place_;  // of each among a file's folders
   std::shared_ptr<arrow::Schema> schema_;     // of the source

@@ -23,10 +23,11 @@ struct FileSourceOptions {
 };
 
 /// Opens the files that `definition.path` (relative to `store_folder` unless absolute) stands for, as they
-/// are now. One file, a glob, or a folder with all below it; folders named `name=value` become columns, int64
-/// if all values are integers and string otherwise, null for `__HIVE_DEFAULT_PARTITION__` (a column of the
-/// same name in the files themselves has precedence). Footers are read once, on `threads` threads; CSV whose
-/// types are not all stated is read through once to find types that hold for every row.
+/// are now. One file, a glob, or a folder with all below it; folders named `name=value` become columns, of
+/// the stated type, else int64 if all values are integers and string otherwise, null for
+/// `__HIVE_DEFAULT_PARTITION__` (a column of the same name in the files themselves has precedence). Footers
+/// are read once, on `threads` threads; CSV whose types are not all stated is read through once to find types
+/// that hold for every row.
 ///
 /// Errors, which name the file: kNotFound if there is none, or a mapped column is in none; kInvalidArgument
 /// for unclear formats or a mapping onto a taken name; kTypeMismatch for files whose columns differ (both are

@@ -45,6 +45,21 @@ TypePtr WiderText(const TypePtr& a, const TypePtr& b) {
   return nullptr;
 }
 
+bool IsTime(const arrow::DataType& type) {
+  return type.id() == arrow::Type::DATE32 || type.id() == arrow::Type::TIMESTAMP;
+}
+
+// Times of which only some are written with a zone, or as times at all, have no type but text that reads them
+// all.
+bool IsTimesInText(const arrow::DataType& a, const arrow::DataType& b) {
+  const auto is_zoned = [](const arrow::DataType& type) {
+    return type.id() == arrow::Type::TIMESTAMP &&
+           !static_cast<const arrow::TimestampType&>(type).timezone().empty();
+  };
+  if (IsTime(a) && IsTime(b)) return is_zoned(a) != is_zoned(b);
+  return (IsTime(a) && IsText(b)) || (IsText(a) && IsTime(b));
+}
+
 TypePtr UniteTexts(const TypePtr& a, const TypePtr& b) {
   if (TypePtr wider = WiderText(a, b)) return wider;
   return WiderText(b, a);
@@ -115,7 +130,9 @@ Result<std::shared_ptr<arrow::Schema>> UniteSchemas(const std::vector<NamedSchem
       const auto& field = first.schema->field(static_cast<int>(i));
       const auto same = other.schema->GetFieldByName(field->name());
       if (same == nullptr) return std::unexpected(Missing(field->name(), other, first));
-      TypePtr united = UniteTypes(types[i], same->type());
+      TypePtr united;
+      if (from_text && IsTimesInText(*types[i], *same->type())) united = arrow::utf8();
+      if (united == nullptr) united = UniteTypes(types[i], same->type());
       if (united == nullptr && from_text) united = UniteTexts(types[i], same->type());
       if (united == nullptr) {
         return Fail(

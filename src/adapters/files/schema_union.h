@@ -22,8 +22,8 @@ struct NamedSchema {
 /// null to the other, times of different units to the finest, of different zones to UTC, texts of different
 /// layouts to string. kTypeMismatch, naming column and both files, if a column is missing in one of them or
 /// its types do not fit together; kInvalidData if a file has two columns of one name. With `from_text` (CSV,
-/// whose files are read again as the united types) integers and floats become float64, and dates and
-/// timestamps timestamps.
+/// whose files are read again as the united types) integers and floats become float64, dates and
+/// timestamps timestamps, and times that differ in having a zone, or stand beside text, text.
 Result<std::shared_ptr<arrow::Schema>> UniteSchemas(const std::vector<NamedSchema>& schemas, bool from_text);
 
 /// The one type for both, or a null pointer if there is none.

@@ -21,6 +21,8 @@
 #include <cerrno>
 #include <string>
 
+#include "adapters/files/csv_nulls.h"
+#include "adapters/files/plain_columns.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -137,25 +139,33 @@ std::shared_ptr<arrow::DataType> CsvType(const DataType& type) {
   return type.kind == TypeKind::kTimestamp ? arrow::utf8() : ToArrow(type);
 }
 
+arrow::Result<std::shared_ptr<arrow::io::InputStream>> OpenText(const std::string& path, bool gzip) {
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
+  if (!gzip) return input;
+  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
+  return arrow::io::CompressedInputStream::Make(codec.get(), input);
+}
+
 arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
     const std::string& path, bool gzip, std::size_t threads,
     const std::map<std::string, DataType>& column_types) {
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
-  if (gzip) {
-    ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
-    ARROW_ASSIGN_OR_RAISE(input, arrow::io::CompressedInputStream::Make(codec.get(), input));
-  }
   auto read = arrow::csv::ReadOptions::Defaults();
   read.use_threads = threads > 1;
   auto parse = arrow::csv::ParseOptions::Defaults();
   parse.newlines_in_values = true;
+  // All of it is read at once: types are found over every row, not over the first block.
+  const auto parsed =
+      [&](const arrow::csv::ConvertOptions& convert) -> arrow::Result<std::shared_ptr<arrow::Table>> {
+    ARROW_ASSIGN_OR_RAISE(const auto input, OpenText(path, gzip));
+    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(),
+                                                                           input, read, parse, convert));
+    return reader->Read();
+  };
   auto convert = arrow::csv::ConvertOptions::Defaults();
   for (const auto& [name, type] : column_types)
     convert.column_types[name] = CsvType(type);
-  // All of it is read at once: types are found over every row, not over the first block.
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), input,
-                                                                   read, parse, convert));
-  ARROW_ASSIGN_OR_RAISE(auto table, reader->Read());
+  ARROW_ASSIGN_OR_RAISE(auto table, parsed(convert));
+  ARROW_ASSIGN_OR_RAISE(table, WithNullText(std::move(table), parsed));
   return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
 
@@ -304,9 +314,10 @@ Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::f
   TM_ASSIGN(const Format format, FormatOf(path));
   if (format != Format::kParquet) TM_TRY(CheckCsvColumns(*rows.schema()));
   PendingFile pending(path);
+  const auto plain = WithPlainColumns(rows, {.is_csv = format != Format::kParquet});
   const auto written = WithoutExceptions([&] {
-    return format == Format::kParquet ? WriteParquet(rows, pending.path(), threads)
-                                      : WriteCsv(rows, pending.path(), format == Format::kCsvGzip);
+    return format == Format::kParquet ? WriteParquet(*plain, pending.path(), threads)
+                                      : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
   if (!written.ok()) return std::unexpected(FileError(written.status(), path));
   TM_TRY(pending.PutInPlace());
