@@ -36,8 +36,8 @@ struct ColumnInfo {
 
 /// How values of a column of the answer are held.
 enum class ValueForm : std::uint8_t {
-  kFixed,  // contiguous values of one width: bool 1 byte, int32, float32, date 4, int64, float64, timestamp
-           // 8, decimal 16
+  kFixed,   // contiguous values of one width: bool 1 byte, int32, float32, date 4, int64, float64, timestamp
+            // 8, decimal 16
   kText,    // string and binary
   kNested,  // list, struct and map: only through ToArrow
 };

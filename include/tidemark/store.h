@@ -23,9 +23,9 @@ namespace tidemark {
 inline constexpr std::string_view kVersion = "0.1.0";
 
 struct StoreOptions {
-  std::filesystem::path path;  // the store's folder; made if it is not there
-  std::string project;         // empty: that of tidemark.yaml, or else "default"
-  bool create = true;          // false: kNotFound if there is no store in the folder
+  std::filesystem::path path = {};  // the store's folder; made if it is not there
+  std::string project = {};         // empty: that of tidemark.yaml, or else "default"
+  bool create = true;               // false: kNotFound if there is no store in the folder
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
@@ -37,15 +37,15 @@ struct Progress {
 
 /// How work that may take long is watched and interrupted. An interrupted call answers kCancelled.
 struct WorkOptions {
-  std::stop_token stop;
-  std::function<void(const Progress&)> progress;  // may be empty
+  std::stop_token stop = {};
+  std::function<void(const Progress&)> progress = {};  // may be empty
 };
 
 enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService };
 
 struct ApplyOptions {
   bool remove_missing = false;  // objects of the project that are not in the definitions are removed
-  std::vector<std::pair<ObjectType, std::string>> remove;  // objects to remove by name
+  std::vector<std::pair<ObjectType, std::string>> remove = {};  // objects to remove by name
 };
 
 /// One step of a plan. `details` are lines such as "ttl: 1d -> 2d".
@@ -60,7 +60,7 @@ struct Change {
 /// Entity rows: exactly one of the two. A stream is taken over (released) by the call.
 struct EntityRows {
   ArrowArrayStream* stream = nullptr;
-  std::filesystem::path path;  // a Parquet or CSV file
+  std::filesystem::path path = {};  // a Parquet or CSV file
 };
 
 struct HistoricalReport {
@@ -69,21 +69,22 @@ struct HistoricalReport {
 };
 
 struct HistoricalOptions {
-  std::vector<std::string> features;        // "view:feature" or "view"; or else
-  std::string service;                      // the name of a feature service; or else
-  std::string selection;                    // JSON: a list as a feature service's "features"
-  std::string event_timestamp_column;       // empty: "event_timestamp", or else the only timestamp column
+  std::vector<std::string> features = {};   // "view:feature" or "view"; or else
+  std::string service = {};                 // the name of a feature service; or else
+  std::string selection = {};               // JSON: a list as a feature service's "features"
+  std::string event_timestamp_column = {};  // empty: "event_timestamp", or else the only timestamp column
   bool full_feature_names = false;          // view__feature
   bool include_status = false;              // a column <feature>__status behind each feature
-  std::optional<std::int64_t> known_by_us;  // only rows created by then count
-  bool known_by_event = false;              // only rows created by each entity row's own time count
-  std::function<void(const HistoricalReport&)> ended;  // called once, in the get_next that ends the stream
+  std::optional<std::int64_t> known_by_us = {};  // only rows created by then count
+  bool known_by_event = false;                   // only rows created by each entity row's own time count
+  std::function<void(const HistoricalReport&)> ended =
+      {};  // called once, in the get_next that ends the stream
   WorkOptions work;
 };
 
 struct MaterializeOptions {
-  std::vector<std::string> views;        // empty: all that are online
-  std::optional<std::int64_t> start_us;  // nothing: incremental, going on from what was loaded
+  std::vector<std::string> views = {};        // empty: all that are online
+  std::optional<std::int64_t> start_us = {};  // nothing: incremental, going on from what was loaded
   std::int64_t end_us = 0;
   WorkOptions work;
 };
@@ -108,9 +109,9 @@ struct OnlineWriteReport {
 };
 
 struct OnlineOptions {
-  std::vector<std::string> features;  // "view:feature" or "view"; or else
-  std::string service;                // or else
-  std::string selection;              // JSON: a list as a feature service's "features"
+  std::vector<std::string> features = {};  // "view:feature" or "view"; or else
+  std::string service = {};                // or else
+  std::string selection = {};              // JSON: a list as a feature service's "features"
   bool full_feature_names = false;
 };
 

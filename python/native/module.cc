@@ -154,6 +154,5 @@ NB_MODULE(_native, m) {
   m.def(
       "normalize_definitions",
       [](const std::string& text) { return python::Unwrap(NormalizeDefinitions(text)); }, "text"_a);
-  m.def(
-      "parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
+  m.def("parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
 }
