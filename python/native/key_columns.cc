@@ -60,7 +60,10 @@ std::optional<std::string_view> TextFrom(nb::handle value) {
   if (!PyUnicode_Check(value.ptr())) return {};
   Py_ssize_t size = 0;
   const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
-  if (text == nullptr) throw nb::python_error();  // a lone surrogate
+  if (text == nullptr) {  // a lone surrogate, which no text in UTF-8 has
+    PyErr_Clear();
+    return {};
+  }
   return std::string_view(text, static_cast<std::size_t>(size));
 }
 

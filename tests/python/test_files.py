@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tidemark import Entity, FeatureStore, FeatureView, Field, FileSource
-from tidemark.errors import InvalidDataError, OutOfSpaceError, TidemarkError
+from tidemark.errors import InvalidDataError, OutOfSpaceError, TidemarkError, TypeMismatchError
 from tidemark.types import Date, Int64, String
 
 NOON = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
@@ -169,3 +170,14 @@ def test_a_full_map_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(OutOfSpaceError, match=r"online_store\.size_max"):
         store.materialize_incremental(NOON)
     assert store.online_stats()["rows"] == 0
+
+
+def test_rows_that_cannot_be_columns_and_keys_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "stats.csv").write_text("driver_id,at,trips\na,2026-05-01,7\n")
+    store = apply(tmp_path, "stats.csv", {"trips": Int64}, String)
+    columns = ["driver_id", "driver_id", "event_timestamp"]
+    twice = pd.DataFrame([["a", "a", NOON]], columns=columns)
+    with pytest.raises(InvalidDataError, match="driver_id"):
+        store.get_historical_features(twice, ["stats:trips"]).to_arrow()
+    with pytest.raises(TypeMismatchError, match=r"driver_id.*ud800"):
+        store.get_online_features(["stats:trips"], [{"driver_id": "\ud800"}])

@@ -65,7 +65,7 @@ def _from_pandas(rows: Any, what: str) -> pa.Table:
         raise InvalidArgumentError(f"{what}: give a DataFrame, not a {type(rows).__name__}")
     try:
         table = pa.Table.from_pandas(rows, preserve_index=False)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, TypeError, ValueError) as error:
         raise InvalidDataError(_reason(error), what) from None
     return table.replace_schema_metadata(None)
 
@@ -77,7 +77,7 @@ def _from_python(rows: Mapping[str, Any] | Sequence[Any], what: str) -> pa.Table
         if isinstance(rows, Mapping):
             return pa.table({name: pa.array(values) for name, values in rows.items()})
         return pa.Table.from_pylist(list(rows))
-    except (pa.ArrowException, TypeError, AttributeError) as error:
+    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
         raise InvalidDataError(_reason(error), what) from None
 
 
