@@ -50,7 +50,8 @@ def test_nothing_between_commas_is_null_and_quotes_are_empty_text(
     tmp_path: Path, fields: dict[str, Any] | None
 ) -> None:
     (tmp_path / "stats.csv").write_text(
-        'driver_id,at,city,trips\n1,2026-05-01,,\n2,2026-05-01,"",3\n3,2026-05-01,NA,4\n4,2026-05-01,Oslo,5\n'
+        "driver_id,at,city,trips\n1,2026-05-01,,\n"
+        '2,2026-05-01,"",3\n3,2026-05-01,NA,4\n4,2026-05-01,Oslo,5\n'
     )
     store = apply(tmp_path, "stats.csv", fields)
     assert looked_up(store, "city", [1, 2, 3]) == [None, "", "NA"]
@@ -68,7 +69,8 @@ def test_text_of_csv_entity_rows_passes_through(tmp_path: Path) -> None:
     (tmp_path / "stats.csv").write_text("driver_id,at,trips\n1,2026-05-01,7\n")
     store = apply(tmp_path, "stats.csv", None)
     (tmp_path / "rows.csv").write_text(
-        'driver_id,event_timestamp,note\n1,2026-05-02,\n1,2026-05-02,""\n1,2026-05-02,NA\n1,2026-05-02,hi\n'
+        "driver_id,event_timestamp,note\n1,2026-05-02,\n"
+        '1,2026-05-02,""\n1,2026-05-02,NA\n1,2026-05-02,hi\n'
     )
     job = store.get_historical_features(tmp_path / "rows.csv", ["stats:trips"])
     assert job.to_arrow()["note"].to_pylist() == [None, "", "NA", "hi"]
