@@ -184,7 +184,7 @@ Result<void> Environment::CheckFileLength() {
   const auto bytes_missing = [this](std::int64_t* wanted, std::int64_t* there) {
     MDB_envinfo info{};
     MDB_stat about{};
-    struct stat file {};
+    struct stat file{};
     mdb_env_info(env_, &info);
     mdb_env_stat(env_, &about);
     if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
@@ -347,7 +347,7 @@ int Environment::Resize(std::int64_t bytes) {
 // Another process has grown the map and filled it further than ours reaches. LMDB raises what is asked for to
 // what the last commit needs.
 int Environment::FollowGrownFile() {
-  struct stat file {};
+  struct stat file{};
   if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
   const std::int64_t roomy = RoundToPage(std::max(map_bytes(), 2 * static_cast<std::int64_t>(file.st_size)));
   if (const int code = Resize(roomy); code != ENOMEM) return code;
