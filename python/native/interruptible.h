@@ -39,7 +39,7 @@ bool OnMainThread();
 /// it runs on a thread of its own while this one lets Python handle signals; if a handler raises (Ctrl-C),
 /// `stop` is requested, the work is waited for, and the exception goes on.
 template <typename Work>
-auto RunInterruptibly(std::stop_source stop, Work&& work) -> decltype(work()) {
+auto RunInterruptibly(const std::stop_source& stop, Work&& work) -> decltype(work()) {
   if (!OnMainThread()) {
     const nanobind::gil_scoped_release unlocked;
     return work();

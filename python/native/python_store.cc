@@ -90,7 +90,7 @@ std::string PythonStore::Describe(const std::string& type, const std::string& na
   return Unlocked([&] { return store_->Describe(wanted, name); });
 }
 
-std::unique_ptr<ResultStream> PythonStore::Historical(nb::object rows, HistoricalOptions options,
+std::unique_ptr<ResultStream> PythonStore::Historical(const nb::object& rows, HistoricalOptions options,
                                                       const CancelToken* token, nb::object progress) const {
   const OpenRows open(rows);
   const std::stop_source stop = SourceOf(token);
@@ -102,7 +102,7 @@ std::unique_ptr<ResultStream> PythonStore::Historical(nb::object rows, Historica
   return std::make_unique<ResultStream>(store_, out, stop, report);
 }
 
-HistoricalReport PythonStore::WriteHistorical(nb::object rows, HistoricalOptions options,
+HistoricalReport PythonStore::WriteHistorical(const nb::object& rows, HistoricalOptions options,
                                               const std::string& path, const CancelToken* token,
                                               nb::object progress) const {
   const OpenRows open(rows);

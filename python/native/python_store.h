@@ -35,10 +35,11 @@ class PythonStore {
   std::string Describe(const std::string& type, const std::string& name) const;
 
   /// `rows` is the path of a file, or exports an Arrow stream.
-  std::unique_ptr<ResultStream> Historical(nanobind::object rows, HistoricalOptions options,
+  std::unique_ptr<ResultStream> Historical(const nanobind::object& rows, HistoricalOptions options,
                                            const CancelToken* token, nanobind::object progress) const;
-  HistoricalReport WriteHistorical(nanobind::object rows, HistoricalOptions options, const std::string& path,
-                                   const CancelToken* token, nanobind::object progress) const;
+  HistoricalReport WriteHistorical(const nanobind::object& rows, HistoricalOptions options,
+                                   const std::string& path, const CancelToken* token,
+                                   nanobind::object progress) const;
   std::vector<MaterializeReport::View> Materialize(std::vector<std::string> views,
                                                    std::optional<std::int64_t> start_us, std::int64_t end_us,
                                                    const CancelToken* token, nanobind::object progress) const;

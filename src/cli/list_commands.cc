@@ -96,7 +96,7 @@ Result<void> DescribeField(const Session& session, const std::string& text) {
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const Json described, DescribeObject(*store, ObjectType::kFeatureView, name.view));
   const Json view = described.value("definition", Json::object());
-  for (Json field : view.value("fields", Json::array())) {
+  for (const Json& field : view.value("fields", Json::array())) {
     if (field.value("name", "") != name.feature) continue;
     Json document{{"view", name.view}};
     document.update(field);

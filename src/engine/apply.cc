@@ -28,7 +28,7 @@ struct Prepared {
 };
 
 /// What the keys of a view's online rows are made of. Integers of both widths have the same bytes.
-std::vector<std::pair<std::string, TypeKind>> KeyShape(std::vector<JoinKey> keys) {
+std::vector<std::pair<std::string, TypeKind>> KeyShape(const std::vector<JoinKey>& keys) {
   std::vector<std::pair<std::string, TypeKind>> shape;
   for (const JoinKey& key : keys) {
     const TypeKind kind = key.type ? key.type->kind : TypeKind::kInt64;

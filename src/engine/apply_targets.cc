@@ -15,7 +15,7 @@ const FeatureView& DefinitionOf(const CatalogView& view) {
 }
 template <typename Definition>
 const Definition& DefinitionOf(const Definition& definition) {
-  return definition;
+  return definition;  // NOLINT(bugprone-return-const-ref-from-parameter): elements of a container are passed
 }
 
 /// Existing objects are found by the name they are renamed from, or else by their own; errors are left to

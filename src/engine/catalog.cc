@@ -52,7 +52,7 @@ Result<std::vector<std::vector<Field>>> FieldVersions(const Registry& registry, 
 /// The join keys of a view's entities, by name. An entity that is missing is damage: apply lets none go.
 Result<std::vector<JoinKey>> JoinKeysOf(const RegistryObject& object, const FeatureView& view,
                                         const std::map<std::string, Entity>& entities) {
-  const auto damaged = [&](std::string message) {
+  const auto damaged = [&](const std::string& message) {
     return std::unexpected(Error{
         ErrorCode::kCorruption,
         message + "; restore the registry from a backup, or apply the definitions again", PlaceOf(object)});

@@ -1,6 +1,7 @@
 // Reads and checks entity rows.
 #include "engine/entity_rows.h"
 
+#include <arrow/array/concatenate.h>
 #include <arrow/compute/cast.h>
 #include <arrow/util/byte_size.h>
 #include <fmt/format.h>

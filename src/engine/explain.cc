@@ -1,6 +1,7 @@
 // Runs the kernel for one entity row, counts what it saw on the way, and asks the online store beside it.
 #include "engine/explain.h"
 
+#include <arrow/builder.h>
 #include <arrow/c/bridge.h>
 #include <fmt/format.h>
 

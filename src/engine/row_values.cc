@@ -2,6 +2,7 @@
 // ranks, so nothing is sorted.
 #include "engine/row_values.h"
 
+#include <arrow/array/concatenate.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api.h>
 #include <arrow/util/bit_util.h>

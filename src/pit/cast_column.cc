@@ -71,7 +71,7 @@ std::expected<Lists, CastProblem> ListsOf(const arrow::Array& array, const DataT
 }
 
 std::shared_ptr<arrow::Array> PutTogether(const Lists& lists, std::int64_t rows, const DataType& type,
-                                          std::shared_ptr<arrow::Array> items) {
+                                          const std::shared_ptr<arrow::Array>& items) {
   return arrow::MakeArray(arrow::ArrayData::Make(ToArrow(type), rows, {lists.validity, lists.offsets},
                                                  {items->data()}, arrow::kUnknownNullCount));
 }

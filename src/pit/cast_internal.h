@@ -35,6 +35,6 @@ CastResult CastAny(const std::shared_ptr<arrow::Array>& array, const DataType& t
 
 std::unexpected<CastProblem> CastFail(std::int64_t row, std::string what,
                                       ErrorCode code = ErrorCode::kTypeMismatch);
-std::unexpected<CastProblem> CastFail(Error error);
+std::unexpected<CastProblem> CastFail(const Error& error);
 
 }  // namespace tidemark::pit_internal

@@ -211,7 +211,7 @@ std::unexpected<CastProblem> CastFail(std::int64_t row, std::string what, ErrorC
   return std::unexpected(CastProblem{code, row, {}, std::move(what)});
 }
 
-std::unexpected<CastProblem> CastFail(Error error) {
+std::unexpected<CastProblem> CastFail(const Error& error) {
   return std::unexpected(CastProblem{error.code, -1, {}, error.ToString()});
 }
 

@@ -88,7 +88,7 @@ std::shared_ptr<arrow::DataType> ToArrow(const DataType& type) {
   arrow::FieldVector fields;
   for (const NamedType& child : type.children)
     fields.push_back(arrow::field(child.name, ToArrow(child.type)));
-  return arrow::struct_(std::move(fields));
+  return arrow::struct_(fields);
 }
 
 std::shared_ptr<arrow::Field> ToArrow(const Field& field) {

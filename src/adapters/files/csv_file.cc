@@ -78,7 +78,8 @@ class CsvFile final : public DataFile {
   std::optional<ColumnRange> Range(std::size_t, int) const override { return std::nullopt; }
 
   Result<void> Scan(std::size_t, std::span<const int> columns, const Sink& sink) const override {
-    const auto each = [&](arrow::ArrayVector arrays, std::int64_t rows, std::int64_t first) -> Result<bool> {
+    const auto each = [&](const arrow::ArrayVector& arrays, std::int64_t rows,
+                          std::int64_t first) -> Result<bool> {
       for (std::int64_t at = 0; at < rows; at += kBatchRows) {
         const std::int64_t some = std::min(kBatchRows, rows - at);
         arrow::ArrayVector slices;

@@ -1,6 +1,7 @@
 // Which differences between files lose nothing.
 #include "adapters/files/schema_union.h"
 
+#include <arrow/type_traits.h>
 #include <fmt/format.h>
 
 #include <algorithm>

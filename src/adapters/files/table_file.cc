@@ -253,7 +253,8 @@ Result<void> SyncPath(const std::filesystem::path& path, int flags) {
 class PendingFile {
  public:
   explicit PendingFile(const std::filesystem::path& place)
-      : place_(place), path_(fmt::format("{}.{}-{}.tmp", place.string(), getpid(), count_.fetch_add(1))) {}
+      : place_(place),
+        path_(fmt::format("{}.{}-{}.tmp", place.string(), getpid(), files_begun.fetch_add(1))) {}
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
   ~PendingFile() {
@@ -272,7 +273,8 @@ class PendingFile {
   }
 
  private:
-  inline static std::atomic<unsigned> count_{0};  // two threads may write at the same time, even to one place
+  inline static std::atomic<unsigned> files_begun{
+      0};  // two threads may write at the same time, even to one place
   const std::filesystem::path place_;
   std::string path_;
 };

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 #include "adapters/sqlite/connection_internal.h"
 
@@ -183,7 +184,7 @@ Result<void> Transaction::Commit() {
 void Transaction::Rollback() {
   if (connection_ == nullptr || sqlite3_get_autocommit(connection_->handle()) != 0) return;
   // A failure leaves the journal in place; the next to open the file rolls back by it.
-  static_cast<void>(connection_->Execute("ROLLBACK"));
+  std::ignore = connection_->Execute("ROLLBACK");
 }
 
 }  // namespace tidemark::sqlite
