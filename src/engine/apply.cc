@@ -65,6 +65,7 @@ class Planner {
   void KeepKeyTypes();
   Result<void> CompleteViews();
   bool HasOtherKeys(const Target<FeatureView>& view);
+  static bool HasOtherTimes(const Target<FeatureView>& view);
   Result<void> AddViewChange(const Target<FeatureView>& view);
   template <typename Definition>
   Result<void> AddChange(ObjectKind kind, const Target<Definition>& target);
@@ -94,6 +95,14 @@ bool Planner::HasOtherKeys(const Target<FeatureView>& view) {
   if (view.before == nullptr) return false;
   const std::vector<JoinKey>& before = catalog_.views().at(view.before->name).join_keys;
   return KeyShape(before) != KeyShape(JoinKeysOf(targets_.EntitiesOf(view.definition)));
+}
+
+bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
+  if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
+  const FileSource& before = *view.before->source;
+  const FileSource& after = *view.definition.source;
+  return before.timestamp_field != after.timestamp_field ||
+         before.created_timestamp_column != after.created_timestamp_column;
 }
 
 Result<void> Planner::CompleteViews() {
@@ -135,10 +144,13 @@ Result<void> Planner::AddChange(ObjectKind kind, const Target<Definition>& targe
   return {};
 }
 
-/// Rows under keys of another make would be found by nobody, or by the wrong one: the view goes on under a
-/// new id.
+/// Rows under keys of another make would be found by nobody, or by the wrong one, and rows that were ordered
+/// by other times could win over later ones: the view goes on under a new id.
 Result<void> Planner::AddViewChange(const Target<FeatureView>& view) {
-  if (view.is_removed || !HasOtherKeys(view)) return AddChange(ObjectKind::kFeatureView, view);
+  const bool other_keys = HasOtherKeys(view);
+  if (view.is_removed || (!other_keys && !HasOtherTimes(view))) {
+    return AddChange(ObjectKind::kFeatureView, view);
+  }
   const FeatureView& after = view.definition;
   TM_ASSIGN(const std::uint32_t id, IdOf(ObjectKind::kFeatureView, view.before->name));
   prepared_.changes.push_back({.id = id,
@@ -155,10 +167,12 @@ Result<void> Planner::AddViewChange(const Target<FeatureView>& view) {
       .name = after.name,
       .from_name = view.is_renamed() ? view.before->name : std::string(),
       .details = Differences(*view.before, after)};
-  planned.details.insert(planned.details.begin(),
-                         fmt::format("join keys: {} -> {} (online rows are dropped: materialize again)",
-                                     KeysText(catalog_.views().at(view.before->name).join_keys),
-                                     KeysText(JoinKeysOf(targets_.EntitiesOf(after)))));
+  planned.details.insert(
+      planned.details.begin(),
+      other_keys ? fmt::format("join keys: {} -> {} (online rows are dropped: materialize again)",
+                               KeysText(catalog_.views().at(view.before->name).join_keys),
+                               KeysText(JoinKeysOf(targets_.EntitiesOf(after))))
+                 : "rows are ordered by other times (online rows are dropped: materialize again)");
   prepared_.plan.changes.push_back(std::move(planned));
   return {};
 }

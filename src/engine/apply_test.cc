@@ -429,6 +429,19 @@ TEST_F(ApplyTest, OtherJoinKeysMakeANewId) {
   EXPECT_THAT(MustApply().dropped_view_ids, ElementsAre(second));
 }
 
+TEST_F(ApplyTest, OtherTimesMakeANewId) {
+  MustApply();
+  const std::uint32_t id = Load()->View("stats").value()->id;
+  auto& schema = sources_["stats.parquet"];
+  schema =
+      *schema->AddField(schema->num_fields(), arrow::field("seen", arrow::timestamp(arrow::TimeUnit::MICRO)));
+  view().source->timestamp_field = "seen";
+  const Plan plan = MustApply();
+  EXPECT_THAT(plan.dropped_view_ids, ElementsAre(id));
+  EXPECT_NE(Load()->View("stats").value()->id, id);
+  EXPECT_THAT(plan.changes[0].details[0], HasSubstr("other times"));
+}
+
 TEST_F(ApplyTest, WiderIntegersAreTheSameKey) {
   MustApply();
   const std::uint32_t id = Load()->View("stats").value()->id;
