@@ -38,6 +38,14 @@ def reached(source: Path, seen: set[Path]) -> set[Path]:
     return seen
 
 
+# Clang's -Wconversion has more in it than GCC's, and some of GCC's warnings are unknown to it.
+NOT_CLANG = [
+    "-Wno-sign-conversion",
+    "-Wno-unknown-warning-option",
+    "-Wno-deprecated-declarations",
+]
+
+
 def fingerprint(source: Path, command: list[str]) -> str:
     digest = hashlib.sha256(" ".join(command).encode())
     for path in [ROOT / ".clang-tidy", *sorted(reached(source, set()))]:
@@ -59,8 +67,7 @@ def plain_command(command: str) -> list[str]:
         at = words.index("-include")
         del words[at : at + 2]
     kept = [word for word in words if word not in {"-Winvalid-pch", "-fpch-preprocess"}]
-    # Clang's -Wconversion has more in it than GCC's, and GCC's names of some warnings are not Clang's.
-    return [*kept, "-Wno-sign-conversion", "-Wno-unknown-warning-option", "-Wno-deprecated-declarations"]
+    return [*kept, *NOT_CLANG]
 
 
 def run(source: Path, stamp: Path) -> str:
