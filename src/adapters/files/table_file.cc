@@ -185,6 +185,23 @@ std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::Schema&
   return builder.build();
 }
 
+/// Every batch through the writer of a format; then both are closed.
+template <typename Writer>
+arrow::Result<std::int64_t> WriteAll(arrow::RecordBatchReader& rows, Writer& writer,
+                                     arrow::io::OutputStream& output) {
+  std::int64_t written = 0;
+  std::shared_ptr<arrow::RecordBatch> batch;
+  while (true) {
+    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
+    if (batch == nullptr) break;
+    ARROW_RETURN_NOT_OK(writer.WriteRecordBatch(*batch));
+    written += batch->num_rows();
+  }
+  ARROW_RETURN_NOT_OK(writer.Close());
+  ARROW_RETURN_NOT_OK(output.Close());
+  return written;
+}
+
 arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
                                          std::size_t threads) {
   ARROW_ASSIGN_OR_RAISE(auto output, arrow::io::FileOutputStream::Open(path));
@@ -198,17 +215,7 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
   }
   ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
                                                                       properties, arrow_builder.build()));
-  std::int64_t written = 0;
-  std::shared_ptr<arrow::RecordBatch> batch;
-  while (true) {
-    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
-    if (batch == nullptr) break;
-    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
-    written += batch->num_rows();
-  }
-  ARROW_RETURN_NOT_OK(writer->Close());
-  ARROW_RETURN_NOT_OK(output->Close());
-  return written;
+  return WriteAll(rows, *writer, *output);
 }
 
 arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
@@ -220,17 +227,7 @@ arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::
   }
   ARROW_ASSIGN_OR_RAISE(
       auto writer, arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
-  std::int64_t written = 0;
-  std::shared_ptr<arrow::RecordBatch> batch;
-  while (true) {
-    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
-    if (batch == nullptr) break;
-    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
-    written += batch->num_rows();
-  }
-  ARROW_RETURN_NOT_OK(writer->Close());
-  ARROW_RETURN_NOT_OK(output->Close());
-  return written;
+  return WriteAll(rows, *writer, *output);
 }
 
 Error SystemError(std::string_view what, const std::filesystem::path& path) {
