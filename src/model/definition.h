@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/feature_table.h"
 #include "model/type.h"
 
 namespace tidemark {
@@ -65,16 +66,33 @@ struct FileSource {
   bool operator==(const FileSource&) const = default;
 };
 
+/// Rows that a program pushes, under a name of their own: every view that has this source takes them.
+struct PushSource {
+  std::string name;
+  Metadata metadata;
+  bool operator==(const PushSource&) const = default;
+};
+
 struct FeatureView {
   std::string name;
   std::vector<std::string> entities;  // names; empty: one row for all
   std::vector<Field> fields;          // the features: neither join keys nor timestamps; empty: inferred
   std::int64_t ttl_us = 0;            // 0: rows never go stale
   bool online = true;
-  std::optional<FileSource> source;
+  std::optional<FileSource> source;   // none: a feature table
+  TableOptions table;                 // of a feature table
+  std::optional<PushSource> push;
   Metadata metadata;
   std::optional<std::string> renamed_from;  // an instruction to apply; not kept
   bool operator==(const FeatureView&) const = default;
+
+  /// True for a feature table: rows that Tidemark keeps itself.
+  bool is_table() const { return !source; }
+  /// The column that rows are ordered by first: of a table whose event times are text or numbers, the
+  /// timestamps beside them.
+  const std::string& event_column() const;
+  /// The column of created times; empty if the source has none.
+  const std::string& created_column() const;
 };
 
 /// Some or all features of one view, as a feature service lists them.
@@ -107,7 +125,8 @@ struct Definitions {
 /// clash it names both. `known` is what the registry holds and `definitions` does not remove.
 ///   names:      the pattern of name.h; duplicates, case folded, within `definitions` and against `known`
 ///   entities:   at least one join key, of an allowed type
-///   views:      ttl >= 0; a path in the source; no feature named as a join key or timestamp of the view
+///   views:      ttl >= 0; a path in the source; no feature named as a join key or timestamp of the view;
+///               a table's event times of a type that can be one, its partitions by columns that it has
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name
 ///               (`view__feature`: plain names may repeat, as a request may ask for full ones)
 ///   references: to entities, views and features, in `definitions` or else in `known`. Those of known views

@@ -66,6 +66,22 @@ Result<void> CheckSource(const FileSource& source) {
   return {};
 }
 
+Result<void> CheckTable(const TableOptions& table) {
+  TM_TRY_IN(CheckFieldName(table.timestamp_field), "timestamp_field");
+  if (!CanBeEventTime(table.timestamp_type)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("event times cannot be kept as {}; they are timestamp, string (ISO-8601), int64 or "
+                            "float64",
+                            table.timestamp_type.ToString()));
+  }
+  if (!table.created_timestamp_column.empty()) {
+    TM_TRY_IN(CheckFieldName(table.created_timestamp_column), "created_timestamp_column");
+  }
+  for (const std::string& partition : table.partitions)
+    TM_TRY(ParsePartition(partition));
+  return {};
+}
+
 Result<void> CheckContent(const FeatureView& view) {
   TM_TRY(CheckName("feature view", view.name));
   Taken entities;
@@ -83,7 +99,14 @@ Result<void> CheckContent(const FeatureView& view) {
   }
   if (view.source) {
     TM_TRY_IN(CheckSource(*view.source), "source");
+    if (view.table != TableOptions{}) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "it has a batch source, so it is no table of Tidemark's own: leave out `table`, or the source");
+    }
+  } else {
+    TM_TRY_IN(CheckTable(view.table), "table");
   }
+  if (view.push) TM_TRY(CheckName("push source", view.push->name));
   return {};
 }
 
@@ -274,6 +297,17 @@ const std::string& MappedName(const FileSource& source, const std::string& colum
   return at == source.field_mapping.end() ? column : at->second;
 }
 
+// A table's files can be parted by the columns that it has.
+Result<void> CheckPartitions(const FeatureView& view, const Taken& columns) {
+  for (const std::string& text : view.table.partitions) {
+    TM_ASSIGN(const Partition partition, ParsePartition(text));
+    if (partition.kind == Partition::Kind::kDay || columns.contains(FoldName(partition.column))) continue;
+    return Fail(ErrorCode::kNotFound, fmt::format("partition {} names column {}, which the table does not have",
+                                                  Quoted(text), Quoted(partition.column)));
+  }
+  return {};
+}
+
 Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) {
   Taken taken;
   for (const std::string& name : view.entities) {
@@ -292,11 +326,16 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
       const std::string& name = MappedName(source, *column);
       taken.try_emplace(FoldName(name), fmt::format("{} {}", what, Quoted(name)));
     }
+  } else {
+    const TableOptions& table = view.table;
+    TM_TRY(Take(taken, table.timestamp_field, fmt::format("timestamp_field {}", Quoted(table.timestamp_field))));
+    if (const std::string& created = table.created_timestamp_column; !created.empty())
+      TM_TRY(Take(taken, created, fmt::format("created_timestamp_column {}", Quoted(created))));
   }
   for (const Field& field : view.fields) {
     TM_TRY(Take(taken, field.name, fmt::format("feature {}", Quoted(field.name))));
   }
-  return {};
+  return view.is_table() ? CheckPartitions(view, taken) : Result<void>();
 }
 
 // The features that a selection stands for, all of them known to the view where its fields are.

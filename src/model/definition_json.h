@@ -10,7 +10,12 @@
 //       "source": {"type": "file", "name": "", "path": "data/stats.parquet", "format": "parquet",
 //                  "timestamp_field": "event_timestamp", "created_timestamp_column": "created",
 //                  "field_mapping": {}},
-//       "description": "", "owner": "", "tags": {}}],
+//       "stream_source": {"type": "push", "name": "driver_push"},
+//       "description": "", "owner": "", "tags": {}},
+//      {"name": "clicks", "entities": ["user"], "fields": [{"name": "count", "type": "int64"}],
+//       "table": {"timestamp_field": "event_timestamp", "timestamp_type": "timestamp", "timestamp_unit": "s",
+//                 "created_timestamp_column": "", "partitions": ["bucket(16, user)", "day"],
+//                 "catalog": true}}],
 //    "feature_services": [
 //      {"name": "model_v1",
 //       "features": ["driver_stats:rating",

@@ -204,21 +204,70 @@ Result<void> ReadTtl(const Members& from, std::int64_t& out) {
   return {};
 }
 
+Result<PushSource> ReadPushSource(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars, {"type", "name", "description", "owner", "tags"}));
+  std::string type = "push";
+  TM_TRY(members.Text("type", type));
+  if (type != "push") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("there is no type of stream source {} in this version; there is push", Quoted(type)));
+  }
+  PushSource source;
+  TM_TRY(members.RequiredText("name", source.name));
+  TM_TRY(ReadMetadata(members, source.metadata));
+  return source;
+}
+
+Result<TableOptions> ReadTable(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"timestamp_field", "timestamp_type", "timestamp_unit", "created_timestamp_column",
+                         "partitions", "catalog"}));
+  TableOptions table;
+  TM_TRY(members.Text("timestamp_field", table.timestamp_field));
+  std::optional<std::string> type;
+  TM_TRY(members.Text("timestamp_type", type));
+  if (type) {
+    TM_ASSIGN(table.timestamp_type, DataType::Parse(*type));
+  }
+  std::optional<std::string> unit;
+  TM_TRY(members.Text("timestamp_unit", unit));
+  if (unit) {
+    TM_ASSIGN(table.timestamp_unit, ParseTimeUnit(*unit));
+  }
+  TM_TRY(members.Text("created_timestamp_column", table.created_timestamp_column));
+  TM_TRY(members.TextList("partitions", table.partitions));
+  TM_TRY(members.Truth("catalog", table.catalog));
+  return table;
+}
+
+/// Reads the member `name` by `read`, if it is there; an error says that it is of that member.
+template <typename T>
+Result<void> ReadMember(const Members& from, std::string_view name, Result<T> (*read)(const Json&, bool),
+                        auto& out) {
+  const Json* value = from.Find(name);
+  if (value == nullptr) return {};
+  Result<T> member = read(*value, from.text_scalars());
+  if (!member) return std::unexpected(std::move(member).error().In(name));
+  out = std::move(member).value();
+  return {};
+}
+
 Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
                                                {"name", "entities", "fields", "ttl", "online", "source",
-                                                "description", "owner", "tags", "renamed_from"}));
+                                                "stream_source", "table", "description", "owner", "tags",
+                                                "renamed_from"}));
   FeatureView view;
   TM_TRY(members.RequiredText("name", view.name));
   TM_TRY(members.TextList("entities", view.entities));
   TM_TRY(ReadFields(members, view.fields));
   TM_TRY(ReadTtl(members, view.ttl_us));
   TM_TRY(members.Truth("online", view.online));
-  if (const Json* source = members.Find("source")) {
-    Result<FileSource> read = ReadSource(*source, text_scalars);
-    if (!read) return std::unexpected(std::move(read).error().In("source"));
-    view.source = std::move(read).value();
-  }
+  TM_TRY(ReadMember(members, "source", ReadSource, view.source));
+  TM_TRY(ReadMember(members, "stream_source", ReadPushSource, view.push));
+  TM_TRY(ReadMember(members, "table", ReadTable, view.table));
   TM_TRY(ReadMetadata(members, view.metadata));
   TM_TRY(members.Text("renamed_from", view.renamed_from));
   return view;

@@ -56,6 +56,26 @@ Json Tree(const FileSource& source) {
   return object;
 }
 
+Json Tree(const PushSource& source) {
+  Json object{{"type", "push"}, {"name", source.name}};
+  PutMetadata(object, source.metadata);
+  return object;
+}
+
+Json Tree(const TableOptions& table) {
+  const TableOptions usual;
+  Json object = Json::object();
+  if (table.timestamp_field != usual.timestamp_field) object["timestamp_field"] = table.timestamp_field;
+  if (table.timestamp_type != usual.timestamp_type)
+    object["timestamp_type"] = table.timestamp_type.ToString();
+  if (table.timestamp_unit != usual.timestamp_unit)
+    object["timestamp_unit"] = TimeUnitName(table.timestamp_unit);
+  PutText(object, "created_timestamp_column", table.created_timestamp_column);
+  if (!table.partitions.empty()) object["partitions"] = table.partitions;
+  if (!table.catalog) object["catalog"] = false;
+  return object;
+}
+
 Json Tree(const FeatureView& view) {
   Json object{{"name", view.name}};
   if (!view.entities.empty()) object["entities"] = view.entities;
@@ -64,6 +84,8 @@ Json Tree(const FeatureView& view) {
   for (const Field& field : view.fields)
     object["fields"].push_back(Tree(field));
   if (view.source) object["source"] = Tree(*view.source);
+  if (view.push) object["stream_source"] = Tree(*view.push);
+  if (view.is_table() && view.table != TableOptions{}) object["table"] = Tree(view.table);
   PutMetadata(object, view.metadata);
   return object;
 }
