@@ -46,6 +46,18 @@ struct Fragment {
   std::vector<ColumnRange> ranges;  // of the columns that were asked for and have them
 };
 
+/// Which columns hold what the rule asks for besides the keys (FeatureRows in pit/point_in_time_join.h); an
+/// empty name where the source has no such column. Files of other people have none.
+struct SystemColumns {
+  std::string event_time;  // a timestamp
+  std::string created;     // a timestamp
+  std::string sequence;    // write_time: a timestamp or int64
+  std::string origin;      // int32, the bits of the writer's number
+  std::string is_deleted;  // bool; null means false
+  std::string expires_at;  // a timestamp; null means never
+  bool operator==(const SystemColumns&) const = default;
+};
+
 /// A source opened at one moment: its files, in the order of their paths, do not change within it. Column
 /// names are those after the source's field mapping; partition columns of Hive folders are columns like any
 /// other. Thread safe. Errors name the file, and the row and column where they can: kIo, kCorruption (a
@@ -57,6 +69,9 @@ class Source {
 
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   virtual const std::vector<SourceFile>& files() const = 0;
+
+  /// Columns that the source itself knows the meaning of: those of Tidemark's own tables.
+  virtual const SystemColumns& system_columns() const;
 
   /// All fragments in the order of location, with the ranges of `columns`.
   virtual Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const = 0;
