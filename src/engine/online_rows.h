@@ -39,6 +39,8 @@ class OnlineBatch {
   Result<void> Add(std::int64_t row, const PackedHeader& header);
   std::size_t size() const { return ends_.size(); }
   std::size_t bytes() const { return bytes_.size(); }
+  /// The rows as a store merges them; they refer to this object.
+  std::vector<OnlineWrite> Writes() const;
 
   Result<MergeCounts> Merge(OnlineStore& store, bool durable);
 
@@ -51,7 +53,6 @@ class OnlineBatch {
     std::size_t key;    // where the key ends in bytes_
     std::size_t value;  // where the value ends
   };
-  std::vector<OnlineWrite> Writes() const;
 
   OnlineKeyWriter keys_;
   PackedRowWriter rows_;

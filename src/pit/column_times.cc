@@ -2,6 +2,8 @@
 #include <arrow/builder.h>
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/buffer_pool.h"
@@ -127,6 +129,63 @@ CastResult MicrosOf(const arrow::Array& given, bool* cut) {
   }
 }
 
+namespace {
+
+CastResult IntegersToMicros(const arrow::Int64Array& numbers, TimeUnit unit, bool* cut) {
+  if (unit == TimeUnit::kNanoseconds) {
+    const auto times = Reinterpret(numbers, arrow::timestamp(arrow::TimeUnit::NANO));
+    return FromNanos(*times, cut);
+  }
+  const std::int64_t factor = unit == TimeUnit::kSeconds        ? 1'000'000
+                              : unit == TimeUnit::kMilliseconds ? 1'000
+                                                                : 1;
+  return Scaled<arrow::Int64Array>(numbers, factor);
+}
+
+CastResult FloatsToMicros(const arrow::DoubleArray& numbers, TimeUnit unit) {
+  const double factor = unit == TimeUnit::kSeconds        ? 1e6
+                        : unit == TimeUnit::kMilliseconds ? 1e3
+                        : unit == TimeUnit::kMicroseconds ? 1
+                                                          : 1e-3;
+  return Converted(
+      numbers,
+      [&](std::int64_t row, std::int64_t* micros) {
+        const double us = numbers.Value(row) * factor;
+        if (!(us > -0x1p63 && us < 0x1p63)) return false;  // a NaN is not
+        *micros = std::llround(us);
+        return true;
+      },
+      [&](std::int64_t row) {
+        return fmt::format("{} is no time in {} since 1970", numbers.Value(row), TimeUnitName(unit));
+      });
+}
+
+CastResult AnyNumbersToMicros(const arrow::Array& given, TimeUnit unit, bool* cut) {
+  const auto plain = Plain(arrow::MakeArray(given.data()));
+  if (!plain) return CastFail(plain.error());
+  const bool is_float = IsFloat((*plain)->type_id());
+  if (!is_float && !IsInteger((*plain)->type_id())) {
+    return CastFail(-1, fmt::format("{} holds no numbers; its times are kept as {} since 1970",
+                                    given.type()->ToString(), TimeUnitName(unit)));
+  }
+  const DataType type{.kind = is_float ? TypeKind::kFloat64 : TypeKind::kInt64};
+  const auto numbers = CastAny(*plain, type);
+  if (!numbers) return numbers;
+  if (is_float) return FloatsToMicros(static_cast<const arrow::DoubleArray&>(**numbers), unit);
+  return IntegersToMicros(static_cast<const arrow::Int64Array&>(**numbers), unit, cut);
+}
+
+/// kInvalidData for the first null.
+Result<std::shared_ptr<arrow::Int64Array>> WithoutNulls(std::shared_ptr<arrow::Int64Array> micros,
+                                                        std::string_view column, std::int64_t first_row) {
+  if (micros->null_count() == 0) return micros;
+  std::int64_t row = 0;
+  while (micros->IsValid(row))
+    ++row;
+  return Named({ErrorCode::kInvalidData, row, {}, "null; every row needs a time"}, column, first_row);
+}
+
+}  // namespace
 }  // namespace pit_internal
 
 Result<std::shared_ptr<arrow::Int64Array>> NullableTimesToMicros(const arrow::Array& times,
@@ -140,12 +199,15 @@ Result<std::shared_ptr<arrow::Int64Array>> NullableTimesToMicros(const arrow::Ar
 Result<std::shared_ptr<arrow::Int64Array>> TimesToMicros(const arrow::Array& times, std::string_view column,
                                                          std::int64_t first_row, bool* cut) {
   TM_ASSIGN(auto micros, NullableTimesToMicros(times, column, first_row, cut));
-  if (micros->null_count() == 0) return micros;
-  std::int64_t row = 0;
-  while (micros->IsValid(row))
-    ++row;
-  return pit_internal::Named({ErrorCode::kInvalidData, row, {}, "null; every row needs a time"}, column,
-                             first_row);
+  return pit_internal::WithoutNulls(std::move(micros), column, first_row);
+}
+
+Result<std::shared_ptr<arrow::Int64Array>> NumbersToMicros(const arrow::Array& numbers, TimeUnit unit,
+                                                           std::string_view column, std::int64_t first_row,
+                                                           bool* cut) {
+  const auto micros = pit_internal::AnyNumbersToMicros(numbers, unit, cut);
+  if (!micros) return pit_internal::Named(micros.error(), column, first_row);
+  return pit_internal::WithoutNulls(std::static_pointer_cast<arrow::Int64Array>(*micros), column, first_row);
 }
 
 }  // namespace tidemark

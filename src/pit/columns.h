@@ -26,6 +26,13 @@ Result<std::shared_ptr<arrow::Int64Array>> NullableTimesToMicros(const arrow::Ar
                                                                  std::string_view column,
                                                                  std::int64_t first_row, bool* cut = nullptr);
 
+/// The same of numbers of `unit` since 1970, as a table of event times keeps them: any integer, or floats,
+/// which stand for the nearest microsecond. kTypeMismatch for other types, kInvalidData for a null, a NaN or a
+/// time beyond the range.
+Result<std::shared_ptr<arrow::Int64Array>> NumbersToMicros(const arrow::Array& numbers, TimeUnit unit,
+                                                           std::string_view column, std::int64_t first_row,
+                                                           bool* cut = nullptr);
+
 /// A join key column as int64 (int and uint types, date, timestamp as microseconds UTC), bool, or binary
 /// (string, binary, their large and view forms), dictionaries decoded. `type` is the key's declared type;
 /// nulls are kInvalidData, floats and types of another family kTypeMismatch with a hint, unsigned values

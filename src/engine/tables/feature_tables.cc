@@ -1,0 +1,151 @@
+// Tables follow their views; reading puts files and logs together.
+#include "engine/tables/feature_tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/result.h"
+#include "engine/tables/table_marks_internal.h"
+#include "engine/tables/table_source.h"
+#include "model/name.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+/// How often a log may be trimmed under a reader before it gives up.
+constexpr int kAttemptsMax = 100;
+
+std::string PlaceOf(const CatalogView& view) {
+  return "view " + view.definition.name;
+}
+
+bool IsWider(const DataType& before, const DataType& after) {
+  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
+         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
+}
+
+/// What brings a table's columns to those of its view.
+Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const TableLayout& after) {
+  std::vector<ColumnChange> changes;
+  for (const TableColumn& column : after.columns) {
+    const auto old = std::ranges::find(before.columns, column.name, &TableColumn::name);
+    if (old == before.columns.end()) {
+      if (column.required) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("column '{}' cannot be added: rows that are there have no value for it",
+                                column.name));
+      }
+      changes.push_back({.kind = ColumnChange::Kind::kAdd, .column = column.name, .type = column.type});
+    } else if (old->type != column.type) {
+      if (!IsWider(old->type, column.type)) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("column '{}' cannot become {} from {}: a table's columns widen from int32 to "
+                                "int64 and from float32 to float64 only; add a field of another name",
+                                column.name, column.type.ToString(), old->type.ToString()));
+      }
+      changes.push_back({.kind = ColumnChange::Kind::kWiden, .column = column.name, .type = column.type});
+    }
+  }
+  return changes;
+}
+
+/// The rows that a log has of a table beyond `from`; nothing at a gap.
+Result<std::optional<LogTail>> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from) {
+  arrow::RecordBatchVector batches;
+  TM_ASSIGN(const LogReadEnd end,
+            log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
+              TM_ASSIGN(auto rows, OfflineRowsOf(view, frame));
+              if (rows != nullptr) batches.push_back(std::move(rows));
+              return {};
+            }));
+  if (end == LogReadEnd::kGap) return std::nullopt;
+  LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), nullptr};
+  if (!batches.empty()) {
+    TM_ASSIGN(tail.rows, FromArrowResult(arrow::ConcatenateRecordBatches(batches)));
+  }
+  return tail;
+}
+
+Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
+                                     const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                                     const TableProperties& properties, bool* gap) {
+  std::vector<LogTail> tails;
+  for (const auto& log : logs) {
+    TM_ASSIGN(auto tail, TailOf(view, *log, FlushedUpTo(properties, log->id())));
+    if (!tail) {
+      *gap = true;
+      return tails;
+    }
+    if (tail->rows != nullptr) tails.push_back(*std::move(tail));
+  }
+  return tails;
+}
+
+}  // namespace
+
+Result<void> FeatureTables::Prepare(const CatalogView& view) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto done = prepared_.find(view.id);
+    if (done != prepared_.end() && done->second == view.version) return {};
+  }
+  const auto prepare = [&]() -> Result<void> {
+    TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
+    auto table = parts_.offline->Open(view.id);
+    if (!table && table.error().code != ErrorCode::kNotFound) return std::unexpected(table.error());
+    if (!table) {
+      const TableName name{parts_.database, view.definition.name, view.definition.table.catalog};
+      auto created = parts_.offline->Create(view.id, name, wanted);
+      if (created) return {};
+      if (created.error().code != ErrorCode::kAlreadyExists) return std::unexpected(created.error());
+      table = parts_.offline->Open(view.id);  // another process was first
+      if (!table) return std::unexpected(created.error());
+    }
+    TM_ASSIGN(const TableLayout layout, (*table)->Layout());
+    TM_ASSIGN(const auto changes, Changes(layout, wanted));
+    return changes.empty() ? Result<void>() : (*table)->Evolve(changes);
+  };
+  TM_TRY_IN(prepare(), PlaceOf(view));
+  const std::lock_guard lock(mutex_);
+  prepared_.insert_or_assign(view.id, view.version);
+  return {};
+}
+
+Result<void> FeatureTables::Rename(const CatalogView& view) const {
+  TM_TRY_IN(parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
+            PlaceOf(view));
+  return {};
+}
+
+Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& view,
+                                                          const TableReading& reading) const {
+  TM_TRY(Prepare(view));
+  TM_TRY(parts_.log->Recover());
+  TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
+  TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
+  const SourceOptions options{.filter = {}, .threads = parts_.threads, .stop = {}};
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    // The logs first: what is flushed while we look is then seen twice at most, and skipped, never missed.
+    TM_ASSIGN(const auto logs, parts_.log->Snapshots());
+    TM_ASSIGN(const auto snapshot, table->Snapshot({.id = reading.snapshot_id}));
+    if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, logs, *snapshot, *table));
+    std::vector<LogTail> tails;
+    if (!reading.snapshot_id) {
+      bool gap = false;
+      TM_ASSIGN(tails, TailsOf(view, logs, snapshot->properties(), &gap));
+      if (gap) continue;
+    }
+    std::unique_ptr<Source> files;
+    if (snapshot->id() != 0) {
+      TM_ASSIGN(files, snapshot->OpenSource(options));
+    }
+    return MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails));
+  }
+  return Fail(ErrorCode::kBusy, fmt::format("view '{}' is flushed faster than it can be read; try again",
+                                            view.definition.name));
+}
+
+}  // namespace tidemark

@@ -1,0 +1,111 @@
+// Feature tables: the rows that Tidemark keeps itself.
+//
+// Few rows go through the log: durable when the write returns, readable at once, and flushed to the table's
+// files later. Many go straight to files, in one commit. Reading sees both, in every process.
+//
+//   rows -> ReadTableRows -> log frame -> online store        (few; then Flush: frames -> files)
+//                         -> sorted, stamped -> files          (many; then the online store from the files)
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/write_times.h"
+#include "engine/tables/table_log.h"
+#include "engine/tables/table_rows.h"
+#include "store/offline_store.h"
+
+namespace tidemark {
+
+enum class WriteTo : std::uint8_t { kOnline = kLogToOnline, kOffline = kLogToOffline, kBoth = 3 };
+
+struct IngestRequest {
+  WriteTo to = WriteTo::kBoth;
+  bool dry_run = false;         // check everything, write nothing
+  bool skip_bad_rows = false;   // rows that do not fit are given back instead of failing all
+  bool others_allowed = false;  // columns that the table does not have are passed over
+  bool is_deletion = false;     // of each row only keys and event time count: deletions are appended
+  std::string batch_key;        // the same one again within a day changes nothing; empty: none
+  std::stop_token stop;
+  std::function<void(std::int64_t rows)> progress;  // rows written by now
+};
+
+struct IngestReport {
+  std::int64_t rows = 0;         // that were taken
+  std::int64_t online_rows = 0;  // of them, how many went to the online store
+  std::int64_t ahead = 0;        // too far ahead of the clock to be online yet: materialize brings them
+  bool repeated = false;         // this batch was written before, nothing changed
+  bool to_files = false;         // straight to files: the online store is to be loaded from them
+  std::string token;             // what a read can ask to see: `at_least`
+  std::shared_ptr<arrow::Table> rejected;  // rows that did not fit, with a column "error"; null: none
+  std::vector<std::string> warnings;
+};
+
+/// What of a table is read.
+struct TableReading {
+  std::optional<std::int64_t> as_of_us;     // only rows written up to then; by the reader of the source
+  std::optional<std::int64_t> snapshot_id;  // this snapshot, without the logs
+  std::string at_least;                     // a token: that write must be seen, or it is an error
+};
+
+struct FlushReport {
+  std::int64_t rows = 0;
+  std::int64_t snapshot_id = 0;  // 0: there was nothing to flush
+};
+
+struct FeatureTablesParts {
+  std::shared_ptr<OfflineStore> offline;
+  std::shared_ptr<TableLog> log;
+  std::shared_ptr<WriteTimes> write_times;
+  std::shared_ptr<const Clock> clock;
+  std::string database;  // of the project's tables, for other engines
+  std::size_t threads = 1;
+};
+
+/// Thread safe. Errors name the view.
+class FeatureTables {
+ public:
+  explicit FeatureTables(FeatureTablesParts parts) : parts_(std::move(parts)) {}
+
+  /// Makes the view's table, or adds and widens the columns that the view has got since. kInvalidArgument for
+  /// what cannot be changed.
+  Result<void> Prepare(const CatalogView& view) const;
+  Result<void> Drop(std::uint32_t view_id) const { return parts_.offline->Drop(view_id); }
+  Result<void> Rename(const CatalogView& view) const;
+
+  /// Appends rows, all or none (but for bad ones where they are skipped). Errors as ReadTableRows, with the
+  /// row counted from the first of all; kInvalidArgument for rows ahead of the clock that are to go online
+  /// only.
+  Result<IngestReport> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+                              const IngestRequest& request) const;
+
+  /// The table's rows as a source: files and logs.
+  Result<std::unique_ptr<Source>> OpenSource(const CatalogView& view, const TableReading& reading) const;
+
+  /// Brings what the logs have of the view into files, in one commit.
+  Result<FlushReport> Flush(const CatalogView& view) const;
+
+  /// Trims the logs after a flush.
+  Result<void> TrimLogs() const;
+
+  TableLog& log() const { return *parts_.log; }
+  OfflineStore& offline() const { return *parts_.offline; }
+  const FeatureTablesParts& parts() const { return parts_; }
+
+ private:
+  const FeatureTablesParts parts_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::uint32_t, std::int64_t> prepared_;  // view id -> version that its table is of
+};
+
+/// How far a log is flushed to a table, as its properties say.
+std::uint64_t FlushedUpTo(const TableProperties& properties, LogId log);
+
+}  // namespace tidemark

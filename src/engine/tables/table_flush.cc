@@ -1,0 +1,115 @@
+// Frames become files: exactly once, because how far a log is flushed is part of the same commit.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/result.h"
+#include "engine/tables/feature_tables.h"
+#include "engine/tables/table_marks_internal.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+constexpr int kAttemptsMax = 100;
+
+/// How far a flush brings one log.
+struct Advance {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+};
+
+class Flushing {
+ public:
+  Flushing(const CatalogView& view, const FeatureTablesParts& parts) : view_(view), parts_(parts) {}
+
+  Result<FlushReport> Run() {
+    TM_ASSIGN(table_, parts_.offline->Open(view_.id));
+    for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+      TM_ASSIGN(const bool collected, Collect());
+      if (!collected) continue;
+      if (batches_.empty()) return FlushReport{};
+      TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
+      TM_ASSIGN(auto staged, table_->Stage(*reader, {.threads = parts_.threads, .stop = {}, .progress = {}}));
+      const std::int64_t rows = staged->rows();
+      TM_ASSIGN(const CommitOutcome outcome, table_->Append(std::move(staged), [this](const TableHead& head) {
+        return Decide(head);
+      }));
+      if (outcome.committed) return FlushReport{rows, outcome.snapshot_id};
+    }
+    return Fail(ErrorCode::kBusy, fmt::format("view '{}' is flushed by other processes all the time; try again",
+                                              view_.definition.name));
+  }
+
+ private:
+  /// Reads all that is not in files. False if a log was trimmed meanwhile: look again.
+  Result<bool> Collect() {
+    batches_.clear();
+    advances_.clear();
+    logs_.clear();
+    TM_ASSIGN(const auto logs, parts_.log->Snapshots());
+    TM_ASSIGN(const auto snapshot, table_->Snapshot({}));
+    for (const auto& log : logs) {
+      logs_.push_back(log->id());
+      Advance advance{FlushedUpTo(snapshot->properties(), log->id()), log->durable_lsn()};
+      const std::size_t before = batches_.size();
+      TM_ASSIGN(const LogReadEnd end,
+                log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
+                  TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame));
+                  if (rows != nullptr) batches_.push_back(std::move(rows));
+                  return {};
+                }));
+      if (end == LogReadEnd::kGap) return false;
+      if (batches_.size() > before) advances_.emplace(log->id(), advance);
+    }
+    return true;
+  }
+
+  /// Only on top of what was read: another process may have flushed the same frames.
+  Result<CommitDecision> Decide(const TableHead& head) const {
+    CommitDecision decision;
+    const std::int64_t now_us = parts_.clock->now_us();
+    for (const auto& [log, advance] : advances_) {
+      if (FlushedUpTo(head.properties, log) != advance.from) return CommitDecision{.commit = false, .properties = {}};
+      decision.properties.emplace(FlushedName(log), FlushedText(advance.to, now_us));
+    }
+    ForgetOldMarks(head.properties, logs_, now_us, decision);
+    return decision;
+  }
+
+  const CatalogView& view_;
+  const FeatureTablesParts& parts_;
+  std::unique_ptr<OfflineTable> table_;
+  arrow::RecordBatchVector batches_;
+  std::map<LogId, Advance> advances_;
+  std::vector<LogId> logs_;  // all that there are
+};
+
+}  // namespace
+
+Result<FlushReport> FeatureTables::Flush(const CatalogView& view) const {
+  TM_TRY(Prepare(view));
+  TM_TRY(parts_.log->Recover());
+  auto report = Flushing(view, parts_).Run();
+  if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
+  return report;
+}
+
+Result<void> FeatureTables::TrimLogs() const {
+  TM_TRY(parts_.log->Recover());
+  std::map<std::uint32_t, TableProperties> properties;
+  return parts_.log->Trim([&](std::uint32_t table_id, LogId log) -> Result<std::uint64_t> {
+    auto found = properties.find(table_id);
+    if (found == properties.end()) {
+      const auto table = parts_.offline->Open(table_id);
+      // Rows of a table that was dropped are needed by nobody.
+      if (!table && table.error().code == ErrorCode::kNotFound) return std::numeric_limits<std::uint64_t>::max();
+      if (!table) return std::unexpected(table.error());
+      TM_ASSIGN(const auto snapshot, (*table)->Snapshot({}));
+      found = properties.emplace(table_id, snapshot->properties()).first;
+    }
+    return FlushedUpTo(found->second, log);
+  });
+}
+
+}  // namespace tidemark

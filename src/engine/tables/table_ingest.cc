@@ -1,0 +1,461 @@
+// Few rows become one frame of the log; many are sorted, stamped and written to files in one commit.
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/concatenate.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/table.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/result.h"
+#include "engine/online_write.h"
+#include "engine/tables/feature_tables.h"
+#include "engine/tables/table_marks_internal.h"
+#include "model/time.h"
+#include "pit/arrow_status.h"
+#include "pit/sort_rows.h"
+
+namespace tidemark {
+namespace {
+
+/// Up to here rows go through the log.
+constexpr std::int64_t kLogRowsMax = 50'000;
+constexpr std::int64_t kLogBytesMax = std::int64_t{8} << 20;
+/// How many rows are sorted at a time on their way to files.
+constexpr std::int64_t kSortRowsMax = 16'000'000;
+constexpr std::int64_t kSortBytesMax = std::int64_t{1} << 30;
+constexpr std::int64_t kSliceRows = 256 * 1024;
+
+std::int64_t BytesOf(const TableRows& rows) {
+  std::int64_t bytes = 0;
+  for (const auto& column : rows.columns) {
+    for (const auto& buffer : column->data()->buffers)
+      bytes += buffer == nullptr ? 0 : buffer->size();
+  }
+  return bytes;
+}
+
+Result<std::shared_ptr<arrow::Array>> Joined(const arrow::ArrayVector& parts) {
+  return parts.size() == 1 ? Result<std::shared_ptr<arrow::Array>>(parts[0])
+                           : FromArrowResult(arrow::Concatenate(parts));
+}
+
+Result<std::shared_ptr<arrow::Int64Array>> JoinedTimes(const arrow::ArrayVector& parts) {
+  TM_ASSIGN(const auto joined, Joined(parts));
+  return std::static_pointer_cast<arrow::Int64Array>(joined);
+}
+
+/// Rows one after another as one.
+Result<TableRows> Joined(std::vector<TableRows> parts) {
+  if (parts.size() == 1) return std::move(parts[0]);
+  const auto each = [&](const auto& column) -> Result<std::shared_ptr<arrow::Array>> {
+    arrow::ArrayVector arrays;
+    for (const TableRows& part : parts)
+      arrays.push_back(column(part));
+    return Joined(arrays);
+  };
+  const auto all = [&](arrow::ArrayVector TableRows::* member) -> Result<arrow::ArrayVector> {
+    arrow::ArrayVector columns;
+    for (std::size_t i = 0; i < (parts[0].*member).size(); ++i) {
+      TM_ASSIGN(auto column, each([&](const TableRows& part) { return (part.*member)[i]; }));
+      columns.push_back(std::move(column));
+    }
+    return columns;
+  };
+  TableRows rows;
+  rows.arrival_us = parts[0].arrival_us;
+  rows.is_deleted = parts[0].is_deleted;
+  TM_ASSIGN(rows.columns, all(&TableRows::columns));
+  TM_ASSIGN(rows.keys, all(&TableRows::keys));
+  TM_ASSIGN(rows.features, all(&TableRows::features));
+  const auto times = [&](std::shared_ptr<arrow::Int64Array> TableRows::* member) {
+    arrow::ArrayVector arrays;
+    for (const TableRows& part : parts)
+      arrays.push_back(part.*member);
+    return JoinedTimes(arrays);
+  };
+  TM_ASSIGN(rows.event, times(&TableRows::event));
+  TM_ASSIGN(rows.created, times(&TableRows::created));
+  if (parts[0].expires_at != nullptr) {
+    TM_ASSIGN(rows.expires_at, times(&TableRows::expires_at));
+  }
+  return rows;
+}
+
+/// The rows in the order of the table's files, each with its write time: one for all that are given together,
+/// and later ones, in their order, for those that are equal in key, event and created time.
+struct Stamped {
+  std::shared_ptr<arrow::RecordBatch> rows;
+  std::int64_t write_time_us = 0;  // the first
+};
+Result<Stamped> Stamp(const CatalogView& view, const TableRows& rows, WriteTimes& write_times,
+                      std::int64_t now_us) {
+  TM_ASSIGN(const SortedRows sorted, SortRows({rows.keys, rows.event, rows.created}));
+  const std::uint32_t repeats = sorted.repeats.empty() ? 0 : *std::ranges::max_element(sorted.repeats);
+  Stamped stamped;
+  stamped.write_time_us = write_times.Take(now_us, std::int64_t{repeats} + 1);
+  TM_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
+            FromArrowResult(arrow::AllocateBuffer(rows.count() * std::int64_t{sizeof(std::int64_t)})));
+  auto* times = reinterpret_cast<std::int64_t*>(buffer->mutable_data());
+  for (std::size_t place = 0; place < static_cast<std::size_t>(rows.count()); ++place) {
+    const std::size_t row = sorted.order.empty() ? place : sorted.order[place];
+    times[row] = stamped.write_time_us + (sorted.repeats.empty() ? 0 : sorted.repeats[place]);
+  }
+  TM_ASSIGN(stamped.rows,
+            StampedRows(view, rows, std::make_shared<arrow::Int64Array>(rows.count(), std::move(buffer))));
+  if (sorted.order.empty()) return stamped;
+  const arrow::UInt32Array order(static_cast<std::int64_t>(sorted.order.size()),
+                                 arrow::Buffer::Wrap(sorted.order));
+  TM_ASSIGN(const arrow::Datum taken,
+            FromArrowResult(arrow::compute::Take(stamped.rows, arrow::Datum(order),
+                                                 arrow::compute::TakeOptions::NoBoundsCheck())));
+  stamped.rows = taken.record_batch();
+  return stamped;
+}
+
+/// Rows that did not fit, and why.
+class RejectedRows {
+ public:
+  void Add(const std::shared_ptr<arrow::RecordBatch>& row, const Error& error) {
+    rows_.push_back(row);
+    errors_.push_back(error.ToString());
+  }
+  bool empty() const { return rows_.empty(); }
+
+  Result<std::shared_ptr<arrow::Table>> Table() const {
+    TM_ASSIGN(const auto table, FromArrowResult(arrow::Table::FromRecordBatches(rows_)));
+    arrow::StringBuilder builder;
+    TM_TRY(FromArrowStatus(builder.AppendValues(errors_)));
+    TM_ASSIGN(const auto errors, FromArrowResult(builder.Finish()));
+    return FromArrowResult(table->AddColumn(table->num_columns(), arrow::field("error", arrow::utf8()),
+                                            std::make_shared<arrow::ChunkedArray>(errors)));
+  }
+
+ private:
+  arrow::RecordBatchVector rows_;
+  std::vector<std::string> errors_;
+};
+
+/// The user's batches, one after another, as the table's.
+class Intake {
+ public:
+  Intake(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows, const IngestRequest& request,
+         std::int64_t now_us)
+      : view_(view), rows_(std::move(rows)), request_(request), now_us_(now_us) {}
+
+  /// The next rows; nothing at the end.
+  Result<std::optional<TableRows>> Next() {
+    while (ready_.empty()) {
+      if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+      std::shared_ptr<arrow::RecordBatch> batch;
+      TM_TRY(FromArrowStatus(rows_->ReadNext(&batch)));
+      if (batch == nullptr) return std::nullopt;
+      TM_TRY(Take(batch, next_row_));
+      next_row_ += batch->num_rows();
+      std::ranges::reverse(ready_);
+    }
+    TableRows rows = std::move(ready_.back());
+    ready_.pop_back();
+    for (std::int64_t row = 0; row < rows.count(); ++row) {
+      if (rows.event->Value(row) <= now_us_ + kFutureToleranceUs) continue;
+      ++ahead_;
+      if (request_.to == WriteTo::kOnline) return std::unexpected(TooFarAhead(rows.event->Value(row)));
+    }
+    return rows;
+  }
+
+  std::int64_t ahead() const { return ahead_; }
+  bool was_cut() const { return was_cut_; }
+  const RejectedRows& rejected() const { return rejected_; }
+
+ private:
+  /// Reads a batch; where bad rows are skipped, one that fails is halved until they are found.
+  Result<void> Take(const std::shared_ptr<arrow::RecordBatch>& batch, std::int64_t first_row) {
+    auto rows = Read(*batch, first_row);
+    if (rows) {
+      if (rows->count() > 0 || first_row == 0) ready_.push_back(*std::move(rows));
+      return {};
+    }
+    const ErrorCode code = rows.error().code;
+    const bool is_of_values = code == ErrorCode::kInvalidData || code == ErrorCode::kTypeMismatch;
+    // A column that fits in no row is the request's mistake.
+    if (!request_.skip_bad_rows || !is_of_values || !Read(*batch->Slice(0, 0), first_row))
+      return std::unexpected(std::move(rows).error());
+    if (batch->num_rows() == 1) {
+      rejected_.Add(batch, rows.error());
+      return {};
+    }
+    const std::int64_t half = batch->num_rows() / 2;
+    TM_TRY(Take(batch->Slice(0, half), first_row));
+    return Take(batch->Slice(half), first_row + half);
+  }
+
+  Result<TableRows> Read(const arrow::RecordBatch& batch, std::int64_t first_row) {
+    return ReadTableRows(view_, batch,
+                         {.arrival_us = now_us_,
+                          .first_row = first_row,
+                          .is_deleted = request_.is_deletion,
+                          .others_allowed = request_.others_allowed || request_.is_deletion},
+                         &was_cut_);
+  }
+
+  Error TooFarAhead(std::int64_t event_us) const {
+    return {ErrorCode::kInvalidArgument,
+            fmt::format("column '{}': {} is more than 10 minutes ahead of the clock; an online row must be due. "
+                        "Write it offline too: it comes online by materialize",
+                        view_.definition.table.timestamp_field, FormatTimestampUs(event_us)),
+            {}};
+  }
+
+  const CatalogView& view_;
+  const std::shared_ptr<arrow::RecordBatchReader> rows_;
+  const IngestRequest& request_;
+  const std::int64_t now_us_;
+  std::int64_t next_row_ = 0;
+  std::vector<TableRows> ready_;  // of the last batch, the last first
+  std::int64_t ahead_ = 0;
+  bool was_cut_ = false;
+  RejectedRows rejected_;
+};
+
+/// Rows on their way to files: sorted in runs, stamped, in slices.
+class StampedReader final : public arrow::RecordBatchReader {
+ public:
+  StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake, WriteTimes& write_times,
+                std::int64_t now_us)
+      : view_(view),
+        schema_(TableSchema(view)),
+        first_(std::move(first)),
+        intake_(intake),
+        write_times_(write_times),
+        now_us_(now_us) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    auto next = Next();
+    if (!next) return ToStatus(next.error());
+    *batch = *std::move(next);
+    return arrow::Status::OK();
+  }
+
+ private:
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() {
+    if (run_ == nullptr || begin_ >= run_->num_rows()) {
+      TM_ASSIGN(const bool is_more, NextRun());
+      if (!is_more) return nullptr;
+    }
+    auto slice = run_->Slice(begin_, std::min(kSliceRows, run_->num_rows() - begin_));
+    begin_ += slice->num_rows();
+    return slice;
+  }
+
+  Result<bool> NextRun() {
+    run_.reset();
+    begin_ = 0;
+    std::vector<TableRows> parts = std::exchange(first_, {});
+    std::int64_t rows = 0;
+    std::int64_t bytes = 0;
+    for (const TableRows& part : parts) {
+      rows += part.count();
+      bytes += BytesOf(part);
+    }
+    while (rows < kSortRowsMax && bytes < kSortBytesMax) {
+      TM_ASSIGN(auto part, intake_.Next());
+      if (!part) break;
+      rows += part->count();
+      bytes += BytesOf(*part);
+      parts.push_back(*std::move(part));
+    }
+    if (rows == 0) return false;
+    TM_ASSIGN(const TableRows all, Joined(std::move(parts)));
+    TM_ASSIGN(Stamped stamped, Stamp(view_, all, write_times_, now_us_));
+    run_ = std::move(stamped.rows);
+    return true;
+  }
+
+  const CatalogView& view_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  std::vector<TableRows> first_;
+  Intake& intake_;
+  WriteTimes& write_times_;
+  const std::int64_t now_us_;
+  std::shared_ptr<arrow::RecordBatch> run_;
+  std::int64_t begin_ = 0;
+};
+
+class Ingesting {
+ public:
+  Ingesting(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+            const IngestRequest& request, const FeatureTablesParts& parts)
+      : view_(view),
+        request_(request),
+        parts_(parts),
+        now_us_(parts.clock->now_us()),
+        intake_(view, std::move(rows), request, now_us_) {}
+
+  Result<IngestReport> Run() {
+    std::vector<TableRows> first;
+    std::int64_t rows = 0;
+    std::int64_t bytes = 0;
+    bool is_all = false;
+    while (rows <= kLogRowsMax && bytes <= kLogBytesMax) {
+      TM_ASSIGN(auto part, intake_.Next());
+      if (!part) {
+        is_all = true;
+        break;
+      }
+      rows += part->count();
+      bytes += BytesOf(*part);
+      first.push_back(*std::move(part));
+    }
+    if (request_.dry_run) {
+      TM_TRY(CheckAll(std::move(first)));
+    } else if (is_all) {
+      if (rows > 0) TM_TRY(ToLog(std::move(first)));
+    } else if (request_.to == WriteTo::kOnline) {
+      TM_TRY(AllToLog(std::move(first)));
+    } else {
+      TM_TRY(ToFiles(std::move(first)));
+    }
+    return Report();
+  }
+
+ private:
+  Result<IngestReport> Report() {
+    report_.ahead = intake_.ahead();
+    if (intake_.was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
+    if (!intake_.rejected().empty()) {
+      TM_ASSIGN(report_.rejected, intake_.rejected().Table());
+    }
+    return std::move(report_);
+  }
+
+  Result<void> CheckAll(std::vector<TableRows> first) {
+    for (const TableRows& part : first)
+      report_.rows += part.count();
+    while (true) {
+      TM_ASSIGN(const auto part, intake_.Next());
+      if (!part) return {};
+      report_.rows += part->count();
+    }
+  }
+
+  /// One frame: all of it is written, or nothing.
+  Result<void> ToLog(std::vector<TableRows> parts) {
+    TM_ASSIGN(const TableRows rows, Joined(std::move(parts)));
+    TM_ASSIGN(const Stamped stamped, Stamp(view_, rows, *parts_.write_times, now_us_));
+    TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
+    LogRecord record;
+    record.targets = static_cast<std::uint8_t>(request_.to);
+    record.table_id = view_.id;
+    record.schema_version = static_cast<std::uint32_t>(view_.version);
+    record.write_time_us = stamped.write_time_us;
+    record.batch_key = request_.batch_key;
+    record.payload = {reinterpret_cast<const std::byte*>(payload->data()),
+                      static_cast<std::size_t>(payload->size())};
+    FrameOnlineRows online;
+    const bool is_online = (record.targets & kLogToOnline) != 0;
+    if (is_online) {
+      TM_ASSIGN(online, OnlineRowsOf(view_, *stamped.rows, now_us_));
+    }
+    TM_ASSIGN(const TableLog::Written written, parts_.log->Append(record, online.rows.get()));
+    report_.token = TokenOf(written.position);
+    report_.repeated = written.repeated;
+    if (written.repeated) return {};
+    report_.rows += rows.count();
+    if (is_online) report_.online_rows += rows.count() - online.ahead;
+    if (request_.progress) request_.progress(report_.rows);
+    return {};
+  }
+
+  /// Rows for the online store only have no files to go to: frame after frame, when all are known to be good.
+  Result<void> AllToLog(std::vector<TableRows> parts) {
+    while (true) {
+      TM_ASSIGN(auto part, intake_.Next());
+      if (!part) break;
+      parts.push_back(*std::move(part));
+    }
+    if (!request_.batch_key.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("a batch with an idempotency key may have {} rows to go online only; send it in "
+                              "parts, each with a key of its own",
+                              kLogRowsMax));
+    }
+    for (TableRows& part : parts) {
+      for (std::int64_t begin = 0; begin < part.count(); begin += kLogRowsMax)
+        TM_TRY(ToLog({Slice(part, begin, std::min(kLogRowsMax, part.count() - begin))}));
+    }
+    return {};
+  }
+
+  static TableRows Slice(const TableRows& rows, std::int64_t begin, std::int64_t count) {
+    TableRows slice = rows;
+    for (arrow::ArrayVector* columns : {&slice.columns, &slice.keys, &slice.features}) {
+      for (auto& column : *columns)
+        column = column->Slice(begin, count);
+    }
+    for (auto* times : {&slice.event, &slice.created, &slice.expires_at}) {
+      if (*times != nullptr) *times = std::static_pointer_cast<arrow::Int64Array>((*times)->Slice(begin, count));
+    }
+    return slice;
+  }
+
+  Result<void> ToFiles(std::vector<TableRows> first) {
+    TM_ASSIGN(const auto table, parts_.offline->Open(view_.id));
+    StampedReader reader(view_, std::move(first), intake_, *parts_.write_times, now_us_);
+    StageOptions options;
+    options.threads = parts_.threads;
+    options.stop = request_.stop;
+    options.progress = request_.progress;
+    TM_ASSIGN(auto staged, table->Stage(reader, options));
+    const std::int64_t rows = staged->rows();
+    const std::string batch_name = request_.batch_key.empty() ? "" : BatchName(request_.batch_key);
+    TM_ASSIGN(const CommitOutcome outcome, table->Append(std::move(staged), [&](const TableHead& head) {
+      return Decide(head, batch_name);
+    }));
+    TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+    report_.token = TokenOf(outcome.snapshot_id, snapshot->committed_us());
+    report_.repeated = !outcome.committed;
+    if (outcome.committed) report_.rows = rows;
+    report_.to_files = true;
+    return {};
+  }
+
+  Result<CommitDecision> Decide(const TableHead& head, const std::string& batch_name) const {
+    CommitDecision decision;
+    if (batch_name.empty()) return decision;
+    const auto before = head.properties.find(batch_name);
+    if (before != head.properties.end()) {
+      decision.commit = false;
+    } else {
+      decision.properties.emplace(batch_name, std::to_string(now_us_));
+    }
+    return decision;
+  }
+
+  const CatalogView& view_;
+  const IngestRequest& request_;
+  const FeatureTablesParts& parts_;
+  const std::int64_t now_us_;
+  Intake intake_;
+  IngestReport report_;
+};
+
+}  // namespace
+
+Result<IngestReport> FeatureTables::Ingest(const CatalogView& view,
+                                           std::shared_ptr<arrow::RecordBatchReader> rows,
+                                           const IngestRequest& request) const {
+  const std::string place = "view " + view.definition.name;
+  if (request.to != WriteTo::kOffline && !view.definition.online) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is not kept online (online: false): write to offline", place));
+  }
+  if (!request.dry_run) TM_TRY(Prepare(view));
+  auto report = Ingesting(view, std::move(rows), request, parts_).Run();
+  if (!report) return std::unexpected(std::move(report).error().In(place));
+  return report;
+}
+
+}  // namespace tidemark

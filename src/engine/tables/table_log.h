@@ -1,0 +1,98 @@
+// The log as feature tables use it: what is acknowledged is in it, and what is in it reaches the online store.
+//
+// A write is one frame: rows of one table, and where they go. When the frame is durable its online rows are
+// merged, and only then is the write acknowledged; so an acknowledged write is in both stores, and one that
+// failed in between is repaired from the log. Merging is idempotent, so repair merges all that the log still
+// has; a log is trimmed only up to what is flushed to the tables and safe in the online store.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/catalog.h"
+#include "engine/online_rows.h"
+#include "store/batch_ledger.h"
+#include "store/online_store.h"
+#include "store/write_log.h"
+
+namespace tidemark {
+
+/// The view that a table id stands for at this moment, of whatever project; null if there is none (any more).
+using ViewLookup = std::function<Result<std::shared_ptr<const CatalogView>>(std::uint32_t table_id)>;
+
+/// Opens the online store when it is first needed.
+using OnlineOpener = std::function<Result<std::shared_ptr<OnlineStore>>()>;
+
+struct TableLogParts {
+  std::shared_ptr<WriteLogs> logs;
+  std::shared_ptr<BatchLedger> ledger;
+  OnlineOpener online;
+  ViewLookup view;
+  std::shared_ptr<const Clock> clock;
+};
+
+/// Thread safe.
+class TableLog {
+ public:
+  explicit TableLog(TableLogParts parts);
+
+  /// Appends a frame; `online` (may be null) are its rows for the online store. Returns when it is durable
+  /// and they are merged. With a batch key that was written within a day nothing is written, and the answer is
+  /// the first write's place, with `repeated` set. Errors as WriteLog::Append.
+  struct Written {
+    LogPosition position;
+    bool repeated = false;
+  };
+  Result<Written> Append(const LogRecord& record, const OnlineBatch* online);
+
+  /// Takes over the logs of processes that are gone, and brings the online store and the ledger up to date
+  /// with them, and with frames of this process's log that failed to reach them. Called before anything is
+  /// read or written; cheap if there is nothing to do.
+  Result<void> Recover();
+
+  /// All logs as they are now; recovered ones are among them.
+  Result<std::vector<std::unique_ptr<LogSnapshot>>> Snapshots() const { return parts_.logs->Snapshots(); }
+
+  /// How far a log is flushed to a table.
+  using FlushedUpTo = std::function<Result<std::uint64_t>(std::uint32_t table_id, LogId log)>;
+  /// Removes what is needed no more of the logs that this process owns.
+  Result<void> Trim(const FlushedUpTo& flushed);
+
+ private:
+  Result<WriteLog*> Own();
+  Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
+  Result<void> Replay(const LogSnapshot& log);
+  /// The last frame that is safe, as far as the online store is concerned.
+  std::uint64_t SafeUpTo(const LogSnapshot& log);
+  Result<void> TrimLog(OwnedLog& owned, const LogSnapshot& log, const FlushedUpTo& flushed);
+
+  const TableLogParts parts_;
+  std::mutex trim_mutex_;          // one trims at a time
+  std::mutex mutex_;               // guards those below; held shortly
+  std::unique_ptr<WriteLog> own_;  // made with the first write, then never another
+  std::vector<std::unique_ptr<OwnedLog>> adopted_;
+  LogPosition applied_;  // of this process's log: groups up to here are done with, well or not
+  std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be in the online store
+};
+
+/// The rows of a frame for the online store: those of a batch of TableSchema that are not further ahead of
+/// `now_us` than the tolerance. What is in `columns` and `layout` belongs to `rows`, which refers to them.
+struct FrameOnlineRows {
+  arrow::ArrayVector keys;
+  arrow::ArrayVector features;
+  std::unique_ptr<PackedLayout> layout;
+  std::unique_ptr<OnlineBatch> rows;
+  std::int64_t ahead = 0;  // rows that were left out
+};
+Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::RecordBatch& batch,
+                                     std::int64_t now_us);
+
+}  // namespace tidemark

@@ -1,0 +1,41 @@
+// What a table's properties say of the logs, and the tokens that writers are given.
+//
+//   flushed.<log id>  "<lsn> <when, microseconds>": frames up to lsn are in the table's files
+//   batch.<hash>      "<when>": a batch with this idempotency key went straight to files
+//
+// Tokens: "log:<log id>:<lsn>" of a frame, "snapshot:<id>:<when>" of a commit.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/catalog.h"
+#include "store/offline_store.h"
+#include "store/write_log.h"
+
+namespace tidemark {
+
+std::string FlushedName(LogId log);
+std::string FlushedText(std::uint64_t lsn, std::int64_t now_us);
+std::string BatchName(std::string_view batch_key);
+
+/// Removals of marks that nothing can ask for any more: those of logs that are gone and of batches, a day old.
+void ForgetOldMarks(const TableProperties& properties, const std::vector<LogId>& logs, std::int64_t now_us,
+                    CommitDecision& decision);
+
+std::string TokenOf(LogPosition position);
+std::string TokenOf(std::int64_t snapshot_id, std::int64_t committed_us);
+
+/// Succeeds if the write that `token` stands for is seen by who reads these logs and this snapshot. kNotFound
+/// if it is not, kInvalidArgument for no token of ours.
+Result<void> CheckSeen(std::string_view token, const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                       const TableSnapshot& snapshot, const OfflineTable& table);
+
+/// The rows of a frame that are meant for the table, in its present columns; null if there are none.
+Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame);
+
+}  // namespace tidemark

@@ -1,0 +1,294 @@
+// Column by column through the casts of pit/columns.h.
+#include "engine/tables/table_rows.h"
+
+#include <arrow/array/util.h>
+#include <arrow/builder.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/ipc/writer.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "model/feature_table.h"
+#include "model/name.h"
+#include "pit/arrow_status.h"
+#include "pit/columns.h"
+
+namespace tidemark {
+namespace {
+
+const DataType kTimestampType{.kind = TypeKind::kTimestamp};
+
+PartitionField FieldOf(const Partition& partition, const FeatureView& view) {
+  switch (partition.kind) {
+    case Partition::Kind::kBucket:
+      return {partition.column, PartitionField::Transform::kBucket, partition.buckets};
+    case Partition::Kind::kDay:
+      return {view.event_column(), PartitionField::Transform::kDay, 0};
+    case Partition::Kind::kIdentity:
+      break;
+  }
+  return {partition.column, PartitionField::Transform::kIdentity, 0};
+}
+
+std::vector<TableColumn> ColumnsOf(const CatalogView& view) {
+  std::vector<TableColumn> columns;
+  const auto add = [&](const std::string& name, const DataType& type, bool required) {
+    columns.push_back({.name = name, .type = type, .required = required});
+  };
+  const TableOptions& table = view.definition.table;
+  for (const JoinKey& key : view.join_keys)
+    add(key.name, *key.type, true);
+  add(table.timestamp_field, table.timestamp_type, true);
+  if (view.definition.event_column() != table.timestamp_field)
+    add(view.definition.event_column(), kTimestampType, true);
+  if (!table.created_timestamp_column.empty()) add(table.created_timestamp_column, kTimestampType, true);
+  for (const Field& field : view.definition.fields)
+    add(field.name, field.type, false);
+  add(system_column::kWriteTime, kTimestampType, true);
+  add(system_column::kArrival, kTimestampType, true);
+  add(system_column::kIsDeleted, {.kind = TypeKind::kBool}, true);
+  add(system_column::kExpiresAt, kTimestampType, false);
+  add(system_column::kOrigin, {.kind = TypeKind::kInt32}, true);
+  return columns;
+}
+
+/// Microseconds as the timestamps that tables keep.
+std::shared_ptr<arrow::Array> AsTimestamps(const arrow::Int64Array& micros) {
+  auto data = micros.data()->Copy();
+  data->type = ToArrow(kTimestampType);
+  return arrow::MakeArray(data);
+}
+
+Result<std::shared_ptr<arrow::Int64Array>> Repeated(std::int64_t value, std::int64_t count) {
+  TM_ASSIGN(const auto array, FromArrowResult(arrow::MakeArrayFromScalar(arrow::Int64Scalar(value), count)));
+  return std::static_pointer_cast<arrow::Int64Array>(array);
+}
+
+class Reading {
+ public:
+  Reading(const CatalogView& view, const arrow::RecordBatch& batch, const TableRowsOptions& options, bool* cut)
+      : view_(view), table_(view.definition.table), batch_(batch), options_(options), cut_(cut) {}
+
+  Result<TableRows> Run() {
+    TM_TRY(CheckNames());
+    TableRows rows;
+    rows.arrival_us = options_.arrival_us;
+    rows.is_deleted = options_.is_deleted;
+    for (const JoinKey& key : view_.join_keys)
+      TM_TRY(AddKey(key, rows));
+    TM_TRY(AddEventTime(rows));
+    TM_TRY(AddCreatedTime(rows));
+    for (const Field& field : view_.definition.fields)
+      TM_TRY(AddFeature(field, rows));
+    if (const auto expiry = Find(system_column::kExpiresAt); expiry != nullptr) {
+      TM_ASSIGN(rows.expires_at,
+                NullableTimesToMicros(*expiry, system_column::kExpiresAt, options_.first_row, cut_));
+    }
+    return rows;
+  }
+
+ private:
+  std::shared_ptr<arrow::Array> Find(const std::string& name) const { return batch_.GetColumnByName(name); }
+
+  Result<std::shared_ptr<arrow::Array>> Column(const std::string& name) const {
+    if (auto column = Find(name)) return column;
+    const auto names = batch_.schema()->field_names();
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the rows have no column '{}'{}; they have: {}", name, Suggest(name, names),
+                            fmt::join(names, ", ")));
+  }
+
+  /// Nothing that a user sends is lost or taken for something else in silence.
+  Result<void> CheckNames() const {
+    std::set<std::string> known{table_.timestamp_field, system_column::kExpiresAt};
+    if (!table_.created_timestamp_column.empty()) known.insert(table_.created_timestamp_column);
+    for (const JoinKey& key : view_.join_keys)
+      known.insert(key.name);
+    for (const Field& field : view_.definition.fields)
+      known.insert(field.name);
+    std::set<std::string> seen;
+    for (const std::string& name : batch_.schema()->field_names()) {
+      if (!seen.insert(name).second) {
+        return Fail(ErrorCode::kInvalidArgument, fmt::format("the rows have two columns '{}'", name));
+      }
+      if (known.contains(name)) continue;
+      static const std::array kOwn{system_column::kWriteTime, system_column::kArrival,
+                                   system_column::kIsDeleted, system_column::kOrigin,
+                                   system_column::kEventTimestamp};
+      if (std::ranges::find(kOwn, name) != kOwn.end()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("column '{}' is written by Tidemark alone: leave it out", name));
+      }
+      if (options_.others_allowed) continue;
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("the table has no column '{}'{}: leave it out, or add the field to the view first", name,
+                      Suggest(name, {known.begin(), known.end()})));
+    }
+    return {};
+  }
+
+  Result<void> AddKey(const JoinKey& key, TableRows& rows) const {
+    TM_ASSIGN(const auto column, Column(key.name));
+    TM_ASSIGN(auto kept, CastColumn(column, *key.type, key.name, options_.first_row));
+    TM_ASSIGN(auto canonical, CanonicalKey(kept, *key.type, key.name, options_.first_row));
+    rows.columns.push_back(std::move(kept));
+    rows.keys.push_back(std::move(canonical));
+    return {};
+  }
+
+  Result<void> AddEventTime(TableRows& rows) const {
+    const std::string& name = table_.timestamp_field;
+    TM_ASSIGN(const auto column, Column(name));
+    const TypeKind kind = table_.timestamp_type.kind;
+    if (kind == TypeKind::kInt64 || kind == TypeKind::kFloat64) {
+      TM_ASSIGN(rows.event, NumbersToMicros(*column, table_.timestamp_unit, name, options_.first_row, cut_));
+    } else {
+      TM_ASSIGN(rows.event, TimesToMicros(*column, name, options_.first_row, cut_));
+    }
+    auto micros = AsTimestamps(*rows.event);
+    if (kind == TypeKind::kTimestamp) {
+      rows.columns.push_back(std::move(micros));
+      return {};
+    }
+    TM_ASSIGN(auto kept, CastColumn(column, table_.timestamp_type, name, options_.first_row));
+    rows.columns.push_back(std::move(kept));
+    rows.columns.push_back(std::move(micros));
+    return {};
+  }
+
+  Result<void> AddCreatedTime(TableRows& rows) const {
+    const std::string& name = table_.created_timestamp_column;
+    const auto column = name.empty() ? nullptr : Find(name);
+    if (column != nullptr) {
+      TM_ASSIGN(rows.created, TimesToMicros(*column, name, options_.first_row, cut_));
+    } else {
+      TM_ASSIGN(rows.created, Repeated(options_.arrival_us, batch_.num_rows()));
+    }
+    if (!name.empty()) rows.columns.push_back(AsTimestamps(*rows.created));
+    return {};
+  }
+
+  Result<void> AddFeature(const Field& field, TableRows& rows) const {
+    std::shared_ptr<arrow::Array> kept;
+    if (options_.is_deleted) {
+      TM_ASSIGN(kept, FromArrowResult(arrow::MakeArrayOfNull(ToArrow(field.type), batch_.num_rows())));
+    } else {
+      TM_ASSIGN(const auto column, Column(field.name));
+      TM_ASSIGN(kept, CastColumn(column, field.type, field.name, options_.first_row));
+    }
+    rows.columns.push_back(kept);
+    rows.features.push_back(std::move(kept));
+    return {};
+  }
+
+  const CatalogView& view_;
+  const TableOptions& table_;
+  const arrow::RecordBatch& batch_;
+  const TableRowsOptions& options_;
+  bool* const cut_;
+};
+
+}  // namespace
+
+Result<TableLayout> LayoutOf(const CatalogView& view) {
+  TableLayout layout;
+  layout.columns = ColumnsOf(view);
+  for (const JoinKey& key : view.join_keys)
+    layout.sort_columns.push_back(key.name);
+  layout.sort_columns.push_back(view.definition.event_column());
+  for (const std::string& text : view.definition.table.partitions) {
+    TM_ASSIGN(const Partition partition, ParsePartition(text));
+    layout.partitions.push_back(FieldOf(partition, view.definition));
+  }
+  layout.system = {.event_time = view.definition.event_column(),
+                   .created = view.definition.created_column(),
+                   .sequence = system_column::kWriteTime,
+                   .origin = system_column::kOrigin,
+                   .is_deleted = system_column::kIsDeleted,
+                   .expires_at = system_column::kExpiresAt};
+  return layout;
+}
+
+std::shared_ptr<arrow::Schema> TableSchema(const CatalogView& view) {
+  arrow::FieldVector fields;
+  for (const TableColumn& column : ColumnsOf(view))
+    fields.push_back(arrow::field(column.name, ToArrow(column.type), !column.required));
+  return arrow::schema(std::move(fields));
+}
+
+Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatch& rows,
+                                const TableRowsOptions& options, bool* cut) {
+  return Reading(view, rows, options, cut).Run();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(const CatalogView& view, const TableRows& rows,
+                                                        std::shared_ptr<arrow::Int64Array> write_times) {
+  const std::int64_t count = rows.count();
+  arrow::ArrayVector columns = rows.columns;
+  columns.push_back(AsTimestamps(*write_times));
+  TM_ASSIGN(const auto arrivals, Repeated(rows.arrival_us, count));
+  columns.push_back(AsTimestamps(*arrivals));
+  TM_ASSIGN(auto is_deleted,
+            FromArrowResult(arrow::MakeArrayFromScalar(arrow::BooleanScalar(rows.is_deleted), count)));
+  columns.push_back(std::move(is_deleted));
+  if (rows.expires_at != nullptr) {
+    columns.push_back(AsTimestamps(*rows.expires_at));
+  } else {
+    TM_ASSIGN(auto never, FromArrowResult(arrow::MakeArrayOfNull(ToArrow(kTimestampType), count)));
+    columns.push_back(std::move(never));
+  }
+  // One store folder gives every write time once; another writer's number would end ties between folders.
+  TM_ASSIGN(auto origin, FromArrowResult(arrow::MakeArrayFromScalar(arrow::Int32Scalar(0), count)));
+  columns.push_back(std::move(origin));
+  return arrow::RecordBatch::Make(TableSchema(view), count, std::move(columns));
+}
+
+Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(const arrow::RecordBatch& batch) {
+  TM_ASSIGN(const auto sink, FromArrowResult(arrow::io::BufferOutputStream::Create()));
+  TM_ASSIGN(const auto writer, FromArrowResult(arrow::ipc::MakeStreamWriter(sink, batch.schema())));
+  TM_TRY(FromArrowStatus(writer->WriteRecordBatch(batch)));
+  TM_TRY(FromArrowStatus(writer->Close()));
+  return FromArrowResult(sink->Finish());
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> DecodeBatch(std::span<const std::byte> bytes) {
+  const auto damaged = [](const arrow::Status& status) {
+    return Fail(ErrorCode::kCorruption, fmt::format("logged rows cannot be read: {}", status.message()));
+  };
+  // A copy of its own: the batch outlives the bytes.
+  TM_ASSIGN(std::shared_ptr<arrow::Buffer> copy,
+            FromArrowResult(arrow::AllocateBuffer(static_cast<std::int64_t>(bytes.size()))));
+  std::ranges::copy(bytes, reinterpret_cast<std::byte*>(copy->mutable_data()));
+  auto reader = arrow::ipc::RecordBatchStreamReader::Open(std::make_shared<arrow::io::BufferReader>(copy));
+  if (!reader.ok()) return damaged(reader.status());
+  std::shared_ptr<arrow::RecordBatch> batch;
+  if (const auto status = (*reader)->ReadNext(&batch); !status.ok()) return damaged(status);
+  if (batch == nullptr) return damaged(arrow::Status::Invalid("there are no rows"));
+  if (const auto status = batch->ValidateFull(); !status.ok()) return damaged(status);
+  return batch;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> AlignBatch(const CatalogView& view,
+                                                       const std::shared_ptr<arrow::RecordBatch>& batch) {
+  const auto schema = TableSchema(view);
+  if (batch->schema()->Equals(*schema)) return batch;
+  arrow::ArrayVector columns;
+  for (const TableColumn& wanted : ColumnsOf(view)) {
+    auto column = batch->GetColumnByName(wanted.name);
+    if (column == nullptr) {
+      TM_ASSIGN(column, FromArrowResult(arrow::MakeArrayOfNull(ToArrow(wanted.type), batch->num_rows())));
+    } else {
+      TM_ASSIGN(column, CastColumn(column, wanted.type, wanted.name, 0));
+    }
+    columns.push_back(std::move(column));
+  }
+  return arrow::RecordBatch::Make(schema, batch->num_rows(), std::move(columns));
+}
+
+}  // namespace tidemark

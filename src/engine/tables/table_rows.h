@@ -1,0 +1,68 @@
+// Rows on their way into a feature table: what users send becomes the columns that the table keeps.
+//
+//   join keys (by name) | event time | __event_timestamp, if the user's is text or numbers | created time, if
+//   the user has one | features | write_time | api_invocation_time | is_deleted | expires_at | origin
+#pragma once
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/catalog.h"
+#include "store/offline_store.h"
+
+namespace tidemark {
+
+/// The table of a view: its columns, their order in files, its partitions.
+Result<TableLayout> LayoutOf(const CatalogView& view);
+
+/// The Arrow schema of LayoutOf(view).columns.
+std::shared_ptr<arrow::Schema> TableSchema(const CatalogView& view);
+
+/// Rows that were checked and cast; all columns of one length.
+struct TableRows {
+  arrow::ArrayVector columns;                     // of TableSchema, up to the last feature
+  arrow::ArrayVector keys;                        // canonical
+  arrow::ArrayVector features;                    // in the order of the view's fields
+  std::shared_ptr<arrow::Int64Array> event;       // microseconds
+  std::shared_ptr<arrow::Int64Array> created;     // microseconds
+  std::shared_ptr<arrow::Int64Array> expires_at;  // nulls: never
+  std::int64_t arrival_us = 0;
+  bool is_deleted = false;
+  std::int64_t count() const { return event->length(); }
+};
+
+struct TableRowsOptions {
+  std::int64_t arrival_us = 0;   // when the request arrived
+  std::int64_t first_row = 0;    // of the batch among all rows of the request, for messages
+  bool is_deleted = false;       // the rows are deletions: only keys and times are looked at
+  bool others_allowed = false;   // columns that the table does not have are passed over
+};
+
+/// Reads a batch of the user's: join keys, the event time, features, the created time if the table has one
+/// (a row without it is created when it arrived), and `expires_at` if it is there. kNotFound for a missing
+/// column, kInvalidArgument for one that the table does not have or that only Tidemark writes, kTypeMismatch and
+/// kInvalidData for a value that does not fit (column, row and value named). `cut` is set when a time lost
+/// digits finer than microseconds.
+Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatch& rows,
+                                const TableRowsOptions& options, bool* cut);
+
+/// The rows as a batch of TableSchema, with a write time for each row.
+Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(const CatalogView& view, const TableRows& rows,
+                                                        std::shared_ptr<arrow::Int64Array> write_times);
+
+/// A batch as bytes that say their own schema (an Arrow IPC stream), and back. kCorruption for bytes that are
+/// no such thing.
+Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(const arrow::RecordBatch& batch);
+Result<std::shared_ptr<arrow::RecordBatch>> DecodeBatch(std::span<const std::byte> bytes);
+
+/// A batch of an older schema of the table as one of TableSchema(view): absent columns are null, narrower
+/// ones widened.
+Result<std::shared_ptr<arrow::RecordBatch>> AlignBatch(const CatalogView& view,
+                                                       const std::shared_ptr<arrow::RecordBatch>& batch);
+
+}  // namespace tidemark

@@ -1,0 +1,105 @@
+// Fragments of files are passed on as they are; each log's tail is one more fragment, in memory.
+#include "engine/tables/table_source.h"
+
+#include <arrow/array/builder_primitive.h>
+#include <arrow/compute/api_vector.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/result.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+constexpr int kFileBits = 40;  // of a row's location, below the file's index
+constexpr std::int64_t kBatchRows = 64 * 1024;
+
+class TableSource final : public Source {
+ public:
+  TableSource(std::shared_ptr<arrow::Schema> schema, SystemColumns system, std::unique_ptr<Source> snapshot,
+              std::vector<LogTail> tails)
+      : schema_(std::move(schema)),
+        system_(std::move(system)),
+        snapshot_(std::move(snapshot)),
+        tails_(std::move(tails)) {
+    if (snapshot_ != nullptr) files_ = snapshot_->files();
+    first_tail_ = files_.size();
+    for (const LogTail& tail : tails_)
+      files_.push_back({.path = tail.name, .id = tail.name, .size = tail.rows->num_rows(), .mtime_ns = 0});
+  }
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  const std::vector<SourceFile>& files() const override { return files_; }
+  const SystemColumns& system_columns() const override { return system_; }
+
+  Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const override {
+    std::vector<Fragment> fragments;
+    if (snapshot_ != nullptr) {
+      TM_ASSIGN(fragments, snapshot_->Fragments(columns));
+    }
+    for (std::size_t file = first_tail_; file < files_.size(); ++file) {
+      Fragment fragment;
+      fragment.file = file;
+      fragment.first_location = static_cast<RowLocation>(file) << kFileBits;
+      fragment.rows = tails_[file - first_tail_].rows->num_rows();
+      fragments.push_back(std::move(fragment));
+    }
+    return fragments;
+  }
+
+  Result<void> Scan(const Fragment& fragment, const std::vector<std::string>& columns,
+                    const BatchSink& sink) const override {
+    if (fragment.file < first_tail_) return snapshot_->Scan(fragment, columns, sink);
+    TM_ASSIGN(const auto rows, Columns(fragment, columns));
+    for (std::int64_t begin = 0; begin < rows->num_rows(); begin += kBatchRows) {
+      TM_TRY(sink(*rows->Slice(begin, std::min(kBatchRows, rows->num_rows() - begin)), begin));
+    }
+    return {};
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Take(const Fragment& fragment,
+                                                   const std::vector<std::string>& columns,
+                                                   std::span<const std::int64_t> rows) const override {
+    if (fragment.file < first_tail_) return snapshot_->Take(fragment, columns, rows);
+    TM_ASSIGN(const auto all, Columns(fragment, columns));
+    arrow::Int64Builder builder;
+    TM_TRY(FromArrowStatus(builder.AppendValues(rows.data(), static_cast<std::int64_t>(rows.size()))));
+    TM_ASSIGN(const auto indices, FromArrowResult(builder.Finish()));
+    TM_ASSIGN(const arrow::Datum taken, FromArrowResult(arrow::compute::Take(all, indices)));
+    return taken.record_batch();
+  }
+
+ private:
+  Result<std::shared_ptr<arrow::RecordBatch>> Columns(const Fragment& fragment,
+                                                      const std::vector<std::string>& columns) const {
+    const arrow::RecordBatch& rows = *tails_[fragment.file - first_tail_].rows;
+    arrow::FieldVector fields;
+    arrow::ArrayVector arrays;
+    for (const std::string& column : columns) {
+      const int index = rows.schema()->GetFieldIndex(column);
+      if (index < 0) return Fail(ErrorCode::kNotFound, fmt::format("the table has no column '{}'", column));
+      fields.push_back(rows.schema()->field(index));
+      arrays.push_back(rows.column(index));
+    }
+    return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(), std::move(arrays));
+  }
+
+  const std::shared_ptr<arrow::Schema> schema_;
+  const SystemColumns system_;
+  const std::unique_ptr<Source> snapshot_;
+  const std::vector<LogTail> tails_;
+  std::vector<SourceFile> files_;
+  std::size_t first_tail_ = 0;  // index of the first tail among the files
+};
+
+}  // namespace
+
+std::unique_ptr<Source> MakeTableSource(std::shared_ptr<arrow::Schema> schema, SystemColumns system,
+                                        std::unique_ptr<Source> snapshot, std::vector<LogTail> tails) {
+  return std::make_unique<TableSource>(std::move(schema), std::move(system), std::move(snapshot),
+                                       std::move(tails));
+}
+
+}  // namespace tidemark
