@@ -54,6 +54,38 @@ std::string KeysText(const std::vector<JoinKey>& keys) {
   return texts.empty() ? "(none)" : fmt::format("{}", fmt::join(texts, ", "));
 }
 
+std::unexpected<Error> TableCannotChange(const std::string& view, std::string_view what) {
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("feature view '{}' keeps rows of its own, and {} cannot change under them; make a table "
+                          "of another name, or remove this one first",
+                          view, what));
+}
+
+bool IsWider(const DataType& before, const DataType& after) {
+  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
+         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
+}
+
+/// What a table may become: it can get fields, and wider ones.
+Result<void> CheckTableChange(const FeatureView& before, const FeatureView& after) {
+  if (!after.is_table()) return TableCannotChange(after.name, "its place (it would have a batch source)");
+  TableOptions same_place = after.table;
+  same_place.catalog = before.table.catalog;
+  if (same_place != before.table) return TableCannotChange(after.name, "its times and partitions");
+  for (const Field& field : before.fields) {
+    const auto kept = std::ranges::find(after.fields, field.name, &Field::name);
+    if (kept == after.fields.end()) {
+      return TableCannotChange(after.name, fmt::format("its field '{}' (it would be gone)", field.name));
+    }
+    if (kept->type == field.type || IsWider(field.type, kept->type)) continue;
+    return TableCannotChange(
+        after.name, fmt::format("the type of its field '{}' (from {} to {}; int32 may become int64, and float32 "
+                                "float64)",
+                                field.name, field.type.ToString(), kept->type.ToString()));
+  }
+  return {};
+}
+
 class Planner {
  public:
   Planner(const Catalog& catalog, const PlanOptions& options, const SourceOpener& open)
@@ -92,13 +124,15 @@ void Planner::KeepKeyTypes() {
 }
 
 bool Planner::HasOtherKeys(const Target<FeatureView>& view) {
-  if (view.before == nullptr) return false;
+  // Without types there were no rows yet.
+  if (view.before == nullptr || !catalog_.views().at(view.before->name).is_typed()) return false;
   const std::vector<JoinKey>& before = catalog_.views().at(view.before->name).join_keys;
   return KeyShape(before) != KeyShape(JoinKeysOf(targets_.EntitiesOf(view.definition)));
 }
 
 bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
-  if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
+  if (view.before == nullptr || view.before->is_table()) return false;
+  if (!view.definition.source) return true;  // it becomes a table
   const FileSource& before = *view.before->source;
   const FileSource& after = *view.definition.source;
   return before.timestamp_field != after.timestamp_field ||
@@ -110,6 +144,10 @@ Result<void> Planner::CompleteViews() {
     // One that is not stated is as its source was when it was applied, unless its entities became others.
     if (view.is_removed || (!view.is_stated && !HasOtherKeys(view))) continue;
     TM_TRY(CompleteView(targets_.EntitiesOf(view.definition), open_, view.definition));
+    if (view.before != nullptr && view.before->is_table()) {
+      if (HasOtherKeys(view)) return TableCannotChange(view.definition.name, "its join keys");
+      TM_TRY(CheckTableChange(*view.before, view.definition));
+    }
     AssignFieldIds(view.before == nullptr ? nullptr : &catalog_.views().at(view.before->name),
                    view.definition);
   }

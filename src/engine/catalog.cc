@@ -62,7 +62,8 @@ Result<std::vector<JoinKey>> JoinKeysOf(const RegistryObject& object, const Feat
     const auto entity = entities.find(name);
     if (entity == entities.end()) return damaged(fmt::format("its entity '{}' is not in the registry", name));
     for (const JoinKey& key : entity->second.join_keys) {
-      if (!key.type) return damaged(fmt::format("its join key '{}' has no type in the registry", key.name));
+      if (!key.type && !view.is_table())
+        return damaged(fmt::format("its join key '{}' has no type in the registry", key.name));
       keys.emplace(key.name, key);
     }
   }
@@ -110,8 +111,17 @@ Result<std::shared_ptr<const Catalog>> Catalog::Load(const Registry& registry, s
   return catalog;
 }
 
+bool CatalogView::is_typed() const {
+  return std::ranges::all_of(join_keys, [](const JoinKey& key) { return key.type.has_value(); });
+}
+
 Result<const CatalogView*> Catalog::View(std::string_view name) const {
-  return Find(views_, "feature view", name);
+  TM_ASSIGN(const CatalogView* view, Find(views_, "feature view", name));
+  if (view->is_typed()) return view;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("feature view '{}' has no rows yet, and the types of its join keys are those of its "
+                          "first rows: ingest some, or declare the types",
+                          name));
 }
 
 Result<const FeatureService*> Catalog::Service(std::string_view name) const {

@@ -20,9 +20,12 @@ struct CatalogView {
   std::uint32_t id = 0;
   std::int64_t version = 0;
   FeatureView definition;          // completed: fields with types and ids, timestamp_field
-  std::vector<JoinKey> join_keys;  // sorted by name, no duplicates, all with types
+  std::vector<JoinKey> join_keys;  // sorted by name, no duplicates, all with types if is_typed()
   // Fields of every version, oldest first: index i is version i + 1. What packed rows are decoded by.
   std::vector<std::vector<Field>> field_versions;
+
+  /// False for a feature table some of whose join keys wait for the first rows to have a type.
+  bool is_typed() const;
 };
 
 /// Immutable; shared by the requests that were prepared against it.
@@ -34,12 +37,13 @@ class Catalog {
   std::int64_t serial() const { return serial_; }
   const RegistryState& state() const { return state_; }
 
-  /// kNotFound with the nearest name.
+  /// kNotFound with the nearest name; kInvalidArgument for a table without rows whose join keys have no types yet.
   Result<const CatalogView*> View(std::string_view name) const;
   Result<const FeatureService*> Service(std::string_view name) const;
   Result<const Entity*> EntityNamed(std::string_view name) const;
   Result<const RegistryObject*> Object(ObjectKind kind, std::string_view name) const;
 
+  /// All of them, also those that are not typed yet.
   const std::map<std::string, CatalogView>& views() const { return views_; }
   const std::map<std::string, Entity>& entities() const { return entities_; }
   const std::map<std::string, FeatureService>& services() const { return services_; }

@@ -87,7 +87,6 @@ TEST_F(CatalogTest, WhatCannotBeReadIsDamageAndNamesTheObject) {
   const std::vector<std::vector<RegistryChange>> damaged{
       {AddObject(ObjectKind::kEntity, "driver", "{"), view},
       {AddObject(ObjectKind::kEntity, "driver", R"({"name": "other", "join_keys": ["x"]})"), view},
-      {AddObject(ObjectKind::kEntity, "driver", R"({"name": "driver", "join_keys": ["no_type"]})"), view},
       {view},
       {entity, AddObject(ObjectKind::kFeatureView, "stats", "")}};
   for (const auto& changes : damaged) {

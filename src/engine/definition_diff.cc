@@ -79,6 +79,22 @@ void CompareSources(const FileSource& before, const FileSource& after, Compariso
   comparison.Map("source tag", before.metadata.tags, after.metadata.tags);
 }
 
+void CompareTables(const TableOptions& before, const TableOptions& after, Comparison& comparison) {
+  comparison.Value("timestamp field", before.timestamp_field, after.timestamp_field);
+  comparison.Value("timestamp type", before.timestamp_type.ToString(), after.timestamp_type.ToString());
+  comparison.Value("timestamp unit", std::string(TimeUnitName(before.timestamp_unit)),
+                   std::string(TimeUnitName(after.timestamp_unit)));
+  comparison.Value("created timestamp column", before.created_timestamp_column,
+                   after.created_timestamp_column);
+  comparison.Value("partitions", fmt::format("{}", fmt::join(before.partitions, ", ")),
+                   fmt::format("{}", fmt::join(after.partitions, ", ")));
+  comparison.Value("in the catalog", before.catalog ? "yes" : "no", after.catalog ? "yes" : "no");
+}
+
+std::string PushText(const FeatureView& view) {
+  return view.push ? Quoted(view.push->name) : "";
+}
+
 void CompareField(const Field& before, const Field& after, Comparison& comparison) {
   if (before.name != after.name)
     comparison.Add(fmt::format("field {} renamed from {}", after.name, before.name));
@@ -158,7 +174,10 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
   } else if (before.source || after.source) {
     comparison.Text("source", before.source ? before.source->path : "",
                     after.source ? after.source->path : "");
+  } else {
+    CompareTables(before.table, after.table, comparison);
   }
+  comparison.Value("push source", PushText(before), PushText(after));
   comparison.About(before.metadata, after.metadata);
   return comparison.Take();
 }
@@ -195,7 +214,11 @@ Lines Summary(const FeatureView& view) {
   if (view.source) {
     lines.push_back("source path: " + Quoted(view.source->path));
     lines.push_back("timestamp field: " + view.source->timestamp_field);
+  } else {
+    lines.emplace_back("a feature table: Tidemark keeps its rows");
+    lines.push_back("timestamp field: " + view.table.timestamp_field);
   }
+  if (view.push) lines.push_back("push source: " + PushText(view));
   return lines;
 }
 

@@ -61,7 +61,7 @@ Result<std::shared_ptr<arrow::Table>> Scene::Historical(
   auto batches = std::make_shared<arrow::TableBatchReader>(entity_rows);
   batches->set_chunksize(kEntityBatchRows);
   const auto warnings = std::make_shared<Warnings>();
-  TM_ASSIGN(const auto reader, GetHistorical(known, batches, std::move(request), opener(), warnings));
+  TM_ASSIGN(const auto reader, GetHistorical(known, batches, std::move(request), openers(), warnings));
   TM_ASSIGN(auto table, FromArrowResult(reader->ToTable()));
   warnings_ = warnings->Texts();
   const auto valid = table->ValidateFull();
@@ -76,7 +76,7 @@ Result<MaterializedView> Scene::Load(const std::string& view,
   MaterializeRequest request;
   request.end_us = clock_->now_us();
   if (adjust) adjust(request);
-  return Materialize(*found, request, opener(), *online_, *registry_, *clock_, write_times_);
+  return Materialize(*found, request, openers(), *online_, *registry_, *clock_, write_times_);
 }
 
 Result<std::shared_ptr<const OnlineReader>> Scene::Prepare(const std::vector<std::string>& features) {

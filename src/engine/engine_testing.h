@@ -34,6 +34,7 @@ class Scene {
 
   std::shared_ptr<const Catalog> catalog() const;
   SourceOpener opener() const;
+  SourceOpeners openers() const { return {opener(), {}}; }
 
   /// The training set of `features` (view:feature, view) for entity rows that come in batches of a few rows.
   Result<std::shared_ptr<arrow::Table>> Historical(

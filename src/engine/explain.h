@@ -17,7 +17,7 @@ namespace tidemark {
 
 struct ExplainParts {
   std::shared_ptr<const Catalog> catalog;
-  SourceOpener open;
+  SourceOpeners open;
   std::string project;
   std::shared_ptr<OnlineStore> online;
   std::shared_ptr<Registry> registry;

@@ -128,7 +128,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
         warnings_(std::move(warnings)),
         blocks_(std::move(entity_rows)) {}
 
-  Result<void> Open(const SourceOpener& open) {
+  Result<void> Open(const SourceOpeners& open) {
     TM_ASSIGN(event_column_, FindEventColumn(*blocks_.schema(), request_.event_timestamp_column));
     TM_TRY(MakeSchema());
     for (const SelectedView& selected : request_.selection.views) {
@@ -319,7 +319,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> GetHistorical(
     std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
-    HistoricalRequest request, const SourceOpener& open, std::shared_ptr<Warnings> warnings) {
+    HistoricalRequest request, const SourceOpeners& open, std::shared_ptr<Warnings> warnings) {
   auto reader = std::make_shared<HistoricalReader>(std::move(catalog), std::move(entity_rows),
                                                    std::move(request), std::move(warnings));
   TM_TRY(reader->Open(open));

@@ -52,6 +52,6 @@ class Warnings {
 /// selection was resolved against, kept for as long as the stream lives.
 Result<std::shared_ptr<arrow::RecordBatchReader>> GetHistorical(
     std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
-    HistoricalRequest request, const SourceOpener& open, std::shared_ptr<Warnings> warnings);
+    HistoricalRequest request, const SourceOpeners& open, std::shared_ptr<Warnings> warnings);
 
 }  // namespace tidemark

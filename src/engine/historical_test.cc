@@ -311,7 +311,7 @@ TEST_F(HistoricalTest, AStreamThatFailedStaysFailed) {
   request.selection = Resolve(*known, SelectionsFromRefs({"stats:trips"}).value(), false).value();
   request.memory_bytes_max = 1;  // blocks of the least size, 10,000 rows
   const auto reader = GetHistorical(known, std::make_shared<FailingReader>(batch), std::move(request),
-                                    scene_.opener(), std::make_shared<Warnings>());
+                                    scene_.openers(), std::make_shared<Warnings>());
   ASSERT_TRUE(reader) << reader.error().ToString();
   std::int64_t rows = 0;
   std::shared_ptr<arrow::RecordBatch> next;

@@ -80,7 +80,7 @@ class Loading {
         now_us_(clock.now_us()),
         write_time_us_(write_times.Take(now_us_, 1)) {}
 
-  Result<MaterializedView> Run(const SourceOpener& open) {
+  Result<MaterializedView> Run(const SourceOpeners& open) {
     const auto begin = SteadyClock::now();
     TM_ASSIGN(source_, ViewSource::Open(view_, open));
     TM_TRY(CheckRange());
@@ -346,7 +346,7 @@ class Loading {
 }  // namespace
 
 Result<MaterializedView> Materialize(const CatalogView& view, const MaterializeRequest& request,
-                                     const SourceOpener& open, OnlineStore& online, Registry& registry,
+                                     const SourceOpeners& open, OnlineStore& online, Registry& registry,
                                      const Clock& clock, WriteTimes& write_times) {
   auto loaded = Loading(view, request, online, registry, clock, write_times).Run(open);
   if (loaded || loaded.error().context.starts_with("view ")) return loaded;

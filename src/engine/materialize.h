@@ -45,7 +45,7 @@ struct MaterializedView {
 /// is, is not written again. What was loaded is noted in the registry only when it is durable in the online
 /// store: after an interrupt or a crash the next run does again what was not noted, which is harmless.
 Result<MaterializedView> Materialize(const CatalogView& view, const MaterializeRequest& request,
-                                     const SourceOpener& open, OnlineStore& online, Registry& registry,
+                                     const SourceOpeners& open, OnlineStore& online, Registry& registry,
                                      const Clock& clock, WriteTimes& write_times);
 
 }  // namespace tidemark

@@ -208,7 +208,7 @@ Result<void> CheckDeclared(const std::vector<Entity*>& entities, const FeatureVi
                            const std::string& why) {
   std::vector<std::string> missing;
   if (view.fields.empty()) missing.emplace_back("the fields");
-  if (view.source && view.source->timestamp_field.empty()) missing.emplace_back("the timestamp_field");
+  if (view.source->timestamp_field.empty()) missing.emplace_back("the timestamp_field");
   for (const Entity* entity : entities) {
     for (const JoinKey& key : entity->join_keys) {
       if (!key.type)
@@ -218,8 +218,16 @@ Result<void> CheckDeclared(const std::vector<Entity*>& entities, const FeatureVi
   if (missing.empty()) return {};
   return Fail(
       ErrorCode::kNotFound,
-      fmt::format("{}, so {} cannot be found out from data: declare {}{}", why, fmt::join(missing, " and "),
-                  missing.size() == 1 ? "it" : "them", view.source ? ", or put the data there first" : ""));
+      fmt::format("{}, so {} cannot be found out from data: declare {}, or put the data there first", why,
+                  fmt::join(missing, " and "), missing.size() == 1 ? "it" : "them"));
+}
+
+/// A table has no data to find its features in; the types of its join keys may wait for the first rows.
+Result<void> CheckTable(const FeatureView& view) {
+  if (!view.fields.empty()) return {};
+  return Fail(ErrorCode::kNotFound,
+              "the view has no source, so Tidemark keeps its rows itself, and must know its fields: declare them, "
+              "or make the table from data");
 }
 
 /// CSV is read as these instead of guessing.
@@ -232,13 +240,13 @@ std::map<std::string, DataType> KnownTypes(const std::vector<Entity*>& entities,
       if (key.type) types.emplace(key.name, *key.type);
     }
   }
-  if (view.source) AddTimeTypes(*view.source, types);
+  AddTimeTypes(*view.source, types);
   return types;
 }
 
 Result<void> CompleteByData(const std::vector<Entity*>& entities, const SourceOpener& open,
                             FeatureView& view) {
-  if (!view.source) return CheckDeclared(entities, view, "the view has no source");
+  if (view.is_table()) return CheckTable(view);
   auto source = open(*view.source, KnownTypes(entities, view));
   if (!source && source.error().code != ErrorCode::kNotFound)
     return std::unexpected(std::move(source).error());

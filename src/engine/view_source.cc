@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "base/result.h"
 #include "model/name.h"
+#include "pit/arrow_status.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -37,6 +40,29 @@ Result<std::shared_ptr<arrow::Array>> CastTaken(const std::shared_ptr<arrow::Arr
   return cast;
 }
 
+/// The bits of the writers' numbers.
+Result<std::shared_ptr<arrow::UInt32Array>> OriginsOf(const arrow::Array& column, const std::string& name) {
+  if (column.type_id() != arrow::Type::INT32 || column.null_count() > 0) {
+    return Fail(ErrorCode::kCorruption, fmt::format("column '{}' is not what Tidemark writes", name));
+  }
+  auto data = column.data()->Copy();
+  data->type = arrow::uint32();
+  return std::make_shared<arrow::UInt32Array>(data);
+}
+
+/// Event times at the end of time for rows that were written after `as_of_us`.
+Result<std::shared_ptr<arrow::Int64Array>> WithoutLater(const arrow::Int64Array& event,
+                                                        const arrow::Int64Array& sequence,
+                                                        std::int64_t as_of_us) {
+  TM_ASSIGN(std::shared_ptr<arrow::Buffer> times,
+            FromArrowResult(arrow::AllocateBuffer(event.length() * std::int64_t{sizeof(std::int64_t)})));
+  auto* to = reinterpret_cast<std::int64_t*>(times->mutable_data());
+  for (std::int64_t row = 0; row < event.length(); ++row) {
+    to[row] = sequence.Value(row) <= as_of_us ? event.Value(row) : std::numeric_limits<std::int64_t>::max();
+  }
+  return std::make_shared<arrow::Int64Array>(event.length(), std::move(times));
+}
+
 }  // namespace
 
 void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& column_types) {
@@ -52,15 +78,23 @@ ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
   for (const JoinKey& key : view_.join_keys)
     key_columns_.push_back(key.name);
   scan_columns_ = key_columns_;
-  scan_columns_.push_back(view_.definition.source->timestamp_field);
-  if (has_created()) scan_columns_.push_back(view_.definition.source->created_timestamp_column);
+  scan_columns_.push_back(view_.definition.event_column());
+  if (has_created()) scan_columns_.push_back(view_.definition.created_column());
+  if (has_own_order()) {
+    const SystemColumns& system = source_->system_columns();
+    scan_columns_.insert(scan_columns_.end(),
+                         {system.sequence, system.origin, system.is_deleted, system.expires_at});
+  }
 }
 
-Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, const SourceOpener& open) {
+Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, const SourceOpeners& open) {
   const std::string place = fmt::format("view {}", view.definition.name);
-  if (!view.definition.source) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("view '{}' has no source to read rows from", view.definition.name));
+  if (view.definition.is_table()) {
+    TM_ASSIGN(TableToRead table, open.table(view));
+    std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(table.source)));
+    opened->as_of_us_ = table.as_of_us;
+    TM_TRY_IN(opened->CheckColumns(), place);
+    return opened;
   }
   std::map<std::string, DataType> column_types;
   for (const Field& field : view.definition.fields)
@@ -68,7 +102,7 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
   for (const JoinKey& key : view.join_keys)
     column_types.emplace(key.name, *key.type);
   AddTimeTypes(*view.definition.source, column_types);
-  auto source = open(*view.definition.source, column_types);
+  auto source = open.file(*view.definition.source, column_types);
   if (!source) return std::unexpected(std::move(source).error().In(place));
   std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));
   TM_TRY_IN(opened->CheckColumns(), place);
@@ -86,7 +120,8 @@ Result<void> ViewSource::CheckColumn(const std::string& column) const {
   if (schema.GetFieldIndex(column) >= 0) return {};
   return Fail(
       ErrorCode::kNotFound,
-      fmt::format("the source '{}' has no column '{}'{}; its columns are: {}", view_.definition.source->path,
+      fmt::format("the {} has no column '{}'{}; its columns are: {}",
+                  view_.definition.source ? fmt::format("source '{}'", view_.definition.source->path) : "table",
                   column, Suggest(column, schema.field_names()), fmt::join(schema.field_names(), ", ")));
 }
 
@@ -111,7 +146,7 @@ Result<std::vector<Fragment>> ViewSource::Fragments() const {
 }
 
 std::optional<ViewSource::EventRange> ViewSource::EventTimes(const Fragment& fragment) const {
-  const ColumnRange* range = FindRange(fragment, view_.definition.source->timestamp_field);
+  const ColumnRange* range = FindRange(fragment, view_.definition.event_column());
   if (range == nullptr || !std::holds_alternative<std::int64_t>(range->low)) return std::nullopt;
   return EventRange{std::get<std::int64_t>(range->low), std::get<std::int64_t>(range->high)};
 }
@@ -126,6 +161,18 @@ bool ViewSource::MayContainKeys(const Fragment& fragment, const EntityGroups& gr
   return groups.MayContainKey(std::get<std::string>(range->low), std::get<std::string>(range->high));
 }
 
+Result<void> ViewSource::AddOwnOrder(const arrow::RecordBatch& batch, int column, FeatureRows& rows) const {
+  const SystemColumns& system = source_->system_columns();
+  TM_ASSIGN(rows.sequence, TimesToMicros(*batch.column(column), system.sequence, 0));
+  TM_ASSIGN(rows.origin, OriginsOf(*batch.column(column + 1), system.origin));
+  rows.is_deleted = std::static_pointer_cast<arrow::BooleanArray>(batch.column(column + 2));
+  TM_ASSIGN(rows.expires_at, NullableTimesToMicros(*batch.column(column + 3), system.expires_at, 0));
+  if (!as_of_us_) return {};
+  // A row that was not written yet counts at no moment; it keeps its place, which is its location.
+  TM_ASSIGN(rows.event, WithoutLater(*rows.event, *rows.sequence, *as_of_us_));
+  return {};
+}
+
 Result<FeatureRows> ViewSource::ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
                                               std::int64_t first_row) const {
   // Errors name the row of the file, which is what a user can look up.
@@ -137,15 +184,15 @@ Result<FeatureRows> ViewSource::ToFeatureRows(const Fragment& fragment, const ar
     TM_ASSIGN(auto canonical, CanonicalKey(batch.column(column++), *key.type, key.name, row_in_file));
     rows.keys.push_back(std::move(canonical));
   }
-  const FileSource& definition = *view_.definition.source;
+  const FeatureView& definition = view_.definition;
   bool cut = false;
-  TM_ASSIGN(rows.event,
-            TimesToMicros(*batch.column(column++), definition.timestamp_field, row_in_file, &cut));
+  TM_ASSIGN(rows.event, TimesToMicros(*batch.column(column++), definition.event_column(), row_in_file, &cut));
   if (has_created()) {
     TM_ASSIGN(rows.created,
-              TimesToMicros(*batch.column(column++), definition.created_timestamp_column, row_in_file, &cut));
+              TimesToMicros(*batch.column(column++), definition.created_column(), row_in_file, &cut));
   }
   if (cut) was_cut_.store(true, std::memory_order_relaxed);
+  if (has_own_order()) TM_TRY(AddOwnOrder(batch, column, rows));
   return rows;
 }
 

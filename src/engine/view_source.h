@@ -14,6 +14,17 @@
 
 namespace tidemark {
 
+/// How the rows of a view are opened: from the files that it names, or from the table that Tidemark keeps of it.
+struct TableToRead {
+  std::unique_ptr<Source> source;
+  std::optional<std::int64_t> as_of_us;  // rows that were written later do not count
+};
+using TableOpener = std::function<Result<TableToRead>(const CatalogView& view)>;
+struct SourceOpeners {
+  SourceOpener file;
+  TableOpener table;
+};
+
 /// Adds the source's timestamp columns, as timestamps: in a source without types of its own they are then
 /// read by the one rule for text, however the rows and files differ in their notation.
 void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& column_types);
@@ -22,11 +33,13 @@ void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& col
 class ViewSource {
  public:
   /// `view` must outlive this.
-  static Result<std::unique_ptr<ViewSource>> Open(const CatalogView& view, const SourceOpener& open);
+  static Result<std::unique_ptr<ViewSource>> Open(const CatalogView& view, const SourceOpeners& open);
 
   const CatalogView& view() const { return view_; }
   const Source& source() const { return *source_; }
-  bool has_created() const { return !view_.definition.source->created_timestamp_column.empty(); }
+  bool has_created() const { return !view_.definition.created_column().empty(); }
+  /// True for Tidemark's own tables: rows say when they were written, and whether they are deletions.
+  bool has_own_order() const { return !source_->system_columns().sequence.empty(); }
 
   /// kNotFound if a feature has no column in the source (any more).
   Result<void> CheckFeatures(const std::vector<Field>& features) const;
@@ -64,6 +77,7 @@ class ViewSource {
   Result<void> CheckColumn(const std::string& column) const;
   std::string ViewPlace() const;                          // "view x"
   std::string FilePlace(const Fragment& fragment) const;  // "file y"
+  Result<void> AddOwnOrder(const arrow::RecordBatch& batch, int column, FeatureRows& rows) const;
   Result<FeatureRows> ToFeatureRows(const Fragment& fragment, const arrow::RecordBatch& batch,
                                     std::int64_t first_row) const;
 
@@ -71,6 +85,7 @@ class ViewSource {
   std::unique_ptr<Source> source_;
   std::vector<std::string> key_columns_;   // join keys
   std::vector<std::string> scan_columns_;  // join keys, event time, created time if any
+  std::optional<std::int64_t> as_of_us_;
   mutable std::atomic<bool> was_cut_{false};
 };
 
