@@ -10,6 +10,7 @@
 
 #include "engine/apply_targets_internal.h"
 #include "engine/definition_diff.h"
+#include "engine/key_fields_internal.h"
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
@@ -98,6 +99,7 @@ class Planner {
   Result<void> CompleteViews();
   bool HasOtherKeys(const Target<FeatureView>& view);
   static bool HasOtherTimes(const Target<FeatureView>& view);
+  static bool ReadsOtherData(const Target<FeatureView>& view);
   Result<void> AddViewChange(const Target<FeatureView>& view);
   template <typename Definition>
   Result<void> AddChange(ObjectKind kind, const Target<Definition>& target);
@@ -137,6 +139,16 @@ bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
   const FileSource& after = *view.definition.source;
   return before.timestamp_field != after.timestamp_field ||
          before.created_timestamp_column != after.created_timestamp_column;
+}
+
+/// True if what is online was read from other files, or from other columns of them.
+bool Planner::ReadsOtherData(const Target<FeatureView>& view) {
+  if (view.is_removed || !view.definition.online) return false;
+  if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
+  const FileSource& before = *view.before->source;
+  const FileSource& after = *view.definition.source;
+  return before.path != after.path || before.format != after.format ||
+         before.field_mapping != after.field_mapping;
 }
 
 Result<void> Planner::CompleteViews() {
@@ -187,7 +199,13 @@ Result<void> Planner::AddChange(ObjectKind kind, const Target<Definition>& targe
 Result<void> Planner::AddViewChange(const Target<FeatureView>& view) {
   const bool other_keys = HasOtherKeys(view);
   if (view.is_removed || (!other_keys && !HasOtherTimes(view))) {
-    return AddChange(ObjectKind::kFeatureView, view);
+    TM_TRY(AddChange(ObjectKind::kFeatureView, view));
+    if (ReadsOtherData(view)) {
+      prepared_.plan.changes.back().details.emplace_back(
+          "online values are those of the source as it was until they are materialized again; then all is "
+          "loaded");
+    }
+    return {};
   }
   const FeatureView& after = view.definition;
   TM_ASSIGN(const std::uint32_t id, IdOf(ObjectKind::kFeatureView, view.before->name));
@@ -265,7 +283,8 @@ Result<Prepared> Prepare(const Registry& registry, std::string_view project, con
                     definitions.project, project));
   }
   TM_ASSIGN(const std::shared_ptr<const Catalog> catalog, Catalog::Load(registry, project));
-  return Planner(*catalog, options, open).Run(definitions);
+  TM_ASSIGN(const Definitions stated, WithoutKeyFields(definitions, *catalog));
+  return Planner(*catalog, options, open).Run(stated);
 }
 
 }  // namespace

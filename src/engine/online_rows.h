@@ -42,11 +42,11 @@ class OnlineBatch {
   /// The rows as a store merges them; they refer to this object.
   std::vector<OnlineWrite> Writes() const;
 
-  Result<MergeCounts> Merge(OnlineStore& store, bool durable);
+  Result<MergeCounts> Merge(OnlineStore& store, const MergeOptions& options);
 
   /// The same without the rows that the store holds already, but for their sequence: they count as kept, and
   /// nothing is written for them.
-  Result<MergeCounts> MergeChanged(OnlineStore& store, bool durable);
+  Result<MergeCounts> MergeChanged(OnlineStore& store, const MergeOptions& options);
 
  private:
   struct End {

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/result.h"
+#include "model/type_width.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
 #include "pit/columns.h"
@@ -26,25 +27,6 @@ namespace {
 constexpr std::int64_t kMeasuredRows = 1000;
 constexpr std::int64_t kVariableWidthBytesMin = 16;
 constexpr std::int64_t kUncountedWidthBytes = 32;
-
-/// Bytes of one value; 0 if its type does not say.
-std::int64_t WidthOf(const Field& field) {
-  switch (field.type.kind) {
-    case TypeKind::kBool:
-    case TypeKind::kInt32:
-    case TypeKind::kFloat32:
-    case TypeKind::kDate:
-      return 4;
-    case TypeKind::kInt64:
-    case TypeKind::kFloat64:
-    case TypeKind::kTimestamp:
-      return 8;
-    case TypeKind::kDecimal:
-      return 16;
-    default:
-      return 0;
-  }
-}
 
 std::int64_t BytesOf(const arrow::Array& values) {
   const auto referenced = arrow::util::ReferencedBufferSize(values);
@@ -298,8 +280,8 @@ Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fra
   RowBytes bytes;
   std::vector<Field> variable;
   for (const Field& field : features) {
-    bytes.fixed += WidthOf(field);
-    if (WidthOf(field) == 0) variable.push_back(field);
+    bytes.fixed += FixedWidth(field.type.kind);
+    if (FixedWidth(field.type.kind) == 0) variable.push_back(field);
   }
   if (variable.empty()) return bytes;
   bytes.variable = kVariableWidthBytesMin * std::ssize(variable);

@@ -6,7 +6,6 @@
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/util/compression.h>
-#include <arrow/util/io_util.h>
 #include <arrow/util/thread_pool.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -21,7 +20,10 @@
 #include <cerrno>
 #include <string>
 
+#include "adapters/files/arrow_error.h"
+#include "adapters/files/csv_blocks.h"
 #include "adapters/files/csv_nulls.h"
+#include "adapters/files/file_listing.h"
 #include "adapters/files/plain_columns.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
@@ -54,22 +56,15 @@ bool IsFull(int error) {
   return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
-/// A disk that is full is an error of its own; so is what an earlier step said in our words.
-Error FileError(const arrow::Status& status, const std::filesystem::path& path) {
-  Error error = FromStatus(status);
-  if (status.detail() != nullptr && error.ToString() == status.detail()->ToString()) return error;
-  if (IsFull(arrow::internal::ErrnoFromStatus(status))) error.code = ErrorCode::kOutOfSpace;
-  return std::move(error).In(PlaceOf(path));
+/// The error of reading or writing the file; one that an earlier step said in our words is that step's.
+Error FileError(const arrow::Status& status, const std::filesystem::path& path, ErrorCode damaged) {
+  Error error = FromStatus(status, damaged);
+  return IsOwn(status) ? error : std::move(error).In(PlaceOf(path));
 }
 
-/// What Parquet says of a damaged file comes as Invalid or IOError; what the system refuses has its number.
 Error ReadError(const arrow::Status& status, const std::filesystem::path& path, Format format) {
-  Error error = FileError(status, path);
-  const bool is_content = status.IsInvalid() || status.IsIOError() || status.IsSerializationError();
-  if (is_content && arrow::internal::ErrnoFromStatus(status) == 0) {
-    error.code = format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData;
-  }
-  return error;
+  return FileError(status, path,
+                   format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData);
 }
 
 /// Parquet throws where it does not return.
@@ -299,6 +294,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
   if (!std::filesystem::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
+  if (format != Format::kParquet) {
+    TM_ASSIGN(const SourceFile file, DescribeFile(path));
+    TM_TRY_IN(CheckCsvQuotes(file), PlaceOf(path));
+  }
   auto reader = WithoutExceptions([&] {
     return format == Format::kParquet
                ? OpenParquet(path.string(), threads)
@@ -318,7 +317,7 @@ Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::f
     return format == Format::kParquet ? WriteParquet(*plain, pending.path(), threads)
                                       : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
-  if (!written.ok()) return std::unexpected(FileError(written.status(), path));
+  if (!written.ok()) return std::unexpected(FileError(written.status(), path, ErrorCode::kInvalidData));
   TM_TRY(pending.PutInPlace());
   return *written;
 }

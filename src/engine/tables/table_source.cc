@@ -34,16 +34,18 @@ class TableSource final : public Source {
   const std::vector<SourceFile>& files() const override { return files_; }
   const SystemColumns& system_columns() const override { return system_; }
 
-  Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const override {
+  Result<std::vector<Fragment>> FragmentsOf(const std::vector<std::size_t>& files,
+                                            const std::vector<std::string>& columns) const override {
+    const auto first_tail = std::ranges::lower_bound(files, first_tail_);
     std::vector<Fragment> fragments;
-    if (snapshot_ != nullptr) {
-      TM_ASSIGN(fragments, snapshot_->Fragments(columns));
+    if (first_tail != files.begin()) {
+      TM_ASSIGN(fragments, snapshot_->FragmentsOf({files.begin(), first_tail}, columns));
     }
-    for (std::size_t file = first_tail_; file < files_.size(); ++file) {
+    for (auto file = first_tail; file != files.end(); ++file) {
       Fragment fragment;
-      fragment.file = file;
-      fragment.first_location = static_cast<RowLocation>(file) << kFileBits;
-      fragment.rows = tails_[file - first_tail_].rows->num_rows();
+      fragment.file = *file;
+      fragment.first_location = static_cast<RowLocation>(*file) << kFileBits;
+      fragment.rows = tails_[*file - first_tail_].rows->num_rows();
       fragments.push_back(std::move(fragment));
     }
     return fragments;
