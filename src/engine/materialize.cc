@@ -172,6 +172,8 @@ class Loading {
     const auto& files = source_->source().files();
     std::optional<TimeRange> wanted;
     for (const SourceFile& file : files) {
+      // Rows of Tidemark's own tables say themselves when they were written.
+      if (source_->has_own_order()) wanted = std::nullopt;
       wanted = Spanned(Missing(file), wanted);
       const LoadedFile* loaded = Known(file);
       const bool has_rows =
@@ -179,6 +181,7 @@ class Loading {
       wanted_.push_back(has_rows ? wanted : std::nullopt);
     }
     event_times_.resize(files.size());
+    if (source_->has_own_order()) return;  // its files are rewritten, and what the logs had comes into them
     for (const LoadedFile& loaded : log_.files) {
       const bool there = std::ranges::find(files, loaded.file.path, &SourceFile::path) != files.end();
       if (!there) {
@@ -194,7 +197,7 @@ class Loading {
       if (wanted_[file]) files.push_back(file);
     }
     // Of the others not even the fragments are asked for: to cut a CSV file into some, it is read.
-    auto fragments = source_->source().FragmentsOf(files, {view_.definition.source->timestamp_field});
+    auto fragments = source_->source().FragmentsOf(files, {view_.definition.event_column()});
     if (!fragments) return std::unexpected(std::move(fragments).error().In("view " + view_.definition.name));
     fragments_ = *std::move(fragments);
     std::vector<bool> is_read(wanted_.size(), false);
@@ -353,7 +356,8 @@ class Loading {
     const auto put = [&](std::unique_ptr<OnlineBatch> batch) -> Result<void> {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
       // What the store may hold already is compared first; into an empty one all is written at once.
-      const bool writes_all = request_.reload || log_.files.empty();
+      // A row of our own tables is written for its write time too, which late rows are compared with.
+      const bool writes_all = request_.reload || log_.files.empty() || source_->has_own_order();
       const MergeOptions options{.durable = false, .replaces_damaged = request_.reload};
       TM_ASSIGN(const MergeCounts counts,
                 writes_all ? batch->Merge(online_, options) : batch->MergeChanged(online_, options));
@@ -369,7 +373,11 @@ class Loading {
 
   PackedHeader HeaderOf(const LatestRow& row) const {
     PackedHeader header;
-    header.order = {row.order.event, row.order.created, write_time_us_, 0};
+    header.order = row.order;
+    if (!source_->has_own_order()) {
+      header.order.sequence = write_time_us_;
+      header.order.origin = 0;
+    }
     header.is_deleted = row.is_deleted;
     header.expires_at_us = row.expires_at_us;
     header.schema_version = static_cast<std::uint32_t>(view_.version);

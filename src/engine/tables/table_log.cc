@@ -80,7 +80,7 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
   const auto apply = [&]() -> Result<void> {
     if (!writes.empty()) {
       TM_ASSIGN(const auto online, parts_.online());
-      TM_TRY(online->Merge(writes, false));
+      TM_TRY(online->Merge(writes, {}));
     }
     return batches.empty() ? Result<void>() : parts_.ledger->Record(batches);
   };
@@ -130,7 +130,7 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
         TM_ASSIGN(const auto batch, AlignBatch(*view, decoded));
         TM_ASSIGN(const FrameOnlineRows rows, OnlineRowsOf(*view, *batch, parts_.clock->now_us()));
         TM_ASSIGN(const auto online, parts_.online());
-        TM_TRY(online->Merge(rows.rows->Writes(), false));
+        TM_TRY(online->Merge(rows.rows->Writes(), {}));
       }
     }
     if (record.batch_key.empty()) return {};
