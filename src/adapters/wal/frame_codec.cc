@@ -1,3 +1,4 @@
+// Frames and headers as bytes, and back.
 #include <bit>
 #include <cstring>
 #include <string_view>

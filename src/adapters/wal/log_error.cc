@@ -1,3 +1,4 @@
+// The table of the system's errors.
 #include <fmt/format.h>
 
 #include <cerrno>

@@ -1,3 +1,4 @@
+// Names, listings, the mapped word, and removals.
 #include "adapters/wal/log_folder_internal.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// One pass over the segments that looks, then at most one write and one sync.
 #include "adapters/wal/log_recovery_internal.h"
 
 #include <fcntl.h>

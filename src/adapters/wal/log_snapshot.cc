@@ -1,3 +1,4 @@
+// Opening segments while they are trimmed, and walking their frames.
 #include "adapters/wal/log_snapshot_internal.h"
 
 #include <fcntl.h>

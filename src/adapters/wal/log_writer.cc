@@ -1,3 +1,4 @@
+// Group commit, segments one after the other, and what becomes of failures.
 #include "adapters/wal/log_writer_internal.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// A window that moves over the segment.
 #include <unistd.h>
 
 #include <algorithm>
