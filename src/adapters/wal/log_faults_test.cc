@@ -257,77 +257,93 @@ TEST(LogFaults, ARecoveryThatFailsChangesNothingThatCounts) {
   }
 }
 
+// Writers over a disk that remembers, and when each was told what.
+class PowerLoss {
+ public:
+  explicit PowerLoss(const std::string& path) : path_(path) {
+    const auto log =
+        Must(OpenWriteLogs({.folder = path, .segment_bytes = 4'000, .disk = &disk_})->Create(nullptr));
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 6; ++t)
+      threads.emplace_back([&, t] { Write(*log, t); });
+  }
+
+  // Plays a loss of power into `folder`, at any moment, and checks what is left. Answers how many frames are.
+  std::size_t Play(std::mt19937_64& random, const std::string& folder) const {
+    const std::size_t moment = random() % disk_.now();
+    disk_.PlayPowerLoss(moment, random, path_, folder);
+    std::uint64_t last = 0;
+    std::map<std::uint64_t, std::string> written;
+    for (const Acknowledged& one : acknowledged_) {
+      if (one.moment <= moment) last = std::max(last, one.lsn);
+      written[one.lsn] = one.name;
+    }
+    // The mapped word comes back as it was at any moment before.
+    const std::uint64_t word = random() % 3 == 0 ? 0 : random() % (last + 1);
+    if (const std::filesystem::directory_iterator logs(folder);
+        logs != std::filesystem::directory_iterator{}) {
+      std::ofstream(logs->path() / "durable", std::ios::binary)
+          .write(reinterpret_cast<const char*>(&word), sizeof(word));
+    }
+    const auto read = RecoverAndReadAll(folder);
+    if (!read) ADD_FAILURE() << read.error().ToString();
+    if (!read) return 0;
+    std::set<std::uint64_t> found;
+    for (const FoundFrame& frame : *read) {
+      EXPECT_EQ(frame.name, written[frame.position.lsn]);
+      found.insert(frame.position.lsn);
+    }
+    std::uint64_t trimmed = 0;
+    for (const auto& [when, lsn] : trims_)
+      trimmed = when <= moment ? std::max(trimmed, lsn) : trimmed;
+    for (const Acknowledged& one : acknowledged_) {
+      const bool must_be_there = one.moment <= moment && one.lsn > trimmed;
+      EXPECT_TRUE(!must_be_there || found.contains(one.lsn)) << "lost frame " << one.lsn;
+    }
+    return found.size();
+  }
+
+ private:
+  struct Acknowledged {
+    std::size_t moment;
+    std::uint64_t lsn;
+    std::string name;
+  };
+
+  void Write(WriteLog& log, int thread) {
+    for (int i = 0; i < 40; ++i) {
+      const std::string name = std::to_string(thread) + " " + std::to_string(i);
+      const TestRecord record(name, 1, static_cast<std::size_t>(10 + i * 23 % 900));
+      const LogPosition position = Must(log.Append(record.record(), nullptr));
+      const std::lock_guard lock(mutex_);
+      acknowledged_.push_back({disk_.now(), position.lsn, name});
+      if (thread != 0 || i % 10 != 9) continue;
+      trims_.emplace_back(disk_.now(), position.lsn);
+      EXPECT_TRUE(log.Trim(position));
+    }
+  }
+
+  const std::string path_;
+  wal::RecordingDisk disk_;
+  std::mutex mutex_;
+  std::vector<Acknowledged> acknowledged_;
+  std::vector<std::pair<std::size_t, std::uint64_t>> trims_;  // when it began, and up to which lsn
+};
+
 // The power goes at any moment: what was acknowledged by then is there, and nothing that was not written.
 TEST(LogFaults, ALossOfPowerLosesNothingThatWasAcknowledged) {
   const TemporaryFolder folder;
-  const std::string path = folder.path() + "/log";
-  wal::RecordingDisk disk;
-  struct Acknowledged {
-    std::size_t moment;
-    LogPosition position;
-    std::string name;
-  };
-  std::mutex mutex;
-  std::vector<Acknowledged> acknowledged;
-  std::vector<std::pair<std::size_t, std::uint64_t>> trims;  // moment before, lsn
-  {
-    const auto log =
-        Must(OpenWriteLogs({.folder = path, .segment_bytes = 4'000, .disk = &disk})->Create(nullptr));
-    std::vector<std::jthread> threads;
-    for (int t = 0; t < 6; ++t) {
-      threads.emplace_back([&, t] {
-        for (int i = 0; i < 40; ++i) {
-          const std::string name = std::to_string(t) + " " + std::to_string(i);
-          const LogPosition position = Must(log->Append(
-              TestRecord(name, 1, static_cast<std::size_t>(10 + i * 23 % 900)).record(), nullptr));
-          const std::lock_guard lock(mutex);
-          acknowledged.push_back({disk.now(), position, name});
-          if (t != 0 || i % 10 != 9) continue;
-          trims.emplace_back(disk.now(), position.lsn);
-          ASSERT_TRUE(log->Trim(position));
-        }
-      });
-    }
-  }
+  const PowerLoss power_loss(folder.path() + "/log");
   std::mt19937_64 random(7);
-  std::size_t frames_found = 0;
+  std::size_t frames = 0;
   for (int round = 0; round < 300; ++round) {
-    const std::size_t moment = random() % disk.now();
     const std::string left = folder.path() + "/left";
     std::filesystem::remove_all(left);
     std::filesystem::create_directory(left);
-    disk.PlayPowerLoss(moment, random, path, left);
-    std::uint64_t trimmed = 0;
-    for (const auto& [when, lsn] : trims)
-      trimmed = when <= moment ? std::max(trimmed, lsn) : trimmed;
-    std::map<std::uint64_t, std::string> expected;
-    std::uint64_t last = 0;
-    for (const Acknowledged& one : acknowledged) {
-      if (one.moment <= moment) last = std::max(last, one.position.lsn);
-      expected[one.position.lsn] = one.name;
-    }
-    // The mapped word comes back as it was at any moment before.
-    if (const auto ids = std::filesystem::directory_iterator(left);
-        ids != std::filesystem::directory_iterator{}) {
-      const std::uint64_t word = random() % 3 == 0 ? 0 : random() % (last + 1);
-      std::ofstream(ids->path() / "durable", std::ios::binary)
-          .write(reinterpret_cast<const char*>(&word), sizeof(word));
-    }
-    const auto read = RecoverAndReadAll(left);
-    ASSERT_TRUE(read) << "round " << round << ": " << read.error().ToString();
-    std::set<std::uint64_t> found;
-    for (const FoundFrame& frame : *read) {
-      EXPECT_EQ(frame.name, expected[frame.position.lsn]) << "round " << round;
-      found.insert(frame.position.lsn);
-    }
-    frames_found += found.size();
-    for (const Acknowledged& one : acknowledged) {
-      if (one.moment > moment || one.position.lsn <= trimmed) continue;
-      ASSERT_TRUE(found.contains(one.position.lsn))
-          << "round " << round << " lost frame " << one.position.lsn;
-    }
+    frames += power_loss.Play(random, left);
+    ASSERT_FALSE(HasFailure()) << "in round " << round;
   }
-  EXPECT_GT(frames_found, 1'000U);
+  EXPECT_GT(frames, 1'000U);
 }
 
 }  // namespace
