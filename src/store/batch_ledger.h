@@ -30,8 +30,8 @@ class BatchLedger {
   virtual ~BatchLedger() = default;
 
   /// While it lives, no other Hold on the same key exists, in this process or another. It ends with its
-  /// process. A thread holds one at a time, and lets go on the thread that took it: different keys may share
-  /// a lock.
+  /// process, and must not outlive the ledger. A thread holds one at a time, and lets go on the thread that
+  /// took it: different keys may share a lock.
   class Hold {
    public:
     virtual ~Hold() = default;

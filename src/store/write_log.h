@@ -57,9 +57,9 @@ struct LogRecord {
   std::uint32_t table_id = 0;  // the view's id in the registry
   std::uint32_t schema_version = 0;
   std::int64_t write_time_us = 0;  // of the first row, from base/write_times.h
-  std::string_view batch_key;      // idempotency key; empty: none
-  std::span<const std::byte> stream_offsets;
-  std::span<const std::byte> payload;
+  std::string_view batch_key{};    // idempotency key; empty: none
+  std::span<const std::byte> stream_offsets{};
+  std::span<const std::byte> payload{};
 };
 
 /// A record on the disk.

@@ -32,7 +32,6 @@ constexpr std::size_t kSlotsMax = 64;
 // View id 0 in front: no view's row can have this key.
 constexpr std::string_view kFormatKey("\0\0\0\0format", 10);
 constexpr std::string_view kIdentityKey("\0\0\0\0identity", 12);
-constexpr std::string_view kFormat = "tidemark-online 1";
 
 // The environment that this thread reads; a visitor that calls the store again would wait for itself.
 thread_local const Environment* t_reading = nullptr;
@@ -50,12 +49,13 @@ int SyncFolder(const std::string& folder) {
 }
 
 // LMDB itself never syncs the folder that its files are new in.
-Result<void> SyncNewFiles(const std::string& folder) {
+Result<void> SyncNewFiles(const Place& place) {
+  const std::string& folder = place.folder;
   const std::string parent = std::filesystem::path(folder).parent_path().string();
   int code = SyncFolder(folder);
   // The parent may be one that this user cannot read; then the folder was not made by us just now.
   if (const int parent_code = SyncFolder(parent); code == 0 && parent_code != EACCES) code = parent_code;
-  return code == 0 ? Result<void>{} : FailWith(code, "sync the folder", folder);
+  return code == 0 ? Result<void>{} : FailWith(code, "sync the folder", place);
 }
 
 std::int64_t PageBytes() {
@@ -114,14 +114,15 @@ void Pause(std::size_t tries) {
   }
 }
 
-Result<void> CheckOptions(const LmdbOptions& options) {
+Result<void> CheckOptions(const LmdbOptions& options, const Contents& contents) {
   if (options.map_bytes_max < kLeastMapBytes) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the online store's limit is {} bytes; give at least {}", options.map_bytes_max,
-                            kLeastMapBytes));
+                fmt::format("the {}'s limit is {} bytes; give at least {}", contents.name,
+                            options.map_bytes_max, kLeastMapBytes));
   }
   if (options.readers_max == 0) {
-    return Fail(ErrorCode::kInvalidArgument, "the online store's readers_max is 0; give at least 1");
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the {}'s readers_max is 0; give at least 1", contents.name));
   }
   return {};
 }
@@ -154,18 +155,20 @@ bool AreFreePages(MDB_env* env, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-Environment::Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options)
+Environment::Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options,
+                         const Contents& contents)
     : env_(env),
       is_read_only_(is_read_only),
-      folder_(options.folder),
+      place_{.folder = options.folder, .contents = &contents},
       limit_bytes_(RoundToPage(options.map_bytes_max)),
       slots_(std::min<std::size_t>(kSlotsMax, options.readers_max)) {}
 
-Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& options) {
-  TM_TRY(CheckOptions(options));
+Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& options, const Contents& contents) {
+  TM_TRY(CheckOptions(options, contents));
+  const Place place{.folder = options.folder, .contents = &contents};
   std::error_code made;
   const bool is_new = std::filesystem::create_directories(options.folder, made);
-  if (made) return FailWith(made.value(), "make the folder", options.folder);
+  if (made) return FailWith(made.value(), "make the folder", place);
 
   const std::int64_t limit = RoundToPage(options.map_bytes_max);
   std::int64_t map_bytes = options.map_bytes_initial == 0
@@ -178,16 +181,15 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
     map_bytes = std::max(kLeastMapBytes, RoundToPage(map_bytes / 2));
     code = OpenEnvAnyway(options, map_bytes, &is_read_only, &env);
   }
-  if (code != 0) return FailWith(code, "open it", options.folder);
+  if (code != 0) return FailWith(code, "open it", place);
 
-  std::unique_ptr<Environment> opened(new Environment(env, is_read_only, options));
+  std::unique_ptr<Environment> opened(new Environment(env, is_read_only, options, contents));
   // Slots of processes that died would keep old pages from being used again.
   int cleared = 0;
-  if (code = mdb_reader_check(env, &cleared); code != 0)
-    return FailWith(code, "clear readers", options.folder);
+  if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", place);
   TM_TRY(opened->CheckFileLength());
   TM_TRY(opened->CheckFormat());
-  if (is_new) TM_TRY(SyncNewFiles(options.folder));
+  if (is_new) TM_TRY(SyncNewFiles(place));
   return opened;
 }
 
@@ -207,7 +209,7 @@ Result<void> Environment::CheckFileLength() {
     struct stat file{};
     mdb_env_info(env_, &info);
     mdb_env_stat(env_, &about);
-    if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
+    if (::stat(DataFile(place_.folder).c_str(), &file) != 0) return errno;
     *wanted = static_cast<std::int64_t>((info.me_last_pgno + 1) * about.ms_psize);
     *there = file.st_size;
     return 0;
@@ -215,26 +217,24 @@ Result<void> Environment::CheckFileLength() {
   std::int64_t wanted = 0;
   std::int64_t there = 0;
   if (const int code = bytes_missing(&wanted, &there); code != 0)
-    return FailWith(code, "look at its file", folder_);
+    return FailWith(code, "look at its file", place_);
   if (there >= wanted) return {};
   if (is_read_only_) return FailCut(there, wanted);
   // Under the writers' lock, so that no other process makes the file longer meanwhile.
   return Write([&](MDB_txn*) -> Result<int> {
     if (const int code = bytes_missing(&wanted, &there); code != 0 || there >= wanted) return code;
     // The list of free pages may itself be among what is missing: zeros are no page, and that is found.
-    if (::truncate(DataFile(folder_).c_str(), wanted) != 0) return errno;
+    if (::truncate(DataFile(place_.folder).c_str(), wanted) != 0) return errno;
     if (AreFreePages(env_, there / PageBytes(), wanted / PageBytes())) return 0;
-    if (::truncate(DataFile(folder_).c_str(), there) != 0) return errno;
+    if (::truncate(DataFile(place_.folder).c_str(), there) != 0) return errno;
     return FailCut(there, wanted);
   });
 }
 
 std::unexpected<Error> Environment::FailCut(std::int64_t there, std::int64_t wanted) const {
-  return Fail(
-      ErrorCode::kCorruption,
-      fmt::format("{} was cut short: it has {} of {} bytes; remove the folder and materialize the views "
-                  "again, or restore a backup of it",
-                  DataFile(folder_), there, wanted));
+  return Fail(ErrorCode::kCorruption,
+              fmt::format("{} was cut short: it has {} of {} bytes; {}", DataFile(place_.folder), there, wanted,
+                          place_.contents->when_damaged));
 }
 
 Result<int> Environment::ReadFormat(MDB_txn* txn) {
@@ -247,15 +247,15 @@ Result<int> Environment::ReadFormat(MDB_txn* txn) {
   MDB_val found{};
   const int code = lmdb::Get(txn, rows_, &key, &found);
   if (code == MDB_NOTFOUND) {
-    return Fail(ErrorCode::kUnsupported, DataFile(folder_) +
-                                             " is an LMDB file, but not Tidemark's online store: "
-                                             "give the store a folder of its own");
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{} is an LMDB file, but not Tidemark's {}: give the {} a folder of its own",
+                            DataFile(place_.folder), place_.contents->name, place_.contents->owner));
   }
   if (code != 0) return code;
-  if (ToText(found) != kFormat) {
+  if (ToText(found) != place_.contents->format) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("{} has the format '{}', this version of Tidemark knows '{}': use a newer one",
-                            DataFile(folder_), ToText(found), kFormat));
+                            DataFile(place_.folder), ToText(found), place_.contents->format));
   }
   key = ToVal(kIdentityKey);
   if (const int id_code = lmdb::Get(txn, rows_, &key, &found); id_code != 0) return id_code;
@@ -267,7 +267,7 @@ Result<void> Environment::CheckFormat() {
   {
     TM_ASSIGN(const Snapshot snapshot, Read());
     TM_ASSIGN(const int code, ReadFormat(snapshot.txn()));
-    if (code != 0) return FailWith(code, "read its format", folder_);
+    if (code != 0) return FailWith(code, "read its format", place_);
   }
   if (!identity_.empty()) return {};
   return Write([this](MDB_txn* txn) -> Result<int> {
@@ -277,8 +277,8 @@ Result<void> Environment::CheckFormat() {
     std::random_device random;
     for (int i = 0; i < 4; ++i)
       identity += fmt::format("{:08x}", random());
-    for (const auto& [name, text] :
-         {std::pair(kFormatKey, kFormat), std::pair(kIdentityKey, std::string_view(identity))}) {
+    for (const auto& [name, text] : {std::pair(kFormatKey, place_.contents->format),
+                                     std::pair(kIdentityKey, std::string_view(identity))}) {
       MDB_val key = ToVal(name);
       MDB_val value = ToVal(text);
       if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
@@ -305,11 +305,11 @@ Result<void> Environment::CheckUsable() const {
   if (is_read_only_) {
     return Fail(
         ErrorCode::kIo,
-        fmt::format("online store {}: it can only be read: this user may not write the folder, or the files "
+        fmt::format("{} {}: it can only be read: this user may not write the folder, or the files "
                     "data.mdb and lock.mdb in it, or its disk is mounted read-only; nothing was written",
-                    folder_));
+                    place_.contents->name, place_.folder));
   }
-  if (has_failed_.load(std::memory_order_relaxed)) return FailWith(MDB_PANIC, "write", folder_);
+  if (has_failed_.load(std::memory_order_relaxed)) return FailWith(MDB_PANIC, "write", place_);
   return {};
 }
 
@@ -345,12 +345,12 @@ Result<Environment::Snapshot> Environment::Read() {
     if (code == MDB_MAP_RESIZED) {
       const std::lock_guard lock(writer_mutex_);
       if (const int grown = FollowGrownFile(); grown != 0)
-        return FailWith(grown, "follow its growth", folder_);
+        return FailWith(grown, "follow its growth", place_);
     } else if (int cleared = 0; code == MDB_READERS_FULL && !has_cleared) {
       mdb_reader_check(env_, &cleared);
       has_cleared = true;
     } else {
-      return FailWith(code, "begin to read", folder_);
+      return FailWith(code, "begin to read", place_);
     }
   }
 }
@@ -379,7 +379,7 @@ int Environment::Resize(std::int64_t bytes) {
 // what the last commit needs.
 int Environment::FollowGrownFile() {
   struct stat file{};
-  if (::stat(DataFile(folder_).c_str(), &file) != 0) return errno;
+  if (::stat(DataFile(place_.folder).c_str(), &file) != 0) return errno;
   const std::int64_t roomy = RoundToPage(std::max(map_bytes(), 2 * static_cast<std::int64_t>(file.st_size)));
   if (const int code = Resize(roomy); code != ENOMEM) return code;
   return Resize(RoundToPage(std::max(map_bytes(), static_cast<std::int64_t>(file.st_size))));
@@ -402,7 +402,9 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
     if (code == 0) {
       Result<int> ran = body(txn);
       if (!ran || *ran != 0) mdb_txn_abort(txn);
-      if (!ran) return std::unexpected(std::move(ran).error().In("online store " + folder_));
+      if (!ran)
+        return std::unexpected(
+            std::move(ran).error().In(fmt::format("{} {}", place_.contents->name, place_.folder)));
       was_commit = *ran == 0;
       code = was_commit ? mdb_txn_commit(txn) : *ran;
     }
@@ -420,11 +422,10 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
     if (code == MDB_MAP_FULL) {
       return Fail(
           ErrorCode::kOutOfSpace,
-          fmt::format("online store {}: it has reached its limit of {} bytes, nothing was written: raise the "
-                      "limit (online_store.size_max) or remove views from it",
-                      folder_, limit_bytes()));
+          fmt::format("{} {}: it has reached its limit of {} bytes, nothing was written: {}",
+                      place_.contents->name, place_.folder, limit_bytes(), place_.contents->when_at_limit));
     }
-    std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", folder_);
+    std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", place_);
     if (was_commit && failed.error().code == ErrorCode::kIo)
       has_failed_.store(true, std::memory_order_relaxed);
     return failed;
@@ -434,7 +435,7 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
 Result<void> Environment::FreeForNextWrite() {
   const auto commit_something = [this](MDB_txn* txn) -> Result<int> {
     MDB_val key = ToVal(kFormatKey);
-    MDB_val value = ToVal(kFormat);
+    MDB_val value = ToVal(place_.contents->format);
     return mdb_put(txn, rows_, &key, &value, 0);
   };
   return Write(commit_something, /*may_exceed_limit=*/true);
@@ -448,7 +449,7 @@ Result<void> Environment::Sync() {
   if (code == 0 && ::fdatasync(fd) != 0) code = errno;
   if (code == 0) return {};
   has_failed_.store(true, std::memory_order_relaxed);
-  return FailWith(code, "sync", folder_);
+  return FailWith(code, "sync", place_);
 }
 
 }  // namespace tidemark::lmdb

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "base/function_ref.h"
 #include "base/result.h"
@@ -35,7 +36,7 @@ inline std::span<const std::byte> ToBytes(const MDB_val& val) {
 /// slots and its lock are the parent's.
 class Environment {
  public:
-  static Result<std::unique_ptr<Environment>> Open(const LmdbOptions& options);
+  static Result<std::unique_ptr<Environment>> Open(const LmdbOptions& options, const Contents& contents);
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -78,7 +79,7 @@ class Environment {
 
   MDB_env* env() const { return env_; }
   MDB_dbi rows() const { return rows_; }
-  const std::string& folder() const { return folder_; }
+  const Place& place() const { return place_; }
   const std::string& identity() const { return identity_; }
   std::int64_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
   void RaiseLimit(std::int64_t bytes);
@@ -90,7 +91,7 @@ class Environment {
     MDB_txn* txn = nullptr;  // reset while not taken; null before its first use
   };
 
-  Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options);
+  Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options, const Contents& contents);
   std::unexpected<Error> FailCut(std::int64_t there, std::int64_t wanted) const;
   Result<void> CheckFileLength();
   Result<int> ReadFormat(MDB_txn* txn);
@@ -106,7 +107,7 @@ class Environment {
 
   MDB_env* const env_;
   const bool is_read_only_;  // the folder cannot be written
-  const std::string folder_;
+  const Place place_;
   MDB_dbi rows_ = 0;
   std::string identity_;  // made with the folder's first file
   std::atomic<std::int64_t> limit_bytes_;

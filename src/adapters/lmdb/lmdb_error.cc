@@ -8,10 +8,24 @@
 #include "adapters/lmdb/lmdb_error_internal.h"
 
 namespace tidemark::lmdb {
+
+const Contents kOnlineRows{
+    .name = "online store",
+    .format = "tidemark-online 1",
+    .owner = "store",
+    .when_damaged = "remove the folder and materialize the views again, or restore a backup of it",
+    .when_at_limit = "raise the limit (online_store.size_max) or remove views from it",
+};
+const Contents kBatches{
+    .name = "batch ledger",
+    .format = "tidemark-batches 1",
+    .owner = "ledger",
+    .when_damaged = "remove the folder; batches of the last day that are sent again are then written again",
+    .when_at_limit = "batches are forgotten after a day, so send fewer of them with an idempotency key",
+};
+
 namespace {
 
-constexpr std::string_view kDamaged =
-    "; the file is damaged: remove the folder and materialize the views again, or restore a backup of it";
 constexpr std::string_view kDiskFull = "; the disk is full: make room and try again, nothing was written";
 constexpr std::string_view kNoPermission =
     "; this user needs to read and write the folder and the files data.mdb and lock.mdb in it";
@@ -26,16 +40,16 @@ bool DiskIsFull(const std::string& folder) {
 
 struct Kind {
   ErrorCode code;
-  std::string_view advice;
+  std::string advice;
 };
 
-Kind KindOf(int code, const std::string& folder) {
+Kind KindOf(int code, const Place& place) {
   switch (code) {
     case MDB_CORRUPTED:
     case MDB_INVALID:
     case MDB_PAGE_NOTFOUND:
     case MDB_NOTFOUND:  // asked for only what must be there
-      return {ErrorCode::kCorruption, kDamaged};
+      return {ErrorCode::kCorruption, fmt::format("; the file is damaged: {}", place.contents->when_damaged)};
     case MDB_VERSION_MISMATCH:
       return {ErrorCode::kUnsupported, "; another version of LMDB wrote it"};
     case MDB_PANIC:
@@ -47,14 +61,14 @@ Kind KindOf(int code, const std::string& folder) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      return {ErrorCode::kOutOfSpace, kDiskFull};
+      return {ErrorCode::kOutOfSpace, std::string(kDiskFull)};
     case EIO:
-      if (DiskIsFull(folder)) return {ErrorCode::kOutOfSpace, kDiskFull};
+      if (DiskIsFull(place.folder)) return {ErrorCode::kOutOfSpace, std::string(kDiskFull)};
       return {ErrorCode::kIo, "; the disk failed: look at the system's log"};
     case EACCES:
     case EPERM:
     case EROFS:
-      return {ErrorCode::kIo, kNoPermission};
+      return {ErrorCode::kIo, std::string(kNoPermission)};
     case ENOMEM:
       return {ErrorCode::kOutOfSpace, "; the process has too little memory or address space"};
     case EAGAIN:
@@ -72,11 +86,11 @@ Kind KindOf(int code, const std::string& folder) {
 
 }  // namespace
 
-std::unexpected<Error> FailWith(int code, std::string_view action, const std::string& folder) {
-  const Kind kind = KindOf(code, folder);
+std::unexpected<Error> FailWith(int code, std::string_view action, const Place& place) {
+  const Kind kind = KindOf(code, place);
   return std::unexpected(Error{kind.code,
                                fmt::format("cannot {}: {}{}", action, mdb_strerror(code), kind.advice),
-                               fmt::format("online store {}", folder)});
+                               fmt::format("{} {}", place.contents->name, place.folder)});
 }
 
 std::string KeyInHex(std::string_view key) {

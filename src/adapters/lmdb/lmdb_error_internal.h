@@ -8,8 +8,25 @@
 
 namespace tidemark::lmdb {
 
+/// What an environment is for.
+struct Contents {
+  std::string_view name;           // as errors call it
+  std::string_view format;         // what its file says of itself
+  std::string_view owner;          // whose it is, in "give the ... a folder of its own"
+  std::string_view when_damaged;   // what to do then
+  std::string_view when_at_limit;  // the same
+};
+extern const Contents kOnlineRows;
+extern const Contents kBatches;
+
+/// Where something went wrong.
+struct Place {
+  std::string folder;
+  const Contents* contents;
+};
+
 /// `code` is what an LMDB function returned (not 0); `action` completes "cannot ...".
-std::unexpected<Error> FailWith(int code, std::string_view action, const std::string& folder);
+std::unexpected<Error> FailWith(int code, std::string_view action, const Place& place);
 
 /// What to do about damaged rows, as the end of a sentence.
 inline constexpr std::string_view kRebuild =

@@ -51,7 +51,7 @@ bool Folder::is_own() const {
   return forks_ == g_forks.load(std::memory_order_relaxed);
 }
 
-Result<Folder*> OpenFolder(const LmdbOptions& options) {
+Result<Folder*> OpenFolder(const LmdbOptions& options, const Contents& contents) {
   Table& table = Table::Get();
   const std::lock_guard lock(table.mutex);
   const auto find = [&]() -> std::map<Table::Id, Table::Entry>::iterator {
@@ -64,9 +64,11 @@ Result<Folder*> OpenFolder(const LmdbOptions& options) {
     ++found->second.users;
     return found->second.folder.get();
   }
-  TM_ASSIGN(std::unique_ptr<Environment> environment, Environment::Open(options));
+  TM_ASSIGN(std::unique_ptr<Environment> environment, Environment::Open(options, contents));
   struct stat about{};
-  if (::stat(options.folder.c_str(), &about) != 0) return FailWith(errno, "find it", options.folder);
+  if (::stat(options.folder.c_str(), &about) != 0) {
+    return FailWith(errno, "find it", {.folder = options.folder, .contents = &contents});
+  }
   Table::Entry entry{.folder = std::make_unique<Folder>(std::move(environment)), .users = 1};
   Folder* const folder = entry.folder.get();
   table.entries.emplace(Table::Id{g_forks.load(), about.st_dev, about.st_ino}, std::move(entry));
@@ -82,7 +84,7 @@ void CloseFolder(Folder* folder) {
     if (--at->second.users == 0) table.entries.erase(at);
     return;
   }
-  TM_CHECK(false, "an online store's folder was closed twice");
+  TM_CHECK(false, "an environment's folder was closed twice");
 }
 
 }  // namespace tidemark::lmdb

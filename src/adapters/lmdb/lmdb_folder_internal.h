@@ -25,7 +25,7 @@ class Folder {
 };
 
 /// Opens the folder, or shares it. Each call is paired with one of CloseFolder.
-Result<Folder*> OpenFolder(const LmdbOptions& options);
+Result<Folder*> OpenFolder(const LmdbOptions& options, const Contents& contents);
 
 /// Does nothing for a folder that is not this process's own.
 void CloseFolder(Folder* folder);

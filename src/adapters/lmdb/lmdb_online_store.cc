@@ -48,9 +48,9 @@ Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, 
   MDB_val value{};
   const int code = lmdb::Get(txn, environment.rows(), &key_val, &value);
   if (code == MDB_NOTFOUND) return std::span<const std::byte>();
-  if (code != 0) return FailWith(code, "look up a row", environment.folder());
+  if (code != 0) return FailWith(code, "look up a row", environment.place());
   const std::span<const std::byte> row = ToBytes(value);
-  if (!PackedChecksumHolds(stored_key, row)) return FailDamaged(stored_key, environment.folder());
+  if (!PackedChecksumHolds(stored_key, row)) return FailDamaged(stored_key, environment.place().folder);
   if (!PackedIsFor(key, row)) return std::span<const std::byte>();  // another long key's
   return row;
 }
@@ -63,7 +63,7 @@ using Cursor = std::unique_ptr<MDB_cursor, CursorCloser>;
 Result<Cursor> OpenCursor(Environment& environment, MDB_txn* txn) {
   MDB_cursor* cursor = nullptr;
   const int code = mdb_cursor_open(txn, environment.rows(), &cursor);
-  if (code != 0) return FailWith(code, "open a cursor", environment.folder());
+  if (code != 0) return FailWith(code, "open a cursor", environment.place());
   return Cursor(cursor);
 }
 
@@ -156,7 +156,7 @@ class LmdbOnlineStore final : public OnlineStore {
     return ForEachRow(environment, prefix,
                       [&](std::string_view stored_key, std::span<const std::byte> row) -> Result<bool> {
                         if (!PackedChecksumHolds(stored_key, row))
-                          return FailDamaged(stored_key, environment.folder());
+                          return FailDamaged(stored_key, environment.place().folder);
                         const std::string_view full_key = PackedFullKey(row);
                         return visit(full_key.empty() ? stored_key : full_key, row);
                       });
@@ -168,7 +168,7 @@ class LmdbOnlineStore final : public OnlineStore {
     TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
     MDB_stat about{};
     if (const int code = mdb_stat(snapshot.txn(), environment.rows(), &about); code != 0) {
-      return FailWith(code, "count its rows", environment.folder());
+      return FailWith(code, "count its rows", environment.place());
     }
     const std::size_t pages = about.ms_branch_pages + about.ms_leaf_pages + about.ms_overflow_pages;
     return OnlineStats{.rows = static_cast<std::int64_t>(about.ms_entries) - kOwnRecords,
@@ -184,7 +184,7 @@ class LmdbOnlineStore final : public OnlineStore {
     Folder* folder = folder_.load(std::memory_order_acquire);
     if (folder->is_own()) [[likely]]
       return folder;
-    TM_ASSIGN(Folder* const reopened, lmdb::OpenFolder(options_));
+    TM_ASSIGN(Folder* const reopened, lmdb::OpenFolder(options_, lmdb::kOnlineRows));
     if (folder_.compare_exchange_strong(folder, reopened)) return reopened;
     lmdb::CloseFolder(reopened);  // another thread was faster, and what it opened is the same
     return folder;
@@ -205,7 +205,7 @@ class LmdbOnlineStore final : public OnlineStore {
       if (!goes_on) return {};
     }
     if (code == MDB_NOTFOUND) return {};
-    return FailWith(code, "scan it", environment.folder());
+    return FailWith(code, "scan it", environment.place());
   }
 
   static Result<std::vector<std::string>> DamagedKeys(Environment& environment, std::string_view prefix) {
@@ -251,7 +251,7 @@ Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& opti
                 fmt::format("'{}' is no folder for an online store", options.folder));
   }
   if (fixed.folder.size() > 1 && fixed.folder.ends_with('/')) fixed.folder.pop_back();
-  TM_ASSIGN(Folder* const folder, lmdb::OpenFolder(fixed));
+  TM_ASSIGN(Folder* const folder, lmdb::OpenFolder(fixed, lmdb::kOnlineRows));
   return std::make_unique<LmdbOnlineStore>(std::move(fixed), folder);
 }
 

@@ -1,0 +1,352 @@
+// Group commit, segments one after the other, and what becomes of failures.
+#include "adapters/wal/log_writer_internal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <random>
+#include <system_error>
+
+#include "adapters/wal/log_error_internal.h"
+#include "base/check.h"
+
+namespace tidemark::wal {
+namespace {
+
+constexpr std::size_t kGroupBytesMax = std::size_t{8} << 20;
+constexpr std::size_t kBufferBytesKept = std::size_t{1} << 20;
+constexpr std::uint64_t kGroupsAtOnce = 2;  // one whose hook runs, and one that is written
+
+LogId NewLogId() {
+  std::random_device random;
+  return LogId{random()} << 32 | random();
+}
+
+Result<void> CheckRecord(const LogRecord& record) {
+  const auto over = [](std::string_view what, std::size_t bytes, std::size_t most) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} has {} bytes, at most {} are allowed", what, bytes, most));
+  };
+  if (record.batch_key.size() > kBatchKeyBytesMax)
+    return over("the idempotency key", record.batch_key.size(), kBatchKeyBytesMax);
+  if (record.stream_offsets.size() > kStreamOffsetsBytesMax)
+    return over("the batch's stream offsets", record.stream_offsets.size(), kStreamOffsetsBytesMax);
+  if (record.payload.size() > kLogPayloadBytesMax) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the batch has {} bytes, at most {} go through the log at once: write fewer rows at a "
+                    "time, or ingest them in bulk",
+                    record.payload.size(), kLogPayloadBytesMax));
+  }
+  TM_CHECK(record.kind != FrameKind::kFence || record.payload.size() == kFenceBytes,
+           "a fence is a keyed hash of 32 bytes");
+  return {};
+}
+
+// Makes the folder of all logs, and makes sure that it is there after a loss of power.
+Result<void> MakeLogsFolder(LogDisk& disk, const std::string& logs) {
+  std::error_code error;
+  if (std::filesystem::is_directory(logs, error)) return {};
+  const std::string parent = std::filesystem::path(logs).parent_path().string();
+  std::filesystem::create_directories(parent, error);
+  if (error) return FailWith(error.value(), "make the folder", parent);
+  if (const int code = disk.MakeFolder(logs); code < 0 && code != -EEXIST)
+    return FailWith(-code, "make the folder", logs);
+  if (const int code = disk.SyncFolder(parent); code < 0) return FailWith(-code, "sync the folder", parent);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LogWriter>> LogWriter::Create(const WalOptions& options, LogGroupHook hook) {
+  LogDisk& disk = *options.disk;
+  TM_TRY(MakeLogsFolder(disk, options.folder));
+  // Nobody takes the log over before its owner has locked it.
+  TM_ASSIGN(const auto creating,
+            LockFile::Open(CreatingPath(options.folder), LockFile::Access::kFull, /*create=*/true));
+  TM_TRY(creating->Lock(0));
+  LogId id = NewLogId();
+  int made = disk.MakeFolder(LogFolder(options.folder, id));
+  for (; made == -EEXIST; made = disk.MakeFolder(LogFolder(options.folder, id)))
+    id = NewLogId();
+  const std::string folder = LogFolder(options.folder, id);
+  if (made < 0) return FailWith(-made, "make the folder", folder);
+  TM_ASSIGN(auto owner, LockFile::Open(OwnerPath(folder), LockFile::Access::kFull, /*create=*/true));
+  TM_ASSIGN(const bool is_locked, owner->TryLock(kOwnedByte));
+  TM_CHECK(is_locked, "a log that is being made is owned by another");
+  TM_ASSIGN(DurableWord durable, DurableWord::OpenToWrite(disk, folder));
+  std::unique_ptr<LogWriter> writer(
+      new LogWriter(options, id, std::move(hook), std::move(owner), std::move(durable)));
+  TM_TRY(writer->BeginFirstSegment());
+  if (const int code = disk.SyncFolder(options.folder); code < 0)
+    return FailWith(-code, "sync the folder", options.folder);
+  return writer;
+}
+
+LogWriter::LogWriter(const WalOptions& options, LogId id, LogGroupHook hook, std::unique_ptr<LockFile> owner,
+                     DurableWord durable)
+    : options_(options),
+      disk_(*options.disk),
+      id_(id),
+      folder_(LogFolder(options.folder, id)),
+      hook_(std::move(hook)),
+      owner_(std::move(owner)),
+      durable_(std::move(durable)),
+      segments_(disk_, folder_, {}),
+      place_{.log = id, .number = 0} {}
+
+Result<void> LogWriter::BeginFirstSegment() {
+  return BeginSegment().result;
+}
+
+LogWriter::~LogWriter() {
+  TM_CHECK(queue_.empty() && !is_led_, "a log was closed while it was written to");
+  // An empty log that cannot be removed now is removed by whoever adopts it.
+  if (segments_.first_lsn() == durable_lsn() + 1 && !stopped_) (void)RemoveLog(disk_, options_.folder, id_);
+}
+
+Result<LogPosition> LogWriter::Append(const LogRecord& record, void* caller) {
+  TM_TRY(CheckRecord(record));
+  const std::uint32_t checksum = PayloadChecksum(record.payload);
+  const std::size_t bytes = FrameBytes(record);
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [&] {
+    return stopped_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= options_.waiting_bytes_max;
+  });
+  if (stopped_) return std::unexpected(*stopped_);
+  Request* const request = NewRequest();
+  request->record = &record;
+  request->caller = caller;
+  request->bytes = bytes;
+  request->payload_checksum = checksum;
+  const bool leads = Enqueue(request);
+  lock.unlock();
+  TM_ASSIGN(const std::uint64_t lsn, Await(request, leads));
+  return LogPosition{.log = id_, .lsn = lsn};
+}
+
+LogWriter::Request* LogWriter::NewRequest() {
+  if (free_requests_.empty()) return &requests_.emplace_back();
+  Request* const request = free_requests_.back();
+  free_requests_.pop_back();
+  return request;
+}
+
+// True if the request is to lead.
+bool LogWriter::Enqueue(Request* request) {
+  request->answer = {};
+  request->turn.store(static_cast<std::uint32_t>(Turn::kWaiting), std::memory_order_relaxed);
+  waiting_bytes_ += request->bytes;
+  queue_.push_back(request);
+  return !std::exchange(is_led_, true);
+}
+
+Result<std::uint64_t> LogWriter::Await(Request* request, bool leads) {
+  constexpr auto kWaiting = static_cast<std::uint32_t>(Turn::kWaiting);
+  if (!leads) {
+    request->turn.wait(kWaiting, std::memory_order_acquire);
+    leads = request->turn.load(std::memory_order_acquire) == static_cast<std::uint32_t>(Turn::kLead);
+  }
+  if (leads) Lead();
+  const std::lock_guard lock(mutex_);
+  free_requests_.push_back(request);
+  if (!request->answer) return std::unexpected(std::move(request->answer).error());
+  return request->lsn;
+}
+
+void LogWriter::Wake(Request* request, Turn turn) {
+  request->turn.store(static_cast<std::uint32_t>(turn), std::memory_order_release);
+  request->turn.notify_one();
+}
+
+void LogWriter::Lead() {
+  std::unique_lock lock(mutex_);
+  group_over_.wait(lock, [&] { return groups_begun_ - groups_over_ < kGroupsAtOnce; });
+  const std::uint64_t number = groups_begun_++;
+  const Group group = TakeGroup();
+  lock.unlock();
+  Written written = WriteGroup(group);
+  lock.lock();
+  if (written.stops) Stop(written.result.error());
+  HandOver();
+  group_over_.wait(lock, [&] { return groups_over_ == number; });
+  if (written.result && group.front()->record != nullptr) {
+    lock.unlock();
+    written.result = RunHook(group);
+    lock.lock();
+  }
+  ++groups_over_;
+  for (Request* request : group) {
+    waiting_bytes_ -= request->bytes;
+    request->answer = written.result;
+  }
+  group_over_.notify_all();
+  room_.notify_all();
+  lock.unlock();
+  for (Request* request : group)
+    Wake(request, Turn::kDone);
+}
+
+// As many appends as go into one write of one segment; or the beginning of a new segment alone, whose caller
+// leads.
+LogWriter::Group LogWriter::TakeGroup() {
+  Group group{queue_.front()};
+  queue_.pop_front();
+  if (group.front()->record == nullptr) return group;
+  std::size_t bytes = group.front()->bytes;
+  const std::int64_t begin = Fits(bytes) ? segment_bytes_ : static_cast<std::int64_t>(kSegmentHeaderBytes);
+  const std::size_t room =
+      options_.segment_bytes - std::min(options_.segment_bytes, static_cast<std::size_t>(begin));
+  while (!queue_.empty() && queue_.front()->record != nullptr) {
+    bytes += queue_.front()->bytes;
+    if (bytes > std::min(room, kGroupBytesMax)) break;
+    group.push_back(queue_.front());
+    queue_.pop_front();
+  }
+  return group;
+}
+
+void LogWriter::HandOver() {
+  is_led_ = !queue_.empty();
+  if (is_led_) Wake(queue_.front(), Turn::kLead);
+}
+
+void LogWriter::Stop(const Error& why) {
+  if (!stopped_) {
+    stopped_ =
+        Error{ErrorCode::kIo,
+              fmt::format("the log takes no more writes, because an earlier one failed ({}): nothing of this "
+                          "one was written; close the store and open it again, which recovers what the log "
+                          "has",
+                          why.message),
+              fmt::format("log {}", folder_)};
+  }
+  for (Request* request : queue_) {
+    waiting_bytes_ -= request->bytes;
+    request->answer = std::unexpected(*stopped_);
+    Wake(request, Turn::kDone);
+  }
+  queue_.clear();
+}
+
+bool LogWriter::HasFrames() const {
+  return segment_bytes_ > static_cast<std::int64_t>(kSegmentHeaderBytes);
+}
+
+// A frame that is larger than a segment may be gets one of its own.
+bool LogWriter::Fits(std::size_t bytes) const {
+  return !HasFrames() || static_cast<std::size_t>(segment_bytes_) + bytes <= options_.segment_bytes;
+}
+
+LogWriter::Written LogWriter::WriteGroup(const Group& group) {
+  const Request& first = *group.front();
+  if (first.record == nullptr) {
+    const bool can_all_go = HasFrames() && durable_lsn() <= first.lsn;
+    return can_all_go ? BeginSegment() : Written{};
+  }
+  if (!Fits(first.bytes)) {
+    if (Written begun = BeginSegment(); !begun.result) return begun;
+  }
+  return WriteFrames(group);
+}
+
+LogWriter::Written LogWriter::WriteFrames(const Group& group) {
+  const std::uint64_t durable = durable_lsn();
+  std::uint64_t lsn = durable;
+  buffer_.clear();
+  for (Request* request : group) {
+    request->lsn = ++lsn;
+    EncodeFrame(place_, segment_bytes_ + static_cast<std::int64_t>(buffer_.size()),
+                {.lsn = lsn, .durable_lsn = durable, .record = *request->record}, request->payload_checksum,
+                buffer_);
+  }
+  if (const int error = WriteAll(disk_, segment_.fd(), buffer_, segment_bytes_); error != 0)
+    return TakeBack(error);
+  if (const int code = disk_.Sync(segment_.fd()); code < 0)
+    return {.result = UnknownFate("sync", -code), .stops = true};
+  segment_bytes_ += static_cast<std::int64_t>(buffer_.size());
+  if (buffer_.capacity() > kBufferBytesKept) buffer_ = {};
+  durable_lsn_.store(lsn);
+  durable_.store(lsn);
+  return {};
+}
+
+std::unexpected<Error> LogWriter::UnknownFate(std::string_view action, int error) const {
+  return std::unexpected(Error{
+      ErrorCode::kUnknownFate,
+      fmt::format("cannot {}: {}; the rows may be in the log or not: close the store and open it again, and "
+                  "look (a batch with an idempotency key can be sent again)",
+                  action, std::generic_category().message(error)),
+      fmt::format("log {}", folder_)});
+}
+
+// After a write that failed: what came of it must not be there, now or after a loss of power, or else nobody
+// knows.
+LogWriter::Written LogWriter::TakeBack(int error) {
+  const bool is_certain =
+      disk_.Truncate(segment_.fd(), segment_bytes_) >= 0 && disk_.Sync(segment_.fd()) >= 0;
+  if (!is_certain) return {.result = UnknownFate("write", error), .stops = true};
+  return {.result = FailWith(error, "write, and nothing was written", folder_), .stops = !IsFull(error)};
+}
+
+// The one before has been synced, with its last group.
+LogWriter::Written LogWriter::BeginSegment() {
+  const SegmentHeader header{.place = {.log = id_, .number = place_.number + 1},
+                             .first_lsn = durable_lsn() + 1};
+  const std::string path = SegmentPath(folder_, header.place.number);
+  const int fd = disk_.Open(path, O_RDWR | O_CREAT | O_EXCL);
+  // Nothing has happened yet: files can be too many, or the disk full, for a while.
+  if (fd < 0) return {.result = FailWith(-fd, "make the next segment", path), .stops = false};
+  OpenFile made(fd);
+  const int error = WriteAll(disk_, fd, EncodeSegmentHeader(header), 0);
+  int code = error == 0 ? disk_.Sync(fd) : 0;
+  if (error == 0 && code >= 0) code = disk_.SyncFolder(folder_);
+  if (error != 0 || code < 0) {
+    const bool is_gone = disk_.Remove(path) >= 0;
+    return {.result = FailWith(error != 0 ? error : -code, "make the next segment", path),
+            .stops = !is_gone || !IsFull(error)};
+  }
+  segment_ = std::move(made);
+  place_ = header.place;
+  segment_bytes_ = kSegmentHeaderBytes;
+  segments_.Add({.number = header.place.number, .first_lsn = header.first_lsn});
+  return {};
+}
+
+Result<void> LogWriter::RunHook(const Group& group) {
+  if (!hook_) return {};
+  entries_.clear();
+  for (const Request* request : group)
+    entries_.push_back({.lsn = request->lsn, .record = request->record, .caller = request->caller});
+  Result<void> ran = hook_(id_, entries_);
+  if (ran) return {};
+  return std::unexpected(
+      Error{ErrorCode::kUnknownFate,
+            fmt::format("the rows are in the log, but what follows failed: {}", ran.error().message),
+            ran.error().context});
+}
+
+Result<void> LogWriter::Trim(LogPosition upto) {
+  if (upto.log != id_ || upto.lsn > durable_lsn()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("log {} ends at {} and cannot be trimmed to {} of log {}", FormatLogId(id_),
+                            durable_lsn(), upto.lsn, FormatLogId(upto.log)));
+  }
+  if (upto.lsn >= durable_lsn()) {
+    std::unique_lock lock(mutex_);
+    if (stopped_) return std::unexpected(*stopped_);
+    Request* const request = NewRequest();
+    request->record = nullptr;
+    request->bytes = 0;
+    request->lsn = upto.lsn;
+    const bool leads = Enqueue(request);
+    lock.unlock();
+    TM_TRY(Await(request, leads));
+  }
+  return segments_.RemoveUpTo(upto.lsn);
+}
+
+}  // namespace tidemark::wal

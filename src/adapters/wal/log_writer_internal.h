@@ -1,0 +1,114 @@
+// One log of this process being written, with group commit.
+//
+// Calls queue up. The first leads: it takes what is in the queue, writes it in one piece and syncs it, hands
+// the lead on to whoever is first in the queue then, has its group's hook run, and acknowledges the group. So
+// the next group is being written and synced while the hook of this one runs; but not the one after it, which
+// gathers meanwhile.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adapters/wal/log_folder_internal.h"
+#include "adapters/wal/write_logs.h"
+#include "base/lock_file.h"
+
+namespace tidemark::wal {
+
+/// Thread safe. Lives in the process that created it; in a forked child it is abandoned, never destroyed.
+class LogWriter {
+ public:
+  static Result<std::unique_ptr<LogWriter>> Create(const WalOptions& options, LogGroupHook hook);
+  ~LogWriter();
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+
+  bool is_own() const { return owner_->is_own(); }
+  LogId id() const { return id_; }
+  std::uint64_t durable_lsn() const { return durable_lsn_.load(); }
+
+  Result<LogPosition> Append(const LogRecord& record, void* caller);
+  Result<void> Trim(LogPosition upto);
+
+ private:
+  enum class Turn : std::uint32_t { kWaiting, kLead, kDone };
+
+  // Kept for the next call when this one is over, so that waking a waiter never touches what is gone.
+  struct Request {
+    const LogRecord* record = nullptr;  // null: begin a new segment if the frames so far can be trimmed
+    void* caller = nullptr;
+    std::size_t bytes = 0;
+    std::uint32_t payload_checksum = 0;
+    std::uint64_t lsn = 0;  // once written; of a new segment: what is trimmed
+    Result<void> answer;
+    std::atomic<std::uint32_t> turn{0};
+  };
+  using Group = std::vector<Request*>;
+
+  // What came of a group before its hook.
+  struct Written {
+    Result<void> result;
+    bool stops = false;  // the log must not be written any more
+  };
+
+  LogWriter(const WalOptions& options, LogId id, LogGroupHook hook, std::unique_ptr<LockFile> owner,
+            DurableWord durable);
+
+  Result<void> BeginFirstSegment();
+  Request* NewRequest();
+  bool Enqueue(Request* request);
+  Result<std::uint64_t> Await(Request* request, bool leads);
+  void Lead();
+  Group TakeGroup();
+  void HandOver();
+  void Stop(const Error& why);
+  static void Wake(Request* request, Turn turn);
+
+  // Only by the one who leads.
+  Written WriteGroup(const Group& group);
+  Written WriteFrames(const Group& group);
+  Written TakeBack(int error);
+  Written BeginSegment();
+  bool HasFrames() const;
+  bool Fits(std::size_t bytes) const;
+  std::unexpected<Error> UnknownFate(std::string_view action, int error) const;
+  Result<void> RunHook(const Group& group);
+
+  const WalOptions options_;
+  LogDisk& disk_;
+  const LogId id_;
+  const std::string folder_;
+  const LogGroupHook hook_;
+  const std::unique_ptr<LockFile> owner_;
+  DurableWord durable_;
+  std::atomic<std::uint64_t> durable_lsn_{0};
+
+  std::mutex mutex_;              // guards what follows
+  std::condition_variable room_;  // waiting_bytes_ went down, or the log stopped
+  std::condition_variable group_over_;
+  std::deque<Request*> queue_;  // its front leads, if is_led_
+  bool is_led_ = false;
+  std::size_t waiting_bytes_ = 0;  // of calls that have no answer yet
+  std::uint64_t groups_begun_ = 0;
+  std::uint64_t groups_over_ = 0;
+  std::optional<Error> stopped_;
+  std::deque<Request> requests_;
+  std::vector<Request*> free_requests_;
+
+  OwnedSegments segments_;
+  // Only used by the one who leads.
+  OpenFile segment_;
+  SegmentPlace place_;
+  std::int64_t segment_bytes_ = 0;
+  std::vector<std::byte> buffer_;
+  std::vector<LogEntry> entries_;  // by the one whose hook runs
+};
+
+}  // namespace tidemark::wal

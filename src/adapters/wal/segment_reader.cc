@@ -1,0 +1,100 @@
+// A window that moves over the segment.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "adapters/wal/log_error_internal.h"
+#include "adapters/wal/segment_reader_internal.h"
+
+namespace tidemark::wal {
+namespace {
+
+constexpr std::size_t kWindowBytes = std::size_t{256} << 10;
+
+}  // namespace
+
+ReadBytes ReadFrom(int fd, std::string path) {
+  return [fd, path = std::move(path)](std::int64_t offset, std::span<std::byte> into) -> Result<void> {
+    while (!into.empty()) {
+      const ssize_t got = ::pread(fd, into.data(), into.size(), offset);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return FailWith(errno, "read", path);
+      if (got == 0) return Fail(ErrorCode::kCorruption, "log segment " + path + " was cut while it was read");
+      into = into.subspan(static_cast<std::size_t>(got));
+      offset += got;
+    }
+    return {};
+  };
+}
+
+// The window moves on to where it is asked for, and grows for a frame that is larger.
+Result<std::span<const std::byte>> SegmentReader::Load(std::int64_t offset, std::size_t bytes) {
+  const auto loaded = static_cast<std::int64_t>(window_.size());
+  if (offset < window_offset_ || offset + static_cast<std::int64_t>(bytes) > window_offset_ + loaded) {
+    const auto left = static_cast<std::size_t>(bytes_ - offset);
+    window_.resize(std::min(left, std::max(bytes, kWindowBytes)));
+    window_offset_ = offset;
+    Result<void> read = read_(offset, window_);
+    if (!read) {
+      window_.clear();
+      return std::unexpected(std::move(read).error());
+    }
+  }
+  return std::span<const std::byte>(window_).subspan(static_cast<std::size_t>(offset - window_offset_));
+}
+
+Result<std::optional<SegmentHeader>> SegmentReader::ReadHeader() {
+  if (bytes_ < static_cast<std::int64_t>(kSegmentHeaderBytes)) return std::nullopt;
+  TM_ASSIGN(const std::span<const std::byte> bytes, Load(0, kSegmentHeaderBytes));
+  if (IsForeignFormat(bytes)) {
+    return Fail(ErrorCode::kUnsupported,
+                "a log segment has another format: use the version of Tidemark that wrote it");
+  }
+  const std::optional<SegmentHeader> header = DecodeSegmentHeader(bytes);
+  if (header) {
+    place_ = header->place;
+    next_lsn_ = header->first_lsn;
+    offset_ = kSegmentHeaderBytes;
+  }
+  return header;
+}
+
+Result<SegmentReader::Step> SegmentReader::Next(WantsPayload wants_payload, LogFrame& frame) {
+  const auto left = static_cast<std::size_t>(bytes_ - offset_);
+  if (left == 0) return Step::kEnd;
+  if (left < kFrameFixedBytes) return Step::kBad;
+  TM_ASSIGN(std::span<const std::byte> bytes, Load(offset_, kFrameFixedBytes));
+  const std::optional<FrameHead> sizes = DecodeFrameSizes(bytes);
+  if (!sizes || sizes->frame_bytes() > left) return Step::kBad;
+  TM_ASSIGN(bytes, Load(offset_, sizes->head_bytes));
+  std::optional<FrameHead> head = DecodeFrameHead(place_, offset_, bytes, frame);
+  if (!head || frame.lsn != next_lsn_) return Step::kBad;
+  if (wants_payload(frame)) {
+    TM_ASSIGN(bytes, Load(offset_, head->frame_bytes()));
+    head = DecodeFrameHead(place_, offset_, bytes, frame);  // its views may have moved
+    if (!head || !PayloadHolds(*head, bytes.subspan(head->head_bytes, Padded(head->payload_bytes)))) {
+      return Step::kBad;
+    }
+    frame.record.payload = bytes.subspan(head->head_bytes, head->payload_bytes);
+  }
+  offset_ += static_cast<std::int64_t>(head->frame_bytes());
+  ++next_lsn_;
+  return Step::kFrame;
+}
+
+Result<std::uint64_t> SegmentReader::DurableSaidLater() {
+  std::uint64_t durable = 0;
+  constexpr std::size_t kHeadBytesMax = Padded(kFrameFixedBytes + kBatchKeyBytesMax + kStreamOffsetsBytesMax);
+  for (std::int64_t at = offset_ + kFrameAlign; at + static_cast<std::int64_t>(kFrameFixedBytes) <= bytes_;
+       at += kFrameAlign) {
+    const auto left = static_cast<std::size_t>(bytes_ - at);
+    TM_ASSIGN(const std::span<const std::byte> bytes, Load(at, std::min(left, kHeadBytesMax)));
+    LogFrame frame;
+    if (DecodeFrameHead(place_, at, bytes, frame) && frame.lsn > next_lsn_)
+      durable = std::max(durable, frame.durable_lsn);
+  }
+  return durable;
+}
+
+}  // namespace tidemark::wal
