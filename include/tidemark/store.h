@@ -17,6 +17,7 @@
 #include "tidemark/arrow_c.h"
 #include "tidemark/error.h"
 #include "tidemark/online.h"
+#include "tidemark/tables.h"
 
 namespace tidemark {
 
@@ -85,6 +86,7 @@ struct HistoricalOptions {
   bool include_status = false;              // a column <feature>__status behind each feature
   std::optional<std::int64_t> known_by_us = {};  // only rows created by then count
   bool known_by_event = false;                   // only rows created by each entity row's own time count
+  TableReadOptions reading = {};                 // of views whose rows Tidemark keeps
   std::function<void(const HistoricalReport&)> ended =
       {};  // called once, in the get_next that ends the stream
   WorkOptions work;
@@ -168,6 +170,29 @@ class TIDEMARK_EXPORT Store {
   /// Merges rows (join keys, features, the source's timestamp columns) into the online store.
   virtual Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) = 0;
   virtual Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) = 0;
+
+  /// Appends rows to a feature table: join keys, the event time, all of its features, and if they are there the
+  /// created time and `expires_at`. All are written, durably, or none; readable at once, in every process. Rows
+  /// that are skipped come out of `rejected` (may be null; empty if there are none) with a column "error". Of a
+  /// view with a batch source the rows become a new file of it: kUnsupported for a source of a single file.
+  virtual Result<IngestReport> Ingest(std::string_view view, EntityRows rows, const IngestOptions& options,
+                                      ArrowArrayStream* rejected) = 0;
+  /// Appends deletions: of each row only the join keys and the event time are looked at.
+  virtual Result<IngestReport> Delete(std::string_view view, EntityRows rows,
+                                      const IngestOptions& options) = 0;
+  /// Ingests rows into every view that has the push source; columns of other views are passed over. A name
+  /// that is no push source may be that of a view. One report for each view.
+  virtual Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source,
+                                                                         EntityRows rows,
+                                                                         const IngestOptions& options) = 0;
+  /// Brings the logged rows of tables (empty: of all) into their files, where other engines see them.
+  virtual Result<FlushReport> Flush(const std::vector<std::string>& views) = 0;
+  /// The snapshots of a table, oldest first: a JSON array of {"id", "parent", "committed", "operation", "rows",
+  /// "files", "tags"}.
+  virtual Result<std::string> Snapshots(std::string_view view) = 0;
+  /// The rows of a table as they were written.
+  virtual Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
+                                 ArrowArrayStream* out) = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of

@@ -48,7 +48,7 @@ struct TableReadOptions {
 };
 
 /// Rows of one table, all versions of them.
-struct TableRowsOptions {
+struct ReadTableOptions {
   TableReadOptions reading = {};
   std::vector<std::string> columns = {};         // features; empty: all
   std::optional<std::int64_t> start_us = {};     // event times from here

@@ -41,6 +41,7 @@ Config Defaults(const std::filesystem::path& folder) {
   Config config;
   config.registry_path = folder / kOwnFolder / "registry.db";
   config.online_path = folder / kOwnFolder / "online";
+  config.tables_path = folder / kOwnFolder / "tables";
   config.memory_bytes_max = DefaultMemoryBytes();
   return config;
 }
@@ -118,6 +119,10 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
   };
   setters["online_store.size_max"] = [&config](const std::string& value) -> Result<void> {
     TM_ASSIGN(config.online_bytes_max, ParseBytesWithin(value, kOnlineRange));
+    return {};
+  };
+  setters["offline_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.tables_path, ParsePath(folder, value));
     return {};
   };
   setters["memory_limit"] = [&config](const std::string& value) -> Result<void> {

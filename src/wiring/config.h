@@ -8,6 +8,8 @@
 //     type: lmdb
 //     path: .tidemark/online
 //     size_max: 64GiB                   # the map grows by itself up to this
+//   offline_store:
+//     path: .tidemark/tables            # the files of feature tables
 //   memory_limit: 4GiB                  # for one training set or materialization; absent: half of the
 //                                       # machine's
 //   threads: 2                          # absent: one per processor
@@ -28,6 +30,7 @@ struct Config {
   std::int64_t busy_timeout_ms = 10'000;
   std::filesystem::path online_path;
   std::int64_t online_bytes_max = std::int64_t{64} << 30;
+  std::filesystem::path tables_path;
   std::int64_t memory_bytes_max = 0;
   std::size_t threads = 0;
 };

@@ -27,11 +27,14 @@
 #include "engine/online_rows.h"
 #include "engine/online_write.h"
 #include "engine/selection.h"
+#include "engine/tables/read_rows.h"
 #include "model/definition_json.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
 #include "wiring/config.h"
+#include "wiring/embedded_tables.h"
+#include "wiring/table_writes.h"
 #include "wiring/stream_export.h"
 
 namespace tidemark {
@@ -129,7 +132,8 @@ class EmbeddedStore final : public Store {
       : path_(std::move(path)),
         config_(std::move(config)),
         threads_(ThreadCount(config_.threads)),
-        registry_(std::move(registry)) {}
+        registry_(std::move(registry)),
+        tables_(TableParts()) {}
 
   const std::filesystem::path& path() const override { return path_; }
   const std::string& project() const override { return config_.project; }
@@ -147,14 +151,16 @@ class EmbeddedStore final : public Store {
               tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
                               Opener(options.work.stop, kAllTypes), *clock_));
     TM_TRY_IN(RemoveRows(plan.dropped_view_ids),
-              "the definitions are applied; removing the online rows of views that are gone");
+              "the definitions are applied; removing the rows of views that are gone");
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_TRY_IN(tables_.Follow(*catalog), "the definitions are applied; making their tables");
     return ToChanges(plan);
   }
 
   Result<void> Teardown(const WorkOptions& work) override {
     if (work.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted: nothing was removed");
     TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
-    TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their online rows");
+    TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their rows");
     return {};
   }
 
@@ -197,7 +203,7 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto views, ViewsToLoad(*catalog, options.views));
     TM_ASSIGN(const auto online, Online());
-    TM_ASSIGN(WriteTimes* const write_times, OwnWriteTimes());
+    TM_ASSIGN(const auto write_times, OwnWriteTimes());
     MaterializeRequest request;
     request.start_us = options.start_us;
     request.end_us = options.end_us;
@@ -208,7 +214,7 @@ class EmbeddedStore final : public Store {
     request.progress = ProgressOf(options.work);
     MaterializeReport report;
     for (const CatalogView* view : views) {
-      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(request.stop), *online, *registry_,
+      TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Openers(request.stop), *online, *registry_,
                                                    *clock_, *write_times));
       report.views.push_back({view->definition.name, loaded.rows_read, loaded.rows_written, loaded.files_read,
                               loaded.files_skipped, loaded.seconds, loaded.put_seconds,
@@ -221,8 +227,15 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto reader, TakeOver(rows));
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    if (found->definition.is_table()) {
+      TM_ASSIGN(const auto tables, tables_.Open());
+      IngestRequest request{.to = WriteTo::kOnline};
+      request.others_allowed = true;
+      TM_ASSIGN(const IngestedRows written, tables->Ingest(*found, reader, request));
+      return OnlineWriteReport{written.online_rows, written.rows - written.online_rows};
+    }
     TM_ASSIGN(const auto online, Online());
-    TM_ASSIGN(WriteTimes* const write_times, OwnWriteTimes());
+    TM_ASSIGN(const auto write_times, OwnWriteTimes());
     TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_, *write_times));
     return OnlineWriteReport{counts.written, counts.kept};
   }
@@ -235,13 +248,81 @@ class EmbeddedStore final : public Store {
     return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
   }
 
+  Result<IngestReport> Ingest(std::string_view view, EntityRows rows, const IngestOptions& options,
+                              ArrowArrayStream* rejected) override {
+    TM_ASSIGN(const TableWrites writes, Writes());
+    TM_ASSIGN(const TableWrites::Written written, writes.Ingest(view, Rows(rows), options));
+    if (rejected != nullptr && written.rejected != nullptr) {
+      ExportStream(std::make_shared<arrow::TableBatchReader>(written.rejected), {}, rejected);
+    }
+    return written.report;
+  }
+
+  Result<IngestReport> Delete(std::string_view view, EntityRows rows, const IngestOptions& options) override {
+    TM_ASSIGN(const TableWrites writes, Writes());
+    TM_ASSIGN(TableWrites::Written written, writes.Delete(view, Rows(rows), options));
+    return std::move(written.report);
+  }
+
+  Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, EntityRows rows,
+                                                                 const IngestOptions& options) override {
+    TM_ASSIGN(const TableWrites writes, Writes());
+    return writes.Push(source, Rows(rows), options);
+  }
+
+  Result<FlushReport> Flush(const std::vector<std::string>& views) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return tables_.Flush(tables);
+  }
+
+  Result<std::string> Snapshots(std::string_view view) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto found, TablesNamed(*catalog, {std::string(view)}));
+    TM_ASSIGN(const auto tables, tables_.Open());
+    TM_TRY(tables->Prepare(*found[0]));
+    TM_ASSIGN(const auto table, tables->offline().Open(found[0]->id));
+    TM_ASSIGN(const auto snapshots, table->Snapshots());
+    auto list = nlohmann::ordered_json::array();
+    for (const SnapshotInfo& each : snapshots) {
+      list.push_back({{"id", each.id},
+                      {"parent", each.parent_id},
+                      {"committed", FormatTimestampUs(each.committed_us)},
+                      {"operation", each.operation},
+                      {"rows", each.rows},
+                      {"files", each.files},
+                      {"tags", each.tags}});
+    }
+    return list.dump();
+  }
+
+  Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
+                         ArrowArrayStream* out) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    ReadRowsRequest request;
+    request.features = options.columns;
+    request.start_us = options.start_us;
+    request.end_us = options.end_us;
+    request.latest = options.latest;
+    request.threads = threads_;
+    request.stop = options.stop;
+    if (options.entities != nullptr) {
+      TM_ASSIGN(const auto entities, TakeOver(options.entities));
+      TM_ASSIGN(request.entities, FromArrowResult(entities->ToTable()));
+    }
+    TM_ASSIGN(auto reader, ReadRows(*found, Openers(options.stop, options.reading), request));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
   Result<std::string> Explain(std::string_view feature, std::string_view key,
                               const ExplainOptions& options) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto online, Online());
     const std::stop_token& stop = options.work.stop;
     return tidemark::Explain(
-        {catalog, Opener(stop), config_.project, online, registry_, clock_, threads_, stop}, feature, key,
+        {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop}, feature, key,
         options.t_us);
   }
 
@@ -268,6 +349,66 @@ class EmbeddedStore final : public Store {
     return stated;
   }
 
+  EmbeddedTablesParts TableParts() {
+    return {.folder = path_ / kOwnFolder,
+            .config = config_,
+            .registry = registry_,
+            .clock = clock_,
+            .online = [this] { return Online(); },
+            .write_times = [this] { return OwnWriteTimes(); },
+            .threads = threads_};
+  }
+
+  /// What writes of rows work with, at this moment.
+  Result<TableWrites> Writes() {
+    TM_ASSIGN(auto catalog, LoadCatalog());
+    TableWrites::Parts parts;
+    parts.catalog = std::move(catalog);
+    parts.reload = [this] { return LoadCatalog(); };
+    parts.tables = [this] { return tables_.Open(); };
+    parts.apply = [this](const Definitions& definitions) -> Result<void> {
+      TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+      return {};
+    };
+    parts.load_online = [this](const std::string& view, const std::stop_token& stop) -> Result<std::int64_t> {
+      MaterializeOptions options;
+      options.views = {view};
+      options.end_us = clock_->now_us();
+      options.work.stop = stop;
+      TM_ASSIGN(const MaterializeReport report, Materialize(options));
+      return report.views[0].rows_written;
+    };
+    parts.write_online = [this](const CatalogView& view, arrow::RecordBatchReader& rows) -> Result<MergeCounts> {
+      TM_ASSIGN(const auto online, Online());
+      TM_ASSIGN(const auto write_times, OwnWriteTimes());
+      return WriteOnline(view, rows, *online, *clock_, *write_times);
+    };
+    parts.folder = path_;
+    parts.threads = threads_;
+    return TableWrites(std::move(parts));
+  }
+
+  /// Rows that a caller gave, opened once it is known what they are read as.
+  static GivenRows Rows(const EntityRows& rows) { return {rows.stream, rows.path}; }
+
+  static Result<std::vector<const CatalogView*>> TablesNamed(const Catalog& catalog,
+                                                             const std::vector<std::string>& names) {
+    std::vector<const CatalogView*> tables;
+    for (const std::string& name : names) {
+      TM_ASSIGN(const CatalogView* view, catalog.View(name));
+      if (!view->definition.is_table()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("view '{}' has a batch source: Tidemark keeps no table of it", name));
+      }
+      tables.push_back(view);
+    }
+    if (!names.empty()) return tables;
+    for (const auto& [name, view] : catalog.views()) {
+      if (view.definition.is_table() && view.is_typed()) tables.push_back(&view);
+    }
+    return tables;
+  }
+
   /// The catalog as it is now; read again only when the registry has moved.
   Result<std::shared_ptr<const Catalog>> LoadCatalog() const {
     TM_ASSIGN(const std::int64_t serial, registry_->Serial(config_.project));
@@ -290,12 +431,12 @@ class EmbeddedStore final : public Store {
   }
 
   /// For writing only: a store in a folder that cannot be written is read without.
-  Result<WriteTimes*> OwnWriteTimes() const {
+  Result<std::shared_ptr<WriteTimes>> OwnWriteTimes() const {
     const std::lock_guard lock(mutex_);
-    if (write_times_ != nullptr) return write_times_.get();
+    if (write_times_ != nullptr) return write_times_;
     TM_TRY(MakeFolder(path_ / kOwnFolder));
     TM_ASSIGN(write_times_, WriteTimes::Open((path_ / kOwnFolder / "write_time").string()));
-    return write_times_.get();
+    return write_times_;
   }
 
   /// False as long as nothing can have been written online.
@@ -317,6 +458,10 @@ class EmbeddedStore final : public Store {
       options.stop = stop;
       return OpenFileSource(source, folder, options);
     };
+  }
+
+  SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
+    return {Opener(std::move(stop)), tables_.Opener(reading)};
   }
 
   static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog,
@@ -369,7 +514,7 @@ class EmbeddedStore final : public Store {
     if (entity_rows == nullptr) {
       TM_ASSIGN(entity_rows, OpenTableFile(rows.path, threads_, KeyTypes(request.selection)));
     }
-    const SourceOpener open = Opener(request.stop);
+    const SourceOpeners open = Openers(request.stop, options.reading);
     return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), open,
                                    warnings);
   }
@@ -387,12 +532,13 @@ class EmbeddedStore final : public Store {
     }
     if (!names.empty()) return views;
     for (const auto& [name, view] : catalog.views()) {
-      if (view.definition.online && view.definition.source) views.push_back(&view);
+      if (view.definition.online && view.is_typed()) views.push_back(&view);
     }
     return views;
   }
 
   Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids) {
+    TM_TRY(tables_.Drop(view_ids));
     if (view_ids.empty() || !HasOnline()) return {};
     TM_ASSIGN(const auto online, Online());
     for (const std::uint32_t id : view_ids)
@@ -407,8 +553,9 @@ class EmbeddedStore final : public Store {
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
-  mutable std::unique_ptr<WriteTimes> write_times_;  // there once something was written
+  mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
+  EmbeddedTables tables_;  // last: it uses those above
 };
 
 }  // namespace

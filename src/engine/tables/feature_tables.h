@@ -37,7 +37,7 @@ struct IngestRequest {
   std::function<void(std::int64_t rows)> progress;  // rows written by now
 };
 
-struct IngestReport {
+struct IngestedRows {
   std::int64_t rows = 0;         // that were taken
   std::int64_t online_rows = 0;  // of them, how many went to the online store
   std::int64_t ahead = 0;        // too far ahead of the clock to be online yet: materialize brings them
@@ -55,7 +55,7 @@ struct TableReading {
   std::string at_least;                     // a token: that write must be seen, or it is an error
 };
 
-struct FlushReport {
+struct FlushedTable {
   std::int64_t rows = 0;
   std::int64_t snapshot_id = 0;  // 0: there was nothing to flush
 };
@@ -83,14 +83,14 @@ class FeatureTables {
   /// Appends rows, all or none (but for bad ones where they are skipped). Errors as ReadTableRows, with the
   /// row counted from the first of all; kInvalidArgument for rows ahead of the clock that are to go online
   /// only.
-  Result<IngestReport> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+  Result<IngestedRows> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
                               const IngestRequest& request) const;
 
   /// The table's rows as a source: files and logs.
   Result<std::unique_ptr<Source>> OpenSource(const CatalogView& view, const TableReading& reading) const;
 
   /// Brings what the logs have of the view into files, in one commit.
-  Result<FlushReport> Flush(const CatalogView& view) const;
+  Result<FlushedTable> Flush(const CatalogView& view) const;
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;

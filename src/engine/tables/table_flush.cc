@@ -23,19 +23,19 @@ class Flushing {
  public:
   Flushing(const CatalogView& view, const FeatureTablesParts& parts) : view_(view), parts_(parts) {}
 
-  Result<FlushReport> Run() {
+  Result<FlushedTable> Run() {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
       TM_ASSIGN(const bool collected, Collect());
       if (!collected) continue;
-      if (batches_.empty()) return FlushReport{};
+      if (batches_.empty()) return FlushedTable{};
       TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
       TM_ASSIGN(auto staged, table_->Stage(*reader, {.threads = parts_.threads, .stop = {}, .progress = {}}));
       const std::int64_t rows = staged->rows();
       TM_ASSIGN(const CommitOutcome outcome, table_->Append(std::move(staged), [this](const TableHead& head) {
         return Decide(head);
       }));
-      if (outcome.committed) return FlushReport{rows, outcome.snapshot_id};
+      if (outcome.committed) return FlushedTable{rows, outcome.snapshot_id};
     }
     return Fail(ErrorCode::kBusy, fmt::format("view '{}' is flushed by other processes all the time; try again",
                                               view_.definition.name));
@@ -87,7 +87,7 @@ class Flushing {
 
 }  // namespace
 
-Result<FlushReport> FeatureTables::Flush(const CatalogView& view) const {
+Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   auto report = Flushing(view, parts_).Run();

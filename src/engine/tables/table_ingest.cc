@@ -294,7 +294,7 @@ class Ingesting {
         now_us_(parts.clock->now_us()),
         intake_(view, std::move(rows), request, now_us_) {}
 
-  Result<IngestReport> Run() {
+  Result<IngestedRows> Run() {
     std::vector<TableRows> first;
     std::int64_t rows = 0;
     std::int64_t bytes = 0;
@@ -322,7 +322,7 @@ class Ingesting {
   }
 
  private:
-  Result<IngestReport> Report() {
+  Result<IngestedRows> Report() {
     report_.ahead = intake_.ahead();
     if (intake_.was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
     if (!intake_.rejected().empty()) {
@@ -439,12 +439,12 @@ class Ingesting {
   const FeatureTablesParts& parts_;
   const std::int64_t now_us_;
   Intake intake_;
-  IngestReport report_;
+  IngestedRows report_;
 };
 
 }  // namespace
 
-Result<IngestReport> FeatureTables::Ingest(const CatalogView& view,
+Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
                                            std::shared_ptr<arrow::RecordBatchReader> rows,
                                            const IngestRequest& request) const {
   const std::string place = "view " + view.definition.name;

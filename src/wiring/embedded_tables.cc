@@ -1,0 +1,118 @@
+// Puts Iceberg tables, the log and the ledger together.
+#include "wiring/embedded_tables.h"
+
+#include "adapters/iceberg/iceberg_store.h"
+#include "adapters/lmdb/lmdb_batch_ledger.h"
+#include "adapters/sqlite/sqlite_table_catalog.h"
+#include "adapters/wal/write_logs.h"
+#include "base/result.h"
+
+namespace tidemark {
+namespace {
+
+/// Finds a view by its id in whatever project: what a log of another process holds rows of.
+ViewLookup LookupIn(std::shared_ptr<Registry> registry) {
+  return [registry = std::move(registry)](
+             std::uint32_t table_id) -> Result<std::shared_ptr<const CatalogView>> {
+    TM_ASSIGN(const auto projects, registry->Projects());
+    for (const std::string& project : projects) {
+      TM_ASSIGN(const auto catalog, Catalog::Load(*registry, project));
+      for (const auto& [name, view] : catalog->views()) {
+        if (view.id == table_id && view.is_typed()) return std::make_shared<const CatalogView>(view);
+      }
+    }
+    return nullptr;
+  };
+}
+
+}  // namespace
+
+std::string DatabaseOf(const std::string& project) {
+  return project == "default" ? "feature_store" : project;
+}
+
+Result<void> EmbeddedTables::OpenLocked() {
+  if (tables_ != nullptr) return {};
+  if (catalog_ == nullptr) {
+    SqliteTableCatalogOptions options;
+    options.path = parts_.config.registry_path.string();
+    options.busy_timeout_ms = static_cast<int>(parts_.config.busy_timeout_ms);
+    TM_ASSIGN(catalog_, OpenSqliteTableCatalog(options));
+  }
+  TM_ASSIGN(offline_, OpenIcebergStore(*catalog_, *parts_.clock, {.root = parts_.config.tables_path}));
+  TM_ASSIGN(std::shared_ptr<BatchLedger> ledger,
+            OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
+  TableLogParts log;
+  log.logs = OpenWriteLogs({.folder = (parts_.folder / "log").string()});
+  log.ledger = std::move(ledger);
+  log.online = parts_.online;
+  log.view = LookupIn(parts_.registry);
+  log.clock = parts_.clock;
+  FeatureTablesParts tables;
+  tables.offline = offline_;
+  tables.log = std::make_shared<TableLog>(std::move(log));
+  TM_ASSIGN(tables.write_times, parts_.write_times());
+  tables.clock = parts_.clock;
+  tables.database = DatabaseOf(parts_.config.project);
+  tables.threads = parts_.threads;
+  tables_ = std::make_shared<FeatureTables>(std::move(tables));
+  return {};
+}
+
+Result<std::shared_ptr<FeatureTables>> EmbeddedTables::Open() {
+  const std::lock_guard lock(mutex_);
+  TM_TRY(OpenLocked());
+  return tables_;
+}
+
+Result<std::shared_ptr<TableCatalog>> EmbeddedTables::Catalog() {
+  const std::lock_guard lock(mutex_);
+  TM_TRY(OpenLocked());
+  return catalog_;
+}
+
+TableOpener EmbeddedTables::Opener(const TableReadOptions& reading) {
+  return [this, reading](const CatalogView& view) -> Result<TableToRead> {
+    TM_ASSIGN(const auto tables, Open());
+    TM_ASSIGN(auto source,
+              tables->OpenSource(view, {.snapshot_id = reading.snapshot_id, .at_least = reading.at_least}));
+    return TableToRead{std::move(source), reading.as_of_us};
+  };
+}
+
+bool EmbeddedTables::HasTables() const {
+  std::error_code error;
+  return std::filesystem::exists(parts_.config.tables_path, error);
+}
+
+Result<void> EmbeddedTables::Follow(const tidemark::Catalog& catalog) {
+  for (const auto& [name, view] : catalog.views()) {
+    if (!view.definition.is_table() || !view.is_typed()) continue;
+    TM_ASSIGN(const auto tables, Open());
+    TM_TRY(tables->Prepare(view));
+    TM_TRY(tables->Rename(view));
+  }
+  return {};
+}
+
+Result<void> EmbeddedTables::Drop(const std::vector<std::uint32_t>& view_ids) {
+  if (view_ids.empty() || !HasTables()) return {};
+  TM_ASSIGN(const auto tables, Open());
+  for (const std::uint32_t id : view_ids)
+    TM_TRY(tables->Drop(id));
+  return {};
+}
+
+Result<tidemark::FlushReport> EmbeddedTables::Flush(const std::vector<const CatalogView*>& views) {
+  tidemark::FlushReport report;
+  TM_ASSIGN(const auto tables, Open());
+  for (const CatalogView* view : views) {
+    TM_ASSIGN(const FlushedTable flushed, tables->Flush(*view));
+    if (flushed.snapshot_id != 0)
+      report.tables.push_back({view->definition.name, flushed.rows, flushed.snapshot_id});
+  }
+  TM_TRY(tables->TrimLogs());
+  return report;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,65 @@
+// Feature tables of an embedded store: the engine's part with its adapters (Iceberg, log, ledger) put in.
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/tables/feature_tables.h"
+#include "engine/view_source.h"
+#include "store/registry.h"
+#include "store/table_catalog.h"
+#include "tidemark/tables.h"
+#include "wiring/config.h"
+
+namespace tidemark {
+
+struct EmbeddedTablesParts {
+  std::filesystem::path folder;  // the store's own, `.tidemark`
+  Config config;
+  std::shared_ptr<Registry> registry;
+  std::shared_ptr<const Clock> clock;
+  OnlineOpener online;
+  std::function<Result<std::shared_ptr<WriteTimes>>()> write_times;
+  std::size_t threads = 1;
+};
+
+/// The name that the tables of a project are known by to SQL and other engines: its own, and "feature_store" for
+/// the default project.
+std::string DatabaseOf(const std::string& project);
+
+/// Opens what it needs when it is first needed. Thread safe.
+class EmbeddedTables {
+ public:
+  explicit EmbeddedTables(EmbeddedTablesParts parts) : parts_(std::move(parts)) {}
+
+  Result<std::shared_ptr<FeatureTables>> Open();
+  Result<std::shared_ptr<TableCatalog>> Catalog();
+
+  /// For ViewSource: tables as `reading` says.
+  TableOpener Opener(const TableReadOptions& reading);
+
+  /// False as long as no table can have rows.
+  bool HasTables() const;
+
+  /// Makes the tables that views have and gives them their names; views that are not typed yet wait.
+  Result<void> Follow(const tidemark::Catalog& catalog);
+  Result<void> Drop(const std::vector<std::uint32_t>& view_ids);
+
+  Result<tidemark::FlushReport> Flush(const std::vector<const CatalogView*>& views);
+
+ private:
+  Result<void> OpenLocked();
+
+  const EmbeddedTablesParts parts_;
+  std::mutex mutex_;  // guards those below
+  std::shared_ptr<TableCatalog> catalog_;
+  std::shared_ptr<OfflineStore> offline_;
+  std::shared_ptr<FeatureTables> tables_;
+};
+
+}  // namespace tidemark

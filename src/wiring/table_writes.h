@@ -1,0 +1,65 @@
+// Rows that users write: into feature tables, and into the folders that views have as batch sources.
+#pragma once
+
+#include <arrow/table.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/tables/feature_tables.h"
+#include "store/online_store.h"
+#include "tidemark/arrow_c.h"
+#include "tidemark/tables.h"
+
+namespace tidemark {
+
+/// Rows as a caller gives them: exactly one of the two.
+struct GivenRows {
+  ArrowArrayStream* stream = nullptr;  // taken over
+  std::filesystem::path path;          // of a Parquet or CSV file
+};
+
+class TableWrites {
+ public:
+  struct Parts {
+    std::shared_ptr<const Catalog> catalog;
+    std::function<Result<std::shared_ptr<const Catalog>>()> reload;  // after `apply`
+    std::function<Result<std::shared_ptr<FeatureTables>>()> tables;
+    std::function<Result<void>(const Definitions&)> apply;
+    /// Loads what is new of a view online; how many rows changed.
+    std::function<Result<std::int64_t>(const std::string& view, const std::stop_token& stop)> load_online;
+    std::function<Result<MergeCounts>(const CatalogView& view, arrow::RecordBatchReader& rows)> write_online;
+    std::filesystem::path folder;  // of the store
+    std::size_t threads = 1;
+  };
+  struct Written {
+    IngestReport report;
+    std::shared_ptr<arrow::Table> rejected;  // null: none
+  };
+
+  explicit TableWrites(Parts parts) : parts_(std::move(parts)) {}
+
+  Result<Written> Ingest(std::string_view view, GivenRows rows, const IngestOptions& options) const;
+  Result<Written> Delete(std::string_view view, GivenRows rows, const IngestOptions& options) const;
+  Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, GivenRows rows,
+                                                                 const IngestOptions& options) const;
+
+ private:
+  struct Target;
+  Result<Target> Find(std::string_view name) const;
+  Result<Written> Write(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,
+                        IngestRequest request) const;
+  Result<Written> ToTable(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+                          const IngestRequest& request) const;
+  Result<Written> ToSource(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+                           const IngestRequest& request) const;
+  Result<void> TypeKeys(Target& target, const arrow::Schema& schema) const;
+
+  Parts parts_;
+};
+
+}  // namespace tidemark
