@@ -40,13 +40,76 @@ void BindReports(nb::module_& m) {
       .def_ro("warnings", &View::warnings);
 }
 
+WriteTarget TargetFrom(const std::string& to) {
+  if (to.empty()) return WriteTarget::kUsual;
+  if (to == "online") return WriteTarget::kOnline;
+  if (to == "offline") return WriteTarget::kOffline;
+  if (to == "online_and_offline") return WriteTarget::kBoth;
+  Raise(ErrorCode::kInvalidArgument, "'" + to + "' is not online, offline or online_and_offline");
+}
+
+void BindTables(nb::module_& m) {
+  nb::class_<TableReadOptions>(m, "TableReading")
+      .def(
+          "__init__",
+          [](TableReadOptions* made, std::optional<std::int64_t> as_of_us,
+             std::optional<std::int64_t> snapshot_id, std::string at_least) {
+            new (made) TableReadOptions{as_of_us, snapshot_id, std::move(at_least)};
+          },
+          nb::kw_only(), "as_of_us"_a = nb::none(), "snapshot_id"_a = nb::none(), "at_least"_a = "");
+  nb::class_<ReadTableOptions>(m, "TableRequest")
+      .def(
+          "__init__",
+          [](ReadTableOptions* made, TableReadOptions reading, std::vector<std::string> columns,
+             std::optional<std::int64_t> start_us, std::optional<std::int64_t> end_us, bool latest) {
+            new (made) ReadTableOptions{.reading = std::move(reading),
+                                        .columns = std::move(columns),
+                                        .start_us = start_us,
+                                        .end_us = end_us,
+                                        .entities = nullptr,
+                                        .latest = latest,
+                                        .stop = {}};
+          },
+          nb::kw_only(), "reading"_a = TableReadOptions{}, "columns"_a = std::vector<std::string>{},
+          "start_us"_a = nb::none(), "end_us"_a = nb::none(), "latest"_a = false);
+  nb::class_<IngestOptions>(m, "IngestRequest")
+      .def(
+          "__init__",
+          [](IngestOptions* made, const std::string& to, bool dry_run, bool skip_bad_rows,
+             bool ignore_other_columns, std::string idempotency_key, nb::object progress) {
+            new (made) IngestOptions{.to = TargetFrom(to),
+                                     .dry_run = dry_run,
+                                     .skip_bad_rows = skip_bad_rows,
+                                     .ignore_other_columns = ignore_other_columns,
+                                     .idempotency_key = std::move(idempotency_key),
+                                     .stop = {},
+                                     .progress = {}};
+            if (const auto report = ProgressFrom(std::move(progress)))
+              made->progress = [report](std::int64_t rows) { report({"writing rows", rows, 0}); };
+          },
+          nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false,
+          "ignore_other_columns"_a = false, "idempotency_key"_a = "", "progress"_a = nb::none());
+  nb::class_<IngestReport>(m, "IngestReport")
+      .def_ro("rows", &IngestReport::rows)
+      .def_ro("online_rows", &IngestReport::online_rows)
+      .def_ro("ahead", &IngestReport::ahead)
+      .def_ro("rejected", &IngestReport::rejected)
+      .def_ro("repeated", &IngestReport::repeated)
+      .def_ro("token", &IngestReport::token)
+      .def_ro("warnings", &IngestReport::warnings);
+  nb::class_<FlushReport::Table>(m, "FlushedTable")
+      .def_ro("view", &FlushReport::Table::view)
+      .def_ro("rows", &FlushReport::Table::rows)
+      .def_ro("snapshot_id", &FlushReport::Table::snapshot_id);
+}
+
 void BindHistorical(nb::module_& m) {
   nb::class_<HistoricalOptions>(m, "HistoricalRequest")
       .def(
           "__init__",
           [](HistoricalOptions* made, std::string selection, std::string service,
              std::string event_timestamp_column, bool full_feature_names, bool include_status,
-             std::optional<std::int64_t> known_by_us, bool known_by_event) {
+             std::optional<std::int64_t> known_by_us, bool known_by_event, TableReadOptions reading) {
             new (made) HistoricalOptions{.features = {},
                                          .service = std::move(service),
                                          .selection = std::move(selection),
@@ -55,12 +118,13 @@ void BindHistorical(nb::module_& m) {
                                          .include_status = include_status,
                                          .known_by_us = known_by_us,
                                          .known_by_event = known_by_event,
+                                         .reading = std::move(reading),
                                          .ended = {},
                                          .work = {}};
           },
           nb::kw_only(), "selection"_a = "", "service"_a = "", "event_timestamp_column"_a = "",
           "full_feature_names"_a = false, "include_status"_a = false, "known_by_us"_a = nb::none(),
-          "known_by_event"_a = false);
+          "known_by_event"_a = false, "reading"_a = TableReadOptions{});
   nb::class_<HistoricalReport>(m, "HistoricalReport")
       .def_ro("rows", &HistoricalReport::rows)
       .def_ro("warnings", &HistoricalReport::warnings);
@@ -105,6 +169,13 @@ void BindStore(nb::module_& m) {
       .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a, "reload"_a,
            "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
+      .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
+      .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "request"_a, "token"_a.none())
+      .def("push", &PythonStore::Push, "source"_a, "rows"_a, "request"_a, "token"_a.none())
+      .def("flush", &PythonStore::Flush, "views"_a)
+      .def("snapshots", &PythonStore::Snapshots, "view"_a)
+      .def("read_table", &PythonStore::ReadTable, "view"_a, "request"_a, "entities"_a.none(),
+           "token"_a.none())
       .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a)
       .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none(), "token"_a.none())
       .def("online_stats", &PythonStore::OnlineStats);
@@ -122,6 +193,7 @@ NB_MODULE(_native, m) {
       .def("cancel", &python::CancelToken::Cancel)
       .def_prop_ro("cancelled", &python::CancelToken::cancelled);
   python::BindReports(m);
+  python::BindTables(m);
   python::BindHistorical(m);
   python::BindOnline(m);
   python::BindStore(m);

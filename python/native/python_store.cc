@@ -139,6 +139,64 @@ std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std:
   return {report.written, report.kept};
 }
 
+std::pair<IngestReport, std::unique_ptr<ResultStream>> PythonStore::Ingest(const std::string& view,
+                                                                           const nb::object& rows,
+                                                                           IngestOptions options,
+                                                                           const CancelToken* token) const {
+  const OpenRows open(rows);
+  const std::stop_source stop = SourceOf(token);
+  options.stop = stop.get_token();
+  ArrowArrayStream rejected{};
+  IngestReport report =
+      Unwrap(RunInterruptibly(stop, [&] { return store_->Ingest(view, open.rows, options, &rejected); }));
+  std::unique_ptr<ResultStream> stream;
+  if (rejected.release != nullptr) {
+    stream = std::make_unique<ResultStream>(store_, rejected, stop, std::make_shared<HistoricalReport>());
+  }
+  return {std::move(report), std::move(stream)};
+}
+
+IngestReport PythonStore::Delete(const std::string& view, const nb::object& rows, IngestOptions options,
+                                 const CancelToken* token) const {
+  const OpenRows open(rows);
+  const std::stop_source stop = SourceOf(token);
+  options.stop = stop.get_token();
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Delete(view, open.rows, options); }));
+}
+
+std::vector<std::pair<std::string, IngestReport>> PythonStore::Push(const std::string& source,
+                                                                    const nb::object& rows,
+                                                                    IngestOptions options,
+                                                                    const CancelToken* token) const {
+  const OpenRows open(rows);
+  const std::stop_source stop = SourceOf(token);
+  options.stop = stop.get_token();
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Push(source, open.rows, options); }));
+}
+
+std::vector<FlushReport::Table> PythonStore::Flush(const std::vector<std::string>& views) const {
+  return Unlocked([&] { return store_->Flush(views); }).tables;
+}
+
+std::string PythonStore::Snapshots(const std::string& view) const {
+  return Unlocked([&] { return store_->Snapshots(view); });
+}
+
+std::unique_ptr<ResultStream> PythonStore::ReadTable(const std::string& view, ReadTableOptions options,
+                                                     const nb::object& entities,
+                                                     const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  std::unique_ptr<TakenStream> taken;
+  if (!entities.is_none()) {
+    taken = std::make_unique<TakenStream>(entities);
+    options.entities = taken->get();
+  }
+  options.stop = stop.get_token();
+  ArrowArrayStream out{};
+  Unwrap(RunInterruptibly(stop, [&] { return store_->ReadTable(view, options, &out); }));
+  return std::make_unique<ResultStream>(store_, out, stop, std::make_shared<HistoricalReport>());
+}
+
 PythonReader PythonStore::PrepareOnline(const std::string& selection, const std::string& service,
                                         bool full_feature_names) const {
   const OnlineOptions options{

@@ -47,6 +47,21 @@ class PythonStore {
   std::pair<std::int64_t, std::int64_t> WriteToOnlineStore(const std::string& view,
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;
+  /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
+  std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
+                                                                const nanobind::object& rows,
+                                                                IngestOptions options,
+                                                                const CancelToken* token) const;
+  IngestReport Delete(const std::string& view, const nanobind::object& rows, IngestOptions options,
+                      const CancelToken* token) const;
+  std::vector<std::pair<std::string, IngestReport>> Push(const std::string& source,
+                                                         const nanobind::object& rows, IngestOptions options,
+                                                         const CancelToken* token) const;
+  std::vector<FlushReport::Table> Flush(const std::vector<std::string>& views) const;
+  std::string Snapshots(const std::string& view) const;
+  /// `entities` exports an Arrow stream, or is None.
+  std::unique_ptr<ResultStream> ReadTable(const std::string& view, ReadTableOptions options,
+                                          const nanobind::object& entities, const CancelToken* token) const;
   PythonReader PrepareOnline(const std::string& selection, const std::string& service,
                              bool full_feature_names) const;
   std::string Explain(const std::string& feature, const std::string& key, std::optional<std::int64_t> t_us,

@@ -12,7 +12,7 @@ from tidemark.definition import Definition
 from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError
 from tidemark.field import Field
-from tidemark.source import FileSource
+from tidemark.source import FileSource, PushSource, TableOptions
 from tidemark.times import duration_text, parse_duration
 
 
@@ -39,7 +39,10 @@ class FeatureViewProjection:
 
 @dataclass(init=False)
 class FeatureView(Definition):
-    """Features of zero or more entities over one source.
+    """Features of zero or more entities over one source, or rows that Tidemark keeps itself.
+
+    Without a batch source the view is a feature table: it is written by `store.ingest`, `push` and
+    `delete`, and `table` says how its rows are kept. A `PushSource` names where pushed rows go.
 
     `entities` are `Entity` objects or names; without any the view has one row for all. `schema`
     lists the features; fields that are join keys of an entity state the key's type. Without a
@@ -55,6 +58,8 @@ class FeatureView(Definition):
     entities: list[str]
     schema: list[Field]
     source: FileSource | None
+    stream_source: PushSource | None
+    table: TableOptions
     ttl: timedelta
     online: bool
     description: str
@@ -68,7 +73,7 @@ class FeatureView(Definition):
         self,
         *,
         name: str,
-        source: FileSource | None = None,
+        source: FileSource | PushSource | None = None,
         schema: Sequence[Field] | None = None,
         entities: Sequence[Entity | str] | None = None,
         ttl: timedelta | str | int | None = None,
@@ -77,6 +82,7 @@ class FeatureView(Definition):
         tags: Mapping[str, str] | None = None,
         owner: str = "",
         renamed_from: str | None = None,
+        table: TableOptions | None = None,
     ) -> None:
         if isinstance(entities, str | Entity):
             raise InvalidArgumentError(f"feature view {name}: entities is a list")
@@ -84,7 +90,9 @@ class FeatureView(Definition):
         self.entities = [e.name if isinstance(e, Entity) else e for e in entities or []]
         self.entity_objects = [e for e in entities or [] if isinstance(e, Entity)]
         self.schema = list(schema or [])
-        self.source = source
+        self.stream_source = source if isinstance(source, PushSource) else None
+        self.source = source.batch_source if isinstance(source, PushSource) else source
+        self.table = table or TableOptions()
         self.ttl = ttl if isinstance(ttl, timedelta) else parse_duration(ttl or 0)
         if self.ttl < timedelta(0):
             raise InvalidArgumentError(f"feature view {name}: ttl cannot be negative: {ttl}")
@@ -94,6 +102,11 @@ class FeatureView(Definition):
         self.owner = owner
         self.renamed_from = renamed_from
         self.projection = FeatureViewProjection(name)
+
+    @property
+    def batch_source(self) -> FileSource | None:
+        """Where the view's history lies; None for a feature table."""
+        return self.source
 
     @property
     def join_keys(self) -> list[str]:
@@ -146,6 +159,10 @@ class FeatureView(Definition):
             made["fields"] = [each.to_dict() for each in self.features]
         if self.source is not None:
             made["source"] = self.source.to_dict()
+        if self.stream_source is not None:
+            made["stream_source"] = self.stream_source.to_dict()
+        if self.table != TableOptions():
+            made["table"] = self.table.to_dict()
         return made | self._metadata()
 
     @classmethod
@@ -153,16 +170,20 @@ class FeatureView(Definition):
         fields = made.get("fields", [])
         if isinstance(fields, Mapping):
             fields = [{"name": name, "type": dtype} for name, dtype in fields.items()]
-        source = made.get("source")
+        batch_source = FileSource.from_dict(made["source"]) if made.get("source") else None
+        source: FileSource | PushSource | None = batch_source
+        if made.get("stream_source"):
+            source = PushSource.from_dict(made["stream_source"], batch_source)
         return cls(
             name=made["name"],
             entities=made.get("entities"),
             schema=[Field.from_dict(each) for each in fields],
-            source=FileSource.from_dict(source) if source else None,
+            source=source,
             ttl=made.get("ttl", 0),
             online=made.get("online", True),
             description=made.get("description", ""),
             tags=made.get("tags"),
             owner=made.get("owner", ""),
             renamed_from=made.get("renamed_from"),
+            table=TableOptions.from_dict(made.get("table") or {}),
         )

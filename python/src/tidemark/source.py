@@ -87,3 +87,89 @@ class FileSource:
             tags=made.get("tags"),
             owner=made.get("owner", ""),
         )
+
+
+@dataclass(init=False)
+class PushSource:
+    """Rows that a program pushes with `store.push(name, rows)`.
+
+    Every feature view with this source takes them. `batch_source` holds the view's history; without
+    one Tidemark keeps the rows itself, in a feature table.
+    """
+
+    name: str
+    batch_source: FileSource | None = None
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
+
+    def __init__(
+        self,
+        name: str,
+        batch_source: FileSource | None = None,
+        *,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        owner: str = "",
+    ) -> None:
+        self.name = name
+        self.batch_source = batch_source
+        self.description = description
+        self.tags = dict(tags or {})
+        self.owner = owner
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of a view's `stream_source`."""
+        optional = {"description": self.description, "tags": self.tags, "owner": self.owner}
+        made = {"type": "push", "name": self.name}
+        return made | {name: value for name, value in optional.items() if value}
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any], batch_source: FileSource | None) -> PushSource:
+        return cls(
+            made["name"],
+            batch_source,
+            description=made.get("description", ""),
+            tags=made.get("tags"),
+            owner=made.get("owner", ""),
+        )
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How Tidemark keeps the rows of a feature view that has no batch source.
+
+    The column of event times keeps its type: `timestamp`, `string` (ISO-8601), or a number of
+    `time_unit` (s, ms, us, ns) since 1970. Without `created_timestamp_column` a row is created when
+    it arrives. `partitions` part the files: "customer", "bucket(16, customer)", "day".
+    `catalog=False` hides the table from SQL and other engines.
+    """
+
+    timestamp_field: str = "event_timestamp"
+    timestamp_type: str = "timestamp"
+    time_unit: str = "s"
+    created_timestamp_column: str = ""
+    partitions: tuple[str, ...] = ()
+    catalog: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of a view's `table`."""
+        return {
+            "timestamp_field": self.timestamp_field,
+            "timestamp_type": self.timestamp_type,
+            "timestamp_unit": self.time_unit,
+            "created_timestamp_column": self.created_timestamp_column,
+            "partitions": list(self.partitions),
+            "catalog": self.catalog,
+        }
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any]) -> TableOptions:
+        return cls(
+            timestamp_field=made.get("timestamp_field", "event_timestamp"),
+            timestamp_type=made.get("timestamp_type", "timestamp"),
+            time_unit=made.get("timestamp_unit", "s"),
+            created_timestamp_column=made.get("created_timestamp_column", ""),
+            partitions=tuple(made.get("partitions", ())),
+            catalog=made.get("catalog", True),
+        )

@@ -1,0 +1,534 @@
+"""Feature tables: rows that Tidemark keeps itself, and what a store does with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from tidemark import frames
+from tidemark.aio import async_twin, current_token
+from tidemark.entity import Entity
+from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.feature_view import FeatureView
+from tidemark.field import Field
+from tidemark.progress import ProgressBar
+from tidemark.rows import RowsLike, as_stream, as_stream_or_path
+from tidemark.source import TableOptions
+from tidemark.times import time_us
+from tidemark.types import DataType, from_pyarrow
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from tidemark import _native
+    from tidemark.reports import Plan
+
+Moment = datetime | date | str
+_NAME_PIECE = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+_VERSION = re.compile(r"v?(\d+)")
+_USUAL_TIME = "event_timestamp"
+
+
+class PushMode(str, Enum):
+    """Where pushed rows go."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    ONLINE_AND_OFFLINE = "online_and_offline"
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What writing rows did.
+
+    `rows` were taken, `online_rows` of them are online; rows `ahead` of the clock come online when
+    `materialize` finds them due. `repeated`: this batch was written before, and nothing changed.
+    A read with `at_least=token` sees the write, or fails. `rejected` holds the rows that did not
+    fit, with a column "error"; None if all did.
+    """
+
+    rows: int
+    online_rows: int
+    ahead: int
+    repeated: bool
+    token: str
+    warnings: tuple[str, ...]
+    rejected: pa.Table | None = None
+
+    @classmethod
+    def of(cls, told: _native.IngestReport, rejected: pa.Table | None = None) -> IngestReport:
+        return cls(
+            told.rows,
+            told.online_rows,
+            told.ahead,
+            told.repeated,
+            told.token,
+            tuple(told.warnings),
+            rejected,
+        )
+
+
+@dataclass(frozen=True)
+class FlushedTable:
+    """A table whose logged rows have come into its files."""
+
+    table: str
+    rows: int
+    snapshot_id: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One state of a table, as other engines see it."""
+
+    id: int
+    parent: int
+    committed: str
+    operation: str
+    rows: int
+    files: int
+    tags: tuple[str, ...]
+
+
+def table_name(client: str, application: str, feature: str, version: int | str) -> str:
+    """The conventional name of a feature table: `business_user_activity_v0001`."""
+    pieces = {"client": client, "application": application, "feature": feature}
+    for what, piece in pieces.items():
+        if not _NAME_PIECE.fullmatch(piece):
+            raise InvalidArgumentError(
+                f"table_name: {what} {piece!r} is not made of letters and digits"
+            )
+    number = _VERSION.fullmatch(str(version))
+    if number is None:
+        raise InvalidArgumentError(
+            f"table_name: version {version!r} is not a number, or one after a v"
+        )
+    return f"{client}_{application}_{feature}_v{int(number.group(1)):04d}"
+
+
+class TableRows:
+    """Rows of a table that have been asked for; each method reads them anew."""
+
+    def __init__(
+        self,
+        store: _native.Store,
+        table: str,
+        request: _native.TableRequest,
+        entities: RowsLike | None,
+    ) -> None:
+        self._store = store
+        self._table = table
+        self._request = request
+        self._entities = entities
+
+    def to_arrow(self) -> pa.Table:
+        import pyarrow as pa
+
+        entities = None
+        if self._entities is not None:
+            entities = as_stream(self._entities, f"entities of table {self._table}")
+        stream = self._store.read_table(self._table, self._request, entities, current_token())
+        return pa.Table.from_batches(list(_batches(stream)), pa.schema(stream))
+
+    def to_df(self) -> pd.DataFrame:
+        """A pandas frame; integers with missing values are `Int64`, bools `boolean`."""
+        return frames.to_pandas(self.to_arrow())
+
+    def to_polars(self) -> pl.DataFrame:
+        return frames.to_polars(self.to_arrow())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        capsule: object = self.to_arrow().__arrow_c_stream__(requested_schema)
+        return capsule
+
+    to_arrow_async = async_twin(to_arrow)
+    to_df_async = async_twin(to_df)
+    to_polars_async = async_twin(to_polars)
+
+
+class FeatureTables:
+    """The part of a store that keeps rows of its own; `FeatureStore` has all of these methods."""
+
+    _store: _native.Store
+
+    if TYPE_CHECKING:
+
+        def apply(self, objects: Any) -> Plan: ...
+        def get_feature_view(self, name: str) -> FeatureView: ...
+        def get_entity(self, name: str) -> Entity: ...
+        def list_entities(self) -> list[Entity]: ...
+        def delete_feature_view(self, name: str) -> None: ...
+
+    # --- Making tables ---
+
+    def create_table(
+        self,
+        definition: FeatureView | Mapping[str, Any] | str | os.PathLike[str],
+        *,
+        catalog: bool = True,
+    ) -> FeatureView:
+        """Makes a feature table of a `FeatureView` without a batch source, or of a schema file.
+
+        The file (or a mapping like it) is JSON: `{"name", "entities": [..], "schema": [{"name",
+        "type"}, ..]}`, with `event_timestamp` among the schema. Entities that the schema does not
+        list get their type from the first rows. `catalog=False` keeps the table from SQL and other
+        engines.
+        """
+        if isinstance(definition, FeatureView):
+            view = definition
+        else:
+            view = self._view_of_schema(_read_schema(definition), catalog)
+        if view.source is not None:
+            raise InvalidArgumentError(
+                f"feature view {view.name} has a batch source, {view.source.path!r}: leave it out "
+                "and Tidemark keeps the rows, or apply the view as it is"
+            )
+        self._refuse_existing(view.name)
+        self.apply([view])
+        return self.get_feature_view(view.name)
+
+    def create_table_from(
+        self,
+        df: RowsLike,
+        *,
+        name: str,
+        entities: Sequence[str] | None = None,
+        time_column: str | None = None,
+        time_unit: str | None = None,
+        catalog: bool = True,
+    ) -> FeatureView:
+        """Makes a feature table whose columns are those of a frame; no row is written.
+
+        `entities` are the columns that rows are looked up by; without them the table can only be
+        read whole. `time_column` holds event times: timestamps, ISO-8601 text, or numbers of
+        `time_unit` (s, ms, us or ns) since 1970; without it, "event_timestamp" or the only
+        timestamp column.
+        """
+        import pyarrow as pa
+
+        schema = pa.RecordBatchReader.from_stream(as_stream(df, f"rows for table {name}")).schema
+        types = {field.name: from_pyarrow(field.type) for field in schema}
+        keys = list(entities or [])
+        for key in keys:
+            if key not in types:
+                raise NotFoundError(
+                    f"there is no column {key!r}; there are: {', '.join(types)}", f"table {name}"
+                )
+        time_name = time_column or _only_time(types, name)
+        if time_name not in types:
+            raise NotFoundError(
+                f"there is no column {time_name!r}; there are: {', '.join(types)}", f"table {name}"
+            )
+        fields = [
+            Field(each, dtype)
+            for each, dtype in types.items()
+            if each != time_name and each not in keys
+        ]
+        options = _table_options(time_name, str(types[time_name]), time_unit, catalog, name)
+        view = FeatureView(
+            name=name,
+            entities=[self._entity(key, types[key]) for key in keys],
+            schema=fields,
+            online=bool(keys),
+            table=options,
+        )
+        self._refuse_existing(name)
+        self.apply([view])
+        return self.get_feature_view(name)
+
+    def _refuse_existing(self, name: str) -> None:
+        from tidemark.errors import AlreadyExistsError
+
+        try:
+            self.get_feature_view(name)
+        except NotFoundError:
+            return
+        raise AlreadyExistsError(
+            f"there is a feature view {name!r} already: ingest into it, evolve it with apply, or "
+            "drop it first"
+        )
+
+    def _entity(self, key: str, dtype: DataType | None) -> Entity:
+        """The entity of one join key: the one that there is, or a new one."""
+        for known in self.list_entities():
+            if known.join_keys == [key] and (dtype is None or known.key_types.get(key) == dtype):
+                return known
+        return Entity(name=key, join_keys=[key] if dtype is None else [Field(key, dtype)])
+
+    def _view_of_schema(self, schema: Mapping[str, Any], catalog: bool) -> FeatureView:
+        name = schema["name"]
+        types = {each["name"]: Field(each["name"], each["type"]) for each in schema["schema"]}
+        keys = list(schema.get("entities", []))
+        time_field = types.pop(_USUAL_TIME, None)
+        if time_field is None:
+            raise NotFoundError(
+                f"the schema has no field {_USUAL_TIME!r}, by which rows are ordered",
+                f"table {name}",
+            )
+        entities = [self._entity(key, types[key].dtype if key in types else None) for key in keys]
+        return FeatureView(
+            name=name,
+            entities=entities,
+            schema=[each for each in types.values() if each.name not in keys],
+            table=_table_options(_USUAL_TIME, str(time_field.dtype), None, catalog, name),
+        )
+
+    def drop_table(self, name: str) -> None:
+        """Removes a feature table, its rows and its definition."""
+        if self.get_feature_view(name).source is not None:
+            raise InvalidArgumentError(
+                f"feature view {name} reads rows of others: delete_feature_view removes it"
+            )
+        self.delete_feature_view(name)
+
+    # --- Writing ---
+
+    def ingest(
+        self,
+        table: str | FeatureView,
+        data: RowsLike,
+        to: PushMode | str | None = None,
+        *,
+        dry_run: bool = False,
+        on_error: str = "raise",
+        idempotency_key: str = "",
+    ) -> IngestReport:
+        """Appends rows: all of them, durably, or none.
+
+        `data` is a pandas or Polars frame, an Arrow table or stream, or the path of a Parquet or
+        CSV file. `to` is "online", "offline" or "online_and_offline" ("both"); by default both
+        where the view is online. `dry_run` checks every row and writes nothing. With
+        `on_error="skip"` rows that do not fit are left out and given back in the report. A batch
+        with an `idempotency_key` that was written within a day changes nothing. Into a view with a
+        batch source the rows go as a new file of its folder.
+        """
+        if on_error not in ("raise", "skip"):
+            raise InvalidArgumentError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+        name = _name_of(table)
+        rows = as_stream_or_path(data, f"rows for table {name}")
+        with ProgressBar() as bar:
+            request = _request(to, dry_run, on_error == "skip", False, idempotency_key, bar)
+            told, rejected = self._store.ingest(name, rows, request, current_token())
+        return IngestReport.of(told, None if rejected is None else _table_of(rejected))
+
+    def push(
+        self,
+        push_source_name: str,
+        df: RowsLike,
+        allow_registry_cache: bool = True,
+        to: PushMode | str = PushMode.ONLINE,
+        *,
+        idempotency_key: str = "",
+    ) -> dict[str, IngestReport]:
+        """Writes rows to every feature view that has the push source; a report for each view.
+
+        Columns that a view does not have are passed over. `push_source_name` may also be the name
+        of a feature table.
+        """
+        del allow_registry_cache  # the registry is always read as it is
+        rows = as_stream_or_path(df, f"rows for push source {push_source_name}")
+        request = _request(to, False, False, True, idempotency_key, None)
+        told = self._store.push(push_source_name, rows, request, current_token())
+        return {view: IngestReport.of(report) for view, report in told}
+
+    def delete(
+        self,
+        table: str | FeatureView,
+        keys: RowsLike,
+        event_time: Moment | None = None,
+        to: PushMode | str | None = None,
+    ) -> IngestReport:
+        """Appends a deletion of each entity: from `event_time` (now) on its lookups find nothing.
+
+        `keys` are `{"id": 1}`, `[{"id": 1}, ...]`, `{"id": [1, 2]}` or a frame of the join keys.
+        Earlier moments, and so training sets for them, still see the rows.
+        """
+        import pyarrow as pa
+
+        name = _name_of(table)
+        if isinstance(keys, Mapping) and not any(isinstance(v, list | tuple) for v in keys.values()):
+            keys = [keys]
+        rows = pa.RecordBatchReader.from_stream(as_stream(keys, f"keys of table {name}")).read_all()
+        options = self.get_feature_view(name).table
+        when = datetime.now(timezone.utc) if event_time is None else event_time
+        times = _event_times(time_us(when), options, rows.num_rows)
+        rows = rows.append_column(options.timestamp_field, times)
+        request = _request(to, False, False, True, "", None)
+        return IngestReport.of(
+            self._store.delete_rows(name, rows, request, current_token())
+        )
+
+    def flush(self, tables: Sequence[str | FeatureView] | None = None) -> list[FlushedTable]:
+        """Brings logged rows into the tables' files, where other engines see them."""
+        names = [_name_of(each) for each in tables or []]
+        made = self._store.flush(names)
+        return [FlushedTable(each.view, each.rows, each.snapshot_id) for each in made]
+
+    # --- Reading ---
+
+    def snapshots(self, table: str | FeatureView) -> list[Snapshot]:
+        """The snapshots of a table, oldest first."""
+        listed = json.loads(self._store.snapshots(_name_of(table)))
+        return [Snapshot(**{**each, "tags": tuple(each["tags"])}) for each in listed]
+
+    def get_training_features(
+        self,
+        table: str | FeatureView,
+        entities: RowsLike | None = None,
+        features: Sequence[str] | None = None,
+        date_from: Moment | None = None,
+        date_to: Moment | None = None,
+        latest: bool = False,
+        *,
+        as_of: Moment | int | None = None,
+        at_least: str = "",
+    ) -> TableRows:
+        """Every version of a table's rows in a period, oldest first within each entity.
+
+        `entities` are join keys (`{"id": [1, 2]}`, a frame) whose rows are wanted. `latest` gives
+        only the row of each entity that counts at the end of the period. `as_of` is a time (rows
+        written up to then) or a snapshot id.
+        """
+        from tidemark import _native
+
+        request = _native.TableRequest(
+            reading=table_reading(as_of, at_least),
+            columns=list(features or []),
+            start_us=None if date_from is None else time_us(date_from),
+            end_us=None if date_to is None else time_us(date_to),
+            latest=latest,
+        )
+        return TableRows(self._store, _name_of(table), request, entities)
+
+    create_table_async = async_twin(create_table)
+    create_table_from_async = async_twin(create_table_from)
+    drop_table_async = async_twin(drop_table)
+    ingest_async = async_twin(ingest)
+    push_async = async_twin(push)
+    delete_async = async_twin(delete)
+    flush_async = async_twin(flush)
+    snapshots_async = async_twin(snapshots)
+    get_training_features_async = async_twin(get_training_features)
+
+
+def table_reading(as_of: Moment | int | None, at_least: str = "") -> _native.TableReading:
+    """What of tables a read sees: `as_of` a time or a snapshot id, `at_least` a write's token."""
+    from tidemark import _native
+
+    is_id = isinstance(as_of, int)
+    return _native.TableReading(
+        as_of_us=None if as_of is None or is_id else time_us(as_of),  # type: ignore[arg-type]
+        snapshot_id=as_of if is_id else None,  # type: ignore[arg-type]
+        at_least=at_least,
+    )
+
+
+def _request(
+    to: PushMode | str | None,
+    dry_run: bool,
+    skip: bool,
+    ignore_others: bool,
+    key: str,
+    bar: ProgressBar | None,
+) -> _native.IngestRequest:
+    from tidemark import _native
+
+    target = "" if to is None else to.value if isinstance(to, PushMode) else to
+    return _native.IngestRequest(
+        to="online_and_offline" if target == "both" else target,
+        dry_run=dry_run,
+        skip_bad_rows=skip,
+        ignore_other_columns=ignore_others,
+        idempotency_key=key,
+        progress=bar.callback if bar else None,
+    )
+
+
+def _name_of(table: str | FeatureView) -> str:
+    return table.name if isinstance(table, FeatureView) else table
+
+
+def _batches(stream: _native.ResultStream) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    while (batch := stream.next()) is not None:
+        yield pa.record_batch(batch)
+
+
+def _table_of(stream: _native.ResultStream) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_batches(list(_batches(stream)), pa.schema(stream))
+
+
+def _read_schema(definition: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
+    if isinstance(definition, Mapping):
+        schema, where = definition, "the schema"
+    else:
+        where = f"schema file {os.fspath(definition)}"
+        try:
+            with open(definition, encoding="utf-8") as file:
+                schema = json.load(file)
+        except FileNotFoundError:
+            raise NotFoundError(f"{where} is not there") from None
+        except (ValueError, OSError) as error:
+            raise InvalidArgumentError(f"{where} cannot be read: {error}") from None
+    known = {"name", "entities", "schema"}
+    if not isinstance(schema, Mapping) or not known - {"entities"} <= schema.keys() <= known:
+        raise InvalidArgumentError(
+            f'{where} is not {{"name": .., "entities": [..], "schema": [{{"name": .., "type": ..}}]}}'
+        )
+    return schema
+
+
+def _only_time(types: Mapping[str, DataType], table: str) -> str:
+    if _USUAL_TIME in types:
+        return _USUAL_TIME
+    times = [name for name, dtype in types.items() if str(dtype) == "timestamp"]
+    if len(times) != 1:
+        found = f"there are several: {', '.join(times)}" if times else "there is none"
+        raise InvalidArgumentError(
+            f"table {table}: which column has the event times? {found}; name it as time_column"
+        )
+    return times[0]
+
+
+def _table_options(
+    field: str, dtype: str, unit: str | None, catalog: bool, table: str
+) -> TableOptions:
+    numbers = {"int32": "int64", "int64": "int64", "float32": "float64", "float64": "float64"}
+    if unit is not None and dtype not in numbers:
+        raise InvalidArgumentError(
+            f"table {table}: time_unit is for numbers, and column {field!r} is {dtype}"
+        )
+    return TableOptions(
+        timestamp_field=field,
+        timestamp_type=numbers.get(dtype, dtype),
+        time_unit=unit or "s",
+        catalog=catalog,
+    )
+
+
+def _event_times(us: int, options: TableOptions, rows: int) -> pa.Array:
+    """One event time as the table keeps them."""
+    import pyarrow as pa
+
+    per_unit = {"s": 1_000_000, "ms": 1_000, "us": 1}.get(options.time_unit)
+    value: Any
+    if options.timestamp_type == "string":
+        value = datetime.fromtimestamp(us / 1e6, timezone.utc).isoformat()
+    elif options.timestamp_type == "float64":
+        value = us * 1000.0 if per_unit is None else us / per_unit
+    elif options.timestamp_type == "int64":
+        value = us * 1000 if per_unit is None else us // per_unit
+    else:
+        return pa.array([us] * rows, pa.timestamp("us", tz="UTC"))
+    return pa.array([value] * rows)
