@@ -257,7 +257,7 @@ def test_a_read_only_folder_is_read(tmp_path: Path) -> None:
     store.close()
     del store
     copy = shutil.copytree(folder, tmp_path / "copy")
-    with warnings.catch_warnings(action="ignore"):  # the copy's rows were loaded from the other folder
+    with warnings.catch_warnings(action="ignore"):  # "its file is gone": the copy has another
         assert use(copy)[2:] == ["written"] * 3, "and with it all is imported that nobody may read"
 
     below = [folder, *folder.rglob("*")]
