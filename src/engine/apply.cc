@@ -87,6 +87,13 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
   return {};
 }
 
+/// The column of the files that definitions call `name`.
+const std::string& ColumnOf(const FileSource& source, const std::string& name) {
+  const auto mapped =
+      std::ranges::find(source.field_mapping, name, [](const auto& member) { return member.second; });
+  return mapped == source.field_mapping.end() ? name : mapped->first;
+}
+
 class Planner {
  public:
   Planner(const Catalog& catalog, const PlanOptions& options, const SourceOpener& open)
@@ -99,7 +106,7 @@ class Planner {
   Result<void> CompleteViews();
   bool HasOtherKeys(const Target<FeatureView>& view);
   static bool HasOtherTimes(const Target<FeatureView>& view);
-  static bool ReadsOtherData(const Target<FeatureView>& view);
+  bool ReadsOtherData(const Target<FeatureView>& view) const;
   Result<void> AddViewChange(const Target<FeatureView>& view);
   template <typename Definition>
   Result<void> AddChange(ObjectKind kind, const Target<Definition>& target);
@@ -141,14 +148,26 @@ bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
          before.created_timestamp_column != after.created_timestamp_column;
 }
 
-/// True if what is online was read from other files, or from other columns of them.
-bool Planner::ReadsOtherData(const Target<FeatureView>& view) {
+/// True if what is online was read from other files, or from other columns of them. A field that is renamed
+/// along with its mapping is the same column.
+bool Planner::ReadsOtherData(const Target<FeatureView>& view) const {
   if (view.is_removed || !view.definition.online) return false;
   if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
   const FileSource& before = *view.before->source;
   const FileSource& after = *view.definition.source;
-  return before.path != after.path || before.format != after.format ||
-         before.field_mapping != after.field_mapping;
+  if (before.path != after.path || before.format != after.format) return true;
+  const auto is_moved = [&](const std::string& name_before, const std::string& name) {
+    return ColumnOf(before, name_before) != ColumnOf(after, name);
+  };
+  for (const Field& field : view.definition.fields) {
+    const auto same = std::ranges::find(view.before->fields, field.id, &Field::id);
+    if (same != view.before->fields.end() && is_moved(same->name, field.name)) return true;
+  }
+  for (const JoinKey& key : catalog_.views().at(view.before->name).join_keys) {
+    if (is_moved(key.name, key.name)) return true;
+  }
+  return is_moved(before.timestamp_field, after.timestamp_field) ||
+         is_moved(before.created_timestamp_column, after.created_timestamp_column);
 }
 
 Result<void> Planner::CompleteViews() {

@@ -491,7 +491,7 @@ TEST_F(StoreTest, DamagedSourcesAreNamed) {
   std::ofstream(folder_.path() / "data" / "weather.csv") << "city,at,rain\nRome,2024-05-01,1\nOslo,May,2\n";
   error = FailsTo(*Entities(), Of({"weather"}));
   EXPECT_EQ(error.code, ErrorCode::kInvalidData);
-  EXPECT_THAT(error.ToString(), AllOf(HasSubstr("'at'"), HasSubstr("row 1"), HasSubstr("May")));
+  EXPECT_THAT(error.ToString(), AllOf(HasSubstr("'at'"), HasSubstr("row 3"), HasSubstr("May")));
 }
 
 TEST_F(StoreTest, WhatIsRefusedChangesNothing) {

@@ -207,6 +207,18 @@ _NAMES: dict[str, DataType] = {
 }
 
 
+_ARROW_NAMES: dict[tuple[str, ...], DataType] = {
+    ("bool",): Bool,
+    ("int8", "int16", "int32", "uint8", "uint16"): Int32,
+    ("int64", "uint32", "uint64"): Int64,
+    ("halffloat", "float"): Float32,
+    ("double",): Float64,
+    ("string", "large_string", "string_view"): String,
+    ("binary", "large_binary", "binary_view"): Bytes,
+    ("date32[day]", "date64[ms]"): Date,
+}
+
+
 def as_data_type(dtype: Any) -> DataType:
     """The type that `dtype` stands for; InvalidArgumentError if it stands for none."""
     if isinstance(dtype, str):
@@ -236,6 +248,29 @@ def _from_value_type(value_type: ValueType) -> DataType:
     if base is None:
         raise InvalidArgumentError(f"ValueType.{value_type.name} is not the type of a value")
     return List(base) if value_type.name.endswith("_LIST") or is_list else base
+
+
+def from_pyarrow(dtype: pa.DataType) -> DataType:
+    """The type that a column of an Arrow type is kept as. Nested ones included."""
+    import pyarrow as pa
+
+    is_type = pa.types
+    if is_type.is_dictionary(dtype):
+        return from_pyarrow(dtype.value_type)
+    if is_type.is_list(dtype) or is_type.is_large_list(dtype) or is_type.is_fixed_size_list(dtype):
+        return List(from_pyarrow(dtype.value_type))
+    if is_type.is_struct(dtype):
+        return Struct({field.name: from_pyarrow(field.type) for field in dtype})
+    if is_type.is_map(dtype):
+        return Map(from_pyarrow(dtype.key_type), from_pyarrow(dtype.item_type))
+    if is_type.is_decimal(dtype):
+        return Decimal(dtype.precision, dtype.scale)
+    if is_type.is_timestamp(dtype):
+        return UnixTimestamp
+    for names, kept in _ARROW_NAMES.items():
+        if str(dtype) in names:
+            return kept
+    raise InvalidArgumentError(f"a column of type {dtype} cannot be kept: cast it first")
 
 
 def _quote(name: str) -> str:
