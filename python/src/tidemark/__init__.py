@@ -13,7 +13,8 @@ from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
 from tidemark.online import OnlineResponse
-from tidemark.source import FileSource
+from tidemark.source import FileSource, PushSource, TableOptions
+from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
 
 __version__ = "0.1.0"
@@ -26,10 +27,15 @@ __all__ = [
     "FeatureView",
     "Field",
     "FileSource",
+    "IngestReport",
     "OnlineResponse",
     "ParquetFormat",
+    "PushMode",
+    "PushSource",
     "RetrievalJob",
+    "TableOptions",
     "TidemarkError",
     "ValueType",
     "__version__",
+    "table_name",
 ]

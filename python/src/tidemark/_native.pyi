@@ -30,7 +30,64 @@ class HistoricalRequest:
         include_status: bool = False,
         known_by_us: int | None = None,
         known_by_event: bool = False,
+        reading: TableReading = ...,
     ) -> None: ...
+
+class TableReading:
+    def __init__(
+        self,
+        *,
+        as_of_us: int | None = None,
+        snapshot_id: int | None = None,
+        at_least: str = "",
+    ) -> None: ...
+
+class TableRequest:
+    def __init__(
+        self,
+        *,
+        reading: TableReading = ...,
+        columns: Sequence[str] = (),
+        start_us: int | None = None,
+        end_us: int | None = None,
+        latest: bool = False,
+    ) -> None: ...
+
+class IngestRequest:
+    def __init__(
+        self,
+        *,
+        to: str = "",
+        dry_run: bool = False,
+        skip_bad_rows: bool = False,
+        ignore_other_columns: bool = False,
+        idempotency_key: str = "",
+        progress: ProgressCallback | None = None,
+    ) -> None: ...
+
+class IngestReport:
+    @property
+    def rows(self) -> int: ...
+    @property
+    def online_rows(self) -> int: ...
+    @property
+    def ahead(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def repeated(self) -> bool: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def warnings(self) -> list[str]: ...
+
+class FlushedTable:
+    @property
+    def view(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def snapshot_id(self) -> int: ...
 
 class HistoricalReport:
     @property
@@ -147,6 +204,28 @@ class Store:
     def write_to_online_store(
         self, view: str, rows: ArrowStream, token: CancelToken | None
     ) -> tuple[int, int]: ...
+    def ingest(
+        self, view: str, rows: ArrowStream | str, request: IngestRequest, token: CancelToken | None
+    ) -> tuple[IngestReport, ResultStream | None]: ...
+    def delete_rows(
+        self, view: str, rows: ArrowStream | str, request: IngestRequest, token: CancelToken | None
+    ) -> IngestReport: ...
+    def push(
+        self,
+        source: str,
+        rows: ArrowStream | str,
+        request: IngestRequest,
+        token: CancelToken | None,
+    ) -> list[tuple[str, IngestReport]]: ...
+    def flush(self, views: Sequence[str]) -> list[FlushedTable]: ...
+    def snapshots(self, view: str) -> str: ...
+    def read_table(
+        self,
+        view: str,
+        request: TableRequest,
+        entities: ArrowStream | None,
+        token: CancelToken | None,
+    ) -> ResultStream: ...
     def prepare_online(
         self, selection: str, service: str, full_feature_names: bool
     ) -> OnlineReader: ...

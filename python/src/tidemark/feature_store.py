@@ -21,6 +21,7 @@ from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
+from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
 
 Moment = datetime | date | str
@@ -39,7 +40,7 @@ _TYPES: dict[type[Definition], str] = {
 }
 
 
-class FeatureStore:
+class FeatureStore(FeatureTables):
     """A store in a folder.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -194,6 +195,8 @@ class FeatureStore:
         known_by: Moment | None = None,
         include_status: bool = False,
         event_timestamp: str | None = None,
+        as_of: Moment | int | None = None,
+        at_least: str = "",
     ) -> RetrievalJob:
         """The features of each entity row as they were known at its time.
 
@@ -202,6 +205,9 @@ class FeatureStore:
         timestamp column). As many rows come out as went in, in their order, other columns
         untouched. With `known_by` only rows created by then count; "event" means by each entity
         row's own time. `include_status` adds a column `<feature>__status` behind each feature.
+
+        Of feature tables, `as_of` counts only rows written up to a time, or those of a snapshot id;
+        `at_least` is the token of a write that must be seen.
         """
         from tidemark import _native
 
@@ -215,6 +221,7 @@ class FeatureStore:
             include_status=include_status,
             known_by_us=None if known_by is None or by_event else time_us(known_by),
             known_by_event=by_event,
+            reading=table_reading(as_of, at_least),
         )
         return RetrievalJob(self._store, entity_df, request)
 
