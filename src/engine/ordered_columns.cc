@@ -99,7 +99,7 @@ Result<std::shared_ptr<arrow::Array>> InOrderOfAsks(const std::shared_ptr<arrow:
     const std::uint8_t* const in_valid = values.MayHaveNulls() ? values.buffers[0]->data() : nullptr;
     for (std::size_t i = 0; i < some.size(); ++i) {
       const bool is_valid =
-          in_valid == nullptr || GetBit(in_valid, values.offset + at + static_cast<std::int64_t>(i));
+          in_valid == nullptr || GetBit(in_valid, static_cast<std::uint64_t>(values.offset + at) + i);
       const std::uint32_t place = some[i] - first_ask;
       valid[place >> 3] =
           static_cast<std::uint8_t>(valid[place >> 3] | (static_cast<unsigned>(is_valid) << (place & 7)));
