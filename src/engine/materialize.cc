@@ -326,9 +326,10 @@ class Loading {
         locations.push_back(row.location);
         newest_us_ = std::max(newest_us_.value_or(row.order.event.us), row.order.event.us);
       }
-      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, locations,
+      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, std::move(locations),
                                                       {.features = view_.definition.fields,
                                                        .with_keys = true,
+                                                       .in_order = false,
                                                        .threads = request_.threads,
                                                        .stop = request_.stop}));
       TM_TRY(
