@@ -110,13 +110,13 @@ void MakePartitioned(Tables& tables) {
   for (int commit = 0; commit < 3; ++commit) {
     std::string rows;
     for (int i = 0; i < 20; ++i) {
-      rows += fmt::format(
-          R"({}{{"user": "user {}", "event": "2026-01-{:02} 10:00:{:02}", "country": {}, "amount": {}}})",
-          i == 0 ? "" : ", ", i % 7, i % 3 + 1, i,
-          i % 4 == 0   ? "null"
-          : i % 4 == 1 ? "\"DE\""
-                       : "\"FR\"",
-          commit * 100 + i);
+      rows += fmt::format(R"({}{{"user": "user {}", "event": "2026-01-{:02} 10:00:{:02}",)"
+                          R"( "country": {}, "amount": {}}})",
+                          i == 0 ? "" : ", ", i % 7, i % 3 + 1, i,
+                          i % 4 == 0   ? "null"
+                          : i % 4 == 1 ? "\"DE\""
+                                       : "\"FR\"",
+                          commit * 100 + i);
     }
     tables.Append(*table, "[" + rows + "]");
   }
