@@ -51,11 +51,11 @@ struct PartitionField {
 using TableProperties = std::map<std::string, std::string>;
 
 struct TableLayout {
-  std::vector<TableColumn> columns;
-  std::vector<std::string> sort_columns;  // each data file is sorted by these, ascending, nulls first
-  std::vector<PartitionField> partitions;
-  SystemColumns system;  // which columns the rule asks for
-  TableProperties properties;
+  std::vector<TableColumn> columns = {};
+  std::vector<std::string> sort_columns = {};  // each data file is sorted by these, ascending, nulls first
+  std::vector<PartitionField> partitions = {};
+  SystemColumns system = {};  // which columns the rule asks for
+  TableProperties properties = {};
 };
 
 /// What a commit finds at the newest state of a table.
@@ -67,7 +67,7 @@ struct TableHead {
 /// What is to become of a commit. `properties` are set (or removed, if empty) with it.
 struct CommitDecision {
   bool commit = true;  // false: drop it, staged files included; that is no error
-  std::map<std::string, std::optional<std::string>> properties;
+  std::map<std::string, std::optional<std::string>> properties = {};
 };
 
 /// Asked for every head that a commit is tried on, so more than once when others commit too: it must not
@@ -89,8 +89,8 @@ struct StageOptions {
   std::int64_t file_bytes = std::int64_t{128} << 20;  // about how large data files become
   std::int64_t sort_bytes = std::int64_t{1}
                             << 30;  // rows are sorted in runs of about so many bytes in memory
-  std::stop_token stop;
-  std::function<void(std::int64_t rows)> progress;  // how many rows are written by now; may be empty
+  std::stop_token stop = {};
+  std::function<void(std::int64_t rows)> progress = {};  // how many rows are written by now; may be empty
 };
 
 /// Data files that were written and synced and that no snapshot has yet. Their files are removed with this
@@ -107,18 +107,19 @@ struct SnapshotInfo {
   std::int64_t id = 0;
   std::int64_t parent_id = 0;     // 0: none, or it is gone
   std::int64_t committed_us = 0;  // whole milliseconds
-  std::string operation;          // append, replace, overwrite, delete
+  std::string operation = {};     // append, replace, overwrite, delete
   std::int64_t rows = 0;          // of all its files
   std::int64_t files = 0;
-  std::vector<std::string> tags;
+  std::vector<std::string> tags = {};
 };
 
 struct DataFileInfo {
   std::string path;  // absolute; also what a rewrite is told
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
-  std::int64_t added_by = 0;        // snapshot
-  std::vector<ColumnRange> ranges;  // bounds of the columns that have them; text may be cut, and bounds still
+  std::int64_t added_by = 0;  // snapshot
+  std::vector<ColumnRange> ranges =
+      {};  // bounds of the columns that have them; text may be cut, and bounds still
 };
 
 /// Which data files to read; all if it is empty. Answers false for one whose bounds say that it has no row
@@ -126,9 +127,9 @@ struct DataFileInfo {
 using FileFilter = std::function<bool(const DataFileInfo& file)>;
 
 struct SourceOptions {
-  FileFilter filter;
+  FileFilter filter = {};
   std::size_t threads = 0;  // to open files with; 0: one per processor
-  std::stop_token stop;
+  std::stop_token stop = {};
 };
 
 /// One state of a table. While it or a source from it lives, its files stay, whatever other processes expire
@@ -168,8 +169,8 @@ struct ColumnChange {
 };
 
 struct RewriteOptions {
-  std::vector<std::string> inputs;  // paths of data files that go
-  bool erases = false;              // rows are gone afterwards: not a mere compaction
+  std::vector<std::string> inputs = {};  // paths of data files that go
+  bool erases = false;                   // rows are gone afterwards: not a mere compaction
 };
 
 struct ExpireOptions {

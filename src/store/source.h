@@ -50,12 +50,12 @@ struct Fragment {
 /// Which columns hold what the rule asks for besides the keys (FeatureRows in pit/point_in_time_join.h); an
 /// empty name where the source has no such column. Files of other people have none.
 struct SystemColumns {
-  std::string event_time;  // a timestamp
-  std::string created;     // a timestamp
-  std::string sequence;    // write_time: a timestamp or int64
-  std::string origin;      // int32, the bits of the writer's number
-  std::string is_deleted;  // bool; null means false
-  std::string expires_at;  // a timestamp; null means never
+  std::string event_time = {};  // a timestamp
+  std::string created = {};     // a timestamp
+  std::string sequence = {};    // write_time: a timestamp or int64
+  std::string origin = {};      // int32, the bits of the writer's number
+  std::string is_deleted = {};  // bool; null means false
+  std::string expires_at = {};  // a timestamp; null means never
   bool operator==(const SystemColumns&) const = default;
 };
 

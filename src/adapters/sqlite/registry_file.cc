@@ -22,12 +22,24 @@ namespace {
 struct Table {
   std::string_view name;
   std::string_view sql;  // word for word what sqlite_schema says afterwards
+  int since = 1;         // format
 };
 
-constexpr std::array<Table, 5> kTables{{
+/// By name, as sqlite_schema is read.
+constexpr std::array<Table, 8> kTables{{
     {"counters",
      "CREATE TABLE counters (id INTEGER PRIMARY KEY CHECK (id = 1), last_object_id INTEGER NOT NULL, "
      "last_serial INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT"},
+    {"iceberg_namespace_properties",
+     "CREATE TABLE iceberg_namespace_properties (catalog_name TEXT NOT NULL, namespace TEXT NOT NULL, "
+     "property_key TEXT NOT NULL, property_value TEXT NOT NULL, "
+     "PRIMARY KEY (catalog_name, namespace, property_key)) STRICT, WITHOUT ROWID",
+     2},
+    {"iceberg_tables",
+     "CREATE TABLE iceberg_tables (catalog_name TEXT NOT NULL, table_namespace TEXT NOT NULL, "
+     "table_name TEXT NOT NULL, metadata_location TEXT, previous_metadata_location TEXT, iceberg_type TEXT, "
+     "PRIMARY KEY (catalog_name, table_namespace, table_name)) STRICT, WITHOUT ROWID",
+     2},
     {"notes",
      "CREATE TABLE notes (object_id INTEGER NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, "
      "crc INTEGER NOT NULL, PRIMARY KEY (object_id, name)) STRICT, WITHOUT ROWID"},
@@ -35,6 +47,10 @@ constexpr std::array<Table, 5> kTables{{
      "CREATE TABLE objects (id INTEGER PRIMARY KEY, project TEXT NOT NULL, kind INTEGER NOT NULL, "
      "live_name TEXT, version INTEGER NOT NULL, created_us INTEGER NOT NULL, crc INTEGER NOT NULL, "
      "UNIQUE (project, kind, live_name)) STRICT"},
+    {"offline_tables",
+     "CREATE TABLE offline_tables (id INTEGER PRIMARY KEY, catalog_name TEXT NOT NULL, "
+     "table_namespace TEXT NOT NULL, table_name TEXT NOT NULL, crc INTEGER NOT NULL) STRICT",
+     2},
     {"projects",
      "CREATE TABLE projects (name TEXT PRIMARY KEY, serial INTEGER NOT NULL, live_objects INTEGER NOT NULL, "
      "crc INTEGER NOT NULL) STRICT, WITHOUT ROWID"},
@@ -175,10 +191,11 @@ Result<void> Configure(const Connection& connection) {
   return connection.Execute("PRAGMA temp_store = MEMORY");
 }
 
-Result<void> CheckTables(const Connection& connection) {
+Result<void> CheckTables(const Connection& connection, std::int64_t format) {
   TM_ASSIGN(Statement schema,
             connection.Prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"));
   for (const Table& table : kTables) {
+    if (table.since > format) continue;
     TM_ASSIGN(const bool has_row, schema.Step());
     if (!has_row || schema.Text(0) != table.name || schema.Text(1) != table.sql) {
       return std::unexpected(
@@ -213,17 +230,7 @@ Result<void> CheckSize(const Connection& connection) {
       fmt::format("it is {} bytes long and should be {}", found.st_size, pages * page_bytes)));
 }
 
-/// A row whose key was damaged would not be found again, so no lookup would miss it: every row is looked at.
-Result<void> CheckRows(const Connection& connection) {
-  TM_ASSIGN(Statement notes, connection.Prepare("SELECT object_id, name, document, crc FROM notes"));
-  while (true) {
-    TM_ASSIGN(const bool has_row, notes.Step());
-    if (!has_row) break;
-    if (RowChecksum("notes", notes.Int64(0), notes.Text(1), notes.Text(2)) != notes.Int64(3)) {
-      return std::unexpected(connection.Damaged(
-          fmt::format("the checksum of a note of object {} does not hold", notes.Int64(0))));
-    }
-  }
+Result<void> CheckProjects(const Connection& connection) {
   TM_ASSIGN(Statement projects, connection.Prepare("SELECT name, serial, live_objects, crc FROM projects"));
   while (true) {
     TM_ASSIGN(const bool has_row, projects.Step());
@@ -236,21 +243,72 @@ Result<void> CheckRows(const Connection& connection) {
   return {};
 }
 
+Result<void> CheckOfflineTables(const Connection& connection) {
+  TM_ASSIGN(Statement tables,
+            connection.Prepare("SELECT id, catalog_name, table_namespace, table_name, crc FROM "
+                               "offline_tables"));
+  while (true) {
+    TM_ASSIGN(const bool has_row, tables.Step());
+    if (!has_row) return {};
+    if (RowChecksum("offline_tables", tables.Int64(0), tables.Text(1), tables.Text(2), tables.Text(3)) !=
+        tables.Int64(4)) {
+      return std::unexpected(
+          connection.Damaged(fmt::format("the checksum of table {} does not hold", tables.Int64(0))));
+    }
+  }
+}
+
+/// A row whose key was damaged would not be found again, so no lookup would miss it: every row is looked at.
+Result<void> CheckRows(const Connection& connection, std::int64_t format) {
+  TM_ASSIGN(Statement notes, connection.Prepare("SELECT object_id, name, document, crc FROM notes"));
+  while (true) {
+    TM_ASSIGN(const bool has_row, notes.Step());
+    if (!has_row) break;
+    if (RowChecksum("notes", notes.Int64(0), notes.Text(1), notes.Text(2)) != notes.Int64(3)) {
+      return std::unexpected(connection.Damaged(
+          fmt::format("the checksum of a note of object {} does not hold", notes.Int64(0))));
+    }
+  }
+  TM_TRY(CheckProjects(connection));
+  if (format < 2) return {};
+  return CheckOfflineTables(connection);
+}
+
 /// All that is checked of a file that says that it is ours, at one moment.
 Result<void> CheckContent(const Connection& connection) {
   TM_ASSIGN(Transaction transaction, Transaction::Begin(connection, Transaction::Kind::kRead));
-  TM_TRY(CheckTables(connection));
+  TM_ASSIGN(const std::int64_t format, connection.QueryInt64("PRAGMA user_version"));
+  TM_TRY(CheckTables(connection, format));
   TM_TRY(CheckSays(connection, "PRAGMA quick_check(1)"));
   TM_TRY(CheckSays(connection, "PRAGMA integrity_check(objects)"));  // its index, by which names are unique
   TM_TRY(CheckSize(connection));
-  TM_TRY(CheckRows(connection));
+  TM_TRY(CheckRows(connection, format));
+  return transaction.Commit();
+}
+
+/// Brings a file of an older format, which was checked, to this one: all of it or nothing. A file that can
+/// only be read stays as it is.
+Result<void> Migrate(const Connection& connection) {
+  TM_ASSIGN(const std::int64_t before, connection.QueryInt64("PRAGMA user_version"));
+  if (before >= kFormatVersion || sqlite3_db_readonly(connection.handle(), "main") == 1) return {};
+  TM_ASSIGN(Transaction transaction, Transaction::Begin(connection, Transaction::Kind::kWrite));
+  // Another process may have been first.
+  TM_ASSIGN(const std::int64_t format, connection.QueryInt64("PRAGMA user_version"));
+  for (const Table& table : kTables) {
+    if (table.since > format) TM_TRY(connection.Execute(table.sql));
+  }
+  TM_TRY(connection.Execute(fmt::format("PRAGMA user_version = {}", kFormatVersion)));
   return transaction.Commit();
 }
 
 Result<void> CheckAndConfigure(const Connection& connection) {
   TM_TRY(CheckIdentity(connection));
   TM_TRY(Configure(connection));
-  return CheckContent(connection);
+  TM_TRY(CheckContent(connection));
+  auto migrated = Migrate(connection);
+  // Nothing was changed: what needs the new tables says so.
+  if (!migrated && migrated.error().code == ErrorCode::kIo) return {};
+  return migrated;
 }
 
 }  // namespace

@@ -7,9 +7,16 @@
 //              number of its versions, the time of the first
 //   versions   every version of every object, with its document
 //   notes      small documents by (object, name)
+// and since format 2
+//   iceberg_tables, iceberg_namespace_properties   as Iceberg's SQL catalogs have them (schema V1): where
+//   each
+//              table's newest metadata is. Other programs may write them, so their rows have no checksum;
+//              what they point to is checked when it is read
+//   offline_tables   which of these rows is the table of which feature view
 //
 // SQLite keeps the pages' structure; each row ends with a CRC32C over its other columns, so that a flipped
-// byte within a value is found as well (row_checksum_internal.h).
+// byte within a value is found as well (row_checksum_internal.h). A file of an older format is brought to
+// this one when it is opened, in one transaction.
 #pragma once
 
 #include <string>
@@ -21,7 +28,7 @@ namespace tidemark::sqlite {
 /// "TMRK": says in the file's header whose file it is.
 inline constexpr int kApplicationId = 0x544D524B;
 /// Grows when the tables change; kept as the file's user_version.
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
 
 /// Opens the registry at `path`, or makes an empty one there if there is no file. A file that is not a
 /// registry is not touched.

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "adapters/sqlite/faulty_disk_testing.h"
+#include "adapters/sqlite/sqlite_table_catalog.h"
 #include "store/registry_testing.h"
 
 namespace tidemark {
@@ -213,7 +214,34 @@ TEST_F(SqliteRegistryTest, ANewerFormatIsUnsupportedAndNamesBoth) {
   std::string message;
   EXPECT_EQ(OpenCode(&message), ErrorCode::kUnsupported);
   EXPECT_THAT(message, HasSubstr("format 7"));
-  EXPECT_THAT(message, HasSubstr("format 1"));
+  EXPECT_THAT(message, HasSubstr("format 2"));
+}
+
+// Goal: a registry of format 1, before tables had a catalog, is brought up to date with all that is in it.
+TEST_F(SqliteRegistryTest, AnOlderFormatIsMigrated) {
+  Fill();
+  const std::string truth = ReadAll().value();
+  RunSql(
+      "DROP TABLE iceberg_tables; DROP TABLE iceberg_namespace_properties; DROP TABLE offline_tables; PRAGMA "
+      "user_version = 1");
+  EXPECT_EQ(ReadAll().value(), truth);
+  const auto catalog = OpenSqliteTableCatalog({.path = path_});
+  ASSERT_TRUE(catalog) << catalog.error().ToString();
+  CatalogEntry entry;
+  entry.id = 2;
+  entry.name.database = "d";
+  entry.name.name = "t";
+  EXPECT_TRUE((*catalog)->Add(entry));
+  EXPECT_EQ(ReadAll().value(), truth);
+}
+
+// Goal: format 1 with tables of format 2, or format 2 without them, is damage.
+TEST_F(SqliteRegistryTest, AFormatThatItsTablesContradictIsDamage) {
+  Fill();
+  RunSql("PRAGMA user_version = 1");
+  EXPECT_EQ(OpenCode(), ErrorCode::kCorruption);
+  RunSql("PRAGMA user_version = 2; DROP TABLE offline_tables");
+  EXPECT_EQ(OpenCode(), ErrorCode::kCorruption);
 }
 
 TEST_F(SqliteRegistryTest, AForeignDatabaseIsLeftAlone) {

@@ -1,0 +1,143 @@
+#include "adapters/iceberg/avro_file.h"
+
+#include <arrow/util/compression.h>
+#include <fmt/format.h>
+
+#include <random>
+#include <utility>
+
+#include "pit/arrow_status.h"
+
+namespace tidemark::iceberg {
+namespace {
+
+constexpr std::string_view kMagic{"Obj\1", 4};
+constexpr std::size_t kSyncBytes = 16;
+constexpr std::size_t kBlockBytes = std::size_t{64} << 10;
+// A block that says to be larger is not believed: deflate could make any amount of zeros of a few bytes.
+constexpr std::size_t kBlockBytesMax = std::size_t{1} << 30;
+
+std::unexpected<Error> Broken(std::string_view what) {
+  return Fail(ErrorCode::kCorruption, fmt::format("it is no whole Avro file: {}", what));
+}
+
+std::string RandomSync() {
+  std::random_device random;
+  std::string sync;
+  while (sync.size() < kSyncBytes)
+    sync.push_back(static_cast<char>(random()));
+  return sync;
+}
+
+Result<std::string> Inflate(std::string_view packed) {
+  arrow::util::GZipCodecOptions options;
+  options.gzip_format = arrow::util::GZipFormat::DEFLATE;
+  TM_ASSIGN(const auto codec, FromArrowResult(arrow::util::Codec::Create(arrow::Compression::GZIP, options)));
+  TM_ASSIGN(const auto inflater, FromArrowResult(codec->MakeDecompressor()));
+  std::string out;
+  std::size_t used = 0;
+  while (!inflater->IsFinished()) {
+    const std::size_t room = std::max<std::size_t>(packed.size() * 4, std::size_t{4} << 10);
+    if (out.size() > kBlockBytesMax) return Broken("a block is larger than it can be");
+    const std::size_t before = out.size();
+    out.resize(before + room);
+    const auto step = inflater->Decompress(static_cast<std::int64_t>(packed.size() - used),
+                                           reinterpret_cast<const std::uint8_t*>(packed.data()) + used,
+                                           static_cast<std::int64_t>(room),
+                                           reinterpret_cast<std::uint8_t*>(out.data()) + before);
+    if (!step.ok()) return Broken("a block cannot be decompressed");
+    out.resize(before + static_cast<std::size_t>(step->bytes_written));
+    used += static_cast<std::size_t>(step->bytes_read);
+    if (step->bytes_read == 0 && step->bytes_written == 0 && !inflater->IsFinished())
+      return Broken("a compressed block is cut short");
+  }
+  if (used != packed.size()) return Broken("a compressed block has bytes after its end");
+  return out;
+}
+
+}  // namespace
+
+AvroFileWriter::AvroFileWriter(AvroMetadata metadata) : sync_(RandomSync()) {
+  metadata["avro.codec"] = "null";
+  AvroEncoder header;
+  header.Raw(kMagic);
+  header.Int(static_cast<std::int64_t>(metadata.size()));
+  for (const auto& [key, value] : metadata) {
+    header.Bytes(key);
+    header.Bytes(value);
+  }
+  header.Int(0);
+  header.Raw(sync_);
+  bytes_ = header.Take();
+}
+
+void AvroFileWriter::EndRow() {
+  ++block_rows_;
+  if (block_.bytes().size() >= kBlockBytes) EndBlock();
+}
+
+void AvroFileWriter::EndBlock() {
+  if (block_rows_ == 0) return;
+  AvroEncoder head;
+  head.Int(std::exchange(block_rows_, 0));
+  const std::string rows = block_.Take();
+  block_ = AvroEncoder();
+  head.Bytes(rows);
+  head.Raw(sync_);
+  bytes_ += head.bytes();
+}
+
+std::string AvroFileWriter::Finish() {
+  EndBlock();
+  return std::move(bytes_);
+}
+
+Result<AvroFile> OpenAvroFile(std::string_view bytes) {
+  if (!bytes.starts_with(kMagic)) return Broken("it does not begin with Obj");
+  AvroDecoder decoder(bytes.substr(kMagic.size()));
+  AvroFile file;
+  TM_TRY(decoder.Array([&]() -> Result<void> {
+    TM_ASSIGN(const std::string_view key, decoder.Bytes());
+    TM_ASSIGN(const std::string_view value, decoder.Bytes());
+    file.metadata.emplace(key, value);
+    return {};
+  }));
+  TM_ASSIGN(file.sync, decoder.Fixed(kSyncBytes));
+  file.blocks = decoder.rest();
+  const auto schema = file.metadata.find("avro.schema");
+  if (schema == file.metadata.end()) return Broken("it has no schema");
+  file.schema_json = schema->second;
+  TM_ASSIGN(file.schema, ParseAvroSchema(file.schema_json));
+  return file;
+}
+
+Result<void> ReadAvroRows(const AvroFile& file, FunctionRef<Result<void>(AvroDecoder& decoder)> row) {
+  const auto named = file.metadata.find("avro.codec");
+  const std::string codec = named == file.metadata.end() ? "null" : named->second;
+  if (codec != "null" && codec != "deflate") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("it is compressed by '{}', and Avro files are read with codec null or deflate "
+                            "only: set write.avro.compression-codec=gzip where it is written",
+                            codec));
+  }
+  AvroDecoder blocks(file.blocks);
+  while (!blocks.rest().empty()) {
+    TM_ASSIGN(const std::int64_t rows, blocks.Int());
+    TM_ASSIGN(const std::string_view packed, blocks.Bytes());
+    TM_ASSIGN(const std::string_view sync, blocks.Fixed(kSyncBytes));
+    if (sync != file.sync) return Broken("a block does not end with the file's mark");
+    std::string inflated;
+    if (codec == "deflate") {
+      TM_ASSIGN(inflated, Inflate(packed));
+    }
+    AvroDecoder decoder(codec == "deflate" ? std::string_view(inflated) : packed);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      if (decoder.rest().empty()) return Broken("a block has fewer rows than it says");
+      TM_TRY(row(decoder));
+    }
+    if (rows < 0 || !decoder.rest().empty()) return Broken("a block has more rows than it says");
+  }
+  return {};
+}
+
+}  // namespace tidemark::iceberg

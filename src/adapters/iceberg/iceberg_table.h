@@ -1,0 +1,23 @@
+// One Iceberg table of the store.
+#pragma once
+
+#include <memory>
+
+#include "adapters/iceberg/commit.h"
+#include "store/offline_store.h"
+
+namespace tidemark::iceberg {
+
+Result<std::unique_ptr<OfflineTable>> OpenIcebergTable(TablePlace place);
+
+/// A new table's metadata. kInvalidArgument for a layout that cannot be.
+Result<TableMetadata> MakeMetadata(const TableLayout& layout, const std::filesystem::path& folder,
+                                   std::int64_t now_ms);
+
+/// The columns that the rule asks for, by their names in `schema`.
+SystemColumns SystemColumnsOf(const TableMetadata& metadata, const Schema& schema);
+
+/// The layout that metadata describes.
+Result<TableLayout> LayoutOf(const TableMetadata& metadata);
+
+}  // namespace tidemark::iceberg

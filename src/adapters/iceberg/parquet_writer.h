@@ -1,0 +1,35 @@
+// One data file being written.
+#pragma once
+
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "adapters/iceberg/data_writer.h"
+#include "adapters/iceberg/table_metadata.h"
+#include "base/result.h"
+
+namespace tidemark::iceberg {
+
+/// How many rows a row group has.
+inline constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 18;
+
+/// Parquet with zstd, page checksums, statistics and field ids; the checksums of its blocks in the footer,
+/// and the footer's in its name. Removed unless it was finished.
+class DataFileWriter {
+ public:
+  static Result<std::unique_ptr<DataFileWriter>> Open(const std::filesystem::path& folder,
+                                                      const Schema& schema,
+                                                      std::shared_ptr<arrow::Schema> arrow_schema);
+  virtual ~DataFileWriter() = default;
+
+  /// Appends rows, whose columns are the schema's, as row groups of kRowGroupRows.
+  virtual Result<void> Write(const arrow::Table& rows) = 0;
+  virtual std::int64_t bytes() const = 0;
+  /// Ends, syncs and names the file. Partition and sort order are left to the caller.
+  virtual Result<WrittenFile> Finish() = 0;
+};
+
+}  // namespace tidemark::iceberg

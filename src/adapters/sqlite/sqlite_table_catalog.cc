@@ -1,0 +1,296 @@
+// Iceberg's catalog tables, and beside them which of their rows are Tidemark's.
+#include "adapters/sqlite/sqlite_table_catalog.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "adapters/sqlite/registry_file_internal.h"
+#include "adapters/sqlite/row_checksum_internal.h"
+#include "model/name.h"
+
+namespace tidemark {
+namespace {
+
+using sqlite::Connection;
+using sqlite::RowChecksum;
+using sqlite::Statement;
+using sqlite::Transaction;
+
+constexpr std::string_view kUnlistedSuffix = "_unlisted";
+
+/// A row of offline_tables: which row of iceberg_tables is a table's.
+struct OwnedRow {
+  TableId id = 0;
+  std::string catalog;
+  std::string database;
+  std::string name;
+  std::int64_t Checksum() const { return RowChecksum("offline_tables", id, catalog, database, name); }
+};
+
+std::string FullName(std::string_view database, std::string_view name) {
+  return fmt::format("{}.{}", database, name);
+}
+
+class SqliteTableCatalog final : public TableCatalog {
+ public:
+  SqliteTableCatalog(Connection connection, std::string catalog_name)
+      : connection_(std::move(connection)),
+        listed_(std::move(catalog_name)),
+        unlisted_(listed_ + std::string(kUnlistedSuffix)) {}
+
+  Result<void> Add(const CatalogEntry& entry) override {
+    return In(Transaction::Kind::kWrite, [&]() -> Result<void> {
+      TM_ASSIGN(const auto owned, Owned(entry.id));
+      if (owned) {
+        return Fail(ErrorCode::kAlreadyExists, fmt::format("table {} is in the catalog already, as '{}'",
+                                                           entry.id, FullName(owned->database, owned->name)));
+      }
+      TM_TRY(CheckFree(entry.id, entry.name));
+      TM_TRY(MakeDatabase(CatalogOf(entry.name), entry.name.database));
+      TM_TRY(Own({entry.id, CatalogOf(entry.name), entry.name.database, entry.name.name}));
+      return connection_.Execute(
+          "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, "
+          "previous_metadata_location, iceberg_type) VALUES (?, ?, ?, ?, NULL, 'TABLE')",
+          CatalogOf(entry.name), entry.name.database, entry.name.name, entry.metadata_location);
+    });
+  }
+
+  Result<CatalogEntry> Get(TableId id) const override {
+    return In(Transaction::Kind::kRead, [&]() -> Result<CatalogEntry> {
+      TM_ASSIGN(const OwnedRow row, MustOwn(id));
+      TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+      if (!location) return std::unexpected(Gone(row));
+      return EntryOf(row, *location);
+    });
+  }
+
+  Result<std::vector<CatalogEntry>> List() const override {
+    return In(Transaction::Kind::kRead, [&]() -> Result<std::vector<CatalogEntry>> {
+      TM_ASSIGN(Statement read,
+                connection_.Prepare("SELECT id, catalog_name, table_namespace, table_name, crc FROM "
+                                    "offline_tables ORDER BY id"));
+      std::vector<CatalogEntry> entries;
+      while (true) {
+        TM_ASSIGN(const bool has_row, read.Step());
+        if (!has_row) return entries;
+        TM_ASSIGN(const OwnedRow row, ReadOwned(read));
+        TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+        entries.push_back(EntryOf(row, location.value_or("")));
+      }
+    });
+  }
+
+  Result<std::string> FindLocation(std::string_view database, std::string_view name) const override {
+    return In(Transaction::Kind::kRead, [&]() -> Result<std::string> {
+      TM_ASSIGN(auto location, Location(listed_, database, name));
+      if (location) return *std::move(location);
+      return Fail(ErrorCode::kNotFound, fmt::format("the catalog '{}' of '{}' has no table '{}'", listed_,
+                                                    connection_.path(), FullName(database, name)));
+    });
+  }
+
+  Result<bool> Swap(TableId id, std::string_view expected, std::string_view next) override {
+    return In(Transaction::Kind::kWrite, [&]() -> Result<bool> {
+      TM_ASSIGN(const OwnedRow row, MustOwn(id));
+      TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+      if (!location) return std::unexpected(Gone(row));
+      if (*location != expected) return false;
+      TM_TRY(connection_.Execute(
+          "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE "
+          "catalog_name = ? AND table_namespace = ? AND table_name = ?",
+          next, expected, row.catalog, row.database, row.name));
+      return true;
+    });
+  }
+
+  Result<void> Rename(TableId id, const TableName& name) override {
+    return In(Transaction::Kind::kWrite, [&]() -> Result<void> {
+      TM_ASSIGN(const OwnedRow row, MustOwn(id));
+      TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+      if (!location) return std::unexpected(Gone(row));
+      TM_TRY(CheckFree(id, name));
+      TM_TRY(MakeDatabase(CatalogOf(name), name.database));
+      TM_TRY(connection_.Execute(
+          "UPDATE iceberg_tables SET catalog_name = ?, table_namespace = ?, table_name = ? WHERE "
+          "catalog_name = ? AND table_namespace = ? AND table_name = ?",
+          CatalogOf(name), name.database, name.name, row.catalog, row.database, row.name));
+      TM_TRY(connection_.Execute("DELETE FROM offline_tables WHERE id = ?", id));
+      return Own({id, CatalogOf(name), name.database, name.name});
+    });
+  }
+
+  Result<void> Remove(TableId id) override {
+    return In(Transaction::Kind::kWrite, [&]() -> Result<void> {
+      TM_ASSIGN(const auto row, Owned(id));
+      if (!row) return {};
+      TM_TRY(connection_.Execute(
+          "DELETE FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
+          row->catalog, row->database, row->name));
+      return connection_.Execute("DELETE FROM offline_tables WHERE id = ?", id);
+    });
+  }
+
+  Result<std::vector<std::string>> Databases() const override {
+    return In(Transaction::Kind::kRead, [&]() -> Result<std::vector<std::string>> {
+      TM_ASSIGN(Statement read,
+                connection_.Prepare("SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = "
+                                    "?1 UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name "
+                                    "= ?1 ORDER BY 1",
+                                    listed_));
+      std::vector<std::string> names;
+      while (true) {
+        TM_ASSIGN(const bool has_row, read.Step());
+        if (!has_row) return names;
+        names.emplace_back(read.Text(0));
+      }
+    });
+  }
+
+  Result<void> CreateDatabase(std::string_view name) override {
+    return In(Transaction::Kind::kWrite, [&] { return MakeDatabase(listed_, name); });
+  }
+
+  Result<void> DropDatabase(std::string_view name) override {
+    return In(Transaction::Kind::kWrite, [&]() -> Result<void> {
+      TM_ASSIGN(Statement read,
+                connection_.Prepare("SELECT table_name FROM iceberg_tables WHERE catalog_name IN (?, ?) AND "
+                                    "table_namespace = ? ORDER BY table_name LIMIT 1",
+                                    listed_, unlisted_, name));
+      TM_ASSIGN(const bool has_row, read.Step());
+      if (has_row) {
+        return Fail(
+            ErrorCode::kInvalidArgument,
+            fmt::format("database '{}' has tables, '{}' for one: drop them first", name, read.Text(0)));
+      }
+      return connection_.Execute(
+          "DELETE FROM iceberg_namespace_properties WHERE catalog_name IN (?, ?) AND namespace = ?", listed_,
+          unlisted_, name);
+    });
+  }
+
+ private:
+  /// Runs `body` alone in one transaction, which is committed if it succeeds.
+  template <typename Body>
+  std::invoke_result_t<Body> In(Transaction::Kind kind, const Body& body) const {
+    const std::lock_guard lock(mutex_);
+    TM_ASSIGN(Transaction transaction, Transaction::Begin(connection_, kind));
+    auto result = body();
+    if (!result) return result;
+    TM_TRY(transaction.Commit());
+    return result;
+  }
+
+  const std::string& CatalogOf(const TableName& name) const { return name.listed ? listed_ : unlisted_; }
+
+  CatalogEntry EntryOf(const OwnedRow& row, std::string_view location) const {
+    return {.id = row.id,
+            .name = {.database = row.database, .name = row.name, .listed = row.catalog != unlisted_},
+            .metadata_location = std::string(location)};
+  }
+
+  Error Gone(const OwnedRow& row) const {
+    return {ErrorCode::kNotFound,
+            fmt::format("table '{}' is not in the catalog '{}' of '{}' any more: another program dropped or "
+                        "renamed it. Give it that name again there, or drop the table here",
+                        FullName(row.database, row.name), row.catalog, connection_.path()),
+            {}};
+  }
+
+  Result<OwnedRow> ReadOwned(const Statement& read) const {
+    OwnedRow row{.id = static_cast<TableId>(read.Int64(0)),
+                 .catalog = std::string(read.Text(1)),
+                 .database = std::string(read.Text(2)),
+                 .name = std::string(read.Text(3))};
+    if (row.Checksum() == read.Int64(4)) return row;
+    return std::unexpected(connection_.Damaged(
+        fmt::format("the checksum of table {} in table offline_tables does not hold", row.id)));
+  }
+
+  Result<std::optional<OwnedRow>> Owned(TableId id) const {
+    TM_ASSIGN(Statement read, connection_.Prepare("SELECT id, catalog_name, table_namespace, table_name, crc "
+                                                  "FROM offline_tables WHERE id = ?",
+                                                  id));
+    TM_ASSIGN(const bool has_row, read.Step());
+    if (!has_row) return std::nullopt;
+    TM_ASSIGN(OwnedRow row, ReadOwned(read));
+    return row;
+  }
+
+  Result<OwnedRow> MustOwn(TableId id) const {
+    TM_ASSIGN(auto row, Owned(id));
+    if (row) return *std::move(row);
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the catalog in '{}' has no table with id {}", connection_.path(), id));
+  }
+
+  Result<void> Own(const OwnedRow& row) const {
+    return connection_.Execute(
+        "INSERT INTO offline_tables (id, catalog_name, table_namespace, table_name, crc) VALUES (?, ?, ?, ?, "
+        "?)",
+        row.id, row.catalog, row.database, row.name, row.Checksum());
+  }
+
+  Result<std::optional<std::string>> Location(std::string_view catalog, std::string_view database,
+                                              std::string_view name) const {
+    TM_ASSIGN(Statement read,
+              connection_.Prepare("SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND "
+                                  "table_namespace = ? AND table_name = ? AND (iceberg_type = 'TABLE' OR "
+                                  "iceberg_type IS NULL)",
+                                  catalog, database, name));
+    TM_ASSIGN(const bool has_row, read.Step());
+    if (!has_row) return std::nullopt;
+    return std::string(read.Text(0));
+  }
+
+  /// Succeeds if no table but `id` has the name, in either catalog; also none of another program.
+  Result<void> CheckFree(TableId id, const TableName& name) const {
+    TM_ASSIGN(
+        Statement read,
+        connection_.Prepare("SELECT t.table_namespace, t.table_name, o.id FROM iceberg_tables t LEFT JOIN "
+                            "offline_tables o USING (catalog_name, table_namespace, table_name) WHERE "
+                            "t.catalog_name IN (?, ?) AND lower(t.table_namespace) = ? AND "
+                            "lower(t.table_name) = ?",
+                            listed_, unlisted_, FoldName(name.database), FoldName(name.name)));
+    while (true) {
+      TM_ASSIGN(const bool has_row, read.Step());
+      if (!has_row) return {};
+      if (!read.IsNull(2) && read.Int64(2) == id) continue;
+      return Fail(ErrorCode::kAlreadyExists,
+                  fmt::format("the catalog has a table '{}' already (names that differ only in case are the "
+                              "same)",
+                              FullName(read.Text(0), read.Text(1))));
+    }
+  }
+
+  Result<void> MakeDatabase(std::string_view catalog, std::string_view name) const {
+    TM_TRY(CheckName("database", name));
+    // What Iceberg's own SQL catalogs write for a namespace without properties.
+    return connection_.Execute(
+        "INSERT OR IGNORE INTO iceberg_namespace_properties (catalog_name, namespace, property_key, "
+        "property_value) VALUES (?, ?, 'exists', 'true')",
+        catalog, name);
+  }
+
+  mutable std::mutex mutex_;  // over the connection
+  Connection connection_;
+  const std::string listed_;
+  const std::string unlisted_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TableCatalog>> OpenSqliteTableCatalog(const SqliteTableCatalogOptions& options) {
+  TM_ASSIGN(Connection connection, sqlite::OpenRegistryFile(options.path, options.busy_timeout_ms));
+  TM_ASSIGN(const std::int64_t format, connection.QueryInt64("PRAGMA user_version"));
+  if (format < sqlite::kFormatVersion) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("registry '{}' has format {} and can only be read, so the tables' catalog of format "
+                    "{} cannot be added: open it once as a user who may write it",
+                    options.path, format, sqlite::kFormatVersion));
+  }
+  return std::make_unique<SqliteTableCatalog>(std::move(connection), options.catalog_name);
+}
+
+}  // namespace tidemark
