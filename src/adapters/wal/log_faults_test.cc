@@ -201,6 +201,28 @@ TEST(LogFaults, AFullDiskIsAnErrorUntilThereIsRoom) {
   EXPECT_EQ(Names(Must(ReadAll(*Must(logs->Snapshots()).at(0)))), expected);
 }
 
+// Half of a write may be whole frames, whose callers are told that nothing was written.
+TEST(LogFaults, WhatAFailedWriteLeftIsTakenBack) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/log";
+  int failing_writes = 0;
+  FaultyDisk disk([&](DiskCall call, std::int64_t) -> FaultyDisk::Fault {
+    if (call != DiskCall::kWrite || failing_writes == 0) return {};
+    --failing_writes;
+    return {.error = ENOSPC, .is_short = failing_writes == 1};
+  });
+  const auto log = Must(OpenWriteLogs({.folder = path, .disk = &disk})->Create(nullptr));
+  ASSERT_TRUE(log->Append(TestRecord("good").record(), nullptr));
+  const std::string segment = OnlyLogFile(path, "00000001.log");
+  const std::uintmax_t bytes = std::filesystem::file_size(segment);
+  failing_writes = 2;
+  const auto refused = log->Append(TestRecord("refused").record(), nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOutOfSpace);
+  EXPECT_EQ(failing_writes, 0) << "half of it was written";
+  EXPECT_EQ(std::filesystem::file_size(segment), bytes);
+}
+
 TEST(LogFaults, CallsThatWaitWhenTheLogStopsAreRefused) {
   const TemporaryFolder folder;
   std::atomic<int> started{0};

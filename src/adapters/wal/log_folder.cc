@@ -48,7 +48,7 @@ std::optional<std::uint64_t> SegmentNumber(std::string_view name) {
 Result<void> RemoveFolderWithFiles(LogDisk& disk, const std::string& folder) {
   TM_ASSIGN(const std::vector<std::string> names, ListNames(folder));
   for (const std::string& name : names) {
-    const std::string path = folder + "/" + name;
+    const std::string path = fmt::format("{}/{}", folder, name);
     if (const int code = disk.Remove(path); code < 0 && code != -ENOENT)
       return FailWith(-code, "remove", path);
   }
@@ -198,7 +198,7 @@ Result<void> RemoveLog(LogDisk& disk, const std::string& logs, LogId id) {
 Result<void> FinishRemovals(LogDisk& disk, const std::string& logs) {
   TM_ASSIGN(const std::vector<std::string> names, ListNames(logs));
   for (const std::string& name : names) {
-    if (name.ends_with(kRemovedSuffix)) TM_TRY(RemoveFolderWithFiles(disk, logs + "/" + name));
+    if (name.ends_with(kRemovedSuffix)) TM_TRY(RemoveFolderWithFiles(disk, fmt::format("{}/{}", logs, name)));
   }
   return {};
 }

@@ -104,8 +104,9 @@ Result<void> LogWriter::BeginFirstSegment() {
 
 LogWriter::~LogWriter() {
   TM_CHECK(queue_.empty() && !is_led_, "a log was closed while it was written to");
+  if (stopped_ || segments_.first_lsn() != durable_lsn() + 1) return;
   // An empty log that cannot be removed now is removed by whoever adopts it.
-  if (segments_.first_lsn() == durable_lsn() + 1 && !stopped_) (void)RemoveLog(disk_, options_.folder, id_);
+  [[maybe_unused]] const Result<void> removed = RemoveLog(disk_, options_.folder, id_);
 }
 
 Result<LogPosition> LogWriter::Append(const LogRecord& record, void* caller) {
