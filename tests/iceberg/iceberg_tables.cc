@@ -88,10 +88,12 @@ void MakeAllTypes(Tables& tables) {
        .sort_columns = {"id"}});
   tables.Append(*table, R"([
     {"id": 2, "flag": true, "small": -7, "ratio": 0.5, "price": 1.25, "name": "zoë", "raw": "xyz",
-     "seen": "2026-01-02 03:04:05.678901", "day": 20000, "cents": "12.34", "wide": "-98765432109876543210.12345",
-     "tags": ["a", null, "b"], "place": {"lat": 1.5, "near": [1, 2]}, "counts": [["x", 1], ["y", null]],
+     "seen": "2026-01-02 03:04:05.678901", "day": 20000, "cents": "12.34",
+     "wide": "-98765432109876543210.12345", "tags": ["a", null, "b"],
+     "place": {"lat": 1.5, "near": [1, 2]}, "counts": [["x", 1], ["y", null]],
      "visits": [{"at": "2026-01-01 00:00:00", "page": "home"}, null]},
-    {"id": 1, "flag": null, "small": null, "ratio": null, "price": null, "name": null, "raw": null, "seen": null,
+    {"id": 1, "flag": null, "small": null, "ratio": null, "price": null, "name": null, "raw": null,
+     "seen": null,
      "day": null, "cents": null, "wide": null, "tags": null, "place": null, "counts": null, "visits": null},
     {"id": 3, "flag": false, "small": 2147483647, "ratio": -0.0, "price": 1e300, "name": "", "raw": "",
      "seen": "1969-12-31 23:59:59.999999", "day": -1, "cents": "-0.01", "wide": "0.00001",
