@@ -171,6 +171,11 @@ class TIDEMARK_EXPORT Store {
   virtual Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) = 0;
   virtual Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) = 0;
 
+  /// Makes a feature table of a schema, JSON: {"name", "entities": ["id"], "schema": [{"name", "type"}]}, the
+  /// time column among it. Each entity is one join key; one that the schema does not list gets its type from
+  /// the first rows. kAlreadyExists if there is a view of that name.
+  virtual Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) = 0;
+
   /// Appends rows to a feature table: join keys, the event time, all of its features, and if they are there the
   /// created time and `expires_at`. All are written, durably, or none; readable at once, in every process. Rows
   /// that are skipped come out of `rejected` (may be null; empty if there are none) with a column "error". Of a

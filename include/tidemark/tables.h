@@ -13,6 +13,14 @@
 
 namespace tidemark {
 
+/// How a table is made of a schema.
+struct CreateTableOptions {
+  std::string time_column = "event_timestamp";  // which of the schema's fields orders rows
+  std::string time_unit = {};                   // of numbers there: s (also if empty), ms, us or ns
+  bool online = true;
+  bool catalog = true;  // listed for SQL and for other engines
+};
+
 enum class WriteTarget : std::uint8_t {
   kUsual,    // offline, and online where the view is kept online
   kOnline,   // rows that only lookups see; they cannot be rebuilt from the table

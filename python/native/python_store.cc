@@ -139,6 +139,13 @@ std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std:
   return {report.written, report.kept};
 }
 
+void PythonStore::CreateTable(const std::string& schema, const std::string& time_column,
+                              const std::string& time_unit, bool online, bool catalog) const {
+  const CreateTableOptions options{
+      .time_column = time_column, .time_unit = time_unit, .online = online, .catalog = catalog};
+  Unlocked([&] { return store_->CreateTable(schema, options); });
+}
+
 std::pair<IngestReport, std::unique_ptr<ResultStream>> PythonStore::Ingest(const std::string& view,
                                                                            const nb::object& rows,
                                                                            IngestOptions options,

@@ -36,6 +36,7 @@
 #include "wiring/embedded_tables.h"
 #include "wiring/table_writes.h"
 #include "wiring/stream_export.h"
+#include "wiring/table_schema.h"
 
 namespace tidemark {
 namespace {
@@ -229,7 +230,8 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     if (found->definition.is_table()) {
       TM_ASSIGN(const auto tables, tables_.Open());
-      IngestRequest request{.to = WriteTo::kOnline};
+      IngestRequest request;
+      request.to = WriteTo::kOnline;
       request.others_allowed = true;
       TM_ASSIGN(const IngestedRows written, tables->Ingest(*found, reader, request));
       return OnlineWriteReport{written.online_rows, written.rows - written.online_rows};
@@ -246,6 +248,14 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
     TM_ASSIGN(const auto online, Online());
     return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
+  }
+
+  Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) override {
+    TM_ASSIGN(const auto before, LoadCatalog());
+    TM_ASSIGN(const Definitions definitions, DefinitionsOfSchema(schema, options, *before));
+    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    return tables_.Follow(*catalog);
   }
 
   Result<IngestReport> Ingest(std::string_view view, EntityRows rows, const IngestOptions& options,

@@ -204,6 +204,9 @@ class Store:
     def write_to_online_store(
         self, view: str, rows: ArrowStream, token: CancelToken | None
     ) -> tuple[int, int]: ...
+    def create_table(
+        self, schema: str, time_column: str, time_unit: str, online: bool, catalog: bool
+    ) -> None: ...
     def ingest(
         self, view: str, rows: ArrowStream | str, request: IngestRequest, token: CancelToken | None
     ) -> tuple[IngestReport, ResultStream | None]: ...

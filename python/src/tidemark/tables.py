@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidemark import frames
 from tidemark.aio import async_twin, current_token
-from tidemark.entity import Entity
-from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
 from tidemark.feature_view import FeatureView
-from tidemark.field import Field
 from tidemark.progress import ProgressBar
 from tidemark.rows import RowsLike, as_stream, as_stream_or_path
 from tidemark.source import TableOptions
@@ -35,6 +33,7 @@ Moment = datetime | date | str
 _NAME_PIECE = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 _VERSION = re.compile(r"v?(\d+)")
 _USUAL_TIME = "event_timestamp"
+_NUMBERS = ("int32", "int64", "float32", "float64")
 
 
 class PushMode(str, Enum):
@@ -163,8 +162,7 @@ class FeatureTables:
 
         def apply(self, objects: Any) -> Plan: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
-        def get_entity(self, name: str) -> Entity: ...
-        def list_entities(self) -> list[Entity]: ...
+        def list_feature_views(self) -> list[FeatureView]: ...
         def delete_feature_view(self, name: str) -> None: ...
 
     # --- Making tables ---
@@ -182,18 +180,22 @@ class FeatureTables:
         list get their type from the first rows. `catalog=False` keeps the table from SQL and other
         engines.
         """
-        if isinstance(definition, FeatureView):
-            view = definition
-        else:
-            view = self._view_of_schema(_read_schema(definition), catalog)
-        if view.source is not None:
+        if not isinstance(definition, FeatureView):
+            schema = _read_schema(definition)
+            self._store.create_table(json.dumps(schema), _USUAL_TIME, "", True, catalog)
+            return self.get_feature_view(schema["name"])
+        if definition.source is not None:
             raise InvalidArgumentError(
-                f"feature view {view.name} has a batch source, {view.source.path!r}: leave it out "
-                "and Tidemark keeps the rows, or apply the view as it is"
+                f"feature view {definition.name} has a batch source, {definition.source.path!r}: "
+                "leave it out and Tidemark keeps the rows, or apply the view as it is"
             )
-        self._refuse_existing(view.name)
-        self.apply([view])
-        return self.get_feature_view(view.name)
+        if any(each.name == definition.name for each in self.list_feature_views()):
+            raise AlreadyExistsError(
+                f"there is a feature view {definition.name!r} already: ingest into it, add fields "
+                "to it by apply, or drop it first"
+            )
+        self.apply([definition])
+        return self.get_feature_view(definition.name)
 
     def create_table_from(
         self,
@@ -216,70 +218,26 @@ class FeatureTables:
 
         schema = pa.RecordBatchReader.from_stream(as_stream(df, f"rows for table {name}")).schema
         types = {field.name: from_pyarrow(field.type) for field in schema}
-        keys = list(entities or [])
-        for key in keys:
-            if key not in types:
-                raise NotFoundError(
-                    f"there is no column {key!r}; there are: {', '.join(types)}", f"table {name}"
-                )
         time_name = time_column or _only_time(types, name)
-        if time_name not in types:
-            raise NotFoundError(
-                f"there is no column {time_name!r}; there are: {', '.join(types)}", f"table {name}"
+        for column in (*(entities or []), time_name):
+            if column not in types:
+                raise NotFoundError(
+                    f"there is no column {column!r}; there are: {', '.join(types)}", f"table {name}"
+                )
+        if time_unit is not None and str(types[time_name]) not in _NUMBERS:
+            raise InvalidArgumentError(
+                f"table {name}: time_unit is for numbers, and column {time_name!r} is "
+                f"{types[time_name]}"
             )
-        fields = [
-            Field(each, dtype)
-            for each, dtype in types.items()
-            if each != time_name and each not in keys
-        ]
-        options = _table_options(time_name, str(types[time_name]), time_unit, catalog, name)
-        view = FeatureView(
-            name=name,
-            entities=[self._entity(key, types[key]) for key in keys],
-            schema=fields,
-            online=bool(keys),
-            table=options,
+        stated = {
+            "name": name,
+            "entities": list(entities or []),
+            "schema": [{"name": each, "type": str(dtype)} for each, dtype in types.items()],
+        }
+        self._store.create_table(
+            json.dumps(stated), time_name, time_unit or "", bool(entities), catalog
         )
-        self._refuse_existing(name)
-        self.apply([view])
         return self.get_feature_view(name)
-
-    def _refuse_existing(self, name: str) -> None:
-        from tidemark.errors import AlreadyExistsError
-
-        try:
-            self.get_feature_view(name)
-        except NotFoundError:
-            return
-        raise AlreadyExistsError(
-            f"there is a feature view {name!r} already: ingest into it, evolve it with apply, or "
-            "drop it first"
-        )
-
-    def _entity(self, key: str, dtype: DataType | None) -> Entity:
-        """The entity of one join key: the one that there is, or a new one."""
-        for known in self.list_entities():
-            if known.join_keys == [key] and (dtype is None or known.key_types.get(key) == dtype):
-                return known
-        return Entity(name=key, join_keys=[key] if dtype is None else [Field(key, dtype)])
-
-    def _view_of_schema(self, schema: Mapping[str, Any], catalog: bool) -> FeatureView:
-        name = schema["name"]
-        types = {each["name"]: Field(each["name"], each["type"]) for each in schema["schema"]}
-        keys = list(schema.get("entities", []))
-        time_field = types.pop(_USUAL_TIME, None)
-        if time_field is None:
-            raise NotFoundError(
-                f"the schema has no field {_USUAL_TIME!r}, by which rows are ordered",
-                f"table {name}",
-            )
-        entities = [self._entity(key, types[key].dtype if key in types else None) for key in keys]
-        return FeatureView(
-            name=name,
-            entities=entities,
-            schema=[each for each in types.values() if each.name not in keys],
-            table=_table_options(_USUAL_TIME, str(time_field.dtype), None, catalog, name),
-        )
 
     def drop_table(self, name: str) -> None:
         """Removes a feature table, its rows and its definition."""
@@ -471,21 +429,17 @@ def _table_of(stream: _native.ResultStream) -> pa.Table:
 
 def _read_schema(definition: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
     if isinstance(definition, Mapping):
-        schema, where = definition, "the schema"
-    else:
-        where = f"schema file {os.fspath(definition)}"
-        try:
-            with open(definition, encoding="utf-8") as file:
-                schema = json.load(file)
-        except FileNotFoundError:
-            raise NotFoundError(f"{where} is not there") from None
-        except (ValueError, OSError) as error:
-            raise InvalidArgumentError(f"{where} cannot be read: {error}") from None
-    known = {"name", "entities", "schema"}
-    if not isinstance(schema, Mapping) or not known - {"entities"} <= schema.keys() <= known:
-        raise InvalidArgumentError(
-            f'{where} is not {{"name": .., "entities": [..], "schema": [{{"name": .., "type": ..}}]}}'
-        )
+        return definition
+    where = f"schema file {os.fspath(definition)}"
+    try:
+        with open(definition, encoding="utf-8") as file:
+            schema = json.load(file)
+    except FileNotFoundError:
+        raise NotFoundError(f"{where} is not there") from None
+    except (ValueError, OSError) as error:
+        raise InvalidArgumentError(f"{where} cannot be read: {error}") from None
+    if not isinstance(schema, Mapping):
+        raise InvalidArgumentError(f"{where} holds no JSON object")
     return schema
 
 
@@ -499,22 +453,6 @@ def _only_time(types: Mapping[str, DataType], table: str) -> str:
             f"table {table}: which column has the event times? {found}; name it as time_column"
         )
     return times[0]
-
-
-def _table_options(
-    field: str, dtype: str, unit: str | None, catalog: bool, table: str
-) -> TableOptions:
-    numbers = {"int32": "int64", "int64": "int64", "float32": "float64", "float64": "float64"}
-    if unit is not None and dtype not in numbers:
-        raise InvalidArgumentError(
-            f"table {table}: time_unit is for numbers, and column {field!r} is {dtype}"
-        )
-    return TableOptions(
-        timestamp_field=field,
-        timestamp_type=numbers.get(dtype, dtype),
-        time_unit=unit or "s",
-        catalog=catalog,
-    )
 
 
 def _event_times(us: int, options: TableOptions, rows: int) -> pa.Array:

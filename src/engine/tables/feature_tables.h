@@ -50,9 +50,8 @@ struct IngestedRows {
 
 /// What of a table is read.
 struct TableReading {
-  std::optional<std::int64_t> as_of_us;     // only rows written up to then; by the reader of the source
-  std::optional<std::int64_t> snapshot_id;  // this snapshot, without the logs
-  std::string at_least;                     // a token: that write must be seen, or it is an error
+  std::optional<std::int64_t> snapshot_id = {};  // this snapshot, without the logs
+  std::string at_least = {};                     // a token: that write must be seen, or it is an error
 };
 
 struct FlushedTable {
