@@ -182,9 +182,10 @@ class TIDEMARK_EXPORT Store {
   /// view with a batch source the rows become a new file of it: kUnsupported for a source of a single file.
   virtual Result<IngestReport> Ingest(std::string_view view, EntityRows rows, const IngestOptions& options,
                                       ArrowArrayStream* rejected) = 0;
-  /// Appends deletions: of each row only the join keys and the event time are looked at.
+  /// Appends deletions: of each row only the join keys and the event time are looked at; rows without a column
+  /// of event times are deleted as of `event_us` (nothing: now).
   virtual Result<IngestReport> Delete(std::string_view view, EntityRows rows,
-                                      const IngestOptions& options) = 0;
+                                      std::optional<std::int64_t> event_us, const IngestOptions& options) = 0;
   /// Ingests rows into every view that has the push source; columns of other views are passed over. A name
   /// that is no push source may be that of a view. One report for each view.
   virtual Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source,

@@ -163,12 +163,13 @@ std::pair<IngestReport, std::unique_ptr<ResultStream>> PythonStore::Ingest(const
   return {std::move(report), std::move(stream)};
 }
 
-IngestReport PythonStore::Delete(const std::string& view, const nb::object& rows, IngestOptions options,
+IngestReport PythonStore::Delete(const std::string& view, const nb::object& rows,
+                                 std::optional<std::int64_t> event_us, IngestOptions options,
                                  const CancelToken* token) const {
   const OpenRows open(rows);
   const std::stop_source stop = SourceOf(token);
   options.stop = stop.get_token();
-  return Unwrap(RunInterruptibly(stop, [&] { return store_->Delete(view, open.rows, options); }));
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Delete(view, open.rows, event_us, options); }));
 }
 
 std::vector<std::pair<std::string, IngestReport>> PythonStore::Push(const std::string& source,

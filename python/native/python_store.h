@@ -54,7 +54,8 @@ class PythonStore {
                                                                 const nanobind::object& rows,
                                                                 IngestOptions options,
                                                                 const CancelToken* token) const;
-  IngestReport Delete(const std::string& view, const nanobind::object& rows, IngestOptions options,
+  IngestReport Delete(const std::string& view, const nanobind::object& rows,
+                      std::optional<std::int64_t> event_us, IngestOptions options,
                       const CancelToken* token) const;
   std::vector<std::pair<std::string, IngestReport>> Push(const std::string& source,
                                                          const nanobind::object& rows, IngestOptions options,

@@ -72,6 +72,7 @@ int RunProgram(int argc, char** argv) {
   AddLoadCommands(app, session);
   AddHistoricalCommand(app, session);
   AddOnlineCommand(app, session);
+  AddTableCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);
   AddCompletionCommand(app, session);

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "cli/arrow_rows.h"
 #include "cli/definition_documents.h"
 #include "cli/entity_arguments.h"
 #include "cli/session.h"
@@ -211,27 +210,89 @@ struct DeleteArguments {
   std::string table;
   std::vector<std::string> entities;
   std::string at;
+  std::string to;
 };
 
-/// The entities as rows of text and numbers, each with the event time.
-Result<std::shared_ptr<arrow::RecordBatchReader>> RowsOf(const std::vector<ColumnInfo>& keys,
-                                                         const DeleteArguments& arguments,
-                                                         const std::string& time_column, std::int64_t at_us);
+template <typename Builder, typename Value>
+Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities, const std::string& key) {
+  Builder builder;
+  for (const Json& entity : entities) {
+    if (!builder.Append(entity.at(key).get<Value>()).ok()) return Fail(ErrorCode::kOutOfSpace, "no memory is left");
+  }
+  auto column = builder.Finish();
+  if (!column.ok()) return Fail(ErrorCode::kOutOfSpace, column.status().message());
+  return *std::move(column);
+}
+
+/// The entities as a stream of rows of their join keys.
+Result<void> ExportKeys(const std::vector<ColumnInfo>& keys, const std::vector<Json>& entities,
+                        ArrowArrayStream* out) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector columns;
+  for (const ColumnInfo& key : keys) {
+    const Json& first = entities.front().at(key.name);
+    Result<std::shared_ptr<arrow::Array>> column =
+        first.is_boolean()  ? ColumnOf<arrow::BooleanBuilder, bool>(entities, key.name)
+        : first.is_number() ? ColumnOf<arrow::Int64Builder, std::int64_t>(entities, key.name)
+                            : ColumnOf<arrow::StringBuilder, std::string>(entities, key.name);
+    if (!column) return std::unexpected(column.error());
+    fields.push_back(arrow::field(key.name, (*column)->type()));
+    columns.push_back(*std::move(column));
+  }
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(entities.size()), columns);
+  const auto reader = arrow::RecordBatchReader::Make({batch});
+  if (!reader.ok() || !arrow::ExportRecordBatchReader(*reader, out).ok())
+    return Fail(ErrorCode::kInternal, "the entities cannot be handed over");
+  return {};
+}
 
 Result<void> Delete(Session& session, const DeleteArguments& arguments) {
   TM_ASSIGN(const auto store, session.Open());
-  DeletedEntities deleted;
   TM_ASSIGN(const auto keys, JoinKeysOf(*store, arguments.table));
+  std::vector<Json> entities;
   for (const std::string& text : arguments.entities) {
-    TM_ASSIGN(const Json entity, ParseEntity(text, keys));
-    deleted.keys.push_back(entity.dump());
+    TM_ASSIGN(Json entity, ParseEntity(text, keys));
+    entities.push_back(std::move(entity));
   }
+  std::optional<std::int64_t> event_us;
   if (!arguments.at.empty()) {
-    TM_ASSIGN(deleted.event_us, ParseTime(arguments.at));
+    TM_ASSIGN(event_us, ParseTime(arguments.at));
   }
-  TM_ASSIGN(const IngestReport report, store->DeleteEntities(arguments.table, deleted, OptionsOf(session, {})));
+  ArrowArrayStream rows{};
+  TM_TRY(ExportKeys(keys, entities, &rows));
+  WriteArguments write;
+  write.to = arguments.to;
+  TM_ASSIGN(const IngestReport report, store->Delete(arguments.table, {.stream = &rows, .path = {}}, event_us,
+                                                     OptionsOf(session, write)));
   return PrintReports(session, {{arguments.table, report}});
 }
 
+void AddDelete(CLI::App& app, Session& session) {
+  CLI::App* const command =
+      app.add_subcommand("delete", "Append deletions: lookups from then on find nothing of an entity");
+  const auto arguments = std::make_shared<DeleteArguments>();
+  command->add_option("table", arguments->table, "Feature table (a view)")->required();
+  command->add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects")->required();
+  command->add_option("--at", arguments->at, "As of this time, ISO-8601 (default: now)")->type_name("TIME");
+  command->add_option("--to", arguments->to, "online, offline or both")
+      ->check(CLI::IsMember({"online", "offline", "both", "online_and_offline"}))
+      ->type_name("TARGET");
+  command->callback([&session, arguments] {
+    session.command = [&session, arguments] { return Delete(session, *arguments); };
+  });
+}
+
 }  // namespace
+
+void AddTableCommands(CLI::App& app, Session& session) {
+  AddCreateTable(app, session);
+  AddIngest(app, session);
+  AddPush(app, session);
+  AddDelete(app, session);
+  AddDrop(app, session);
+  AddFlush(app, session);
+  AddSnapshots(app, session);
+}
+
 }  // namespace tidemark::cli

@@ -268,9 +268,10 @@ class EmbeddedStore final : public Store {
     return written.report;
   }
 
-  Result<IngestReport> Delete(std::string_view view, EntityRows rows, const IngestOptions& options) override {
+  Result<IngestReport> Delete(std::string_view view, EntityRows rows, std::optional<std::int64_t> event_us,
+                              const IngestOptions& options) override {
     TM_ASSIGN(const TableWrites writes, Writes());
-    TM_ASSIGN(TableWrites::Written written, writes.Delete(view, Rows(rows), options));
+    TM_ASSIGN(TableWrites::Written written, writes.Delete(view, Rows(rows), event_us, options));
     return std::move(written.report);
   }
 

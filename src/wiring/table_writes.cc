@@ -91,6 +91,8 @@ class SourceRows final : public arrow::RecordBatchReader {
     TM_ASSIGN(TableRows rows, ReadTableRows(table_, *given,
                                             {.arrival_us = now_us_,
                                              .first_row = next_row_,
+                                             .is_deleted = false,
+                                             .event_us = {},
                                              .others_allowed = request_.others_allowed},
                                             &cut));
     next_row_ += given->num_rows();
@@ -233,6 +235,7 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRow
 }
 
 Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRows rows,
+                                                 std::optional<std::int64_t> event_us,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(const Target target, Find(view));
   if (!target.view->definition.is_table()) {
@@ -245,6 +248,7 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
   TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
   IngestRequest request = RequestOf(options, *target.view);
   request.is_deletion = true;
+  request.event_us = event_us;
   return Write(target, std::move(reader), std::move(request));
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,7 +45,8 @@ class TableWrites {
   explicit TableWrites(Parts parts) : parts_(std::move(parts)) {}
 
   Result<Written> Ingest(std::string_view view, GivenRows rows, const IngestOptions& options) const;
-  Result<Written> Delete(std::string_view view, GivenRows rows, const IngestOptions& options) const;
+  Result<Written> Delete(std::string_view view, GivenRows rows, std::optional<std::int64_t> event_us,
+                         const IngestOptions& options) const;
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, GivenRows rows,
                                                                  const IngestOptions& options) const;
 

@@ -211,7 +211,12 @@ class Store:
         self, view: str, rows: ArrowStream | str, request: IngestRequest, token: CancelToken | None
     ) -> tuple[IngestReport, ResultStream | None]: ...
     def delete_rows(
-        self, view: str, rows: ArrowStream | str, request: IngestRequest, token: CancelToken | None
+        self,
+        view: str,
+        rows: ArrowStream | str,
+        event_us: int | None,
+        request: IngestRequest,
+        token: CancelToken | None,
     ) -> IngestReport: ...
     def push(
         self,

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundEr
 from tidemark.feature_view import FeatureView
 from tidemark.progress import ProgressBar
 from tidemark.rows import RowsLike, as_stream, as_stream_or_path
-from tidemark.source import TableOptions
 from tidemark.times import time_us
 from tidemark.types import DataType, from_pyarrow
 
@@ -309,20 +308,14 @@ class FeatureTables:
         `keys` are `{"id": 1}`, `[{"id": 1}, ...]`, `{"id": [1, 2]}` or a frame of the join keys.
         Earlier moments, and so training sets for them, still see the rows.
         """
-        import pyarrow as pa
-
         name = _name_of(table)
         if isinstance(keys, Mapping) and not any(isinstance(v, list | tuple) for v in keys.values()):
             keys = [keys]
-        rows = pa.RecordBatchReader.from_stream(as_stream(keys, f"keys of table {name}")).read_all()
-        options = self.get_feature_view(name).table
-        when = datetime.now(timezone.utc) if event_time is None else event_time
-        times = _event_times(time_us(when), options, rows.num_rows)
-        rows = rows.append_column(options.timestamp_field, times)
+        rows = as_stream_or_path(keys, f"keys of table {name}")
+        event_us = None if event_time is None else time_us(event_time)
         request = _request(to, False, False, True, "", None)
-        return IngestReport.of(
-            self._store.delete_rows(name, rows, request, current_token())
-        )
+        told = self._store.delete_rows(name, rows, event_us, request, current_token())
+        return IngestReport.of(told)
 
     def flush(self, tables: Sequence[str | FeatureView] | None = None) -> list[FlushedTable]:
         """Brings logged rows into the tables' files, where other engines see them."""
@@ -454,19 +447,3 @@ def _only_time(types: Mapping[str, DataType], table: str) -> str:
         )
     return times[0]
 
-
-def _event_times(us: int, options: TableOptions, rows: int) -> pa.Array:
-    """One event time as the table keeps them."""
-    import pyarrow as pa
-
-    per_unit = {"s": 1_000_000, "ms": 1_000, "us": 1}.get(options.time_unit)
-    value: Any
-    if options.timestamp_type == "string":
-        value = datetime.fromtimestamp(us / 1e6, timezone.utc).isoformat()
-    elif options.timestamp_type == "float64":
-        value = us * 1000.0 if per_unit is None else us / per_unit
-    elif options.timestamp_type == "int64":
-        value = us * 1000 if per_unit is None else us // per_unit
-    else:
-        return pa.array([us] * rows, pa.timestamp("us", tz="UTC"))
-    return pa.array([value] * rows)

@@ -195,6 +195,8 @@ class Intake {
                          {.arrival_us = now_us_,
                           .first_row = first_row,
                           .is_deleted = request_.is_deletion,
+                          .event_us = request_.is_deletion ? std::optional(request_.event_us.value_or(now_us_))
+                                                           : std::nullopt,
                           .others_allowed = request_.others_allowed || request_.is_deletion},
                          &was_cut_);
   }
@@ -383,8 +385,10 @@ class Ingesting {
                               kLogRowsMax));
     }
     for (TableRows& part : parts) {
-      for (std::int64_t begin = 0; begin < part.count(); begin += kLogRowsMax)
-        TM_TRY(ToLog({Slice(part, begin, std::min(kLogRowsMax, part.count() - begin))}));
+      const std::int64_t row_bytes = BytesOf(part) / std::max<std::int64_t>(1, part.count()) + 1;
+      const std::int64_t rows_max = std::clamp<std::int64_t>(kLogBytesMax / row_bytes, 1, kLogRowsMax);
+      for (std::int64_t begin = 0; begin < part.count(); begin += rows_max)
+        TM_TRY(ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))}));
     }
     return {};
   }

@@ -15,6 +15,7 @@
 
 #include "model/feature_table.h"
 #include "model/name.h"
+#include "model/time.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
 
@@ -55,6 +56,21 @@ std::vector<TableColumn> ColumnsOf(const CatalogView& view) {
   add(system_column::kExpiresAt, kTimestampType, false);
   add(system_column::kOrigin, {.kind = TypeKind::kInt32}, true);
   return columns;
+}
+
+/// Microseconds in another unit; finer ones are cut.
+std::int64_t FromMicros(std::int64_t us, TimeUnit unit) {
+  switch (unit) {
+    case TimeUnit::kSeconds:
+      return us / 1'000'000;
+    case TimeUnit::kMilliseconds:
+      return us / 1'000;
+    case TimeUnit::kMicroseconds:
+      return us;
+    case TimeUnit::kNanoseconds:
+      break;
+  }
+  return us * 1'000;
 }
 
 /// Microseconds as the timestamps that tables keep.
@@ -144,7 +160,12 @@ class Reading {
 
   Result<void> AddEventTime(TableRows& rows) const {
     const std::string& name = table_.timestamp_field;
-    TM_ASSIGN(const auto column, Column(name));
+    auto column = Find(name);
+    if (column == nullptr && options_.event_us) {
+      TM_ASSIGN(column, EventTimes(*options_.event_us));
+    } else {
+      TM_ASSIGN(column, Column(name));
+    }
     const TypeKind kind = table_.timestamp_type.kind;
     if (kind == TypeKind::kInt64 || kind == TypeKind::kFloat64) {
       TM_ASSIGN(rows.event, NumbersToMicros(*column, table_.timestamp_unit, name, options_.first_row, cut_));
@@ -160,6 +181,28 @@ class Reading {
     rows.columns.push_back(std::move(kept));
     rows.columns.push_back(std::move(micros));
     return {};
+  }
+
+  /// One event time for all rows, as the table keeps them.
+  Result<std::shared_ptr<arrow::Array>> EventTimes(std::int64_t event_us) const {
+    std::shared_ptr<arrow::Scalar> time;
+    switch (table_.timestamp_type.kind) {
+      case TypeKind::kString:
+        time = std::make_shared<arrow::StringScalar>(FormatTimestampUs(event_us));
+        break;
+      case TypeKind::kInt64:
+        time = std::make_shared<arrow::Int64Scalar>(FromMicros(event_us, table_.timestamp_unit));
+        break;
+      case TypeKind::kFloat64:
+        time = std::make_shared<arrow::DoubleScalar>(
+            table_.timestamp_unit == TimeUnit::kSeconds
+                ? static_cast<double>(event_us) / 1e6
+                : static_cast<double>(FromMicros(event_us, table_.timestamp_unit)));
+        break;
+      default:
+        time = std::make_shared<arrow::TimestampScalar>(event_us, ToArrow(kTimestampType));
+    }
+    return FromArrowResult(arrow::MakeArrayFromScalar(*time, batch_.num_rows()));
   }
 
   Result<void> AddCreatedTime(TableRows& rows) const {

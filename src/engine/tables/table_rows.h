@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct TableRowsOptions {
   std::int64_t arrival_us = 0;   // when the request arrived
   std::int64_t first_row = 0;    // of the batch among all rows of the request, for messages
   bool is_deleted = false;       // the rows are deletions: only keys and times are looked at
+  std::optional<std::int64_t> event_us;  // of deletions without a column of event times
   bool others_allowed = false;   // columns that the table does not have are passed over
 };
 
