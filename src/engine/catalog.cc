@@ -115,8 +115,12 @@ bool CatalogView::is_typed() const {
   return std::ranges::all_of(join_keys, [](const JoinKey& key) { return key.type.has_value(); });
 }
 
+Result<const CatalogView*> Catalog::DefinedView(std::string_view name) const {
+  return Find(views_, "feature view", name);
+}
+
 Result<const CatalogView*> Catalog::View(std::string_view name) const {
-  TM_ASSIGN(const CatalogView* view, Find(views_, "feature view", name));
+  TM_ASSIGN(const CatalogView* view, DefinedView(name));
   if (view->is_typed()) return view;
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("feature view '{}' has no rows yet, and the types of its join keys are those of its "

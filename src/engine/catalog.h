@@ -39,6 +39,8 @@ class Catalog {
 
   /// kNotFound with the nearest name; kInvalidArgument for a table without rows whose join keys have no types yet.
   Result<const CatalogView*> View(std::string_view name) const;
+  /// The same, also of one that is not typed yet: to look at, not to read or write.
+  Result<const CatalogView*> DefinedView(std::string_view name) const;
   Result<const FeatureService*> Service(std::string_view name) const;
   Result<const Entity*> EntityNamed(std::string_view name) const;
   Result<const RegistryObject*> Object(ObjectKind kind, std::string_view name) const;

@@ -86,7 +86,7 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
               {"version", object->version}}},
             {"versions", std::move(version_list)}};
   if (kind == ObjectKind::kFeatureView) {
-    TM_ASSIGN(const CatalogView* view, catalog.View(name));
+    TM_ASSIGN(const CatalogView* view, catalog.DefinedView(name));
     const SpecMeta meta{object->created_us, object->updated_us, object->version};
     json["spec"] =
         Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];

@@ -187,10 +187,7 @@ struct TableWrites::Target {
 };
 
 Result<TableWrites::Target> TableWrites::Find(std::string_view name) const {
-  const auto& views = parts_.catalog->views();
-  const auto found = views.find(std::string(name));
-  if (found != views.end()) return Target{parts_.catalog, &found->second};
-  TM_ASSIGN(const CatalogView* view, parts_.catalog->View(name));  // names the nearest
+  TM_ASSIGN(const CatalogView* view, parts_.catalog->DefinedView(name));
   return Target{parts_.catalog, view};
 }
 
