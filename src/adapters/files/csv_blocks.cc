@@ -16,9 +16,9 @@
 #include <set>
 #include <utility>
 
-#include "adapters/files/arrow_error.h"
 #include "adapters/files/csv_nulls.h"
-#include "adapters/files/data_file.h"
+#include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/data_file.h"
 
 namespace tidemark {
 namespace {

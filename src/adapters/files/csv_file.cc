@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/files/arrow_error.h"
 #include "adapters/files/csv_blocks.h"
 #include "adapters/files/schema_union.h"
+#include "adapters/parquet/arrow_error.h"
 
 namespace tidemark {
 namespace {

@@ -6,7 +6,7 @@
 #include <stop_token>
 #include <string>
 
-#include "adapters/files/data_file.h"
+#include "adapters/parquet/data_file.h"
 #include "model/type.h"
 
 namespace tidemark {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "adapters/files/arrow_error.h"
-#include "adapters/files/data_file.h"
+#include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/data_file.h"
 
 namespace tidemark {
 namespace {

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "adapters/parquet/data_file.h"
+
 namespace tidemark {
 namespace {
 
@@ -68,21 +70,6 @@ std::optional<PartitionValue> ParsePartition(std::string_view folder) {
   return partition;
 }
 
-Result<struct stat> StatOf(const fs::path& path) {
-  struct stat found{};
-  if (::stat(path.c_str(), &found) == 0) return found;
-  const int error = errno;
-  if (error == ENOENT || error == ENOTDIR) {
-    return Fail(ErrorCode::kNotFound, fmt::format("there is no file or folder {}", path.string()));
-  }
-  return Fail(ErrorCode::kIo, fmt::format("cannot look at {}: {}", path.string(), std::strerror(error)));
-}
-
-SourceFile Describe(const fs::path& path, const struct stat& found) {
-  return {path.string(), fmt::format("{}:{}", found.st_dev, found.st_ino), found.st_size,
-          std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
-}
-
 class Walk {
  public:
   Walk(const fs::path& path, std::optional<FileFormat> format) : path_(path), format_(format) {}
@@ -102,7 +89,7 @@ class Walk {
 
  private:
   Result<void> Start() {
-    auto found = StatOf(path_);
+    auto found = StatFile(path_);
     if (found) {
       named_ = !S_ISDIR(found->st_mode);
       return Visit(path_, *found, {});
@@ -120,7 +107,7 @@ class Walk {
       }
     }
     named_ = true;
-    if (const auto root = StatOf(fixed)) open_folders_.emplace_back(root->st_dev, root->st_ino);
+    if (const auto root = StatFile(fixed)) open_folders_.emplace_back(root->st_dev, root->st_ino);
     return Match(fixed, pattern, 0, {});
   }
 
@@ -140,7 +127,7 @@ class Walk {
       if (!any_depth && ::fnmatch(pattern[at].c_str(), name.c_str(), FNM_PERIOD) != 0) continue;
       if (IsPassedOver(name) && (any_depth || HasWildcard(pattern[at]))) continue;
       const fs::path path = folder / name;
-      TM_ASSIGN(const struct stat found, StatOf(path));
+      TM_ASSIGN(const struct stat found, StatFile(path));
       if (last) {
         TM_TRY(Visit(path, found, partitions));
       } else if (S_ISDIR(found.st_mode)) {
@@ -159,7 +146,7 @@ class Walk {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("{} is neither a file nor a folder", path.string()));
       }
-      listing_.files.push_back({Describe(path, found), partitions});
+      listing_.files.push_back({DescribeFile(path, found), partitions});
       return {};
     }
     return Within(found, [&] { return VisitFolder(path, partitions); });
@@ -171,7 +158,7 @@ class Walk {
     for (const std::string& name : names) {
       if (IsPassedOver(name)) continue;
       const fs::path below = path / name;
-      TM_ASSIGN(const struct stat what, StatOf(below));
+      TM_ASSIGN(const struct stat what, StatFile(below));
       // What is neither a folder nor readable as a table lies beside the data: a README, a socket.
       if (!S_ISDIR(what.st_mode) && !(S_ISREG(what.st_mode) && (format_ || FormatByEnding(name)))) continue;
       TM_TRY(Visit(below, what, inner));
@@ -264,11 +251,6 @@ class Walk {
 
 Result<FileListing> ListFiles(const fs::path& path, std::optional<FileFormat> format) {
   return Walk(path, format).Run();
-}
-
-Result<SourceFile> DescribeFile(const fs::path& path) {
-  TM_ASSIGN(const struct stat found, StatOf(path));
-  return Describe(path, found);
 }
 
 }  // namespace tidemark

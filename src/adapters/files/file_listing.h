@@ -38,7 +38,4 @@ struct FileListing {
 /// is unclear, kIo if a folder cannot be read.
 Result<FileListing> ListFiles(const std::filesystem::path& path, std::optional<FileFormat> format);
 
-/// The file as it is now. kNotFound or kIo.
-Result<SourceFile> DescribeFile(const std::filesystem::path& path);
-
 }  // namespace tidemark

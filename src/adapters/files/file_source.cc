@@ -11,12 +11,12 @@
 #include <optional>
 #include <utility>
 
-#include "adapters/files/arrow_error.h"
 #include "adapters/files/csv_file.h"
-#include "adapters/files/data_file.h"
 #include "adapters/files/file_listing.h"
-#include "adapters/files/parquet_file.h"
 #include "adapters/files/schema_union.h"
+#include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/data_file.h"
+#include "adapters/parquet/parquet_file.h"
 #include "base/check.h"
 #include "base/parallel.h"
 #include "pit/columns.h"

@@ -21,13 +21,13 @@
 #include <string>
 #include <utility>
 
-#include "adapters/files/arrow_error.h"
 #include "adapters/files/csv_blocks.h"
 #include "adapters/files/csv_nulls.h"
 #include "adapters/files/dictionary_choice.h"
-#include "adapters/files/file_listing.h"
 #include "adapters/files/plain_columns.h"
 #include "adapters/files/write_behind.h"
+#include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/data_file.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -299,7 +299,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
   if (format != Format::kParquet) {
-    TM_ASSIGN(const SourceFile file, DescribeFile(path));
+    TM_ASSIGN(const struct stat found, StatFile(path));
+    const SourceFile file = DescribeFile(path, found);
     TM_TRY_IN(CheckCsvQuotes(file), PlaceOf(path));
   }
   auto reader = WithoutExceptions([&] {

@@ -20,9 +20,8 @@ std::span<const std::byte> AsBytes(const void* data, std::int64_t size) {
 
 class CheckedFile final : public arrow::io::RandomAccessFile {
  public:
-  CheckedFile(std::shared_ptr<arrow::io::RandomAccessFile> file, std::vector<std::uint32_t> crcs,
-              std::int64_t checked_bytes)
-      : file_(std::move(file)), crcs_(std::move(crcs)), checked_bytes_(checked_bytes) {}
+  CheckedFile(std::shared_ptr<arrow::io::RandomAccessFile> file, std::shared_ptr<const CheckedBlocks> blocks)
+      : file_(std::move(file)), blocks_(std::move(blocks)) {}
 
   arrow::Status Close() override { return file_->Close(); }
   bool closed() const override { return file_->closed(); }
@@ -57,10 +56,8 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
     std::int64_t done = 0;
     while (done < bytes) {
       const std::int64_t at = position + done;
-      if (at >= checked_bytes_) {  // the footer, which was checked when the file was opened
-        ARROW_ASSIGN_OR_RAISE(const std::int64_t got, file_->ReadAt(at, bytes - done, to + done));
-        return done + got;
-      }
+      if (at < 0 || at >= blocks_->bytes)
+        return arrow::Status::Invalid("a column lies outside of the blocks");
       const std::int64_t block = at / kBlockBytes;
       const std::int64_t start = block * kBlockBytes;
       if (at == start && bytes - done >= BlockSize(block)) {
@@ -79,14 +76,14 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
 
  private:
   std::int64_t BlockSize(std::int64_t block) const {
-    return std::min(kBlockBytes, checked_bytes_ - block * kBlockBytes);
+    return std::min(kBlockBytes, blocks_->bytes - block * kBlockBytes);
   }
 
   // As many whole blocks from `block` on as `bytes` has room for; tells how many bytes that were.
   arrow::Result<std::int64_t> ReadWhole(std::int64_t block, std::int64_t bytes, std::uint8_t* out) {
     std::int64_t blocks = 0;
     std::int64_t size = 0;
-    while (block + blocks < std::ssize(crcs_) && size + BlockSize(block + blocks) <= bytes)
+    while (block + blocks < std::ssize(blocks_->crcs) && size + BlockSize(block + blocks) <= bytes)
       size += BlockSize(block + blocks++);
     ARROW_RETURN_NOT_OK(ReadChecked(block, blocks, out));
     return size;
@@ -99,8 +96,8 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
     if (got != size) return arrow::Status::Invalid("the file ends within a column");
     for (std::int64_t block = first; block < first + count; ++block) {
       const std::int64_t at = block * kBlockBytes;
-      if (Crc32c(AsBytes(out + (at - start), BlockSize(block))) == crcs_[static_cast<std::size_t>(block)])
-        continue;
+      const std::uint32_t crc = blocks_->crcs[static_cast<std::size_t>(block)];
+      if (Crc32c(AsBytes(out + (at - start), BlockSize(block))) == crc) continue;
       return arrow::Status::Invalid("the checksum of the bytes ", at, " to ", at + BlockSize(block),
                                     " does not hold");
     }
@@ -108,8 +105,7 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
   }
 
   const std::shared_ptr<arrow::io::RandomAccessFile> file_;
-  const std::vector<std::uint32_t> crcs_;
-  const std::int64_t checked_bytes_;
+  const std::shared_ptr<const CheckedBlocks> blocks_;
   std::int64_t position_ = 0;
 };
 
@@ -140,13 +136,12 @@ std::string BlockChecksums::ToString() const {
   return text;
 }
 
-Result<std::shared_ptr<arrow::io::RandomAccessFile>> WithCheckedBlocks(
-    std::shared_ptr<arrow::io::RandomAccessFile> file, std::string_view blocks) {
+Result<CheckedBlocks> ParseBlocks(std::string_view text) {
   constexpr std::size_t kDigits = 8;
   std::int64_t block_bytes = 0;
   std::int64_t bytes = 0;
-  const char* const end = blocks.data() + blocks.size();
-  const auto first = std::from_chars(blocks.data(), end, block_bytes);
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, block_bytes);
   if (first.ec != std::errc{} || first.ptr == end || block_bytes != kBlockBytes) return Unreadable();
   const auto second = std::from_chars(first.ptr + 1, end, bytes);
   if (second.ec != std::errc{} || second.ptr == end || bytes < 0) return Unreadable();
@@ -160,7 +155,12 @@ Result<std::shared_ptr<arrow::io::RandomAccessFile>> WithCheckedBlocks(
     crcs.push_back(crc);
   }
   if (std::ssize(crcs) != (bytes + kBlockBytes - 1) / kBlockBytes) return Unreadable();
-  return std::make_shared<CheckedFile>(std::move(file), std::move(crcs), bytes);
+  return CheckedBlocks{std::move(crcs), bytes};
+}
+
+std::shared_ptr<arrow::io::RandomAccessFile> WithCheckedBlocks(
+    std::shared_ptr<arrow::io::RandomAccessFile> file, std::shared_ptr<const CheckedBlocks> blocks) {
+  return std::make_shared<CheckedFile>(std::move(file), std::move(blocks));
 }
 
 }  // namespace tidemark::iceberg

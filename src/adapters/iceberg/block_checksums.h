@@ -37,9 +37,18 @@ class BlockChecksums {
   std::int64_t bytes_ = 0;
 };
 
-/// `file`, each block of which is checked when any of it is read. `blocks` is the text of the footer. Reading
-/// a damaged block fails with a status that names it. kCorruption if the text cannot be read.
-Result<std::shared_ptr<arrow::io::RandomAccessFile>> WithCheckedBlocks(
-    std::shared_ptr<arrow::io::RandomAccessFile> file, std::string_view blocks);
+/// What a footer says of the bytes before it.
+struct CheckedBlocks {
+  std::vector<std::uint32_t> crcs;
+  std::int64_t bytes = 0;
+};
+
+/// Reads the footer's text. kCorruption if it does not make sense.
+Result<CheckedBlocks> ParseBlocks(std::string_view text);
+
+/// `file` up to its footer, each block of which is checked when any of it is read. Reading a damaged block,
+/// or beyond the blocks, fails with a status that says where.
+std::shared_ptr<arrow::io::RandomAccessFile> WithCheckedBlocks(
+    std::shared_ptr<arrow::io::RandomAccessFile> file, std::shared_ptr<const CheckedBlocks> blocks);
 
 }  // namespace tidemark::iceberg

@@ -30,16 +30,6 @@ constexpr std::int64_t kTaskBytesMin = std::int64_t{64} << 20;
 
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
-// The same values under a type that differs only in the names and ids of its fields.
-std::shared_ptr<arrow::ArrayData> Retyped(const arrow::ArrayData& data,
-                                          const std::shared_ptr<arrow::DataType>& type) {
-  auto out = data.Copy();
-  out->type = type;
-  for (std::size_t i = 0; i < out->child_data.size(); ++i)
-    out->child_data[i] = Retyped(*out->child_data[i], type->field(static_cast<int>(i))->type());
-  return out;
-}
-
 std::int64_t FirstNull(const arrow::Array& column) {
   std::int64_t row = 0;
   while (row < column.length() && !column.IsNull(row))

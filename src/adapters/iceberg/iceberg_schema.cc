@@ -158,6 +158,15 @@ Result<std::shared_ptr<arrow::Field>> ToArrowField(const SchemaField& field) {
                       arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(field.id)}));
 }
 
+std::shared_ptr<arrow::ArrayData> Retyped(const arrow::ArrayData& data,
+                                          const std::shared_ptr<arrow::DataType>& type) {
+  auto out = data.Copy();
+  out->type = type;
+  for (std::size_t i = 0; i < out->child_data.size(); ++i)
+    out->child_data[i] = Retyped(*out->child_data[i], type->field(static_cast<int>(i))->type());
+  return out;
+}
+
 const SchemaField* FindField(const Schema& schema, std::string_view name) {
   const auto found = std::ranges::find(schema.fields, name, &SchemaField::name);
   return found == schema.fields.end() ? nullptr : &*found;

@@ -1,6 +1,7 @@
 // A table's schema in Iceberg's form: every column, nested ones too, has an id that it is found by.
 #pragma once
 
+#include <arrow/array/data.h>
 #include <arrow/type.h>
 
 #include <cstdint>
@@ -46,6 +47,10 @@ Result<std::vector<TableColumn>> ColumnsOf(const Schema& schema);
 
 /// The Arrow field that data files are written as: each level says its id in PARQUET:field_id.
 Result<std::shared_ptr<arrow::Field>> ToArrowField(const SchemaField& field);
+
+/// The same values under a type that differs only in the names, ids and nullability of its fields.
+std::shared_ptr<arrow::ArrayData> Retyped(const arrow::ArrayData& data,
+                                          const std::shared_ptr<arrow::DataType>& type);
 
 /// The top-level field of a name, or of an id; a null pointer if there is none.
 const SchemaField* FindField(const Schema& schema, std::string_view name);

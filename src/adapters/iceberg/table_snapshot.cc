@@ -6,6 +6,7 @@
 
 #include "adapters/iceberg/iceberg_table.h"
 #include "adapters/iceberg/lease.h"
+#include "adapters/iceberg/snapshot_source.h"
 #include "adapters/iceberg/table_files.h"
 
 namespace tidemark::iceberg {
@@ -75,8 +76,9 @@ class IcebergSnapshot final : public TableSnapshot {
     return files;
   }
 
-  Result<std::unique_ptr<Source>> OpenSource(const SourceOptions& /*options*/) const override {
-    return Fail(ErrorCode::kUnsupported, "snapshots cannot be read yet");
+  Result<std::unique_ptr<Source>> OpenSource(const SourceOptions& options) const override {
+    TM_ASSIGN(std::vector<DataFileInfo> files, Files());
+    return OpenSnapshotSource({columns_, system_, std::move(files), lease_}, options);
   }
 
  private:

@@ -1,5 +1,5 @@
 // A window over a column chunk; pages are slices of it.
-#include "adapters/files/page_stream.h"
+#include "adapters/parquet/page_stream.h"
 #include "pit/buffer_pool.h"
 
 #include <algorithm>

@@ -4,8 +4,10 @@
 #include <arrow/array.h>
 #include <arrow/io/file.h>
 #include <arrow/type.h>
+#include <sys/stat.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -50,6 +52,10 @@ class DataFile {
 
 /// How many rows a batch has.
 inline constexpr std::int64_t kBatchRows = 64 * 1024;
+
+/// What lies at a path. kNotFound or kIo.
+Result<struct stat> StatFile(const std::filesystem::path& path);
+SourceFile DescribeFile(const std::filesystem::path& path, const struct stat& found);
 
 /// Opens `file` for reading, or says that it is no longer what it was when the source was opened.
 Result<std::shared_ptr<arrow::io::ReadableFile>> OpenUnchanged(const SourceFile& file);

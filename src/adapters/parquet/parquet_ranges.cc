@@ -1,5 +1,5 @@
 // Reads statistics of the types that rows are skipped by.
-#include "adapters/files/parquet_ranges.h"
+#include "adapters/parquet/parquet_ranges.h"
 
 #include <parquet/statistics.h>
 

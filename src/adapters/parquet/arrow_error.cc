@@ -1,5 +1,5 @@
 // The kinds of Arrow's errors, and what each is to our user.
-#include "adapters/files/arrow_error.h"
+#include "adapters/parquet/arrow_error.h"
 
 #include <arrow/util/io_util.h>
 #include <parquet/exception.h>

@@ -1,5 +1,5 @@
 // Typed page readers of Parquet, driven page by page.
-#include "adapters/files/flat_column.h"
+#include "adapters/parquet/flat_column.h"
 
 #include <arrow/array/data.h>
 #include <arrow/buffer_builder.h>
@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/files/page_stream.h"
+#include "adapters/parquet/page_stream.h"
 #include "base/check.h"
 #include "pit/buffer_pool.h"
 

@@ -1,6 +1,6 @@
 // Flat columns are read by flat_column.h, all others (nested ones, decimals, narrow integers) by
 // parquet::arrow.
-#include "adapters/files/parquet_file.h"
+#include "adapters/parquet/parquet_file.h"
 
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
@@ -12,13 +12,14 @@
 #include <parquet/arrow/schema.h>
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
+#include <parquet/schema.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "adapters/files/arrow_error.h"
-#include "adapters/files/flat_column.h"
-#include "adapters/files/parquet_ranges.h"
+#include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/flat_column.h"
+#include "adapters/parquet/parquet_ranges.h"
 #include "base/check.h"
 #include "pit/buffer_pool.h"
 
@@ -28,6 +29,7 @@ namespace {
 // A column of the file: its leaves in the Parquet schema, and whether flat_column.h reads it.
 struct FileColumn {
   bool flat = false;
+  std::int32_t field_id = -1;
   std::vector<int> leaves;
 };
 
@@ -199,12 +201,27 @@ class RowGroup {
   std::vector<std::size_t> nested_place_;
 };
 
-class ParquetFile final : public DataFile {
+// Notices when a file of somebody else changes.
+class UnchangedBytes final : public FileBytes {
  public:
-  ParquetFile(SourceFile file, Contents contents) : file_(std::move(file)), contents_(std::move(contents)) {}
+  explicit UnchangedBytes(SourceFile file) : file_(std::move(file)) {}
+  Result<std::shared_ptr<arrow::io::RandomAccessFile>> Open() const override { return OpenUnchanged(file_); }
+  Result<void> Judge(Result<void> outcome) const override { return UnlessChanged(file_, std::move(outcome)); }
+
+ private:
+  const SourceFile file_;
+};
+
+class RowGroups final : public ParquetFile {
+ public:
+  RowGroups(std::unique_ptr<const FileBytes> bytes, Contents contents)
+      : bytes_(std::move(bytes)), contents_(std::move(contents)) {}
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return contents_.schema; }
   Result<std::span<const FilePart>> Parts() const override { return contents_.parts; }
+  std::int32_t FieldId(int column) const override {
+    return contents_.columns[static_cast<std::size_t>(column)].field_id;
+  }
 
   std::optional<ColumnRange> Range(std::size_t part, int column) const override {
     const FileColumn& own = contents_.columns[static_cast<std::size_t>(column)];
@@ -219,7 +236,7 @@ class ParquetFile final : public DataFile {
   }
 
   Result<void> Scan(std::size_t part, std::span<const int> columns, const Sink& sink) const override {
-    TM_ASSIGN(const auto opened, OpenUnchanged(file_));
+    TM_ASSIGN(const auto opened, bytes_->Open());
     const auto scan = [&]() -> Result<void> {
       RowGroup group(contents_, static_cast<int>(part), columns, opened);
       const std::int64_t rows = contents_.parts[part].rows;
@@ -229,12 +246,12 @@ class ParquetFile final : public DataFile {
       }
       return {};
     };
-    return UnlessChanged(file_, Guarded(ErrorCode::kCorruption, scan));
+    return bytes_->Judge(Guarded(ErrorCode::kCorruption, scan));
   }
 
   Result<arrow::ArrayVector> Take(std::size_t part, std::span<const int> columns,
                                   std::span<const std::int64_t> rows) const override {
-    TM_ASSIGN(const auto opened, OpenUnchanged(file_));
+    TM_ASSIGN(const auto opened, bytes_->Open());
     arrow::ArrayVector taken;
     const auto take = [&]() -> Result<void> {
       for (std::size_t i = 0; rows.empty() && i < columns.size(); ++i) {
@@ -246,12 +263,12 @@ class ParquetFile final : public DataFile {
       taken = RowGroup(contents_, static_cast<int>(part), columns, opened).Take(rows);
       return {};
     };
-    TM_TRY(UnlessChanged(file_, Guarded(ErrorCode::kCorruption, take)));
+    TM_TRY(bytes_->Judge(Guarded(ErrorCode::kCorruption, take)));
     return taken;
   }
 
  private:
-  const SourceFile file_;
+  const std::unique_ptr<const FileBytes> bytes_;
   const Contents contents_;
 };
 
@@ -261,15 +278,17 @@ void AddLeaves(const parquet::arrow::SchemaField& field, std::vector<int>& leave
     AddLeaves(child, leaves);
 }
 
-Contents ReadFooter(const std::shared_ptr<arrow::io::ReadableFile>& file) {
+Contents Describe(std::shared_ptr<parquet::FileMetaData> footer) {
   Contents contents;
-  contents.metadata = parquet::ReadMetaData(file);
+  contents.metadata = std::move(footer);
   parquet::arrow::SchemaManifest manifest;
   PARQUET_THROW_NOT_OK(parquet::arrow::SchemaManifest::Make(
       contents.metadata->schema(), contents.metadata->key_value_metadata(), ArrowProperties(), &manifest));
   arrow::FieldVector fields;
+  const parquet::schema::GroupNode& root = *contents.metadata->schema()->group_node();
   for (const parquet::arrow::SchemaField& field : manifest.schema_fields) {
     FileColumn column;
+    column.field_id = root.field(static_cast<int>(contents.columns.size()))->field_id();
     AddLeaves(field, column.leaves);
     std::shared_ptr<arrow::DataType> type = field.field->type();
     if (column.leaves.size() == 1) {
@@ -295,17 +314,25 @@ Contents ReadFooter(const std::shared_ptr<arrow::io::ReadableFile>& file) {
 
 }  // namespace
 
-Result<std::unique_ptr<DataFile>> OpenParquetFile(const SourceFile& file) {
-  if (file.size == 0)
-    return Fail(ErrorCode::kCorruption, "the file is empty (0 bytes), so it is not Parquet");
-  TM_ASSIGN(const auto opened, OpenUnchanged(file));
-  std::unique_ptr<DataFile> result;
+Result<std::unique_ptr<ParquetFile>> OpenParquetFile(std::unique_ptr<const FileBytes> bytes,
+                                                     std::shared_ptr<parquet::FileMetaData> footer) {
+  Contents contents;
   const auto open = [&]() -> Result<void> {
-    result = std::make_unique<ParquetFile>(file, ReadFooter(opened));
+    if (footer == nullptr) {
+      TM_ASSIGN(const auto opened, bytes->Open());
+      footer = parquet::ReadMetaData(opened);
+    }
+    contents = Describe(std::move(footer));
     return {};
   };
-  TM_TRY(UnlessChanged(file, Guarded(ErrorCode::kCorruption, open)));
-  return result;
+  TM_TRY(bytes->Judge(Guarded(ErrorCode::kCorruption, open)));
+  return std::make_unique<RowGroups>(std::move(bytes), std::move(contents));
+}
+
+Result<std::unique_ptr<ParquetFile>> OpenParquetFile(const SourceFile& file) {
+  if (file.size == 0)
+    return Fail(ErrorCode::kCorruption, "the file is empty (0 bytes), so it is not Parquet");
+  return OpenParquetFile(std::make_unique<UnchangedBytes>(file), nullptr);
 }
 
 }  // namespace tidemark

@@ -1,0 +1,248 @@
+#include "adapters/iceberg/snapshot_source.h"
+
+#include <arrow/array/util.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "adapters/iceberg/data_reader.h"
+#include "adapters/iceberg/iceberg_schema.h"
+#include "base/check.h"
+#include "base/parallel.h"
+#include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
+#include "pit/columns.h"
+
+namespace tidemark::iceberg {
+namespace {
+
+// RowLocation: the file's index above this bit, the row within the file below it.
+constexpr int kFileShift = 40;
+constexpr std::size_t kFilesMax = std::size_t{1} << (63 - kFileShift);
+
+struct OpenedFile {
+  std::unique_ptr<ParquetFile> data;
+  std::vector<int> place_of;  // by column of the table; -1: the file is older than the column
+};
+
+std::string InFile(const std::string& path) {
+  return "file " + path;
+}
+
+/// Where the table's columns are in a file.
+Result<std::vector<int>> PlacesOf(const ParquetFile& file, const std::vector<TableColumn>& columns) {
+  const int count = file.schema()->num_fields();
+  std::vector<int> place_of(columns.size(), -1);
+  bool has_ids = false;
+  for (int place = 0; place < count; ++place) {
+    const std::int32_t id = file.FieldId(place);
+    has_ids = has_ids || id >= 0;
+    const auto column = std::ranges::find(columns, id, &TableColumn::id);
+    if (column != columns.end()) place_of[static_cast<std::size_t>(column - columns.begin())] = place;
+  }
+  if (!has_ids) {
+    return Fail(ErrorCode::kUnsupported,
+                "the file's columns have no field ids, by which a table's columns are found: write it anew "
+                "with an engine that gives them");
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (place_of[i] < 0 && columns[i].required) {
+      return Fail(ErrorCode::kCorruption,
+                  fmt::format("column '{}' must have a value, and the file does not have it (field id {})",
+                              columns[i].name, columns[i].id));
+    }
+  }
+  return place_of;
+}
+
+/// As the table has the column: widened, and with the names and without the ids of its nested fields.
+Result<std::shared_ptr<arrow::Array>> AsTable(std::shared_ptr<arrow::Array> array, const TableColumn& column,
+                                              const arrow::Field& field, std::int64_t first_row) {
+  const auto& type = field.type();
+  if (!array->type()->Equals(*type)) {
+    TM_ASSIGN(array, CastColumn(array, column.type, column.name, first_row));
+  }
+  if (array->type()->Equals(*type, /*check_metadata=*/true)) return array;
+  return arrow::MakeArray(Retyped(*array->data(), type));
+}
+
+class SnapshotSource final : public Source {
+ public:
+  SnapshotSource(SnapshotRows rows, std::vector<OpenedFile> opened)
+      : rows_(std::move(rows)), opened_(std::move(opened)) {
+    arrow::FieldVector fields;
+    for (const TableColumn& column : rows_.columns)
+      fields.push_back(arrow::field(column.name, ToArrow(column.type)));
+    schema_ = arrow::schema(std::move(fields));
+    // A data file is never written again, and its name is never given to another one.
+    for (const DataFileInfo& file : rows_.files)
+      files_.push_back({file.path, std::filesystem::path(file.path).filename().string(), file.bytes, 0});
+  }
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  const std::vector<SourceFile>& files() const override { return files_; }
+  const SystemColumns& system_columns() const override { return rows_.system; }
+
+  Result<std::vector<Fragment>> FragmentsOf(const std::vector<std::size_t>& files,
+                                            const std::vector<std::string>& columns) const override {
+    TM_ASSIGN(const std::vector<std::size_t> numbers, Find(columns));
+    std::vector<Fragment> fragments;
+    for (const std::size_t file : files) {
+      TM_CHECK(file < opened_.size(), "the file is of another source");
+      TM_ASSIGN(const auto parts, opened_[file].data->Parts());
+      for (std::size_t part = 0; part < parts.size(); ++part) {
+        fragments.push_back({.file = file,
+                             .part = static_cast<int>(part),
+                             .first_location = (RowLocation{file} << kFileShift) +
+                                               static_cast<RowLocation>(parts[part].first_row),
+                             .rows = parts[part].rows,
+                             .ranges = RangesOf(opened_[file], part, numbers)});
+      }
+    }
+    return fragments;
+  }
+
+  Result<void> Scan(const Fragment& fragment, const std::vector<std::string>& columns,
+                    const BatchSink& sink) const override {
+    TM_ASSIGN(const Request request, Resolve(fragment, columns));
+    // An error of the sink is the caller's own: it must not be said to lie in the file.
+    bool sink_failed = false;
+    const auto hand_over = [&](arrow::ArrayVector arrays, std::int64_t rows,
+                               std::int64_t first_row) -> Result<void> {
+      TM_ASSIGN(const auto batch, Complete(request, std::move(arrays), rows, first_row));
+      Result<void> taken = sink(*batch, first_row);
+      sink_failed = !taken;
+      return taken;
+    };
+    auto done = request.file->data->Scan(static_cast<std::size_t>(fragment.part), request.stored, hand_over);
+    if (done || sink_failed) return done;
+    return std::unexpected(std::move(done).error().In(InFile(files_[fragment.file].path)));
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Take(const Fragment& fragment,
+                                                   const std::vector<std::string>& columns,
+                                                   std::span<const std::int64_t> rows) const override {
+    TM_ASSIGN(const Request request, Resolve(fragment, columns));
+    if (!rows.empty() && (rows.front() < 0 || rows.back() >= request.part.rows)) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("rows {} to {} are asked of a fragment of {} rows",
+                                                           rows.front(), rows.back(), request.part.rows));
+    }
+    const auto take = [&]() -> Result<std::shared_ptr<arrow::RecordBatch>> {
+      TM_ASSIGN(auto arrays,
+                request.file->data->Take(static_cast<std::size_t>(fragment.part), request.stored, rows));
+      return Complete(request, std::move(arrays), std::ssize(rows), 0);
+    };
+    auto taken = take();
+    if (taken) return taken;
+    return std::unexpected(std::move(taken).error().In(InFile(files_[fragment.file].path)));
+  }
+
+ private:
+  // Some columns of one fragment.
+  struct Request {
+    const OpenedFile* file = nullptr;
+    FilePart part;
+    std::shared_ptr<arrow::Schema> schema;
+    std::vector<std::size_t> columns;  // of the table
+    std::vector<int> stored;           // places of those that the file has
+  };
+
+  Result<std::vector<std::size_t>> Find(const std::vector<std::string>& names) const {
+    std::vector<std::size_t> numbers;
+    for (const std::string& name : names) {
+      const int number = schema_->GetFieldIndex(name);
+      if (number < 0) {
+        return Fail(ErrorCode::kNotFound, fmt::format("the table has no column '{}'; it has {}", name,
+                                                      fmt::join(schema_->field_names(), ", ")));
+      }
+      numbers.push_back(static_cast<std::size_t>(number));
+    }
+    return numbers;
+  }
+
+  Result<Request> Resolve(const Fragment& fragment, const std::vector<std::string>& columns) const {
+    TM_CHECK(fragment.file < opened_.size(), "the fragment is of another source");
+    Request request;
+    request.file = &opened_[fragment.file];
+    TM_ASSIGN(const auto parts, request.file->data->Parts());
+    TM_CHECK(static_cast<std::size_t>(fragment.part) < parts.size(), "the fragment is of another source");
+    request.part = parts[static_cast<std::size_t>(fragment.part)];
+    TM_ASSIGN(request.columns, Find(columns));
+    arrow::FieldVector fields;
+    for (const std::size_t column : request.columns) {
+      fields.push_back(schema_->field(static_cast<int>(column)));
+      const int place = request.file->place_of[column];
+      if (place >= 0) request.stored.push_back(place);
+    }
+    request.schema = arrow::schema(std::move(fields));
+    return request;
+  }
+
+  // The batch of what the file gave: columns it does not have added, types brought to those of the table.
+  Result<std::shared_ptr<arrow::RecordBatch>> Complete(const Request& request, arrow::ArrayVector stored,
+                                                       std::int64_t rows, std::int64_t first_row) const {
+    arrow::ArrayVector arrays;
+    auto next = stored.begin();
+    for (std::size_t i = 0; i < request.columns.size(); ++i) {
+      const std::size_t column = request.columns[i];
+      const arrow::Field& field = *request.schema->field(static_cast<int>(i));
+      std::shared_ptr<arrow::Array> array;
+      if (request.file->place_of[column] < 0) {
+        TM_ASSIGN(array, FromArrowResult(arrow::MakeArrayOfNull(field.type(), rows, BufferPool())));
+      } else {
+        TM_ASSIGN(array, AsTable(std::move(*next++), rows_.columns[column], field,
+                                 request.part.first_row + first_row));
+      }
+      arrays.push_back(std::move(array));
+    }
+    return arrow::RecordBatch::Make(request.schema, rows, std::move(arrays));
+  }
+
+  std::vector<ColumnRange> RangesOf(const OpenedFile& file, std::size_t part,
+                                    const std::vector<std::size_t>& columns) const {
+    std::vector<ColumnRange> ranges;
+    for (const std::size_t column : columns) {
+      if (file.place_of[column] < 0) continue;
+      auto range = file.data->Range(part, file.place_of[column]);
+      if (!range) continue;
+      range->column = rows_.columns[column].name;
+      ranges.push_back(*std::move(range));
+    }
+    return ranges;
+  }
+
+  const SnapshotRows rows_;
+  const std::vector<OpenedFile> opened_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::vector<SourceFile> files_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> OpenSnapshotSource(SnapshotRows rows, const SourceOptions& options) {
+  if (options.filter) std::erase_if(rows.files, [&](const auto& file) { return !options.filter(file); });
+  if (rows.files.size() > kFilesMax) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{} data files are more than the {} that can be read at once", rows.files.size(),
+                            kFilesMax));
+  }
+  std::ranges::sort(rows.files, {}, &DataFileInfo::path);
+  std::vector<OpenedFile> opened(rows.files.size());
+  const auto open = [&](std::size_t index, std::size_t) -> Result<void> {
+    const auto one = [&]() -> Result<void> {
+      TM_ASSIGN(opened[index].data, OpenDataFile(rows.files[index]));
+      TM_ASSIGN(opened[index].place_of, PlacesOf(*opened[index].data, rows.columns));
+      return {};
+    };
+    TM_TRY_IN(one(), InFile(rows.files[index].path));
+    return {};
+  };
+  TM_TRY(ParallelFor(opened.size(), ThreadCount(options.threads), options.stop, open));
+  return std::make_unique<SnapshotSource>(std::move(rows), std::move(opened));
+}
+
+}  // namespace tidemark::iceberg
