@@ -163,18 +163,20 @@ class Reading {
   }
 
   Result<std::shared_ptr<arrow::Table>> Take(const std::vector<std::vector<std::int64_t>>& rows) const {
+    arrow::FieldVector fields;
+    for (const std::string& column : columns_)
+      fields.push_back(arrow::field(column, source_->source().schema()->GetFieldByName(column)->type()));
+    const auto schema = arrow::schema(std::move(fields));
     arrow::RecordBatchVector batches(fragments_.size());
     TM_TRY(ParallelFor(fragments_.size(), request_.threads, request_.stop,
                        [&](std::size_t i, std::size_t) -> Result<void> {
                          if (rows[i].empty()) return {};
-                         TM_ASSIGN(batches[i], source_->source().Take(fragments_[i], columns_, rows[i]));
+                         TM_ASSIGN(const auto taken, source_->source().Take(fragments_[i], columns_, rows[i]));
+                         batches[i] = arrow::RecordBatch::Make(schema, taken->num_rows(), taken->columns());
                          return {};
                        }));
     std::erase(batches, nullptr);
-    arrow::FieldVector fields;
-    for (const std::string& column : columns_)
-      fields.push_back(source_->source().schema()->GetFieldByName(column));
-    return FromArrowResult(arrow::Table::FromRecordBatches(arrow::schema(std::move(fields)), batches));
+    return FromArrowResult(arrow::Table::FromRecordBatches(schema, batches));
   }
 
   /// In the order of the rule, and only the entities that were asked for.
