@@ -89,7 +89,7 @@ class Loading {
     PlanFiles();
     TM_TRY(PlanFragments());
     TM_TRY(LoadParts());
-    TM_TRY(online_.Sync());
+    TM_TRY(SyncRows());
     TM_TRY(WriteLog());
     if (source_->was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
     report_.rows_read = rows_read_.load();
@@ -270,7 +270,9 @@ class Loading {
       std::size_t next = 0;
       while (next < rows.size()) {
         auto batch = std::make_unique<OnlineBatch>(layout, view_.id, values.keys, values.features);
-        for (; next < rows.size() && batch->size() < kMergeRows && batch->bytes() < kMergeBytes; ++next) {
+        for (; next < rows.size() && batch->packed().size() < kMergeRows &&
+               batch->packed().bytes() < kMergeBytes;
+             ++next) {
           TM_TRY(batch->Add(values.index[next], HeaderOf(rows[next])));
         }
         if (!packed.Put(std::move(batch))) return {};
@@ -280,14 +282,21 @@ class Loading {
     const auto put = [&](std::unique_ptr<OnlineBatch> batch) -> Result<void> {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
       // What the store may hold already is compared first; into an empty one all is written at once.
-      TM_ASSIGN(const MergeCounts counts,
-                log_.files.empty() ? batch->Merge(online_, false) : batch->MergeChanged(online_, false));
+      TM_ASSIGN(const MergeCounts counts, log_.files.empty() ? batch->packed().Merge(online_, false)
+                                                             : batch->packed().MergeChanged(online_, false));
       report_.rows_written += counts.written;
       done += counts.written + counts.kept;
       Report("writing", done, total);
       return {};
     };
     TM_TRY(packed.Run(pack, put));
+    report_.put_seconds += Seconds(SteadyClock::now() - begin).count();
+    return {};
+  }
+
+  Result<void> SyncRows() {
+    const auto begin = SteadyClock::now();
+    TM_TRY(online_.Sync());
     report_.put_seconds += Seconds(SteadyClock::now() - begin).count();
     return {};
   }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adapters/files/file_source.h"
+#include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "adapters/sqlite/sqlite_registry.h"
@@ -218,7 +219,10 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     TM_ASSIGN(const auto online, Online());
-    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_, *write_times_));
+    OnlineWriteOptions options;
+    options.spill = [folder = path_ / kOwnFolder] { return OpenSpillFile(folder); };
+    TM_ASSIGN(const MergeCounts counts,
+              WriteOnline(*found, *reader, *online, *clock_, *write_times_, options));
     return OnlineWriteReport{counts.written, counts.kept};
   }
 

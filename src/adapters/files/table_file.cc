@@ -21,7 +21,7 @@
 #include <cerrno>
 #include <string>
 
-#include "adapters/files/csv_nulls.h"
+#include "adapters/files/csv_rows.h"
 #include "adapters/files/plain_columns.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
@@ -63,12 +63,10 @@ Error FileError(const arrow::Status& status, const std::filesystem::path& path) 
 }
 
 /// What Parquet says of a damaged file comes as Invalid or IOError; what the system refuses has its number.
-Error ReadError(const arrow::Status& status, const std::filesystem::path& path, Format format) {
+Error ReadError(const arrow::Status& status, const std::filesystem::path& path) {
   Error error = FileError(status, path);
   const bool is_content = status.IsInvalid() || status.IsIOError() || status.IsSerializationError();
-  if (is_content && arrow::internal::ErrnoFromStatus(status) == 0) {
-    error.code = format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData;
-  }
+  if (is_content && arrow::internal::ErrnoFromStatus(status) == 0) error.code = ErrorCode::kCorruption;
   return error;
 }
 
@@ -85,20 +83,19 @@ auto WithoutExceptions(const Work& work) -> decltype(work()) {
 /// Turns errors of the wrapped reader into ours, with the file's name.
 class NamedReader final : public arrow::RecordBatchReader {
  public:
-  NamedReader(std::shared_ptr<arrow::RecordBatchReader> reader, std::filesystem::path path, Format format)
-      : reader_(std::move(reader)), path_(std::move(path)), format_(format) {}
+  NamedReader(std::shared_ptr<arrow::RecordBatchReader> reader, std::filesystem::path path)
+      : reader_(std::move(reader)), path_(std::move(path)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     const arrow::Status status = WithoutExceptions([&] { return reader_->ReadNext(batch); });
-    return status.ok() ? status : ToStatus(ReadError(status, path_, format_));
+    return status.ok() ? status : ToStatus(ReadError(status, path_));
   }
 
  private:
   std::shared_ptr<arrow::RecordBatchReader> reader_;
   const std::filesystem::path path_;
-  const Format format_;
 };
 
 /// Keeps the file reader alive for as long as its batches are read.
@@ -132,41 +129,6 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::
   ARROW_RETURN_NOT_OK(builder.memory_pool(BufferPool())->properties(properties)->Build(&file));
   ARROW_ASSIGN_OR_RAISE(auto batches, file->GetRecordBatchReader());
   return std::make_shared<ParquetBatches>(std::move(file), std::move(batches));
-}
-
-/// Timestamps stay text, which is read by the same rules everywhere.
-std::shared_ptr<arrow::DataType> CsvType(const DataType& type) {
-  return type.kind == TypeKind::kTimestamp ? arrow::utf8() : ToArrow(type);
-}
-
-arrow::Result<std::shared_ptr<arrow::io::InputStream>> OpenText(const std::string& path, bool gzip) {
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
-  if (!gzip) return input;
-  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
-  return arrow::io::CompressedInputStream::Make(codec.get(), input);
-}
-
-arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
-    const std::string& path, bool gzip, std::size_t threads,
-    const std::map<std::string, DataType>& column_types) {
-  auto read = arrow::csv::ReadOptions::Defaults();
-  read.use_threads = threads > 1;
-  auto parse = arrow::csv::ParseOptions::Defaults();
-  parse.newlines_in_values = true;
-  // All of it is read at once: types are found over every row, not over the first block.
-  const auto parsed =
-      [&](const arrow::csv::ConvertOptions& convert) -> arrow::Result<std::shared_ptr<arrow::Table>> {
-    ARROW_ASSIGN_OR_RAISE(const auto input, OpenText(path, gzip));
-    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(),
-                                                                           input, read, parse, convert));
-    return reader->Read();
-  };
-  auto convert = arrow::csv::ConvertOptions::Defaults();
-  for (const auto& [name, type] : column_types)
-    convert.column_types[name] = CsvType(type);
-  ARROW_ASSIGN_OR_RAISE(auto table, parsed(convert));
-  ARROW_ASSIGN_OR_RAISE(table, WithNullText(std::move(table), parsed));
-  return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
 
 /// Measured values seldom repeat: looking each up in a dictionary would cost more than writing it.
@@ -299,13 +261,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
   if (!std::filesystem::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
-  auto reader = WithoutExceptions([&] {
-    return format == Format::kParquet
-               ? OpenParquet(path.string(), threads)
-               : OpenCsv(path.string(), format == Format::kCsvGzip, threads, column_types);
-  });
-  if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path, format));
-  return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path, format);
+  if (format != Format::kParquet) return OpenCsvRows(path, column_types);
+  auto reader = WithoutExceptions([&] { return OpenParquet(path.string(), threads); });
+  if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path));
+  return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path);
 }
 
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,

@@ -16,8 +16,8 @@ namespace tidemark {
 
 /// Reads a Parquet (.parquet, .pq) or CSV (.csv, .csv.gz) file batch by batch, row order kept. kNotFound if
 /// it is not there, kInvalidArgument for another ending, kCorruption or kInvalidData for a damaged one.
-/// `threads` decode it. CSV columns in `column_types` are read as these types; those of the others are found
-/// over all rows.
+/// `threads` decode Parquet. CSV columns in `column_types` are read as these types; those of the others are
+/// found over all rows, in a pass of their own. Memory is bounded by a batch.
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
     const std::filesystem::path& path, std::size_t threads,
     const std::map<std::string, DataType>& column_types = {});

@@ -86,6 +86,33 @@ TEST_F(TableFileTest, CsvTypesAreFoundOverAllRows) {
   EXPECT_EQ((*table)->num_rows(), 300'001);
 }
 
+TEST_F(TableFileTest, CsvComesBlockByBlock) {
+  // Rows that are wrong far behind the first block are told when they are reached, with file and row.
+  std::string text = "id,code\n";
+  const std::string row = "1," + std::string(198, 's') + "\n";
+  for (int i = 0; i < 50'000; ++i)
+    text += row;
+  WriteText(folder_.path() / "rows.csv", text + "x,seven\n");
+  const auto reader =
+      OpenTableFile(folder_.path() / "rows.csv", 2,
+                    {{"id", {.kind = TypeKind::kInt64}}, {"code", {.kind = TypeKind::kString}}});
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  std::int64_t rows = 0;
+  std::int64_t largest = 0;
+  arrow::Status status;
+  for (std::shared_ptr<arrow::RecordBatch> batch;;) {
+    status = (*reader)->ReadNext(&batch);
+    if (!status.ok() || batch == nullptr) break;
+    rows += batch->num_rows();
+    largest = std::max(largest, batch->num_rows());
+  }
+  EXPECT_GT(rows, 30'000);
+  EXPECT_LT(largest, 30'000);
+  const Error error = FromStatus(status);
+  EXPECT_EQ(error.code, ErrorCode::kInvalidData);
+  EXPECT_THAT(error.ToString(), testing::AllOf(HasSubstr("rows.csv"), HasSubstr("5000"), HasSubstr("'id'")));
+}
+
 TEST_F(TableFileTest, NoRowsAreATableToo) {
   for (const std::string name : {"rows.parquet", "rows.csv"}) {
     EXPECT_EQ(Write(*Sample()->Slice(0, 0), folder_.path() / name).value(), 0);
