@@ -26,6 +26,12 @@ constexpr std::int64_t kBlockRowsMax = (std::int64_t{1} << 31) - 2;  // the kern
 constexpr std::int64_t kBlockRowsMin = 10'000;
 constexpr std::int64_t kChunkRowsMin = 1'024;
 constexpr std::int64_t kChunkBytes = std::int64_t{64} << 20;
+// What pages being decoded and encoded take, however little is asked for, and the allocators beside.
+constexpr std::int64_t kWorkingBytes = std::int64_t{128} << 20;
+// Shares of the memory limit that is left. The rest is for the writer's row group and the buffers that are
+// kept.
+constexpr std::int64_t kBlocksInMemory = 3;
+constexpr std::int64_t kChunksInMemory = 32;
 constexpr std::int64_t kColumnBytesMax = std::int64_t{3} << 29;  // text has 32-bit offsets; some room is left
 
 /// What the entity rows of one block get from one view.
@@ -123,7 +129,8 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   HistoricalReader(std::shared_ptr<const Catalog> catalog,
                    std::shared_ptr<arrow::RecordBatchReader> entity_rows, HistoricalRequest request,
                    std::shared_ptr<Warnings> warnings)
-      : catalog_(std::move(catalog)),
+      : buffers_(KeptBytesWithin(request.memory_bytes_max)),
+        catalog_(std::move(catalog)),
         request_(std::move(request)),
         warnings_(std::move(warnings)),
         blocks_(std::move(entity_rows)) {}
@@ -209,12 +216,16 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       row_bytes += bytes.total() + 5;
       if (bytes.variable > 0) block_rows_max = std::min(block_rows_max, kColumnBytesMax / bytes.variable);
     }
-    chunk_rows_ = std::clamp(kChunkBytes / (row_bytes + 1), kChunkRowsMin, kChunkRowsMax);
+    const std::int64_t memory = request_.memory_bytes_max;
+    const std::int64_t chunk_bytes =
+        memory > 0 ? std::min(kChunkBytes, memory / kChunksInMemory) : kChunkBytes;
+    chunk_rows_ = std::clamp(chunk_bytes / (row_bytes + 1), kChunkRowsMin, kChunkRowsMax);
     block_rows_ = std::max(block_rows_max, kBlockRowsMin);
-    if (request_.memory_bytes_max <= 0) return {};
+    if (memory <= 0) return {};
     // Keys and times, the groups, the kernel's state of each thread, the winners and their places.
     row_bytes += 16 + 48 + 24 * static_cast<std::int64_t>(request_.threads) + 24 + 8;
-    block_rows_ = std::clamp(request_.memory_bytes_max / 2 / row_bytes, kBlockRowsMin, block_rows_);
+    const std::int64_t left = std::max(memory - kWorkingBytes, memory / 8);
+    block_rows_ = std::clamp(left / kBlocksInMemory / row_bytes, kBlockRowsMin, block_rows_);
     return {};
   }
 
@@ -233,7 +244,13 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       TM_TRY(AnswerView(i));
     groups_.clear();
     times_.reset();
+    FreeUnused();
     return {};
+  }
+
+  /// Where one block follows another, what allocators hold back would be memory above the limit.
+  void FreeUnused() const {
+    if (block_->num_rows() == block_rows_) BufferPool()->ReleaseUnused();
   }
 
   Result<void> AnswerView(std::size_t i) {
@@ -246,6 +263,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     TM_ASSIGN(const EntityGroups* groups, GroupsOf(view));
     TM_ASSIGN(ViewAnswer answer, ViewJoin(request_, view, *groups).Run());
     answers_.push_back(std::move(answer));
+    FreeUnused();
     if (view.source->was_cut()) {
       warnings_->Add(
           fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds", name));

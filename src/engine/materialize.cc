@@ -26,7 +26,10 @@ namespace tidemark {
 namespace {
 
 constexpr std::size_t kMergeRows = 50'000;
-constexpr std::size_t kMergeBytes = std::size_t{32} << 20;
+constexpr std::int64_t kMergeBytesMax = std::int64_t{32} << 20;
+constexpr std::int64_t kMergesInMemory = 32;  // several are on their way at a time
+// What pages being decoded take, however little is asked for, and the allocators beside.
+constexpr std::int64_t kWorkingBytes = std::int64_t{96} << 20;
 constexpr std::size_t kBatchesAhead = 2;
 constexpr std::int64_t kSliceRowsMax = 4'000'000;  // winners whose values are held at a time
 constexpr std::int64_t kSliceRowsMin = 1'000;
@@ -73,7 +76,8 @@ class Loading {
  public:
   Loading(const CatalogView& view, const MaterializeRequest& request, OnlineStore& online, Registry& registry,
           const Clock& clock, WriteTimes& write_times)
-      : view_(view),
+      : buffers_(KeptBytesWithin(request.memory_bytes_max)),
+        view_(view),
         request_(request),
         online_(online),
         registry_(registry),
@@ -168,9 +172,14 @@ class Loading {
     return {};
   }
 
+  /// The part of the memory limit that rows may take.
+  std::int64_t MemoryLeft() const {
+    return std::max(request_.memory_bytes_max - kWorkingBytes, request_.memory_bytes_max / 8);
+  }
+
   bool OverBudget(const LatestPerKey& latest) const {
     // Putting them in order takes about as much again, and the sorted rows twice that.
-    return request_.memory_bytes_max > 0 && latest.memory_bytes() > request_.memory_bytes_max / 5;
+    return request_.memory_bytes_max > 0 && latest.memory_bytes() > MemoryLeft() / 5;
   }
 
   /// All keys in one part, or in as many as memory needs: a part that outgrows it starts anew as smaller
@@ -235,7 +244,7 @@ class Loading {
     const std::int64_t row_bytes =
         2 * measured.total() + 64 + 24 * std::ssize(view_.join_keys);  // in pieces and joined
     std::int64_t bytes = kSliceBytesMax;
-    if (request_.memory_bytes_max > 0) bytes = std::min(bytes, request_.memory_bytes_max / 3);
+    if (request_.memory_bytes_max > 0) bytes = std::min(bytes, MemoryLeft() / 3);
     return static_cast<std::size_t>(std::clamp(bytes / row_bytes, kSliceRowsMin, kSliceRowsMax));
   }
 
@@ -257,8 +266,16 @@ class Loading {
                                                        .stop = request_.stop}));
       TM_TRY(
           PutRows(slice, values, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(latest.size())));
+      // Where one slice follows another, what allocators hold back would be memory above the limit.
+      if (slice.size() == slice_rows) BufferPool()->ReleaseUnused();
     }
     return {};
+  }
+
+  std::size_t MergeBytes() const {
+    const std::int64_t memory = request_.memory_bytes_max;
+    return static_cast<std::size_t>(memory > 0 ? std::min(kMergeBytesMax, memory / kMergesInMemory)
+                                               : kMergeBytesMax);
   }
 
   Result<void> PutRows(std::span<const LatestRow> rows, const RowValues& values, std::int64_t done,
@@ -266,12 +283,13 @@ class Loading {
     const auto begin = SteadyClock::now();
     Handoff<std::unique_ptr<OnlineBatch>> packed(kBatchesAhead);
     const PackedLayout layout = CurrentLayout(view_);
+    const std::size_t merge_bytes = MergeBytes();
     const auto pack = [&]() -> Result<void> {
       std::size_t next = 0;
       while (next < rows.size()) {
         auto batch = std::make_unique<OnlineBatch>(layout, view_.id, values.keys, values.features);
         for (; next < rows.size() && batch->packed().size() < kMergeRows &&
-               batch->packed().bytes() < kMergeBytes;
+               batch->packed().bytes() < merge_bytes;
              ++next) {
           TM_TRY(batch->Add(values.index[next], HeaderOf(rows[next])));
         }

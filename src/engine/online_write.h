@@ -18,7 +18,7 @@ inline constexpr std::int64_t kFutureToleranceUs = std::int64_t{10} * 60 * 1'000
 
 struct OnlineWriteOptions {
   SpillOpener spill;
-  std::size_t bytes_max = std::size_t{64} << 20;  // of packed rows that are held before they are put aside
+  std::size_t bytes_max = std::size_t{32} << 20;  // of packed rows that are held before they are put aside
 };
 
 /// Merges rows of `view`: its join keys, all of its features, the timestamp column of its source (or

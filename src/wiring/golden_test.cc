@@ -75,7 +75,7 @@ std::string DefinitionsOf(const GoldenCase& one, std::string_view ending) {
 
 void Write(const Batch& batch, const fs::path& path) {
   const auto reader = arrow::RecordBatchReader::Make({batch}).ValueOrDie();
-  const auto written = WriteTableFile(*reader, path, 1);
+  const auto written = WriteTableFile(*reader, path, {});
   ASSERT_TRUE(written) << written.error().ToString();
 }
 

@@ -5,6 +5,7 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -37,6 +38,9 @@
 
 namespace tidemark {
 namespace {
+
+/// A row group that is being written may take this part of the memory limit: one over it.
+constexpr std::int64_t kRowGroupsInMemory = 16;
 
 ObjectKind KindOf(ObjectType type) {
   switch (type) {
@@ -188,7 +192,11 @@ class EmbeddedStore final : public Store {
                                            const std::filesystem::path& out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(const auto reader, StartHistorical(rows, options, warnings));
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, threads_));
+    TableWriteOptions write_options;
+    write_options.threads = threads_;
+    write_options.row_group_bytes_max =
+        std::min(write_options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, write_options));
     return HistoricalReport{written, warnings->Texts()};
   }
 

@@ -5,6 +5,7 @@
 #include <arrow/io/compressed.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
+#include <arrow/util/byte_size.h>
 #include <arrow/util/compression.h>
 #include <arrow/util/io_util.h>
 #include <arrow/util/thread_pool.h>
@@ -33,6 +34,7 @@ namespace {
 
 constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 20;
 constexpr std::int64_t kReadBatchRows = std::int64_t{1} << 16;
+constexpr std::int64_t kReadBufferBytes = std::int64_t{256} << 10;  // of each column
 
 enum class Format : std::uint8_t { kParquet, kCsv, kCsvGzip };
 
@@ -121,8 +123,11 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kReadBatchRows);
   properties.set_use_threads(threads > 1);
+  properties.set_pre_buffer(false);  // which would hold the whole file
   parquet::ReaderProperties reader_properties(BufferPool());
   reader_properties.set_page_checksum_verification(true);
+  reader_properties.enable_buffered_stream();  // without it a whole column chunk is read at once
+  reader_properties.set_buffer_size(kReadBufferBytes);
   parquet::arrow::FileReaderBuilder builder;
   ARROW_RETURN_NOT_OK(builder.Open(input, reader_properties));
   std::unique_ptr<parquet::arrow::FileReader> file;
@@ -164,20 +169,47 @@ arrow::Result<std::int64_t> WriteAll(arrow::RecordBatchReader& rows, Writer& wri
   return written;
 }
 
+/// Ends a row group before it takes more memory than it may: encoded columns wait for the last row of theirs.
+class RowGroups {
+ public:
+  RowGroups(parquet::arrow::FileWriter& writer, std::int64_t bytes_max)
+      : writer_(writer), bytes_max_(bytes_max) {}
+
+  arrow::Status WriteRecordBatch(const arrow::RecordBatch& batch) {
+    // Some types cannot be measured by what they refer to; then the whole buffers count.
+    const auto referenced = arrow::util::ReferencedBufferSize(batch);
+    const std::int64_t bytes = referenced.ok() ? *referenced : arrow::util::TotalBufferSize(batch);
+    if (bytes_ > 0 && bytes_ + bytes > bytes_max_) {
+      ARROW_RETURN_NOT_OK(writer_.NewBufferedRowGroup());
+      bytes_ = 0;
+    }
+    bytes_ += bytes;
+    return writer_.WriteRecordBatch(batch);
+  }
+
+  arrow::Status Close() { return writer_.Close(); }
+
+ private:
+  parquet::arrow::FileWriter& writer_;
+  const std::int64_t bytes_max_;
+  std::int64_t bytes_ = 0;  // of the row group at hand
+};
+
 arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
-                                         std::size_t threads) {
+                                         const TableWriteOptions& options) {
   ARROW_ASSIGN_OR_RAISE(auto output, arrow::io::FileOutputStream::Open(path));
   const auto properties = WriterProperties(*rows.schema());
   auto arrow_builder = parquet::ArrowWriterProperties::Builder();
   arrow_builder.store_schema();
   std::shared_ptr<arrow::internal::ThreadPool> pool;
-  if (threads > 1) {
-    ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
+  if (options.threads > 1) {
+    ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(options.threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
   ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
                                                                       properties, arrow_builder.build()));
-  return WriteAll(rows, *writer, *output);
+  RowGroups row_groups(*writer, options.row_group_bytes_max);
+  return WriteAll(rows, row_groups, *output);
 }
 
 arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
@@ -268,13 +300,13 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
 }
 
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
-                                    std::size_t threads) {
+                                    const TableWriteOptions& options) {
   TM_ASSIGN(const Format format, FormatOf(path));
   if (format != Format::kParquet) TM_TRY(CheckCsvColumns(*rows.schema()));
   PendingFile pending(path);
   const auto plain = WithPlainColumns(rows, {.is_csv = format != Format::kParquet});
   const auto written = WithoutExceptions([&] {
-    return format == Format::kParquet ? WriteParquet(*plain, pending.path(), threads)
+    return format == Format::kParquet ? WriteParquet(*plain, pending.path(), options)
                                       : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
   if (!written.ok()) return std::unexpected(FileError(written.status(), path));

@@ -22,11 +22,17 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
     const std::filesystem::path& path, std::size_t threads,
     const std::map<std::string, DataType>& column_types = {});
 
+struct TableWriteOptions {
+  std::size_t threads = 1;  // encode Parquet
+  /// About how much a row group of Parquet may take in memory, as which it is held until it is whole.
+  std::int64_t row_group_bytes_max = std::int64_t{1} << 30;
+};
+
 /// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there
 /// were. The file appears whole or not at all: it is written beside its place under another name, synced,
 /// then renamed. Nested columns cannot go to CSV (kUnsupported, names the column). kOutOfSpace when the disk
 /// is full.
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
-                                    std::size_t threads);
+                                    const TableWriteOptions& options);
 
 }  // namespace tidemark

@@ -2,7 +2,9 @@
 // damage is an error that names the file, never other values.
 #include "adapters/files/table_file.h"
 
+#include <arrow/io/file.h>
 #include <gmock/gmock.h>
+#include <parquet/file_reader.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,7 +37,7 @@ class TableFileTest : public testing::Test {
   Result<std::int64_t> Write(const arrow::Table& table, const fs::path& path) {
     arrow::TableBatchReader reader(table);
     reader.set_chunksize(1000);
-    return WriteTableFile(reader, path, 2);
+    return WriteTableFile(reader, path, options_);
   }
   Result<std::shared_ptr<arrow::Table>> Read(const fs::path& path,
                                              const std::map<std::string, DataType>& types = {}) {
@@ -52,6 +54,7 @@ class TableFileTest : public testing::Test {
   }
 
   TestFolder folder_;
+  TableWriteOptions options_{.threads = 2};
 };
 
 TEST_F(TableFileTest, ParquetGivesEverythingBack) {
@@ -61,6 +64,22 @@ TEST_F(TableFileTest, ParquetGivesEverythingBack) {
   ASSERT_TRUE(table) << table.error().ToString();
   EXPECT_TRUE((*table)->Equals(*Sample()));
   EXPECT_THAT(Names(), testing::ElementsAre("rows.parquet"));
+}
+
+TEST_F(TableFileTest, RowGroupsEndBeforeTheyTakeTooMuchMemory) {
+  const fs::path path = folder_.path() / "rows.parquet";
+  const auto table = MakeRows(20'000, 3);
+  const auto row_groups = [&](std::int64_t bytes_max) {
+    options_.row_group_bytes_max = bytes_max;
+    EXPECT_EQ(Write(*table, path).value(), 20'000);
+    EXPECT_TRUE((*Read(path))->Equals(*table));
+    return parquet::ReadMetaData(arrow::io::ReadableFile::Open(path.string()).ValueOrDie())->num_row_groups();
+  };
+  EXPECT_EQ(row_groups(std::int64_t{1} << 30), 1);
+  EXPECT_EQ(row_groups(1), 20);  // batches are of a thousand rows and are not cut
+  const int some = row_groups(400'000);
+  EXPECT_GT(some, 1);
+  EXPECT_LT(some, 20);
 }
 
 TEST_F(TableFileTest, CsvGivesBackWhatItCanHold) {
@@ -158,7 +177,7 @@ TEST_F(TableFileTest, WhatIsInterruptedLeavesTheOldFile) {
   for (const std::string name : {"rows.parquet", "rows.csv", "rows.csv.gz"}) {
     WriteText(folder_.path() / name, "old");
     Interrupted reader;
-    const auto written = WriteTableFile(reader, folder_.path() / name, 2);
+    const auto written = WriteTableFile(reader, folder_.path() / name, options_);
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().code, ErrorCode::kCancelled);
     EXPECT_EQ(written.error().ToString(), "view x: interrupted");  // not the fault of the file
@@ -179,7 +198,7 @@ TEST_F(TableFileTest, AFullDiskIsToldApart) {
       setrlimit(RLIMIT_FSIZE, &limit);
       const auto flat = table->SelectColumns({0, 1, 2, 3}).ValueOrDie();
       arrow::TableBatchReader reader(*flat);
-      const auto written = WriteTableFile(reader, folder_.path() / name, 1);
+      const auto written = WriteTableFile(reader, folder_.path() / name, {});
       const bool is_told = !written && written.error().code == ErrorCode::kOutOfSpace &&
                            written.error().ToString().contains("File too large");
       _exit(is_told ? 0 : 1);
