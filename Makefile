@@ -1,9 +1,9 @@
 # Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
 .DEFAULT_GOAL := compile
-.PHONY: help init compile demo test check lint format build bench clean
+.PHONY: help init compile demo test test-wheel sanitize fuzz check lint format build bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 init:  ## set up: Debian packages and .venv (nothing the second time)
 	@tools/setup
@@ -16,6 +16,15 @@ demo: compile  ## the main job on real data, step by step
 
 test: compile  ## every test: C++ by ctest, Python by pytest
 	@tools/test.sh
+
+test-wheel: init  ## build the wheel and use it in a fresh environment
+	@tests/install/wheel.sh
+
+sanitize: init  ## every C++ test under sanitizers; an hour
+	@tools/sanitize.sh
+
+fuzz: init  ## run each fuzzer for a minute
+	@tools/fuzz.sh
 
 check: init  ## formatting, static analysis, layers, types, links
 	@tools/check/run.sh all

@@ -6,6 +6,7 @@ The exit code is 1 when a contestant failed or two results differ; a missed aim 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -76,6 +77,8 @@ def main() -> int:
         work=work,
         root=BENCH.parent,
     )
+    if not flags.tidemark_python:  # .venv may be shared by several trees: this one is measured
+        os.environ["PYTHONPATH"] = str(BENCH.parent / "python" / "src")
     about = report.facts(settings)
     try:
         outcomes = [run_row(row, settings) for row in chosen]

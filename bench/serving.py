@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import statistics
 import subprocess
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -35,6 +36,7 @@ LOAD = Sizes(entity_rows=1000, views=1, history_rows=10_000_000, keys=1_000_000,
 FEAST_LOAD = Sizes(entity_rows=1000, views=1, history_rows=100_000, keys=10_000, ttl=False)
 LOOKUP = Sizes(entity_rows=1000, views=5, history_rows=20_000, keys=10_000, features=10, ttl=False)
 CHECK_ROWS = 1000
+RECORDS_FORMAT = 2  # part of their files' names; raise it when winners.py writes others
 BATCHES = 200  # distinct batches of keys per batch size
 
 
@@ -44,12 +46,17 @@ def check_rows(sizes: Sizes) -> list[dict[str, int]]:
     return [{"key": chosen.randrange(sizes.keys * 51 // 50)} for _ in range(CHECK_ROWS)]
 
 
+def records_path(winners: Path) -> Path:
+    """The LMDB records of a winners' file; the version changes with their layout."""
+    return winners.with_suffix(f".records{RECORDS_FORMAT}")
+
+
 def make_winners(settings: Settings, sizes: Sizes) -> list[tuple[str, str]]:
     """[view, file of the latest row per key], made once; the first also as LMDB records."""
     winners = []
     for view in sizes.job()["views"]:
         out = DATA / f"winners-{Path(view['path']).name}"
-        records = out.with_suffix(".bin")
+        records = records_path(out)
         if not (out.exists() and records.exists()):
             command = [settings.python, str(BENCH / "winners.py"), view["path"]]
             subprocess.run([*command, str(out), str(records)], check=True)
@@ -118,7 +125,7 @@ def load_round(settings: Settings, outcome: Outcome, sets: dict[str, Sizes], por
             "check_rows": check_rows(sizes),
             "redis_port": port,
             "program": str(DATA / "bare_lmdb"),
-            "records_path": str(Path(winners[0][1]).with_suffix(".bin")),
+            "records_path": str(records_path(Path(winners[0][1]))),
         }
         measure(settings, contestant, job, outcome, winners)
         figures = outcome.figures.get(contestant.name)
@@ -159,17 +166,14 @@ def add_load_ratios(outcome: Outcome) -> None:
     if ours is None:
         return
     rate = ours.median_of("rows_per_second")
-    outcome.ratios.append(Ratio("rows/s", rate, 1.5e6, True))
+    outcome.ratios.append(Ratio("rows read/s", rate, 1.5e6, True))
     for name in ("feast-sqlite", "feast-redis"):
         if name in outcome.figures:
             theirs = outcome.figures[name].median_of("rows_per_second")
             outcome.ratios.append(Ratio(f"rows/s / {name}", rate / theirs, 30.0, True))
-    puts = [report["phases"]["put_seconds"] for report in ours.reports]
-    if None in puts:
-        return
-    put_seconds = sorted(puts)[len(puts) // 2]
+    put_seconds = statistics.median(report["phases"]["put_seconds"] for report in ours.reports)
     for name in ("bare-lmdb-put", "bare-lmdb-append"):
-        if name in outcome.figures and put_seconds:
+        if name in outcome.figures:
             ratio = outcome.figures[name].median() / put_seconds
             outcome.ratios.append(Ratio(f"put phase speed / {name}", ratio, 0.7, True))
 
@@ -217,7 +221,7 @@ def run_lookup(settings: Settings) -> Outcome:
         for key in ("p50_us_1", "p99_us_1", "p50_us_100", "p99_us_100"):
             outcome.numbers[f"{name} {key}"] = round(figures.median_of(key), 1)
     add_lookup_ratios(outcome)
-    add_native(settings, outcome)
+    add_native(settings, sizes, outcome)
     return outcome
 
 
@@ -242,20 +246,33 @@ def add_lookup_ratios(outcome: Outcome) -> None:
         outcome.numbers[f"{name} at 1 / ours"] = round(one, 1)
 
 
-def add_native(settings: Settings, outcome: Outcome) -> None:
-    """The C++ benchmark of lookups against bare gets, if it was built; its JSON is kept whole.
+def add_native(settings: Settings, sizes: Sizes, outcome: Outcome) -> None:
+    """Lookups through the C++ API against bare gets, in one process on the store loaded before.
 
-    Its ratios count against the aim where it prints {"ratios": {"1": x, "100": y}}.
+    The program takes turns within itself and compares every value; its JSON is kept whole.
     """
-    programs = sorted((settings.root / "build").glob("**/tidemark_online_bench"))
-    if not programs:
-        outcome.numbers["tidemark_online_bench"] = "not built"
+    program = DATA / "tidemark_online_bench"
+    store = settings.work / "6-tidemark" / "store"
+    if not settings.wants(TIDEMARK.name):
         return
-    done = subprocess.run([str(programs[0])], check=False, capture_output=True, text=True)
+    if not program.exists():
+        outcome.failures.append(f"{program.name} is not built: run `make compile`")
+        return
+    # LMDB allows one environment of a file in a process: the bare side opens a copy.
+    bare = settings.work / "6-bare"
+    shutil.rmtree(bare, ignore_errors=True)
+    bare.mkdir()
+    [data] = store.glob(".tidemark/**/data.mdb")
+    shutil.copyfile(data, bare / "data.mdb")
+    views = [view["name"] for view in sizes.job()["views"]]
+    command = [str(program), str(store), str(bare), str(sizes.keys), *views]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode != 0:
-        outcome.failures.append(f"tidemark_online_bench: {done.stderr[-500:]}")
+        outcome.failures.append(f"{program.name}: {done.stderr[-500:]}")
         return
     native = json.loads(done.stdout)
-    outcome.numbers["tidemark_online_bench"] = native
-    for count, ratio in native.get("ratios", {}).items():
+    outcome.numbers["C++ lookups"] = native
+    for count, ratio in native["ratios"].items():
+        outcome.numbers[f"C++ lookup us at {count}"] = native["lookup_us"][count]
+        outcome.numbers[f"bare LMDB get us at {count}"] = native["bare_us"][count]
         outcome.ratios.append(Ratio(f"lookup at {count} / bare LMDB get", ratio, 2.0, False))

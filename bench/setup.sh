@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes what the benchmarks need: the peers' Python environment (bench/.venv), redis-server,
-# and the bare LMDB loader. Running it again does nothing when nothing changed.
+# Makes what the benchmarks need: the peers' Python environment (bench/.venv), redis-server, the bare
+# LMDB loader, and the lookups in C++ (against build/release). Running it again does nothing when
+# nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -26,4 +27,13 @@ fi
 mkdir -p data
 if [ ! -e data/bare_lmdb ] || [ native/bare_lmdb.cc -nt data/bare_lmdb ]; then
   g++ -std=c++20 -O2 -Wall -Wextra -o data/bare_lmdb native/bare_lmdb.cc -llmdb
+fi
+
+library=../build/release/lib/libtidemark.so
+lookups=data/tidemark_online_bench
+if [ -e "$library" ] && { [ ! -e "$lookups" ] || [ native/online_lookup.cc -nt "$lookups" ] ||
+  [ ../include/tidemark/online.h -nt "$lookups" ] || [ ../include/tidemark/store.h -nt "$lookups" ]; }; then
+  # The library finds Arrow by its own rpath; the linker need not.
+  g++ -std=c++23 -O2 -Wall -Wextra -Wl,--allow-shlib-undefined -I ../include -o "$lookups" \
+    native/online_lookup.cc "$library" "-Wl,-rpath,$PWD/../build/release/lib" -llmdb
 fi

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 
 KEY_BYTES = 12  # 4 of view id, 8 of sign-flipped big-endian int64
-HEADER_BYTES = 56  # format, three times, origin, flags, expires_at, schema version, checksum
+HEADER_BYTES = 48  # of the packed row (docs/formats.md)
 
 
 def write_winners(view_path: str, out_path: str) -> None:

@@ -155,11 +155,12 @@ class Search {
 
   Result<void> ReadWinner() {
     const RowLocation location = found_.winner.location;
-    TM_ASSIGN(
-        const RowValues values,
-        ReadRowValues(
-            source_, fragments_, {location},
-            {.features = {field_}, .with_keys = false, .in_order = false, .threads = threads_, .stop = stop_}));
+    TM_ASSIGN(const RowValues values, ReadRowValues(source_, fragments_, {location},
+                                                    {.features = {field_},
+                                                     .with_keys = false,
+                                                     .in_order = false,
+                                                     .threads = threads_,
+                                                     .stop = stop_}));
     found_.value = ToJsonValue(*values.features.front(), 0);
     const std::size_t file = location >> 40;
     found_.row = {{"file", source_.source().files()[file].path},

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "base/parallel.h"
 #include "base/result.h"
@@ -27,6 +28,21 @@ constexpr std::int64_t kBlockRowsMax = (std::int64_t{1} << 31) - 2;  // the kern
 constexpr std::int64_t kBlockRowsMin = 10'000;
 constexpr std::int64_t kChunkRowsMin = 1'024;
 constexpr std::int64_t kChunkBytes = std::int64_t{64} << 20;
+// What pages being decoded and encoded take, however little is asked for, and the allocators beside.
+constexpr std::int64_t kWorkingBytes = std::int64_t{128} << 20;
+// What an entity row takes beside the values: its time; in each set of groups, its key too; in the kernel's
+// state of each thread; while its winner's place is known and the values are read, which a view does while
+// the next one is scanned; and with the values for as long as the block lasts.
+constexpr std::int64_t kTimeBytes = 8;
+constexpr std::int64_t kGroupBytes = 8 + 50;
+constexpr std::int64_t kKernelBytes = 24;
+constexpr std::int64_t kPlaceBytes = 8 + 8;
+constexpr std::int64_t kViewsAtWork = 2;
+constexpr std::int64_t kAnswerBytes = 4 + 4 + 1 + 1;  // who asked, which row, nulls, status
+// Shares of the memory limit that is left. The rest is for the writer's row group and the buffers that are
+// kept.
+constexpr std::int64_t kBlocksInMemory = 3;
+constexpr std::int64_t kChunksInMemory = 32;
 constexpr std::int64_t kColumnBytesMax = std::int64_t{3} << 29;  // text has 32-bit offsets; some room is left
 
 /// What the entity rows of one block get from one view.
@@ -133,10 +149,12 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   HistoricalReader(std::shared_ptr<const Catalog> catalog,
                    std::shared_ptr<arrow::RecordBatchReader> entity_rows, HistoricalRequest request,
                    std::shared_ptr<Warnings> warnings)
-      : catalog_(std::move(catalog)),
+      : buffers_(KeptBytesWithin(request.memory_bytes_max)),
+        catalog_(std::move(catalog)),
         request_(std::move(request)),
         warnings_(std::move(warnings)),
-        blocks_(std::move(entity_rows)) {}
+        blocks_(std::move(entity_rows)),
+        block_first_row_(request_.first_row) {}
 
   Result<void> Open(const SourceOpeners& open) {
     TM_ASSIGN(event_column_, FindEventColumn(*blocks_.schema(), request_.event_timestamp_column));
@@ -216,15 +234,20 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     std::int64_t block_rows_max = kBlockRowsMax;
     for (const OpenView& view : views_) {
       TM_ASSIGN(const RowBytes bytes, MeasureRowBytes(*view.source, view.fragments, view.features));
-      row_bytes += bytes.total() + 5;
+      row_bytes += bytes.total() + kAnswerBytes;
       if (bytes.variable > 0) block_rows_max = std::min(block_rows_max, kColumnBytesMax / bytes.variable);
     }
-    chunk_rows_ = std::clamp(kChunkBytes / (row_bytes + 1), kChunkRowsMin, kChunkRowsMax);
+    const std::int64_t memory = request_.memory_bytes_max;
+    const std::int64_t chunk_bytes =
+        memory > 0 ? std::min(kChunkBytes, memory / kChunksInMemory) : kChunkBytes;
+    chunk_rows_ = std::clamp(chunk_bytes / (row_bytes + 1), kChunkRowsMin, kChunkRowsMax);
     block_rows_ = std::max(block_rows_max, kBlockRowsMin);
-    if (request_.memory_bytes_max <= 0) return {};
-    // Keys and times, the groups, the kernel's state of each thread, the winners and their places.
-    row_bytes += 16 + 48 + 24 * static_cast<std::int64_t>(request_.threads) + 24 + 8;
-    block_rows_ = std::clamp(request_.memory_bytes_max / 2 / row_bytes, kBlockRowsMin, block_rows_);
+    if (memory <= 0) return {};
+    row_bytes += kTimeBytes + kGroupBytes * KeySets() +
+                 kKernelBytes * static_cast<std::int64_t>(request_.threads) +
+                 kPlaceBytes * std::min<std::int64_t>(std::ssize(views_), kViewsAtWork);
+    const std::int64_t left = std::max(memory - kWorkingBytes, memory / 8);
+    block_rows_ = std::clamp(left / kBlocksInMemory / row_bytes, kBlockRowsMin, block_rows_);
     return {};
   }
 
@@ -239,9 +262,12 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     bool cut = false;
     TM_ASSIGN(times_, EntityTimes(*block_, event_column_, block_first_row_, &cut));
     if (cut) warnings_->Add("entity rows: timestamps finer than a microsecond were cut to microseconds");
-    TM_TRY(AnswerViews());
-    times_.reset();
-    return {};
+    return AnswerViews();
+  }
+
+  /// Where one block follows another, what allocators hold back would be memory above the limit.
+  void FreeUnused() const {
+    if (block_->num_rows() == block_rows_) BufferPool()->ReleaseUnused();
   }
 
   /// While the rows of one view are scanned, the values of the view before are read: threads that find
@@ -258,6 +284,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       before = std::move(join);
     }
     groups_.clear();
+    times_.reset();
     BufferPool()->ReleaseUnused();  // what the groups and the kernel had is of no use to columns
     if (before == nullptr) return {};
     TM_TRY(RunTasks(nullptr, before.get()));
@@ -284,6 +311,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     const ViewSource& source = *views_[answers_.size()].source;
     TM_ASSIGN(ViewAnswer answer, join.Answer());
     answers_.push_back(std::move(answer));
+    FreeUnused();
     if (source.was_cut()) {
       warnings_->Add(fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds",
                                  source.view().definition.name));
@@ -291,13 +319,26 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     return {};
   }
 
-  /// Views that are looked up by the same columns share their groups.
-  Result<const EntityGroups*> GroupsOf(const OpenView& view) {
+  /// Key columns and their types: views that are looked up by the same ones share their groups.
+  static std::vector<std::string> GroupsId(const OpenView& view) {
     std::vector<std::string> id;
     for (std::size_t i = 0; i < view.selected->key_columns.size(); ++i) {
       id.push_back(view.selected->key_columns[i]);
       id.push_back(view.selected->view->join_keys[i].type->ToString());
     }
+    return id;
+  }
+
+  /// How many groups a block will have at a time.
+  std::int64_t KeySets() const {
+    std::set<std::vector<std::string>> ids;
+    for (const OpenView& view : views_)
+      ids.insert(GroupsId(view));
+    return std::ssize(ids);
+  }
+
+  Result<const EntityGroups*> GroupsOf(const OpenView& view) {
+    std::vector<std::string> id = GroupsId(view);
     if (const auto found = groups_.find(id); found != groups_.end()) return &found->second;
     arrow::ArrayVector keys;
     for (std::size_t i = 0; i < view.selected->key_columns.size(); ++i) {
@@ -344,10 +385,10 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   std::int64_t chunk_rows_ = kChunkRowsMax;
 
   std::shared_ptr<arrow::Table> block_;  // null before the first and after the last
-  std::int64_t block_first_row_ = 0;     // its place in all entity rows
+  std::int64_t block_first_row_;         // how messages number its first row
   std::int64_t chunk_begin_ = 0;
   std::shared_ptr<arrow::Int64Array> times_;
-  std::map<std::vector<std::string>, EntityGroups> groups_;  // by key columns and their types
+  std::map<std::vector<std::string>, EntityGroups> groups_;  // by GroupsId
   std::vector<ViewAnswer> answers_;                          // one for each view
   std::optional<Error> failed_;
 };

@@ -21,6 +21,7 @@ namespace tidemark {
 struct HistoricalRequest {
   Selection selection;
   std::string event_timestamp_column;  // empty: "event_timestamp", or else the only timestamp column
+  std::int64_t first_row = 0;          // how messages number the first entity row
   bool include_status = false;
   KnownBy known_by;
   std::size_t threads = 1;

@@ -26,7 +26,10 @@ namespace tidemark {
 namespace {
 
 constexpr std::size_t kMergeRows = 50'000;
-constexpr std::size_t kMergeBytes = std::size_t{32} << 20;
+constexpr std::int64_t kMergeBytesMax = std::int64_t{32} << 20;
+constexpr std::int64_t kMergesInMemory = 32;  // several are on their way at a time
+// What pages being decoded take, however little is asked for, and the allocators beside.
+constexpr std::int64_t kWorkingBytes = std::int64_t{96} << 20;
 constexpr std::size_t kBatchesAhead = 2;
 constexpr std::int64_t kSliceRowsMax = 4'000'000;  // winners whose values are held at a time
 constexpr std::int64_t kSliceRowsMin = 1'000;
@@ -81,7 +84,8 @@ class Loading {
  public:
   Loading(const CatalogView& view, const MaterializeRequest& request, OnlineStore& online, Registry& registry,
           const Clock& clock, WriteTimes& write_times)
-      : view_(view),
+      : buffers_(KeptBytesWithin(request.memory_bytes_max)),
+        view_(view),
         request_(request),
         online_(online),
         registry_(registry),
@@ -98,7 +102,7 @@ class Loading {
     TM_TRY(PlanFragments());
     TM_TRY(LoadParts());
     if (request_.reload) TM_TRY(RemoveDamaged());
-    TM_TRY(online_.Sync());
+    TM_TRY(SyncRows());
     TM_TRY(WriteLog());
     if (source_->was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
     report_.rows_read = rows_read_.load();
@@ -219,9 +223,14 @@ class Loading {
     return {};
   }
 
+  /// The part of the memory limit that rows may take.
+  std::int64_t MemoryLeft() const {
+    return std::max(request_.memory_bytes_max - kWorkingBytes, request_.memory_bytes_max / 8);
+  }
+
   bool OverBudget(const LatestPerKey& latest) const {
     // Putting them in order takes about as much again, and the sorted rows twice that.
-    return request_.memory_bytes_max > 0 && latest.memory_bytes() > request_.memory_bytes_max / 5;
+    return request_.memory_bytes_max > 0 && latest.memory_bytes() > MemoryLeft() / 5;
   }
 
   /// All keys in one part, or in as many as memory needs: a part that outgrows it starts anew as smaller
@@ -311,7 +320,7 @@ class Loading {
     const std::int64_t row_bytes =
         2 * measured.total() + 64 + 24 * std::ssize(view_.join_keys);  // in pieces and joined
     std::int64_t bytes = kSliceBytesMax;
-    if (request_.memory_bytes_max > 0) bytes = std::min(bytes, request_.memory_bytes_max / 3);
+    if (request_.memory_bytes_max > 0) bytes = std::min(bytes, MemoryLeft() / 3);
     return static_cast<std::size_t>(std::clamp(bytes / row_bytes, kSliceRowsMin, kSliceRowsMax));
   }
 
@@ -334,8 +343,16 @@ class Loading {
                                                        .stop = request_.stop}));
       TM_TRY(
           PutRows(slice, values, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(latest.size())));
+      // Where one slice follows another, what allocators hold back would be memory above the limit.
+      if (slice.size() == slice_rows) BufferPool()->ReleaseUnused();
     }
     return {};
+  }
+
+  std::size_t MergeBytes() const {
+    const std::int64_t memory = request_.memory_bytes_max;
+    return static_cast<std::size_t>(memory > 0 ? std::min(kMergeBytesMax, memory / kMergesInMemory)
+                                               : kMergeBytesMax);
   }
 
   Result<void> PutRows(std::span<const LatestRow> rows, const RowValues& values, std::int64_t done,
@@ -343,11 +360,14 @@ class Loading {
     const auto begin = SteadyClock::now();
     Handoff<std::unique_ptr<OnlineBatch>> packed(kBatchesAhead);
     const PackedLayout layout = CurrentLayout(view_);
+    const std::size_t merge_bytes = MergeBytes();
     const auto pack = [&]() -> Result<void> {
       std::size_t next = 0;
       while (next < rows.size()) {
         auto batch = std::make_unique<OnlineBatch>(layout, view_.id, values.keys, values.features);
-        for (; next < rows.size() && batch->size() < kMergeRows && batch->bytes() < kMergeBytes; ++next) {
+        for (; next < rows.size() && batch->packed().size() < kMergeRows &&
+               batch->packed().bytes() < merge_bytes;
+             ++next) {
           TM_TRY(batch->Add(values.index[next], HeaderOf(rows[next])));
         }
         if (!packed.Put(std::move(batch))) return {};
@@ -360,14 +380,22 @@ class Loading {
       // A row of our own tables is written for its write time too, which late rows are compared with.
       const bool writes_all = request_.reload || log_.files.empty() || source_->has_own_order();
       const MergeOptions options{.durable = false, .replaces_damaged = request_.reload};
+      const PackedRows& merged = batch->packed();
       TM_ASSIGN(const MergeCounts counts,
-                writes_all ? batch->Merge(online_, options) : batch->MergeChanged(online_, options));
+                writes_all ? merged.Merge(online_, options) : merged.MergeChanged(online_, options));
       report_.rows_written += counts.written;
       done += counts.written + counts.kept;
       Report("writing", done, total);
       return {};
     };
     TM_TRY(packed.Run(pack, put));
+    report_.put_seconds += Seconds(SteadyClock::now() - begin).count();
+    return {};
+  }
+
+  Result<void> SyncRows() {
+    const auto begin = SteadyClock::now();
+    TM_TRY(online_.Sync());
     report_.put_seconds += Seconds(SteadyClock::now() - begin).count();
     return {};
   }

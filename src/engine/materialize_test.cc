@@ -376,8 +376,8 @@ TEST_F(MaterializeTest, CorrectionsWrittenAtOnceWin) {
                                {"trips", arrow::int64(), trips}});
     arrow::TableBatchReader reader(*rows);
     const auto known = scene_.catalog();
-    const auto counts =
-        WriteOnline(**known->View("stats"), reader, scene_.online(), scene_.clock(), scene_.write_times());
+    const auto counts = WriteOnline(**known->View("stats"), reader, scene_.online(), scene_.clock(),
+                                    scene_.write_times(), {});
     EXPECT_TRUE(counts) << counts.error().ToString();
   };
   write("[4, 5]");

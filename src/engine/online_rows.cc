@@ -2,6 +2,7 @@
 #include "engine/online_rows.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/result.h"
@@ -48,19 +49,40 @@ void OnlineKeyWriter::Append(std::int64_t row, std::string& out) const {
   }
 }
 
-Result<void> OnlineBatch::Add(std::int64_t row, const PackedHeader& header) {
-  const std::size_t begin = bytes_.size();
-  keys_.Append(row, bytes_);
-  End end{};
-  end.key = bytes_.size();
-  const std::string key = bytes_.substr(begin);  // packing appends to bytes_, which may move
-  TM_TRY(rows_.Append(row, header, key, bytes_));
-  end.value = bytes_.size();
-  ends_.push_back(end);
+Result<void> OnlineBatch::Add(std::int64_t row, const PackedHeader& header, PackedRows& packed) const {
+  std::string& bytes = packed.bytes_;
+  const std::size_t begin = bytes.size();
+  keys_.Append(row, bytes);
+  PackedRows::End end{};
+  end.key = bytes.size();
+  const std::string key = bytes.substr(begin);  // packing appends to the bytes, which may move
+  TM_TRY(rows_.Append(row, header, key, bytes));
+  end.value = bytes.size();
+  packed.ends_.push_back(end);
   return {};
 }
 
-std::vector<OnlineWrite> OnlineBatch::Writes() const {
+std::int64_t PackedRows::Place::end() const {
+  return offset + static_cast<std::int64_t>(bytes + rows * sizeof(End));
+}
+
+Result<PackedRows::Place> PackedRows::PutAside(std::int64_t offset, Spill& spill) const {
+  TM_TRY(spill.Append(bytes_));
+  TM_TRY(spill.Append({reinterpret_cast<const char*>(ends_.data()), ends_.size() * sizeof(End)}));
+  return Place{offset, ends_.size(), bytes_.size()};
+}
+
+Result<PackedRows> PackedRows::Read(const Place& from, const Spill& spill) {
+  PackedRows rows;
+  const auto bytes = static_cast<std::int64_t>(from.bytes);
+  TM_ASSIGN(rows.bytes_, spill.Read(from.offset, bytes));
+  TM_ASSIGN(const std::string ends, spill.Read(from.offset + bytes, from.end() - from.offset - bytes));
+  rows.ends_.resize(from.rows);
+  std::memcpy(rows.ends_.data(), ends.data(), ends.size());
+  return rows;
+}
+
+std::vector<OnlineWrite> PackedRows::Writes() const {
   std::vector<OnlineWrite> writes;
   writes.reserve(ends_.size());
   const std::string_view all = bytes_;
@@ -73,11 +95,11 @@ std::vector<OnlineWrite> OnlineBatch::Writes() const {
   return writes;
 }
 
-Result<MergeCounts> OnlineBatch::Merge(OnlineStore& store, const MergeOptions& options) {
+Result<MergeCounts> PackedRows::Merge(OnlineStore& store, const MergeOptions& options) const {
   return store.Merge(Writes(), options);
 }
 
-Result<MergeCounts> OnlineBatch::MergeChanged(OnlineStore& store, const MergeOptions& options) {
+Result<MergeCounts> PackedRows::MergeChanged(OnlineStore& store, const MergeOptions& options) const {
   std::vector<OnlineWrite> writes = Writes();
   std::vector<std::string_view> keys;
   keys.reserve(writes.size());

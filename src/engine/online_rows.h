@@ -11,6 +11,7 @@
 #include "pit/rule.h"
 #include "store/online_store.h"
 #include "store/packed_row.h"
+#include "store/spill.h"
 
 namespace tidemark {
 
@@ -28,7 +29,42 @@ class OnlineKeyWriter {
   arrow::ArrayVector keys_;
 };
 
-/// Collects rows and hands them to an online store as one merge.
+/// Rows as they are stored, with their keys: all in one piece of memory, to be merged or put aside.
+class PackedRows {
+ public:
+  std::size_t size() const { return ends_.size(); }
+  std::size_t bytes() const { return bytes_.size(); }
+  /// The rows as a store merges them; they refer to this object.
+  std::vector<OnlineWrite> Writes() const;
+
+  Result<MergeCounts> Merge(OnlineStore& store, const MergeOptions& options) const;
+
+  /// The same without the rows that the store holds already, but for their sequence: they count as kept, and
+  /// nothing is written for them.
+  Result<MergeCounts> MergeChanged(OnlineStore& store, const MergeOptions& options) const;
+
+  /// Puts them aside; Read gives them back from what `from` says.
+  struct Place {
+    std::int64_t offset = 0;
+    std::size_t rows = 0;
+    std::size_t bytes = 0;
+    std::int64_t end() const;
+  };
+  Result<Place> PutAside(std::int64_t offset, Spill& spill) const;
+  static Result<PackedRows> Read(const Place& from, const Spill& spill);
+
+ private:
+  friend class OnlineBatch;
+
+  struct End {
+    std::size_t key;    // where the key ends in bytes_
+    std::size_t value;  // where the value ends
+  };
+  std::string bytes_;  // key, value, key, value, ...
+  std::vector<End> ends_;
+};
+
+/// Packs rows of columns.
 class OnlineBatch {
  public:
   /// All of these must outlive it.
@@ -36,28 +72,15 @@ class OnlineBatch {
               const arrow::ArrayVector& features)
       : keys_(view_id, keys), rows_(layout, features) {}
 
-  Result<void> Add(std::int64_t row, const PackedHeader& header);
-  std::size_t size() const { return ends_.size(); }
-  std::size_t bytes() const { return bytes_.size(); }
-  /// The rows as a store merges them; they refer to this object.
-  std::vector<OnlineWrite> Writes() const;
-
-  Result<MergeCounts> Merge(OnlineStore& store, const MergeOptions& options);
-
-  /// The same without the rows that the store holds already, but for their sequence: they count as kept, and
-  /// nothing is written for them.
-  Result<MergeCounts> MergeChanged(OnlineStore& store, const MergeOptions& options);
+  Result<void> Add(std::int64_t row, const PackedHeader& header) { return Add(row, header, packed_); }
+  /// The same, behind rows that another batch packed.
+  Result<void> Add(std::int64_t row, const PackedHeader& header, PackedRows& packed) const;
+  const PackedRows& packed() const { return packed_; }
 
  private:
-  struct End {
-    std::size_t key;    // where the key ends in bytes_
-    std::size_t value;  // where the value ends
-  };
-
   OnlineKeyWriter keys_;
   PackedRowWriter rows_;
-  std::string bytes_;  // key, value, key, value, ...
-  std::vector<End> ends_;
+  PackedRows packed_;
 };
 
 /// The layout of the rows that a view writes now.

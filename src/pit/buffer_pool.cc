@@ -2,11 +2,11 @@
 #include "pit/buffer_pool.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,6 +70,27 @@ class KeepingPool final : public arrow::MemoryPool {
         base_->Free(block, bytes, kAlignmentMax);
     }
     base_->ReleaseUnused();
+    arrow::default_memory_pool()->ReleaseUnused();  // which Arrow's own functions use beside
+  }
+
+  void BeginUse(std::int64_t kept_bytes_max) {
+    bool is_over = false;
+    {
+      const std::lock_guard lock(mutex_);
+      limits_.insert(kept_bytes_max);
+      is_over = kept_bytes_ > *limits_.begin();
+    }
+    if (is_over) ReleaseUnused();
+  }
+
+  void EndUse(std::int64_t kept_bytes_max) {
+    bool was_last = false;
+    {
+      const std::lock_guard lock(mutex_);
+      limits_.erase(limits_.find(kept_bytes_max));
+      was_last = limits_.empty();
+    }
+    if (was_last) ReleaseUnused();
   }
 
   std::int64_t bytes_allocated() const override {
@@ -94,7 +115,8 @@ class KeepingPool final : public arrow::MemoryPool {
 
   bool Keep(std::uint8_t* block, std::int64_t bytes) {
     const std::lock_guard lock(mutex_);
-    if (kept_bytes_ + bytes > kKeptBytesMax) return false;
+    const std::int64_t limit = limits_.empty() ? kKeptBytesMax : *limits_.begin();
+    if (kept_bytes_ + bytes > limit) return false;
     kept_[bytes].push_back(block);
     kept_bytes_ += bytes;
     return true;
@@ -102,26 +124,30 @@ class KeepingPool final : public arrow::MemoryPool {
 
   // Not Arrow's default pool: that one takes huge pages, and zeroing them costs more than they save here.
   arrow::MemoryPool* const base_ = arrow::system_memory_pool();
-  mutable std::mutex mutex_;                                 // guards the two below
+  mutable std::mutex mutex_;                                 // guards those below
   std::map<std::int64_t, std::vector<std::uint8_t*>> kept_;  // by class
   std::int64_t kept_bytes_ = 0;
+  std::multiset<std::int64_t> limits_;  // of the uses there are
 };
 
-std::atomic<int> uses{0};
+KeepingPool& ThePool() {
+  static auto* const pool = new KeepingPool();  // never destroyed: buffers may outlive everything else
+  return *pool;
+}
 
 }  // namespace
 
 arrow::MemoryPool* BufferPool() {
-  static auto* const pool = new KeepingPool();  // never destroyed: buffers may outlive everything else
-  return pool;
+  return &ThePool();
 }
 
-BufferPoolUse::BufferPoolUse() {
-  uses.fetch_add(1);
+BufferPoolUse::BufferPoolUse(std::int64_t kept_bytes_max)
+    : kept_bytes_max_(std::clamp<std::int64_t>(kept_bytes_max, 0, kKeptBytesMax)) {
+  ThePool().BeginUse(kept_bytes_max_);
 }
 
 BufferPoolUse::~BufferPoolUse() {
-  if (uses.fetch_sub(1) == 1) BufferPool()->ReleaseUnused();
+  ThePool().EndUse(kept_bytes_max_);
 }
 
 }  // namespace tidemark

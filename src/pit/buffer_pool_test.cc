@@ -48,6 +48,29 @@ TEST(BufferPool, AccountsForWhatIsInUseOnly) {
   EXPECT_EQ(BufferPool()->bytes_allocated(), before);
 }
 
+TEST(BufferPool, KeepsNoMoreThanTheLeastOfItsUses) {
+  const std::int64_t before = arrow::system_memory_pool()->bytes_allocated();
+  const auto kept = [&] { return arrow::system_memory_pool()->bytes_allocated() - before; };
+  const auto free_one = [](std::int64_t bytes) {
+    std::uint8_t* block = nullptr;
+    ASSERT_TRUE(BufferPool()->Allocate(bytes, &block).ok());
+    BufferPool()->Free(block, bytes);
+  };
+  const BufferPoolUse wide;
+  free_one(std::int64_t{4} << 20);
+  EXPECT_GE(kept(), std::int64_t{4} << 20);
+  {
+    const BufferPoolUse narrow(std::int64_t{1} << 20);
+    EXPECT_EQ(kept(), 0);  // what was kept is too much now
+    free_one(std::int64_t{4} << 20);
+    EXPECT_EQ(kept(), 0);
+    free_one(std::int64_t{512} << 10);
+    EXPECT_GE(kept(), std::int64_t{512} << 10);
+  }
+  free_one(std::int64_t{4} << 20);
+  EXPECT_GE(kept(), std::int64_t{4} << 20);
+}
+
 TEST(BufferPool, GivesEverythingBackWhenTheLastUseEnds) {
   const std::int64_t before = arrow::system_memory_pool()->bytes_allocated();
   {

@@ -5,11 +5,13 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "adapters/files/file_source.h"
+#include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "adapters/sqlite/sqlite_registry.h"
@@ -40,6 +42,9 @@
 
 namespace tidemark {
 namespace {
+
+/// A row group that is being written may take this part of the memory limit: one over it.
+constexpr std::int64_t kRowGroupsInMemory = 16;
 
 ObjectKind KindOf(ObjectType type) {
   switch (type) {
@@ -196,7 +201,11 @@ class EmbeddedStore final : public Store {
                                            const std::filesystem::path& out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(const auto reader, StartHistorical(rows, options, warnings));
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, threads_));
+    TableWriteOptions write_options;
+    write_options.threads = threads_;
+    write_options.row_group_bytes_max =
+        std::min(write_options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, write_options));
     return HistoricalReport{written, warnings->Texts()};
   }
 
@@ -238,7 +247,8 @@ class EmbeddedStore final : public Store {
     }
     TM_ASSIGN(const auto online, Online());
     TM_ASSIGN(const auto write_times, OwnWriteTimes());
-    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_, *write_times));
+    TM_ASSIGN(const MergeCounts counts,
+              WriteOnline(*found, *reader, *online, *clock_, *write_times, SpillOptions()));
     return OnlineWriteReport{counts.written, counts.kept};
   }
 
@@ -370,6 +380,12 @@ class EmbeddedStore final : public Store {
             .threads = threads_};
   }
 
+  OnlineWriteOptions SpillOptions() const {
+    OnlineWriteOptions options;
+    options.spill = [folder = path_ / kOwnFolder] { return OpenSpillFile(folder); };
+    return options;
+  }
+
   /// What writes of rows work with, at this moment.
   Result<TableWrites> Writes() {
     TM_ASSIGN(auto catalog, LoadCatalog());
@@ -392,7 +408,7 @@ class EmbeddedStore final : public Store {
     parts.write_online = [this](const CatalogView& view, arrow::RecordBatchReader& rows) -> Result<MergeCounts> {
       TM_ASSIGN(const auto online, Online());
       TM_ASSIGN(const auto write_times, OwnWriteTimes());
-      return WriteOnline(view, rows, *online, *clock_, *write_times);
+      return WriteOnline(view, rows, *online, *clock_, *write_times, SpillOptions());
     };
     parts.folder = path_;
     parts.threads = threads_;
@@ -523,7 +539,8 @@ class EmbeddedStore final : public Store {
     request.stop = options.work.stop;
     request.progress = ProgressOf(options.work);
     if (entity_rows == nullptr) {
-      TM_ASSIGN(entity_rows, OpenTableFile(rows.path, threads_, KeyTypes(request.selection)));
+      TM_ASSIGN(entity_rows, OpenTableFile(rows.path, threads_, KeyTypes(request.selection), request.stop));
+      request.first_row = FirstRowNumber(rows.path);
     }
     const SourceOpeners open = Openers(request.stop, options.reading);
     return tidemark::GetHistorical(std::move(catalog), std::move(entity_rows), std::move(request), open,

@@ -340,7 +340,7 @@ Result<TableWrites::Written> TableWrites::ToSource(const CatalogView& view,
     written.report.repeated = true;
     return written;
   }
-  TM_ASSIGN(written.report.rows, WriteTableFile(checked, path, parts_.threads));
+  TM_ASSIGN(written.report.rows, WriteTableFile(checked, path, {.threads = parts_.threads}));
   if (request.to == WriteTo::kBoth) {
     TM_ASSIGN(written.report.online_rows, parts_.load_online(view.definition.name, request.stop));
   }

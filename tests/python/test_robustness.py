@@ -110,6 +110,12 @@ def test_rows_of_csv_are_counted_from_the_header(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("driver_id,at,note\n0,2026-05-01,x\n1,2026-05-01,y\n")
     explained = store.explain("stats:note", {"driver_id": 1}, NOON)
     assert explained["row"]["row"] == 3
+    (tmp_path / "entities.csv").write_text("driver_id,event_timestamp\n0,2026-05-01\n1,soon\n")
+    with pytest.raises(InvalidDataError, match=r"'event_timestamp', row 3: "):
+        store.get_historical_features(str(tmp_path / "entities.csv"), ["stats"]).to_arrow()
+    frame = {"driver_id": [0, 1], "event_timestamp": ["2026-05-01", "soon"]}
+    with pytest.raises(InvalidDataError, match=r"'event_timestamp', row 1: "):
+        store.get_historical_features(frame, ["stats"]).to_arrow()
 
 
 # --- Interrupts ---

@@ -80,17 +80,6 @@ bool IsCompressed(const SourceFile& file) {
   return file.path.ends_with(".gz") || file.path.ends_with(".GZ");
 }
 
-Result<void> CheckCsvQuotes(const SourceFile& file) {
-  TM_ASSIGN(const auto stream, OpenStream(file));
-  CsvRowScanner scanner;
-  while (true) {
-    TM_ASSIGN_ARROW(const auto read, stream->Read(kBlockBytes), ErrorCode::kInvalidData);
-    if (read->size() == 0) return scanner.End();
-    TM_TRY(
-        scanner.Take({reinterpret_cast<const char*>(read->data()), static_cast<std::size_t>(read->size())}));
-  }
-}
-
 CsvBlocks::CsvBlocks(std::shared_ptr<arrow::io::InputStream> stream, const CsvPart& part, CsvRequest request)
     : stream_(std::move(stream)),
       request_(std::move(request)),

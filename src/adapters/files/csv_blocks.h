@@ -24,10 +24,6 @@ namespace tidemark {
 /// By its name: such a file is read from its beginning only.
 bool IsCompressed(const SourceFile& file);
 
-/// kInvalidData for a quote that does not close, or closes too early, with the row; for those who parse a
-/// whole file by other means.
-Result<void> CheckCsvQuotes(const SourceFile& file);
-
 /// What to read of a file, and how.
 struct CsvRequest {
   std::vector<std::string> columns;                               // in this order; empty: all

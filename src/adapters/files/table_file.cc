@@ -5,6 +5,7 @@
 #include <arrow/io/compressed.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
+#include <arrow/util/byte_size.h>
 #include <arrow/util/compression.h>
 #include <arrow/util/thread_pool.h>
 #include <fcntl.h>
@@ -16,13 +17,14 @@
 #include <parquet/schema.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <string>
 #include <utility>
 
-#include "adapters/files/csv_blocks.h"
-#include "adapters/files/csv_nulls.h"
+#include "adapters/files/csv_rows.h"
+#include "adapters/files/csv_stream.h"
 #include "adapters/files/dictionary_choice.h"
 #include "adapters/files/plain_columns.h"
 #include "adapters/files/write_behind.h"
@@ -39,6 +41,7 @@ namespace {
 // A row group is held encoded until it is whole, so its size bounds the memory of a write.
 constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 17;
 constexpr std::int64_t kReadBatchRows = std::int64_t{1} << 16;
+constexpr std::int64_t kReadBufferBytes = std::int64_t{256} << 10;  // of each column
 
 enum class Format : std::uint8_t { kParquet, kCsv, kCsvGzip };
 
@@ -66,9 +69,8 @@ Error FileError(const arrow::Status& status, const std::filesystem::path& path, 
   return IsOwn(status) ? error : std::move(error).In(PlaceOf(path));
 }
 
-Error ReadError(const arrow::Status& status, const std::filesystem::path& path, Format format) {
-  return FileError(status, path,
-                   format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData);
+Error ReadError(const arrow::Status& status, const std::filesystem::path& path) {
+  return FileError(status, path, ErrorCode::kCorruption);
 }
 
 /// Parquet throws where it does not return.
@@ -84,20 +86,19 @@ auto WithoutExceptions(const Work& work) -> decltype(work()) {
 /// Turns errors of the wrapped reader into ours, with the file's name.
 class NamedReader final : public arrow::RecordBatchReader {
  public:
-  NamedReader(std::shared_ptr<arrow::RecordBatchReader> reader, std::filesystem::path path, Format format)
-      : reader_(std::move(reader)), path_(std::move(path)), format_(format) {}
+  NamedReader(std::shared_ptr<arrow::RecordBatchReader> reader, std::filesystem::path path)
+      : reader_(std::move(reader)), path_(std::move(path)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     const arrow::Status status = WithoutExceptions([&] { return reader_->ReadNext(batch); });
-    return status.ok() ? status : ToStatus(ReadError(status, path_, format_));
+    return status.ok() ? status : ToStatus(ReadError(status, path_));
   }
 
  private:
   std::shared_ptr<arrow::RecordBatchReader> reader_;
   const std::filesystem::path path_;
-  const Format format_;
 };
 
 /// Keeps the file reader alive for as long as its batches are read.
@@ -123,49 +124,17 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenParquet(const std::
   parquet::ArrowReaderProperties properties;
   properties.set_batch_size(kReadBatchRows);
   properties.set_use_threads(threads > 1);
+  properties.set_pre_buffer(false);  // which would hold the whole file
   parquet::ReaderProperties reader_properties(BufferPool());
   reader_properties.set_page_checksum_verification(true);
+  reader_properties.enable_buffered_stream();  // without it a whole column chunk is read at once
+  reader_properties.set_buffer_size(kReadBufferBytes);
   parquet::arrow::FileReaderBuilder builder;
   ARROW_RETURN_NOT_OK(builder.Open(input, reader_properties));
   std::unique_ptr<parquet::arrow::FileReader> file;
   ARROW_RETURN_NOT_OK(builder.memory_pool(BufferPool())->properties(properties)->Build(&file));
   ARROW_ASSIGN_OR_RAISE(auto batches, file->GetRecordBatchReader());
   return std::make_shared<ParquetBatches>(std::move(file), std::move(batches));
-}
-
-/// Timestamps stay text, which is read by the same rules everywhere.
-std::shared_ptr<arrow::DataType> CsvType(const DataType& type) {
-  return type.kind == TypeKind::kTimestamp ? arrow::utf8() : ToArrow(type);
-}
-
-arrow::Result<std::shared_ptr<arrow::io::InputStream>> OpenText(const std::string& path, bool gzip) {
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::io::InputStream> input, arrow::io::ReadableFile::Open(path));
-  if (!gzip) return input;
-  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
-  return arrow::io::CompressedInputStream::Make(codec.get(), input);
-}
-
-arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
-    const std::string& path, bool gzip, std::size_t threads,
-    const std::map<std::string, DataType>& column_types) {
-  auto read = arrow::csv::ReadOptions::Defaults();
-  read.use_threads = threads > 1;
-  auto parse = arrow::csv::ParseOptions::Defaults();
-  parse.newlines_in_values = true;
-  // All of it is read at once: types are found over every row, not over the first block.
-  const auto parsed =
-      [&](const arrow::csv::ConvertOptions& convert) -> arrow::Result<std::shared_ptr<arrow::Table>> {
-    ARROW_ASSIGN_OR_RAISE(const auto input, OpenText(path, gzip));
-    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(),
-                                                                           input, read, parse, convert));
-    return reader->Read();
-  };
-  auto convert = arrow::csv::ConvertOptions::Defaults();
-  for (const auto& [name, type] : column_types)
-    convert.column_types[name] = CsvType(type);
-  ARROW_ASSIGN_OR_RAISE(auto table, parsed(convert));
-  ARROW_ASSIGN_OR_RAISE(table, WithNullText(std::move(table), parsed));
-  return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
 
 /// `first` are the first rows, a null pointer if there are none.
@@ -199,21 +168,57 @@ arrow::Result<std::int64_t> WriteAll(std::shared_ptr<arrow::RecordBatch> batch,
   return written;
 }
 
+/// Ends a row group before it takes more memory than it may: encoded columns wait for the last row of theirs.
+/// The writer itself ends those that have kRowGroupRows.
+class RowGroups {
+ public:
+  RowGroups(parquet::arrow::FileWriter& writer, std::int64_t bytes_max)
+      : writer_(writer), bytes_max_(bytes_max) {}
+
+  arrow::Status WriteRecordBatch(const arrow::RecordBatch& batch) {
+    // Some types cannot be measured by what they refer to; then the whole buffers count.
+    const auto referenced = arrow::util::ReferencedBufferSize(batch);
+    const std::int64_t bytes = referenced.ok() ? *referenced : arrow::util::TotalBufferSize(batch);
+    if (bytes_ > 0 && bytes_ + bytes > bytes_max_) {
+      ARROW_RETURN_NOT_OK(writer_.NewBufferedRowGroup());
+      rows_ = 0;
+      bytes_ = 0;
+    }
+    rows_ += batch.num_rows();
+    bytes_ += bytes;
+    if (rows_ >= kRowGroupRows) {  // the end of the batch begins another
+      rows_ %= kRowGroupRows;
+      bytes_ = bytes * rows_ / batch.num_rows();
+    }
+    return writer_.WriteRecordBatch(batch);
+  }
+
+  arrow::Status Close() { return writer_.Close(); }
+
+ private:
+  parquet::arrow::FileWriter& writer_;
+  const std::int64_t bytes_max_;
+  std::int64_t rows_ = 0;  // of the row group at hand
+  std::int64_t bytes_ = 0;
+};
+
 arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
-                                         std::size_t threads) {
-  ARROW_ASSIGN_OR_RAISE(const auto output, WriteBehindFile::Open(path));
+                                         const TableWriteOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const auto output,
+                        WriteBehindFile::Open(path, std::min(kWaitingBytesMax, options.row_group_bytes_max)));
   ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
   auto arrow_builder = parquet::ArrowWriterProperties::Builder();
   arrow_builder.store_schema();
   std::shared_ptr<arrow::internal::ThreadPool> pool;
-  if (threads > 1) {
-    ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
+  if (options.threads > 1) {
+    ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(options.threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
   const auto properties = WriterProperties(first.get());
   ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
                                                                       properties, arrow_builder.build()));
-  return WriteAll(std::move(first), rows, *writer, *output);
+  RowGroups row_groups(*writer, options.row_group_bytes_max);
+  return WriteAll(std::move(first), rows, row_groups, *output);
 }
 
 arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
@@ -292,34 +297,31 @@ Result<void> CheckCsvColumns(const arrow::Schema& schema) {
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
     const std::filesystem::path& path, std::size_t threads,
-    const std::map<std::string, DataType>& column_types) {
+    const std::map<std::string, DataType>& column_types, const std::stop_token& stop) {
   TM_ASSIGN(const Format format, FormatOf(path));
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
-  if (format != Format::kParquet) {
-    TM_ASSIGN(const struct stat found, StatFile(path));
-    const SourceFile file = DescribeFile(path, found);
-    TM_TRY_IN(CheckCsvQuotes(file), PlaceOf(path));
-  }
-  auto reader = WithoutExceptions([&] {
-    return format == Format::kParquet
-               ? OpenParquet(path.string(), threads)
-               : OpenCsv(path.string(), format == Format::kCsvGzip, threads, column_types);
-  });
-  if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path, format));
-  return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path, format);
+  if (format != Format::kParquet) return OpenCsvStream(path, column_types, stop);
+  auto reader = WithoutExceptions([&] { return OpenParquet(path.string(), threads); });
+  if (!reader.ok()) return std::unexpected(ReadError(reader.status(), path));
+  return std::make_shared<NamedReader>(std::move(reader).ValueUnsafe(), path);
+}
+
+std::int64_t FirstRowNumber(const std::filesystem::path& path) {
+  const auto format = FormatOf(path);
+  return format && *format != Format::kParquet ? kCsvFirstDataRow : 0;
 }
 
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
-                                    std::size_t threads) {
+                                    const TableWriteOptions& options) {
   TM_ASSIGN(const Format format, FormatOf(path));
   if (format != Format::kParquet) TM_TRY(CheckCsvColumns(*rows.schema()));
   PendingFile pending(path);
   const auto plain = WithPlainColumns(rows, {.is_csv = format != Format::kParquet});
   const auto written = WithoutExceptions([&] {
-    return format == Format::kParquet ? WriteParquet(*plain, pending.path(), threads)
+    return format == Format::kParquet ? WriteParquet(*plain, pending.path(), options)
                                       : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
   if (!written.ok()) return std::unexpected(FileError(written.status(), path, ErrorCode::kInvalidData));

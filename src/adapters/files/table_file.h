@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "base/result.h"
@@ -16,17 +17,26 @@ namespace tidemark {
 
 /// Reads a Parquet (.parquet, .pq) or CSV (.csv, .csv.gz) file batch by batch, row order kept. kNotFound if
 /// it is not there, kInvalidArgument for another ending, kCorruption or kInvalidData for a damaged one.
-/// `threads` decode it. CSV columns in `column_types` are read as these types; those of the others are found
-/// over all rows.
+/// `threads` decode Parquet. CSV columns in `column_types` are read as these types; those of the others are
+/// found over all rows, in a pass of their own (kCancelled on `stop`). Memory is bounded by a batch.
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
     const std::filesystem::path& path, std::size_t threads,
-    const std::map<std::string, DataType>& column_types = {});
+    const std::map<std::string, DataType>& column_types = {}, const std::stop_token& stop = {});
+
+/// How messages number the first row of such a file: 0, or as csv_rows.h says.
+std::int64_t FirstRowNumber(const std::filesystem::path& path);
+
+struct TableWriteOptions {
+  std::size_t threads = 1;  // encode Parquet
+  /// About how much a row group of Parquet may take in memory, as which it is held until it is whole.
+  std::int64_t row_group_bytes_max = std::int64_t{1} << 30;
+};
 
 /// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there
 /// were. The file appears whole or not at all: it is written beside its place under another name, synced,
 /// then renamed. Nested columns cannot go to CSV (kUnsupported, names the column). kOutOfSpace when the disk
 /// is full.
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
-                                    std::size_t threads);
+                                    const TableWriteOptions& options);
 
 }  // namespace tidemark

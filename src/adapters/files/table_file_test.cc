@@ -2,7 +2,9 @@
 // damage is an error that names the file, never other values.
 #include "adapters/files/table_file.h"
 
+#include <arrow/io/file.h>
 #include <gmock/gmock.h>
+#include <parquet/file_reader.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <numeric>
+#include <stop_token>
 
 #include "adapters/files/files_testing.h"
 #include "pit/arrow_status.h"
@@ -35,7 +39,7 @@ class TableFileTest : public testing::Test {
   Result<std::int64_t> Write(const arrow::Table& table, const fs::path& path) {
     arrow::TableBatchReader reader(table);
     reader.set_chunksize(1000);
-    return WriteTableFile(reader, path, 2);
+    return WriteTableFile(reader, path, options_);
   }
   Result<std::shared_ptr<arrow::Table>> Read(const fs::path& path,
                                              const std::map<std::string, DataType>& types = {}) {
@@ -52,6 +56,7 @@ class TableFileTest : public testing::Test {
   }
 
   TestFolder folder_;
+  TableWriteOptions options_{.threads = 2};
 };
 
 TEST_F(TableFileTest, ParquetGivesEverythingBack) {
@@ -61,6 +66,33 @@ TEST_F(TableFileTest, ParquetGivesEverythingBack) {
   ASSERT_TRUE(table) << table.error().ToString();
   EXPECT_TRUE((*table)->Equals(*Sample()));
   EXPECT_THAT(Names(), testing::ElementsAre("rows.parquet"));
+}
+
+TEST_F(TableFileTest, RowGroupsEndBeforeTheyTakeTooMuchMemory) {
+  const fs::path path = folder_.path() / "rows.parquet";
+  const auto table = MakeRows(20'000, 3);
+  const auto row_groups = [&](std::int64_t bytes_max) {
+    options_.row_group_bytes_max = bytes_max;
+    EXPECT_EQ(Write(*table, path).value(), 20'000);
+    EXPECT_TRUE((*Read(path))->Equals(*table));
+    return parquet::ReadMetaData(arrow::io::ReadableFile::Open(path.string()).ValueOrDie())->num_row_groups();
+  };
+  EXPECT_EQ(row_groups(std::int64_t{1} << 30), 1);
+  EXPECT_EQ(row_groups(1), 20);  // batches are of a thousand rows and are not cut
+  const int some = row_groups(400'000);
+  EXPECT_GT(some, 1);
+  EXPECT_LT(some, 20);
+}
+
+// Goal: rows that the writer itself puts into another row group do not count against the bytes of the next.
+TEST_F(TableFileTest, BytesAreThoseOfOneRowGroup) {
+  std::vector<std::int64_t> keys(300'000);
+  std::iota(keys.begin(), keys.end(), 0);
+  const fs::path path = folder_.path() / "rows.parquet";
+  options_.row_group_bytes_max = 8 * (std::int64_t{1} << 17) * 3 / 2;
+  EXPECT_EQ(Write(*MakeKeys(keys), path).value(), 300'000);
+  const auto file = arrow::io::ReadableFile::Open(path.string()).ValueOrDie();
+  EXPECT_EQ(parquet::ReadMetaData(file)->num_row_groups(), 3);
 }
 
 TEST_F(TableFileTest, CsvGivesBackWhatItCanHold) {
@@ -84,6 +116,55 @@ TEST_F(TableFileTest, CsvTypesAreFoundOverAllRows) {
   EXPECT_EQ((*table)->GetColumnByName("id")->type()->ToString(), "double");
   EXPECT_EQ((*table)->GetColumnByName("code")->type()->ToString(), "string");
   EXPECT_EQ((*table)->num_rows(), 300'001);
+}
+
+TEST_F(TableFileTest, CsvComesBlockByBlock) {
+  // Rows that are wrong far behind the first block are told when they are reached, with file and row.
+  std::string text = "id,code\n";
+  const std::string row = "1," + std::string(198, 's') + "\n";
+  for (int i = 0; i < 50'000; ++i)
+    text += row;
+  WriteText(folder_.path() / "rows.csv", text + "x,seven\n");
+  const auto reader =
+      OpenTableFile(folder_.path() / "rows.csv", 2,
+                    {{"id", {.kind = TypeKind::kInt64}}, {"code", {.kind = TypeKind::kString}}});
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  std::int64_t rows = 0;
+  std::int64_t largest = 0;
+  arrow::Status status;
+  for (std::shared_ptr<arrow::RecordBatch> batch;;) {
+    status = (*reader)->ReadNext(&batch);
+    if (!status.ok() || batch == nullptr) break;
+    rows += batch->num_rows();
+    largest = std::max(largest, batch->num_rows());
+  }
+  EXPECT_GT(rows, 30'000);
+  EXPECT_LT(largest, 30'000);
+  const Error error = FromStatus(status);
+  EXPECT_EQ(error.code, ErrorCode::kInvalidData);
+  EXPECT_THAT(error.ToString(), testing::AllOf(HasSubstr("rows.csv"), HasSubstr("5000"), HasSubstr("'id'")));
+}
+
+TEST_F(TableFileTest, AQuoteOutOfPlaceIsFoundWhetherOrNotTypesAreStated) {
+  WriteText(folder_.path() / "rows.csv", "id,code\n1,x\n2,\"y\n3,z\n");
+  using Types = std::map<std::string, DataType>;
+  for (const Types& types :
+       {Types{}, Types{{"id", {.kind = TypeKind::kInt64}}, {"code", {.kind = TypeKind::kString}}}}) {
+    const auto table = Read(folder_.path() / "rows.csv", types);
+    ASSERT_FALSE(table);
+    EXPECT_EQ(table.error().code, ErrorCode::kInvalidData);
+    EXPECT_THAT(table.error().ToString(),
+                testing::AllOf(HasSubstr("rows.csv"), HasSubstr("row 3 "), HasSubstr("never closed")));
+  }
+}
+
+TEST_F(TableFileTest, FindingTypesCanBeInterrupted) {
+  WriteText(folder_.path() / "rows.csv", "id\n1\n");
+  std::stop_source stop;
+  stop.request_stop();
+  const auto reader = OpenTableFile(folder_.path() / "rows.csv", 1, {}, stop.get_token());
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::kCancelled);
 }
 
 TEST_F(TableFileTest, NoRowsAreATableToo) {
@@ -131,7 +212,7 @@ TEST_F(TableFileTest, WhatIsInterruptedLeavesTheOldFile) {
   for (const std::string name : {"rows.parquet", "rows.csv", "rows.csv.gz"}) {
     WriteText(folder_.path() / name, "old");
     Interrupted reader;
-    const auto written = WriteTableFile(reader, folder_.path() / name, 2);
+    const auto written = WriteTableFile(reader, folder_.path() / name, options_);
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().code, ErrorCode::kCancelled);
     EXPECT_EQ(written.error().ToString(), "view x: interrupted");  // not the fault of the file
@@ -152,7 +233,7 @@ TEST_F(TableFileTest, AFullDiskIsToldApart) {
       setrlimit(RLIMIT_FSIZE, &limit);
       const auto flat = table->SelectColumns({0, 1, 2, 3}).ValueOrDie();
       arrow::TableBatchReader reader(*flat);
-      const auto written = WriteTableFile(reader, folder_.path() / name, 1);
+      const auto written = WriteTableFile(reader, folder_.path() / name, {});
       const bool is_told = !written && written.error().code == ErrorCode::kOutOfSpace &&
                            written.error().ToString().contains("File too large");
       _exit(is_told ? 0 : 1);

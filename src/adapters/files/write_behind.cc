@@ -15,7 +15,6 @@
 namespace tidemark {
 namespace {
 
-constexpr std::int64_t kWaitingBytesMax = std::int64_t{32} << 20;
 constexpr std::int64_t kSmallBytesMax = std::int64_t{64} << 10;
 
 arrow::Status WriteWhole(int file, const arrow::Buffer& data, std::int64_t at) {
@@ -33,10 +32,11 @@ arrow::Status WriteWhole(int file, const arrow::Buffer& data, std::int64_t at) {
 
 }  // namespace
 
-arrow::Result<std::shared_ptr<WriteBehindFile>> WriteBehindFile::Open(const std::string& path) {
+arrow::Result<std::shared_ptr<WriteBehindFile>> WriteBehindFile::Open(const std::string& path,
+                                                                      std::int64_t waiting_bytes_max) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) return arrow::internal::IOErrorFromErrno(errno, "Failed to open local file '", path, "'");
-  return std::shared_ptr<WriteBehindFile>(new WriteBehindFile(file));
+  return std::shared_ptr<WriteBehindFile>(new WriteBehindFile(file, waiting_bytes_max));
 }
 
 WriteBehindFile::~WriteBehindFile() {
@@ -88,7 +88,9 @@ arrow::Status WriteBehindFile::EnqueueSmall() {
 
 arrow::Status WriteBehindFile::Enqueue(std::shared_ptr<arrow::Buffer> data) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return waiting_bytes_ < kWaitingBytesMax || !status_.ok(); });
+  // One buffer is let in however small the bound is.
+  changed_.wait(
+      lock, [this] { return waiting_bytes_ == 0 || waiting_bytes_ < waiting_bytes_max_ || !status_.ok(); });
   ARROW_RETURN_NOT_OK(status_);
   waiting_bytes_ += data->size();
   waiting_.push_back(std::move(data));

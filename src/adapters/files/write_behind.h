@@ -14,12 +14,16 @@
 
 namespace tidemark {
 
+/// How much waits to be written at most, about.
+inline constexpr std::int64_t kWaitingBytesMax = std::int64_t{32} << 20;
+
 /// Bytes are written in order, and the system is told to bring them to the disk as they come, so that little
 /// is left to do for a sync at the end. An error of a write comes out of the next call; Close waits for
 /// all writes and has every error. Not thread safe.
 class WriteBehindFile final : public arrow::io::OutputStream {
  public:
-  static arrow::Result<std::shared_ptr<WriteBehindFile>> Open(const std::string& path);
+  static arrow::Result<std::shared_ptr<WriteBehindFile>> Open(
+      const std::string& path, std::int64_t waiting_bytes_max = kWaitingBytesMax);
   ~WriteBehindFile() override;
 
   arrow::Status Close() override;
@@ -30,13 +34,15 @@ class WriteBehindFile final : public arrow::io::OutputStream {
   arrow::Status Write(const std::shared_ptr<arrow::Buffer>& data) override;
 
  private:
-  explicit WriteBehindFile(int file) : file_(file), writer_([this] { WriteAll(); }) {}
+  WriteBehindFile(int file, std::int64_t waiting_bytes_max)
+      : waiting_bytes_max_(waiting_bytes_max), file_(file), writer_([this] { WriteAll(); }) {}
 
   arrow::Status Enqueue(std::shared_ptr<arrow::Buffer> data);
   arrow::Status EnqueueSmall();
   void WriteAll();
   void Finish();  // has the thread write what waits, and end
 
+  const std::int64_t waiting_bytes_max_;
   int file_;
   std::int64_t position_ = 0;
   std::shared_ptr<arrow::ResizableBuffer> small_;  // small writes, put together

@@ -16,9 +16,12 @@ std::string PathFor(const std::string& name) {
   return (std::filesystem::path(testing::TempDir()) / name).string();
 }
 
-TEST(WriteBehindFile, HoldsWhatWasWrittenInOrder) {
-  const std::string path = PathFor("write-behind");
-  const auto file = WriteBehindFile::Open(path).ValueOrDie();
+class WriteBehindFileWithin : public testing::TestWithParam<std::int64_t> {};
+INSTANTIATE_TEST_SUITE_P(Bounds, WriteBehindFileWithin, testing::Values(0, 100'000, kWaitingBytesMax));
+
+TEST_P(WriteBehindFileWithin, HoldsWhatWasWrittenInOrder) {
+  const std::string path = PathFor("write-behind-" + std::to_string(GetParam()));
+  const auto file = WriteBehindFile::Open(path, GetParam()).ValueOrDie();
   std::string expected;
   for (std::size_t i = 0; i < 40; ++i) {
     const std::string piece(i * i * 100 + 1, static_cast<char>('a' + i % 26));

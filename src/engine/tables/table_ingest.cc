@@ -361,7 +361,7 @@ class Ingesting {
     if (is_online) {
       TM_ASSIGN(online, OnlineRowsOf(view_, *stamped.rows, now_us_));
     }
-    TM_ASSIGN(const TableLog::Written written, parts_.log->Append(record, online.rows.get()));
+    TM_ASSIGN(const TableLog::Written written, parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr));
     report_.token = TokenOf(written.position);
     report_.repeated = written.repeated;
     if (written.repeated) return {};

@@ -16,7 +16,7 @@ namespace {
 
 /// What an append leaves for its group.
 struct Waiting {
-  const OnlineBatch* online = nullptr;
+  const PackedRows* online = nullptr;
 };
 
 template <typename Array>
@@ -50,7 +50,7 @@ Result<WriteLog*> TableLog::Own() {
   return own_.get();
 }
 
-Result<TableLog::Written> TableLog::Append(const LogRecord& record, const OnlineBatch* online) {
+Result<TableLog::Written> TableLog::Append(const LogRecord& record, const PackedRows* online) {
   std::unique_ptr<BatchLedger::Hold> hold;
   if (!record.batch_key.empty()) {
     TM_ASSIGN(hold, parts_.ledger->Acquire(record.table_id, record.batch_key));
@@ -130,7 +130,7 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
         TM_ASSIGN(const auto batch, AlignBatch(*view, decoded));
         TM_ASSIGN(const FrameOnlineRows rows, OnlineRowsOf(*view, *batch, parts_.clock->now_us()));
         TM_ASSIGN(const auto online, parts_.online());
-        TM_TRY(online->Merge(rows.rows->Writes(), {}));
+        TM_TRY(online->Merge(rows.rows->packed().Writes(), {}));
       }
     }
     if (record.batch_key.empty()) return {};

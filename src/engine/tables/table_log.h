@@ -51,7 +51,7 @@ class TableLog {
     LogPosition position;
     bool repeated = false;
   };
-  Result<Written> Append(const LogRecord& record, const OnlineBatch* online);
+  Result<Written> Append(const LogRecord& record, const PackedRows* online);
 
   /// Takes over the logs of processes that are gone, and brings the online store and the ledger up to date
   /// with them, and with frames of this process's log that failed to reach them. Called before anything is

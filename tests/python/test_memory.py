@@ -1,0 +1,111 @@
+"""memory_limit is kept: the peak of a process of its own, less that of one that only opens a store.
+
+Each piece of work would need far more than the limit, which a run without one proves.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+LIMIT_MB = 256
+KEYS = 600_000
+PIECE_ROWS = 200_000
+TEXT_BYTES = 250
+START = np.datetime64("2026-01-01T00:00:00", "us")
+
+# VmHWM and not ru_maxrss, which a child takes over from the process that started it.
+PROGRAM = """
+import datetime as dt
+import sys
+from pathlib import Path
+
+import pyarrow.parquet
+
+from tidemark import Entity, FeatureStore, FeatureView, FileSource
+from tidemark.types import Int64
+
+folder, limit, work = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+store_folder = folder / f"{work}-{limit}"
+store_folder.mkdir()
+(store_folder / "tidemark.yaml").write_text(f"memory_limit: {limit}\\nthreads: 2\\n")
+store = FeatureStore(store_folder)
+source = FileSource(str(folder / "history.parquet"), timestamp_field="event_timestamp")
+entity = Entity(name="key", join_keys={"key": Int64})
+names = ["stats", "more", "rest"] if work == "join-views" else ["stats"]
+store.apply([entity, *(FeatureView(name=name, entities=[entity], source=source) for name in names)])
+if work.startswith("join"):
+    rows = folder / ("rows.csv" if work == "join-csv" else "rows.parquet")
+    job = store.get_historical_features(rows, names, full_feature_names=True)
+    job.to_parquet(store_folder / "set.parquet")
+elif work == "load":
+    store.materialize_incremental(dt.datetime(2026, 6, 1, tzinfo=dt.UTC))
+elif work == "write":
+    rows = pyarrow.parquet.ParquetFile(folder / "history.parquet", pre_buffer=False)
+    reader = pyarrow.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches(10_000))
+    store.write_to_online_store("stats", reader)
+status = Path("/proc/self/status").read_text()
+print([int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")][0])
+"""
+
+
+def history_piece(first: int, random: np.random.Generator) -> pa.Table:
+    """Each key once; four floats, and a text of 250 letters that nothing shortens."""
+    letters = random.integers(97, 123, PIECE_ROWS * TEXT_BYTES, dtype=np.uint8)
+    offsets = np.arange(0, PIECE_ROWS * TEXT_BYTES + 1, TEXT_BYTES, dtype=np.int32)
+    text = pa.StringArray.from_buffers(PIECE_ROWS, pa.py_buffer(offsets), pa.py_buffer(letters))
+    columns = {
+        "key": np.arange(first, first + PIECE_ROWS),
+        "event_timestamp": np.full(PIECE_ROWS, START),
+        "text": text,
+    }
+    return pa.table(columns | {f"f{i}": random.standard_normal(PIECE_ROWS) for i in range(4)})
+
+
+def write_history(path: Path, random: np.random.Generator) -> None:
+    pieces = [history_piece(first, random) for first in range(0, KEYS, PIECE_ROWS)]
+    with pq.ParquetWriter(path, pieces[0].schema, use_dictionary=False) as writer:
+        for piece in pieces:
+            writer.write_table(piece, row_group_size=50_000)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600,000 rows of 300 bytes with a key each, and as many entity rows."""
+    folder = tmp_path_factory.mktemp("memory")
+    random = np.random.default_rng(7)
+    write_history(folder / "history.parquet", random)
+    at = np.full(KEYS, START + np.timedelta64(1, "h"))
+    rows = pa.table({"key": random.permutation(KEYS), "event_timestamp": at})
+    pq.write_table(rows, folder / "rows.parquet", row_group_size=100_000)
+    lines = [f"{key},2026-01-01T01:00:00Z\n" for key in rows["key"].to_pylist()]
+    (folder / "rows.csv").write_text("key,event_timestamp\n" + "".join(lines))
+    return folder
+
+
+def peak_mb(data: Path, work: str, limit_mb: int) -> float:
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(data), f"{limit_mb}MiB", work]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout) / 1024
+
+
+@pytest.fixture(scope="module")
+def opened_mb(data: Path) -> float:
+    return peak_mb(data, "open", LIMIT_MB)
+
+
+@pytest.mark.parametrize("work", ["join-parquet", "join-csv", "join-views", "load", "write"])
+def test_memory_limit_is_kept(data: Path, opened_mb: float, work: str) -> None:
+    assert peak_mb(data, work, LIMIT_MB) - opened_mb <= LIMIT_MB
+
+
+def test_the_work_is_larger_than_the_limit(data: Path, opened_mb: float) -> None:
+    assert peak_mb(data, "join-parquet", 8_000) - opened_mb > 1.5 * LIMIT_MB
