@@ -133,7 +133,7 @@ std::shared_ptr<arrow::RecordBatch> RowsOfColumns(const std::vector<TableColumn>
                     !columns[c].required);
       }
     }
-    fields.push_back(arrow::field(columns[c].name, type));
+    fields.push_back(arrow::field(columns[c].name, type, !columns[c].required));
     arrays.push_back(builder->Finish().ValueOrDie());
   }
   return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), count, std::move(arrays));
