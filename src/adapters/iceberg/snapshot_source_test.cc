@@ -267,6 +267,9 @@ TEST_F(SnapshotSourceTest, ChangedColumnsAreReadAsTheyAreNow) {
   ExpectRows(*source, *TableOf({arrow::RecordBatch::Make(after->schema(), 300, arrays), after}));
   EXPECT_EQ(source->system_columns().event_time, "event_time");
   ExpectRows(*Open(*table, {.id = old}), *TableOf({before}));
+  const auto old_as_now = Open(*table, {.id = old}, {.columns_of_now = true});
+  ExpectRows(*old_as_now, *TableOf({arrow::RecordBatch::Make(after->schema(), 300, arrays)}));
+  EXPECT_EQ(old_as_now->system_columns().event_time, "event_time");
   // Ranges are those of the column, not of the one that had its name.
   const auto fragments = source->Fragments({"tags", "small"}).value();
   for (const Fragment& fragment : fragments) {
