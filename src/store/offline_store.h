@@ -128,7 +128,8 @@ using FileFilter = std::function<bool(const DataFileInfo& file)>;
 
 struct SourceOptions {
   FileFilter filter = {};
-  std::size_t threads = 0;  // to open files with; 0: one per processor
+  bool columns_of_now = false;  // those the table had when the snapshot was opened, not those of the snapshot
+  std::size_t threads = 0;      // to open files with; 0: one per processor
   std::stop_token stop = {};
 };
 

@@ -76,7 +76,7 @@ class SnapshotSource final : public Source {
       : rows_(std::move(rows)), opened_(std::move(opened)) {
     arrow::FieldVector fields;
     for (const TableColumn& column : rows_.columns)
-      fields.push_back(arrow::field(column.name, ToArrow(column.type)));
+      fields.push_back(arrow::field(column.name, ToArrow(column.type), !column.required));
     schema_ = arrow::schema(std::move(fields));
     // A data file is never written again, and its name is never given to another one.
     for (const DataFileInfo& file : rows_.files)

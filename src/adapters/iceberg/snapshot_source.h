@@ -10,12 +10,12 @@
 
 namespace tidemark::iceberg {
 
-/// What is read: columns as they are at the snapshot, found in the files by their ids.
+/// What is read: columns of the table, found in the files by their ids.
 struct SnapshotRows {
-  std::vector<TableColumn> columns;
-  SystemColumns system;
-  std::vector<DataFileInfo> files;  // in any order
-  std::shared_ptr<Lease> lease;     // held as long as the source lives; may be null
+  std::vector<TableColumn> columns = {};
+  SystemColumns system = {};
+  std::vector<DataFileInfo> files = {};    // in any order
+  std::shared_ptr<Lease> lease = nullptr;  // held as long as the source lives; may be null
 };
 
 /// Opens the files that the filter lets through. Errors name the file.

@@ -66,22 +66,28 @@ class IcebergSnapshot final : public TableSnapshot {
   const SystemColumns& system_columns() const override { return system_; }
   const std::vector<TableColumn>& columns() const override { return columns_; }
 
-  Result<std::vector<DataFileInfo>> Files() const override {
+  Result<std::vector<DataFileInfo>> Files() const override { return FilesBy(*schema_); }
+
+  Result<std::unique_ptr<Source>> OpenSource(const SourceOptions& options) const override {
+    const Schema& schema = options.columns_of_now ? head_->metadata.schema() : *schema_;
+    SnapshotRows rows{.system = SystemColumnsOf(head_->metadata, schema), .lease = lease_};
+    TM_ASSIGN(rows.columns, ColumnsOf(schema));
+    TM_ASSIGN(rows.files, FilesBy(schema));
+    return OpenSnapshotSource(std::move(rows), options);
+  }
+
+ private:
+  // With the bounds of the columns of `schema`.
+  Result<std::vector<DataFileInfo>> FilesBy(const Schema& schema) const {
     TM_ASSIGN(const std::vector<ManifestEntry> entries, LoadDataFiles(snapshot_));
     std::vector<DataFileInfo> files;
     for (const ManifestEntry& entry : entries) {
-      TM_ASSIGN(DataFileInfo info, DescribeDataFile(entry, *schema_));
+      TM_ASSIGN(DataFileInfo info, DescribeDataFile(entry, schema));
       files.push_back(std::move(info));
     }
     return files;
   }
 
-  Result<std::unique_ptr<Source>> OpenSource(const SourceOptions& options) const override {
-    TM_ASSIGN(std::vector<DataFileInfo> files, Files());
-    return OpenSnapshotSource({columns_, system_, std::move(files), lease_}, options);
-  }
-
- private:
   std::shared_ptr<const Head> head_;
   const Snapshot* snapshot_ = nullptr;  // of head_
   const Schema* schema_ = nullptr;      // of head_

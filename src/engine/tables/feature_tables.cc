@@ -126,7 +126,8 @@ Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& vie
   TM_TRY(parts_.log->Recover());
   TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
-  const SourceOptions options{.filter = {}, .threads = parts_.threads, .stop = {}};
+  // An older snapshot too is asked for the view's columns.
+  const SourceOptions options{.filter = {}, .columns_of_now = true, .threads = parts_.threads, .stop = {}};
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     // The logs first: what is flushed while we look is then seen twice at most, and skipped, never missed.
     TM_ASSIGN(const auto logs, parts_.log->Snapshots());
