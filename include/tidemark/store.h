@@ -43,9 +43,14 @@ struct WorkOptions {
 
 enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService };
 
+/// "entity", "feature_view", "feature_service".
+TIDEMARK_EXPORT std::string_view NameOf(ObjectType type);
+
 struct ApplyOptions {
   bool remove_missing = false;  // objects of the project that are not in the definitions are removed
   std::vector<std::pair<ObjectType, std::string>> remove = {};  // objects to remove by name
+  WorkOptions work =
+      {};  // interrupted before the transaction, an apply changes nothing; later it is finished
 };
 
 /// One step of a plan. `details` are lines such as "ttl: 1d -> 2d".
@@ -56,6 +61,9 @@ struct Change {
   std::string from_name;  // kRename
   std::vector<std::string> details;
 };
+
+/// "add", "change", "rename", "remove".
+TIDEMARK_EXPORT std::string_view NameOf(Change::Action action);
 
 /// Entity rows: exactly one of the two. A stream is taken over (released) by the call.
 struct EntityRows {
@@ -86,6 +94,9 @@ struct MaterializeOptions {
   std::vector<std::string> views = {};        // empty: all that are online
   std::optional<std::int64_t> start_us = {};  // nothing: incremental, going on from what was loaded
   std::int64_t end_us = 0;
+  /// What was loaded before is loaded again, and damaged online rows are replaced, or removed where the
+  /// source has no row for them.
+  bool reload = false;
   WorkOptions work;
 };
 
@@ -115,6 +126,11 @@ struct OnlineOptions {
   bool full_feature_names = false;
 };
 
+struct ExplainOptions {
+  std::optional<std::int64_t> t_us = {};  // nothing: now
+  WorkOptions work = {};
+};
+
 /// A store opened in a folder.
 class TIDEMARK_EXPORT Store {
  public:
@@ -129,7 +145,8 @@ class TIDEMARK_EXPORT Store {
   /// Makes the registry state what the definitions say, in one transaction; nothing to do gives no changes.
   virtual Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) = 0;
   /// Removes the project: definitions, versions, and its online rows. Source files are not touched.
-  virtual Result<void> Teardown() = 0;
+  /// Interrupted before the definitions are removed it changes nothing; after that it is finished.
+  virtual Result<void> Teardown(const WorkOptions& work) = 0;
 
   /// All live objects of a type: a JSON array of their documents, by name.
   virtual Result<std::string> List(ObjectType type) const = 0;
@@ -154,9 +171,9 @@ class TIDEMARK_EXPORT Store {
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
-  /// join keys. `t_us` nothing: now.
+  /// join keys.
   virtual Result<std::string> Explain(std::string_view feature, std::string_view key,
-                                      std::optional<std::int64_t> t_us) = 0;
+                                      const ExplainOptions& options) = 0;
 
   /// Rows and bytes of the online store: JSON.
   virtual Result<std::string> OnlineStats() const = 0;

@@ -21,36 +21,10 @@ using namespace nb::literals;
 namespace tidemark::python {
 namespace {
 
-const char* ActionName(Change::Action action) {
-  switch (action) {
-    case Change::Action::kAdd:
-      return "add";
-    case Change::Action::kChange:
-      return "change";
-    case Change::Action::kRename:
-      return "rename";
-    case Change::Action::kRemove:
-      return "remove";
-  }
-  return "change";
-}
-
-const char* TypeName(ObjectType type) {
-  switch (type) {
-    case ObjectType::kEntity:
-      return "entity";
-    case ObjectType::kFeatureView:
-      return "feature_view";
-    case ObjectType::kFeatureService:
-      return "feature_service";
-  }
-  return "entity";
-}
-
 void BindReports(nb::module_& m) {
   nb::class_<Change>(m, "Change")
-      .def_prop_ro("action", [](const Change& change) { return ActionName(change.action); })
-      .def_prop_ro("type", [](const Change& change) { return TypeName(change.type); })
+      .def_prop_ro("action", [](const Change& change) { return std::string(NameOf(change.action)); })
+      .def_prop_ro("type", [](const Change& change) { return std::string(NameOf(change.type)); })
       .def_ro("name", &Change::name)
       .def_ro("from_name", &Change::from_name)
       .def_ro("details", &Change::details);
@@ -119,20 +93,20 @@ void BindStore(nb::module_& m) {
       .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a)
       .def_prop_ro("path", &PythonStore::path)
       .def_prop_ro("project", &PythonStore::project)
-      .def("plan", &PythonStore::Plan, "definitions"_a, "remove_missing"_a, "remove"_a)
-      .def("apply", &PythonStore::Apply, "definitions"_a, "remove_missing"_a, "remove"_a)
-      .def("teardown", &PythonStore::Teardown)
+      .def("plan", &PythonStore::Plan, "definitions"_a, "remove_missing"_a, "remove"_a, "token"_a.none())
+      .def("apply", &PythonStore::Apply, "definitions"_a, "remove_missing"_a, "remove"_a, "token"_a.none())
+      .def("teardown", &PythonStore::Teardown, "token"_a.none())
       .def("list_objects", &PythonStore::List, "type"_a)
       .def("describe", &PythonStore::Describe, "type"_a, "name"_a)
       .def("historical", &PythonStore::Historical, "rows"_a, "request"_a, "token"_a.none(),
            "progress"_a.none())
       .def("write_historical", &PythonStore::WriteHistorical, "rows"_a, "request"_a, "path"_a,
            "token"_a.none(), "progress"_a.none())
-      .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a,
+      .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a, "reload"_a,
            "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
       .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a)
-      .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none())
+      .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none(), "token"_a.none())
       .def("online_stats", &PythonStore::OnlineStats);
 }
 

@@ -27,15 +27,16 @@ ObjectType TypeFrom(const std::string& type) {
   Raise(ErrorCode::kInvalidArgument, "'" + type + "' is not entity, feature_view or feature_service");
 }
 
-ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove) {
-  ApplyOptions options{.remove_missing = remove_missing, .remove = {}};
+std::stop_source SourceOf(const CancelToken* token) {
+  return token == nullptr ? std::stop_source() : token->source();
+}
+
+ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove, const std::stop_source& stop) {
+  ApplyOptions options{
+      .remove_missing = remove_missing, .remove = {}, .work = {.stop = stop.get_token(), .progress = {}}};
   for (const auto& [type, name] : remove)
     options.remove.emplace_back(TypeFrom(type), name);
   return options;
-}
-
-std::stop_source SourceOf(const CancelToken* token) {
-  return token == nullptr ? std::stop_source() : token->source();
 }
 
 WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
@@ -65,19 +66,23 @@ PythonStore PythonStore::Open(const std::string& path, const std::string& projec
 }
 
 std::vector<Change> PythonStore::Plan(const std::string& definitions, bool remove_missing,
-                                      const NamedObjects& remove) const {
-  const ApplyOptions options = OptionsFrom(remove_missing, remove);
-  return Unlocked([&] { return store_->Plan(definitions, options); });
+                                      const NamedObjects& remove, const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  const ApplyOptions options = OptionsFrom(remove_missing, remove, stop);
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Plan(definitions, options); }));
 }
 
 std::vector<Change> PythonStore::Apply(const std::string& definitions, bool remove_missing,
-                                       const NamedObjects& remove) const {
-  const ApplyOptions options = OptionsFrom(remove_missing, remove);
-  return Unlocked([&] { return store_->Apply(definitions, options); });
+                                       const NamedObjects& remove, const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  const ApplyOptions options = OptionsFrom(remove_missing, remove, stop);
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Apply(definitions, options); }));
 }
 
-void PythonStore::Teardown() const {
-  Unlocked([&] { return store_->Teardown(); });
+void PythonStore::Teardown(const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  const WorkOptions work{.stop = stop.get_token(), .progress = {}};
+  Unwrap(RunInterruptibly(stop, [&] { return store_->Teardown(work); }));
 }
 
 std::string PythonStore::List(const std::string& type) const {
@@ -113,12 +118,14 @@ HistoricalReport PythonStore::WriteHistorical(const nb::object& rows, Historical
 
 std::vector<MaterializeReport::View> PythonStore::Materialize(std::vector<std::string> views,
                                                               std::optional<std::int64_t> start_us,
-                                                              std::int64_t end_us, const CancelToken* token,
+                                                              std::int64_t end_us, bool reload,
+                                                              const CancelToken* token,
                                                               nb::object progress) const {
   const std::stop_source stop = SourceOf(token);
   const MaterializeOptions options{.views = std::move(views),
                                    .start_us = start_us,
                                    .end_us = end_us,
+                                   .reload = reload,
                                    .work = WorkFrom(stop, std::move(progress))};
   return Unwrap(RunInterruptibly(stop, [&] { return store_->Materialize(options); })).views;
 }
@@ -140,8 +147,10 @@ PythonReader PythonStore::PrepareOnline(const std::string& selection, const std:
 }
 
 std::string PythonStore::Explain(const std::string& feature, const std::string& key,
-                                 std::optional<std::int64_t> t_us) const {
-  return Unlocked([&] { return store_->Explain(feature, key, t_us); });
+                                 std::optional<std::int64_t> t_us, const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  const ExplainOptions options{.t_us = t_us, .work = {.stop = stop.get_token(), .progress = {}}};
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Explain(feature, key, options); }));
 }
 
 std::string PythonStore::OnlineStats() const {

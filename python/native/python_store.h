@@ -26,11 +26,11 @@ class PythonStore {
   std::string path() const { return store_->path().string(); }
   const std::string& project() const { return store_->project(); }
 
-  std::vector<Change> Plan(const std::string& definitions, bool remove_missing,
-                           const NamedObjects& remove) const;
-  std::vector<Change> Apply(const std::string& definitions, bool remove_missing,
-                            const NamedObjects& remove) const;
-  void Teardown() const;
+  std::vector<Change> Plan(const std::string& definitions, bool remove_missing, const NamedObjects& remove,
+                           const CancelToken* token) const;
+  std::vector<Change> Apply(const std::string& definitions, bool remove_missing, const NamedObjects& remove,
+                            const CancelToken* token) const;
+  void Teardown(const CancelToken* token) const;
   std::string List(const std::string& type) const;
   std::string Describe(const std::string& type, const std::string& name) const;
 
@@ -42,14 +42,15 @@ class PythonStore {
                                    nanobind::object progress) const;
   std::vector<MaterializeReport::View> Materialize(std::vector<std::string> views,
                                                    std::optional<std::int64_t> start_us, std::int64_t end_us,
-                                                   const CancelToken* token, nanobind::object progress) const;
+                                                   bool reload, const CancelToken* token,
+                                                   nanobind::object progress) const;
   std::pair<std::int64_t, std::int64_t> WriteToOnlineStore(const std::string& view,
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;
   PythonReader PrepareOnline(const std::string& selection, const std::string& service,
                              bool full_feature_names) const;
-  std::string Explain(const std::string& feature, const std::string& key,
-                      std::optional<std::int64_t> t_us) const;
+  std::string Explain(const std::string& feature, const std::string& key, std::optional<std::int64_t> t_us,
+                      const CancelToken* token) const;
   std::string OnlineStats() const;
 
  private:

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -34,44 +35,25 @@ const char* SignOf(Change::Action action) {
   return "?";
 }
 
-const char* NameOf(Change::Action action) {
-  switch (action) {
-    case Change::Action::kAdd:
-      return "add";
-    case Change::Action::kChange:
-      return "change";
-    case Change::Action::kRename:
-      return "rename";
-    case Change::Action::kRemove:
-      return "remove";
-  }
-  return "?";
-}
-
-const char* NameOf(ObjectType type) {
-  switch (type) {
-    case ObjectType::kEntity:
-      return "entity";
-    case ObjectType::kFeatureView:
-      return "feature view";
-    case ObjectType::kFeatureService:
-      return "feature service";
-  }
-  return "?";
+/// A type's name as people write it.
+std::string WordsOf(ObjectType type) {
+  std::string words(NameOf(type));
+  std::ranges::replace(words, '_', ' ');
+  return words;
 }
 
 Result<void> PrintChanges(OutputFormat format, const std::vector<Change>& changes) {
   if (format != OutputFormat::kTable) {
     std::vector<Row> rows;
     for (const Change& change : changes) {
-      rows.push_back({NameOf(change.action), NameOf(change.type), change.name,
+      rows.push_back({NameOf(change.action), WordsOf(change.type), change.name,
                       change.from_name.empty() ? Json() : Json(change.from_name), Json(change.details)});
     }
     return PrintRows(format, {"action", "type", "name", "from", "details"}, rows);
   }
   std::string out;
   for (const Change& change : changes) {
-    out += fmt::format("{} {} {}", SignOf(change.action), NameOf(change.type), change.name);
+    out += fmt::format("{} {} {}", SignOf(change.action), WordsOf(change.type), change.name);
     if (!change.from_name.empty()) out += fmt::format(" (was {})", change.from_name);
     out += "\n";
     for (const std::string& detail : change.details)
@@ -81,12 +63,14 @@ Result<void> PrintChanges(OutputFormat format, const std::vector<Change>& change
 }
 
 /// Without paths the folder's files are the whole project; with paths they are a part of it.
-Result<std::vector<Change>> PlanOrApply(const Session& session, const StatedOptions& options, bool apply) {
+Result<std::vector<Change>> PlanOrApply(Session& session, const StatedOptions& options, bool apply) {
   std::vector<fs::path> paths(options.paths.begin(), options.paths.end());
   if (paths.empty()) paths.push_back(session.Folder());
   TM_ASSIGN(const std::string definitions, ReadDefinitions(paths, session.python));
   const ApplyOptions stated{
-      .remove_missing = options.remove_missing || (options.paths.empty() && !options.partial), .remove = {}};
+      .remove_missing = options.remove_missing || (options.paths.empty() && !options.partial),
+      .remove = {},
+      .work = session.Work()};
   TM_ASSIGN(const auto store, session.Open(true));
   return apply ? store->Apply(definitions, stated) : store->Plan(definitions, stated);
 }
@@ -111,7 +95,7 @@ void AddStated(CLI::App& app, Session& session, const std::string& name, const s
   });
 }
 
-Result<void> Teardown(const Session& session, bool confirmed) {
+Result<void> Teardown(Session& session, bool confirmed) {
   TM_ASSIGN(const auto store, session.Open());
   if (!confirmed) {
     if (isatty(STDIN_FILENO) != 1) {
@@ -123,7 +107,7 @@ Result<void> Teardown(const Session& session, bool confirmed) {
     std::getline(std::cin, answer);
     if (answer != "y" && answer != "Y" && answer != "yes") return WriteOut("nothing removed\n");
   }
-  TM_TRY(store->Teardown());
+  TM_TRY(store->Teardown(session.Work()));
   return WriteOut(fmt::format("removed project {}\n", store->project()));
 }
 

@@ -16,16 +16,16 @@ struct Options {
   std::string at;
 };
 
-Result<void> Run(const Session& session, const Options& options) {
+Result<void> Run(Session& session, const Options& options) {
   TM_ASSIGN(const FeatureName name, SplitFeature(options.feature));
-  std::optional<std::int64_t> at_us;
+  ExplainOptions wanted{.t_us = {}, .work = session.Work()};
   if (!options.at.empty()) {
-    TM_ASSIGN(at_us, ParseTime(options.at));
+    TM_ASSIGN(wanted.t_us, ParseTime(options.at));
   }
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const auto keys, JoinKeysOf(*store, name.view));
   TM_ASSIGN(const Json entity, ParseEntity(options.entity, keys));
-  TM_ASSIGN(const std::string explained, store->Explain(options.feature, entity.dump(), at_us));
+  TM_ASSIGN(const std::string explained, store->Explain(options.feature, entity.dump(), wanted));
   const Json document = Json::parse(explained, nullptr, false);
   if (document.is_discarded()) return Fail(ErrorCode::kInternal, "the explanation is not JSON");
   return PrintDocument(session.output, document);

@@ -15,6 +15,7 @@ struct LoadOptions {
   std::string start;
   std::string end;
   std::vector<std::string> views;
+  bool reload = false;
 };
 
 std::int64_t NowUs() {
@@ -35,8 +36,11 @@ Result<void> PrintReport(OutputFormat format, const MaterializeReport& report) {
 }
 
 Result<void> Load(Session& session, const LoadOptions& options, bool incremental) {
-  MaterializeOptions wanted{
-      .views = options.views, .start_us = {}, .end_us = NowUs(), .work = session.Work()};
+  MaterializeOptions wanted{.views = options.views,
+                            .start_us = {},
+                            .end_us = NowUs(),
+                            .reload = options.reload,
+                            .work = session.Work()};
   if (!incremental) {
     TM_ASSIGN(wanted.start_us, ParseTime(options.start));
   }
@@ -66,6 +70,8 @@ void AddLoadCommands(CLI::App& app, Session& session) {
         ->add_option("--views", options->views, "Views, separated by commas (default: all that are online)")
         ->delimiter(',')
         ->allow_extra_args(false);
+    command->add_flag("--reload", options->reload,
+                      "Load again what was loaded before, and replace damaged online rows");
     command->callback([&session, options, incremental] {
       session.command = [&session, options, incremental] { return Load(session, *options, incremental); };
     });

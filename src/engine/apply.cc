@@ -10,6 +10,7 @@
 
 #include "engine/apply_targets_internal.h"
 #include "engine/definition_diff.h"
+#include "engine/key_fields_internal.h"
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
@@ -54,6 +55,13 @@ std::string KeysText(const std::vector<JoinKey>& keys) {
   return texts.empty() ? "(none)" : fmt::format("{}", fmt::join(texts, ", "));
 }
 
+/// The column of the files that definitions call `name`.
+const std::string& ColumnOf(const FileSource& source, const std::string& name) {
+  const auto mapped =
+      std::ranges::find(source.field_mapping, name, [](const auto& member) { return member.second; });
+  return mapped == source.field_mapping.end() ? name : mapped->first;
+}
+
 class Planner {
  public:
   Planner(const Catalog& catalog, const PlanOptions& options, const SourceOpener& open)
@@ -66,6 +74,7 @@ class Planner {
   Result<void> CompleteViews();
   bool HasOtherKeys(const Target<FeatureView>& view);
   static bool HasOtherTimes(const Target<FeatureView>& view);
+  bool ReadsOtherData(const Target<FeatureView>& view) const;
   Result<void> AddViewChange(const Target<FeatureView>& view);
   template <typename Definition>
   Result<void> AddChange(ObjectKind kind, const Target<Definition>& target);
@@ -103,6 +112,28 @@ bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
   const FileSource& after = *view.definition.source;
   return before.timestamp_field != after.timestamp_field ||
          before.created_timestamp_column != after.created_timestamp_column;
+}
+
+/// True if what is online was read from other files, or from other columns of them. A field that is renamed
+/// along with its mapping is the same column.
+bool Planner::ReadsOtherData(const Target<FeatureView>& view) const {
+  if (view.is_removed || !view.definition.online) return false;
+  if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
+  const FileSource& before = *view.before->source;
+  const FileSource& after = *view.definition.source;
+  if (before.path != after.path || before.format != after.format) return true;
+  const auto is_moved = [&](const std::string& name_before, const std::string& name) {
+    return ColumnOf(before, name_before) != ColumnOf(after, name);
+  };
+  for (const Field& field : view.definition.fields) {
+    const auto same = std::ranges::find(view.before->fields, field.id, &Field::id);
+    if (same != view.before->fields.end() && is_moved(same->name, field.name)) return true;
+  }
+  for (const JoinKey& key : catalog_.views().at(view.before->name).join_keys) {
+    if (is_moved(key.name, key.name)) return true;
+  }
+  return is_moved(before.timestamp_field, after.timestamp_field) ||
+         is_moved(before.created_timestamp_column, after.created_timestamp_column);
 }
 
 Result<void> Planner::CompleteViews() {
@@ -149,7 +180,13 @@ Result<void> Planner::AddChange(ObjectKind kind, const Target<Definition>& targe
 Result<void> Planner::AddViewChange(const Target<FeatureView>& view) {
   const bool other_keys = HasOtherKeys(view);
   if (view.is_removed || (!other_keys && !HasOtherTimes(view))) {
-    return AddChange(ObjectKind::kFeatureView, view);
+    TM_TRY(AddChange(ObjectKind::kFeatureView, view));
+    if (ReadsOtherData(view)) {
+      prepared_.plan.changes.back().details.emplace_back(
+          "online values are those of the source as it was until they are materialized again; then all is "
+          "loaded");
+    }
+    return {};
   }
   const FeatureView& after = view.definition;
   TM_ASSIGN(const std::uint32_t id, IdOf(ObjectKind::kFeatureView, view.before->name));
@@ -227,7 +264,8 @@ Result<Prepared> Prepare(const Registry& registry, std::string_view project, con
                     definitions.project, project));
   }
   TM_ASSIGN(const std::shared_ptr<const Catalog> catalog, Catalog::Load(registry, project));
-  return Planner(*catalog, options, open).Run(definitions);
+  TM_ASSIGN(const Definitions stated, WithoutKeyFields(definitions, *catalog));
+  return Planner(*catalog, options, open).Run(stated);
 }
 
 }  // namespace

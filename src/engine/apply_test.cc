@@ -27,7 +27,8 @@ class ColumnsOnly final : public Source {
   explicit ColumnsOnly(std::shared_ptr<arrow::Schema> schema) : schema_(std::move(schema)) {}
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
   const std::vector<SourceFile>& files() const override { return files_; }
-  Result<std::vector<Fragment>> Fragments(const std::vector<std::string>&) const override {
+  Result<std::vector<Fragment>> FragmentsOf(const std::vector<std::size_t>&,
+                                            const std::vector<std::string>&) const override {
     return std::vector<Fragment>();
   }
   Result<void> Scan(const Fragment&, const std::vector<std::string>&, const BatchSink&) const override {
@@ -148,6 +149,34 @@ class ApplyTest : public testing::Test {
 
 // --- What is kept
 // ------------------------------------------------------------------------------------------------
+
+// Goal: a field that is a join key, as Feast's repositories list them, gives the key its type and is no
+// feature.
+TEST_F(ApplyTest, KeysAmongTheFieldsAreNoFeatures) {
+  definitions_.views[0].fields = {MakeField("driver_id", kInt64Type),
+                                  MakeField("rating", {.kind = TypeKind::kFloat32})};
+  MustApply();
+  EXPECT_EQ(View("stats").fields.size(), 1U);
+  EXPECT_EQ(Load()->entities().at("driver").join_keys[0].type, kInt64Type);
+
+  definitions_.views.push_back(MakeView("more", {"driver"}, "stats.parquet"));
+  definitions_.views[1].fields = {MakeField("driver_id", kStringType), MakeField("rating", kFloat64Type)};
+  const Error differ = MustFail();
+  EXPECT_EQ(differ.code, ErrorCode::kTypeMismatch);
+  EXPECT_THAT(differ.ToString(),
+              testing::AllOf(HasSubstr("'more'"), HasSubstr("'driver_id'"),
+                             HasSubstr("string here and int64"), HasSubstr("state one type")));
+
+  // The same of an entity that is registered and not stated.
+  definitions_.entities.clear();
+  EXPECT_EQ(MustFail().code, ErrorCode::kTypeMismatch);
+  definitions_.views[1].fields[0].type = kInt64Type;
+  MustApply();
+  EXPECT_EQ(View("more").fields.size(), 1U);
+
+  definitions_.views[1].fields[0].type = kFloat64Type;
+  EXPECT_THAT(MustFail().ToString(), HasSubstr("a join key is string, int32"));
+}
 
 TEST_F(ApplyTest, CompletesDefinitionsByTheirSources) {
   const Plan plan = MustApply();
@@ -336,7 +365,7 @@ TEST_F(ApplyTest, ShowsWhatChanges) {
   EXPECT_EQ(plan.changes[0].action, PlannedChange::Action::kChange);
   EXPECT_THAT(plan.changes[0].details, Contains("ttl: 0s -> 1d"));
   EXPECT_THAT(plan.changes[0].details, Contains("online: yes -> no"));
-  EXPECT_THAT(plan.changes[0].details, Contains("owner: (none) -> \"ann\""));
+  EXPECT_THAT(plan.changes[0].details, Contains("owner: (none) -> 'ann'"));
   EXPECT_THAT(plan.changes[1].details, Contains("with stats: rating, trips"));
 }
 

@@ -92,9 +92,15 @@ Result<std::string> FindEventColumn(const arrow::Schema& schema, const std::stri
   if (timestamps.size() == 1) return timestamps.front();
   return Fail(
       ErrorCode::kInvalidArgument,
-      fmt::format("the entity rows need an event timestamp: no column is named '{}' and {} columns are "
-                  "timestamps ({}); name one with event_timestamp",
-                  kDefaultEventColumn, timestamps.size(), fmt::join(timestamps, ", ")));
+      timestamps.empty()
+          ? fmt::format(
+                "the entity rows need an event timestamp: no column is named '{}' and none has a timestamp "
+                "type; their columns are: {}. Name the one of times with event_timestamp (text in "
+                "ISO-8601 will do)",
+                kDefaultEventColumn, fmt::join(names, ", "))
+          : fmt::format("the entity rows need an event timestamp: no column is named '{}' and several are "
+                        "timestamps: {}. Name one with event_timestamp",
+                        kDefaultEventColumn, fmt::join(timestamps, ", ")));
 }
 
 Result<bool> EntityRowBlocks::Fill() {

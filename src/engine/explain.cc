@@ -79,8 +79,8 @@ struct Found {
 
 class Search {
  public:
-  Search(const ViewSource& source, const Field& field, std::int64_t t_us, std::size_t threads)
-      : source_(source), field_(field), t_us_(t_us), threads_(threads) {}
+  Search(const ViewSource& source, const Field& field, std::int64_t t_us, const ExplainParts& parts)
+      : source_(source), field_(field), t_us_(t_us), threads_(parts.threads), stop_(parts.stop) {}
 
   Result<Found> Run(const arrow::ArrayVector& keys) {
     TM_ASSIGN(fragments_, source_.Fragments());
@@ -106,11 +106,12 @@ class Search {
     std::atomic<std::int64_t> earlier_rows{0};
     const auto scan = [&](std::size_t i, std::size_t thread) {
       return source_.ScanKeys(fragments_[i], [&](const FeatureRows& rows) -> Result<void> {
+        if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
         Count(keys, rows, all_rows, earlier_rows);
         return join.Add(rows, thread);
       });
     };
-    TM_TRY(ParallelFor(fragments_.size(), threads_, {}, scan));
+    TM_TRY(ParallelFor(fragments_.size(), threads_, stop_, scan));
     *all = all_rows.load();
     *up_to = earlier_rows.load();
     return join.Finish().front();
@@ -154,9 +155,12 @@ class Search {
 
   Result<void> ReadWinner() {
     const RowLocation location = found_.winner.location;
-    TM_ASSIGN(const RowValues values,
-              ReadRowValues(source_, fragments_, std::span(&location, 1),
-                            {.features = {field_}, .with_keys = false, .threads = threads_, .stop = {}}));
+    TM_ASSIGN(const RowValues values, ReadRowValues(source_, fragments_, {location},
+                                                    {.features = {field_},
+                                                     .with_keys = false,
+                                                     .in_order = false,
+                                                     .threads = threads_,
+                                                     .stop = stop_}));
     found_.value = ToJsonValue(*values.features.front(), 0);
     const std::size_t file = location >> 40;
     found_.row = {{"file", source_.source().files()[file].path},
@@ -174,6 +178,7 @@ class Search {
     const auto after = std::ranges::upper_bound(fragments_, location, {}, &Fragment::first_location);
     std::int64_t created_us = 0;
     TM_TRY(source_.ScanKeys(*(after - 1), [&](const FeatureRows& rows) -> Result<void> {
+      if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
       const RowLocation end = rows.first_location + static_cast<RowLocation>(rows.event->length());
       if (location >= rows.first_location && location < end) {
         created_us = rows.created->Value(static_cast<std::int64_t>(location - rows.first_location));
@@ -187,6 +192,7 @@ class Search {
   const Field& field_;
   const std::int64_t t_us_;
   const std::size_t threads_;
+  const std::stop_token stop_;
   std::vector<Fragment> fragments_;
   Found found_;
 };
@@ -262,7 +268,7 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
 
   TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open));
-  TM_ASSIGN(const Found found, Search(*source, field, at_us, parts.threads).Run(keys));
+  TM_ASSIGN(const Found found, Search(*source, field, at_us, parts).Run(keys));
   Status status = found.winner.status;
   if (status == Status::kPresent && found.value.is_null()) status = Status::kNullValue;
   Json json{{"feature", feature},

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -23,12 +24,14 @@ struct ExplainParts {
   std::shared_ptr<Registry> registry;
   std::shared_ptr<Clock> clock;
   std::size_t threads = 1;
+  std::stop_token stop;
 };
 
 /// JSON: {"feature", "key", "at", "status", "value", "decision", "row": {"file", "row", "event_timestamp",
 /// "created_timestamp", "age"} or null, "rows_of_key", "rows_up_to_then", "ttl", "online": {"status",
 /// "value", "event_timestamp"} or null for a view that is not online}. `feature` is `view:feature`; `key` is
-/// a JSON object of the view's join keys. Rows count from 0, without a CSV file's header.
+/// a JSON object of the view's join keys. Rows count from 0, in a CSV file as an
+/// editor shows them: the header is 1.
 Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
                             std::optional<std::int64_t> t_us);
 

@@ -1,5 +1,6 @@
 // A block of entity rows goes view by view through two passes over the view's source: keys and times through
-// the kernel, then the winners' values. The block is then put together and streamed out in chunks.
+// the kernel, then the winners' values, which are read while the next view's first pass runs. The block is
+// then put together and streamed out in chunks.
 #include "engine/historical.h"
 
 #include <arrow/builder.h>
@@ -30,7 +31,7 @@ constexpr std::int64_t kColumnBytesMax = std::int64_t{3} << 29;  // text has 32-
 
 /// What the entity rows of one block get from one view.
 struct ViewAnswer {
-  RowValues values;              // index: for each entity row
+  RowValues values;              // for each entity row
   std::vector<Status> statuses;  // of the row, before values are looked at; only with include_status
 };
 
@@ -42,68 +43,77 @@ struct OpenView {
   std::vector<Field> features;
 };
 
-/// Runs one view over one block.
+/// One view over one block, in tasks that the caller runs on its threads: every Scan, then Choose, then every
+/// ReadPart, then Answer.
 class ViewJoin {
  public:
   ViewJoin(const HistoricalRequest& request, const OpenView& view, const EntityGroups& groups)
-      : request_(request), view_(view), groups_(groups) {}
-
-  Result<ViewAnswer> Run() {
-    TM_ASSIGN(const std::vector<Winner> winners, FindWinners());
-    std::vector<RowLocation> locations(winners.size(), kNoRow);
-    ViewAnswer answer;
-    if (request_.include_status) answer.statuses.resize(winners.size());
-    for (std::size_t i = 0; i < winners.size(); ++i) {
-      if (winners[i].status == Status::kPresent) locations[i] = winners[i].location;
-      if (request_.include_status) answer.statuses[i] = winners[i].status;
+      : request_(request),
+        view_(view),
+        join_(std::make_unique<PointInTimeJoin>(
+            groups, PointInTimeJoin::Options{.known_by = request.known_by,
+                                             .ttl_us = view.source->view().definition.ttl_us,
+                                             .threads = request.threads})),
+        values_(*view.source, view.fragments,
+                {.features = view.features,
+                 .with_keys = false,
+                 .in_order = true,
+                 .threads = request.threads,
+                 .stop = request.stop}) {
+    for (const Fragment& fragment : view_.fragments) {
+      if (Matters(fragment, groups)) scanned_.push_back(&fragment);
     }
-    TM_ASSIGN(answer.values, ReadRowValues(*view_.source, view_.fragments, locations,
-                                           {.features = view_.features,
-                                            .with_keys = false,
-                                            .threads = request_.threads,
-                                            .stop = request_.stop}));
+  }
+
+  std::size_t scans() const { return scanned_.size(); }
+
+  Result<void> Scan(std::size_t i, std::size_t thread) {
+    return view_.source->ScanKeys(*scanned_[i], [&](const FeatureRows& rows) -> Result<void> {
+      if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+      return join_->Add(rows, thread);
+    });
+  }
+
+  /// The winners are known, and so which rows' values are needed.
+  Result<void> Choose() {
+    PointInTimeJoin::Chosen chosen = join_->FinishChosen(request_.include_status);
+    join_.reset();
+    statuses_ = std::move(chosen.statuses);
+    return values_.SortOut(std::move(chosen.locations));
+  }
+
+  std::size_t parts() const { return values_.parts(); }
+  Result<void> ReadPart(std::size_t i) { return values_.ReadPart(i); }
+
+  Result<ViewAnswer> Answer() {
+    ViewAnswer answer;
+    TM_ASSIGN(answer.values, values_.Finish());
+    answer.statuses = std::move(statuses_);
     return answer;
   }
 
  private:
   /// Fragments in which a row can matter: some key of the entity rows, and not later than all of them. Where
   /// statuses are not asked for, rows too old for any entity row can go too: they give null as no row does.
-  bool Matters(const Fragment& fragment) const {
+  bool Matters(const Fragment& fragment, const EntityGroups& groups) const {
     if (const auto times = view_.source->EventTimes(fragment)) {
-      if (times->low_us > groups_.last_time_us()) return false;
+      if (times->low_us > groups.last_time_us()) return false;
       const std::int64_t ttl_us = view_.source->view().definition.ttl_us;
       std::int64_t oldest_us = 0;
       if (!request_.include_status && ttl_us > 0 &&
-          !__builtin_sub_overflow(groups_.first_time_us(), ttl_us, &oldest_us) &&
-          times->high_us < oldest_us) {
+          !__builtin_sub_overflow(groups.first_time_us(), ttl_us, &oldest_us) && times->high_us < oldest_us) {
         return false;
       }
     }
-    return view_.source->MayContainKeys(fragment, groups_);
-  }
-
-  Result<std::vector<Winner>> FindWinners() {
-    std::vector<const Fragment*> fragments;
-    for (const Fragment& fragment : view_.fragments) {
-      if (Matters(fragment)) fragments.push_back(&fragment);
-    }
-    const std::size_t threads = std::max<std::size_t>(1, std::min(request_.threads, fragments.size()));
-    PointInTimeJoin join(groups_, {.known_by = request_.known_by,
-                                   .ttl_us = view_.source->view().definition.ttl_us,
-                                   .threads = threads});
-    const auto scan = [&](std::size_t i, std::size_t thread) {
-      return view_.source->ScanKeys(*fragments[i], [&](const FeatureRows& rows) -> Result<void> {
-        if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-        return join.Add(rows, thread);
-      });
-    };
-    TM_TRY(ParallelFor(fragments.size(), threads, request_.stop, scan));
-    return join.Finish();
+    return view_.source->MayContainKeys(fragment, groups);
   }
 
   const HistoricalRequest& request_;
   const OpenView& view_;
-  const EntityGroups& groups_;
+  std::vector<const Fragment*> scanned_;
+  std::unique_ptr<PointInTimeJoin> join_;  // null once winners are chosen
+  RowValuesReader values_;
+  std::vector<Status> statuses_;
 };
 
 /// The statuses of one feature as text.
@@ -229,26 +239,54 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     bool cut = false;
     TM_ASSIGN(times_, EntityTimes(*block_, event_column_, block_first_row_, &cut));
     if (cut) warnings_->Add("entity rows: timestamps finer than a microsecond were cut to microseconds");
-    for (std::size_t i = 0; i < views_.size(); ++i)
-      TM_TRY(AnswerView(i));
-    groups_.clear();
+    TM_TRY(AnswerViews());
     times_.reset();
     return {};
   }
 
-  Result<void> AnswerView(std::size_t i) {
-    const OpenView& view = views_[i];
-    const std::string& name = view.source->view().definition.name;
-    if (request_.progress) {
-      request_.progress("reading " + name, static_cast<std::int64_t>(i),
-                        static_cast<std::int64_t>(views_.size()));
+  /// While the rows of one view are scanned, the values of the view before are read: threads that find
+  /// nothing to do in one have work in the other.
+  Result<void> AnswerViews() {
+    std::unique_ptr<ViewJoin> before;
+    for (const OpenView& view : views_) {
+      ReportReading(view);
+      TM_ASSIGN(const EntityGroups* groups, GroupsOf(view));
+      auto join = std::make_unique<ViewJoin>(request_, view, *groups);
+      TM_TRY(RunTasks(join.get(), before.get()));
+      TM_TRY(join->Choose());
+      if (before != nullptr) TM_TRY(Keep(*before));
+      before = std::move(join);
     }
-    TM_ASSIGN(const EntityGroups* groups, GroupsOf(view));
-    TM_ASSIGN(ViewAnswer answer, ViewJoin(request_, view, *groups).Run());
+    groups_.clear();
+    BufferPool()->ReleaseUnused();  // what the groups and the kernel had is of no use to columns
+    if (before == nullptr) return {};
+    TM_TRY(RunTasks(nullptr, before.get()));
+    return Keep(*before);
+  }
+
+  /// Either may be null.
+  Result<void> RunTasks(ViewJoin* scanned, ViewJoin* read) {
+    const std::size_t scans = scanned == nullptr ? 0 : scanned->scans();
+    const std::size_t parts = read == nullptr ? 0 : read->parts();
+    return ParallelFor(scans + parts, request_.threads, request_.stop,
+                       [&](std::size_t i, std::size_t thread) {
+                         return i < scans ? scanned->Scan(i, thread) : read->ReadPart(i - scans);
+                       });
+  }
+
+  void ReportReading(const OpenView& view) const {
+    if (!request_.progress) return;
+    request_.progress("reading " + view.source->view().definition.name, &view - views_.data(),
+                      std::ssize(views_));
+  }
+
+  Result<void> Keep(ViewJoin& join) {
+    const ViewSource& source = *views_[answers_.size()].source;
+    TM_ASSIGN(ViewAnswer answer, join.Answer());
     answers_.push_back(std::move(answer));
-    if (view.source->was_cut()) {
-      warnings_->Add(
-          fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds", name));
+    if (source.was_cut()) {
+      warnings_->Add(fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds",
+                                 source.view().definition.name));
     }
     return {};
   }
@@ -267,7 +305,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
                                     block_first_row_));
       keys.push_back(std::move(key));
     }
-    TM_ASSIGN(EntityGroups groups, EntityGroups::Make(keys, *times_));
+    TM_ASSIGN(EntityGroups groups, EntityGroups::Make(keys, *times_, request_.threads));
     return &groups_.emplace(std::move(id), std::move(groups)).first->second;
   }
 
@@ -280,8 +318,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     const auto make = [&](std::size_t i, std::size_t) -> Result<void> {
       const ViewAnswer& answer = answers_[columns[i].view];
       const auto begin = static_cast<std::size_t>(chunk_begin_);
-      const auto index = std::span(answer.values.index).subspan(begin, static_cast<std::size_t>(rows));
-      TM_ASSIGN(made[i * each], Gather(answer.values.features[columns[i].feature], index));
+      TM_ASSIGN(made[i * each], answer.values.Slice(columns[i].feature, chunk_begin_, rows));
       if (request_.include_status) {
         const auto statuses = std::span(answer.statuses).subspan(begin, static_cast<std::size_t>(rows));
         TM_ASSIGN(made[i * each + 1], StatusColumn(*made[i * each], statuses));

@@ -55,6 +55,8 @@ LoadedFile FileFromJson(const Json& json) {
                json.at("size").get<std::int64_t>(), json.at("mtime_ns").get<std::int64_t>()};
   for (const Json& range : json.at("ranges"))
     file.ranges.push_back(RangeFromJson(range));
+  if (const auto times = json.find("event_times"); times != json.end())
+    file.event_times = RangeFromJson(*times);
   return file;
 }
 
@@ -110,6 +112,7 @@ std::string ToJson(const LoadLog& log) {
                      {"size", file.file.size},
                      {"mtime_ns", file.file.mtime_ns},
                      {"ranges", std::move(ranges)}});
+    if (file.event_times) files.back()["event_times"] = RangeToJson(*file.event_times);
   }
   return Json{{"definition", log.definition},
               {"online_store", log.online_store},

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,9 +30,19 @@ std::optional<TimeRange> Uncovered(TimeRange wanted, const std::vector<TimeRange
 /// `loaded` with `range` added, merged and sorted. Ranges that touch (end + 1 = start) become one.
 std::vector<TimeRange> Merged(std::vector<TimeRange> loaded, TimeRange range);
 
+/// The range of no time at all.
+inline constexpr TimeRange kNoTimes{std::numeric_limits<std::int64_t>::max(),
+                                    std::numeric_limits<std::int64_t>::min()};
+
+inline bool Overlap(const TimeRange& a, const TimeRange& b) {
+  return a.start_us <= b.end_us && b.start_us <= a.end_us;
+}
+
 struct LoadedFile {
   SourceFile file;
-  std::vector<TimeRange> ranges;
+  std::vector<TimeRange> ranges;  // that were loaded of it
+  std::optional<TimeRange> event_times =
+      {};  // of all its rows, once all were read: statistics for a file without any
   bool operator==(const LoadedFile&) const = default;
 };
 

@@ -72,7 +72,8 @@ LoadLog Sample() {
   log.last = {kMin, 9};
   log.newest_event_us = -5;
   log.files = {{{"/data/a.parquet", "1:2", 10, 11}, {{1, 5}, {8, kMax}}},
-               {{"/data/\xFFz\xC3\xA9\x80", "1:3", 0, 0}, {}}};
+               {{"/data/\xFFz\xC3\xA9\x80", "1:3", 0, 0}, {}, TimeRange{-4, 12}},
+               {{"/data/none.csv", "1:4", 5, 0}, {}, kNoTimes}};
   return log;
 }
 

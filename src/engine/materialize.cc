@@ -39,8 +39,16 @@ using SteadyClock = std::chrono::steady_clock;
 /// What the stored rows of a view depend on besides its files.
 std::string DefinitionOf(const CatalogView& view) {
   FeatureView bare = view.definition;
+  bare.name = {};
   bare.ttl_us = 0;  // applied at read
+  bare.online = true;
   bare.metadata = {};
+  if (bare.source) bare.source->name = {};
+  if (bare.source) bare.source->metadata = {};
+  for (Field& field : bare.fields) {
+    field.description = {};
+    field.tags = {};
+  }
   std::string keys;
   for (const JoinKey& key : view.join_keys)
     keys += fmt::format("{}:{},", key.name, key.type->ToString());
@@ -84,11 +92,12 @@ class Loading {
     const auto begin = SteadyClock::now();
     TM_ASSIGN(source_, ViewSource::Open(view_, open));
     TM_TRY(CheckRange());
-    if (range_.start_us > range_.end_us) return std::move(report_);  // all of it is ahead of the clock
     TM_TRY(ReadLog());
+    if (range_.start_us > range_.end_us) return std::move(report_);  // all of it is ahead of the clock
     PlanFiles();
     TM_TRY(PlanFragments());
     TM_TRY(LoadParts());
+    if (request_.reload) TM_TRY(RemoveDamaged());
     TM_TRY(online_.Sync());
     TM_TRY(WriteLog());
     if (source_->was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
@@ -125,11 +134,36 @@ class Loading {
         report_.warnings.push_back(log.error().ToString() + ": all is loaded again");
       }
     }
-    if (log_.definition == definition && log_.online_store == online_.identity()) return {};
+    if (log_.definition == definition && log_.online_store == online_.identity()) {
+      if (request_.reload) WidenToLoaded();
+      return {};
+    }
     log_ = {};
     log_.definition = definition;
     log_.online_store = online_.identity();
     return {};
+  }
+
+  /// A range within what was loaded would put its own winners in the place of damaged rows that were later.
+  void WidenToLoaded() {
+    for (const LoadedFile& file : log_.files) {
+      for (const TimeRange& range : file.ranges)
+        range_ = *Spanned(range_, range);
+    }
+  }
+
+  /// The entry of a file that need not be read over what it says, or null.
+  const LoadedFile* Known(const SourceFile& file) const {
+    return request_.reload ? nullptr : log_.Unchanged(file);
+  }
+
+  /// What of `range_` is to be read of a file for its own sake.
+  std::optional<TimeRange> Missing(const SourceFile& file) const {
+    const LoadedFile* loaded = Known(file);
+    if (loaded == nullptr) return range_;
+    const auto missing = Uncovered(range_, loaded->ranges);
+    const bool has_rows = missing && (!loaded->event_times || Overlap(*missing, *loaded->event_times));
+    return has_rows ? missing : std::nullopt;
   }
 
   /// Which times of which file are to be read: those that were not, and those that are read of any file
@@ -138,10 +172,13 @@ class Loading {
     const auto& files = source_->source().files();
     std::optional<TimeRange> wanted;
     for (const SourceFile& file : files) {
-      const LoadedFile* loaded = log_.Unchanged(file);
-      wanted = Spanned(loaded == nullptr ? std::optional(range_) : Uncovered(range_, loaded->ranges), wanted);
-      wanted_.push_back(wanted);
+      wanted = Spanned(Missing(file), wanted);
+      const LoadedFile* loaded = Known(file);
+      const bool has_rows =
+          wanted && (loaded == nullptr || !loaded->event_times || Overlap(*wanted, *loaded->event_times));
+      wanted_.push_back(has_rows ? wanted : std::nullopt);
     }
+    event_times_.resize(files.size());
     for (const LoadedFile& loaded : log_.files) {
       const bool there = std::ranges::find(files, loaded.file.path, &SourceFile::path) != files.end();
       if (!there) {
@@ -152,13 +189,24 @@ class Loading {
   }
 
   Result<void> PlanFragments() {
-    TM_ASSIGN(fragments_, source_->Fragments());
+    std::vector<std::size_t> files;
+    for (std::size_t file = 0; file < wanted_.size(); ++file) {
+      if (wanted_[file]) files.push_back(file);
+    }
+    // Of the others not even the fragments are asked for: to cut a CSV file into some, it is read.
+    auto fragments = source_->source().FragmentsOf(files, {view_.definition.source->timestamp_field});
+    if (!fragments) return std::unexpected(std::move(fragments).error().In("view " + view_.definition.name));
+    fragments_ = *std::move(fragments);
     std::vector<bool> is_read(wanted_.size(), false);
+    for (const std::size_t file : files)
+      event_times_[file] = kNoTimes;
     for (const Fragment& fragment : fragments_) {
       const auto& wanted = wanted_[fragment.file];
-      if (!wanted) continue;
       const auto times = source_->EventTimes(fragment);
-      if (times && (times->low_us > wanted->end_us || times->high_us < wanted->start_us)) continue;
+      if (times && (times->low_us > wanted->end_us || times->high_us < wanted->start_us)) {
+        event_times_[fragment.file] = std::nullopt;  // not all of it is read
+        continue;
+      }
       scanned_.push_back(&fragment);
       scan_range_ = *Spanned(scan_range_, wanted);
       is_read[fragment.file] = true;
@@ -212,7 +260,10 @@ class Loading {
       TM_TRY(source_->ScanKeys(*scanned_[i], [&](const FeatureRows& rows) -> Result<void> {
         if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
         if (over.load()) return {};
-        if (counts_rows) rows_read_.fetch_add(rows.event->length(), std::memory_order_relaxed);
+        if (counts_rows) {
+          rows_read_.fetch_add(rows.event->length(), std::memory_order_relaxed);
+          NoteTimes(scanned_[i]->file, *rows.event);
+        }
         if (range == *scan_range_) {
           TM_TRY(latest.Add(rows, thread));
         } else {  // the end is not after now, so that there is a time beyond it
@@ -227,6 +278,28 @@ class Loading {
     };
     TM_TRY(ParallelFor(scanned_.size(), request_.threads, request_.stop, scan));
     return !over.load();
+  }
+
+  /// Takes the rows into the range of event times of their file.
+  void NoteTimes(std::size_t file, const arrow::Int64Array& event) {
+    TimeRange seen = kNoTimes;
+    for (std::int64_t row = 0; row < event.length(); ++row) {
+      seen.start_us = std::min(seen.start_us, event.Value(row));
+      seen.end_us = std::max(seen.end_us, event.Value(row));
+    }
+    const std::lock_guard lock(times_mutex_);
+    if (auto& times = event_times_[file]) times = Spanned(times, seen);
+  }
+
+  /// Damaged rows that no row of the source took the place of.
+  Result<void> RemoveDamaged() {
+    TM_ASSIGN(const std::int64_t removed, online_.RemoveDamaged(ViewPrefix(view_.id)));
+    if (removed == 0) return {};
+    report_.warnings.push_back(fmt::format(
+        "{} damaged online row{} removed that the source has no row for: what was pushed only online must be "
+        "pushed again",
+        removed, removed == 1 ? " was" : "s were"));
+    return {};
   }
 
   /// How many winners' values are held at a time.
@@ -250,9 +323,10 @@ class Loading {
         locations.push_back(row.location);
         newest_us_ = std::max(newest_us_.value_or(row.order.event.us), row.order.event.us);
       }
-      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, locations,
+      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, std::move(locations),
                                                       {.features = view_.definition.fields,
                                                        .with_keys = true,
+                                                       .in_order = false,
                                                        .threads = request_.threads,
                                                        .stop = request_.stop}));
       TM_TRY(
@@ -280,8 +354,10 @@ class Loading {
     const auto put = [&](std::unique_ptr<OnlineBatch> batch) -> Result<void> {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
       // What the store may hold already is compared first; into an empty one all is written at once.
+      const bool writes_all = request_.reload || log_.files.empty();
+      const MergeOptions options{.durable = false, .replaces_damaged = request_.reload};
       TM_ASSIGN(const MergeCounts counts,
-                log_.files.empty() ? batch->Merge(online_, false) : batch->MergeChanged(online_, false));
+                writes_all ? batch->Merge(online_, options) : batch->MergeChanged(online_, options));
       report_.rows_written += counts.written;
       done += counts.written + counts.kept;
       Report("writing", done, total);
@@ -306,8 +382,10 @@ class Loading {
     std::vector<LoadedFile> loaded;
     for (std::size_t i = 0; i < files.size(); ++i) {
       const LoadedFile* before = log_.Unchanged(files[i]);
-      loaded.push_back(
-          {files[i], Merged(before == nullptr ? std::vector<TimeRange>{} : before->ranges, range_)});
+      const bool is_known = before != nullptr && !event_times_[i];
+      loaded.push_back({files[i],
+                        Merged(before == nullptr ? std::vector<TimeRange>{} : before->ranges, range_),
+                        is_known ? before->event_times : event_times_[i]});
     }
     log_.files = std::move(loaded);
     log_.loaded_at_us = now_us_;
@@ -333,10 +411,12 @@ class Loading {
   TimeRange range_;
   LoadLog log_;
   std::unique_ptr<ViewSource> source_;
-  std::vector<std::optional<TimeRange>> wanted_;  // for each file
-  std::vector<Fragment> fragments_;               // all of the source's
-  std::vector<const Fragment*> scanned_;          // those that are read
-  std::optional<TimeRange> scan_range_;           // all of what is wanted of them
+  std::vector<std::optional<TimeRange>> wanted_;       // for each file
+  std::vector<Fragment> fragments_;                    // of the files that something is wanted of
+  std::mutex times_mutex_;                             // guards event_times_ while files are read
+  std::vector<std::optional<TimeRange>> event_times_;  // of all rows of each file, if all are read
+  std::vector<const Fragment*> scanned_;               // those that are read
+  std::optional<TimeRange> scan_range_;                // all of what is wanted of them
   std::atomic<std::int64_t> rows_read_{0};
   std::optional<std::int64_t> newest_us_;
   std::mutex progress_mutex_;

@@ -21,6 +21,7 @@ namespace tidemark {
 struct MaterializeRequest {
   std::optional<std::int64_t> start_us;  // nothing: from the beginning
   std::int64_t end_us = 0;
+  bool reload = false;  // also what was loaded before, and over rows that are damaged
   std::size_t threads = 1;
   std::int64_t memory_bytes_max = 0;  // above zero: kept by working through the keys in parts
   std::stop_token stop;
@@ -42,8 +43,11 @@ struct MaterializedView {
 /// again; a file that is new or has changed is read over the whole range, so that late rows are not missed,
 /// and with it the files behind it by path, since ties go by path. Rows of one run get one write time: of
 /// rows equal in key, event and created time those of a later run win; a row that is online already, as it
-/// is, is not written again. What was loaded is noted in the registry only when it is durable in the online
-/// store: after an interrupt or a crash the next run does again what was not noted, which is harmless.
+/// is, is not written again. `reload` reads all files over the range and over all times that were loaded
+/// before, writes every winner, also in the place of a stored row whose checksum fails, and at last removes
+/// the rows that are damaged still: nothing in the source stands for them. What was loaded is noted in the
+/// registry only when it is durable in the online store: after an interrupt or a crash the next run does
+/// again what was not noted, which is harmless.
 Result<MaterializedView> Materialize(const CatalogView& view, const MaterializeRequest& request,
                                      const SourceOpener& open, OnlineStore& online, Registry& registry,
                                      const Clock& clock, WriteTimes& write_times);

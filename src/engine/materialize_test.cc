@@ -13,6 +13,7 @@
 
 #include "engine/engine_testing.h"
 #include "engine/online_write.h"
+#include "model/key_codec.h"
 
 namespace tidemark {
 namespace {
@@ -206,6 +207,88 @@ TEST_F(MaterializeTest, AnEndBeforeTheStartIsAnError) {
   EXPECT_EQ(loaded.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(loaded.error().ToString(), HasSubstr("view stats"));
   EXPECT_THAT(loaded.error().ToString(), HasSubstr("12:00:02"));
+}
+
+// Goal: a file without statistics, such as CSV, is not read for times that it is known to have no rows of.
+TEST_F(MaterializeTest, AnUnchangedFileWithoutStatisticsIsReadOnce) {
+  scene_.source("stats") = {{"b", Rows({{1, 10, 1}, {1, 20, 3}}), 0, 1}};
+  const auto until = [](std::int64_t end) {
+    return [end](MaterializeRequest& request) { request.end_us = AtSecond(end); };
+  };
+  EXPECT_EQ(Load(until(15)).rows_written, 1);
+  const MaterializedView rest = Load(until(50));  // some of its rows are later than what was loaded
+  EXPECT_EQ(rest.files_read, 1);
+  EXPECT_EQ(Trips("[1]"), "3");
+  const std::int64_t scanned = scene_.reads().scanned_fragments;
+  EXPECT_EQ(Load(until(90)).files_skipped, 1);
+  EXPECT_EQ(scene_.reads().scanned_fragments, scanned);
+  scene_.source("stats").push_back({"c", Rows({{2, 30, 7}}), 0, 1});
+  EXPECT_EQ(Load(until(95)).rows_read, 1) << "the new file alone";
+  scene_.source("stats")[0] = {"b", Rows({{1, 10, 1}, {1, 20, 4}}), 0, 2};
+  EXPECT_EQ(Load(until(95)).rows_read, 3) << "changed, and the file behind it";
+  EXPECT_EQ(Trips("[1, 2]"), "4, 7");
+}
+
+/// The key of a driver's online row.
+std::string KeyOf(Scene& scene, std::int64_t driver) {
+  std::string key;
+  AppendViewId(scene.catalog()->View("stats").value()->id, key);
+  AppendKeyInt64(driver, key);
+  return key;
+}
+
+// Goal: a damaged row is an error until a reload puts what the source says in its place, whatever its header
+// says.
+TEST_F(MaterializeTest, AReloadReplacesDamagedRows) {
+  Load();
+  scene_.online().Damage(KeyOf(scene_, 1));
+  EXPECT_EQ(scene_.Online({"stats:trips"}, Drivers("[1]")).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(Load().files_read, 0) << "what was loaded is not looked at";
+  const auto reload = [](MaterializeRequest& request) { request.reload = true; };
+  const MaterializedView loaded = Load(reload);
+  EXPECT_EQ(loaded.files_read, 1);
+  EXPECT_EQ(loaded.rows_written, 2);
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+  EXPECT_EQ(Trips("[1, 2]"), "3, 2");
+  EXPECT_EQ(Load().files_read, 0) << "the reload is noted";
+}
+
+// Goal: a reload of a part of the times does not put an earlier row in the place of a damaged later one.
+TEST_F(MaterializeTest, AReloadCoversAllThatWasLoaded) {
+  Load();
+  scene_.online().Damage(KeyOf(scene_, 1));
+  Load([](MaterializeRequest& request) {
+    request.reload = true;
+    request.start_us = AtSecond(5);
+    request.end_us = AtSecond(12);
+  });
+  EXPECT_EQ(Trips("[1, 2]"), "3, 2");
+}
+
+// Goal: a damaged row that the source has no row for is removed with a warning; later and pushed rows stay.
+TEST_F(MaterializeTest, AReloadRemovesDamagedRowsThatTheSourceLacks) {
+  scene_.source("stats").push_back({"c", Rows({{3, 30, 8}, {4, 30, 9}}), 1, 1});
+  Load();
+  scene_.source("stats").pop_back();
+  scene_.online().Damage(KeyOf(scene_, 3));
+  const auto reload = [](MaterializeRequest& request) { request.reload = true; };
+  EXPECT_THAT(Load(reload).warnings, testing::Contains(HasSubstr("1 damaged online row was removed")));
+  EXPECT_EQ(Trips("[1, 2, 3, 4]"), "3, 2, null, 9");
+}
+
+// Goal: what the stored rows do not depend on loads nothing again; what they are read from does.
+TEST_F(MaterializeTest, OtherWordsLoadNothingAgainAndAnotherSourceLoadsAll) {
+  Load();
+  std::string changed(kStats);
+  changed.replace(changed.find(R"("ttl": "1h")"), 11, R"("ttl": "2h", "description": "d", "owner": "o")");
+  scene_.Apply(changed);
+  EXPECT_EQ(Load().files_read, 0);
+  scene_.source("other") = {{"b", Rows({{1, 20, 33}, {2, 10, 22}}), 2, 1}};
+  changed.replace(changed.find(R"("path": "stats")"), 15, R"("path": "other")");
+  scene_.Apply(changed);
+  EXPECT_EQ(Trips("[1, 2]"), "3, 2");
+  EXPECT_EQ(Load().rows_read, 2);
+  EXPECT_EQ(Trips("[1, 2]"), "33, 22");
 }
 
 TEST_F(MaterializeTest, WhatWasInterruptedIsDoneAgain) {

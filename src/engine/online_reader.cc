@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "engine/online_result.h"
 #include "model/key_codec.h"
+#include "model/type_width.h"
 #include "pit/arrow_status.h"
 #include "pit/rule.h"
 #include "store/packed_row.h"
@@ -45,25 +46,6 @@ ValueForm FormOf(const DataType& type) {
   return type.is_nested() ? ValueForm::kNested : ValueForm::kFixed;
 }
 
-std::size_t WidthOf(const DataType& type) {
-  switch (type.kind) {
-    case TypeKind::kBool:
-      return 1;
-    case TypeKind::kInt32:
-    case TypeKind::kFloat32:
-    case TypeKind::kDate:
-      return 4;
-    case TypeKind::kInt64:
-    case TypeKind::kFloat64:
-    case TypeKind::kTimestamp:
-      return 8;
-    case TypeKind::kDecimal:
-      return 16;
-    default:
-      return 0;
-  }
-}
-
 /// Which alternative of KeyColumn a key's type takes.
 std::size_t FormOfKey(const DataType& type) {
   if (type.kind == TypeKind::kBool) return 2;
@@ -95,7 +77,7 @@ class Reader final : public OnlineReader {
       shape.name = feature.output_name;
       shape.type = feature.field.type;
       shape.form = FormOf(shape.type);
-      shape.width = WidthOf(shape.type);
+      shape.width = FixedWidth(shape.type.kind);
       shape.view = column.view;
       features_.push_back({shape.name, shape.type.ToString()});
       views_[column.view].targets.push_back({columns.size(), feature.field.id});

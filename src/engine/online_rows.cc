@@ -73,11 +73,11 @@ std::vector<OnlineWrite> OnlineBatch::Writes() const {
   return writes;
 }
 
-Result<MergeCounts> OnlineBatch::Merge(OnlineStore& store, bool durable) {
-  return store.Merge(Writes(), durable);
+Result<MergeCounts> OnlineBatch::Merge(OnlineStore& store, const MergeOptions& options) {
+  return store.Merge(Writes(), options);
 }
 
-Result<MergeCounts> OnlineBatch::MergeChanged(OnlineStore& store, bool durable) {
+Result<MergeCounts> OnlineBatch::MergeChanged(OnlineStore& store, const MergeOptions& options) {
   std::vector<OnlineWrite> writes = Writes();
   std::vector<std::string_view> keys;
   keys.reserve(writes.size());
@@ -90,7 +90,7 @@ Result<MergeCounts> OnlineBatch::MergeChanged(OnlineStore& store, bool durable) 
   std::size_t i = 0;
   const std::size_t same = std::erase_if(writes, [&](const OnlineWrite&) { return is_changed[i++] == 0; });
   if (writes.empty()) return MergeCounts{0, static_cast<std::int64_t>(same)};
-  TM_ASSIGN(MergeCounts counts, store.Merge(writes, durable));
+  TM_ASSIGN(MergeCounts counts, store.Merge(writes, options));
   counts.kept += static_cast<std::int64_t>(same);
   return counts;
 }

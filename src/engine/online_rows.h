@@ -40,11 +40,11 @@ class OnlineBatch {
   std::size_t size() const { return ends_.size(); }
   std::size_t bytes() const { return bytes_.size(); }
 
-  Result<MergeCounts> Merge(OnlineStore& store, bool durable);
+  Result<MergeCounts> Merge(OnlineStore& store, const MergeOptions& options);
 
   /// The same without the rows that the store holds already, but for their sequence: they count as kept, and
   /// nothing is written for them.
-  Result<MergeCounts> MergeChanged(OnlineStore& store, bool durable);
+  Result<MergeCounts> MergeChanged(OnlineStore& store, const MergeOptions& options);
 
  private:
   struct End {

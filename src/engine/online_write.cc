@@ -39,7 +39,7 @@ class Writing {
     OnlineBatch writes(layout, view_.id, rows.keys, rows.features);
     for (std::int64_t row = 0; row < batch->num_rows(); ++row)
       TM_TRY(writes.Add(row, HeaderOf(rows, row)));
-    return writes.Merge(online, true);
+    return writes.Merge(online, {.durable = true});
   }
 
  private:

@@ -1,5 +1,6 @@
 // Asked locations are sorted out by fragment; within one, a bitmap gives the distinct rows in order and their
-// ranks, so nothing is sorted.
+// ranks, so nothing is sorted. Values of a fixed width stay in the parts that they were read in, in the order
+// of the rows that asked for them; others are joined and gathered from.
 #include "engine/row_values.h"
 
 #include <arrow/array/concatenate.h>
@@ -12,10 +13,12 @@
 #include <bit>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/result.h"
+#include "model/type_width.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
 #include "pit/columns.h"
@@ -26,25 +29,6 @@ namespace {
 constexpr std::int64_t kMeasuredRows = 1000;
 constexpr std::int64_t kVariableWidthBytesMin = 16;
 constexpr std::int64_t kUncountedWidthBytes = 32;
-
-/// Bytes of one value; 0 if its type does not say.
-std::int64_t WidthOf(const Field& field) {
-  switch (field.type.kind) {
-    case TypeKind::kBool:
-    case TypeKind::kInt32:
-    case TypeKind::kFloat32:
-    case TypeKind::kDate:
-      return 4;
-    case TypeKind::kInt64:
-    case TypeKind::kFloat64:
-    case TypeKind::kTimestamp:
-      return 8;
-    case TypeKind::kDecimal:
-      return 16;
-    default:
-      return 0;
-  }
-}
 
 std::int64_t BytesOf(const arrow::Array& values) {
   const auto referenced = arrow::util::ReferencedBufferSize(values);
@@ -95,89 +79,158 @@ class FragmentRows {
   std::int32_t count_ = 0;
 };
 
-/// What is asked, by fragment: asks [begin[f], begin[f + 1]) of `asks` are indexes into the locations.
-struct AsksByFragment {
-  std::vector<std::size_t> begin;
-  std::vector<std::uint32_t> asks;
-};
-
 std::size_t FragmentOf(const std::vector<Fragment>& fragments, RowLocation location) {
   const auto after = std::ranges::upper_bound(fragments, location, {}, &Fragment::first_location);
   TM_CHECK(after != fragments.begin(), "a row lies before the first fragment");
   return static_cast<std::size_t>(after - fragments.begin()) - 1;
 }
 
-AsksByFragment SortOut(const std::vector<Fragment>& fragments, std::span<const RowLocation> locations) {
-  AsksByFragment sorted;
-  sorted.begin.assign(fragments.size() + 1, 0);
-  std::vector<std::uint32_t> fragment_of(locations.size());
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < locations.size(); ++i) {
-    if (locations[i] == kNoRow) continue;
-    const bool same = locations[i] >= fragments[last].first_location &&
-                      (last + 1 == fragments.size() || locations[i] < fragments[last + 1].first_location);
-    if (!same) last = FragmentOf(fragments, locations[i]);
-    fragment_of[i] = static_cast<std::uint32_t>(last);
-    ++sorted.begin[last + 1];
-  }
-  for (std::size_t f = 0; f < fragments.size(); ++f)
-    sorted.begin[f + 1] += sorted.begin[f];
-  sorted.asks.resize(sorted.begin.back());
-  std::vector<std::size_t> next(sorted.begin.begin(), sorted.begin.end() - 1);
-  for (std::size_t i = 0; i < locations.size(); ++i) {
-    if (locations[i] != kNoRow) sorted.asks[next[fragment_of[i]]++] = static_cast<std::uint32_t>(i);
-  }
-  return sorted;
-}
-
-class Reading {
+/// Sorts locations out by fragment: blocks of them are counted, then placed, on several threads.
+class SortingOut {
  public:
-  Reading(const ViewSource& source, const std::vector<Fragment>& fragments,
-          std::span<const RowLocation> locations, const RowValuesOptions& options)
-      : source_(source), fragments_(fragments), locations_(locations), options_(options) {}
+  SortingOut(const std::vector<Fragment>& fragments, std::span<const RowLocation> locations,
+             const RowValuesOptions& options)
+      : fragments_(fragments),
+        locations_(locations),
+        options_(options),
+        block_rows_(
+            std::max(kBlockRowsMin,
+                     locations.size() / (kBlocksPerThread * std::max<std::size_t>(1, options.threads)) + 1)),
+        blocks_((locations.size() + block_rows_ - 1) / block_rows_),
+        next_(blocks_ * fragments.size()),
+        fragment_of_(locations.size()) {}
 
-  Result<RowValues> Run() {
-    values_.index.assign(locations_.size(), -1);
-    if (!fragments_.empty()) asks_ = SortOut(fragments_, locations_);
-    for (std::size_t f = 0; f < fragments_.size(); ++f) {
-      if (asks_.begin[f + 1] > asks_.begin[f]) used_.push_back(f);
+  /// Fragments are the parts.
+  Result<AsksByPart> Run() {
+    TM_TRY(ForBlocks([this](std::size_t block) { Count(block); }));
+    PlaceBlocks();
+    TM_TRY(ForBlocks([this](std::size_t block) { Fill(block); }));
+    return std::move(sorted_);
+  }
+
+ private:
+  static constexpr std::size_t kBlockRowsMin = std::size_t{1} << 16;
+  static constexpr std::size_t kBlocksPerThread =
+      4;  // few, since there is a count for each block and fragment
+
+  template <typename Task>
+  Result<void> ForBlocks(const Task& task) {
+    return ParallelFor(blocks_, options_.threads, options_.stop,
+                       [&](std::size_t block, std::size_t) -> Result<void> {
+                         task(block);
+                         return {};
+                       });
+  }
+
+  std::size_t EndOf(std::size_t block) const {
+    return std::min((block + 1) * block_rows_, locations_.size());
+  }
+  std::size_t* NextOf(std::size_t block) { return next_.data() + block * fragments_.size(); }
+
+  void Count(std::size_t block) {
+    std::size_t* const count = NextOf(block);
+    std::size_t last = 0;
+    for (std::size_t i = block * block_rows_; i < EndOf(block); ++i) {
+      const RowLocation location = locations_[i];
+      if (location == kNoRow) continue;
+      const bool same = location >= fragments_[last].first_location &&
+                        (last + 1 == fragments_.size() || location < fragments_[last + 1].first_location);
+      if (!same) last = FragmentOf(fragments_, location);
+      fragment_of_[i] = static_cast<std::uint32_t>(last);
+      ++count[last];
     }
+  }
+
+  // Counts become the places of each block's first ask of each fragment.
+  void PlaceBlocks() {
+    std::size_t at = 0;
+    for (std::size_t f = 0; f < fragments_.size(); ++f) {
+      for (std::size_t block = 0; block < blocks_; ++block)
+        at += std::exchange(NextOf(block)[f], at);
+      sorted_.begin.push_back(at);
+    }
+    sorted_.asks.resize(at);
+  }
+
+  void Fill(std::size_t block) {
+    std::size_t* const next = NextOf(block);
+    for (std::size_t i = block * block_rows_; i < EndOf(block); ++i) {
+      if (locations_[i] != kNoRow) sorted_.asks[next[fragment_of_[i]]++] = static_cast<std::uint32_t>(i);
+    }
+  }
+
+  const std::vector<Fragment>& fragments_;
+  const std::span<const RowLocation> locations_;
+  const RowValuesOptions& options_;
+  const std::size_t block_rows_;
+  const std::size_t blocks_;
+  std::vector<std::size_t> next_;  // for each block and fragment
+  std::vector<std::uint32_t> fragment_of_;
+  AsksByPart sorted_;
+};
+
+}  // namespace
+
+struct RowValuesReader::Impl {
+  Impl(const ViewSource& source, const std::vector<Fragment>& fragments, RowValuesOptions options)
+      : source_(source), fragments_(fragments), options_(std::move(options)) {}
+
+  Result<void> SortOut(std::vector<RowLocation> locations) {
+    locations_ = std::move(locations);
+    TM_TRY(MakeParts());
     rows_.resize(used_.size());
     parts_.resize(used_.size());
-    TM_TRY(ParallelFor(used_.size(), options_.threads, options_.stop,
-                       [this](std::size_t i, std::size_t) { return MarkRows(i); }));
-    TM_TRY(PlaceParts());
-    TM_TRY(ParallelFor(used_.size(), options_.threads, options_.stop,
-                       [this](std::size_t i, std::size_t) { return ReadPart(i); }));
+    TM_TRY(ForAll(used_.size(), &Impl::MarkRows));
+    PlaceParts();
+    return {};
+  }
+
+  Result<RowValues> Finish() {
     TM_TRY(JoinParts());
     return std::move(values_);
   }
 
- private:
+  Result<void> ForAll(std::size_t count, Result<void> (Impl::*task)(std::size_t)) {
+    return ParallelFor(count, options_.threads, options_.stop,
+                       [this, task](std::size_t i, std::size_t) { return (this->*task)(i); });
+  }
+
+  /// Fragments that nobody asked of are no parts.
+  Result<void> MakeParts() {
+    TM_ASSIGN(AsksByPart sorted, SortingOut(fragments_, locations_, options_).Run());
+    for (std::size_t f = 0; f < fragments_.size(); ++f) {
+      if (sorted.Of(f).empty()) continue;
+      used_.push_back(f);
+      values_.asks.begin.push_back(sorted.begin[f + 1]);
+    }
+    values_.asks.asks = std::move(sorted.asks);
+    for (const Field& feature : options_.features)
+      values_.types.push_back(ToArrow(feature.type));
+    for (const auto& type : values_.types)
+      values_.in_order.push_back(options_.in_order && IsOfWords(*type));
+    const bool all_in_order = std::ranges::find(values_.in_order, false) == values_.in_order.end();
+    if (options_.with_keys || !all_in_order) values_.index.assign(locations_.size(), -1);
+    return {};
+  }
+
   std::int64_t RowOf(std::size_t used, std::uint32_t ask) const {
     return static_cast<std::int64_t>(locations_[ask] - fragments_[used_[used]].first_location);
   }
 
-  std::span<const std::uint32_t> AsksOf(std::size_t used) const {
-    const std::size_t f = used_[used];
-    return std::span(asks_.asks).subspan(asks_.begin[f], asks_.begin[f + 1] - asks_.begin[f]);
-  }
-
   Result<void> MarkRows(std::size_t used) {
-    for (const std::uint32_t ask : AsksOf(used))
+    for (const std::uint32_t ask : values_.asks.Of(used))
       rows_[used].Mark(RowOf(used, ask));
     rows_[used].BuildRanks();
     return {};
   }
 
-  Result<void> PlaceParts() {
+  void PlaceParts() {
     std::int64_t at = 0;
     for (const FragmentRows& rows : rows_) {
       first_.push_back(static_cast<std::int32_t>(at));
       at += rows.count();
     }
     TM_CHECK(at <= std::numeric_limits<std::int32_t>::max(), "more distinct rows than a block may have");
-    return {};
   }
 
   Result<void> ReadPart(std::size_t used) {
@@ -189,108 +242,95 @@ class Reading {
     if (!options_.features.empty()) {
       TM_ASSIGN(parts_[used].features, source_.TakeFeatures(fragment, options_.features, rows));
     }
-    for (const std::uint32_t ask : AsksOf(used)) {
-      values_.index[ask] = first_[used] + rows_[used].RankOf(RowOf(used, ask));
-    }
+    const auto asks = values_.asks.Of(used);
+    std::vector<std::int32_t> ranks(asks.size());
+    for (std::size_t i = 0; i < asks.size(); ++i)
+      ranks[i] = rows_[used].RankOf(RowOf(used, asks[i]));
     rows_[used] = {};
+    for (std::size_t column = 0; column < values_.in_order.size(); ++column) {
+      if (!values_.in_order[column]) continue;
+      auto& values = parts_[used].features[column];
+      TM_ASSIGN(values, TakeWords(*values, ranks));
+    }
+    for (std::size_t i = 0; i < asks.size() && !values_.index.empty(); ++i)
+      values_.index[asks[i]] = first_[used] + ranks[i];
     return {};
   }
 
-  /// One column of all parts; the parts' pieces are given up as it goes, so that memory does not double.
-  Result<void> JoinColumn(arrow::ArrayVector RowValues::* side, std::size_t column) {
+  arrow::ArrayVector Pieces(arrow::ArrayVector RowValues::* side, std::size_t column) {
     arrow::ArrayVector pieces;
     for (RowValues& part : parts_)
       pieces.push_back(std::move((part.*side)[column]));
-    if (pieces.size() == 1) {
-      (values_.*side)[column] = std::move(pieces.front());
-      return {};
-    }
-    TM_ASSIGN((values_.*side)[column], FromArrowResult(arrow::Concatenate(pieces, BufferPool())));
+    return pieces;
+  }
+
+  /// One column of all parts; the parts' pieces are given up as it goes, so that memory does not double.
+  Result<std::shared_ptr<arrow::Array>> Joined(arrow::ArrayVector RowValues::* side, std::size_t column) {
+    const arrow::ArrayVector pieces = Pieces(side, column);
+    if (pieces.size() == 1) return pieces.front();
+    return FromArrowResult(arrow::Concatenate(pieces, BufferPool()));
+  }
+
+  Result<void> JoinKeys(std::size_t column) {
+    TM_ASSIGN(values_.keys[column], Joined(&RowValues::keys, column));
     return {};
   }
 
-  /// No row at all was asked for: columns of no values.
-  Result<void> MakeEmpty() {
-    for (const Field& field : options_.features) {
-      TM_ASSIGN(auto column, FromArrowResult(arrow::MakeEmptyArray(ToArrow(field.type))));
-      values_.features.push_back(std::move(column));
+  Result<void> JoinFeatures(std::size_t column) {
+    if (values_.in_order[column]) {
+      values_.pieces[column] = Pieces(&RowValues::features, column);
+    } else if (parts_.empty()) {  // no row at all was asked for
+      TM_ASSIGN(values_.features[column], FromArrowResult(arrow::MakeEmptyArray(values_.types[column])));
+    } else {
+      TM_ASSIGN(values_.features[column], Joined(&RowValues::features, column));
     }
     return {};
   }
 
   Result<void> JoinParts() {
-    if (parts_.empty()) return MakeEmpty();
-    for (const auto side : {&RowValues::keys, &RowValues::features}) {
-      const std::size_t columns = (parts_.front().*side).size();
-      (values_.*side).resize(columns);
-      TM_TRY(ParallelFor(columns, options_.threads, options_.stop,
-                         [this, side](std::size_t column, std::size_t) { return JoinColumn(side, column); }));
-    }
-    return {};
+    values_.keys.resize(parts_.empty() ? 0 : parts_.front().keys.size());
+    values_.features.resize(options_.features.size());
+    values_.pieces.resize(options_.features.size());
+    TM_TRY(ForAll(values_.keys.size(), &Impl::JoinKeys));
+    return ForAll(values_.features.size(), &Impl::JoinFeatures);
   }
 
   const ViewSource& source_;
   const std::vector<Fragment>& fragments_;
-  const std::span<const RowLocation> locations_;
-  const RowValuesOptions& options_;
-  AsksByFragment asks_;
+  const RowValuesOptions options_;
+  std::vector<RowLocation> locations_;
   std::vector<std::size_t> used_;  // fragments with asked rows
   std::vector<FragmentRows> rows_;
   std::vector<std::int32_t> first_;  // place of each part's first row in the joined columns
-  std::vector<RowValues> parts_;     // their index is not used
+  std::vector<RowValues> parts_;     // only their keys and features are used
   RowValues values_;
 };
 
-/// Gathers values of one fixed width; nulls come from negative indexes and from the values' own.
-template <typename Word>
-Result<std::shared_ptr<arrow::Array>> GatherFixed(const arrow::ArrayData& values,
-                                                  std::span<const std::int32_t> index) {
-  const auto rows = static_cast<std::int64_t>(index.size());
-  TM_ASSIGN(auto data, FromArrowResult(arrow::AllocateBuffer(rows * static_cast<std::int64_t>(sizeof(Word)),
-                                                             BufferPool())));
-  TM_ASSIGN(auto valid, FromArrowResult(arrow::AllocateEmptyBitmap(rows, BufferPool())));
-  const Word* from = values.GetValues<Word>(1);
-  auto* to = reinterpret_cast<Word*>(data->mutable_data());
-  std::uint8_t* valid_bits = valid->mutable_data();
-  const std::uint8_t* from_valid = values.MayHaveNulls() ? values.buffers[0]->data() : nullptr;
-  std::int64_t nulls = 0;
-  for (std::size_t i = 0; i < index.size(); ++i) {
-    const std::int32_t at = index[i];
-    const bool present =
-        at >= 0 && (from_valid == nullptr || arrow::bit_util::GetBit(from_valid, values.offset + at));
-    to[i] = present ? from[at] : Word{};
-    valid_bits[i >> 3] =
-        static_cast<std::uint8_t>(valid_bits[i >> 3] | (static_cast<unsigned>(present) << (i & 7)));
-    nulls += present ? 0 : 1;
-  }
-  std::shared_ptr<arrow::Buffer> validity;
-  if (nulls > 0) validity = std::move(valid);
-  return arrow::MakeArray(arrow::ArrayData::Make(
-      values.type, rows, {std::move(validity), std::shared_ptr<arrow::Buffer>(std::move(data))}, nulls));
-}
+RowValuesReader::RowValuesReader(const ViewSource& source, const std::vector<Fragment>& fragments,
+                                 RowValuesOptions options)
+    : impl_(std::make_unique<Impl>(source, fragments, std::move(options))) {}
+RowValuesReader::~RowValuesReader() = default;
 
-Result<std::shared_ptr<arrow::Array>> GatherAny(const std::shared_ptr<arrow::Array>& values,
-                                                std::span<const std::int32_t> index) {
-  arrow::Int32Builder builder;
-  TM_TRY(FromArrowStatus(builder.Reserve(static_cast<std::int64_t>(index.size()))));
-  for (const std::int32_t at : index) {
-    if (at < 0) {
-      builder.UnsafeAppendNull();
-    } else {
-      builder.UnsafeAppend(at);
-    }
-  }
-  TM_ASSIGN(const auto places, FromArrowResult(builder.Finish()));
-  TM_ASSIGN(const auto taken, FromArrowResult(arrow::compute::Take(
-                                  values, places, arrow::compute::TakeOptions::NoBoundsCheck())));
-  return taken.make_array();
+Result<void> RowValuesReader::SortOut(std::vector<RowLocation> locations) {
+  return impl_->SortOut(std::move(locations));
 }
-
-}  // namespace
+std::size_t RowValuesReader::parts() const {
+  return impl_->used_.size();
+}
+Result<void> RowValuesReader::ReadPart(std::size_t part) {
+  return impl_->ReadPart(part);
+}
+Result<RowValues> RowValuesReader::Finish() {
+  return impl_->Finish();
+}
 
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
-                                std::span<const RowLocation> locations, const RowValuesOptions& options) {
-  return Reading(source, fragments, locations, options).Run();
+                                std::vector<RowLocation> locations, const RowValuesOptions& options) {
+  RowValuesReader reader(source, fragments, options);
+  TM_TRY(reader.SortOut(std::move(locations)));
+  TM_TRY(ParallelFor(reader.parts(), options.threads, options.stop,
+                     [&reader](std::size_t part, std::size_t) { return reader.ReadPart(part); }));
+  return reader.Finish();
 }
 
 Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,
@@ -298,8 +338,8 @@ Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fra
   RowBytes bytes;
   std::vector<Field> variable;
   for (const Field& field : features) {
-    bytes.fixed += WidthOf(field);
-    if (WidthOf(field) == 0) variable.push_back(field);
+    bytes.fixed += FixedWidth(field.type.kind);
+    if (FixedWidth(field.type.kind) == 0) variable.push_back(field);
   }
   if (variable.empty()) return bytes;
   bytes.variable = kVariableWidthBytesMin * std::ssize(variable);
@@ -320,15 +360,26 @@ Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fra
 
 Result<std::shared_ptr<arrow::Array>> Gather(const std::shared_ptr<arrow::Array>& values,
                                              std::span<const std::int32_t> index) {
-  const bool fixed = arrow::is_primitive(values->type_id()) && values->type_id() != arrow::Type::BOOL;
-  switch (fixed ? values->type()->byte_width() : 0) {
-    case 4:
-      return GatherFixed<std::uint32_t>(*values->data(), index);
-    case 8:
-      return GatherFixed<std::uint64_t>(*values->data(), index);
-    default:
-      return GatherAny(values, index);
+  arrow::Int32Builder builder;
+  TM_TRY(FromArrowStatus(builder.Reserve(static_cast<std::int64_t>(index.size()))));
+  for (const std::int32_t at : index) {
+    if (at < 0) {
+      builder.UnsafeAppendNull();
+    } else {
+      builder.UnsafeAppend(at);
+    }
   }
+  TM_ASSIGN(const auto places, FromArrowResult(builder.Finish()));
+  TM_ASSIGN(const auto taken, FromArrowResult(arrow::compute::Take(
+                                  values, places, arrow::compute::TakeOptions::NoBoundsCheck())));
+  return taken.make_array();
+}
+
+Result<std::shared_ptr<arrow::Array>> RowValues::Slice(std::size_t feature, std::int64_t begin,
+                                                       std::int64_t rows) const {
+  if (in_order[feature]) return InOrderOfAsks(types[feature], pieces[feature], asks, begin, rows);
+  return Gather(features[feature],
+                std::span(index).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows)));
 }
 
 }  // namespace tidemark

@@ -81,7 +81,7 @@ TEST_F(SelectionTest, MapsJoinKeys) {
 }
 
 TEST_F(SelectionTest, NamesWhatIsNotThere) {
-  EXPECT_THAT(Refused({{"c", {}, {}, ""}}, ErrorCode::kNotFound), HasSubstr("\"c\""));
+  EXPECT_THAT(Refused({{"c", {}, {}, ""}}, ErrorCode::kNotFound), HasSubstr("'c'"));
   EXPECT_THAT(Refused({{"a", {"xx"}, {}, ""}}, ErrorCode::kNotFound),
               AllOf(HasSubstr("'a'"), HasSubstr("'xx'")));
   EXPECT_THAT(Refused({{"a", {}, {}, "a b"}}, ErrorCode::kInvalidArgument), HasSubstr("alias"));

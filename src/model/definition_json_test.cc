@@ -117,31 +117,31 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
       {"[]",
        "must be an object with the members project, entities, "
        "feature_views, feature_services, not a list"},
-      {R"({"entites": []})", "unknown member \"entites\", did you mean 'entities'?"},
+      {R"({"entites": []})", "unknown member 'entites' (did you mean 'entities'?)"},
       {R"({"zzz": []})",
-       "unknown member \"zzz\"; there are project, entities, "
+       "unknown member 'zzz'; there are project, entities, "
        "feature_views, feature_services"},
       {R"({"project": 1})", "project must be a string, not a number"},
-      {R"({"project": "a", "project": "b"})", "member \"project\" is there twice"},
+      {R"({"project": "a", "project": "b"})", "member 'project' is there twice"},
       {R"({"entities": {}})", "entities must be a list, not an object"},
-      {R"({"entities": [{"join_keys": ["a"]}]})", "entities[0]: member \"name\" is missing or empty"},
+      {R"({"entities": [{"join_keys": ["a"]}]})", "entities[0]: member 'name' is missing or empty"},
       {R"({"entities": [{"name": "a"}, {"name": "b", "join_keys": [{"name": "k", "typ": "int64"}]}]})",
-       "entities[1] \"b\": join_keys[0] \"k\": unknown member \"typ\", did you "
-       "mean 'type'?"},
+       "entities[1] 'b': join_keys[0] 'k': unknown member 'typ' (did you "
+       "mean 'type'?)"},
       {R"({"feature_views": [{"name": "v", "fields": [{"name": "a", "type": "flaot"}]}]})",
-       "feature_views[0] \"v\": fields[0] \"a\": cannot read the type "
-       "\"flaot\" at position 1: there is no type "
-       "\"flaot\", did you mean 'float'?"},
+       "feature_views[0] 'v': fields[0] 'a': cannot read the type "
+       "'flaot' at position 1: there is no type "
+       "'flaot' (did you mean 'float'?)"},
       {R"({"feature_views": [{"name": "v", "fields": {"a": "strng"}}]})",
-       "feature_views[0] \"v\": field \"a\": cannot"},
-      {R"({"feature_views": [{"name": "v", "fields": [{"name": "a"}]}]})", "member \"type\" is missing"},
-      {R"({"feature_views": [{"name": "v", "fields": [{"type": "int64"}]}]})", "member \"name\" is missing"},
+       "feature_views[0] 'v': field 'a': cannot"},
+      {R"({"feature_views": [{"name": "v", "fields": [{"name": "a"}]}]})", "member 'type' is missing"},
+      {R"({"feature_views": [{"name": "v", "fields": [{"type": "int64"}]}]})", "member 'name' is missing"},
       {R"({"feature_views": [{"name": "v", "fields": [{"name": "a", "type": "bool", "id": 3000000000}]}]})",
        "id must be a whole number"},
       {R"({"feature_views": [{"name": "v", "fields": [{"name": "a", "type": "bool", "id": 1.5}]}]})",
        "id must be"},
       {R"({"feature_views": [{"name": "v", "ttl": "1 day"}]})",
-       "feature_views[0] \"v\": ttl: cannot read \"1 day\""},
+       "feature_views[0] 'v': ttl: cannot read '1 day'"},
       {R"({"feature_views": [{"name": "v", "ttl": -1}]})", "ttl: -1 seconds are no length of time"},
       {R"({"feature_views": [{"name": "v", "ttl": 9223372036855}]})", "ttl: 9223372036855 seconds are"},
       {R"({"feature_views": [{"name": "v", "ttl": 1e300}]})", "seconds are no length of time"},
@@ -150,16 +150,15 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
        "online must be true or false, not a string"},
       {R"({"feature_views": [{"name": "v", "entities": ["a", 1]}]})",
        "entities[1] must be a string, not a number"},
-      {R"({"feature_views": [{"name": "v", "tags": {"k": 1}}]})",
-       "tags \"k\" must be a string, not a number"},
+      {R"({"feature_views": [{"name": "v", "tags": {"k": 1}}]})", "tags 'k' must be a string, not a number"},
       {R"({"feature_views": [{"name": "v", "source": "x.parquet"}]})", "source: must be an object"},
-      {R"({"feature_views": [{"name": "v", "source": {}}]})", "source: member \"path\" is missing or empty"},
+      {R"({"feature_views": [{"name": "v", "source": {}}]})", "source: member 'path' is missing or empty"},
       {R"({"feature_views": [{"name": "v", "source": {"path": "x", "format": "parqet"}}]})",
-       "source: there is no file format \"parqet\", did you mean 'parquet'?"},
+       "source: there is no file format 'parqet' (did you mean 'parquet'?)"},
       {R"({"feature_views": [{"name": "v", "source": {"path": "x", "type": "kafka"}}]})",
-       "there is no type of source \"kafka\" in this version"},
+       "there is no type of source 'kafka' in this version"},
       {R"({"feature_services": [{"name": "s", "features": ["a:b:c"]}]})",
-       "feature_services[0] \"s\": features[0]: feature reference \"a:b:c\" "
+       "feature_services[0] 's': features[0]: feature reference 'a:b:c' "
        "has more than one colon"},
   };
   for (const auto& [json, problem] : wrong) {

@@ -146,7 +146,7 @@ TEST(DefinitionYaml, RefusesWhatIsWrongAndSaysWhere) {
   const std::pair<std::string_view, std::string_view> wrong[] = {
       {"a: [", "cannot read the YAML text at line"},
       {"project: demo\n bad: x", "at line 2, column"},
-      {"project: a\nproject: b", "at line 2, column 1: member \"project\" is there twice"},
+      {"project: a\nproject: b", "at line 2, column 1: member 'project' is there twice"},
       {"? [a]\n: b", "the name of a member must be plain text"},
       {"~: b", "the name of a member must be plain text"},
       {"project: a\n---\nproject: b", "at line 2, column 1: the document has ended, but the text goes on"},
@@ -154,12 +154,12 @@ TEST(DefinitionYaml, RefusesWhatIsWrongAndSaysWhere) {
       {"{project: a}, x", "at line 1, column 13: the document has ended"},
       {"- a", "must be an object with the members"},
       {"text", "must be an object with the members"},
-      {"feature_view: []", "unknown member \"feature_view\", did you mean 'feature_views'?"},
+      {"feature_view: []", "unknown member 'feature_view' (did you mean 'feature_views'?)"},
       {"feature_views:\n- name: v\n  online: yes",
-       "feature_views[0] \"v\": online must be true or false, not \"yes\""},
+       "feature_views[0] 'v': online must be true or false, not 'yes'"},
       {"feature_views:\n- name: v\n  fields: [{name: a, type: bool, id: x}]", "id must be a whole number"},
-      {"feature_views:\n- name: v\n  ttl: 1 day", "ttl: cannot read \"1 day\""},
-      {"feature_views:\n- name: v\n  fields: {a: struct<x}", "field \"a\": cannot read the type"},
+      {"feature_views:\n- name: v\n  ttl: 1 day", "ttl: cannot read '1 day'"},
+      {"feature_views:\n- name: v\n  fields: {a: struct<x}", "field 'a': cannot read the type"},
       {"project: *nowhere", "at line 1"},
   };
   for (const auto& [yaml, problem] : wrong) {

@@ -124,7 +124,7 @@ std::string FoldName(std::string_view name) {
 }
 
 std::string Quoted(std::string_view text) {
-  std::string out = "\"";
+  std::string out = "'";
   std::size_t at = 0;
   while (at < text.size()) {
     if (at >= kQuotedBytesMax) {
@@ -138,7 +138,7 @@ std::string Quoted(std::string_view text) {
       out += "\\n";
     } else if (code.value == '\t') {
       out += "\\t";
-    } else if (code.value == '"' || code.value == '\\') {
+    } else if (code.value == '\'' || code.value == '\\') {
       out += '\\';
       out += text[at];
     } else if (IsHidden(code.value)) {
@@ -148,7 +148,7 @@ std::string Quoted(std::string_view text) {
     }
     at += std::max<std::size_t>(code.bytes, 1);
   }
-  return out + '"';
+  return out + '\'';
 }
 
 std::string Suggest(std::string_view wanted, const std::vector<std::string>& known) {
@@ -167,7 +167,7 @@ std::string Suggest(std::string_view wanted, const std::vector<std::string>& kno
     least = distance;
     nearest = &name;
   }
-  return nearest == nullptr ? std::string() : fmt::format(", did you mean '{}'?", *nearest);
+  return nearest == nullptr ? std::string() : fmt::format(" (did you mean '{}'?)", *nearest);
 }
 
 }  // namespace tidemark

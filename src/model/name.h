@@ -21,11 +21,11 @@ Result<void> CheckFieldName(std::string_view name);
 /// ASCII lower case: two names that are equal folded are duplicates.
 std::string FoldName(std::string_view name);
 
-/// `text` in double quotes for a message: control characters, quotes and broken UTF-8 are escaped, and what
+/// `text` in quotes for a message: control characters, quotes and broken UTF-8 are escaped, and what
 /// is longer than 96 bytes is cut.
 std::string Quoted(std::string_view text);
 
-/// The nearest of `known` to `wanted` as ", did you mean 'x'?", or an empty string if none is near.
+/// The nearest of `known` to `wanted` as " (did you mean 'x'?)", or an empty string if none is near.
 std::string Suggest(std::string_view wanted, const std::vector<std::string>& known);
 
 }  // namespace tidemark

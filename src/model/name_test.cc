@@ -30,21 +30,21 @@ TEST(CheckName, TakesThePattern) {
 TEST(CheckName, RefusesEverythingElseAndShowsWhy) {
   const std::pair<std::string, std::string_view> wrong[] = {
       {"", "a feature view name is empty"},
-      {"../x", "feature view name \"../x\" has '.' at byte 1"},
+      {"../x", "feature view name '../x' has '.' at byte 1"},
       {"a/b", "has '/' at byte 2"},
       {"a\\b", "has '\\' at byte 2"},
       {"a b", "has a space at byte 2"},
       {" a", "has a space at byte 1"},
-      {"a\"b", "name \"a\\\"b\" has '\"' at byte 2"},
+      {"a\"b", "name 'a\"b' has '\"' at byte 2"},
       {"a'b", "has ''' at byte 2"},
       {"a;drop table x", "has ';' at byte 2"},
-      {"a\n", "name \"a\\n\" has U+000A at byte 2"},
-      {std::string("a\0b", 3), "name \"a\\u{0000}b\" has U+0000 at byte 2"},
+      {"a\n", "name 'a\\n' has U+000A at byte 2"},
+      {std::string("a\0b", 3), "name 'a\\u{0000}b' has U+0000 at byte 2"},
       {"\x1b[31mred", "has U+001B at byte 1"},
-      {"dr\xD1\x96ver", "has '\xD1\x96' (U+0456) at byte 3"},         // Cyrillic i
-      {"a\xE2\x80\x8B", "name \"a\\u{200B}\" has U+200B at byte 2"},  // zero-width space
-      {"\xEF\xBC\xA1", "(U+FF21) at byte 1"},                         // full-width A
-      {"a\xFF", "name \"a\\xFF\" has byte 0xFF, which is not UTF-8 at byte 2"},
+      {"dr\xD1\x96ver", "has '\xD1\x96' (U+0456) at byte 3"},       // Cyrillic i
+      {"a\xE2\x80\x8B", "name 'a\\u{200B}' has U+200B at byte 2"},  // zero-width space
+      {"\xEF\xBC\xA1", "(U+FF21) at byte 1"},                       // full-width A
+      {"a\xFF", "name 'a\\xFF' has byte 0xFF, which is not UTF-8 at byte 2"},
       {"a\xC0\xAF", "byte 0xC0, which is not UTF-8"},      // overlong /
       {"a\xED\xA0\x80", "byte 0xED, which is not UTF-8"},  // a surrogate
       {"a\xE2\x82", "byte 0xE2, which is not UTF-8"},      // cut short
@@ -75,19 +75,19 @@ TEST(FoldName, LowersAsciiOnly) {
 }
 
 TEST(Quoted, ShowsHiddenCharactersAndCutsLongText) {
-  EXPECT_EQ(Quoted("plain \xC3\xA9"), "\"plain \xC3\xA9\"");
-  EXPECT_EQ(Quoted("a\"\\\n\t\r"), R"("a\"\\\n\t\u{000D}")");
-  EXPECT_EQ(Quoted("\xE2\x80\xAE"), R"("\u{202E}")");  // right-to-left override
-  EXPECT_EQ(Quoted("\x80x"), R"("\x80x")");
-  EXPECT_EQ(Quoted(std::string(96, 'x')), '"' + std::string(96, 'x') + '"');
-  EXPECT_EQ(Quoted(std::string(5000, 'x')), '"' + std::string(96, 'x') + "...\"");
+  EXPECT_EQ(Quoted("plain \xC3\xA9"), "'plain \xC3\xA9'");
+  EXPECT_EQ(Quoted("a'\\\n\t\r"), R"('a\'\\\n\t\u{000D}')");
+  EXPECT_EQ(Quoted("\xE2\x80\xAE"), R"('\u{202E}')");  // right-to-left override
+  EXPECT_EQ(Quoted("\x80x"), R"('\x80x')");
+  EXPECT_EQ(Quoted(std::string(96, 'x')), '\'' + std::string(96, 'x') + '\'');
+  EXPECT_EQ(Quoted(std::string(5000, 'x')), '\'' + std::string(96, 'x') + "...'");
 }
 
 TEST(Suggest, FindsTheNearestOrNothing) {
   const std::vector<std::string> known{"driver_stats", "customer_stats", "rating", "a"};
-  EXPECT_EQ(Suggest("driver_stat", known), ", did you mean 'driver_stats'?");
-  EXPECT_EQ(Suggest("DRIVER_STATS", known), ", did you mean 'driver_stats'?");
-  EXPECT_EQ(Suggest("rtaing", known), ", did you mean 'rating'?");
+  EXPECT_EQ(Suggest("driver_stat", known), " (did you mean 'driver_stats'?)");
+  EXPECT_EQ(Suggest("DRIVER_STATS", known), " (did you mean 'driver_stats'?)");
+  EXPECT_EQ(Suggest("rtaing", known), " (did you mean 'rating'?)");
   EXPECT_EQ(Suggest("weather", known), "");
   EXPECT_EQ(Suggest("b", known), "");
   EXPECT_EQ(Suggest("", known), "");
@@ -96,7 +96,7 @@ TEST(Suggest, FindsTheNearestOrNothing) {
 }
 
 TEST(Suggest, PrefersTheNearerOne) {
-  EXPECT_EQ(Suggest("conv_rate", {"conv_ratio", "conv_rates"}), ", did you mean 'conv_rates'?");
+  EXPECT_EQ(Suggest("conv_rate", {"conv_ratio", "conv_rates"}), " (did you mean 'conv_rates'?)");
 }
 
 }  // namespace

@@ -54,8 +54,8 @@ TEST(DataType, TakesTheOtherSpellings) {
 TEST(DataType, SaysWhereTextCannotBeRead) {
   const std::pair<std::string_view, std::string_view> wrong[] = {
       {"", "position 1: expected the name of a type"},
-      {"strnig", "position 1: there is no type \"strnig\", did you mean 'string'?"},
-      {"list<flaot64>", "position 6: there is no type \"flaot64\", did you mean 'float64'?"},
+      {"strnig", "position 1: there is no type 'strnig' (did you mean 'string'?)"},
+      {"list<flaot64>", "position 6: there is no type 'flaot64' (did you mean 'float64'?)"},
       {"uuid", "there are bool, int32"},
       {"int64 int64", "position 7: the type ends here"},
       {"list", "position 5: expected what it holds, as in list<int64>"},
@@ -70,7 +70,7 @@ TEST(DataType, SaysWhereTextCannotBeRead) {
       {"decimal(5, 6)", "position 12: the scale of this decimal is a number from 0 to 5"},
       {"decimal(5, -1)", "position 12"},
       {"struct<>", "position 8: expected the name of a member"},
-      {"struct<a: int64, a: bool>", "position 18: a second member named \"a\""},
+      {"struct<a: int64, a: bool>", "position 18: a second member named 'a'"},
       {"struct<a int64>", "position 10: expected ':'"},
       {"struct<`a: int64>", "position 8: the back-tick is never closed"},
       {"struct<``: int64>", "position 8: a member has no name"},

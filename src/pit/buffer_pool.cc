@@ -100,7 +100,8 @@ class KeepingPool final : public arrow::MemoryPool {
     return true;
   }
 
-  arrow::MemoryPool* const base_ = arrow::default_memory_pool();
+  // Not Arrow's default pool: that one takes huge pages, and zeroing them costs more than they save here.
+  arrow::MemoryPool* const base_ = arrow::system_memory_pool();
   mutable std::mutex mutex_;                                 // guards the two below
   std::map<std::int64_t, std::vector<std::uint8_t*>> kept_;  // by class
   std::int64_t kept_bytes_ = 0;

@@ -12,7 +12,7 @@ namespace tidemark {
 /// How much freed memory is kept at most, in all.
 inline constexpr std::int64_t kKeptBytesMax = std::int64_t{160} << 20;
 
-/// One pool for the process, over Arrow's default one. Thread safe, never destroyed.
+/// One pool for the process, over the system's. Thread safe, never destroyed.
 arrow::MemoryPool* BufferPool();
 
 /// Gives what the pool keeps back to the system when the last of these ends: held by work that takes long.

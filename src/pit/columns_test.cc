@@ -98,7 +98,7 @@ TEST(Times, WhatIsNoTimeIsNamed) {
   ExpectTimesFail(Json(kMicros, "[1, 2, null]"), ErrorCode::kInvalidData, "column 'ts', row 12: null");
   ExpectTimesFail(Json(arrow::null(), "[null]"), ErrorCode::kInvalidData, "column 'ts', row 10: null");
   ExpectTimesFail(Json(arrow::utf8(), R"(["2024-01-01", "soon"])"), ErrorCode::kInvalidData,
-                  "column 'ts', row 11: \"soon\" is no timestamp");
+                  "column 'ts', row 11: 'soon' is no timestamp");
   ExpectTimesFail(Json(arrow::timestamp(arrow::TimeUnit::SECOND), "[0, 9223372036855]"),
                   ErrorCode::kInvalidData, "column 'ts', row 11: time 9223372036855");
   ExpectTimesFail(Json(arrow::date32(), "[2147483647]"), ErrorCode::kInvalidData, "row 10");
@@ -256,7 +256,7 @@ TEST(Cast, TimesDatesAndDecimals) {
   ExpectCast(Json(arrow::uint64(), "[18446744073709551615]"),
              Json(arrow::decimal128(20, 0), R"(["18446744073709551615"])"));
   ExpectCastFails(Json(arrow::utf8(), R"([null, "soon"])"), kMicros,
-                  "column 'x', row 101: \"soon\" is no timestamp");
+                  "column 'x', row 101: 'soon' is no timestamp");
   ExpectCastFails(Json(kMicros, "[1]"), arrow::date32(), "row 100");
   ExpectCastFails(Json(arrow::decimal128(5, 2), R"(["1.55"])"), arrow::decimal128(10, 1), "row 100: 1.55");
   ExpectCastFails(Json(arrow::int64(), "[100]"), arrow::decimal128(3, 1),

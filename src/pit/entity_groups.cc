@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <mutex>
 #include <span>
 
+#include "base/check.h"
+#include "base/parallel.h"
 #include "pit/entity_groups_internal.h"
 
 namespace tidemark {
@@ -14,22 +17,40 @@ namespace {
 
 constexpr std::int64_t kRowsMax = (std::int64_t{1} << 31) - 2;
 constexpr std::size_t kBlockRows = 1024;
+constexpr std::size_t kRangeRows = std::size_t{1} << 16;  // what one task takes
+constexpr std::int64_t kKeysLookedAt = 64;
 constexpr std::size_t kFilterBitsPerKey = 16;
 constexpr std::size_t kFilterBitsPerKeyMin = 8;
 // A filter beyond the second-level cache would cost as much as the bucket that it saves.
 constexpr std::size_t kFilterBitsMax = std::size_t{1} << 23;
 
-ZeroedArray<SlotRecord> ReadRecords(KeyReader& reader, const arrow::Int64Array& times) {
+// Calls `task(first, last)` for ranges of `count`, on several threads.
+template <typename Task>
+void ForRanges(std::size_t count, std::size_t threads, const Task& task) {
+  const std::size_t ranges = (count + kRangeRows - 1) / kRangeRows;
+  const auto done = ParallelFor(ranges, threads, {}, [&](std::size_t range, std::size_t) -> Result<void> {
+    task(range * kRangeRows, std::min((range + 1) * kRangeRows, count));
+    return {};
+  });
+  TM_CHECK(done.has_value(), "these tasks cannot fail");
+}
+
+ZeroedArray<SlotRecord> ReadRecords(const KeyReader& reader, const arrow::Int64Array& times,
+                                    std::size_t threads) {
   const auto rows = static_cast<std::size_t>(times.length());
-  ZeroedArray<SlotRecord> records(rows);
-  std::array<std::uint64_t, kBlockRows> hashes{};
-  for (std::size_t begin = 0; begin < rows; begin += kBlockRows) {
-    const std::size_t count = std::min(kBlockRows, rows - begin);
-    reader.ReadBlock(static_cast<std::int64_t>(begin), {hashes.data(), count});
-    for (std::size_t i = 0; i < count; ++i) {
-      records[begin + i] = {hashes[i], times.raw_values()[begin + i], static_cast<std::uint32_t>(begin + i)};
+  auto records = ZeroedArray<SlotRecord>::Unset(rows);
+  ForRanges(rows, threads, [&](std::size_t first, std::size_t last) {
+    KeyReader own = reader;  // it remembers its block
+    std::array<std::uint64_t, kBlockRows> hashes{};
+    for (std::size_t begin = first; begin < last; begin += kBlockRows) {
+      const std::size_t count = std::min(kBlockRows, last - begin);
+      own.ReadBlock(static_cast<std::int64_t>(begin), {hashes.data(), count});
+      for (std::size_t i = 0; i < count; ++i) {
+        records[begin + i] = {hashes[i], times.raw_values()[begin + i],
+                              static_cast<std::uint32_t>(begin + i)};
+      }
     }
-  }
+  });
   return records;
 }
 
@@ -70,52 +91,57 @@ std::vector<std::uint32_t> FindGroups(ZeroedArray<SlotRecord>& records, const Ke
   return ends;
 }
 
-void FillSlots(const ZeroedArray<SlotRecord>& records, const std::vector<std::uint32_t>& ends,
-               GroupIndex& out) {
+void FillSlots(const ZeroedArray<SlotRecord>& records, std::size_t threads, GroupIndex& out) {
   out.slots = records.size();
-  out.keys = ends.size();
-  const bool one_row_per_key = out.keys == out.slots;
-  out.entries = ZeroedArray<GroupIndex::Entry>(out.keys + 1);
-  out.entries[out.keys].hash = ~std::uint64_t{0};
-  out.slot_row = ZeroedArray<std::uint32_t>(out.slots);
-  if (!one_row_per_key) {
-    out.group_begin = ZeroedArray<std::uint32_t>(out.keys + 1);
-    out.slot_time = ZeroedArray<std::int64_t>(out.slots);
+  out.slot_row = ZeroedArray<std::uint32_t>::Unset(out.slots);
+  out.slot_time = ZeroedArray<std::int64_t>::Unset(out.slots);
+  std::mutex mutex;
+  ForRanges(out.slots, threads, [&](std::size_t first, std::size_t last) {
+    std::int64_t first_us = std::numeric_limits<std::int64_t>::max();
+    std::int64_t last_us = std::numeric_limits<std::int64_t>::min();
+    for (std::size_t slot = first; slot < last; ++slot) {
+      out.slot_row[slot] = records[slot].row;
+      out.slot_time[slot] = records[slot].time_us;
+      first_us = std::min(first_us, records[slot].time_us);
+      last_us = std::max(last_us, records[slot].time_us);
+    }
+    const std::lock_guard lock(mutex);
+    out.first_us = std::min(out.first_us, first_us);
+    out.last_us = std::max(out.last_us, last_us);
+  });
+}
+
+// Each key goes to the first free cell from its home on.
+void FillCells(const ZeroedArray<SlotRecord>& records, const std::vector<std::uint32_t>& ends,
+               GroupIndex& out) {
+  out.homes = out.keys * 2 / GroupIndex::kHomeCells + 1;
+  std::size_t free = 0;
+  for (const std::uint32_t end : ends)
+    free = std::max(free, out.HomeOf(records[end - 1].hash)) + 1;
+  // All of a home can be looked at, and the last cell has no key.
+  const std::size_t size = std::max(free, out.homes * GroupIndex::kHomeCells) + GroupIndex::kHomeCells;
+  out.cells = ZeroedArray<GroupIndex::Cell>::Unset(size);
+  std::size_t at = 0;
+  std::uint32_t begin = 0;
+  for (const std::uint32_t end : ends) {
+    const std::uint64_t hash = records[end - 1].hash;
+    for (const std::size_t home = out.HomeOf(hash); at < home; ++at)
+      out.cells[at] = {hash, 0, 0};
+    out.cells[at++] = {hash, begin, end - begin};
+    begin = end;
   }
-  for (std::size_t slot = 0; slot < out.slots; ++slot) {
-    out.slot_row[slot] = records[slot].row;
-    if (!one_row_per_key) out.slot_time[slot] = records[slot].time_us;
-    out.first_us = std::min(out.first_us, records[slot].time_us);
-    out.last_us = std::max(out.last_us, records[slot].time_us);
-  }
-  for (std::size_t entry = 0; entry < out.keys; ++entry) {
-    const SlotRecord& last = records[ends[entry] - 1];
-    out.entries[entry] = {last.hash, last.time_us};
-    if (!one_row_per_key) out.group_begin[entry + 1] = ends[entry];
-  }
+  for (; at < size; ++at)
+    out.cells[at] = {~std::uint64_t{0}, 0, 0};
 }
 
 void CopyKeyBytes(const KeyReader& reader, GroupIndex& out) {
-  out.key_end = ZeroedArray<std::uint64_t>(out.keys);
+  out.key_end = ZeroedArray<std::uint64_t>(out.cells.size());
   std::string scratch;
-  for (std::size_t entry = 0; entry < out.keys; ++entry) {
-    out.key_bytes += reader.RowBytes(out.slot_row[out.GroupBegin(entry)], scratch);
-    out.key_end[entry] = out.key_bytes.size();
+  for (std::size_t cell = 0; cell < out.cells.size(); ++cell) {
+    if (out.cells[cell].rows > 0)
+      out.key_bytes += reader.RowBytes(out.slot_row[out.cells[cell].first_slot], scratch);
+    out.key_end[cell] = out.key_bytes.size();
   }
-}
-
-void FillBuckets(GroupIndex& out) {
-  const int bits = std::max(1, static_cast<int>(std::bit_width(out.keys + out.keys / 2)));
-  out.bucket_shift = 64 - bits;
-  out.bucket_begin = ZeroedArray<std::uint32_t>((std::size_t{1} << bits) + 1);
-  std::size_t bucket = 0;
-  for (std::size_t entry = 0; entry < out.keys; ++entry) {
-    const std::size_t own = out.entries[entry].hash >> out.bucket_shift;
-    while (bucket < own)
-      out.bucket_begin[++bucket] = static_cast<std::uint32_t>(entry);
-  }
-  while (bucket + 1 < out.bucket_begin.size())
-    out.bucket_begin[++bucket] = static_cast<std::uint32_t>(out.keys);
 }
 
 void FillFilter(GroupIndex& out) {
@@ -124,23 +150,25 @@ void FillFilter(GroupIndex& out) {
   if (bit_count < out.keys * kFilterBitsPerKeyMin) return;
   out.filter_shift = 64 - std::countr_zero(bit_count);
   out.filter = ZeroedArray<std::uint64_t>(bit_count / 64);
-  for (std::size_t entry = 0; entry < out.keys; ++entry) {
-    const std::uint64_t bit = out.entries[entry].hash >> out.filter_shift;
+  for (const GroupIndex::Cell& cell : out.cells.span()) {
+    if (cell.rows == 0) continue;
+    const std::uint64_t bit = cell.hash >> out.filter_shift;
     out.filter[bit >> 6] |= std::uint64_t{1} << (bit & 63);
   }
 }
 
-GroupIndex MakeIndex(KeyReader& reader, const arrow::Int64Array& times) {
+GroupIndex MakeIndex(const KeyReader& reader, const arrow::Int64Array& times, std::size_t threads) {
   GroupIndex out;
   out.form = reader.form();
   out.types = reader.types();
-  auto records = ReadRecords(reader, times);
-  SortSlots(records);
+  auto records = ReadRecords(reader, times, threads);
+  SortSlots(records, threads);
   const auto ends = FindGroups(records, reader);
-  FillSlots(records, ends, out);
+  out.keys = ends.size();
+  FillSlots(records, threads, out);
+  FillCells(records, ends, out);
   records = {};
   if (out.form == KeyForm::kBytes) CopyKeyBytes(reader, out);
-  FillBuckets(out);
   FillFilter(out);
   return out;
 }
@@ -148,8 +176,7 @@ GroupIndex MakeIndex(KeyReader& reader, const arrow::Int64Array& times) {
 }  // namespace
 
 std::int64_t GroupIndex::memory_bytes() const {
-  return static_cast<std::int64_t>(bucket_begin.bytes() + filter.bytes() + entries.bytes() +
-                                   group_begin.bytes() + slot_time.bytes() + slot_row.bytes() +
+  return static_cast<std::int64_t>(filter.bytes() + cells.bytes() + slot_time.bytes() + slot_row.bytes() +
                                    key_end.bytes() + key_bytes.capacity());
 }
 
@@ -160,7 +187,8 @@ EntityGroups::EntityGroups(EntityGroups&&) noexcept = default;
 EntityGroups& EntityGroups::operator=(EntityGroups&&) noexcept = default;
 EntityGroups::~EntityGroups() = default;
 
-Result<EntityGroups> EntityGroups::Make(const arrow::ArrayVector& keys, const arrow::Int64Array& times) {
+Result<EntityGroups> EntityGroups::Make(const arrow::ArrayVector& keys, const arrow::Int64Array& times,
+                                        std::size_t threads) {
   if (times.length() > pit_internal::kRowsMax) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} entity rows at once; at most {} can be joined, split them", times.length(),
@@ -170,7 +198,7 @@ Result<EntityGroups> EntityGroups::Make(const arrow::ArrayVector& keys, const ar
   TM_ASSIGN(auto reader, pit_internal::KeyReader::Make(keys, times.length()));
   try {
     auto impl = std::make_unique<Impl>();
-    impl->index = pit_internal::MakeIndex(reader, times);
+    impl->index = pit_internal::MakeIndex(reader, times, threads);
     if (!keys.empty()) impl->first_key = keys[0];
     return EntityGroups(std::move(impl));
   } catch (const std::bad_alloc&) {
@@ -201,14 +229,30 @@ const pit_internal::KeyPlaces& EntityGroups::Impl::Places() const {
   return *places;
 }
 
+template <typename Value>
+bool EntityGroups::Impl::OneIsIn(Value low, Value high) const {
+  for (std::int64_t row = 0; row < std::min(first_key->length(), pit_internal::kKeysLookedAt); ++row) {
+    if constexpr (std::is_same_v<Value, std::int64_t>) {
+      if (first_key->type_id() != arrow::Type::INT64) return false;
+      const std::int64_t key = static_cast<const arrow::Int64Array&>(*first_key).Value(row);
+      if (key >= low && key <= high) return true;
+    } else {
+      if (first_key->type_id() != arrow::Type::BINARY) return false;
+      const std::string_view key = static_cast<const arrow::BinaryArray&>(*first_key).GetView(row);
+      if (key >= low && key <= high) return true;
+    }
+  }
+  return false;
+}
+
 bool EntityGroups::MayContainKey(std::int64_t low, std::int64_t high) const {
   if (impl_->first_key == nullptr) return rows() > 0;
-  return impl_->Places().MayContain(low, high);
+  return impl_->OneIsIn(low, high) || impl_->Places().MayContain(low, high);
 }
 
 bool EntityGroups::MayContainKey(std::string_view low, std::string_view high) const {
   if (impl_->first_key == nullptr) return rows() > 0;
-  return impl_->Places().MayContain(low, high);
+  return impl_->OneIsIn(low, high) || impl_->Places().MayContain(low, high);
 }
 
 }  // namespace tidemark

@@ -1,16 +1,18 @@
 // How entity rows lie in memory once they are grouped. Built by entity_groups.cc, probed by
 // point_in_time_join.cc.
 //
-//   hash --filter--> may be there --bucket_begin--> entries --group_begin--> slots
+//   hash --filter--> may be there --HomeOf--> cells --first_slot--> slots
 //
-//   filter        one bit per value of the hash's first bits; 16 bits or more for each key. Where few feature
-//                 rows have a key that was asked for, it answers for the others out of the first-level cache.
-//   bucket_begin  [hash >> shift] the first entry of the bucket; the next element ends it
-//   entries       one per key, ascending by hash: its hash and its last time; one more with the greatest hash
-//   ends them group_begin   [entry] its first slot; the next element ends it. Absent if every key has one
-//   row. slot_time     [slot] ascending within an entry. Absent if every key has one row: then entry = slot.
-//   slot_row      [slot] the entity row
-//   key_end, key_bytes  [entry] where its key's bytes end; only for keys that are bytes
+//   filter     one bit per value of the hash's first bits; 16 bits or more for each key. Where few feature
+//              rows have a key that was asked for, it answers for the others out of the first-level cache.
+//   cells      one for each key, ascending by hash. Homes are groups of four cells, which share a cache line
+//              and ascend with the hash too; a key is in the first free cell of its home or, if that is full,
+//              after it. Twice as many cells as keys: a lookup costs one cache miss. A cell without a key has
+//              no rows and the hash of the next key: a lookup stops at it, and never finds it, since it
+//              begins at a home beyond. The last cells have the greatest hash.
+//   slot_time  [slot] ascending within a key
+//   slot_row   [slot] the entity row
+//   key_end, key_bytes  [cell] where its key's bytes end; only for keys that are bytes
 #pragma once
 
 #include <cstdint>
@@ -28,10 +30,12 @@ namespace pit_internal {
 
 /// Entity rows by key; see above.
 struct GroupIndex {
-  struct Entry {
+  struct Cell {
     std::uint64_t hash = 0;
-    std::int64_t last_us = 0;
+    std::uint32_t first_slot = 0;
+    std::uint32_t rows = 0;
   };
+  static constexpr std::size_t kHomeCells = 4;
 
   KeyForm form = KeyForm::kNone;
   std::vector<KeyType> types;
@@ -40,29 +44,27 @@ struct GroupIndex {
   std::int64_t first_us = std::numeric_limits<std::int64_t>::max();
   std::int64_t last_us = std::numeric_limits<std::int64_t>::min();
 
-  int bucket_shift = 63;
   int filter_shift = 63;
-  ZeroedArray<std::uint32_t> bucket_begin;
+  std::size_t homes = 1;
   ZeroedArray<std::uint64_t> filter;  // empty: there are too many keys for it to help
-  ZeroedArray<Entry> entries;
-  ZeroedArray<std::uint32_t> group_begin;
+  ZeroedArray<Cell> cells;
   ZeroedArray<std::int64_t> slot_time;
   ZeroedArray<std::uint32_t> slot_row;
   ZeroedArray<std::uint64_t> key_end;
   std::string key_bytes;
 
-  bool one_row_per_key() const { return group_begin.empty(); }
-  std::size_t GroupBegin(std::size_t entry) const { return one_row_per_key() ? entry : group_begin[entry]; }
-  std::int64_t SlotTime(std::size_t slot) const {
-    return one_row_per_key() ? entries[slot].last_us : slot_time[slot];
+  /// The first cell of the hash's home.
+  std::size_t HomeOf(std::uint64_t hash) const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::size_t>(static_cast<Wide>(hash) * homes >> 64) * kHomeCells;
   }
   bool MayHaveHash(std::uint64_t hash) const {
     const std::uint64_t bit = hash >> filter_shift;
     return (filter[bit >> 6] >> (bit & 63) & 1) != 0;
   }
-  std::string_view KeyBytes(std::size_t entry) const {
-    const std::uint64_t begin = entry == 0 ? 0 : key_end[entry - 1];
-    return std::string_view(key_bytes).substr(begin, key_end[entry] - begin);
+  std::string_view KeyBytes(std::size_t cell) const {
+    const std::uint64_t begin = cell == 0 ? 0 : key_end[cell - 1];
+    return std::string_view(key_bytes).substr(begin, key_end[cell] - begin);
   }
   std::int64_t memory_bytes() const;
 };
@@ -74,8 +76,8 @@ struct SlotRecord {
   std::uint32_t row = 0;
 };
 
-/// Sorts by (hash, time, row). The records must come in ascending order of row.
-void SortSlots(ZeroedArray<SlotRecord>& records);
+/// Sorts by (hash, time, row), on so many threads. The records must come in ascending order of row.
+void SortSlots(ZeroedArray<SlotRecord>& records, std::size_t threads);
 
 /// Which values the first key column has, for skipping feature rows unread. Values become numbers that keep
 /// their order: integers with the sign bit flipped; binary ones, which may become equal, the eight bytes
@@ -105,6 +107,9 @@ struct EntityGroups::Impl {
   pit_internal::GroupIndex index;
   std::shared_ptr<arrow::Array> first_key;  // null without keys
 
+  /// True if one of the first keys is in the range: often enough, so that the places are not needed.
+  template <typename Value>
+  bool OneIsIn(Value low, Value high) const;
   const pit_internal::KeyPlaces& Places() const;
   mutable std::once_flag places_once;
   mutable std::unique_ptr<const pit_internal::KeyPlaces> places;  // made when it is first asked

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <variant>
 
 #include "base/check.h"
@@ -18,7 +20,22 @@ using namespace pit_internal;  // NOLINT(google-build-using-namespace): this fil
 
 namespace {
 
-constexpr std::size_t kFinishEntries = 16384;  // entries that one task of Finish takes
+constexpr std::size_t kFinishCells = 16384;  // cells that one task of Finish takes
+
+constexpr std::size_t kLineBytes = 64;
+
+// Word by word and always written: a guess whether the candidate is greater would often be wrong.
+template <typename State>
+void KeepGreater(State& kept, const State& candidate) {
+  using Words = std::array<std::uint64_t, sizeof(State) / sizeof(std::uint64_t)>;
+  static_assert(sizeof(Words) == sizeof(State));
+  const std::uint64_t mask = -static_cast<std::uint64_t>(kept < candidate);
+  auto words = std::bit_cast<Words>(kept);
+  const auto others = std::bit_cast<Words>(candidate);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    words[i] ^= (words[i] ^ others[i]) & mask;
+  kept = std::bit_cast<State>(words);
+}
 
 // What one thread has seen. Each thread has its own states, so that none waits for another.
 struct Worker {
@@ -69,17 +86,24 @@ struct PointInTimeJoin::Impl {
 
   template <KnownBy::Kind kKnownBy, typename State>
   void AddRows(const FeatureColumns& columns, KeyReader& keys, Worker& worker) const;
-  template <typename State>
-  void FinishEntries(const std::vector<ZeroedArray<State>*>& states, std::size_t begin, std::size_t end,
-                     std::vector<Winner>& winners) const;
-  template <typename State>
-  void FinishAll(std::vector<Winner>& winners);
+  template <typename State, typename Keep>
+  void FinishCells(const std::vector<ZeroedArray<State>*>& states, std::size_t begin, std::size_t end,
+                   const Keep& keep) const;
+  template <typename State, typename Keep>
+  void FinishAll(const Keep& keep);
+  template <typename Keep>
+  void Finish(const Keep& keep);
 };
 
 template <KnownBy::Kind kKnownBy, typename State>
 void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys, Worker& worker) const {
   State* const states = worker.Get<State>().data();
-  const auto will_use = [states](std::uint32_t slot) { __builtin_prefetch(states + slot, 1); };
+  const auto will_use = [states](std::uint32_t slot) {
+    __builtin_prefetch(states + slot, 1);
+    if constexpr (kLineBytes % sizeof(State) != 0) {  // it may lie on two lines
+      __builtin_prefetch(reinterpret_cast<const char*>(states + slot) + sizeof(State) - 1, 1);
+    }
+  };
   for (std::size_t begin = 0; begin < columns.rows; begin += kFinderRows) {
     const std::size_t count = std::min(kFinderRows, columns.rows - begin);
     const std::int64_t* times = columns.event + begin;
@@ -95,20 +119,18 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
       times = worker.times.data();
     }
     for (const SlotFinder::Match match : worker.finder.Find(keys, begin, count, times, takes, will_use)) {
-      const State candidate = columns.Read<State>(begin + match.row);
-      State& kept = states[match.slot];
-      kept = kept < candidate ? candidate : kept;  // always written: a guess would often be wrong
+      KeepGreater(states[match.slot], columns.Read<State>(begin + match.row));
     }
   }
 }
 
-template <typename State>
-void PointInTimeJoin::Impl::FinishEntries(const std::vector<ZeroedArray<State>*>& states, std::size_t begin,
-                                          std::size_t end, std::vector<Winner>& winners) const {
-  for (std::size_t entry = begin; entry < end; ++entry) {
+template <typename State, typename Keep>
+void PointInTimeJoin::Impl::FinishCells(const std::vector<ZeroedArray<State>*>& states, std::size_t begin,
+                                        std::size_t end, const Keep& keep) const {
+  for (std::size_t at = begin; at < end; ++at) {
+    const GroupIndex::Cell& cell = index.cells[at];
     State best;
-    const std::size_t last = index.GroupBegin(entry + 1);
-    for (std::size_t slot = index.GroupBegin(entry); slot < last; ++slot) {
+    for (std::size_t slot = cell.first_slot; slot < std::size_t{cell.first_slot} + cell.rows; ++slot) {
       for (const ZeroedArray<State>* of_thread : states) {
         if (best < (*of_thread)[slot]) best = (*of_thread)[slot];
       }
@@ -118,28 +140,39 @@ void PointInTimeJoin::Impl::FinishEntries(const std::vector<ZeroedArray<State>*>
         row.is_deleted = best.is_deleted != 0;
         row.expires_at_us = best.expires_at_us;
       }
-      winners[index.slot_row[slot]] = {best.place - 1, row.event.us,
-                                       StatusAt(row, index.SlotTime(slot), options.ttl_us)};
+      keep(index.slot_row[slot],
+           Winner{best.place - 1, row.event.us, StatusAt(row, index.slot_time[slot], options.ttl_us)});
     }
   }
 }
 
-template <typename State>
-void PointInTimeJoin::Impl::FinishAll(std::vector<Winner>& winners) {
+template <typename State, typename Keep>
+void PointInTimeJoin::Impl::FinishAll(const Keep& keep) {
   std::vector<ZeroedArray<State>*> states;
   for (auto& worker : workers) {
     if (worker == nullptr) continue;
     worker->Hold(State::kKind);
     states.push_back(&worker->Get<State>());
   }
-  const std::size_t tasks = (index.keys + kFinishEntries - 1) / kFinishEntries;
+  const std::size_t tasks = (index.cells.size() + kFinishCells - 1) / kFinishCells;
   const auto done =
       ParallelFor(tasks, options.threads, {}, [&](std::size_t task, std::size_t) -> Result<void> {
-        const std::size_t begin = task * kFinishEntries;
-        FinishEntries<State>(states, begin, std::min(begin + kFinishEntries, index.keys), winners);
+        const std::size_t begin = task * kFinishCells;
+        FinishCells<State>(states, begin, std::min(begin + kFinishCells, index.cells.size()), keep);
         return {};
       });
   TM_CHECK(done.has_value(), "the tasks of Finish cannot fail");
+}
+
+/// Calls keep(entity row, winner) for each entity row that has one, from several threads.
+template <typename Keep>
+void PointInTimeJoin::Impl::Finish(const Keep& keep) {
+  TM_CHECK(!std::exchange(finished, true), "Finish was called before");
+  StateKind kind = StateKind::kPlain;
+  for (const auto& worker : workers) {
+    if (worker != nullptr) kind = std::max(kind, worker->kind);
+  }
+  WithState(kind, [&]<typename State>(State) { FinishAll<State>(keep); });
 }
 
 PointInTimeJoin::PointInTimeJoin(const EntityGroups& groups, const Options& options)
@@ -186,14 +219,20 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
 }
 
 std::vector<Winner> PointInTimeJoin::Finish() {
-  TM_CHECK(!std::exchange(impl_->finished, true), "Finish was called before");
-  StateKind kind = StateKind::kPlain;
-  for (const auto& worker : impl_->workers) {
-    if (worker != nullptr) kind = std::max(kind, worker->kind);
-  }
   std::vector<Winner> winners(impl_->index.slots);
-  WithState(kind, [&]<typename State>(State) { impl_->FinishAll<State>(winners); });
+  impl_->Finish([&winners](std::uint32_t row, const Winner& winner) { winners[row] = winner; });
   return winners;
+}
+
+PointInTimeJoin::Chosen PointInTimeJoin::FinishChosen(bool with_statuses) {
+  Chosen out;
+  out.locations.resize(impl_->index.slots, kNoRow);
+  if (with_statuses) out.statuses.resize(impl_->index.slots, Status::kNotFound);
+  impl_->Finish([&out, with_statuses](std::uint32_t row, const Winner& winner) {
+    if (winner.status == Status::kPresent) out.locations[row] = winner.location;
+    if (with_statuses) out.statuses[row] = winner.status;
+  });
+  return out;
 }
 
 }  // namespace tidemark

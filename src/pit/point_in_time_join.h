@@ -38,7 +38,8 @@ class EntityGroups {
  public:
   /// `keys` are canonical key columns (columns.h) in the order of the join keys' names, all as long as
   /// `times` (microseconds, no nulls). No key columns at all: one group of all rows. At most 2^31 - 2 rows.
-  static Result<EntityGroups> Make(const arrow::ArrayVector& keys, const arrow::Int64Array& times);
+  static Result<EntityGroups> Make(const arrow::ArrayVector& keys, const arrow::Int64Array& times,
+                                   std::size_t threads = 1);
 
   EntityGroups(EntityGroups&&) noexcept;
   EntityGroups& operator=(EntityGroups&&) noexcept;
@@ -110,6 +111,13 @@ class PointInTimeJoin {
 
   /// The winner of every entity row, in the entity rows' order. Called once, after all Add.
   std::vector<Winner> Finish();
+
+  /// What a training set needs of that, in a third of the memory. Called instead of Finish.
+  struct Chosen {
+    std::vector<RowLocation> locations;  // of the winners that are present, kNoRow for all others
+    std::vector<Status> statuses;        // if asked for
+  };
+  Chosen FinishChosen(bool with_statuses);
 
  private:
   struct Impl;

@@ -17,6 +17,12 @@ constexpr std::int64_t Unbiased(std::uint64_t value) {
   return static_cast<std::int64_t>(value ^ (std::uint64_t{1} << 63));
 }
 
+/// Two words as one number. Comparing these takes no branch, where a guess would often be wrong.
+__extension__ using WideNumber = unsigned __int128;
+constexpr WideNumber Wide(std::uint64_t high, std::uint64_t low) {
+  return static_cast<WideNumber>(high) << 64 | low;
+}
+
 /// Each kind holds all that the one before holds.
 enum class StateKind : std::uint8_t { kPlain, kCreated, kFull };
 
@@ -27,7 +33,7 @@ struct PlainState {
   std::uint64_t place = 0;
 
   bool operator<(const PlainState& other) const {
-    return event != other.event ? event < other.event : place < other.place;
+    return Wide(event, place) < Wide(other.event, other.place);
   }
 };
 
@@ -41,8 +47,9 @@ struct CreatedState {
   std::uint64_t place = 0;
 
   bool operator<(const CreatedState& other) const {
-    if (event != other.event) return event < other.event;
-    return created != other.created ? created < other.created : place < other.place;
+    const WideNumber own = Wide(event, created);
+    const WideNumber others = Wide(other.event, other.created);
+    return (own < others) | ((own == others) & (place < other.place));
   }
 };
 

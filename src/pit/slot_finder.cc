@@ -2,14 +2,16 @@
 #include "pit/slot_finder_internal.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tidemark::pit_internal {
 namespace {
 
-// Buckets hold one entry or less on average, so this many steps almost always reach the one that is looked
-// for, and taking all of them costs less than guessing wrong when to stop. Only keys made to collide need
-// more.
-constexpr int kSteps = 3;
+// Only keys made to collide are farther than this from their home: they are searched for.
+constexpr int kSteps = 64;
+
+// The slots of so many rows are counted instead of searched, without a guess.
+constexpr std::uint32_t kCountedRows = 4;
 
 template <typename T>
 void Prefetch(const T* address) {
@@ -44,92 +46,99 @@ bool SlotFinder::UsesFilter() {
   return true;
 }
 
-void SlotFinder::FindBuckets(std::size_t count) {
-  const std::uint32_t* bucket_begin = index_.bucket_begin.data();
-  for (std::size_t j = 0; j < count; ++j)
-    Prefetch(bucket_begin + (hashes_[matches_[j].row] >> index_.bucket_shift));
+void SlotFinder::FindHomes(std::size_t count) {
   for (std::size_t j = 0; j < count; ++j) {
-    const std::uint32_t begin = bucket_begin[hashes_[matches_[j].row] >> index_.bucket_shift];
-    matches_[j].slot = begin;
-    Prefetch(index_.entries.data() + begin);
+    const std::size_t home = index_.HomeOf(hashes_[matches_[j].row]);
+    matches_[j].slot = static_cast<std::uint32_t>(home);
+    Prefetch(index_.cells.data() + home);
   }
 }
 
-// The first entry from `at` on, which is its bucket's first, whose hash is not less.
-std::uint32_t SlotFinder::FirstNotBefore(std::uint32_t at, std::uint64_t hash) const {
-  const GroupIndex::Entry* entries = index_.entries.data();
-  for (int step = 0; step < kSteps; ++step)
-    at += entries[at].hash < hash ? 1 : 0;
-  if (entries[at].hash >= hash) [[likely]]
+// The first cell from `at` on, which is its home, whose hash is not less.
+std::size_t SlotFinder::FirstNotBefore(std::size_t at, std::uint64_t hash) const {
+  const GroupIndex::Cell* cells = index_.cells.data();
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < GroupIndex::kHomeCells; ++i)
+    before += cells[at + i].hash < hash ? 1 : 0;
+  at += before;
+  if (before < GroupIndex::kHomeCells) [[likely]]
     return at;
-  const std::uint32_t end = index_.bucket_begin[(hash >> index_.bucket_shift) + 1];
+  for (int step = 0; cells[at].hash < hash && step < kSteps; ++step)
+    ++at;
+  if (cells[at].hash >= hash) [[likely]]
+    return at;
   const auto* found =
-      std::lower_bound(entries + at, entries + end, hash,
-                       [](const GroupIndex::Entry& entry, std::uint64_t h) { return entry.hash < h; });
-  return static_cast<std::uint32_t>(found - entries);
+      std::lower_bound(cells + at, cells + index_.cells.size(), hash,
+                       [](const GroupIndex::Cell& cell, std::uint64_t h) { return cell.hash < h; });
+  return static_cast<std::size_t>(found - cells);
 }
 
-template <bool kBytes>
-std::size_t SlotFinder::MatchHashes(std::size_t count, const std::int64_t* times) {
+// Asks for the times that SearchGroups will compare.
+void SlotFinder::KeepGroup(std::size_t kept, std::uint32_t row, const GroupIndex::Cell& cell) {
+  matches_[kept] = {row, cell.first_slot};
+  group_rows_[kept] = cell.rows;
+  const std::int64_t* times = index_.slot_time.data() + cell.first_slot;
+  Prefetch(times + cell.rows / 2);
+}
+
+std::size_t SlotFinder::MatchHashes(std::size_t count) {
   std::size_t kept = 0;
-  const GroupIndex::Entry* entries = index_.entries.data();
-  const bool one_row_per_key = index_.one_row_per_key();
+  const GroupIndex::Cell* cells = index_.cells.data();
   for (std::size_t j = 0; j < count; ++j) {
     const std::uint32_t row = matches_[j].row;
-    const std::uint32_t entry = FirstNotBefore(matches_[j].slot, hashes_[row]);
-    bool keep = (entries[entry].hash == hashes_[row]) & (entry < index_.keys);
-    if constexpr (kBytes) {
-      // Which key it is, and so whether its time fits, is not known yet.
-      Prefetch(index_.key_end.data() + entry);
-    } else {
-      keep &= times[row] <= entries[entry].last_us;
-      if (!one_row_per_key) Prefetch(index_.group_begin.data() + entry);
-    }
-    matches_[kept] = {row, entry};
+    const GroupIndex::Cell& cell = cells[FirstNotBefore(matches_[j].slot, hashes_[row])];
+    const bool keep = (cell.hash == hashes_[row]) & (cell.rows > 0);
+    KeepGroup(kept, row, cell);
     kept += keep ? 1 : 0;
   }
   return kept;
 }
 
-std::size_t SlotFinder::MatchBytes(const KeyReader& keys, std::size_t count, const std::int64_t* times) {
+std::size_t SlotFinder::MatchBytes(const KeyReader& keys, std::size_t count) {
+  std::size_t kept = 0;
+  for (std::size_t j = 0; j < count; ++j) {
+    const std::uint32_t row = matches_[j].row;
+    const std::size_t cell = FirstNotBefore(matches_[j].slot, hashes_[row]);
+    matches_[kept] = {row, static_cast<std::uint32_t>(cell)};
+    Prefetch(index_.key_end.data() + cell);
+    kept += index_.cells[cell].hash == hashes_[row] && index_.cells[cell].rows > 0 ? 1 : 0;
+  }
+  count = std::exchange(kept, 0);
   for (std::size_t j = 0; j < count; ++j)
     Prefetch(index_.KeyBytes(matches_[j].slot).data());
-  std::size_t kept = 0;
   for (std::size_t j = 0; j < count; ++j) {
     const std::uint32_t row = matches_[j].row;
-    std::uint32_t entry = matches_[j].slot;
+    std::size_t at = matches_[j].slot;
     const std::string_view key = keys.bytes(row);
-    const auto has_hash = [&] { return entry < index_.keys && index_.entries[entry].hash == hashes_[row]; };
-    while (has_hash() && index_.KeyBytes(entry) != key)
-      ++entry;
-    const bool keep = has_hash() && times[row] <= index_.entries[entry].last_us;
-    if (keep && !index_.one_row_per_key()) Prefetch(index_.group_begin.data() + entry);
-    matches_[kept] = {row, entry};
-    kept += keep ? 1 : 0;
+    const auto has_hash = [&] { return index_.cells[at].rows > 0 && index_.cells[at].hash == hashes_[row]; };
+    while (has_hash() && index_.KeyBytes(at) != key)
+      ++at;
+    KeepGroup(kept, row, index_.cells[at]);
+    kept += has_hash() ? 1 : 0;
   }
   return kept;
 }
 
-void SlotFinder::FindGroups(std::size_t count) {
+std::size_t SlotFinder::SearchGroups(std::size_t count, const std::int64_t* times) {
+  std::size_t kept = 0;
   for (std::size_t j = 0; j < count; ++j) {
-    const std::uint32_t entry = matches_[j].slot;
-    const Range group{index_.group_begin[entry], index_.group_begin[entry + 1]};
-    ranges_[j] = group;
-    if (group.end - group.begin > 1)
-      Prefetch(index_.slot_time.data() + group.begin + (group.end - group.begin) / 2);
+    const Match match = matches_[j];
+    const std::uint32_t rows = group_rows_[j];
+    const std::int64_t time = times[match.row];
+    const std::int64_t* group = index_.slot_time.data() + match.slot;
+    std::uint32_t before = 0;
+    if (rows <= kCountedRows) [[likely]] {
+      for (std::uint32_t i = 0; i < kCountedRows; ++i) {
+        const std::int64_t slot_time = group[std::min(i, rows - 1)];
+        before += static_cast<std::uint32_t>(i < rows) & static_cast<std::uint32_t>(slot_time < time);
+      }
+    } else {
+      before = group[rows - 1] < time ? rows : FirstAtOrAfter(group, rows, time);
+    }
+    matches_[kept] = {match.row, match.slot + before};
+    kept += before < rows ? 1 : 0;
   }
+  return kept;
 }
-
-void SlotFinder::SearchGroups(std::size_t count, const std::int64_t* times) {
-  for (std::size_t j = 0; j < count; ++j) {
-    const Range group = ranges_[j];
-    const std::int64_t time = times[matches_[j].row];
-    matches_[j].slot =
-        group.begin + FirstAtOrAfter(index_.slot_time.data() + group.begin, group.end - group.begin, time);
-  }
-}
-
-template std::size_t SlotFinder::MatchHashes<true>(std::size_t, const std::int64_t*);
-template std::size_t SlotFinder::MatchHashes<false>(std::size_t, const std::int64_t*);
 
 }  // namespace tidemark::pit_internal

@@ -33,27 +33,15 @@ class SlotFinder {
                               const std::int64_t* times, const Takes& takes, const WillUse& will_use) {
     keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes_.data(), count});
     std::size_t found = UsesFilter() ? Select<true>(count, times, takes) : Select<false>(count, times, takes);
-    FindBuckets(found);
-    if (index_.form == KeyForm::kBytes) {
-      found = MatchHashes<true>(found, times);
-      found = MatchBytes(keys, found, times);
-    } else {
-      found = MatchHashes<false>(found, times);
-    }
-    if (!index_.one_row_per_key()) {
-      FindGroups(found);
-      SearchGroups(found, times);
-    }
+    FindHomes(found);
+    found = index_.form == KeyForm::kBytes ? MatchBytes(keys, found) : MatchHashes(found);
+    found = SearchGroups(found, times);
     for (std::size_t j = 0; j < found; ++j)
       will_use(matches_[j].slot);
     return {matches_.data(), found};
   }
 
  private:
-  struct Range {
-    std::uint32_t begin = 0;
-    std::uint32_t end = 0;
-  };
   // After how many blocks the filter's use is looked at again, and how many of its answers must be "no" for
   // it to pay.
   static constexpr std::uint32_t kFilterTrialBlocks = 16;
@@ -62,18 +50,17 @@ class SlotFinder {
   bool UsesFilter();
   template <bool kFiltered, typename Takes>
   std::size_t Select(std::size_t count, const std::int64_t* times, const Takes& takes);
-  void FindBuckets(std::size_t count);
-  template <bool kBytes>
-  std::size_t MatchHashes(std::size_t count, const std::int64_t* times);
-  std::size_t MatchBytes(const KeyReader& keys, std::size_t count, const std::int64_t* times);
-  std::uint32_t FirstNotBefore(std::uint32_t at, std::uint64_t hash) const;
-  void FindGroups(std::size_t count);
-  void SearchGroups(std::size_t count, const std::int64_t* times);
+  void FindHomes(std::size_t count);
+  std::size_t MatchHashes(std::size_t count);
+  std::size_t MatchBytes(const KeyReader& keys, std::size_t count);
+  std::size_t FirstNotBefore(std::size_t at, std::uint64_t hash) const;
+  void KeepGroup(std::size_t kept, std::uint32_t row, const GroupIndex::Cell& cell);
+  std::size_t SearchGroups(std::size_t count, const std::int64_t* times);
 
   const GroupIndex& index_;
   std::array<std::uint64_t, kFinderRows> hashes_{};
-  std::array<Match, kFinderRows> matches_{};  // `slot` is the bucket's first entry, then the entry, at first
-  std::array<Range, kFinderRows> ranges_{};
+  std::array<Match, kFinderRows> matches_{};  // `slot` is the home, then the key's first slot, at first
+  std::array<std::uint32_t, kFinderRows> group_rows_{};  // of each match's key
   std::uint32_t blocks_until_trial_ = 0;
   std::uint32_t trial_blocks_ = 0;
   std::uint64_t trial_rows_ = 0;

@@ -1,8 +1,6 @@
-// Large arrays that start as zeros and that random accesses go to: on huge pages where the system has them,
-// which saves most of the cost of address translation.
+// Large arrays that start as zeros. They are not put on huge pages: lookups go in blocks, so that address
+// translations overlap as the cache misses do, while a fresh huge page costs more to zero than it saves.
 #pragma once
-
-#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -25,20 +23,9 @@ class ZeroedArray {
 
  public:
   ZeroedArray() = default;
-  explicit ZeroedArray(std::size_t size) : size_(size) {
-    if (size == 0) return;
-    if (size > kBytesMax / sizeof(T)) throw std::bad_alloc();
-    pooled_ = bytes() >= kHugePageBytes;
-    data_ = static_cast<T*>(pooled_ ? TakeBlock() : std::calloc(1, bytes() + kAlignment));
-    if (data_ == nullptr) throw std::bad_alloc();
-    raw_ = data_;
-    const std::size_t alignment = pooled_ ? kHugePageBytes : kAlignment;
-    const auto address = reinterpret_cast<std::uintptr_t>(data_);
-    data_ = reinterpret_cast<T*>((address + alignment - 1) / alignment * alignment);
-    if (!pooled_) return;
-    madvise(data_, bytes(), MADV_HUGEPAGE);  // advice: without huge pages it works as well
-    std::memset(static_cast<void*>(data_), 0, bytes());
-  }
+  explicit ZeroedArray(std::size_t size) : ZeroedArray(size, true) {}
+  /// One whose elements are all to be written before they are read.
+  static ZeroedArray Unset(std::size_t size) { return ZeroedArray(size, false); }
   ZeroedArray(ZeroedArray&& other) noexcept { Swap(other); }
   ZeroedArray& operator=(ZeroedArray&& other) noexcept {
     ZeroedArray taken(std::move(other));
@@ -64,10 +51,21 @@ class ZeroedArray {
 
  private:
   static constexpr std::size_t kAlignment = 64;
-  static constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
+  static constexpr std::size_t kPooledBytesMin = std::size_t{2} << 20;
   static constexpr std::size_t kBytesMax = std::size_t{1} << 46;
 
-  std::int64_t PooledBytes() const { return static_cast<std::int64_t>(bytes() + kHugePageBytes); }
+  ZeroedArray(std::size_t size, bool zeroed) : size_(size) {
+    if (size == 0) return;
+    if (size > kBytesMax / sizeof(T)) throw std::bad_alloc();
+    pooled_ = bytes() >= kPooledBytesMin;
+    raw_ = pooled_ ? TakeBlock() : std::calloc(1, bytes() + kAlignment);
+    if (raw_ == nullptr) throw std::bad_alloc();
+    const auto address = reinterpret_cast<std::uintptr_t>(raw_);
+    data_ = reinterpret_cast<T*>((address + kAlignment - 1) / kAlignment * kAlignment);
+    if (pooled_ && zeroed) std::memset(static_cast<void*>(data_), 0, bytes());
+  }
+
+  std::int64_t PooledBytes() const { return static_cast<std::int64_t>(bytes() + kAlignment); }
   void* TakeBlock() {
     std::uint8_t* block = nullptr;
     return BufferPool()->Allocate(PooledBytes(), &block).ok() ? block : nullptr;

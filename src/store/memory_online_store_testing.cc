@@ -1,6 +1,7 @@
 // Keeps the greater row of each key in a map.
 #include "store/memory_online_store_testing.h"
 
+#include "model/key_codec.h"
 #include "store/packed_row.h"
 
 namespace tidemark::testing_support {
@@ -10,18 +11,25 @@ std::span<const std::byte> BytesOf(const std::string& row) {
   return std::as_bytes(std::span(row));
 }
 
+bool IsDamaged(const std::string& key, const std::string& row) {
+  return !PackedChecksumHolds(IsLongKey(key) ? StoredKey(key) : key, BytesOf(row));
+}
+
 }  // namespace
 
 Result<void> MemoryOnlineStore::Get(std::span<const std::string_view> keys, Visitor visit) const {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto found = rows_.find(keys[i]);
+    if (found != rows_.end() && IsDamaged(found->first, found->second))
+      return Fail(ErrorCode::kCorruption, "the row is damaged");
     visit(i, found == rows_.end() ? std::span<const std::byte>() : BytesOf(found->second));
   }
   return {};
 }
 
-Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes, bool) {
+Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes,
+                                             const MergeOptions& options) {
   const std::lock_guard lock(mutex_);
   if (merges_left_ == 0) return Fail(ErrorCode::kOutOfSpace, "the online store is full");
   if (merges_left_ > 0) --merges_left_;
@@ -32,7 +40,10 @@ Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes
     const auto [held, is_new] = rows_.try_emplace(std::string(write.key), row);
     if (!is_new) {
       TM_ASSIGN(const PackedHeader held_header, ReadPackedHeader(BytesOf(held->second)));
-      if (header.order <= held_header.order) {
+      const bool is_damaged = IsDamaged(held->first, held->second);
+      if (is_damaged && !options.replaces_damaged)
+        return Fail(ErrorCode::kCorruption, "the stored row is damaged");
+      if (!is_damaged && header.order <= held_header.order) {
         ++counts.kept;
         continue;
       }
@@ -52,6 +63,18 @@ Result<std::int64_t> MemoryOnlineStore::RemovePrefix(std::string_view prefix) {
   const std::lock_guard lock(mutex_);
   return static_cast<std::int64_t>(
       std::erase_if(rows_, [&](const auto& row) { return row.first.starts_with(prefix); }));
+}
+
+Result<std::int64_t> MemoryOnlineStore::RemoveDamaged(std::string_view prefix) {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::int64_t>(std::erase_if(rows_, [&](const auto& row) {
+    return row.first.starts_with(prefix) && IsDamaged(row.first, row.second);
+  }));
+}
+
+void MemoryOnlineStore::Damage(std::string_view key) {
+  const std::lock_guard lock(mutex_);
+  rows_.find(key)->second[kPackedHeaderBytes - 20] ^= 0x10;  // of the times that order rows
 }
 
 Result<void> MemoryOnlineStore::Scan(std::string_view prefix, RowVisitor visit) const {

@@ -14,15 +14,18 @@ class MemoryOnlineStore final : public OnlineStore {
   explicit MemoryOnlineStore(std::string identity = "memory") : identity_(std::move(identity)) {}
 
   Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const override;
-  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable) override;
+  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options) override;
   Result<void> Sync() override;
   Result<std::int64_t> RemovePrefix(std::string_view prefix) override;
+  Result<std::int64_t> RemoveDamaged(std::string_view prefix) override;
   Result<void> Scan(std::string_view prefix, RowVisitor visit) const override;
   Result<OnlineStats> Stats() const override;
   const std::string& identity() const override { return identity_; }
 
   /// The next so many calls of Merge succeed, the one after them and the others fail. Below zero: none fails.
   void FailMergeAfter(int calls) { merges_left_ = calls; }
+  /// Flips a bit in the header of the row of `key`, which must be there.
+  void Damage(std::string_view key);
   void FailSync(bool fails) { sync_fails_ = fails; }
 
  private:

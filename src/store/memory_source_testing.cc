@@ -43,9 +43,10 @@ MemorySource::MemorySource(std::vector<MemoryFile> files, std::shared_ptr<Reads>
   }
 }
 
-Result<std::vector<Fragment>> MemorySource::Fragments(const std::vector<std::string>& columns) const {
+Result<std::vector<Fragment>> MemorySource::FragmentsOf(const std::vector<std::size_t>& files,
+                                                        const std::vector<std::string>& columns) const {
   std::vector<Fragment> fragments;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
+  for (const std::size_t i : files) {
     const MemoryFile& file = files_[i];
     const std::int64_t rows = file.rows->num_rows();
     for (std::int64_t begin = 0; begin == 0 || begin < rows; begin += file.fragment_rows) {

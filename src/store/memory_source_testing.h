@@ -34,7 +34,8 @@ class MemorySource final : public Source {
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
   const std::vector<SourceFile>& files() const override { return source_files_; }
-  Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const override;
+  Result<std::vector<Fragment>> FragmentsOf(const std::vector<std::size_t>& files,
+                                            const std::vector<std::string>& columns) const override;
   Result<void> Scan(const Fragment& fragment, const std::vector<std::string>& columns,
                     const BatchSink& sink) const override;
   Result<std::shared_ptr<arrow::RecordBatch>> Take(const Fragment& fragment,

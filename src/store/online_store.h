@@ -30,6 +30,12 @@ struct MergeCounts {
   bool operator==(const MergeCounts&) const = default;
 };
 
+struct MergeOptions {
+  bool durable = false;  // on the disk when the call returns; otherwise after the next Sync
+  bool replaces_damaged =
+      false;  // a stored row whose checksum does not hold gives way to the one that is written
+};
+
 struct OnlineStats {
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
@@ -49,12 +55,12 @@ class OnlineStore {
   using Visitor = FunctionRef<void(std::size_t index, std::span<const std::byte> value)>;
   virtual Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const = 0;
 
-  /// Merges rows, all or none. Fast when `writes` are in ascending order of key. `durable`: on the disk when
-  /// this returns; otherwise after the next Sync. Concurrent durable calls share a sync (group commit).
-  /// kOutOfSpace when the limit or the disk is full; then nothing of this call is written. kCorruption when a
-  /// row that is there already is damaged: it is not overwritten, because it may be the greater one.
-  /// kInvalidArgument for a value that is not the row of its key.
-  virtual Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable) = 0;
+  /// Merges rows, all or none. Fast when `writes` are in ascending order of key. Concurrent durable calls
+  /// share a sync (group commit). kOutOfSpace when the limit or the disk is full; then nothing of this call
+  /// is written. kCorruption when a row that is there already is damaged: it is not overwritten, because it
+  /// may be the greater one, unless `replaces_damaged`: nothing in it can be trusted, its order neither, so
+  /// that any row goes before it. kInvalidArgument for a value that is not the row of its key.
+  virtual Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options) = 0;
 
   /// Everything merged so far is on the disk when this returns.
   virtual Result<void> Sync() = 0;
@@ -62,6 +68,10 @@ class OnlineStore {
   /// Removes every row whose key starts with `prefix` (a view's id; empty: all rows), damaged ones too, in
   /// steps that do not block readers. Returns how many there were. An interrupted removal can be repeated.
   virtual Result<std::int64_t> RemovePrefix(std::string_view prefix) = 0;
+
+  /// Removes the rows with the prefix whose checksum does not hold, and returns how many there were. For the
+  /// end of a load that has written all rows again: those that are still damaged then are nobody's.
+  virtual Result<std::int64_t> RemoveDamaged(std::string_view prefix) = 0;
 
   /// Visits rows with the prefix in key order (long keys: in the order of their stored forms) until `visit`
   /// answers false. One consistent snapshot. `prefix` has at most kOnlineKeyPrefixBytes.

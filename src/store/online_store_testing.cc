@@ -125,7 +125,7 @@ TEST_P(OnlineStoreConformance, AnswersAnEmptySpanForAnAbsentKey) {
 
 TEST_P(OnlineStoreConformance, TakesNoKeysAndNoWrites) {
   EXPECT_TRUE(GetAll(*store_, {}).empty());
-  EXPECT_EQ(store_->Merge({}, true).value(), (MergeCounts{0, 0}));
+  EXPECT_EQ(store_->Merge({}, {.durable = true}).value(), (MergeCounts{0, 0}));
 }
 
 TEST_P(OnlineStoreConformance, KeepsTheGreaterRowByEveryPartOfTheOrder) {
@@ -135,12 +135,12 @@ TEST_P(OnlineStoreConformance, KeepsTheGreaterRowByEveryPartOfTheOrder) {
                                         {{2}, {2}, 2, 1}, {{2}, {2}, 2, 2}, {{2}, {2}, 2, 0xFFFFFFFF}};
   for (const RowOrder& order : ascending) {
     const TestWrite greater{key, TestRow(key, order, "x")};
-    EXPECT_EQ(store_->Merge(Writes({greater}), false).value(), (MergeCounts{1, 0}));
-    EXPECT_EQ(store_->Merge(Writes({greater}), false).value(), (MergeCounts{0, 1})) << "the same row again";
+    EXPECT_EQ(store_->Merge(Writes({greater}), {}).value(), (MergeCounts{1, 0}));
+    EXPECT_EQ(store_->Merge(Writes({greater}), {}).value(), (MergeCounts{0, 1})) << "the same row again";
     for (const RowOrder& lesser : ascending) {
       if (lesser >= order) continue;
       const TestWrite late{key, TestRow(key, lesser, "late")};
-      EXPECT_EQ(store_->Merge(Writes({late}), false).value(), (MergeCounts{0, 1}));
+      EXPECT_EQ(store_->Merge(Writes({late}), {}).value(), (MergeCounts{0, 1}));
     }
     EXPECT_THAT(GetAll(*store_, {key}), testing::ElementsAre(greater.row));
   }
@@ -149,17 +149,18 @@ TEST_P(OnlineStoreConformance, KeepsTheGreaterRowByEveryPartOfTheOrder) {
 TEST_P(OnlineStoreConformance, KeepsTheFirstOfTwoRowsWithEqualOrder) {
   const TestWrite first = Write(TestKey(1, "k"), 5, "first");
   const TestWrite second = Write(TestKey(1, "k"), 5, "second");
-  EXPECT_EQ(store_->Merge(Writes({first, second}), false).value(), (MergeCounts{1, 1}));
-  EXPECT_EQ(store_->Merge(Writes({second}), false).value(), (MergeCounts{0, 1}));
+  EXPECT_EQ(store_->Merge(Writes({first, second}), {}).value(), (MergeCounts{1, 1}));
+  EXPECT_EQ(store_->Merge(Writes({second}), {}).value(), (MergeCounts{0, 1}));
   EXPECT_THAT(GetAll(*store_, {first.key}), testing::ElementsAre(first.row));
 }
 
 TEST_P(OnlineStoreConformance, KeepsTombstonesAgainstOlderRows) {
   const std::string key = TestKey(1, "k");
   const TestWrite tombstone{key, TestRow(key, {.event = {10}, .created = {}}, "", true)};
-  EXPECT_EQ(store_->Merge(Writes({tombstone, Write(key, 9, "old")}), true).value(), (MergeCounts{1, 1}));
+  EXPECT_EQ(store_->Merge(Writes({tombstone, Write(key, 9, "old")}), {.durable = true}).value(),
+            (MergeCounts{1, 1}));
   EXPECT_THAT(GetAll(*store_, {key}), testing::ElementsAre(tombstone.row));
-  EXPECT_EQ(store_->Merge(Writes({Write(key, 11, "new")}), true).value(), (MergeCounts{1, 0}));
+  EXPECT_EQ(store_->Merge(Writes({Write(key, 11, "new")}), {.durable = true}).value(), (MergeCounts{1, 0}));
 }
 
 TEST_P(OnlineStoreConformance, ReplacesARowByOneOfAnySize) {
@@ -168,7 +169,7 @@ TEST_P(OnlineStoreConformance, ReplacesARowByOneOfAnySize) {
   for (const std::size_t bytes : {10U, 3000U, 0U, 100'000U, 1U, 9'000U, 20U}) {
     const std::string payload(bytes, static_cast<char>('a' + event_us));
     const TestWrite write = Write(key, ++event_us, payload);
-    ASSERT_EQ(store_->Merge(Writes({write}), false).value(), (MergeCounts{1, 0}));
+    ASSERT_EQ(store_->Merge(Writes({write}), {}).value(), (MergeCounts{1, 0}));
     EXPECT_THAT(GetAll(*store_, {TestKey(1, "j"), key}), testing::ElementsAre("", write.row));
   }
 }
@@ -179,7 +180,7 @@ TEST_P(OnlineStoreConformance, TellsLongKeysApart) {
   const TestWrite a = Write(TestKey(1, prefix + "a"), 1, "of a");
   const TestWrite b = Write(TestKey(1, prefix + "b"), 1, "of b");
   const TestWrite imitation = Write(StoredKey(TestKey(1, prefix + "c")), 1, "imitation");
-  EXPECT_EQ(store_->Merge(Writes({a, b, imitation}), true).value(), (MergeCounts{3, 0}));
+  EXPECT_EQ(store_->Merge(Writes({a, b, imitation}), {.durable = true}).value(), (MergeCounts{3, 0}));
   EXPECT_THAT(GetAll(*store_, {a.key, b.key, TestKey(1, prefix + "c"), imitation.key, TestKey(1, prefix)}),
               testing::ElementsAre(a.row, b.row, "", imitation.row, ""));
   EXPECT_EQ(ScanAll(*store_, TestKey(1, "").substr(0, 4)).at(a.key), a.row) << "a scan shows full keys";
@@ -188,8 +189,8 @@ TEST_P(OnlineStoreConformance, TellsLongKeysApart) {
 TEST_P(OnlineStoreConformance, NeverPutsALongKeyOverAnotherKeysRow) {
   const TestWrite c = Write(TestKey(1, std::string(5'000, 'c')), 1, "of c");
   const TestWrite imitation = Write(StoredKey(c.key), 1, "imitation");
-  ASSERT_TRUE(store_->Merge(Writes({imitation}), true));
-  const auto refused = store_->Merge(Writes({c}), true);
+  ASSERT_TRUE(store_->Merge(Writes({imitation}), {.durable = true}));
+  const auto refused = store_->Merge(Writes({c}), {.durable = true});
   if (refused) {  // a store without shortened keys has room for both
     EXPECT_THAT(GetAll(*store_, {c.key}), testing::ElementsAre(c.row));
   } else {
@@ -208,7 +209,7 @@ TEST_P(OnlineStoreConformance, RefusesWhatIsNoRowOfItsKeyAndWritesNothingOfTheCa
   const TestWrite without_view = Write(std::string(12, '\0'), 1, "x");
   const TestWrite short_key = Write("ab", 1, "x");
   for (const TestWrite& bad : {damaged, of_other_key, too_short, without_view, short_key}) {
-    const auto refused = store_->Merge(Writes({good, bad}), true);
+    const auto refused = store_->Merge(Writes({good, bad}), {.durable = true});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument) << refused.error().ToString();
   }
@@ -225,7 +226,7 @@ TEST_P(OnlineStoreConformance, ScansInKeyOrderWithinThePrefixAndStopsWhenTold) {
     writes.push_back(Write(TestKey(2, std::to_string(i)), 1, std::to_string(i)));
   writes.push_back(Write(TestKey(1, "before"), 1, "x"));
   writes.push_back(Write(TestKey(3, "behind"), 1, "x"));
-  ASSERT_TRUE(store_->Merge(Writes(writes), false));
+  ASSERT_TRUE(store_->Merge(Writes(writes), {}));
   std::string view;
   AppendViewId(2, view);
   std::vector<std::string> seen;
@@ -250,7 +251,7 @@ TEST_P(OnlineStoreConformance, RemovesAPrefixAndNothingElse) {
   const TestWrite behind = Write(TestKey(3, ""), 1, "x");
   writes.push_back(before);
   writes.push_back(behind);
-  ASSERT_TRUE(store_->Merge(Writes(writes), false));
+  ASSERT_TRUE(store_->Merge(Writes(writes), {}));
   EXPECT_EQ(store_->Stats().value().rows, 10'002);
   std::string view;
   AppendViewId(2, view);
@@ -260,14 +261,15 @@ TEST_P(OnlineStoreConformance, RemovesAPrefixAndNothingElse) {
               testing::ElementsAre(before.row, behind.row, ""));
   EXPECT_EQ(store_->Stats().value().rows, 2);
   EXPECT_EQ(store_->RemovePrefix("").value(), 2);
-  EXPECT_EQ(store_->Merge(Writes({before}), true).value(), (MergeCounts{1, 0})) << "it works on after that";
+  EXPECT_EQ(store_->Merge(Writes({before}), {.durable = true}).value(), (MergeCounts{1, 0}))
+      << "it works on after that";
 }
 
 TEST_P(OnlineStoreConformance, KeepsRowsAndIdentityWhenOpenedAgain) {
   const TestWrite write = Write(TestKey(1, "k"), 1, "x");
   const std::string identity = store_->identity();
   EXPECT_FALSE(identity.empty());
-  ASSERT_TRUE(store_->Merge(Writes({write}), true));
+  ASSERT_TRUE(store_->Merge(Writes({write}), {.durable = true}));
   store_.reset();
   store_ = Open();
   ASSERT_NE(store_, nullptr);
@@ -281,7 +283,7 @@ TEST_P(OnlineStoreConformance, KeepsRowsAndIdentityWhenOpenedAgain) {
 TEST_P(OnlineStoreConformance, TwoStoresOfOneFolderAreOne) {
   const TestWrite write = Write(TestKey(1, "k"), 1, "x");
   const std::unique_ptr<OnlineStore> second = Open();
-  ASSERT_TRUE(second->Merge(Writes({write}), true));
+  ASSERT_TRUE(second->Merge(Writes({write}), {.durable = true}));
   EXPECT_THAT(GetAll(*store_, {write.key}), testing::ElementsAre(write.row));
   store_.reset();
   EXPECT_THAT(GetAll(*second, {write.key}), testing::ElementsAre(write.row));
@@ -314,7 +316,7 @@ TEST_P(OnlineStoreConformance, MergeCommutesAndRepeatsWithoutEffect) {
         const std::size_t end = std::min(writes.size(), begin + 1 + below(120));
         const auto from = writes.begin() + static_cast<std::ptrdiff_t>(begin);
         const std::vector<TestWrite> batch(from, writes.begin() + static_cast<std::ptrdiff_t>(end));
-        ASSERT_TRUE(store_->Merge(Writes(batch), false));
+        ASSERT_TRUE(store_->Merge(Writes(batch), {}));
         begin = end;
       }
       const auto rows = ScanAll(*store_, view);
@@ -339,7 +341,7 @@ TEST_P(OnlineStoreConformance, ThreadsThatWriteTheSameKeysLoseNothing) {
           for (int k = 0; k < kKeys; ++k) {
             batch.push_back(Write(TestKey(1, std::to_string(k)), round * kThreads + thread, "same of all"));
           }
-          const auto counts = store_->Merge(Writes(batch), round % 2 == 0);
+          const auto counts = store_->Merge(Writes(batch), {.durable = round % 2 == 0});
           ASSERT_TRUE(counts) << counts.error().ToString();
           EXPECT_EQ(counts->written + counts->kept, kKeys);
           written += counts->written;
@@ -363,7 +365,7 @@ TEST_P(OnlineStoreConformance, ALookupAndAScanSeeOneSnapshot) {
     std::vector<TestWrite> batch;
     for (const std::string& key : keys)
       batch.push_back(Write(key, generation, std::to_string(generation)));
-    return store_->Merge(Writes(batch), false).has_value();
+    return store_->Merge(Writes(batch), {}).has_value();
   };
   ASSERT_TRUE(write_generation(0));
   std::atomic<bool> is_over{false};

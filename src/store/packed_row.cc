@@ -7,36 +7,13 @@
 
 #include "base/crc32c.h"
 #include "model/key_codec.h"
+#include "model/type_width.h"
 #include "store/packed_bytes_internal.h"
 
 namespace tidemark {
 namespace {
 
 using packed::Load;
-
-std::uint8_t FixedWidth(TypeKind kind) {
-  switch (kind) {
-    case TypeKind::kDecimal:
-      return 16;
-    case TypeKind::kInt64:
-    case TypeKind::kFloat64:
-    case TypeKind::kTimestamp:
-      return 8;
-    case TypeKind::kInt32:
-    case TypeKind::kFloat32:
-    case TypeKind::kDate:
-      return 4;
-    case TypeKind::kBool:
-      return 1;
-    case TypeKind::kString:
-    case TypeKind::kBinary:
-    case TypeKind::kList:
-    case TypeKind::kStruct:
-    case TypeKind::kMap:
-      return 0;
-  }
-  return 0;
-}
 
 PackedSlot MakeSlot(const DataType& type);
 

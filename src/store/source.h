@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,12 +38,12 @@ struct ColumnRange {
   std::variant<std::int64_t, std::string> high;
 };
 
-/// A piece of a source that is read on its own: a row group of a Parquet file, a whole CSV file.
+/// A piece of a source that is read on its own: a row group of a Parquet file, a run of rows of a CSV file.
 struct Fragment {
   std::size_t file = 0;             // index into files()
-  int part = 0;                     // row group
+  int part = 0;                     // within the file, from 0
   RowLocation first_location = 0;   // of its first row; the file's index is above bit 40, the row below
-  std::int64_t rows = -1;           // -1: not known before it is read (CSV)
+  std::int64_t rows = -1;           // -1: not known before it is read
   std::vector<ColumnRange> ranges;  // of the columns that were asked for and have them
 };
 
@@ -58,8 +59,17 @@ class Source {
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   virtual const std::vector<SourceFile>& files() const = 0;
 
-  /// All fragments in the order of location, with the ranges of `columns`.
-  virtual Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const = 0;
+  /// The fragments of `files` (ascending indices into files()) in the order of location, with the ranges of
+  /// `columns`. May read the files to find where rows begin: once, whatever is asked for later.
+  virtual Result<std::vector<Fragment>> FragmentsOf(const std::vector<std::size_t>& files,
+                                                    const std::vector<std::string>& columns) const = 0;
+
+  /// The fragments of all files.
+  Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const {
+    std::vector<std::size_t> all(files().size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return FragmentsOf(all, columns);
+  }
 
   /// Reads `columns` (in this order) of a fragment and hands over batches of some 64k rows, in order;
   /// `first_row` counts from the start of the fragment. Memory is bounded by a few batches. `sink` may be

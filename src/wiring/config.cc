@@ -10,7 +10,6 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <limits>
 #include <map>
 #include <set>
 
@@ -22,6 +21,13 @@ namespace tidemark {
 namespace {
 
 constexpr std::size_t kThreadsMax = 1024;
+constexpr std::int64_t kMiB = std::int64_t{1} << 20;
+constexpr std::int64_t kTiB = std::int64_t{1} << 40;
+constexpr std::int64_t kMemoryBytesMin = 16 * kMiB;
+constexpr std::int64_t kMemoryBytesMax = 1024 * kTiB;
+constexpr std::int64_t kOnlineBytesMin = kMiB;
+constexpr std::int64_t kOnlineBytesMax = 64 * kTiB;
+constexpr std::int64_t kBusyTimeoutUsMax = std::int64_t{24} * 3600 * 1'000'000;
 
 using Setter = std::function<Result<void>(const std::string& value)>;
 
@@ -42,11 +48,37 @@ Config Defaults(const std::filesystem::path& folder) {
 Result<std::size_t> ParseCount(const std::string& text) {
   std::size_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end != text.data() + text.size() || count > kThreadsMax) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} is not a whole number of at most {}", Quoted(text), kThreadsMax));
+  if (error != std::errc{} || end != text.data() + text.size() || count == 0 || count > kThreadsMax) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} is not a number of threads: it is a whole number from 1 to {}; leave the setting out "
+                    "for one thread per processor",
+                    Quoted(text), kThreadsMax));
   }
   return count;
+}
+
+/// What sizes make sense for a setting, and why no smaller one does.
+struct SizeRange {
+  std::int64_t least_bytes;
+  std::string_view least;
+  std::int64_t most_bytes;
+  std::string_view most;
+  std::string_view reason;
+};
+
+constexpr SizeRange kMemoryRange{kMemoryBytesMin, "16MiB", kMemoryBytesMax, "1024TiB",
+                                 "a few batches of rows must fit into it"};
+constexpr SizeRange kOnlineRange{kOnlineBytesMin, "1MiB", kOnlineBytesMax, "64TiB",
+                                 "it must be room for rows, and an address space must have room for it"};
+
+Result<std::int64_t> ParseBytesWithin(const std::string& text, const SizeRange& range) {
+  TM_ASSIGN(const std::int64_t bytes, ParseBytes(text));
+  if (bytes >= range.least_bytes && bytes <= range.most_bytes) return bytes;
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} is too {}: it is from {} to {}, because {}", Quoted(text),
+                  bytes < range.least_bytes ? "little" : "much", range.least, range.most, range.reason));
 }
 
 Result<std::filesystem::path> ParsePath(const std::filesystem::path& folder, const std::string& text) {
@@ -68,7 +100,11 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
   };
   setters["registry.busy_timeout"] = [&config](const std::string& value) -> Result<void> {
     TM_ASSIGN(const std::int64_t us, ParseDurationUs(value));
-    config.busy_timeout_ms = std::min<std::int64_t>(us / 1000, std::numeric_limits<int>::max());
+    if (us > kBusyTimeoutUsMax) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is too long: it is from 0s, which does not wait, to 24h", Quoted(value)));
+    }
+    config.busy_timeout_ms = us / 1000;
     return {};
   };
   setters["online_store.type"] = [](const std::string& value) -> Result<void> {
@@ -81,11 +117,11 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
     return {};
   };
   setters["online_store.size_max"] = [&config](const std::string& value) -> Result<void> {
-    TM_ASSIGN(config.online_bytes_max, ParseBytes(value));
+    TM_ASSIGN(config.online_bytes_max, ParseBytesWithin(value, kOnlineRange));
     return {};
   };
   setters["memory_limit"] = [&config](const std::string& value) -> Result<void> {
-    TM_ASSIGN(config.memory_bytes_max, ParseBytes(value));
+    TM_ASSIGN(config.memory_bytes_max, ParseBytesWithin(value, kMemoryRange));
     return {};
   };
   setters["threads"] = [&config](const std::string& value) -> Result<void> {

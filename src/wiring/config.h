@@ -9,7 +9,8 @@
 //     path: .tidemark/online
 //     size_max: 64GiB                   # the map grows by itself up to this
 //   memory_limit: 4GiB                  # for one training set or materialization; absent: half of the
-//   machine's threads: 0                          # 0: one per processor
+//                                       # machine's
+//   threads: 2                          # absent: one per processor
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ inline constexpr std::string_view kOwnFolder = ".tidemark";
 inline constexpr std::string_view kConfigFile = "tidemark.yaml";
 
 /// Reads the settings of the store in `folder`; without a file, the defaults. kInvalidArgument names the
-/// setting that is unknown (with the nearest known one) or cannot be read.
+/// setting that is unknown (with the nearest known one), cannot be read, or makes no sense (with the range
+/// that does).
 Result<Config> ReadConfig(const std::filesystem::path& folder);
 
 /// The same from text, for paths relative to `folder`.

@@ -136,21 +136,23 @@ class EmbeddedStore final : public Store {
 
   Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
-    TM_ASSIGN(const auto plan,
-              PlanApply(*registry_, config_.project, stated.definitions, stated.options, Opener()));
+    TM_ASSIGN(const auto plan, PlanApply(*registry_, config_.project, stated.definitions, stated.options,
+                                         Opener(options.work.stop, kAllTypes)));
     return ToChanges(plan);
   }
 
   Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
-    TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions,
-                                               stated.options, Opener(), *clock_));
+    TM_ASSIGN(const auto plan,
+              tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
+                              Opener(options.work.stop, kAllTypes), *clock_));
     TM_TRY_IN(RemoveRows(plan.dropped_view_ids),
               "the definitions are applied; removing the online rows of views that are gone");
     return ToChanges(plan);
   }
 
-  Result<void> Teardown() override {
+  Result<void> Teardown(const WorkOptions& work) override {
+    if (work.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted: nothing was removed");
     TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
     TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their online rows");
     return {};
@@ -195,9 +197,11 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto views, ViewsToLoad(*catalog, options.views));
     TM_ASSIGN(const auto online, Online());
+    TM_ASSIGN(WriteTimes* const write_times, OwnWriteTimes());
     MaterializeRequest request;
     request.start_us = options.start_us;
     request.end_us = options.end_us;
+    request.reload = options.reload;
     request.threads = threads_;
     request.memory_bytes_max = config_.memory_bytes_max;
     request.stop = options.work.stop;
@@ -205,7 +209,7 @@ class EmbeddedStore final : public Store {
     MaterializeReport report;
     for (const CatalogView* view : views) {
       TM_ASSIGN(auto loaded, tidemark::Materialize(*view, request, Opener(request.stop), *online, *registry_,
-                                                   *clock_, *write_times_));
+                                                   *clock_, *write_times));
       report.views.push_back({view->definition.name, loaded.rows_read, loaded.rows_written, loaded.files_read,
                               loaded.files_skipped, loaded.seconds, loaded.put_seconds,
                               std::move(loaded.warnings)});
@@ -218,7 +222,8 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     TM_ASSIGN(const auto online, Online());
-    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_, *write_times_));
+    TM_ASSIGN(WriteTimes* const write_times, OwnWriteTimes());
+    TM_ASSIGN(const MergeCounts counts, WriteOnline(*found, *reader, *online, *clock_, *write_times));
     return OnlineWriteReport{counts.written, counts.kept};
   }
 
@@ -231,11 +236,13 @@ class EmbeddedStore final : public Store {
   }
 
   Result<std::string> Explain(std::string_view feature, std::string_view key,
-                              std::optional<std::int64_t> t_us) override {
+                              const ExplainOptions& options) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto online, Online());
-    return tidemark::Explain({catalog, Opener(), config_.project, online, registry_, clock_, threads_},
-                             feature, key, t_us);
+    const std::stop_token& stop = options.work.stop;
+    return tidemark::Explain(
+        {catalog, Opener(stop), config_.project, online, registry_, clock_, threads_, stop}, feature, key,
+        options.t_us);
   }
 
   Result<std::string> OnlineStats() const override {
@@ -275,15 +282,20 @@ class EmbeddedStore final : public Store {
     const std::lock_guard lock(mutex_);
     if (online_ != nullptr) return online_;
     TM_TRY(MakeFolder(config_.online_path));
-    TM_TRY(MakeFolder(path_ / kOwnFolder));
-    if (write_times_ == nullptr) {
-      TM_ASSIGN(write_times_, WriteTimes::Open((path_ / kOwnFolder / "write_time").string()));
-    }
     LmdbOptions options;
     options.folder = config_.online_path.string();
     options.map_bytes_max = config_.online_bytes_max;
     TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
     return online_;
+  }
+
+  /// For writing only: a store in a folder that cannot be written is read without.
+  Result<WriteTimes*> OwnWriteTimes() const {
+    const std::lock_guard lock(mutex_);
+    if (write_times_ != nullptr) return write_times_.get();
+    TM_TRY(MakeFolder(path_ / kOwnFolder));
+    TM_ASSIGN(write_times_, WriteTimes::Open((path_ / kOwnFolder / "write_time").string()));
+    return write_times_.get();
   }
 
   /// False as long as nothing can have been written online.
@@ -292,12 +304,16 @@ class EmbeddedStore final : public Store {
     return std::filesystem::exists(config_.online_path, error);
   }
 
-  SourceOpener Opener(std::stop_token stop = {}) const {
-    return [folder = path_, threads = threads_, stop = std::move(stop)](
+  /// Whether a source's columns are all of interest, or only those whose types are known.
+  enum SourceTypes : bool { kKnownTypes = false, kAllTypes = true };
+
+  SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
+    return [folder = path_, threads = threads_, stop = std::move(stop), types](
                const FileSource& source, const std::map<std::string, DataType>& column_types) {
       FileSourceOptions options;
       options.threads = threads;
       options.column_types = column_types;
+      options.guesses_types = types == kAllTypes;
       options.stop = stop;
       return OpenFileSource(source, folder, options);
     };
@@ -391,11 +407,37 @@ class EmbeddedStore final : public Store {
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
-  mutable std::unique_ptr<WriteTimes> write_times_;  // there once online_ is
+  mutable std::unique_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
 };
 
 }  // namespace
+
+std::string_view NameOf(ObjectType type) {
+  switch (type) {
+    case ObjectType::kEntity:
+      return "entity";
+    case ObjectType::kFeatureView:
+      return "feature_view";
+    case ObjectType::kFeatureService:
+      break;
+  }
+  return "feature_service";
+}
+
+std::string_view NameOf(Change::Action action) {
+  switch (action) {
+    case Change::Action::kAdd:
+      return "add";
+    case Change::Action::kChange:
+      return "change";
+    case Change::Action::kRename:
+      return "rename";
+    case Change::Action::kRemove:
+      break;
+  }
+  return "remove";
+}
 
 Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   std::error_code error;

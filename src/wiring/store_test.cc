@@ -256,7 +256,7 @@ TEST_F(StoreTest, LoadsAndLooksUp) {
   EXPECT_EQ(described["online"]["files"].size(), 1U);
   EXPECT_TRUE(Json::parse(store_->Describe(ObjectType::kFeatureView, "sales").value())["online"].is_null());
   EXPECT_EQ(Json::parse(store_->OnlineStats().value())["rows"], 4);
-  ASSERT_TRUE(store_->Teardown());
+  ASSERT_TRUE(store_->Teardown({}));
   EXPECT_EQ(Json::parse(store_->OnlineStats().value())["rows"], 0);
   EXPECT_EQ(store_->List(ObjectType::kFeatureView).value(), "[]");
   EXPECT_TRUE((*reader)->IsCurrent(0).has_value());
@@ -359,10 +359,28 @@ TEST_F(StoreTest, AWriteOfManyKeysKeepsItsOrder) {
   }
 }
 
+// Goal: work that reads files hears a stop, and an apply or teardown that was stopped changed nothing.
+TEST_F(StoreTest, StopsWhenItIsAskedTo) {
+  std::stop_source stop;
+  stop.request_stop();
+  const WorkOptions work{.stop = stop.get_token(), .progress = {}};
+  const auto code = [](const auto& result) { return result ? ErrorCode::kInternal : result.error().code; };
+  std::string changed(kDefinitions);
+  const ApplyOptions options{.remove_missing = false, .remove = {}, .work = work};
+  const std::string views = store_->List(ObjectType::kFeatureView).value();
+  changed.replace(changed.find("\"stats\""), 7, "\"facts\"");
+  EXPECT_EQ(code(store_->Plan(changed, options)), ErrorCode::kCancelled);
+  EXPECT_EQ(code(store_->Apply(changed, options)), ErrorCode::kCancelled);
+  EXPECT_EQ(code(store_->Teardown(work)), ErrorCode::kCancelled);
+  EXPECT_EQ(store_->List(ObjectType::kFeatureView).value(), views);
+  EXPECT_EQ(code(store_->Explain("stats:trips", R"({"driver": 1})", {.t_us = {}, .work = work})),
+            ErrorCode::kCancelled);
+}
+
 TEST_F(StoreTest, Explains) {
   ASSERT_TRUE(store_->Materialize({.views = {}, .start_us = {}, .end_us = NowUs(), .work = {}}));
   const auto explain = [&](const std::string& feature, const std::string& key, std::int64_t t_us) {
-    const auto text = store_->Explain(feature, key, t_us);
+    const auto text = store_->Explain(feature, key, {.t_us = t_us});
     EXPECT_TRUE(text) << text.error().ToString();
     return text ? Json::parse(*text) : Json();
   };
@@ -391,7 +409,7 @@ TEST_F(StoreTest, Explains) {
   EXPECT_THAT(std::string(explain("stats:trips", R"({"driver": 5})", noon)["decision"]), HasSubstr("no row"));
   json = explain("weather:rain", R"({"city": "Rome"})", noon);
   EXPECT_EQ(json["value"], 0.5);
-  EXPECT_EQ(json["row"]["row"], 0);
+  EXPECT_EQ(json["row"]["row"], 2) << "of a CSV file, whose header is row 1";
   EXPECT_EQ(json["online"]["value"], 0.5);
   EXPECT_TRUE(explain("sales:amount", R"({"city": "Rome"})", noon)["online"].is_null());
 
@@ -473,7 +491,7 @@ TEST_F(StoreTest, DamagedSourcesAreNamed) {
   std::ofstream(folder_.path() / "data" / "weather.csv") << "city,at,rain\nRome,2024-05-01,1\nOslo,May,2\n";
   error = FailsTo(*Entities(), Of({"weather"}));
   EXPECT_EQ(error.code, ErrorCode::kInvalidData);
-  EXPECT_THAT(error.ToString(), AllOf(HasSubstr("'at'"), HasSubstr("row 1"), HasSubstr("May")));
+  EXPECT_THAT(error.ToString(), AllOf(HasSubstr("'at'"), HasSubstr("row 3"), HasSubstr("May")));
 }
 
 TEST_F(StoreTest, WhatIsRefusedChangesNothing) {
@@ -617,7 +635,7 @@ TEST(StoreRandom, OnlineEqualsOfflineThroughFiles) {
   for (int round = 0; round < 4; ++round) {
     const TestFolder folder;
     std::ofstream(folder.path() / "tidemark.yaml")
-        << (round % 2 == 0 ? "memory_limit: 1MB\n" : "threads: 2\n");
+        << (round % 2 == 0 ? "memory_limit: 16MiB\n" : "threads: 2\n");
     WriteRandomFile(folder.path() / "data" / "b.parquet", random);
     const auto store = Store::Open({.path = folder.path(), .project = "", .create = true});
     ASSERT_TRUE(store) << store.error().ToString();

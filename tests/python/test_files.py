@@ -61,7 +61,7 @@ def test_nothing_between_commas_is_null_and_quotes_are_empty_text(
 def test_a_csv_key_that_is_missing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "stats.csv").write_text("driver_id,at,trips\na,2026-05-01,1\n,2026-05-01,2\n")
     store = apply(tmp_path, "stats.csv", {"trips": Int64}, String)
-    with pytest.raises(InvalidDataError, match="'driver_id', row 1: null"):
+    with pytest.raises(InvalidDataError, match="'driver_id', row 3: null"):
         looked_up(store, "trips", ["a"])
 
 

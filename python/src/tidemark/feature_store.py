@@ -79,7 +79,8 @@ class FeatureStore:
         partial: bool = True,
     ) -> Plan:
         """What `apply` would change; takes the same arguments and changes nothing."""
-        return Plan.of(self._store.plan(*self._stated(objects, objects_to_delete, partial)))
+        stated = self._stated(objects, objects_to_delete, partial)
+        return Plan.of(self._store.plan(*stated, current_token()))
 
     def apply(
         self,
@@ -93,7 +94,8 @@ class FeatureStore:
         JSON). `objects_to_delete` are removed. With `partial=False` the objects are all that there
         is: others of the project are removed too, unless `objects_to_delete` says which.
         """
-        made = self._store.apply(*self._stated(objects, objects_to_delete, partial))
+        stated = self._stated(objects, objects_to_delete, partial)
+        made = self._store.apply(*stated, current_token())
         self._readers.clear()
         return Plan.of(made)
 
@@ -121,7 +123,7 @@ class FeatureStore:
 
     def teardown(self) -> None:
         """Removes the project: definitions, versions and online rows, but no source files."""
-        self._store.teardown()
+        self._store.teardown(current_token())
         self._readers.clear()
 
     def get_entity(self, name: str) -> Entity:
@@ -149,7 +151,7 @@ class FeatureStore:
         self._remove("feature_service", name)
 
     def _remove(self, type_name: str, name: str) -> None:
-        self._store.apply("{}", False, [(type_name, name)])
+        self._store.apply("{}", False, [(type_name, name)], current_token())
         self._readers.clear()
 
     def _get(self, kind: type[D], name: str) -> D:
@@ -223,18 +225,30 @@ class FeatureStore:
         start_date: Moment,
         end_date: Moment,
         feature_views: Sequence[str] | None = None,
+        *,
+        reload: bool = False,
     ) -> list[MaterializedView]:
-        """Loads the latest rows of a time range online; of all online views, or some."""
-        return self._materialize(time_us(start_date), time_us(end_date), feature_views)
+        """Loads the latest rows of a time range online; of all online views, or some.
+
+        With `reload` all that was loaded before is loaded again, and damaged rows are replaced.
+        """
+        return self._materialize(time_us(start_date), time_us(end_date), feature_views, reload)
 
     def materialize_incremental(
-        self, end_date: Moment, feature_views: Sequence[str] | None = None
+        self,
+        end_date: Moment,
+        feature_views: Sequence[str] | None = None,
+        *,
+        reload: bool = False,
     ) -> list[MaterializedView]:
-        """Loads what is new since the last time, late rows included, up to `end_date`."""
-        return self._materialize(None, time_us(end_date), feature_views)
+        """Loads what is new since the last time, late rows included, up to `end_date`.
+
+        With `reload` all that was loaded before is loaded again, and damaged rows are replaced.
+        """
+        return self._materialize(None, time_us(end_date), feature_views, reload)
 
     def _materialize(
-        self, start_us: int | None, end_us: int, views: Sequence[str] | None
+        self, start_us: int | None, end_us: int, views: Sequence[str] | None, reload: bool
     ) -> list[MaterializedView]:
         if isinstance(views, str):
             raise InvalidArgumentError(f"feature_views is a list: feature_views=[{views!r}]")
@@ -242,7 +256,7 @@ class FeatureStore:
             return []
         with ProgressBar() as bar:
             made = self._store.materialize(
-                list(views or []), start_us, end_us, current_token(), bar.callback
+                list(views or []), start_us, end_us, reload, current_token(), bar.callback
             )
         reports = [MaterializedView.of(each) for each in made]
         for warning in (text for report in reports for text in report.warnings):
@@ -305,7 +319,9 @@ class FeatureStore:
         """
         key = json.dumps({name: _key_json(name, value) for name, value in entity.items()})
         t_us = None if at is None else time_us(at)
-        explained: dict[str, Any] = json.loads(self._store.explain(feature, key, t_us))
+        explained: dict[str, Any] = json.loads(
+            self._store.explain(feature, key, t_us, current_token())
+        )
         return explained
 
     def online_stats(self) -> dict[str, Any]:

@@ -7,23 +7,34 @@
 #include <cerrno>
 #include <string>
 
+#include "pit/arrow_status.h"
+
 namespace tidemark {
 namespace {
 
-ErrorCode CodeOf(const arrow::Status& status, ErrorCode damaged) {
-  const int os_error = arrow::internal::ErrnoFromStatus(status);
-  if (os_error == ENOMEM || os_error == ENOSPC) return ErrorCode::kOutOfSpace;
-  if (os_error != 0) return ErrorCode::kIo;
-  if (status.IsOutOfMemory()) return ErrorCode::kOutOfSpace;
-  if (status.IsNotImplemented()) return ErrorCode::kUnsupported;
-  if (status.IsCancelled()) return ErrorCode::kCancelled;
-  return damaged;
+bool IsFull(int os_error) {
+  return os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG || os_error == ENOMEM;
 }
 
 }  // namespace
 
+bool IsOwn(const arrow::Status& status) {
+  return status.detail() != nullptr && FromStatus(status).ToString() == status.detail()->ToString();
+}
+
 Error FromStatus(const arrow::Status& status, ErrorCode damaged) {
-  return {CodeOf(status, damaged), status.message(), {}};
+  Error error = FromStatus(status);
+  if (IsOwn(status)) return error;
+  const int os_error = arrow::internal::ErrnoFromStatus(status);
+  if (IsFull(os_error)) {
+    error.code = ErrorCode::kOutOfSpace;
+  } else if (os_error != 0) {
+    error.code = ErrorCode::kIo;
+  } else if (error.code != ErrorCode::kOutOfSpace && error.code != ErrorCode::kUnsupported &&
+             error.code != ErrorCode::kCancelled) {
+    error.code = damaged;
+  }
+  return error;
 }
 
 Error FromCurrentException(ErrorCode damaged) {

@@ -13,8 +13,11 @@
 
 namespace tidemark {
 
-/// `status` (not OK) as an error of the code that its kind stands for; `damaged` is the code of data that
-/// cannot be read as what it should be.
+/// True if `status` carries an error that was ours before it went through Arrow (ToStatus).
+bool IsOwn(const arrow::Status& status);
+
+/// `status` (not OK) as FromStatus of pit/arrow_status.h has it, but that the system's own errors have their
+/// codes, and whatever says that data cannot be read as what they should be has the code `damaged`.
 Error FromStatus(const arrow::Status& status, ErrorCode damaged);
 
 /// Calls `work`, which returns a Result and may throw what Parquet and Arrow throw; that becomes an error.

@@ -12,10 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Source> Open(const fs::path& folder, const std::string& path) {
+std::unique_ptr<Source> Open(const fs::path& folder, const std::string& path,
+                             const FileSourceOptions& options = {}) {
   FileSource definition;
   definition.path = path;
-  auto source = OpenFileSource(definition, folder);
+  auto source = OpenFileSource(definition, folder, options);
   EXPECT_TRUE(source) << source.error().ToString();
   return source ? *std::move(source) : nullptr;
 }
@@ -131,6 +132,17 @@ SourceSample OneCsv(const fs::path& folder) {
   return {Open(folder, "rows.csv"), rows};
 }
 
+// Cut into parts that begin anywhere: behind values with line ends, between blocks.
+SourceSample CsvParts(const fs::path& folder) {
+  const auto rows = TextRows(20'000);
+  WriteText(folder / "rows.csv", "\xEF\xBB\xBF" + AsCsv(*rows));
+  FileSourceOptions options;
+  options.csv_part_bytes = 10'000;
+  auto source = Open(folder, "rows.csv", options);
+  EXPECT_GT(source->Fragments({})->size(), 20U);
+  return {std::move(source), rows};
+}
+
 SourceSample CsvFolder(const fs::path& folder) {
   const auto rows = TextRows(3'000);
   WriteText(folder / "c" / "1.csv", AsCsv(*rows->Slice(0, 1'000)));
@@ -145,6 +157,7 @@ INSTANTIATE_TEST_SUITE_P(Files, SourceConformance,
                                          SourceUnderTest{"ParquetGlob", ParquetGlob},
                                          SourceUnderTest{"HiveFolder", HiveFolder},
                                          SourceUnderTest{"Csv", OneCsv},
+                                         SourceUnderTest{"CsvParts", CsvParts},
                                          SourceUnderTest{"CsvFolder", CsvFolder}),
                          SourceName);
 

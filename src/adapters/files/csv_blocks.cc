@@ -36,7 +36,7 @@ arrow::csv::ParseOptions ParseOptions() {
 
 Result<std::shared_ptr<arrow::io::InputStream>> OpenStream(const SourceFile& file) {
   TM_ASSIGN(std::shared_ptr<arrow::io::InputStream> raw, OpenUnchanged(file));
-  if (!file.path.ends_with(".gz") && !file.path.ends_with(".GZ")) return raw;
+  if (!IsCompressed(file)) return raw;
   TM_ASSIGN_ARROW(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP),
                   ErrorCode::kInternal);
   TM_ASSIGN_ARROW(auto stream, arrow::io::CompressedInputStream::Make(codec.get(), raw),
@@ -76,17 +76,48 @@ std::int64_t FirstMisfit(const arrow::ChunkedArray& values, const std::shared_pt
 
 }  // namespace
 
-CsvBlocks::CsvBlocks(std::shared_ptr<arrow::io::InputStream> stream, CsvRequest request)
+bool IsCompressed(const SourceFile& file) {
+  return file.path.ends_with(".gz") || file.path.ends_with(".GZ");
+}
+
+Result<void> CheckCsvQuotes(const SourceFile& file) {
+  TM_ASSIGN(const auto stream, OpenStream(file));
+  CsvRowScanner scanner;
+  while (true) {
+    TM_ASSIGN_ARROW(const auto read, stream->Read(kBlockBytes), ErrorCode::kInvalidData);
+    if (read->size() == 0) return scanner.End();
+    TM_TRY(
+        scanner.Take({reinterpret_cast<const char*>(read->data()), static_cast<std::size_t>(read->size())}));
+  }
+}
+
+CsvBlocks::CsvBlocks(std::shared_ptr<arrow::io::InputStream> stream, const CsvPart& part, CsvRequest request)
     : stream_(std::move(stream)),
       request_(std::move(request)),
-      chunker_(arrow::csv::MakeChunker(ParseOptions())) {}
+      chunker_(arrow::csv::MakeChunker(ParseOptions())),
+      scanner_(part.first_row),
+      left_bytes_(part.bytes),
+      next_row_(part.first_row) {}
 
 Result<std::unique_ptr<CsvBlocks>> CsvBlocks::Open(const SourceFile& file, CsvRequest request) {
   if (file.size == 0)
     return Fail(ErrorCode::kInvalidData, "the file is empty (0 bytes): CSV must begin with a header");
   TM_ASSIGN(auto stream, OpenStream(file));
-  std::unique_ptr<CsvBlocks> blocks(new CsvBlocks(std::move(stream), std::move(request)));
+  std::unique_ptr<CsvBlocks> blocks(new CsvBlocks(std::move(stream), {}, std::move(request)));
   TM_TRY(blocks->ReadHeader());
+  return blocks;
+}
+
+Result<std::unique_ptr<CsvBlocks>> CsvBlocks::OpenPart(const SourceFile& file, const CsvPart& part,
+                                                       std::vector<std::string> names, CsvRequest request) {
+  TM_ASSIGN(auto stream, OpenUnchanged(file));
+  TM_TRY_ARROW(stream->Seek(part.offset), ErrorCode::kIo);
+  std::unique_ptr<CsvBlocks> blocks(new CsvBlocks(std::move(stream), part, std::move(request)));
+  if (part.first_row == 1) {
+    TM_TRY(blocks->ReadHeader());
+  } else {
+    blocks->names_ = std::move(names);
+  }
   return blocks;
 }
 
@@ -112,16 +143,20 @@ Result<std::shared_ptr<arrow::Table>> CsvBlocks::Next() {
   }
   if (text == nullptr) return nullptr;
   TM_ASSIGN(auto table, Parse(text, request_));
+  next_row_ += table->num_rows() + (text == first_ ? 1 : 0);
   first_ = nullptr;
-  rows_before_ += table->num_rows();
   return table;
 }
 
 Result<std::shared_ptr<arrow::Buffer>> CsvBlocks::NextText() {
   while (!ended_) {
-    TM_ASSIGN_ARROW(auto read, stream_->Read(kBlockBytes), ErrorCode::kInvalidData);
+    const std::int64_t wanted = left_bytes_ < 0 ? kBlockBytes : std::min(kBlockBytes, left_bytes_);
+    TM_ASSIGN_ARROW(auto read, stream_->Read(wanted), ErrorCode::kInvalidData);
     ended_ = read->size() == 0;
     if (ended_) break;
+    if (left_bytes_ > 0) left_bytes_ -= read->size();
+    TM_TRY(
+        scanner_.Take({reinterpret_cast<const char*>(read->data()), static_cast<std::size_t>(read->size())}));
     if (pending_ != nullptr && pending_->size() > 0) {
       TM_ASSIGN_ARROW(read, arrow::ConcatenateBuffers({pending_, read}), ErrorCode::kInternal);
     }
@@ -129,11 +164,14 @@ Result<std::shared_ptr<arrow::Buffer>> CsvBlocks::NextText() {
     TM_TRY_ARROW(chunker_->Process(read, &whole, &pending_), ErrorCode::kInvalidData);
     if (whole->size() > 0) return whole;
     if (pending_->size() > kRowBytesMax) {
-      return Fail(ErrorCode::kInvalidData,
-                  fmt::format("a row after row {} does not end within {} MB: is a quote never closed?",
-                              rows_before_ + 1, kRowBytesMax >> 20));
+      return Fail(
+          ErrorCode::kInvalidData,
+          fmt::format("row {} (the header is row 1) does not end within {} MB: is a quote that opens there "
+                      "never closed?",
+                      scanner_.row(), kRowBytesMax >> 20));
     }
   }
+  TM_TRY(scanner_.End());
   auto rest = std::exchange(pending_, nullptr);
   if (rest == nullptr || rest->size() == 0) return nullptr;
   return rest;
@@ -173,12 +211,9 @@ Result<std::shared_ptr<arrow::Table>> CsvBlocks::Parse(const std::shared_ptr<arr
 }
 
 Error CsvBlocks::Locate(const std::shared_ptr<arrow::Buffer>& text, const arrow::Status& status) {
-  // Rows are counted as a person counts them in an editor that shows quoted newlines as one row: the header
-  // is 1.
-  const std::int64_t before = text == first_ ? 0 : rows_before_ + 1;
   if (ragged_row_ > 0) {
     return {ErrorCode::kInvalidData,
-            fmt::format("row {} (the header is row 1): {}", before + ragged_row_, ragged_),
+            fmt::format("row {} (the header is row 1): {}", next_row_ + ragged_row_ - 1, ragged_),
             {}};
   }
   for (const auto& [name, type] : request_.types) {
@@ -193,11 +228,12 @@ Error CsvBlocks::Locate(const std::shared_ptr<arrow::Buffer>& text, const arrow:
     const std::int64_t row = FirstMisfit(*(*table)->column(0), type, &value);
     if (row < 0) continue;
     return {ErrorCode::kInvalidData,
-            fmt::format("row {} (the header is row 1), column '{}': '{}' is not {}", rows_before_ + row + 2,
-                        name, value, type->id() == arrow::Type::STRING ? "UTF-8 text" : type->ToString()),
+            fmt::format("row {} (the header is row 1), column '{}': '{}' is not {}",
+                        next_row_ + row + (text == first_ ? 1 : 0), name, value,
+                        type->id() == arrow::Type::STRING ? "UTF-8 text" : type->ToString()),
             {}};
   }
-  return FromStatus(status, ErrorCode::kInvalidData).In(fmt::format("after row {}", rows_before_ + 1));
+  return FromStatus(status, ErrorCode::kInvalidData).In(fmt::format("after row {}", next_row_ - 1));
 }
 
 }  // namespace tidemark

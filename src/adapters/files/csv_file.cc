@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -70,14 +71,20 @@ Result<void> GuessTypes(const SourceFile& file, Types& types, const std::vector<
 
 class CsvFile final : public DataFile {
  public:
-  CsvFile(SourceFile file, std::shared_ptr<arrow::Schema> schema)
-      : file_(std::move(file)), schema_(std::move(schema)) {}
+  CsvFile(SourceFile file, std::shared_ptr<arrow::Schema> schema, CsvFileOptions options)
+      : file_(std::move(file)), schema_(std::move(schema)), options_(std::move(options)) {}
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
-  const std::vector<FilePart>& parts() const override { return parts_; }
+
+  Result<std::span<const FilePart>> Parts() const override {
+    const std::lock_guard lock(mutex_);
+    if (parts_.empty()) TM_TRY(Cut());
+    return parts_;
+  }
+
   std::optional<ColumnRange> Range(std::size_t, int) const override { return std::nullopt; }
 
-  Result<void> Scan(std::size_t, std::span<const int> columns, const Sink& sink) const override {
+  Result<void> Scan(std::size_t part, std::span<const int> columns, const Sink& sink) const override {
     const auto each = [&](const arrow::ArrayVector& arrays, std::int64_t rows,
                           std::int64_t first) -> Result<bool> {
       for (std::int64_t at = 0; at < rows; at += kBatchRows) {
@@ -89,10 +96,10 @@ class CsvFile final : public DataFile {
       }
       return true;
     };
-    return ForEachBlock(columns, each);
+    return ForEachBlock(part, columns, each);
   }
 
-  Result<arrow::ArrayVector> Take(std::size_t, std::span<const int> columns,
+  Result<arrow::ArrayVector> Take(std::size_t part, std::span<const int> columns,
                                   std::span<const std::int64_t> rows) const override {
     std::vector<arrow::ArrayVector> picked(columns.size());
     std::size_t at = 0;
@@ -110,7 +117,7 @@ class CsvFile final : public DataFile {
       }
       return at < rows.size();
     };
-    TM_TRY(ForEachBlock(columns, each));
+    TM_TRY(ForEachBlock(part, columns, each));
     if (at < rows.size()) {
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("row {} is asked of a file that has fewer", rows[at]));
@@ -119,9 +126,32 @@ class CsvFile final : public DataFile {
   }
 
  private:
+  // What is in the file is found once: where its parts begin, and the names in its header if there are
+  // several.
+  Result<void> Cut() const {
+    std::vector<CsvPart> cut{CsvPart{}};
+    if (!IsCompressed(file_) && file_.size > options_.part_bytes) {
+      TM_ASSIGN(const auto header, CsvBlocks::Open(file_, {}));
+      names_ = header->names();
+      TM_ASSIGN(cut, CutCsv(file_, options_.part_bytes, options_.stop));
+    }
+    for (std::size_t i = 0; i < cut.size(); ++i) {
+      const std::int64_t first = i == 0 ? kCsvFirstDataRow : cut[i].first_row;
+      parts_.push_back({first, i + 1 < cut.size() ? cut[i + 1].first_row - first : -1});
+    }
+    cut_ = std::move(cut);
+    return {};
+  }
+
+  Result<std::unique_ptr<CsvBlocks>> OpenPart(std::size_t part, CsvRequest request) const {
+    TM_TRY(Parts());
+    if (cut_.size() == 1) return CsvBlocks::Open(file_, std::move(request));
+    return CsvBlocks::OpenPart(file_, cut_[part], names_, std::move(request));
+  }
+
   // Calls each(arrays, rows, first_row) until it returns false.
   template <typename Each>
-  Result<void> ForEachBlock(std::span<const int> columns, const Each& each) const {
+  Result<void> ForEachBlock(std::size_t part, std::span<const int> columns, const Each& each) const {
     const auto read = [&]() -> Result<void> {
       CsvRequest request;
       for (const int column : columns) {
@@ -130,7 +160,7 @@ class CsvFile final : public DataFile {
       }
       // A file is never read as no columns at all: the rows would not be counted.
       if (columns.empty()) request.columns = {schema_->field(0)->name()};
-      TM_ASSIGN(const auto blocks, CsvBlocks::Open(file_, std::move(request)));
+      TM_ASSIGN(const auto blocks, OpenPart(part, std::move(request)));
       std::int64_t first = 0;
       for (bool more = true; more;) {
         TM_ASSIGN(const auto table, blocks->Next());
@@ -170,14 +200,18 @@ class CsvFile final : public DataFile {
 
   const SourceFile file_;
   const std::shared_ptr<arrow::Schema> schema_;
-  const std::vector<FilePart> parts_{FilePart{}};
+  const CsvFileOptions options_;
+  mutable std::mutex mutex_;  // guards those below until they are there; then they stay as they are
+  mutable std::vector<FilePart> parts_;
+  mutable std::vector<CsvPart> cut_;
+  mutable std::vector<std::string> names_;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<arrow::Schema>> FindCsvSchema(const SourceFile& file,
                                                      const std::map<std::string, DataType>& stated,
-                                                     const std::stop_token& stop) {
+                                                     bool guesses, const std::stop_token& stop) {
   std::shared_ptr<arrow::Schema> schema;
   const auto find = [&]() -> Result<void> {
     TM_ASSIGN(const auto header, CsvBlocks::Open(file, {}));
@@ -185,7 +219,9 @@ Result<std::shared_ptr<arrow::Schema>> FindCsvSchema(const SourceFile& file,
     std::vector<std::string> unknown;
     for (const std::string& name : header->names()) {
       const auto found = stated.find(name);
-      if (found == stated.end()) {
+      if (found == stated.end() && !guesses) {
+        types[name] = arrow::utf8();
+      } else if (found == stated.end()) {
         unknown.push_back(name);
       } else {
         TM_ASSIGN(types[name], StatedType(name, found->second));
@@ -202,8 +238,9 @@ Result<std::shared_ptr<arrow::Schema>> FindCsvSchema(const SourceFile& file,
   return schema;
 }
 
-std::unique_ptr<DataFile> MakeCsvFile(const SourceFile& file, std::shared_ptr<arrow::Schema> schema) {
-  return std::make_unique<CsvFile>(file, std::move(schema));
+std::unique_ptr<DataFile> MakeCsvFile(const SourceFile& file, std::shared_ptr<arrow::Schema> schema,
+                                      const CsvFileOptions& options) {
+  return std::make_unique<CsvFile>(file, std::move(schema), options);
 }
 
 }  // namespace tidemark

@@ -20,23 +20,25 @@ namespace tidemark {
 
 /// Rows of a file that are read on their own.
 struct FilePart {
-  std::int64_t first_row = 0;
-  std::int64_t rows = -1;  // -1: not known before it is read
+  std::int64_t first_row = 0;  // its number among the file's rows, as messages say it (csv_rows.h: from 2)
+  std::int64_t rows = -1;      // -1: not known before it is read
 };
 
-/// An opened file: its schema and parts are known, its data are read when asked for. Columns are numbers of
+/// An opened file: its schema is known, its data are read when asked for. Columns are numbers of
 /// the file's own schema. Thread safe. Errors do not name the file; the caller does.
 class DataFile {
  public:
   virtual ~DataFile() = default;
 
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
-  virtual const std::vector<FilePart>& parts() const = 0;
+  /// The same each time. May read the file, the first time.
+  virtual Result<std::span<const FilePart>> Parts() const = 0;
 
   /// Bounds of a column within a part; nothing if they are not known. `column` of the result is empty.
   virtual std::optional<ColumnRange> Range(std::size_t part, int column) const = 0;
 
-  /// Hands over the columns' next rows, some 64k at a time: as many arrays as `columns`, each `rows` long.
+  /// Hands over the columns' next rows, some 64k at a time: as many arrays as `columns`, each `rows` long;
+  /// `first_row` counts from the start of the part.
   using Sink =
       std::function<Result<void>(arrow::ArrayVector columns, std::int64_t rows, std::int64_t first_row)>;
   virtual Result<void> Scan(std::size_t part, std::span<const int> columns, const Sink& sink) const = 0;

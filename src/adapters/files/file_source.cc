@@ -43,17 +43,27 @@ struct OpenedFile {
 class FilesSource final : public Source {
  public:
   FilesSource(std::shared_ptr<arrow::Schema> schema, std::vector<SourceFile> files,
-              std::vector<OpenedFile> opened)
-      : schema_(std::move(schema)), files_(std::move(files)), opened_(std::move(opened)) {}
+              std::vector<OpenedFile> opened, const FileSourceOptions& options)
+      : schema_(std::move(schema)),
+        files_(std::move(files)),
+        opened_(std::move(opened)),
+        threads_(ThreadCount(options.threads)),
+        stop_(options.stop) {}
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
   const std::vector<SourceFile>& files() const override { return files_; }
 
-  Result<std::vector<Fragment>> Fragments(const std::vector<std::string>& columns) const override {
+  Result<std::vector<Fragment>> FragmentsOf(const std::vector<std::size_t>& files,
+                                            const std::vector<std::string>& columns) const override {
     TM_ASSIGN(const std::vector<int> numbers, Find(columns));
+    const auto find_parts = [&](std::size_t i, std::size_t) -> Result<void> {
+      TM_TRY_IN(opened_[files[i]].data->Parts(), InFile(files_[files[i]]));
+      return {};
+    };
+    TM_TRY(ParallelFor(files.size(), threads_, stop_, find_parts));
     std::vector<Fragment> fragments;
-    for (std::size_t file = 0; file < opened_.size(); ++file) {
-      const auto& parts = opened_[file].data->parts();
+    for (const std::size_t file : files) {
+      TM_ASSIGN(const auto parts, opened_[file].data->Parts());
       for (std::size_t part = 0; part < parts.size(); ++part) {
         Fragment fragment;
         fragment.file = file;
@@ -90,7 +100,8 @@ class FilesSource final : public Source {
                                                    const std::vector<std::string>& columns,
                                                    std::span<const std::int64_t> rows) const override {
     TM_ASSIGN(const Request request, Resolve(fragment, columns));
-    const auto& part = request.file->data->parts()[static_cast<std::size_t>(fragment.part)];
+    TM_ASSIGN(const auto parts, request.file->data->Parts());
+    const FilePart& part = parts[static_cast<std::size_t>(fragment.part)];
     if (!rows.empty() && (rows.front() < 0 || (part.rows >= 0 && rows.back() >= part.rows))) {
       return Fail(ErrorCode::kInvalidArgument, fmt::format("rows {} to {} are asked of a fragment of {} rows",
                                                            rows.front(), rows.back(), part.rows));
@@ -132,8 +143,8 @@ class FilesSource final : public Source {
     TM_CHECK(fragment.file < opened_.size(), "the fragment is of another source");
     Request request;
     request.file = &opened_[fragment.file];
-    TM_CHECK(static_cast<std::size_t>(fragment.part) < request.file->data->parts().size(),
-             "the fragment is of another source");
+    TM_ASSIGN(const auto parts, request.file->data->Parts());
+    TM_CHECK(static_cast<std::size_t>(fragment.part) < parts.size(), "the fragment is of another source");
     TM_ASSIGN(request.columns, Find(columns));
     arrow::FieldVector fields;
     for (const int column : request.columns) {
@@ -195,6 +206,8 @@ class FilesSource final : public Source {
   const std::shared_ptr<arrow::Schema> schema_;
   const std::vector<SourceFile> files_;
   const std::vector<OpenedFile> opened_;
+  const std::size_t threads_;
+  const std::stop_token stop_;
 };
 
 std::optional<std::int64_t> ParseInteger(std::string_view text) {
@@ -315,7 +328,7 @@ class Opening {
   Result<void> OpenOne(std::size_t index) {
     const SourceFile& file = listing_.files[index].file;
     if (listing_.format == FileFormat::kCsv) {
-      TM_ASSIGN(schemas_[index], FindCsvSchema(file, stated_, options_.stop));
+      TM_ASSIGN(schemas_[index], FindCsvSchema(file, stated_, options_.guesses_types, options_.stop));
     } else {
       TM_ASSIGN(data_[index], OpenParquetFile(file));
       schemas_[index] = data_[index]->schema();
@@ -340,7 +353,7 @@ class Opening {
     if (!csv) return {};
     // Text is read as the united types at once, never converted from narrower ones.
     for (std::size_t i = 0; i < schemas_.size(); ++i) {
-      data_[i] = MakeCsvFile(listing_.files[i].file, stored_);
+      data_[i] = MakeCsvFile(listing_.files[i].file, stored_, {options_.csv_part_bytes, options_.stop});
     }
     return {};
   }
@@ -399,7 +412,7 @@ class Opening {
       opened.push_back(std::move(file));
       files.push_back(std::move(listing_.files[i].file));
     }
-    return std::make_unique<FilesSource>(schema_, std::move(files), std::move(opened));
+    return std::make_unique<FilesSource>(schema_, std::move(files), std::move(opened), options_);
   }
 
   const FileSource& definition_;

@@ -18,8 +18,12 @@ struct FileSourceOptions {
   /// Types that columns (by their names after the field mapping) are known to have. CSV is read as these
   /// instead of guessing; Parquet has types of its own, which the layers above cast.
   std::map<std::string, DataType> column_types;
-  std::size_t threads = 0;  // to open files with; 0: one per processor
-  std::stop_token stop;     // kCancelled once it is requested
+  /// Whether other columns' types are found from all rows of a CSV file. Otherwise they are text, and opening
+  /// reads headers only: for those who read known columns.
+  bool guesses_types = true;
+  std::int64_t csv_part_bytes = std::int64_t{32} << 20;  // about so much of a CSV file is one fragment
+  std::size_t threads = 0;                               // to open files with; 0: one per processor
+  std::stop_token stop;                                  // kCancelled once it is requested
 };
 
 /// Opens the files that `definition.path` (relative to `store_folder` unless absolute) stands for, as they
@@ -27,7 +31,8 @@ struct FileSourceOptions {
 /// the stated type, else int64 if all values are integers and string otherwise, null for
 /// `__HIVE_DEFAULT_PARTITION__` (a column of the same name in the files themselves has precedence). Footers
 /// are read once, on `threads` threads; CSV whose types are not all stated is read through once to find types
-/// that hold for every row.
+/// that hold for every row, and a large one once more, when fragments are asked for, to find where its rows
+/// begin.
 ///
 /// Errors, which name the file: kNotFound if there is none, or a mapped column is in none; kInvalidArgument
 /// for unclear formats or a mapping onto a taken name; kTypeMismatch for files whose columns differ (both are

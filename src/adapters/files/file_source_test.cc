@@ -3,6 +3,7 @@
 #include "adapters/files/file_source.h"
 
 #include <arrow/compute/cast.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -230,6 +231,54 @@ TEST_F(FileSourceTest, DamagedCsv) {
 }
 
 // Goal: a stated type is kept to the digit, and a value that is not of it is named.
+// Goal: a quote out of place is an error with the row that it opened in, never a value that swallows rows.
+TEST_F(FileSourceTest, CsvQuotesOutOfPlace) {
+  FileSourceOptions known;  // opening reads the header alone, scanning all
+  known.guesses_types = false;
+  FileSourceOptions parts = known;
+  parts.csv_part_bytes = 8;
+  const auto refused = [&](const std::string& text, const std::string& row) {
+    WriteText(folder() / "q.csv", text);
+    for (const FileSourceOptions& options : {FileSourceOptions{}, known}) {
+      ExpectError(ErrorOf("q.csv", options), ErrorCode::kInvalidData,
+                  AllOf(HasSubstr("q.csv"), HasSubstr(row), HasSubstr("the header is row 1")));
+    }
+    const auto source = TryOpen("q.csv", parts);
+    const Error error = !source ? source.error() : (*source)->Fragments({}).error();
+    ExpectError(error, ErrorCode::kInvalidData, AllOf(HasSubstr("q.csv"), HasSubstr(row)));
+  };
+  refused("a,b\n1,x\n2,\"y\n3,z\n4,w\n", "row 3 ");
+  refused("a,b\n1,\"x\n2,\"y\"\n", "row 2 ");
+  refused("a,b\n\n1,\"x\"y\n2,y\n", "row 2 ");
+  refused("a,\"b\n1,2\n", "row 1 ");
+  WriteText(folder() / "q.csv", "a,b\r\n\r\n\"1\",x\"y\r\n2,\"\"\"z\"\"\n,\"\n3,\"\"");
+  for (const FileSourceOptions& options : {FileSourceOptions{}, parts})
+    EXPECT_EQ(ScanAll(*Open("q.csv", options), {"a", "b"})->num_rows(), 3) << "these are where they belong";
+}
+
+// Goal: messages and locations count a CSV file's rows as an editor shows them, in whatever part they lie.
+TEST_F(FileSourceTest, CsvRowsOfPartsAreCountedFromTheHeader) {
+  std::string text = "id,name\n";
+  for (int i = 2; i < 100; ++i)
+    text += fmt::format("{},\"{}\"\n", i, i % 7 == 0 ? "two\nlines" : "x");
+  WriteText(folder() / "p.csv", text + "oops,x\n101,x\n");
+  FileSourceOptions options;
+  options.csv_part_bytes = 100;
+  options.column_types = {{"id", {.kind = TypeKind::kInt64}}, {"name", {.kind = TypeKind::kString}}};
+  ExpectError(ErrorOf("p.csv", options), ErrorCode::kInvalidData,
+              AllOf(HasSubstr("row 100 "), HasSubstr("'oops'")));
+  WriteText(folder() / "p.csv", text);
+  const auto source = Open("p.csv", options);
+  const auto fragments = source->Fragments({});
+  ASSERT_GT(fragments->size(), 3U);
+  for (const Fragment& fragment : *fragments) {
+    const auto first = source->Take(fragment, {"id"}, std::vector<std::int64_t>{0});
+    ASSERT_TRUE(first) << first.error().ToString();
+    EXPECT_EQ(static_cast<const arrow::Int64Array&>(*(*first)->column(0)).Value(0),
+              static_cast<std::int64_t>(fragment.first_location));
+  }
+}
+
 TEST_F(FileSourceTest, CsvStatedTypes) {
   WriteText(folder() / "t.csv", "id,code,when\n9007199254740993,007,2024-01-01\n,,\n1,\"\",\n1,NA,\n");
   FileSourceOptions options;

@@ -116,9 +116,10 @@ class TypedColumn : public FlatColumn {
     return decoded;
   }
 
-  // Calls each(value) for the rows in order; a null pointer stands for null.
-  template <typename Each>
-  void Pick(std::span<const std::int64_t> rows, Each each) {
+  // Calls each(value) for the rows in order; a null pointer stands for null. Where nothing is null it calls
+  // each_of(values, first, rows) instead: the value of row r is at values[r - first].
+  template <typename Each, typename EachOf>
+  void Pick(std::span<const std::int64_t> rows, Each each, EachOf each_of) {
     std::vector<Storage> window(static_cast<std::size_t>(kPickWindowRows));
     auto* const values = reinterpret_cast<Value*>(window.data());
     if (!rows.empty()) wanted_row_ = rows.front();
@@ -134,7 +135,7 @@ class TypedColumn : public FlatColumn {
         const Decoded decoded = Decode(rows[end - 1] - position + 1, values);
         if (position + decoded.rows <= rows[end - 1])
           throw parquet::ParquetException("a page is shorter than it says");
-        EmitWindow(rows.subspan(at, end - at), position, decoded, values, each);
+        EmitWindow(rows.subspan(at, end - at), position, decoded, values, each, each_of);
         position += decoded.rows;
         at = end;
       }
@@ -144,6 +145,15 @@ class TypedColumn : public FlatColumn {
         SkipTo(page_end_, position);
       }
     }
+  }
+
+  // For Pick: each row of a span by itself.
+  template <typename Each>
+  static auto ForEach(const Each& each) {
+    return [&each](const Value* values, std::int64_t first, std::span<const std::int64_t> rows) {
+      for (const std::int64_t row : rows)
+        each(values + (row - first));
+    };
   }
 
   const std::int16_t* levels() const { return levels_.data(); }
@@ -171,14 +181,10 @@ class TypedColumn : public FlatColumn {
     position = row;
   }
 
-  template <typename Each>
+  template <typename Each, typename EachOf>
   void EmitWindow(std::span<const std::int64_t> rows, std::int64_t first, Decoded decoded,
-                  const Value* values, Each& each) {
-    if (decoded.values == decoded.rows) {
-      for (const std::int64_t row : rows)
-        each(values + (row - first));
-      return;
-    }
+                  const Value* values, Each& each, EachOf& each_of) {
+    if (decoded.values == decoded.rows) return each_of(values, first, rows);
     std::int64_t value = 0;
     std::int64_t level = 0;
     for (const std::int64_t row : rows) {
@@ -226,10 +232,17 @@ class FixedColumn final : public TypedColumn<Parquet> {
     auto buffer = Allocate(static_cast<std::int64_t>(rows.size() * sizeof(Value)));
     auto* out = DataOf<Value>(*buffer);
     Validity validity;
-    this->Pick(rows, [&](const Value* value) {
-      *out++ = value != nullptr ? *value : Value{};
-      validity.AppendOne(value != nullptr);
-    });
+    this->Pick(
+        rows,
+        [&](const Value* value) {
+          *out++ = value != nullptr ? *value : Value{};
+          validity.AppendOne(value != nullptr);
+        },
+        [&](const Value* values, std::int64_t first, std::span<const std::int64_t> some) {
+          for (const std::int64_t row : some)
+            *out++ = values[row - first];
+          validity.AppendValid(std::ssize(some));
+        });
     return Finish(static_cast<std::int64_t>(rows.size()), std::move(buffer), validity);
   }
 
@@ -272,7 +285,8 @@ class BooleanColumn final : public TypedColumn<parquet::BooleanType> {
 
   std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
     Output out;
-    Pick(rows, [&](const bool* value) { out.Append(value); });
+    const auto append = [&](const bool* value) { out.Append(value); };
+    Pick(rows, append, ForEach(append));
     return Finish(static_cast<std::int64_t>(rows.size()), out);
   }
 
@@ -326,12 +340,13 @@ class BytesColumn final : public TypedColumn<parquet::ByteArrayType> {
 
   std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
     Output out(static_cast<std::int64_t>(rows.size()));
-    Pick(rows, [&](const parquet::ByteArray* value) {
+    const auto append = [&](const parquet::ByteArray* value) {
       const parquet::ByteArray bytes = value != nullptr ? *value : parquet::ByteArray{};
       out.Reserve({&bytes, 1});
       out.AppendReserved(bytes);
       out.validity.AppendOne(value != nullptr);
-    });
+    };
+    Pick(rows, append, ForEach(append));
     return Finish(static_cast<std::int64_t>(rows.size()), out);
   }
 

@@ -12,6 +12,7 @@ namespace {
 // Pages are about 160 kB (Arrow's 20,000 rows of 8 bytes) to 1 MB; what is left of one at the end of a window
 // is copied into the next.
 constexpr std::int64_t kWindowBytes = 512 * 1024;
+constexpr std::int64_t kHeaderBytes = 16 * 1024;  // of a page, and a page somewhat larger
 
 // A sparse read takes little more than a page's header, so the window begins small and grows while the stream
 // is read without gaps.
@@ -52,6 +53,7 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> PageStream::Read(std::int64_t byte
     return std::make_shared<arrow::Buffer>(nullptr, 0);
   }
   ARROW_ASSIGN_OR_RAISE(const std::int64_t held, Fill(bytes));
+  page_bytes_ = held;
   auto page = arrow::SliceBuffer(window_, position_ - window_start_, held);
   position_ += held;
   return page;
@@ -65,7 +67,9 @@ arrow::Result<std::int64_t> PageStream::Fill(std::int64_t bytes) {
 
   const bool without_gap = window_ != nullptr && position_ >= window_start_ && position_ <= window_end_;
   const std::int64_t kept = without_gap ? window_end_ - position_ : 0;
-  const std::int64_t ahead = without_gap ? kWindowBytes : kFirstWindowBytes;
+  // The next page is about as large as this one: reading it with its header saves a copy of its beginning.
+  const std::int64_t ahead =
+      without_gap ? std::max(kWindowBytes, page_bytes_ + kHeaderBytes) : kFirstWindowBytes;
   const std::int64_t size = std::min(std::max(wanted, ahead), end_ - position_);
 
   std::shared_ptr<arrow::ResizableBuffer> next = std::move(spare_);

@@ -41,6 +41,7 @@ class PageStream final : public arrow::io::InputStream {
   std::shared_ptr<arrow::ResizableBuffer> spare_;   // the window before, used again when its pages are gone
   std::int64_t window_start_;
   std::int64_t window_end_;
+  std::int64_t page_bytes_ = 0;  // of the last page that was read
   bool pass_over_ = false;
 };
 

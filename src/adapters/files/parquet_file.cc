@@ -204,7 +204,7 @@ class ParquetFile final : public DataFile {
   ParquetFile(SourceFile file, Contents contents) : file_(std::move(file)), contents_(std::move(contents)) {}
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return contents_.schema; }
-  const std::vector<FilePart>& parts() const override { return contents_.parts; }
+  Result<std::span<const FilePart>> Parts() const override { return contents_.parts; }
 
   std::optional<ColumnRange> Range(std::size_t part, int column) const override {
     const FileColumn& own = contents_.columns[static_cast<std::size_t>(column)];

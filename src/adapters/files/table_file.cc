@@ -6,7 +6,6 @@
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/util/compression.h>
-#include <arrow/util/io_util.h>
 #include <arrow/util/thread_pool.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -20,9 +19,15 @@
 #include <atomic>
 #include <cerrno>
 #include <string>
+#include <utility>
 
+#include "adapters/files/arrow_error.h"
+#include "adapters/files/csv_blocks.h"
 #include "adapters/files/csv_nulls.h"
+#include "adapters/files/dictionary_choice.h"
+#include "adapters/files/file_listing.h"
 #include "adapters/files/plain_columns.h"
+#include "adapters/files/write_behind.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -31,7 +36,8 @@
 namespace tidemark {
 namespace {
 
-constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 20;
+// A row group is held encoded until it is whole, so its size bounds the memory of a write.
+constexpr std::int64_t kRowGroupRows = std::int64_t{1} << 17;
 constexpr std::int64_t kReadBatchRows = std::int64_t{1} << 16;
 
 enum class Format : std::uint8_t { kParquet, kCsv, kCsvGzip };
@@ -54,22 +60,15 @@ bool IsFull(int error) {
   return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
-/// A disk that is full is an error of its own; so is what an earlier step said in our words.
-Error FileError(const arrow::Status& status, const std::filesystem::path& path) {
-  Error error = FromStatus(status);
-  if (status.detail() != nullptr && error.ToString() == status.detail()->ToString()) return error;
-  if (IsFull(arrow::internal::ErrnoFromStatus(status))) error.code = ErrorCode::kOutOfSpace;
-  return std::move(error).In(PlaceOf(path));
+/// The error of reading or writing the file; one that an earlier step said in our words is that step's.
+Error FileError(const arrow::Status& status, const std::filesystem::path& path, ErrorCode damaged) {
+  Error error = FromStatus(status, damaged);
+  return IsOwn(status) ? error : std::move(error).In(PlaceOf(path));
 }
 
-/// What Parquet says of a damaged file comes as Invalid or IOError; what the system refuses has its number.
 Error ReadError(const arrow::Status& status, const std::filesystem::path& path, Format format) {
-  Error error = FileError(status, path);
-  const bool is_content = status.IsInvalid() || status.IsIOError() || status.IsSerializationError();
-  if (is_content && arrow::internal::ErrnoFromStatus(status) == 0) {
-    error.code = format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData;
-  }
-  return error;
+  return FileError(status, path,
+                   format == Format::kParquet ? ErrorCode::kCorruption : ErrorCode::kInvalidData);
 }
 
 /// Parquet throws where it does not return.
@@ -169,33 +168,31 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsv(
   return std::make_shared<arrow::TableBatchReader>(std::move(table));
 }
 
-/// Measured values seldom repeat: looking each up in a dictionary would cost more than writing it.
-std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::Schema& schema) {
+/// `first` are the first rows, a null pointer if there are none.
+std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::RecordBatch* first) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(BufferPool())
       ->compression(parquet::Compression::SNAPPY)
       ->max_row_group_length(kRowGroupRows)
       ->enable_page_checksum();
-  for (const auto& field : schema.fields()) {
-    if (arrow::is_floating(field->type()->id())) {
-      builder.disable_dictionary(
-          std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{field->name()}));
-    }
+  for (int i = 0; first != nullptr && i < first->num_columns(); ++i) {
+    if (DictionaryPays(*first->column(i))) continue;
+    builder.disable_dictionary(
+        std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{first->column_name(i)}));
   }
   return builder.build();
 }
 
-/// Every batch through the writer of a format; then both are closed.
+/// `batch` and all that follow it through the writer of a format; then both are closed.
 template <typename Writer>
-arrow::Result<std::int64_t> WriteAll(arrow::RecordBatchReader& rows, Writer& writer,
+arrow::Result<std::int64_t> WriteAll(std::shared_ptr<arrow::RecordBatch> batch,
+                                     arrow::RecordBatchReader& rows, Writer& writer,
                                      arrow::io::OutputStream& output) {
   std::int64_t written = 0;
-  std::shared_ptr<arrow::RecordBatch> batch;
-  while (true) {
-    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
-    if (batch == nullptr) break;
+  while (batch != nullptr) {
     ARROW_RETURN_NOT_OK(writer.WriteRecordBatch(*batch));
     written += batch->num_rows();
+    ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
   }
   ARROW_RETURN_NOT_OK(writer.Close());
   ARROW_RETURN_NOT_OK(output.Close());
@@ -204,8 +201,8 @@ arrow::Result<std::int64_t> WriteAll(arrow::RecordBatchReader& rows, Writer& wri
 
 arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
                                          std::size_t threads) {
-  ARROW_ASSIGN_OR_RAISE(auto output, arrow::io::FileOutputStream::Open(path));
-  const auto properties = WriterProperties(*rows.schema());
+  ARROW_ASSIGN_OR_RAISE(const auto output, WriteBehindFile::Open(path));
+  ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
   auto arrow_builder = parquet::ArrowWriterProperties::Builder();
   arrow_builder.store_schema();
   std::shared_ptr<arrow::internal::ThreadPool> pool;
@@ -213,9 +210,10 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
     ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
+  const auto properties = WriterProperties(first.get());
   ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
                                                                       properties, arrow_builder.build()));
-  return WriteAll(rows, *writer, *output);
+  return WriteAll(std::move(first), rows, *writer, *output);
 }
 
 arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
@@ -227,7 +225,8 @@ arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::
   }
   ARROW_ASSIGN_OR_RAISE(
       auto writer, arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
-  return WriteAll(rows, *writer, *output);
+  ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
+  return WriteAll(std::move(first), rows, *writer, *output);
 }
 
 Error SystemError(std::string_view what, const std::filesystem::path& path) {
@@ -299,6 +298,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
   if (!std::filesystem::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", path.string()));
   }
+  if (format != Format::kParquet) {
+    TM_ASSIGN(const SourceFile file, DescribeFile(path));
+    TM_TRY_IN(CheckCsvQuotes(file), PlaceOf(path));
+  }
   auto reader = WithoutExceptions([&] {
     return format == Format::kParquet
                ? OpenParquet(path.string(), threads)
@@ -318,7 +321,7 @@ Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::f
     return format == Format::kParquet ? WriteParquet(*plain, pending.path(), threads)
                                       : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
-  if (!written.ok()) return std::unexpected(FileError(written.status(), path));
+  if (!written.ok()) return std::unexpected(FileError(written.status(), path, ErrorCode::kInvalidData));
   TM_TRY(pending.PutInPlace());
   return *written;
 }

@@ -75,16 +75,34 @@ bool HasAddressSpace(std::int64_t bytes) {
   return true;
 }
 
-int OpenEnv(const LmdbOptions& options, std::int64_t map_bytes, MDB_env** env) {
+int OpenEnv(const LmdbOptions& options, std::int64_t map_bytes, unsigned access, MDB_env** env) {
   int code = mdb_env_create(env);
   if (code != 0) return code;
   if (code == 0) code = mdb_env_set_maxreaders(*env, options.readers_max);
   if (code == 0) code = mdb_env_set_mapsize(*env, static_cast<std::size_t>(map_bytes));
   if (code == 0) code = mdb_env_set_assert(*env, &OnAssertion);
   // NOTLS: a read transaction belongs to a slot of our pool, not to a thread.
-  if (code == 0) code = mdb_env_open(*env, options.folder.c_str(), MDB_NOTLS | MDB_NOMETASYNC, 0644);
+  if (code == 0) code = mdb_env_open(*env, options.folder.c_str(), MDB_NOTLS | MDB_NOMETASYNC | access, 0644);
   if (code != 0) mdb_env_close(*env);
   return code;
+}
+
+bool MayNotWrite(int code) {
+  return code == EACCES || code == EPERM || code == EROFS;
+}
+
+// Opens the folder for writing, or else for reading only. Reading takes a slot in the lock file; where that
+// file cannot be written either, nobody who writes would see the reader, and the folder must be one that
+// nobody writes: a read-only mount, an image, a copy.
+int OpenEnvAnyway(const LmdbOptions& options, std::int64_t map_bytes, bool* is_read_only, MDB_env** env) {
+  const int refused = OpenEnv(options, map_bytes, 0, env);
+  if (!MayNotWrite(refused)) return refused;
+  *is_read_only = true;
+  for (const unsigned access : {MDB_RDONLY, MDB_RDONLY | MDB_NOLOCK}) {
+    const int code = OpenEnv(options, map_bytes, access, env);
+    if (code == 0 || code == ENOMEM) return code;
+  }
+  return refused;  // there is no store in it, or one that this user may not read either
 }
 
 // A lookup ends within microseconds, a scan may take long.
@@ -137,8 +155,10 @@ bool AreFreePages(MDB_env* env, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-Environment::Environment(MDB_env* env, const LmdbOptions& options, const Contents& contents)
+Environment::Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options,
+                         const Contents& contents)
     : env_(env),
+      is_read_only_(is_read_only),
       place_{.folder = options.folder, .contents = &contents},
       limit_bytes_(RoundToPage(options.map_bytes_max)),
       slots_(std::min<std::size_t>(kSlotsMax, options.readers_max)) {}
@@ -155,14 +175,15 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
                                ? limit
                                : std::clamp(RoundToPage(options.map_bytes_initial), kLeastMapBytes, limit);
   MDB_env* env = nullptr;
-  int code = OpenEnv(options, map_bytes, &env);
+  bool is_read_only = false;
+  int code = OpenEnvAnyway(options, map_bytes, &is_read_only, &env);
   while (code == ENOMEM && map_bytes > kLeastMapBytes) {
     map_bytes = std::max(kLeastMapBytes, RoundToPage(map_bytes / 2));
-    code = OpenEnv(options, map_bytes, &env);
+    code = OpenEnvAnyway(options, map_bytes, &is_read_only, &env);
   }
   if (code != 0) return FailWith(code, "open it", place);
 
-  std::unique_ptr<Environment> opened(new Environment(env, options, contents));
+  std::unique_ptr<Environment> opened(new Environment(env, is_read_only, options, contents));
   // Slots of processes that died would keep old pages from being used again.
   int cleared = 0;
   if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", place);
@@ -198,6 +219,7 @@ Result<void> Environment::CheckFileLength() {
   if (const int code = bytes_missing(&wanted, &there); code != 0)
     return FailWith(code, "look at its file", place_);
   if (there >= wanted) return {};
+  if (is_read_only_) return FailCut(there, wanted);
   // Under the writers' lock, so that no other process makes the file longer meanwhile.
   return Write([&](MDB_txn*) -> Result<int> {
     if (const int code = bytes_missing(&wanted, &there); code != 0 || there >= wanted) return code;
@@ -205,10 +227,14 @@ Result<void> Environment::CheckFileLength() {
     if (::truncate(DataFile(place_.folder).c_str(), wanted) != 0) return errno;
     if (AreFreePages(env_, there / PageBytes(), wanted / PageBytes())) return 0;
     if (::truncate(DataFile(place_.folder).c_str(), there) != 0) return errno;
-    return Fail(ErrorCode::kCorruption,
-                fmt::format("{} was cut short: it has {} of {} bytes; {}", DataFile(place_.folder), there,
-                            wanted, place_.contents->when_damaged));
+    return FailCut(there, wanted);
   });
+}
+
+std::unexpected<Error> Environment::FailCut(std::int64_t there, std::int64_t wanted) const {
+  return Fail(ErrorCode::kCorruption,
+              fmt::format("{} was cut short: it has {} of {} bytes; {}", DataFile(place_.folder), there,
+                          wanted, place_.contents->when_damaged));
 }
 
 Result<int> Environment::ReadFormat(MDB_txn* txn) {
@@ -276,6 +302,13 @@ std::int64_t Environment::map_bytes() const {
 
 Result<void> Environment::CheckUsable() const {
   TM_CHECK(t_reading != this, "a visitor of the online store called the store");
+  if (is_read_only_) {
+    return Fail(
+        ErrorCode::kIo,
+        fmt::format("{} {}: it can only be read: this user may not write the folder, or the files "
+                    "data.mdb and lock.mdb in it, or its disk is mounted read-only; nothing was written",
+                    place_.contents->name, place_.folder));
+  }
   if (has_failed_.load(std::memory_order_relaxed)) return FailWith(MDB_PANIC, "write", place_);
   return {};
 }

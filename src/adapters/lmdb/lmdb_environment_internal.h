@@ -91,7 +91,8 @@ class Environment {
     MDB_txn* txn = nullptr;  // reset while not taken; null before its first use
   };
 
-  Environment(MDB_env* env, const LmdbOptions& options, const Contents& contents);
+  Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options, const Contents& contents);
+  std::unexpected<Error> FailCut(std::int64_t there, std::int64_t wanted) const;
   Result<void> CheckFileLength();
   Result<int> ReadFormat(MDB_txn* txn);
   Result<void> CheckFormat();
@@ -105,6 +106,7 @@ class Environment {
   Result<void> CheckUsable() const;
 
   MDB_env* const env_;
+  const bool is_read_only_;  // the folder cannot be written
   const Place place_;
   MDB_dbi rows_ = 0;
   std::string identity_;  // made with the folder's first file

@@ -30,9 +30,9 @@ std::unexpected<Error> FailWith(int code, std::string_view action, const Place& 
 
 /// What to do about damaged rows, as the end of a sentence.
 inline constexpr std::string_view kRebuild =
-    "it is not served: rebuild the view's online rows (remove them, then materialize its whole time range; "
-    "rows "
-    "pushed only online are lost)";
+    "it is not served: rebuild the view's rows from its source by `tidemark materialize-incremental "
+    "--reload` or "
+    "materialize_incremental(..., reload=True); a row that was only pushed online must be pushed again";
 
 /// A key as it is shown in errors: hexadecimal, long ones cut.
 std::string KeyInHex(std::string_view key);

@@ -48,7 +48,8 @@ RowOrder OrderOf(std::span<const std::byte> row) {
 // appended without a search; others near the one before are found on its page.
 class Merger {
  public:
-  Merger(MDB_cursor* cursor, MergeCounts& counts) : cursor_(cursor), counts_(counts) {
+  Merger(MDB_cursor* cursor, bool replaces_damaged, MergeCounts& counts)
+      : cursor_(cursor), replaces_damaged_(replaces_damaged), counts_(counts) {
     MDB_val key{};
     MDB_val value{};
     if (CursorGet(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
@@ -80,6 +81,8 @@ class Merger {
   Result<int> PutGreater(std::string_view stored_key, const OnlineWrite& write,
                          std::span<const std::byte> there) {
     if (!PackedChecksumHolds(stored_key, there)) {
+      // Its order may be what was damaged, so it is not compared.
+      if (replaces_damaged_) return Replace(stored_key, write);
       return FailWrite(ErrorCode::kCorruption, stored_key,
                        fmt::format("the stored row is damaged; {}", kRebuild));
     }
@@ -91,6 +94,11 @@ class Merger {
       ++counts_.kept;
       return 0;
     }
+    return Replace(stored_key, write);
+  }
+
+  // Puts the row in the place of the one that the cursor stands on.
+  Result<int> Replace(std::string_view stored_key, const OnlineWrite& write) {
     ++counts_.written;
     MDB_val key = ToVal(stored_key);
     MDB_val value = ToVal(write.value);
@@ -98,6 +106,7 @@ class Merger {
   }
 
   MDB_cursor* cursor_;
+  const bool replaces_damaged_;
   MergeCounts& counts_;
   std::string last_key_;  // the greatest in the tree
 };
@@ -105,12 +114,12 @@ class Merger {
 }  // namespace
 
 struct MergeQueue::Request {
-  Request(std::span<const OnlineWrite> to_merge, bool is_durable) : writes(to_merge), durable(is_durable) {
+  Request(std::span<const OnlineWrite> to_merge, const MergeOptions& how) : writes(to_merge), options(how) {
     Sort();
   }
 
   const std::span<const OnlineWrite> writes;
-  const bool durable;
+  const MergeOptions options;
   std::vector<std::uint32_t> order;  // of the writes by key; empty: they are ascending already
   std::size_t bytes = 0;
   MergeCounts counts;
@@ -130,7 +139,7 @@ struct MergeQueue::Request {
 
   Result<int> Apply(MDB_cursor* cursor) {
     counts = {};
-    Merger merger(cursor, counts);
+    Merger merger(cursor, options.replaces_damaged, counts);
     for (std::size_t i = 0; i < writes.size(); ++i) {
       TM_ASSIGN(const int code, merger.Put(writes[order.empty() ? i : order[i]]));
       if (code != 0) return code;
@@ -139,10 +148,10 @@ struct MergeQueue::Request {
   }
 };
 
-Result<MergeCounts> MergeQueue::Merge(std::span<const OnlineWrite> writes, bool durable) {
+Result<MergeCounts> MergeQueue::Merge(std::span<const OnlineWrite> writes, const MergeOptions& options) {
   for (const OnlineWrite& write : writes)
     TM_TRY(CheckWrite(write));
-  Request request(writes, durable);
+  Request request(writes, options);
 
   std::unique_lock lock(mutex_);
   queue_.push_back(&request);
@@ -179,7 +188,7 @@ void MergeQueue::CommitGroup(std::span<Request* const> group) {
   } else if (!committed) {
     group.front()->error = std::move(committed).error();
   }
-  const auto needs_sync = [](const Request* request) { return request->durable && !request->error; };
+  const auto needs_sync = [](const Request* request) { return request->options.durable && !request->error; };
   if (!std::ranges::any_of(group, needs_sync)) return;
   if (auto synced = environment_.Sync(); !synced) {
     for (Request* request : group) {

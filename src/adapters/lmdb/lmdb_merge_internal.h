@@ -18,7 +18,7 @@ class MergeQueue {
   explicit MergeQueue(Environment& environment) : environment_(environment) {}
 
   /// As OnlineStore::Merge.
-  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable);
+  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options);
 
  private:
   struct Request;

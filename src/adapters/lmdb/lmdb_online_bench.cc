@@ -132,8 +132,7 @@ void LoadBare(MDB_env* env) {
 void Load(OnlineStore& store) {
   const std::span<const OnlineWrite> writes = Rows::Get().writes;
   for (std::size_t i = 0; i < writes.size(); i += kRowsPerTransaction) {
-    TM_CHECK(store.Merge(writes.subspan(i, std::min(kRowsPerTransaction, writes.size() - i)), false),
-             "a merge");
+    TM_CHECK(store.Merge(writes.subspan(i, std::min(kRowsPerTransaction, writes.size() - i)), {}), "a merge");
   }
   TM_CHECK(store.Sync(), "a sync");
 }

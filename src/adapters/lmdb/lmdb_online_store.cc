@@ -98,9 +98,9 @@ class LmdbOnlineStore final : public OnlineStore {
     return {};
   }
 
-  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, bool durable) override {
+  Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options) override {
     TM_ASSIGN(Folder* const folder, Own());
-    return folder->merges().Merge(writes, durable);
+    return folder->merges().Merge(writes, options);
   }
 
   Result<void> Sync() override {
@@ -122,25 +122,44 @@ class LmdbOnlineStore final : public OnlineStore {
     return total;
   }
 
+  Result<std::int64_t> RemoveDamaged(std::string_view prefix) override {
+    TM_TRY(CheckPrefix(prefix));
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    TM_ASSIGN(const std::vector<std::string> keys, DamagedKeys(environment, prefix));
+    if (keys.empty()) return 0;
+    std::int64_t removed = 0;
+    const auto remove = [&](MDB_txn* txn) -> Result<int> {
+      removed = 0;
+      for (const std::string& stored_key : keys) {
+        MDB_val key = ToVal(stored_key);
+        MDB_val value{};
+        int code = lmdb::Get(txn, environment.rows(), &key, &value);
+        if (code == MDB_NOTFOUND) continue;
+        // Somebody may have written it anew meanwhile.
+        if (code == 0 && PackedChecksumHolds(stored_key, ToBytes(value))) continue;
+        if (code == 0) code = mdb_del(txn, environment.rows(), &key, nullptr);
+        if (code != 0) return code;
+        ++removed;
+      }
+      return 0;
+    };
+    TM_TRY(environment.Write(remove, /*may_exceed_limit=*/true));
+    TM_TRY(environment.Sync());
+    return removed;
+  }
+
   Result<void> Scan(std::string_view prefix, RowVisitor visit) const override {
     TM_TRY(CheckPrefix(prefix));
     TM_ASSIGN(Folder* const folder, Own());
     Environment& environment = folder->environment();
-    TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
-    TM_ASSIGN(const Cursor cursor, OpenCursor(environment, snapshot.txn()));
-    MDB_val key = ToVal(FirstOf(prefix));
-    MDB_val value{};
-    int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
-    for (; code == 0; code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_NEXT)) {
-      const std::string_view stored_key = ToText(key);
-      const std::span<const std::byte> row = ToBytes(value);
-      if (!stored_key.starts_with(prefix)) return {};
-      if (!PackedChecksumHolds(stored_key, row)) return FailDamaged(stored_key, environment.place().folder);
-      const std::string_view full_key = PackedFullKey(row);
-      if (!visit(full_key.empty() ? stored_key : full_key, row)) return {};
-    }
-    if (code == MDB_NOTFOUND) return {};
-    return FailWith(code, "scan it", environment.place());
+    return ForEachRow(environment, prefix,
+                      [&](std::string_view stored_key, std::span<const std::byte> row) -> Result<bool> {
+                        if (!PackedChecksumHolds(stored_key, row))
+                          return FailDamaged(stored_key, environment.place().folder);
+                        const std::string_view full_key = PackedFullKey(row);
+                        return visit(full_key.empty() ? stored_key : full_key, row);
+                      });
   }
 
   Result<OnlineStats> Stats() const override {
@@ -169,6 +188,34 @@ class LmdbOnlineStore final : public OnlineStore {
     if (folder_.compare_exchange_strong(folder, reopened)) return reopened;
     lmdb::CloseFolder(reopened);  // another thread was faster, and what it opened is the same
     return folder;
+  }
+
+  // Visits rows as they are stored, until `visit` answers false or an error.
+  using StoredVisitor =
+      FunctionRef<Result<bool>(std::string_view stored_key, std::span<const std::byte> row)>;
+  static Result<void> ForEachRow(Environment& environment, std::string_view prefix, StoredVisitor visit) {
+    TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
+    TM_ASSIGN(const Cursor cursor, OpenCursor(environment, snapshot.txn()));
+    MDB_val key = ToVal(FirstOf(prefix));
+    MDB_val value{};
+    int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
+    for (; code == 0; code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_NEXT)) {
+      if (!ToText(key).starts_with(prefix)) return {};
+      TM_ASSIGN(const bool goes_on, visit(ToText(key), ToBytes(value)));
+      if (!goes_on) return {};
+    }
+    if (code == MDB_NOTFOUND) return {};
+    return FailWith(code, "scan it", environment.place());
+  }
+
+  static Result<std::vector<std::string>> DamagedKeys(Environment& environment, std::string_view prefix) {
+    std::vector<std::string> damaged;
+    const auto visit = [&](std::string_view stored_key, std::span<const std::byte> row) -> Result<bool> {
+      if (!PackedChecksumHolds(stored_key, row)) damaged.emplace_back(stored_key);
+      return true;
+    };
+    TM_TRY(ForEachRow(environment, prefix, visit));
+    return damaged;
   }
 
   static Result<int> RemoveSome(Environment& environment, MDB_txn* txn, std::string_view prefix,

@@ -64,7 +64,7 @@ TEST(LmdbProcesses, TwoWriteWhileOthersRead) {
       std::vector<TestWrite> batch;
       for (const std::string& key : keys)
         batch.push_back(Write(key, 2 * round + parity, std::string(500, 'x')));
-      if (!store->Merge(Writes(batch), round % 8 == 0)) return false;
+      if (!store->Merge(Writes(batch), {.durable = round % 8 == 0})) return false;
     }
     return true;
   };
@@ -98,7 +98,7 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   const auto store = Open({.folder = folder.path()});
   const TestWrite first = Write(TestKey(1, "first"), 1, "x");
   const TestWrite second = Write(TestKey(1, "second"), 1, "y");
-  ASSERT_TRUE(store->Merge(Writes({first}), true));
+  ASSERT_TRUE(store->Merge(Writes({first}), {.durable = true}));
   std::atomic<bool> is_over{false};
   std::jthread reader([&] {
     while (!is_over.load())
@@ -108,7 +108,7 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
     const pid_t child = Fork([&] {
       auto opened_again = Open({.folder = folder.path()});
       return GetAll(*store, {first.key}) == std::vector{first.row} &&
-             store->Merge(Writes({second}), true).has_value() &&
+             store->Merge(Writes({second}), {.durable = true}).has_value() &&
              GetAll(*opened_again, {second.key}) == std::vector{second.row};
     });
     EXPECT_EQ(Wait(child), 0);
@@ -118,9 +118,10 @@ TEST(LmdbProcesses, AForkedChildReadsAndWritesAndLeavesTheParentAlone) {
   EXPECT_THAT(GetAll(*store, {second.key}), testing::ElementsAre(second.row));
   // The child ended without closing: had it freed the parent's reader slot or lock, another opener would take
   // it.
-  EXPECT_EQ(
-      Wait(Fork([&] { return Open({.folder = folder.path()})->Merge(Writes({first}), true)->kept == 1; })),
-      0);
+  EXPECT_EQ(Wait(Fork([&] {
+              return Open({.folder = folder.path()})->Merge(Writes({first}), {.durable = true})->kept == 1;
+            })),
+            0);
 }
 
 TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
@@ -128,7 +129,7 @@ TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
   const LmdbOptions small{.folder = folder.path(), .map_bytes_max = 1 << 28, .map_bytes_initial = 1 << 20};
   const std::string last_key = TestKey(1, "last");
   {
-    ASSERT_TRUE(Open(small)->Merge(Writes({Write(TestKey(1, "0"), 1, "0")}), true));
+    ASSERT_TRUE(Open(small)->Merge(Writes({Write(TestKey(1, "0"), 1, "0")}), {.durable = true}));
   }
   const auto read = [&] {
     const auto store = Open(small);
@@ -142,9 +143,9 @@ TEST(LmdbProcesses, TheMapGrowsWhileAnotherProcessReads) {
   std::jthread by_thread([&] { EXPECT_TRUE(read()); });
   for (int i = 1; i <= 400; ++i) {
     ASSERT_TRUE(
-        store->Merge(Writes({Write(TestKey(1, std::to_string(i)), 1, std::string(100'000, 'x'))}), false));
+        store->Merge(Writes({Write(TestKey(1, std::to_string(i)), 1, std::string(100'000, 'x'))}), {}));
   }
-  ASSERT_TRUE(store->Merge(Writes({Write(last_key, 1, "")}), true));
+  ASSERT_TRUE(store->Merge(Writes({Write(last_key, 1, "")}), {.durable = true}));
   EXPECT_EQ(Wait(by_process), 0);
 }
 
@@ -158,7 +159,7 @@ TEST(LmdbProcesses, AFullMapIsAnErrorThatLeavesTheRowsAndRoomToRemove) {
     // Two rows a call: the second must not come without the first.
     std::vector<TestWrite> batch{Write(TestKey(1, std::to_string(i) + "a"), 1, std::string(3'000, 'x')),
                                  Write(TestKey(1, std::to_string(i) + "b"), 1, std::string(30'000, 'x'))};
-    merged = store->Merge(Writes(batch), false);
+    merged = store->Merge(Writes(batch), {});
     if (merged) written.insert(written.end(), batch.begin(), batch.end());
   }
   ASSERT_FALSE(merged);
@@ -171,7 +172,7 @@ TEST(LmdbProcesses, AFullMapIsAnErrorThatLeavesTheRowsAndRoomToRemove) {
   EXPECT_EQ(store->RemovePrefix("").value(), static_cast<std::int64_t>(written.size()));
   written.resize(written.size() /
                  2);  // what is free lies in pieces, and rows of several pages need whole ones
-  merged = store->Merge(Writes(written), true);
+  merged = store->Merge(Writes(written), {.durable = true});
   EXPECT_TRUE(merged) << "what was removed is room again: " << merged.error().ToString();
 }
 
@@ -186,9 +187,9 @@ TEST(LmdbProcesses, OneCallThatFailsInAGroupDoesNotFailTheOthers) {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (int i = 0; i < 20; ++i) {
-        if (thread == 0) refused += store->Merge(Writes(too_much), true).has_value() ? 0 : 1;
+        if (thread == 0) refused += store->Merge(Writes(too_much), {.durable = true}).has_value() ? 0 : 1;
         const TestWrite small = Write(TestKey(1, std::to_string(thread)), i, "x");
-        const auto merged = store->Merge(Writes({small}), true);
+        const auto merged = store->Merge(Writes({small}), {.durable = true});
         ASSERT_TRUE(merged) << merged.error().ToString();
         EXPECT_EQ(merged->written, 1);
       }
@@ -213,7 +214,7 @@ TEST(LmdbProcesses, AKilledWriterLosesNothingItAcknowledged) {
           batch.push_back(
               Write(TestKey(1, std::to_string(k)), 1'000'000LL * round + i, std::string(900, 'x')));
         }
-        if (!store->Merge(Writes(batch), true)) return false;
+        if (!store->Merge(Writes(batch), {.durable = true})) return false;
         if (::write(acknowledged[1], &i, sizeof(i)) != sizeof(i)) return false;
       }
     });
@@ -252,7 +253,7 @@ TEST(LmdbDamage, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten
   const std::string text = "a payload that is nowhere else";
   const TestWrite damaged = Write(TestKey(1, "k"), 1, text);
   const TestWrite other = Write(TestKey(1, "other"), 1, "x");
-  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({damaged, other}), true));
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({damaged, other}), {.durable = true}));
   FlipInFile(folder.path() + "/data.mdb", text);
 
   const auto store = Open({.folder = folder.path()});
@@ -264,15 +265,53 @@ TEST(LmdbDamage, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten
   EXPECT_FALSE(was_visited);
   EXPECT_EQ(got.error().code, ErrorCode::kCorruption);
   EXPECT_THAT(got.error().ToString(),
-              testing::AllOf(testing::HasSubstr("000000016b0001"), testing::HasSubstr("rebuild")));
+              testing::AllOf(testing::HasSubstr("000000016b0001"), testing::HasSubstr("--reload")));
   EXPECT_EQ(store->Scan("", [](auto, auto) { return true; }).error().code, ErrorCode::kCorruption);
   // An older row must not take the place of one that may have been greater.
-  EXPECT_EQ(store->Merge(Writes({Write(damaged.key, 0, "older")}), true).error().code,
+  EXPECT_EQ(store->Merge(Writes({Write(damaged.key, 0, "older")}), {.durable = true}).error().code,
             ErrorCode::kCorruption);
-  // Removing and writing again is the way out.
-  EXPECT_EQ(store->RemovePrefix(damaged.key.substr(0, 4)).value(), 2);
-  EXPECT_TRUE(store->Merge(Writes({damaged}), true));
-  EXPECT_THAT(GetAll(*store, {damaged.key}), testing::ElementsAre(damaged.row));
+  // Writing what the source says over it is the way out, with an older row too: nothing in a damaged one is
+  // believed.
+  const TestWrite older = Write(damaged.key, 0, "older");
+  EXPECT_EQ(store->Merge(Writes({older, other}), {.durable = true, .replaces_damaged = true}).value(),
+            (MergeCounts{1, 1}));
+  EXPECT_THAT(GetAll(*store, {damaged.key, other.key}), testing::ElementsAre(older.row, other.row));
+  EXPECT_EQ(store->RemoveDamaged(damaged.key.substr(0, 4)).value(), 0);
+}
+
+TEST(LmdbDamage, DamagedRowsAloneAreRemoved) {
+  const TemporaryFolder folder;
+  const std::string text = "a payload that is nowhere else";
+  const TestWrite damaged = Write(TestKey(1, "k"), 1, text);
+  const TestWrite other = Write(TestKey(1, "other"), 1, "x");
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({damaged, other}), {.durable = true}));
+  FlipInFile(folder.path() + "/data.mdb", text);
+  const auto store = Open({.folder = folder.path()});
+  EXPECT_EQ(store->RemoveDamaged(TestKey(2, "").substr(0, 4)).value(), 0) << "of another view";
+  EXPECT_EQ(store->RemoveDamaged(damaged.key.substr(0, 4)).value(), 1);
+  EXPECT_THAT(GetAll(*store, {damaged.key, other.key}), testing::ElementsAre("", other.row));
+}
+
+// Goal: who may not write the folder looks rows up, and is told why nothing can be written.
+TEST(LmdbReadOnly, LookupsWorkAndWritesSayWhyNot) {
+  const TemporaryFolder folder;
+  const TestWrite row = Write(TestKey(1, "k"), 1, "x");
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({row}), {.durable = true}));
+  for (const char* const file : {"/data.mdb", "/lock.mdb"})
+    std::filesystem::permissions(folder.path() + file, std::filesystem::perms(0444));
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0555));
+  const auto body = [&] {
+    constexpr uid_t kNobody = 65534;
+    if (::geteuid() == 0 && ::setuid(kNobody) != 0) return false;  // root may write anything
+    const auto store = Open({.folder = folder.path()});
+    if (store == nullptr) return false;
+    const auto refused = store->Merge(Writes({Write(row.key, 2, "y")}), {.durable = true});
+    return GetAll(*store, {row.key}) == std::vector<std::string>{row.row} && !refused &&
+           refused.error().code == ErrorCode::kIo &&
+           refused.error().ToString().find("can only be read") != std::string::npos;
+  };
+  EXPECT_EQ(Wait(Fork(body)), 0);
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
 }
 
 TEST(LmdbDamage, AFileThatIsNoStoreIsRefused) {
@@ -306,7 +345,7 @@ TEST(LmdbDamage, AFileCutShortIsAnErrorAndDoesNotKillTheProcess) {
     std::vector<TestWrite> writes;
     for (int i = 0; i < 2'000; ++i)
       writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(1'000, 'x')));
-    ASSERT_TRUE(store->Merge(Writes(writes), true));
+    ASSERT_TRUE(store->Merge(Writes(writes), {.durable = true}));
   }
   const std::string path = folder.path() + "/data.mdb";
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
@@ -323,9 +362,9 @@ TEST(LmdbDamage, AFileWhoseLastPagesAreFreeIsWhole) {
   const TestWrite row = Write(TestKey(1, "k"), 1, "x");
   // Small pages are taken from those that these leave free, so that only the large value goes to the end.
   for (int i = -10; i < 0; ++i) {
-    ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({Write(row.key, i, "x")}), true));
+    ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({Write(row.key, i, "x")}), {.durable = true}));
   }
-  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({row}), true));
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({row}), {.durable = true}));
   MDB_env* env = nullptr;
   MDB_txn* txn = nullptr;
   MDB_dbi dbi = 0;
@@ -359,7 +398,7 @@ TEST(LmdbDamage, PagesOfZerosAreAnErrorOrUnused) {
     writes.push_back(Write(TestKey(1, std::to_string(i)), 1, std::string(300, 'x')));
     keys.push_back(writes.back().key);
   }
-  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes(writes), true));
+  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes(writes), {.durable = true}));
   const std::string path = folder.path() + "/data.mdb";
   const auto pages = static_cast<std::streamoff>(std::filesystem::file_size(path) / 4096);
   int found = 0;
@@ -429,7 +468,7 @@ TEST(LmdbOpening, AFullDiskIsAnErrorThatLosesNothing) {
     Result<MergeCounts> merged;
     while (merged && written.size() < 1'000) {
       const TestWrite write = Write(TestKey(1, std::to_string(written.size())), 1, std::string(30'000, 'x'));
-      merged = store->Merge(Writes({write}), true);
+      merged = store->Merge(Writes({write}), {.durable = true});
       if (merged) written.push_back(write);
     }
     const bool is_told = !merged && merged.error().code == ErrorCode::kOutOfSpace;

@@ -155,7 +155,8 @@ Result<void> CheckIdentity(const Connection& connection) {
 }
 
 Result<void> Configure(const Connection& connection) {
-  {
+  // A file that this user may not write can still be read; a write then says so.
+  if (sqlite3_db_readonly(connection.handle(), "main") == 0) {
     TM_ASSIGN(Statement mode, connection.Prepare("PRAGMA journal_mode = DELETE"));
     TM_ASSIGN(const bool has_mode, mode.Step());
     if (!has_mode || mode.Text(0) != "delete") {
