@@ -176,14 +176,15 @@ class TIDEMARK_EXPORT Store {
   /// the first rows. kAlreadyExists if there is a view of that name.
   virtual Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) = 0;
 
-  /// Appends rows to a feature table: join keys, the event time, all of its features, and if they are there the
-  /// created time and `expires_at`. All are written, durably, or none; readable at once, in every process. Rows
-  /// that are skipped come out of `rejected` (may be null; empty if there are none) with a column "error". Of a
-  /// view with a batch source the rows become a new file of it: kUnsupported for a source of a single file.
+  /// Appends rows to a feature table: join keys, the event time, all of its features, and if they are there
+  /// the created time and `expires_at`. All are written, durably, or none; readable at once, in every
+  /// process. Rows that are skipped come out of `rejected` (may be null; empty if there are none) with a
+  /// column "error". Of a view with a batch source the rows become a new file of it: kUnsupported for a
+  /// source of a single file.
   virtual Result<IngestReport> Ingest(std::string_view view, EntityRows rows, const IngestOptions& options,
                                       ArrowArrayStream* rejected) = 0;
-  /// Appends deletions: of each row only the join keys and the event time are looked at; rows without a column
-  /// of event times are deleted as of `event_us` (nothing: now).
+  /// Appends deletions: of each row only the join keys and the event time are looked at; rows without a
+  /// column of event times are deleted as of `event_us` (nothing: now).
   virtual Result<IngestReport> Delete(std::string_view view, EntityRows rows,
                                       std::optional<std::int64_t> event_us, const IngestOptions& options) = 0;
   /// Ingests rows into every view that has the push source; columns of other views are passed over. A name
@@ -193,8 +194,8 @@ class TIDEMARK_EXPORT Store {
                                                                          const IngestOptions& options) = 0;
   /// Brings the logged rows of tables (empty: of all) into their files, where other engines see them.
   virtual Result<FlushReport> Flush(const std::vector<std::string>& views) = 0;
-  /// The snapshots of a table, oldest first: a JSON array of {"id", "parent", "committed", "operation", "rows",
-  /// "files", "tags"}.
+  /// The snapshots of a table, oldest first: a JSON array of {"id", "parent", "committed", "operation",
+  /// "rows", "files", "tags"}.
   virtual Result<std::string> Snapshots(std::string_view view) = 0;
   /// The rows of a table as they were written.
   virtual Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,

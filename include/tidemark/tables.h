@@ -30,8 +30,8 @@ enum class WriteTarget : std::uint8_t {
 
 struct IngestOptions {
   WriteTarget to = WriteTarget::kUsual;
-  bool dry_run = false;           // check every row, write nothing
-  bool skip_bad_rows = false;     // rows that do not fit are given back instead of failing all
+  bool dry_run = false;               // check every row, write nothing
+  bool skip_bad_rows = false;         // rows that do not fit are given back instead of failing all
   bool ignore_other_columns = false;  // columns that the table does not have are passed over
   std::string idempotency_key = {};   // the same batch again within a day changes nothing
   std::stop_token stop = {};
@@ -58,11 +58,11 @@ struct TableReadOptions {
 /// Rows of one table, all versions of them.
 struct ReadTableOptions {
   TableReadOptions reading = {};
-  std::vector<std::string> columns = {};         // features; empty: all
-  std::optional<std::int64_t> start_us = {};     // event times from here
-  std::optional<std::int64_t> end_us = {};       // to here, both included
-  ArrowArrayStream* entities = nullptr;          // rows of some join keys: only these entities; taken over
-  bool latest = false;                           // the latest row of each entity only
+  std::vector<std::string> columns = {};      // features; empty: all
+  std::optional<std::int64_t> start_us = {};  // event times from here
+  std::optional<std::int64_t> end_us = {};    // to here, both included
+  ArrowArrayStream* entities = nullptr;       // rows of some join keys: only these entities; taken over
+  bool latest = false;                        // the latest row of each entity only
   std::stop_token stop = {};
 };
 

@@ -172,7 +172,8 @@ void BindStore(nb::module_& m) {
       .def("create_table", &PythonStore::CreateTable, "schema"_a, "time_column"_a, "time_unit"_a, "online"_a,
            "catalog"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
-      .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a, "token"_a.none())
+      .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
+           "token"_a.none())
       .def("push", &PythonStore::Push, "source"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("flush", &PythonStore::Flush, "views"_a)
       .def("snapshots", &PythonStore::Snapshots, "view"_a)

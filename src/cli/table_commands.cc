@@ -83,8 +83,8 @@ Result<void> Ingest(Session& session, const WriteArguments& arguments) {
 
 Result<void> Push(Session& session, const WriteArguments& arguments) {
   TM_ASSIGN(const auto store, session.Open());
-  const auto reports = store->Push(arguments.name, {.stream = nullptr, .path = arguments.file},
-                                   OptionsOf(session, arguments));
+  const auto reports =
+      store->Push(arguments.name, {.stream = nullptr, .path = arguments.file}, OptionsOf(session, arguments));
   session.progress.Clear();
   if (!reports) return std::unexpected(reports.error());
   return PrintReports(session, *reports);
@@ -94,8 +94,7 @@ void AddWriteOptions(CLI::App* command, WriteArguments& arguments) {
   command->add_option("--to", arguments.to, "online, offline or both")
       ->check(CLI::IsMember({"online", "offline", "both", "online_and_offline"}))
       ->type_name("TARGET");
-  command
-      ->add_option("--idempotency-key", arguments.key, "The same batch again within a day changes nothing")
+  command->add_option("--idempotency-key", arguments.key, "The same batch again within a day changes nothing")
       ->type_name("KEY");
 }
 
@@ -134,7 +133,8 @@ Result<void> CreateTable(const Session& session, const SchemaArguments& argument
   std::ifstream file(arguments.file);
   std::stringstream schema;
   schema << file.rdbuf();
-  if (!file) return Fail(ErrorCode::kNotFound, fmt::format("cannot read the schema file '{}'", arguments.file));
+  if (!file)
+    return Fail(ErrorCode::kNotFound, fmt::format("cannot read the schema file '{}'", arguments.file));
   TM_ASSIGN(const auto store, session.Open(true));
   CreateTableOptions options;
   options.catalog = !arguments.unlisted;
@@ -193,7 +193,8 @@ void AddSnapshots(CLI::App& app, Session& session) {
     session.command = [&session, name]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const std::string listed, store->Snapshots(*name));
-      const std::vector<std::string> columns{"id", "parent", "committed", "operation", "rows", "files", "tags"};
+      const std::vector<std::string> columns{"id",   "parent", "committed", "operation",
+                                             "rows", "files",  "tags"};
       std::vector<Row> rows;
       for (const Json& snapshot : Json::parse(listed)) {
         Row row;
@@ -217,7 +218,8 @@ template <typename Builder, typename Value>
 Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities, const std::string& key) {
   Builder builder;
   for (const Json& entity : entities) {
-    if (!builder.Append(entity.at(key).get<Value>()).ok()) return Fail(ErrorCode::kOutOfSpace, "no memory is left");
+    if (!builder.Append(entity.at(key).get<Value>()).ok())
+      return Fail(ErrorCode::kOutOfSpace, "no memory is left");
   }
   auto column = builder.Finish();
   if (!column.ok()) return Fail(ErrorCode::kOutOfSpace, column.status().message());
@@ -273,7 +275,8 @@ void AddDelete(CLI::App& app, Session& session) {
       app.add_subcommand("delete", "Append deletions: lookups from then on find nothing of an entity");
   const auto arguments = std::make_shared<DeleteArguments>();
   command->add_option("table", arguments->table, "Feature table (a view)")->required();
-  command->add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects")->required();
+  command->add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects")
+      ->required();
   command->add_option("--at", arguments->at, "As of this time, ISO-8601 (default: now)")->type_name("TIME");
   command->add_option("--to", arguments->to, "online, offline or both")
       ->check(CLI::IsMember({"online", "offline", "both", "online_and_offline"}))

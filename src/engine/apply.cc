@@ -56,10 +56,11 @@ std::string KeysText(const std::vector<JoinKey>& keys) {
 }
 
 std::unexpected<Error> TableCannotChange(const std::string& view, std::string_view what) {
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("feature view '{}' keeps rows of its own, and {} cannot change under them; make a table "
-                          "of another name, or remove this one first",
-                          view, what));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("feature view '{}' keeps rows of its own, and {} cannot change under them; make a table "
+                  "of another name, or remove this one first",
+                  view, what));
 }
 
 bool IsWider(const DataType& before, const DataType& after) {
@@ -80,9 +81,10 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
     }
     if (kept->type == field.type || IsWider(field.type, kept->type)) continue;
     return TableCannotChange(
-        after.name, fmt::format("the type of its field '{}' (from {} to {}; int32 may become int64, and float32 "
-                                "float64)",
-                                field.name, field.type.ToString(), kept->type.ToString()));
+        after.name,
+        fmt::format("the type of its field '{}' (from {} to {}; int32 may become int64, and float32 "
+                    "float64)",
+                    field.name, field.type.ToString(), kept->type.ToString()));
   }
   return {};
 }

@@ -122,10 +122,11 @@ Result<const CatalogView*> Catalog::DefinedView(std::string_view name) const {
 Result<const CatalogView*> Catalog::View(std::string_view name) const {
   TM_ASSIGN(const CatalogView* view, DefinedView(name));
   if (view->is_typed()) return view;
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("feature view '{}' has no rows yet, and the types of its join keys are those of its "
-                          "first rows: ingest some, or declare the types",
-                          name));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("feature view '{}' has no rows yet, and the types of its join keys are those of its "
+                  "first rows: ingest some, or declare the types",
+                  name));
 }
 
 Result<const FeatureService*> Catalog::Service(std::string_view name) const {

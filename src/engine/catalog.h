@@ -37,7 +37,8 @@ class Catalog {
   std::int64_t serial() const { return serial_; }
   const RegistryState& state() const { return state_; }
 
-  /// kNotFound with the nearest name; kInvalidArgument for a table without rows whose join keys have no types yet.
+  /// kNotFound with the nearest name; kInvalidArgument for a table without rows whose join keys have no types
+  /// yet.
   Result<const CatalogView*> View(std::string_view name) const;
   /// The same, also of one that is not typed yet: to look at, not to read or write.
   Result<const CatalogView*> DefinedView(std::string_view name) const;

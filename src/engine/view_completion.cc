@@ -216,18 +216,18 @@ Result<void> CheckDeclared(const std::vector<Entity*>& entities, const FeatureVi
     }
   }
   if (missing.empty()) return {};
-  return Fail(
-      ErrorCode::kNotFound,
-      fmt::format("{}, so {} cannot be found out from data: declare {}, or put the data there first", why,
-                  fmt::join(missing, " and "), missing.size() == 1 ? "it" : "them"));
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("{}, so {} cannot be found out from data: declare {}, or put the data there first",
+                          why, fmt::join(missing, " and "), missing.size() == 1 ? "it" : "them"));
 }
 
 /// A table has no data to find its features in; the types of its join keys may wait for the first rows.
 Result<void> CheckTable(const FeatureView& view) {
   if (!view.fields.empty()) return {};
-  return Fail(ErrorCode::kNotFound,
-              "the view has no source, so Tidemark keeps its rows itself, and must know its fields: declare them, "
-              "or make the table from data");
+  return Fail(
+      ErrorCode::kNotFound,
+      "the view has no source, so Tidemark keeps its rows itself, and must know its fields: declare them, "
+      "or make the table from data");
 }
 
 /// CSV is read as these instead of guessing.

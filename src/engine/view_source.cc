@@ -120,9 +120,10 @@ Result<void> ViewSource::CheckColumn(const std::string& column) const {
   if (schema.GetFieldIndex(column) >= 0) return {};
   return Fail(
       ErrorCode::kNotFound,
-      fmt::format("the {} has no column '{}'{}; its columns are: {}",
-                  view_.definition.source ? fmt::format("source '{}'", view_.definition.source->path) : "table",
-                  column, Suggest(column, schema.field_names()), fmt::join(schema.field_names(), ", ")));
+      fmt::format(
+          "the {} has no column '{}'{}; its columns are: {}",
+          view_.definition.source ? fmt::format("source '{}'", view_.definition.source->path) : "table",
+          column, Suggest(column, schema.field_names()), fmt::join(schema.field_names(), ", ")));
 }
 
 Result<void> ViewSource::CheckFeatures(const std::vector<Field>& features) const {

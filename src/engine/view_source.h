@@ -14,7 +14,8 @@
 
 namespace tidemark {
 
-/// How the rows of a view are opened: from the files that it names, or from the table that Tidemark keeps of it.
+/// How the rows of a view are opened: from the files that it names, or from the table that Tidemark keeps of
+/// it.
 struct TableToRead {
   std::unique_ptr<Source> source;
   std::optional<std::int64_t> as_of_us;  // rows that were written later do not count

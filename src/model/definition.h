@@ -79,8 +79,8 @@ struct FeatureView {
   std::vector<Field> fields;          // the features: neither join keys nor timestamps; empty: inferred
   std::int64_t ttl_us = 0;            // 0: rows never go stale
   bool online = true;
-  std::optional<FileSource> source;   // none: a feature table
-  TableOptions table;                 // of a feature table
+  std::optional<FileSource> source;  // none: a feature table
+  TableOptions table;                // of a feature table
   std::optional<PushSource> push;
   Metadata metadata;
   std::optional<std::string> renamed_from;  // an instruction to apply; not kept

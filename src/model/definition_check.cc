@@ -69,10 +69,11 @@ Result<void> CheckSource(const FileSource& source) {
 Result<void> CheckTable(const TableOptions& table) {
   TM_TRY_IN(CheckFieldName(table.timestamp_field), "timestamp_field");
   if (!CanBeEventTime(table.timestamp_type)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("event times cannot be kept as {}; they are timestamp, string (ISO-8601), int64 or "
-                            "float64",
-                            table.timestamp_type.ToString()));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("event times cannot be kept as {}; they are timestamp, string (ISO-8601), int64 or "
+                    "float64",
+                    table.timestamp_type.ToString()));
   }
   if (!table.created_timestamp_column.empty()) {
     TM_TRY_IN(CheckFieldName(table.created_timestamp_column), "created_timestamp_column");
@@ -100,8 +101,9 @@ Result<void> CheckContent(const FeatureView& view) {
   if (view.source) {
     TM_TRY_IN(CheckSource(*view.source), "source");
     if (view.table != TableOptions{}) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "it has a batch source, so it is no table of Tidemark's own: leave out `table`, or the source");
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          "it has a batch source, so it is no table of Tidemark's own: leave out `table`, or the source");
     }
   } else {
     TM_TRY_IN(CheckTable(view.table), "table");
@@ -302,8 +304,9 @@ Result<void> CheckPartitions(const FeatureView& view, const Taken& columns) {
   for (const std::string& text : view.table.partitions) {
     TM_ASSIGN(const Partition partition, ParsePartition(text));
     if (partition.kind == Partition::Kind::kDay || columns.contains(FoldName(partition.column))) continue;
-    return Fail(ErrorCode::kNotFound, fmt::format("partition {} names column {}, which the table does not have",
-                                                  Quoted(text), Quoted(partition.column)));
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("partition {} names column {}, which the table does not have", Quoted(text),
+                            Quoted(partition.column)));
   }
   return {};
 }
@@ -328,7 +331,8 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
     }
   } else {
     const TableOptions& table = view.table;
-    TM_TRY(Take(taken, table.timestamp_field, fmt::format("timestamp_field {}", Quoted(table.timestamp_field))));
+    TM_TRY(
+        Take(taken, table.timestamp_field, fmt::format("timestamp_field {}", Quoted(table.timestamp_field))));
     if (const std::string& created = table.created_timestamp_column; !created.empty())
       TM_TRY(Take(taken, created, fmt::format("created_timestamp_column {}", Quoted(created))));
   }

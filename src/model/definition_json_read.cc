@@ -210,8 +210,9 @@ Result<PushSource> ReadPushSource(const Json& value, bool text_scalars) {
   std::string type = "push";
   TM_TRY(members.Text("type", type));
   if (type != "push") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("there is no type of stream source {} in this version; there is push", Quoted(type)));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("there is no type of stream source {} in this version; there is push", Quoted(type)));
   }
   PushSource source;
   TM_TRY(members.RequiredText("name", source.name));
@@ -220,10 +221,9 @@ Result<PushSource> ReadPushSource(const Json& value, bool text_scalars) {
 }
 
 Result<TableOptions> ReadTable(const Json& value, bool text_scalars) {
-  TM_ASSIGN(const Members members,
-            Members::Of(value, text_scalars,
-                        {"timestamp_field", "timestamp_type", "timestamp_unit", "created_timestamp_column",
-                         "partitions", "catalog"}));
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
+                                               {"timestamp_field", "timestamp_type", "timestamp_unit",
+                                                "created_timestamp_column", "partitions", "catalog"}));
   TableOptions table;
   TM_TRY(members.Text("timestamp_field", table.timestamp_field));
   std::optional<std::string> type;
@@ -255,10 +255,10 @@ Result<void> ReadMember(const Members& from, std::string_view name, Result<T> (*
 }
 
 Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
-  TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
-                                               {"name", "entities", "fields", "ttl", "online", "source",
-                                                "stream_source", "table", "description", "owner", "tags",
-                                                "renamed_from"}));
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"name", "entities", "fields", "ttl", "online", "source", "stream_source", "table",
+                         "description", "owner", "tags", "renamed_from"}));
   FeatureView view;
   TM_TRY(members.RequiredText("name", view.name));
   TM_TRY(members.TextList("entities", view.entities));

@@ -27,10 +27,11 @@ std::string_view Trimmed(std::string_view text) {
 }
 
 std::unexpected<Error> NoPartition(std::string_view text) {
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} is no partition; write a column's name, bucket(16, column) with 1 to {} buckets, "
-                          "or day",
-                          Quoted(text), kBucketsMax));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} is no partition; write a column's name, bucket(16, column) with 1 to {} buckets, "
+                  "or day",
+                  Quoted(text), kBucketsMax));
 }
 
 }  // namespace
@@ -65,7 +66,8 @@ Result<Partition> ParsePartition(std::string_view text) {
   Partition partition{.kind = Partition::Kind::kBucket, .column = std::string(column)};
   const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), partition.buckets);
   const bool is_number = error == std::errc() && end == count.data() + count.size();
-  if (!is_number || partition.buckets < 1 || partition.buckets > kBucketsMax || !CheckName("column", column)) {
+  if (!is_number || partition.buckets < 1 || partition.buckets > kBucketsMax ||
+      !CheckName("column", column)) {
     return NoPartition(text);
   }
   return partition;

@@ -38,8 +38,8 @@ bool CanBeEventTime(const DataType& type);
 /// How the files of a table are parted.
 struct Partition {
   enum class Kind : std::uint8_t { kIdentity, kBucket, kDay } kind = Kind::kIdentity;
-  std::string column;   // kDay: empty, it is the event time
-  int buckets = 0;      // kBucket
+  std::string column;  // kDay: empty, it is the event time
+  int buckets = 0;     // kBucket
   bool operator==(const Partition&) const = default;
 };
 

@@ -57,7 +57,8 @@ TEST(FeatureTable, AnUnknownUnitOrSourceIsRefused) {
   const auto unit = FeatureViewFromJson(R"({"name": "v", "table": {"timestamp_unit": "min"}})");
   ASSERT_FALSE(unit);
   EXPECT_NE(unit.error().ToString().find("there are s, ms, us and ns"), std::string::npos);
-  const auto source = FeatureViewFromJson(R"({"name": "v", "stream_source": {"type": "kafka", "name": "k"}})");
+  const auto source =
+      FeatureViewFromJson(R"({"name": "v", "stream_source": {"type": "kafka", "name": "k"}})");
   ASSERT_FALSE(source);
   EXPECT_EQ(source.error().code, ErrorCode::kUnsupported);
 }

@@ -27,8 +27,8 @@ Result<std::shared_ptr<arrow::Int64Array>> NullableTimesToMicros(const arrow::Ar
                                                                  std::int64_t first_row, bool* cut = nullptr);
 
 /// The same of numbers of `unit` since 1970, as a table of event times keeps them: any integer, or floats,
-/// which stand for the nearest microsecond. kTypeMismatch for other types, kInvalidData for a null, a NaN or a
-/// time beyond the range.
+/// which stand for the nearest microsecond. kTypeMismatch for other types, kInvalidData for a null, a NaN or
+/// a time beyond the range.
 Result<std::shared_ptr<arrow::Int64Array>> NumbersToMicros(const arrow::Array& numbers, TimeUnit unit,
                                                            std::string_view column, std::int64_t first_row,
                                                            bool* cut = nullptr);

@@ -38,8 +38,8 @@ SortColumns ColumnsOf(const std::vector<Row>& rows) {
 
 std::vector<Row> RandomRows(std::mt19937& random, std::size_t count) {
   const auto pick = [&](int below) { return std::uniform_int_distribution<int>(0, below - 1)(random); };
-  const std::vector<std::string> texts{"",          "a",           std::string(1, '\0'), "prefix 8",
-                                       "prefix 8b", "prefix 8\xff", "prefix",             "\xff"};
+  const std::vector<std::string> texts{
+      "", "a", std::string(1, '\0'), "prefix 8", "prefix 8b", "prefix 8\xff", "prefix", "\xff"};
   std::vector<Row> rows;
   for (std::size_t i = 0; i < count; ++i) {
     rows.emplace_back(pick(5) - 2, pick(2) == 1, texts[static_cast<std::size_t>(pick(8))],

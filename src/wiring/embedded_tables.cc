@@ -12,17 +12,17 @@ namespace {
 
 /// Finds a view by its id in whatever project: what a log of another process holds rows of.
 ViewLookup LookupIn(std::shared_ptr<Registry> registry) {
-  return [registry = std::move(registry)](
-             std::uint32_t table_id) -> Result<std::shared_ptr<const CatalogView>> {
-    TM_ASSIGN(const auto projects, registry->Projects());
-    for (const std::string& project : projects) {
-      TM_ASSIGN(const auto catalog, Catalog::Load(*registry, project));
-      for (const auto& [name, view] : catalog->views()) {
-        if (view.id == table_id && view.is_typed()) return std::make_shared<const CatalogView>(view);
-      }
-    }
-    return nullptr;
-  };
+  return
+      [registry = std::move(registry)](std::uint32_t table_id) -> Result<std::shared_ptr<const CatalogView>> {
+        TM_ASSIGN(const auto projects, registry->Projects());
+        for (const std::string& project : projects) {
+          TM_ASSIGN(const auto catalog, Catalog::Load(*registry, project));
+          for (const auto& [name, view] : catalog->views()) {
+            if (view.id == table_id && view.is_typed()) return std::make_shared<const CatalogView>(view);
+          }
+        }
+        return nullptr;
+      };
 }
 
 }  // namespace

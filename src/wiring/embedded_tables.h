@@ -28,8 +28,8 @@ struct EmbeddedTablesParts {
   std::size_t threads = 1;
 };
 
-/// The name that the tables of a project are known by to SQL and other engines: its own, and "feature_store" for
-/// the default project.
+/// The name that the tables of a project are known by to SQL and other engines: its own, and "feature_store"
+/// for the default project.
 std::string DatabaseOf(const std::string& project);
 
 /// Opens what it needs when it is first needed. Thread safe.

@@ -36,9 +36,9 @@
 #include "pit/arrow_status.h"
 #include "wiring/config.h"
 #include "wiring/embedded_tables.h"
-#include "wiring/table_writes.h"
 #include "wiring/stream_export.h"
 #include "wiring/table_schema.h"
+#include "wiring/table_writes.h"
 
 namespace tidemark {
 namespace {
@@ -405,7 +405,8 @@ class EmbeddedStore final : public Store {
       TM_ASSIGN(const MaterializeReport report, Materialize(options));
       return report.views[0].rows_written;
     };
-    parts.write_online = [this](const CatalogView& view, arrow::RecordBatchReader& rows) -> Result<MergeCounts> {
+    parts.write_online = [this](const CatalogView& view,
+                                arrow::RecordBatchReader& rows) -> Result<MergeCounts> {
       TM_ASSIGN(const auto online, Online());
       TM_ASSIGN(const auto write_times, OwnWriteTimes());
       return WriteOnline(view, rows, *online, *clock_, *write_times, SpillOptions());

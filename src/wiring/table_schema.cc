@@ -15,10 +15,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::unexpected<Error> WrongForm(std::string_view what) {
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("the schema {}; write {{\"name\": \"t\", \"entities\": [\"id\"], \"schema\": [{{\"name\": "
-                          "\"id\", \"type\": \"int64\"}}, {{\"name\": \"event_timestamp\", \"type\": \"timestamp\"}}]}}",
-                          what));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format(
+          "the schema {}; write {{\"name\": \"t\", \"entities\": [\"id\"], \"schema\": [{{\"name\": "
+          "\"id\", \"type\": \"int64\"}}, {{\"name\": \"event_timestamp\", \"type\": \"timestamp\"}}]}}",
+          what));
 }
 
 Result<Field> ReadField(const Json& item) {
@@ -102,10 +104,11 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
                                         const Catalog& catalog) {
   TM_ASSIGN(Schema schema, ReadSchema(text));
   if (catalog.views().contains(schema.name)) {
-    return Fail(ErrorCode::kAlreadyExists,
-                fmt::format("there is a feature view {} already: ingest into it, add fields to it by apply, or drop "
-                            "it first",
-                            Quoted(schema.name)));
+    return Fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("there is a feature view {} already: ingest into it, add fields to it by apply, or drop "
+                    "it first",
+                    Quoted(schema.name)));
   }
   Definitions definitions;
   FeatureView view;
@@ -116,8 +119,8 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
   const auto time = TakeField(schema.fields, options.time_column);
   if (!time) {
     return Fail(ErrorCode::kNotFound,
-                fmt::format("the schema of {} has no field {}, by which its rows are ordered", Quoted(schema.name),
-                            Quoted(options.time_column)));
+                fmt::format("the schema of {} has no field {}, by which its rows are ordered",
+                            Quoted(schema.name), Quoted(options.time_column)));
   }
   view.table.timestamp_type = TimeType(time->type);
   if (!options.time_unit.empty()) {

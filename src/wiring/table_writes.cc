@@ -59,7 +59,8 @@ CatalogView AsTable(const CatalogView& view) {
 class SourceRows final : public arrow::RecordBatchReader {
  public:
   SourceRows(const CatalogView& table, const FileSource& source,
-             std::shared_ptr<arrow::RecordBatchReader> rows, const IngestRequest& request, std::int64_t now_us)
+             std::shared_ptr<arrow::RecordBatchReader> rows, const IngestRequest& request,
+             std::int64_t now_us)
       : table_(table), rows_(std::move(rows)), request_(request), now_us_(now_us) {
     arrow::FieldVector fields = TableSchema(table)->fields();
     fields.resize(table.join_keys.size() + 1 + (source.created_timestamp_column.empty() ? 0 : 1) +
@@ -116,21 +117,23 @@ Result<std::filesystem::path> PlaceFor(const FileSource& source, const std::file
   const bool is_there = std::filesystem::exists(path, error);
   if (std::filesystem::is_directory(path, error)) return path / file_name;
   if (is_there) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("the source is the single file {}, which is not written over: make it a folder, to "
-                            "which files are added, or leave the source out and Tidemark keeps the rows",
-                            Quoted(path.string())));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the source is the single file {}, which is not written over: make it a folder, to "
+                    "which files are added, or leave the source out and Tidemark keeps the rows",
+                    Quoted(path.string())));
   }
   if (source.path.find_first_of("*?[") != std::string::npos) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("the source {} is a pattern, which does not say where a new file goes: make it a folder",
-                            Quoted(source.path)));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the source {} is a pattern, which does not say where a new file goes: make it a folder",
+                    Quoted(source.path)));
   }
   const bool is_folder = !path.has_extension();
   std::filesystem::create_directories(is_folder ? path : path.parent_path(), error);
   if (error) {
-    return Fail(ErrorCode::kIo, fmt::format("cannot make the folder of {}: {}", Quoted(path.string()),
-                                            error.message()));
+    return Fail(ErrorCode::kIo,
+                fmt::format("cannot make the folder of {}: {}", Quoted(path.string()), error.message()));
   }
   return is_folder ? path / file_name : path;
 }
@@ -207,10 +210,11 @@ Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) 
       }
       auto type = FromArrow(*schema.field(column)->type());
       if (!type || !CanBeJoinKey(*type)) {
-        return Fail(ErrorCode::kTypeMismatch,
-                    fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, "
-                                "int64, binary, bool and timestamp",
-                                key.name, schema.field(column)->type()->ToString()));
+        return Fail(
+            ErrorCode::kTypeMismatch,
+            fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, "
+                        "int64, binary, bool and timestamp",
+                        key.name, schema.field(column)->type()->ToString()));
       }
       key.type = *std::move(type);
     }
@@ -236,10 +240,11 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
                                                  const IngestOptions& options) const {
   TM_ASSIGN(const Target target, Find(view));
   if (!target.view->definition.is_table()) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("view '{}' has a batch source, whose files say nothing of deletions: remove the rows "
-                            "there",
-                            view));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("view '{}' has a batch source, whose files say nothing of deletions: remove the rows "
+                    "there",
+                    view));
   }
   TM_TRY(parts_.catalog->View(view));  // one without rows has nothing to delete, and says so
   TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
@@ -249,9 +254,8 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
   return Write(target, std::move(reader), std::move(request));
 }
 
-Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(std::string_view source,
-                                                                            GivenRows rows,
-                                                                            const IngestOptions& options) const {
+Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
+    std::string_view source, GivenRows rows, const IngestOptions& options) const {
   std::vector<Target> targets;
   std::vector<std::string> names;
   std::map<std::string, DataType> types;
@@ -265,8 +269,8 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(std:
     targets.push_back(std::move(target));
   }
   if (targets.empty()) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("no feature view has a push source {}{}", Quoted(source), Suggest(source, names)));
+    return Fail(ErrorCode::kNotFound, fmt::format("no feature view has a push source {}{}", Quoted(source),
+                                                  Suggest(source, names)));
   }
   for (const Target& target : targets)
     types.merge(TypesOf(*target.view));

@@ -8,8 +8,8 @@
 
 #include "adapters/files/csv_blocks.h"
 #include "adapters/files/csv_file.h"
-#include "adapters/files/data_file.h"
 #include "adapters/files/file_listing.h"
+#include "adapters/parquet/data_file.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 

@@ -233,8 +233,8 @@ Result<void> Environment::CheckFileLength() {
 
 std::unexpected<Error> Environment::FailCut(std::int64_t there, std::int64_t wanted) const {
   return Fail(ErrorCode::kCorruption,
-              fmt::format("{} was cut short: it has {} of {} bytes; {}", DataFile(place_.folder), there, wanted,
-                          place_.contents->when_damaged));
+              fmt::format("{} was cut short: it has {} of {} bytes; {}", DataFile(place_.folder), there,
+                          wanted, place_.contents->when_damaged));
 }
 
 Result<int> Environment::ReadFormat(MDB_txn* txn) {

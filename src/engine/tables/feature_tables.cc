@@ -55,12 +55,11 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
 /// The rows that a log has of a table beyond `from`; nothing at a gap.
 Result<std::optional<LogTail>> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from) {
   arrow::RecordBatchVector batches;
-  TM_ASSIGN(const LogReadEnd end,
-            log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
-              TM_ASSIGN(auto rows, OfflineRowsOf(view, frame));
-              if (rows != nullptr) batches.push_back(std::move(rows));
-              return {};
-            }));
+  TM_ASSIGN(const LogReadEnd end, log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
+    TM_ASSIGN(auto rows, OfflineRowsOf(view, frame));
+    if (rows != nullptr) batches.push_back(std::move(rows));
+    return {};
+  }));
   if (end == LogReadEnd::kGap) return std::nullopt;
   LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), nullptr};
   if (!batches.empty()) {
@@ -115,8 +114,9 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
 }
 
 Result<void> FeatureTables::Rename(const CatalogView& view) const {
-  TM_TRY_IN(parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
-            PlaceOf(view));
+  TM_TRY_IN(
+      parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
+      PlaceOf(view));
   return {};
 }
 

@@ -28,12 +28,12 @@ enum class WriteTo : std::uint8_t { kOnline = kLogToOnline, kOffline = kLogToOff
 
 struct IngestRequest {
   WriteTo to = WriteTo::kBoth;
-  bool dry_run = false;         // check everything, write nothing
-  bool skip_bad_rows = false;   // rows that do not fit are given back instead of failing all
-  bool others_allowed = false;  // columns that the table does not have are passed over
-  bool is_deletion = false;     // of each row only keys and event time count: deletions are appended
+  bool dry_run = false;                  // check everything, write nothing
+  bool skip_bad_rows = false;            // rows that do not fit are given back instead of failing all
+  bool others_allowed = false;           // columns that the table does not have are passed over
+  bool is_deletion = false;              // of each row only keys and event time count: deletions are appended
   std::optional<std::int64_t> event_us;  // of deletions without a column of event times; nothing: now
-  std::string batch_key;        // the same one again within a day changes nothing; empty: none
+  std::string batch_key;                 // the same one again within a day changes nothing; empty: none
   std::stop_token stop;
   std::function<void(std::int64_t rows)> progress;  // rows written by now
 };

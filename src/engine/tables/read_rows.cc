@@ -1,4 +1,5 @@
-// The places of the rows asked for are found by their keys and times alone; then all of their columns are read.
+// The places of the rows asked for are found by their keys and times alone; then all of their columns are
+// read.
 #include "engine/tables/read_rows.h"
 
 #include <arrow/compute/api_vector.h>
@@ -36,8 +37,8 @@ class EntitySet {
     for (const JoinKey& key : view.join_keys) {
       if (entities.GetColumnByName(key.name) == nullptr) {
         return Fail(ErrorCode::kNotFound,
-                    fmt::format("the entities have no column '{}', which is a join key of view '{}'", key.name,
-                                view.definition.name));
+                    fmt::format("the entities have no column '{}', which is a join key of view '{}'",
+                                key.name, view.definition.name));
       }
       TM_ASSIGN(auto canonical, EntityKey(entities, key.name, key, 0));
       keys.push_back(std::move(canonical));
@@ -87,7 +88,8 @@ class Reading {
   Result<void> ChooseColumns() {
     for (const JoinKey& key : view_.join_keys)
       columns_.push_back(key.name);
-    if (view_.definition.is_table() && view_.definition.table.timestamp_field != view_.definition.event_column())
+    if (view_.definition.is_table() &&
+        view_.definition.table.timestamp_field != view_.definition.event_column())
       columns_.push_back(view_.definition.table.timestamp_field);
     columns_.push_back(view_.definition.event_column());
     std::vector<std::string> names;
@@ -100,11 +102,12 @@ class Reading {
     }
     const auto& wanted = request_.features.empty() ? names : request_.features;
     columns_.insert(columns_.end(), wanted.begin(), wanted.end());
-    if (source_->has_created() && std::ranges::find(columns_, view_.definition.created_column()) == columns_.end())
+    if (source_->has_created() &&
+        std::ranges::find(columns_, view_.definition.created_column()) == columns_.end())
       columns_.push_back(view_.definition.created_column());
     if (!source_->has_own_order()) return {};
-    for (const std::string& name : {system_column::kWriteTime, system_column::kArrival, system_column::kIsDeleted,
-                                    system_column::kExpiresAt}) {
+    for (const std::string& name : {system_column::kWriteTime, system_column::kArrival,
+                                    system_column::kIsDeleted, system_column::kExpiresAt}) {
       if (std::ranges::find(columns_, name) == columns_.end()) columns_.push_back(name);
     }
     return {};
@@ -116,15 +119,17 @@ class Reading {
   }
 
   /// Calls `take(fragment, rows)` with the keys and times of every fragment that may matter.
-  Result<void> ScanAll(const std::function<Result<void>(std::size_t fragment, const FeatureRows&, std::size_t thread)>&
-                           take) const {
+  Result<void> ScanAll(const std::function<Result<void>(std::size_t fragment, const FeatureRows&,
+                                                        std::size_t thread)>& take) const {
     return ParallelFor(fragments_.size(), request_.threads, request_.stop,
                        [&](std::size_t i, std::size_t thread) -> Result<void> {
                          if (!MayMatter(fragments_[i])) return {};
-                         return source_->ScanKeys(fragments_[i], [&](const FeatureRows& rows) -> Result<void> {
-                           if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-                           return take(i, rows, thread);
-                         });
+                         return source_->ScanKeys(fragments_[i],
+                                                  [&](const FeatureRows& rows) -> Result<void> {
+                                                    if (request_.stop.stop_requested())
+                                                      return Fail(ErrorCode::kCancelled, "interrupted");
+                                                    return take(i, rows, thread);
+                                                  });
                        });
   }
 
@@ -149,8 +154,10 @@ class Reading {
   }
 
   Result<void> FindLatest(std::vector<std::vector<std::int64_t>>& found) const {
-    LatestPerKey latest({.start_us = start_us_, .end_us = end_us_, .threads = std::max<std::size_t>(1, request_.threads)});
-    TM_TRY(ScanAll([&](std::size_t, const FeatureRows& rows, std::size_t thread) { return latest.Add(rows, thread); }));
+    LatestPerKey latest(
+        {.start_us = start_us_, .end_us = end_us_, .threads = std::max<std::size_t>(1, request_.threads)});
+    TM_TRY(ScanAll(
+        [&](std::size_t, const FeatureRows& rows, std::size_t thread) { return latest.Add(rows, thread); }));
     for (const LatestRow& row : latest.Finish()) {
       if (row.is_deleted) continue;
       const auto after = std::ranges::upper_bound(fragments_, row.location, {}, &Fragment::first_location);
@@ -168,13 +175,13 @@ class Reading {
       fields.push_back(arrow::field(column, source_->source().schema()->GetFieldByName(column)->type()));
     const auto schema = arrow::schema(std::move(fields));
     arrow::RecordBatchVector batches(fragments_.size());
-    TM_TRY(ParallelFor(fragments_.size(), request_.threads, request_.stop,
-                       [&](std::size_t i, std::size_t) -> Result<void> {
-                         if (rows[i].empty()) return {};
-                         TM_ASSIGN(const auto taken, source_->source().Take(fragments_[i], columns_, rows[i]));
-                         batches[i] = arrow::RecordBatch::Make(schema, taken->num_rows(), taken->columns());
-                         return {};
-                       }));
+    TM_TRY(ParallelFor(
+        fragments_.size(), request_.threads, request_.stop, [&](std::size_t i, std::size_t) -> Result<void> {
+          if (rows[i].empty()) return {};
+          TM_ASSIGN(const auto taken, source_->source().Take(fragments_[i], columns_, rows[i]));
+          batches[i] = arrow::RecordBatch::Make(schema, taken->num_rows(), taken->columns());
+          return {};
+        }));
     std::erase(batches, nullptr);
     return FromArrowResult(arrow::Table::FromRecordBatches(schema, batches));
   }
@@ -204,8 +211,8 @@ class Reading {
     return FromArrowResult(arrow::Table::FromRecordBatches(batch->schema(), {batch}));
   }
 
-  static Result<std::shared_ptr<arrow::RecordBatch>> Reordered(const std::shared_ptr<arrow::RecordBatch>& batch,
-                                                               const SortColumns& by) {
+  static Result<std::shared_ptr<arrow::RecordBatch>> Reordered(
+      const std::shared_ptr<arrow::RecordBatch>& batch, const SortColumns& by) {
     TM_ASSIGN(const SortedRows sorted, SortRows(by));
     if (sorted.order.empty()) return batch;
     const arrow::UInt32Array order(static_cast<std::int64_t>(sorted.order.size()),
@@ -214,7 +221,8 @@ class Reading {
     return taken.record_batch();
   }
 
-  Result<std::shared_ptr<arrow::RecordBatch>> OnlyAskedFor(const std::shared_ptr<arrow::RecordBatch>& batch) const {
+  Result<std::shared_ptr<arrow::RecordBatch>> OnlyAskedFor(
+      const std::shared_ptr<arrow::RecordBatch>& batch) const {
     arrow::ArrayVector keys;
     for (const JoinKey& key : view_.join_keys) {
       TM_ASSIGN(auto canonical, CanonicalKey(batch->GetColumnByName(key.name), *key.type, key.name, 0));

@@ -15,11 +15,11 @@
 namespace tidemark {
 
 struct ReadRowsRequest {
-  std::vector<std::string> features;      // empty: all
-  std::optional<std::int64_t> start_us;   // event times from here
-  std::optional<std::int64_t> end_us;     // to here, both included
-  std::shared_ptr<arrow::Table> entities; // join keys: only rows of these entities; null: of all
-  bool latest = false;                    // of each entity only the row that counts, and none if it is deleted
+  std::vector<std::string> features;       // empty: all
+  std::optional<std::int64_t> start_us;    // event times from here
+  std::optional<std::int64_t> end_us;      // to here, both included
+  std::shared_ptr<arrow::Table> entities;  // join keys: only rows of these entities; null: of all
+  bool latest = false;  // of each entity only the row that counts, and none if it is deleted
   std::size_t threads = 1;
   std::stop_token stop;
 };

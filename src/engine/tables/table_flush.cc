@@ -32,13 +32,13 @@ class Flushing {
       TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
       TM_ASSIGN(auto staged, table_->Stage(*reader, {.threads = parts_.threads, .stop = {}, .progress = {}}));
       const std::int64_t rows = staged->rows();
-      TM_ASSIGN(const CommitOutcome outcome, table_->Append(std::move(staged), [this](const TableHead& head) {
-        return Decide(head);
-      }));
+      TM_ASSIGN(const CommitOutcome outcome,
+                table_->Append(std::move(staged), [this](const TableHead& head) { return Decide(head); }));
       if (outcome.committed) return FlushedTable{rows, outcome.snapshot_id};
     }
-    return Fail(ErrorCode::kBusy, fmt::format("view '{}' is flushed by other processes all the time; try again",
-                                              view_.definition.name));
+    return Fail(ErrorCode::kBusy,
+                fmt::format("view '{}' is flushed by other processes all the time; try again",
+                            view_.definition.name));
   }
 
  private:
@@ -70,7 +70,8 @@ class Flushing {
     CommitDecision decision;
     const std::int64_t now_us = parts_.clock->now_us();
     for (const auto& [log, advance] : advances_) {
-      if (FlushedUpTo(head.properties, log) != advance.from) return CommitDecision{.commit = false, .properties = {}};
+      if (FlushedUpTo(head.properties, log) != advance.from)
+        return CommitDecision{.commit = false, .properties = {}};
       decision.properties.emplace(FlushedName(log), FlushedText(advance.to, now_us));
     }
     ForgetOldMarks(head.properties, logs_, now_us, decision);
@@ -103,7 +104,8 @@ Result<void> FeatureTables::TrimLogs() const {
     if (found == properties.end()) {
       const auto table = parts_.offline->Open(table_id);
       // Rows of a table that was dropped are needed by nobody.
-      if (!table && table.error().code == ErrorCode::kNotFound) return std::numeric_limits<std::uint64_t>::max();
+      if (!table && table.error().code == ErrorCode::kNotFound)
+        return std::numeric_limits<std::uint64_t>::max();
       if (!table) return std::unexpected(table.error());
       TM_ASSIGN(const auto snapshot, (*table)->Snapshot({}));
       found = properties.emplace(table_id, snapshot->properties()).first;

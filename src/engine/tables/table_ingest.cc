@@ -139,8 +139,8 @@ class RejectedRows {
 /// The user's batches, one after another, as the table's.
 class Intake {
  public:
-  Intake(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows, const IngestRequest& request,
-         std::int64_t now_us)
+  Intake(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+         const IngestRequest& request, std::int64_t now_us)
       : view_(view), rows_(std::move(rows)), request_(request), now_us_(now_us) {}
 
   /// The next rows; nothing at the end.
@@ -191,22 +191,23 @@ class Intake {
   }
 
   Result<TableRows> Read(const arrow::RecordBatch& batch, std::int64_t first_row) {
-    return ReadTableRows(view_, batch,
-                         {.arrival_us = now_us_,
-                          .first_row = first_row,
-                          .is_deleted = request_.is_deletion,
-                          .event_us = request_.is_deletion ? std::optional(request_.event_us.value_or(now_us_))
-                                                           : std::nullopt,
-                          .others_allowed = request_.others_allowed || request_.is_deletion},
-                         &was_cut_);
+    return ReadTableRows(
+        view_, batch,
+        {.arrival_us = now_us_,
+         .first_row = first_row,
+         .is_deleted = request_.is_deletion,
+         .event_us = request_.is_deletion ? std::optional(request_.event_us.value_or(now_us_)) : std::nullopt,
+         .others_allowed = request_.others_allowed || request_.is_deletion},
+        &was_cut_);
   }
 
   Error TooFarAhead(std::int64_t event_us) const {
-    return {ErrorCode::kInvalidArgument,
-            fmt::format("column '{}': {} is more than 10 minutes ahead of the clock; an online row must be due. "
-                        "Write it offline too: it comes online by materialize",
-                        view_.definition.table.timestamp_field, FormatTimestampUs(event_us)),
-            {}};
+    return {
+        ErrorCode::kInvalidArgument,
+        fmt::format("column '{}': {} is more than 10 minutes ahead of the clock; an online row must be due. "
+                    "Write it offline too: it comes online by materialize",
+                    view_.definition.table.timestamp_field, FormatTimestampUs(event_us)),
+        {}};
   }
 
   const CatalogView& view_;
@@ -223,8 +224,8 @@ class Intake {
 /// Rows on their way to files: sorted in runs, stamped, in slices.
 class StampedReader final : public arrow::RecordBatchReader {
  public:
-  StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake, WriteTimes& write_times,
-                std::int64_t now_us)
+  StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake,
+                WriteTimes& write_times, std::int64_t now_us)
       : view_(view),
         schema_(TableSchema(view)),
         first_(std::move(first)),
@@ -361,7 +362,8 @@ class Ingesting {
     if (is_online) {
       TM_ASSIGN(online, OnlineRowsOf(view_, *stamped.rows, now_us_));
     }
-    TM_ASSIGN(const TableLog::Written written, parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr));
+    TM_ASSIGN(const TableLog::Written written,
+              parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr));
     report_.token = TokenOf(written.position);
     report_.repeated = written.repeated;
     if (written.repeated) return {};
@@ -379,10 +381,11 @@ class Ingesting {
       parts.push_back(*std::move(part));
     }
     if (!request_.batch_key.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("a batch with an idempotency key may have {} rows to go online only; send it in "
-                              "parts, each with a key of its own",
-                              kLogRowsMax));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("a batch with an idempotency key may have {} rows to go online only; send it in "
+                      "parts, each with a key of its own",
+                      kLogRowsMax));
     }
     for (TableRows& part : parts) {
       const std::int64_t row_bytes = BytesOf(part) / std::max<std::int64_t>(1, part.count()) + 1;
@@ -400,7 +403,8 @@ class Ingesting {
         column = column->Slice(begin, count);
     }
     for (auto* times : {&slice.event, &slice.created, &slice.expires_at}) {
-      if (*times != nullptr) *times = std::static_pointer_cast<arrow::Int64Array>((*times)->Slice(begin, count));
+      if (*times != nullptr)
+        *times = std::static_pointer_cast<arrow::Int64Array>((*times)->Slice(begin, count));
     }
     return slice;
   }

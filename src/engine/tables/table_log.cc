@@ -25,7 +25,8 @@ std::shared_ptr<Array> ColumnOf(const arrow::RecordBatch& batch, const std::stri
 }
 
 /// Microseconds of a column of TableSchema's timestamps.
-Result<std::shared_ptr<arrow::Int64Array>> MicrosOf(const arrow::RecordBatch& batch, const std::string& name) {
+Result<std::shared_ptr<arrow::Int64Array>> MicrosOf(const arrow::RecordBatch& batch,
+                                                    const std::string& name) {
   const auto column = batch.GetColumnByName(name);
   if (column == nullptr)
     return Fail(ErrorCode::kCorruption, fmt::format("logged rows have no column '{}'", name));
@@ -43,9 +44,8 @@ TableLog::TableLog(TableLogParts parts) : parts_(std::move(parts)) {}
 Result<WriteLog*> TableLog::Own() {
   const std::lock_guard lock(mutex_);
   if (own_ == nullptr) {
-    TM_ASSIGN(own_, parts_.logs->Create([this](LogId log, std::span<const LogEntry> group) {
-      return OnGroup(log, group);
-    }));
+    TM_ASSIGN(own_, parts_.logs->Create(
+                        [this](LogId log, std::span<const LogEntry> group) { return OnGroup(log, group); }));
   }
   return own_.get();
 }
@@ -153,8 +153,8 @@ Result<void> TableLog::Trim(const FlushedUpTo& flushed) {
       owned.push_back(adopted.get());
   }
   for (OwnedLog* log : owned) {
-    const auto found = std::ranges::find_if(
-        snapshots, [log](const auto& snapshot) { return snapshot->id() == log->id(); });
+    const auto found =
+        std::ranges::find_if(snapshots, [log](const auto& snapshot) { return snapshot->id() == log->id(); });
     if (found != snapshots.end()) TM_TRY(TrimLog(*log, **found, flushed));
   }
   return {};

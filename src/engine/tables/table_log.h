@@ -1,4 +1,5 @@
-// The log as feature tables use it: what is acknowledged is in it, and what is in it reaches the online store.
+// The log as feature tables use it: what is acknowledged is in it, and what is in it reaches the online
+// store.
 //
 // A write is one frame: rows of one table, and where they go. When the frame is durable its online rows are
 // merged, and only then is the write acknowledged; so an acknowledged write is in both stores, and one that
@@ -45,8 +46,8 @@ class TableLog {
   explicit TableLog(TableLogParts parts);
 
   /// Appends a frame; `online` (may be null) are its rows for the online store. Returns when it is durable
-  /// and they are merged. With a batch key that was written within a day nothing is written, and the answer is
-  /// the first write's place, with `repeated` set. Errors as WriteLog::Append.
+  /// and they are merged. With a batch key that was written within a day nothing is written, and the answer
+  /// is the first write's place, with `repeated` set. Errors as WriteLog::Append.
   struct Written {
     LogPosition position;
     bool repeated = false;

@@ -54,12 +54,14 @@ std::unexpected<Error> NotSeen(std::string_view token, std::string_view why) {
 }
 
 std::unexpected<Error> NoToken(std::string_view token) {
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} is no token of a write; pass on what a write answered as its token", Quoted(token)));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} is no token of a write; pass on what a write answered as its token", Quoted(token)));
 }
 
 Result<void> CheckFrameSeen(std::string_view token, LogPosition position,
-                            const std::vector<std::unique_ptr<LogSnapshot>>& logs, const TableSnapshot& snapshot) {
+                            const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                            const TableSnapshot& snapshot) {
   if (FlushedUpTo(snapshot.properties(), position.log) >= position.lsn) return {};
   const auto log = std::ranges::find_if(logs, [&](const auto& each) { return each->id() == position.log; });
   if (log == logs.end()) return NotSeen(token, "its log is not in this store, nor flushed to this table");
@@ -104,7 +106,8 @@ void ForgetOldMarks(const TableProperties& properties, const std::vector<LogId>&
   const std::int64_t old_us = now_us - kBatchMemoryUs;
   for (const auto& [name, value] : properties) {
     if (name.starts_with(kBatch)) {
-      if (ReadNumber<std::int64_t>(value).value_or(0) < old_us) decision.properties.emplace(name, std::nullopt);
+      if (ReadNumber<std::int64_t>(value).value_or(0) < old_us)
+        decision.properties.emplace(name, std::nullopt);
     } else if (name.starts_with(kFlushed)) {
       const auto log = ParseLogId(std::string_view(name).substr(kFlushed.size()));
       const bool is_there = log && std::ranges::find(logs, *log) != logs.end();

@@ -23,7 +23,8 @@ std::string FlushedName(LogId log);
 std::string FlushedText(std::uint64_t lsn, std::int64_t now_us);
 std::string BatchName(std::string_view batch_key);
 
-/// Removals of marks that nothing can ask for any more: those of logs that are gone and of batches, a day old.
+/// Removals of marks that nothing can ask for any more: those of logs that are gone and of batches, a day
+/// old.
 void ForgetOldMarks(const TableProperties& properties, const std::vector<LogId>& logs, std::int64_t now_us,
                     CommitDecision& decision);
 

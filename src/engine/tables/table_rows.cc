@@ -87,7 +87,8 @@ Result<std::shared_ptr<arrow::Int64Array>> Repeated(std::int64_t value, std::int
 
 class Reading {
  public:
-  Reading(const CatalogView& view, const arrow::RecordBatch& batch, const TableRowsOptions& options, bool* cut)
+  Reading(const CatalogView& view, const arrow::RecordBatch& batch, const TableRowsOptions& options,
+          bool* cut)
       : view_(view), table_(view.definition.table), batch_(batch), options_(options), cut_(cut) {}
 
   Result<TableRows> Run() {
@@ -114,9 +115,8 @@ class Reading {
   Result<std::shared_ptr<arrow::Array>> Column(const std::string& name) const {
     if (auto column = Find(name)) return column;
     const auto names = batch_.schema()->field_names();
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("the rows have no column '{}'{}; they have: {}", name, Suggest(name, names),
-                            fmt::join(names, ", ")));
+    return Fail(ErrorCode::kNotFound, fmt::format("the rows have no column '{}'{}; they have: {}", name,
+                                                  Suggest(name, names), fmt::join(names, ", ")));
   }
 
   /// Nothing that a user sends is lost or taken for something else in silence.
@@ -143,8 +143,8 @@ class Reading {
       if (options_.others_allowed) continue;
       return Fail(
           ErrorCode::kInvalidArgument,
-          fmt::format("the table has no column '{}'{}: leave it out, or add the field to the view first", name,
-                      Suggest(name, {known.begin(), known.end()})));
+          fmt::format("the table has no column '{}'{}: leave it out, or add the field to the view first",
+                      name, Suggest(name, {known.begin(), known.end()})));
     }
     return {};
   }

@@ -38,18 +38,18 @@ struct TableRows {
 };
 
 struct TableRowsOptions {
-  std::int64_t arrival_us = 0;   // when the request arrived
-  std::int64_t first_row = 0;    // of the batch among all rows of the request, for messages
-  bool is_deleted = false;       // the rows are deletions: only keys and times are looked at
+  std::int64_t arrival_us = 0;           // when the request arrived
+  std::int64_t first_row = 0;            // of the batch among all rows of the request, for messages
+  bool is_deleted = false;               // the rows are deletions: only keys and times are looked at
   std::optional<std::int64_t> event_us;  // of deletions without a column of event times
-  bool others_allowed = false;   // columns that the table does not have are passed over
+  bool others_allowed = false;           // columns that the table does not have are passed over
 };
 
 /// Reads a batch of the user's: join keys, the event time, features, the created time if the table has one
 /// (a row without it is created when it arrived), and `expires_at` if it is there. kNotFound for a missing
-/// column, kInvalidArgument for one that the table does not have or that only Tidemark writes, kTypeMismatch and
-/// kInvalidData for a value that does not fit (column, row and value named). `cut` is set when a time lost
-/// digits finer than microseconds.
+/// column, kInvalidArgument for one that the table does not have or that only Tidemark writes, kTypeMismatch
+/// and kInvalidData for a value that does not fit (column, row and value named). `cut` is set when a time
+/// lost digits finer than microseconds.
 Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatch& rows,
                                 const TableRowsOptions& options, bool* cut);
 
