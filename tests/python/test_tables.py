@@ -94,7 +94,9 @@ def test_many_rows_go_straight_to_files_and_online(store):
     assert (report.rows, report.online_rows) == (120_000, 1000)
     assert sum(each.rows for each in store.snapshots("clicks")) == 120_000
     assert online(store, 0, 999) == [119_000, 119_999]
-    assert historical(store, (5, T0 + timedelta(seconds=1004)), (5, T0 + timedelta(seconds=1005))) == [5, 1005]
+    assert historical(
+        store, (5, T0 + timedelta(seconds=1004)), (5, T0 + timedelta(seconds=1005))
+    ) == [5, 1005]
 
 
 @pytest.mark.parametrize("flush", [False, True])
@@ -319,7 +321,9 @@ def test_event_times_keep_the_type_that_the_frame_has(tmp_path, times, unit, kep
             "m": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int32())),
         }
     )
-    view = store.create_table_from(frame, name="t", entities=["k"], time_column="ts", time_unit=unit)
+    view = store.create_table_from(
+        frame, name="t", entities=["k"], time_column="ts", time_unit=unit
+    )
     assert view.table == TableOptions("ts", kept, unit or "s")
     store.ingest("t", frame)
     for _ in range(2):

@@ -309,7 +309,9 @@ class FeatureTables:
         Earlier moments, and so training sets for them, still see the rows.
         """
         name = _name_of(table)
-        if isinstance(keys, Mapping) and not any(isinstance(v, list | tuple) for v in keys.values()):
+        if isinstance(keys, Mapping) and not any(
+            isinstance(v, list | tuple) for v in keys.values()
+        ):
             keys = [keys]
         rows = as_stream_or_path(keys, f"keys of table {name}")
         event_us = None if event_time is None else time_us(event_time)
@@ -446,4 +448,3 @@ def _only_time(types: Mapping[str, DataType], table: str) -> str:
             f"table {table}: which column has the event times? {found}; name it as time_column"
         )
     return times[0]
-
