@@ -59,7 +59,8 @@ class CsvStream final : public arrow::RecordBatchReader {
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenCsvStream(
     const std::filesystem::path& path, const std::map<std::string, DataType>& column_types,
     const std::stop_token& stop) {
-  TM_ASSIGN(SourceFile file, DescribeFile(path));
+  TM_ASSIGN(const struct stat found, StatFile(path));
+  SourceFile file = DescribeFile(path, found);
   auto rows = std::make_shared<CsvStream>(std::move(file));
   if (auto opened = rows->Open(column_types, stop); !opened) {
     return std::unexpected(std::move(opened).error().In("file " + path.string()));
