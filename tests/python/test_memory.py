@@ -1,6 +1,9 @@
 """memory_limit is kept: the peak of a process of its own, less that of one that only opens a store.
 
-Each piece of work would need far more than the limit, which a run without one proves.
+Each piece of work would need far more than the limit, which a run without one proves. Where rows
+go online, memory of the process's own counts: pages of the online store's file that LMDB has mapped
+are the system's page cache, which takes them back when it needs them, and a load in parts touches
+all of them.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +25,13 @@ PIECE_ROWS = 200_000
 TEXT_BYTES = 250
 START = np.datetime64("2026-01-01T00:00:00", "us")
 
-# VmHWM and not ru_maxrss, which a child takes over from the process that started it.
+# VmHWM and not ru_maxrss, which a child takes over from the process that started it. Linux keeps no
+# such mark of RssAnon, so a thread looks at it while the work runs; it may miss a peak of a few
+# milliseconds.
 PROGRAM = """
 import datetime as dt
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow.parquet
@@ -32,6 +39,19 @@ import pyarrow.parquet
 from tidemark import Entity, FeatureStore, FeatureView, FileSource
 from tidemark.types import Int64
 
+def status_kb(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+def watch():
+    while True:
+        seen.append(status_kb("RssAnon"))
+        if done.wait(0.002):
+            break
+
+seen, done = [], threading.Event()
+watcher = threading.Thread(target=watch)
+watcher.start()
 folder, limit, work = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 store_folder = folder / f"{work}-{limit}"
 store_folder.mkdir()
@@ -51,8 +71,9 @@ elif work == "write":
     rows = pyarrow.parquet.ParquetFile(folder / "history.parquet", pre_buffer=False)
     reader = pyarrow.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches(10_000))
     store.write_to_online_store("stats", reader)
-status = Path("/proc/self/status").read_text()
-print([int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")][0])
+done.set()
+watcher.join()
+print(status_kb("VmHWM"), max(seen))
 """
 
 
@@ -90,22 +111,35 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def peak_mb(data: Path, work: str, limit_mb: int) -> float:
+class Peak(NamedTuple):
+    """In MB."""
+
+    all: float
+    own: float
+
+
+def peak(data: Path, work: str, limit_mb: int) -> Peak:
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(data), f"{limit_mb}MiB", work]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
-    return int(done.stdout) / 1024
+    return Peak(*(int(kilobytes) / 1024 for kilobytes in done.stdout.split()))
 
 
 @pytest.fixture(scope="module")
-def opened_mb(data: Path) -> float:
-    return peak_mb(data, "open", LIMIT_MB)
+def opened(data: Path) -> Peak:
+    return peak(data, "open", LIMIT_MB)
 
 
-@pytest.mark.parametrize("work", ["join-parquet", "join-csv", "join-views", "load", "write"])
-def test_memory_limit_is_kept(data: Path, opened_mb: float, work: str) -> None:
-    assert peak_mb(data, work, LIMIT_MB) - opened_mb <= LIMIT_MB
+@pytest.mark.parametrize("work", ["join-parquet", "join-csv", "join-views"])
+def test_memory_limit_of_training_sets_is_kept(data: Path, opened: Peak, work: str) -> None:
+    assert peak(data, work, LIMIT_MB).all - opened.all <= LIMIT_MB
 
 
-def test_the_work_is_larger_than_the_limit(data: Path, opened_mb: float) -> None:
-    assert peak_mb(data, "join-parquet", 8_000) - opened_mb > 1.5 * LIMIT_MB
+@pytest.mark.parametrize("work", ["load", "write"])
+def test_memory_limit_of_rows_that_go_online_is_kept(data: Path, opened: Peak, work: str) -> None:
+    assert peak(data, work, LIMIT_MB).own - opened.own <= LIMIT_MB
+
+
+def test_the_work_is_larger_than_the_limit(data: Path, opened: Peak) -> None:
+    assert peak(data, "join-parquet", 8_000).all - opened.all > 1.5 * LIMIT_MB
+    assert peak(data, "load", 8_000).own - opened.own > LIMIT_MB

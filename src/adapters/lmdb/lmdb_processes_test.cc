@@ -248,14 +248,21 @@ void FlipInFile(const std::string& path, const std::string& text) {
   out.put(static_cast<char>(bytes[at + text.size() / 2] ^ 0x10));
 }
 
-TEST(LmdbDamage, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten) {
+// Two rows of one view, one of them with a flipped byte in its value.
+class LmdbDamagedRow : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({damaged, other}), {.durable = true}));
+    FlipInFile(folder.path() + "/data.mdb", text);
+  }
+
   const TemporaryFolder folder;
   const std::string text = "a payload that is nowhere else";
   const TestWrite damaged = Write(TestKey(1, "k"), 1, text);
   const TestWrite other = Write(TestKey(1, "other"), 1, "x");
-  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({damaged, other}), {.durable = true}));
-  FlipInFile(folder.path() + "/data.mdb", text);
+};
 
+TEST_F(LmdbDamagedRow, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten) {
   const auto store = Open({.folder = folder.path()});
   EXPECT_THAT(GetAll(*store, {other.key}), testing::ElementsAre(other.row));
   const std::vector<std::string_view> keys{damaged.key};
@@ -279,13 +286,7 @@ TEST(LmdbDamage, AFlippedByteOfAValueIsAnErrorThatNamesTheKeyAndIsNotOverwritten
   EXPECT_EQ(store->RemoveDamaged(damaged.key.substr(0, 4)).value(), 0);
 }
 
-TEST(LmdbDamage, DamagedRowsAloneAreRemoved) {
-  const TemporaryFolder folder;
-  const std::string text = "a payload that is nowhere else";
-  const TestWrite damaged = Write(TestKey(1, "k"), 1, text);
-  const TestWrite other = Write(TestKey(1, "other"), 1, "x");
-  ASSERT_TRUE(Open({.folder = folder.path()})->Merge(Writes({damaged, other}), {.durable = true}));
-  FlipInFile(folder.path() + "/data.mdb", text);
+TEST_F(LmdbDamagedRow, DamagedRowsAloneAreRemoved) {
   const auto store = Open({.folder = folder.path()});
   EXPECT_EQ(store->RemoveDamaged(TestKey(2, "").substr(0, 4)).value(), 0) << "of another view";
   EXPECT_EQ(store->RemoveDamaged(damaged.key.substr(0, 4)).value(), 1);
