@@ -1,12 +1,14 @@
-"""Goal: rows that Tidemark keeps itself are durable, readable at once in every process, and one rule holds for
-them as for files: the later write wins, deletions end a key, nothing is written by halves."""
+"""Goal: rows that Tidemark keeps itself are durable, readable at once in every process, and one
+rule holds for them as for files: the later write wins, deletions end a key, nothing is written by
+halves.
+"""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import polars as pl
@@ -25,7 +27,7 @@ from tidemark.errors import (
 )
 from tidemark.types import Float32, Float64, Int32, Int64, String
 
-T0 = datetime(2026, 1, 1, tzinfo=timezone.utc)
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -134,11 +136,11 @@ def test_targets(store):
     assert (historical(store, (1, T0)), online(store, 1)) == ([1], [None])
     store.ingest("clicks", rows((2, T0, 2)), to="online")
     assert (historical(store, (2, T0)), online(store, 2)) == ([None], [2])
-    store.materialize_incremental(datetime.now(timezone.utc))
+    store.materialize_incremental(datetime.now(UTC))
     assert online(store, 1, 2) == [1, 2]
     store.flush()
     assert historical(store, (2, T0)) == [None]
-    ahead = datetime.now(timezone.utc) + timedelta(days=1)
+    ahead = datetime.now(UTC) + timedelta(days=1)
     report = store.ingest("clicks", rows((3, ahead, 3)))
     assert (report.ahead, report.online_rows, online(store, 3)) == (1, 0, [None])
     with pytest.raises(InvalidArgumentError, match="ahead of the clock"):
@@ -205,7 +207,7 @@ def test_time_travel(store):
     store.ingest("clicks", rows((1, T0, 1)))
     store.flush()
     snapshot = store.snapshots("clicks")[-1].id
-    between = datetime.now(timezone.utc)
+    between = datetime.now(UTC)
     store.ingest("clicks", rows((1, T0, 2)))
     assert historical(store, (1, T0)) == [2]
     assert historical(store, (1, T0), as_of=between) == [1]
@@ -371,8 +373,9 @@ import sys
 import pandas as pd
 from tidemark import FeatureStore
 store = FeatureStore(sys.argv[1])
+day = "2026-01-01"
 for n in range(1, 100_000):
-    row = pd.DataFrame({"user_id": [n], "event_timestamp": ["2026-01-01"], "n": [n], "city": [None]})
+    row = pd.DataFrame({"user_id": [n], "event_timestamp": [day], "n": [n], "city": [None]})
     store.push("clicks", row, to="online_and_offline")
     print(n, flush=True)
 """
@@ -413,8 +416,9 @@ from concurrent.futures import ThreadPoolExecutor
 from tidemark import FeatureStore
 store = FeatureStore(sys.argv[1])
 first = int(sys.argv[2])
+day = "2026-01-01"
 def write(n):
-    row = pd.DataFrame({"user_id": [n], "event_timestamp": ["2026-01-01"], "n": [n], "city": [None]})
+    row = pd.DataFrame({"user_id": [n], "event_timestamp": [day], "n": [n], "city": [None]})
     store.ingest("clicks", row)
     if n % 10 == 0:
         store.flush()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tidemark import frames
@@ -35,7 +35,7 @@ _USUAL_TIME = "event_timestamp"
 _NUMBERS = ("int32", "int64", "float32", "float64")
 
 
-class PushMode(str, Enum):
+class PushMode(StrEnum):
     """Where pushed rows go."""
 
     ONLINE = "online"
