@@ -102,7 +102,7 @@ def test_many_rows_go_straight_to_files_and_online(store):
 
 
 @pytest.mark.parametrize("flush", [False, True])
-def test_of_equal_rows_the_later_write_wins_everywhere(store, flush):
+@@@(store, flush):
     # Arrival orders equal events; within one batch the order of the rows does.
     store.ingest("clicks", rows((1, T0, 1), (1, T0, 2)))
     if flush:
