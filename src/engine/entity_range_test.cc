@@ -130,7 +130,7 @@ TEST_F(EntityRangeTest, GivesEachEntityWithARowInTheRangeOnceAtItsEnd) {
   EXPECT_EQ(TextOf(*table, "driver"), "1, 2, 3");
   EXPECT_EQ(TextOf(*table, "stats__trips"), "11, 20, null");
   EXPECT_EQ(TextOf(*table, "stats__trips__status"), R"("PRESENT", "PRESENT", "NULL_VALUE")");
-  for (const std::string& name : {"driver", "event_timestamp"})
+  for (const char* name : {"driver", "event_timestamp"})
     EXPECT_EQ(table->GetColumnByName(name)->null_count(), 0);
   EXPECT_EQ(TextOf(*Get({"stats"}, 4, 11), "driver"), "2, 3");  // the row of driver 1 is before the start
   EXPECT_EQ(TextOf(*Get({"stats"}, 8, 8), "driver"), "3");      // both ends count
