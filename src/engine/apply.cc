@@ -14,6 +14,7 @@
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
+#include "model/widening.h"
 
 namespace tidemark {
 namespace {
@@ -63,11 +64,6 @@ std::unexpected<Error> TableCannotChange(const std::string& view, std::string_vi
                   view, what));
 }
 
-bool IsWider(const DataType& before, const DataType& after) {
-  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
-         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
-}
-
 /// What a table may become: it can get fields, and wider ones.
 Result<void> CheckTableChange(const FeatureView& before, const FeatureView& after) {
   if (!after.is_table()) return TableCannotChange(after.name, "its place (it would have a batch source)");
@@ -79,7 +75,7 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
     if (kept == after.fields.end()) {
       return TableCannotChange(after.name, fmt::format("its field '{}' (it would be gone)", field.name));
     }
-    if (kept->type == field.type || IsWider(field.type, kept->type)) continue;
+    if (kept->type == field.type || IsWidened(field.type, kept->type)) continue;
     return TableCannotChange(
         after.name,
         fmt::format("the type of its field '{}' (from {} to {}; int32 may become int64, and float32 "

@@ -22,7 +22,14 @@ class ArrowStream(Protocol):
 RowsLike = Any
 
 # What pyarrow raises for values that make no column: its own errors are among these.
-_NOT_A_COLUMN = (TypeError, ValueError, OverflowError, AttributeError, NotImplementedError, KeyError)
+_NOT_A_COLUMN = (
+    TypeError,
+    ValueError,
+    OverflowError,
+    AttributeError,
+    NotImplementedError,
+    KeyError,
+)
 
 
 def as_stream(rows: RowsLike, what: str) -> ArrowStream:
@@ -113,7 +120,7 @@ def _column(name: str, values: Any, what: str) -> pa.Array:
 
 
 def _first_bad_row(values: Sequence[Any]) -> str:
-    """", row 3": the first value that does not go together with those before it."""
+    """ ", row 3": the first value that does not go together with those before it."""
     import pyarrow as pa
 
     low, high = 0, len(values)  # the first `low` values are fine, the first `high` are not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import glob
 import json
 import os
 import re
@@ -160,6 +161,8 @@ class FeatureTables:
 
     if TYPE_CHECKING:
 
+        @property
+        def repo_path(self) -> str: ...
         def apply(self, objects: Any) -> Plan: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
         def list_feature_views(self) -> list[FeatureView]: ...
@@ -174,7 +177,11 @@ class FeatureTables:
         time_unit: str | None = None,
         catalog: bool = True,
     ) -> FeatureView:
-        """Makes a feature table of a `FeatureView` without a batch source, or of a schema file.
+        """Makes a feature table of a `FeatureView`, or of a schema file.
+
+        A view without a batch source is kept by Tidemark. One whose batch source has no data yet
+        (a folder that is empty or not there, its schema declared) gets its rows there, file by
+        file.
 
         The file (or a mapping like it) is JSON: `{"name", "entities": [..], "schema": [{"name",
         "type"}, ..]}`, with `event_timestamp` among the schema. Entities that the schema does not
@@ -187,17 +194,18 @@ class FeatureTables:
                 json.dumps(schema), _USUAL_TIME, time_unit or "", True, catalog
             )
             return self.get_feature_view(schema["name"])
-        if definition.source is not None:
+        if definition.source is not None and _has_data(self.repo_path, definition.source.path):
             raise InvalidArgumentError(
-                f"feature view {definition.name} has a batch source, {definition.source.path!r}: "
-                "leave it out and Tidemark keeps the rows, or apply the view as it is"
+                f"feature view {definition.name} has a batch source with data, "
+                f"{definition.source.path!r}: leave it out and Tidemark keeps the rows, or apply "
+                "the view as it is"
             )
         if any(each.name == definition.name for each in self.list_feature_views()):
             raise AlreadyExistsError(
                 f"there is a feature view {definition.name!r} already: ingest into it, add fields "
                 "to it by apply, or drop it first"
             )
-        if not catalog:
+        if not catalog and definition.source is None:
             definition = copy.copy(definition)
             definition.table = replace(definition.table, catalog=False)
         self.apply([definition])
@@ -327,7 +335,9 @@ class FeatureTables:
         told = self._store.delete_rows(name, rows, event_us, request, current_token())
         return IngestReport.of(told)
 
-    def flush(self, tables: Sequence[str | FeatureView] | str | FeatureView | None = None) -> list[FlushedTable]:
+    def flush(
+        self, tables: Sequence[str | FeatureView] | str | FeatureView | None = None
+    ) -> list[FlushedTable]:
         """Brings logged rows into the tables' files, where other engines see them."""
         listed = [tables] if isinstance(tables, str | FeatureView) else tables or []
         made = self._store.flush([_name_of(each) for each in listed])
@@ -425,6 +435,18 @@ def _type_of(field: pa.Field, table: str) -> DataType:
         return from_pyarrow(field.type)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"column {field.name!r}: {error}", f"table {table}") from None
+
+
+def _has_data(folder: str, path: str) -> bool:
+    """Whether a batch source has a file; names that begin with . or _ are no part of it."""
+    found = glob.glob(os.path.join(folder, path), recursive=True)
+    if os.path.exists(os.path.join(folder, path)):
+        found = [os.path.join(folder, path)]
+    for each in found:
+        names = [each] if os.path.isfile(each) else [n for _, _, ns in os.walk(each) for n in ns]
+        if any(not os.path.basename(name).startswith((".", "_")) for name in names):
+            return True
+    return False
 
 
 def _name_of(table: str | FeatureView) -> str:

@@ -10,6 +10,7 @@
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_source.h"
 #include "model/name.h"
+#include "model/widening.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -17,11 +18,6 @@ namespace {
 
 std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
-}
-
-bool IsWider(const DataType& before, const DataType& after) {
-  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
-         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
 }
 
 /// What brings a table's columns to those of its view.
@@ -37,7 +33,7 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
       }
       changes.push_back({.kind = ColumnChange::Kind::kAdd, .column = column.name, .type = column.type});
     } else if (old->type != column.type) {
-      if (!IsWider(old->type, column.type)) {
+      if (!IsWidened(old->type, column.type)) {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("column '{}' cannot become {} from {}: a table's columns widen from int32 to "
                                 "int64 and from float32 to float64 only; add a field of another name",
