@@ -137,6 +137,7 @@ struct OnlineOptions {
   std::string service = {};                // or else
   std::string selection = {};              // JSON: a list as a feature service's "features"
   bool full_feature_names = false;
+  std::string at_least = {};  // the token of a write to one of the views, which must be seen
 };
 
 struct ExplainOptions {
