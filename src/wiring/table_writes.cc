@@ -49,8 +49,9 @@ Result<void> TypeKey(const std::string& view, const arrow::Schema& schema, JoinK
   if (key.type) return {};
   const int column = schema.GetFieldIndex(key.name);
   if (column < 0) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("the rows have no column '{}', which is a join key of view '{}'", key.name, view));
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("the rows have no column '{}', which is a join key of view '{}'", key.name, view));
   }
   auto type = FromArrow(*schema.field(column)->type());
   if (!type || !CanBeJoinKey(*type)) {
@@ -213,7 +214,8 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   // Rows that do not fit one of the views go to none of them.
   for (const Target& target : targets) {
     const auto request = request_for(target);
-    if (request && (targets.size() > 1 || !target.view->is_typed())) TM_TRY(Check(target, reading(), *request));
+    if (request && (targets.size() > 1 || !target.view->is_typed()))
+      TM_TRY(Check(target, reading(), *request));
   }
   std::vector<std::pair<std::string, IngestReport>> reports;
   for (Target& target : targets) {
