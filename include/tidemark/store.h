@@ -48,7 +48,9 @@ enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService };
 TIDEMARK_EXPORT std::string_view NameOf(ObjectType type);
 
 struct ApplyOptions {
-  bool remove_missing = false;  // objects of the project that are not in the definitions are removed
+  /// Objects of the project that are not in the definitions are removed, but for feature tables and their
+  /// entities: no definition brings their rows back, so they are removed by name only.
+  bool remove_missing = false;
   std::vector<std::pair<ObjectType, std::string>> remove = {};  // objects to remove by name
   WorkOptions work =
       {};  // interrupted before the transaction, an apply changes nothing; later it is finished
@@ -135,6 +137,7 @@ struct OnlineOptions {
   std::string service = {};                // or else
   std::string selection = {};              // JSON: a list as a feature service's "features"
   bool full_feature_names = false;
+  std::string at_least = {};  // the token of a write to one of the views, which must be seen
 };
 
 struct ExplainOptions {

@@ -183,7 +183,8 @@ void BindStore(nb::module_& m) {
       .def("snapshots", &PythonStore::Snapshots, "view"_a)
       .def("read_table", &PythonStore::ReadTable, "view"_a, "request"_a, "entities"_a.none(),
            "token"_a.none())
-      .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a)
+      .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a,
+           "at_least"_a)
       .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none(), "token"_a.none())
       .def("online_stats", &PythonStore::OnlineStats);
 }

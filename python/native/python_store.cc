@@ -207,9 +207,12 @@ std::unique_ptr<ResultStream> PythonStore::ReadTable(const std::string& view, Re
 }
 
 PythonReader PythonStore::PrepareOnline(const std::string& selection, const std::string& service,
-                                        bool full_feature_names) const {
-  const OnlineOptions options{
-      .features = {}, .service = service, .selection = selection, .full_feature_names = full_feature_names};
+                                        bool full_feature_names, const std::string& at_least) const {
+  const OnlineOptions options{.features = {},
+                              .service = service,
+                              .selection = selection,
+                              .full_feature_names = full_feature_names,
+                              .at_least = at_least};
   return {store_, Unlocked([&] { return store_->PrepareOnline(options); })};
 }
 

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "cli/arrow_rows.h"
@@ -27,10 +29,19 @@ struct Options {
   std::string out;
   std::string event_timestamp;
   std::string known_by;
+  std::string as_of;
+  std::string at_least;
   bool full_feature_names = false;
   bool status = false;
   std::optional<std::int64_t> limit;
 };
+
+Result<std::int64_t> ParseSnapshotId(const std::string& text) {
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error == std::errc() && end == text.data() + text.size()) return id;
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no snapshot's id, nor a time", text));
+}
 
 Result<HistoricalOptions> Request(Session& session, const Options& options) {
   HistoricalOptions made{.features = options.features,
@@ -41,10 +52,19 @@ Result<HistoricalOptions> Request(Session& session, const Options& options) {
                          .include_status = options.status,
                          .known_by_us = {},
                          .known_by_event = options.known_by == "event",
+                         .reading = {.as_of_us = {}, .snapshot_id = {}, .at_least = options.at_least},
                          .ended = {},
                          .work = session.Work()};
   if (!options.known_by.empty() && !made.known_by_event) {
     TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
+  }
+  if (!options.as_of.empty()) {
+    const bool is_id = std::ranges::all_of(options.as_of, [](char c) { return c >= '0' && c <= '9'; });
+    if (is_id) {
+      TM_ASSIGN(made.reading.snapshot_id, ParseSnapshotId(options.as_of));
+    } else {
+      TM_ASSIGN(made.reading.as_of_us, ParseTime(options.as_of));
+    }
   }
   if (options.start.empty() && options.end.empty()) return made;
   made.range.emplace();
@@ -173,6 +193,9 @@ void AddHistoricalCommand(CLI::App& app, Session& session) {
   command->add_option("--event-timestamp", options->event_timestamp, "Timestamp column of the entity rows");
   command->add_option("--known-by", options->known_by,
                       "Only rows created by this time count; 'event': by each entity row's own time");
+  command->add_option("--as-of", options->as_of,
+                      "Of feature tables, rows written up to this time, or a snapshot by its id");
+  command->add_option("--at-least", options->at_least, "The token of a write that must be seen");
   command->add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command->add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command->add_option("--limit", options->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);

@@ -262,9 +262,11 @@ Result<void> Planner::AddRemovals(ObjectKind kind, const std::vector<Target<Defi
                                       .name = name,
                                       .from_name = {},
                                       .details = {}});
-    if (kind == ObjectKind::kFeatureView) {
+    if constexpr (std::is_same_v<Definition, FeatureView>) {
       prepared_.plan.dropped_view_ids.push_back(id);
-      prepared_.plan.changes.back().details.emplace_back("its online rows are dropped");
+      prepared_.plan.changes.back().details.emplace_back(
+          target.before->is_table() ? "its rows are removed for good, offline and online"
+                                    : "its online rows are dropped");
     }
   }
   return {};

@@ -42,9 +42,16 @@ Result<void> EmbeddedTables::OpenLocked() {
     TM_ASSIGN(catalog_, OpenSqliteTableCatalog(options));
   }
   TM_ASSIGN(offline_, OpenIcebergStore(*catalog_, *parts_.clock, {.root = parts_.config.tables_path}));
-  TM_ASSIGN(std::shared_ptr<BatchLedger> ledger,
-            OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
+  // In a folder that cannot be written there is nothing to repair, and nobody writes.
+  const bool is_read_only = access(parts_.folder.c_str(), W_OK) != 0;
+  std::shared_ptr<BatchLedger> ledger;
+  std::shared_ptr<WriteTimes> write_times;
+  if (!is_read_only) {
+    TM_ASSIGN(ledger, OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
+    TM_ASSIGN(write_times, parts_.write_times());
+  }
   TableLogParts log;
+  log.is_read_only = is_read_only;
   log.logs = OpenWriteLogs({.folder = LogFolder().string()});
   log.folders = parts_.folders;
   log.ledger = std::move(ledger);
@@ -55,7 +62,8 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.offline = offline_;
   tables.folders = parts_.folders;
   tables.log = std::make_shared<TableLog>(std::move(log));
-  TM_ASSIGN(tables.write_times, parts_.write_times());
+  tables.is_read_only = is_read_only;
+  tables.write_times = std::move(write_times);
   tables.clock = parts_.clock;
   tables.database = DatabaseOf(parts_.config.project);
   tables.threads = parts_.threads;

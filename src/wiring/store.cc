@@ -271,6 +271,7 @@ class EmbeddedStore final : public Store {
     TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
     for (const SelectedView& selected : selection.views)
       TM_TRY(FinishLoads(*selected.view));
+    if (!options.at_least.empty()) TM_TRY(CheckSeenOnline(selection, options.at_least));
     TM_ASSIGN(const auto online, Online());
     return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
   }
@@ -336,7 +337,9 @@ class EmbeddedStore final : public Store {
                          ArrowArrayStream* out) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_TRY(CheckReading(options.reading));
     ReadRowsRequest request;
+    request.now_us = clock_->now_us();
     request.features = options.columns;
     request.start_us = options.start_us;
     request.end_us = options.end_us;
@@ -426,6 +429,19 @@ class EmbeddedStore final : public Store {
     return TableWrites(std::move(parts));
   }
 
+  /// The write was to one of the tables that are asked for.
+  Result<void> CheckSeenOnline(const Selection& selection, const std::string& token) {
+    Result<void> seen = Fail(ErrorCode::kInvalidArgument,
+                             "at_least is the token of a write to a feature table: none is asked for");
+    for (const SelectedView& selected : selection.views) {
+      if (!selected.view->definition.is_table()) continue;
+      TM_ASSIGN(const auto tables, tables_.Open());
+      seen = tables->CheckSeenOnline(*selected.view, token);
+      if (seen) return seen;
+    }
+    return seen;
+  }
+
   /// Loads a view again whose rows came into files, by a writer that is gone, but perhaps not online.
   Result<void> FinishLoads(const CatalogView& view) {
     TM_ASSIGN(const auto marks, loads_.Abandoned(view.id));
@@ -511,11 +527,23 @@ class EmbeddedStore final : public Store {
     };
   }
 
+  static Result<void> CheckReading(const TableReadOptions& reading) {
+    if (reading.at_least.empty() || (!reading.as_of_us && !reading.snapshot_id)) return {};
+    return Fail(ErrorCode::kInvalidArgument,
+                "as_of looks back, and at_least asks for a write that must be seen: give one of the two");
+  }
+
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
     const auto repairing =
-        [this, open = Opener(std::move(stop))](
+        [this, open = Opener(std::move(stop)), has_past = reading.as_of_us || reading.snapshot_id](
             const FileSource& source,
             const std::map<std::string, DataType>& types) -> Result<std::unique_ptr<Source>> {
+      if (has_past) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("as_of is for feature tables: nothing says when the rows of {} were written; "
+                                "known_by goes by a created-timestamp column",
+                                Quoted(source.path)));
+      }
       TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
       return open(source, types);
     };
@@ -555,6 +583,7 @@ class EmbeddedStore final : public Store {
       TM_ASSIGN(entity_rows, TakeOver(rows.stream));
     }
     TM_TRY(CheckRows(rows, options));
+    TM_TRY(CheckReading(options.reading));
     TM_ASSIGN(auto catalog, LoadCatalog());
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
     HistoricalRequest request;

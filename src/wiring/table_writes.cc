@@ -44,6 +44,25 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> Open(const GivenRows& rows,
   return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
 }
 
+/// A join key without a type gets that of its column.
+Result<void> TypeKey(const std::string& view, const arrow::Schema& schema, JoinKey& key) {
+  if (key.type) return {};
+  const int column = schema.GetFieldIndex(key.name);
+  if (column < 0) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the rows have no column '{}', which is a join key of view '{}'", key.name, view));
+  }
+  auto type = FromArrow(*schema.field(column)->type());
+  if (!type || !CanBeJoinKey(*type)) {
+    return Fail(ErrorCode::kTypeMismatch,
+                fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, "
+                            "int64, binary, bool and timestamp",
+                            key.name, schema.field(column)->type()->ToString()));
+  }
+  key.type = *std::move(type);
+  return {};
+}
+
 IngestReport ToReport(IngestedRows& written) {
   return {.rows = written.rows,
           .online_rows = written.online_rows,
@@ -93,30 +112,31 @@ Result<TableWrites::Target> TableWrites::Find(std::string_view name) const {
   return Target{parts_.catalog, view};
 }
 
+/// What the rows would do to a view: all of them are checked, and nothing is changed. Join keys that have no
+/// types yet are taken to have those of their columns.
+Result<TableWrites::Written> TableWrites::Check(const Target& target,
+                                                std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                IngestRequest request) const {
+  CatalogView view = *target.view;
+  for (JoinKey& key : view.join_keys)
+    TM_TRY(TypeKey(view.definition.name, *rows->schema(), key));
+  request.dry_run = true;
+  TM_ASSIGN(const auto tables, parts_.tables());
+  TM_ASSIGN(IngestedRows checked, tables->Ingest(view, std::move(rows), request));
+  Written written;
+  written.rejected = checked.rejected;
+  written.report = ToReport(checked);
+  return written;
+}
+
 /// Join keys without types get those of their columns, for good.
 Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) const {
   if (target.view->is_typed()) return {};
   Definitions definitions;
   for (const std::string& name : target.view->definition.entities) {
     Entity entity = target.catalog->entities().at(name);
-    for (JoinKey& key : entity.join_keys) {
-      if (key.type) continue;
-      const int column = schema.GetFieldIndex(key.name);
-      if (column < 0) {
-        return Fail(ErrorCode::kNotFound,
-                    fmt::format("the rows have no column '{}', which is a join key of view '{}'", key.name,
-                                target.view->definition.name));
-      }
-      auto type = FromArrow(*schema.field(column)->type());
-      if (!type || !CanBeJoinKey(*type)) {
-        return Fail(
-            ErrorCode::kTypeMismatch,
-            fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, "
-                        "int64, binary, bool and timestamp",
-                        key.name, schema.field(column)->type()->ToString()));
-      }
-      key.type = *std::move(type);
-    }
+    for (JoinKey& key : entity.join_keys)
+      TM_TRY(TypeKey(target.view->definition.name, schema, key));
     definitions.entities.push_back(std::move(entity));
   }
   TM_TRY(parts_.apply(definitions));
@@ -130,8 +150,14 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRow
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
   TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
-  TM_TRY(TypeKeys(target, *reader->schema()));
-  return Write(target, std::move(reader), RequestOf(options, *target.view));
+  const IngestRequest request = RequestOf(options, *target.view);
+  if (target.view->is_typed()) return Write(target, std::move(reader), request);
+  // The first rows give the join keys their types, for good: so they are known to be good before.
+  TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
+  TM_ASSIGN(Written checked, Check(target, std::make_shared<arrow::TableBatchReader>(table), request));
+  if (request.dry_run || checked.report.rows == 0) return checked;
+  TM_TRY(TypeKeys(target, *table->schema()));
+  return Write(target, std::make_shared<arrow::TableBatchReader>(table), request);
 }
 
 Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRows rows,
@@ -175,13 +201,33 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
     types.merge(TypesOf(*target.view));
   TM_ASSIGN(const auto reader, Open(rows, types, parts_.threads));
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
-  std::vector<std::pair<std::string, IngestReport>> reports;
-  for (Target& target : targets) {
-    TM_TRY(TypeKeys(target, *table->schema()));
+  const auto reading = [&] { return std::make_shared<arrow::TableBatchReader>(table); };
+  const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {
     IngestRequest request = RequestOf(options, *target.view);
     request.others_allowed = true;
-    TM_ASSIGN(Written written, Write(target, std::make_shared<arrow::TableBatchReader>(table), request));
+    if (target.view->definition.online || request.to == WriteTo::kOffline) return request;
+    if (request.to == WriteTo::kOnline) return std::nullopt;  // it is kept offline only
+    request.to = WriteTo::kOffline;
+    return request;
+  };
+  // Rows that do not fit one of the views go to none of them.
+  for (const Target& target : targets) {
+    const auto request = request_for(target);
+    if (request && (targets.size() > 1 || !target.view->is_typed())) TM_TRY(Check(target, reading(), *request));
+  }
+  std::vector<std::pair<std::string, IngestReport>> reports;
+  for (Target& target : targets) {
+    const auto request = request_for(target);
+    if (!request) continue;
+    if (table->num_rows() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *table->schema()));
+    TM_ASSIGN(Written written, target.view->is_typed() ? Write(target, reading(), *request)
+                                                       : Check(target, reading(), *request));
     reports.emplace_back(target.view->definition.name, std::move(written.report));
+  }
+  if (reports.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("no view of push source {} is kept online (online: false): push to offline",
+                            Quoted(source)));
   }
   return reports;
 }

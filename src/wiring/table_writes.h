@@ -54,6 +54,8 @@ class TableWrites {
   Result<Target> Find(std::string_view name) const;
   Result<Written> Write(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,
                         IngestRequest request) const;
+  Result<Written> Check(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,
+                        IngestRequest request) const;
   Result<void> TypeKeys(Target& target, const arrow::Schema& schema) const;
 
   Parts parts_;

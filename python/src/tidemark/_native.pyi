@@ -238,7 +238,7 @@ class Store:
         token: CancelToken | None,
     ) -> ResultStream: ...
     def prepare_online(
-        self, selection: str, service: str, full_feature_names: bool
+        self, selection: str, service: str, full_feature_names: bool, at_least: str
     ) -> OnlineReader: ...
     def explain(
         self, feature: str, key: str, t_us: int | None, token: CancelToken | None

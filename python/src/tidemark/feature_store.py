@@ -301,13 +301,18 @@ class FeatureStore(FeatureTables):
         *,
         include_event_timestamps: bool = False,
         include_status: bool = False,
+        at_least: str | None = None,
     ) -> OnlineResponse:
         """The latest values of features for each entity.
 
         `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
-        table of the join keys.
+        table of the join keys. `at_least` is the token of a write that must be seen.
         """
-        reader = self._reader(features, full_feature_names)
+        if at_least:
+            selection, service = _selection(features)
+            reader = self._store.prepare_online(selection, service, full_feature_names, at_least)
+        else:
+            reader = self._reader(features, full_feature_names)
         if not isinstance(entity_rows, list | dict):
             entity_rows = _as_columns(entity_rows)
         return OnlineResponse(reader.read(entity_rows), include_event_timestamps, include_status)
@@ -325,7 +330,7 @@ class FeatureStore(FeatureTables):
             return reader
         if not service:
             selection = selection or _selection(features)[0]
-        reader = self._store.prepare_online(selection, service, full_feature_names)
+        reader = self._store.prepare_online(selection, service, full_feature_names, "")
         if len(self._readers) >= _READERS_MAX:
             self._readers.clear()
         self._readers[key] = reader

@@ -101,10 +101,25 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
   return {};
 }
 
+Result<void> FeatureTables::CheckWritable() const {
+  if (!parts_.is_read_only) return {};
+  return Fail(ErrorCode::kIo, "the store's folder cannot be written: it can be read only");
+}
+
 Result<void> FeatureTables::Rename(const CatalogView& view) const {
   TM_TRY_IN(
       parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
       PlaceOf(view));
+  return {};
+}
+
+Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::string& token) const {
+  TM_TRY(Prepare(view));
+  TM_TRY(parts_.log->Recover());
+  TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
+  TM_ASSIGN(const auto logs, parts_.log->Snapshots());
+  TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+  TM_TRY_IN(CheckSeen(token, Sight::kOnline, logs, *snapshot, *table), PlaceOf(view));
   return {};
 }
 
@@ -120,7 +135,7 @@ Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& vie
   // trimmed before is in the snapshot.
   TM_ASSIGN(const auto logs, parts_.log->Snapshots());
   TM_ASSIGN(const auto snapshot, table->Snapshot({.id = reading.snapshot_id}));
-  if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, logs, *snapshot, *table));
+  if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, Sight::kTable, logs, *snapshot, *table));
   std::vector<LogTail> tails;
   if (!reading.snapshot_id) {
     TM_ASSIGN(tails, TailsOf(view, logs, snapshot->properties()));

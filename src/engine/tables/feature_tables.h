@@ -70,6 +70,7 @@ struct FeatureTablesParts {
   std::shared_ptr<const Clock> clock;
   std::string database;  // of the project's tables, for other engines
   std::size_t threads = 1;
+  bool is_read_only = false;  // the store's folder: every write is kIo
 };
 
 /// Thread safe. Errors name the view.
@@ -93,11 +94,17 @@ class FeatureTables {
   /// The table's rows as a source: files and logs.
   Result<std::unique_ptr<Source>> OpenSource(const CatalogView& view, const TableReading& reading) const;
 
+  /// Succeeds if lookups of the view see the write that `token` stands for; kNotFound if they do not.
+  Result<void> CheckSeenOnline(const CatalogView& view, const std::string& token) const;
+
   /// Brings what the logs have of the view into files, in one commit.
   Result<FlushedTable> Flush(const CatalogView& view) const;
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;
+
+  /// kIo in a folder that cannot be written.
+  Result<void> CheckWritable() const;
 
   TableLog& log() const { return *parts_.log; }
   OfflineStore& offline() const { return *parts_.offline; }

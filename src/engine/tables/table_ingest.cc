@@ -438,9 +438,12 @@ class Ingesting {
     TM_ASSIGN(const TableLog::Written written,
               parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr,
                                  is_in_folder ? &folder : nullptr));
-    report_.token = TokenOf(written.position);
+    report_.token = TokenOf(written.position, record.targets);
     report_.repeated = written.repeated;
-    if (written.repeated) return {};
+    if (written.repeated) {
+      // Its first write may have gone straight to files.
+      return written.position.log == 0 && target_.definition.is_table() ? TokenOfNewest() : Result<void>();
+    }
     report_.rows += rows.count();
     if (is_online) report_.online_rows += rows.count() - online.ahead;
     if (request_.progress) request_.progress(report_.rows);
@@ -484,6 +487,23 @@ class Ingesting {
   }
 
   Result<void> ToFiles(std::vector<TableRows> first) {
+    // Few rows and many count as one batch if their keys are the same.
+    TM_ASSIGN(const bool is_new, parts_.log->Once(target_.id, request_.batch_key,
+                                                  [&] { return CommitFiles(std::move(first)); }));
+    report_.repeated = report_.repeated || !is_new;
+    report_.to_files = true;
+    return is_new ? Result<void>() : TokenOfNewest();
+  }
+
+  /// The token of a batch that is somewhere in the table's files.
+  Result<void> TokenOfNewest() {
+    TM_ASSIGN(const auto table, parts_.offline->Open(target_.id));
+    TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+    report_.token = TokenOf(snapshot->id(), snapshot->committed_us());
+    return {};
+  }
+
+  Result<void> CommitFiles(std::vector<TableRows> first) {
     TM_ASSIGN(const auto table, parts_.offline->Open(view_.id));
     StampedReader reader(view_, std::move(first), intake_, *parts_.write_times, now_us_);
     StageOptions options;
@@ -501,7 +521,6 @@ class Ingesting {
     report_.token = TokenOf(outcome.snapshot_id, snapshot->committed_us());
     report_.repeated = !outcome.committed;
     if (outcome.committed) report_.rows = rows;
-    report_.to_files = true;
     return {};
   }
 
@@ -557,6 +576,7 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
                                            std::shared_ptr<arrow::RecordBatchReader> rows,
                                            const IngestRequest& request) const {
   const std::string place = "view " + view.definition.name;
+  if (!request.dry_run) TM_TRY(CheckWritable());
   if (request.to != WriteTo::kOffline && !view.definition.online) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is not kept online (online: false): write to offline", place));

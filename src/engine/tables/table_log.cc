@@ -142,6 +142,7 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
 }
 
 Result<void> TableLog::Recover() {
+  if (parts_.is_read_only) return {};
   TM_ASSIGN(const auto orphans, parts_.logs->Orphans());
   for (const LogId id : orphans) {
     TM_ASSIGN(auto adopted, parts_.logs->Adopt(id));

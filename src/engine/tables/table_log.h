@@ -48,6 +48,7 @@ struct TableLogParts {
   std::shared_ptr<SourceFolders> folders;
   ViewLookup view;
   std::shared_ptr<const Clock> clock;
+  bool is_read_only = false;  // the store's folder: nothing is recovered, nor appended
 };
 
 /// Rows of a view with a batch source, as a batch of AsTable(view): what becomes a file.
