@@ -353,6 +353,25 @@ def test_a_push_into_a_folder_is_in_the_folder_and_online(folder_store):
     assert len(files_of(store)) == 5
 
 
+def test_a_read_of_a_folder_can_ask_to_see_a_write(folder_store, tmp_path):
+    store = folder_store
+    pushed = store.push("events", rows((1, T0, 1)), to="online_and_offline")["clicks"].token
+    online_only = store.push("events", rows((1, T0, 2)), to="online")["clicks"].token
+    asked = (["clicks:n"], [{"user_id": 1}])
+    for _ in range(2):
+        assert historical(store, (1, T0), at_least=pushed) == [1]
+        for token in (pushed, online_only):
+            found = store.get_online_features(*asked, at_least=token).to_dict()["n"]
+            assert found == [2]
+        store.flush()  # which trims the log
+    with pytest.raises(NotFoundError, match="online only"):
+        historical(store, (1, T0), at_least=online_only)
+    with pytest.raises(NotFoundError, match="not seen here"):
+        historical(store, (1, T0), at_least="log:0123456789abcdef:7")
+    with pytest.raises(InvalidArgumentError, match="no token"):
+        historical(store, (1, T0), at_least="yesterday")
+
+
 def test_rows_for_a_folder_are_checked_as_those_of_a_table(folder_store):
     store = folder_store
     bad = pa.table(
