@@ -97,6 +97,7 @@ Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, 
 }
 
 Result<bool> TableLog::HasFile(std::uint32_t table_id, LogPosition position) const {
+  if (parts_.is_read_only) return false;
   TM_ASSIGN(const auto seen, parts_.ledger->Seen(table_id, FileKey(position), parts_.clock->now_us()));
   return seen.has_value();
 }
