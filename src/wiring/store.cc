@@ -338,6 +338,7 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     TM_TRY(CheckReading(options.reading));
+    TM_TRY(CheckSeenInFolders({found}, options.reading.at_least));
     ReadRowsRequest request;
     request.now_us = clock_->now_us();
     request.features = options.columns;
@@ -429,15 +430,27 @@ class EmbeddedStore final : public Store {
     return TableWrites(std::move(parts));
   }
 
-  /// The write was to one of the tables that are asked for.
+  /// The write was to one of the views that are asked for.
   Result<void> CheckSeenOnline(const Selection& selection, const std::string& token) {
-    Result<void> seen = Fail(ErrorCode::kInvalidArgument,
-                             "at_least is the token of a write to a feature table: none is asked for");
+    TM_ASSIGN(const auto tables, tables_.Open());
+    Result<void> seen;
     for (const SelectedView& selected : selection.views) {
-      if (!selected.view->definition.is_table()) continue;
-      TM_ASSIGN(const auto tables, tables_.Open());
       seen = tables->CheckSeenOnline(*selected.view, token);
-      if (seen) return seen;
+      if (seen) break;
+    }
+    return seen;
+  }
+
+  /// The write was to the folder of one of the views that are asked for; tables are asked when they are
+  /// opened.
+  Result<void> CheckSeenInFolders(const std::vector<const CatalogView*>& views, const std::string& token) {
+    const auto is_table = [](const CatalogView* view) { return view->definition.is_table(); };
+    if (token.empty() || std::ranges::any_of(views, is_table)) return {};
+    TM_ASSIGN(const auto tables, tables_.Open());
+    Result<void> seen;
+    for (const CatalogView* view : views) {
+      seen = tables->CheckSeenInFolder(*view, token);
+      if (seen) break;
     }
     return seen;
   }
@@ -588,6 +601,10 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
     HistoricalRequest request;
     TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
+    std::vector<const CatalogView*> views;
+    for (const SelectedView& selected : request.selection.views)
+      views.push_back(selected.view);
+    TM_TRY(CheckSeenInFolders(views, options.reading.at_least));
     request.event_timestamp_column = options.event_timestamp_column;
     request.include_status = options.include_status;
     TM_ASSIGN(request.known_by, KnownByOf(options));

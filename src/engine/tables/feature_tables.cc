@@ -71,6 +71,14 @@ Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
   return tails;
 }
 
+Result<void> CheckFolderWrite(const CatalogView& view, const std::string& token, Sight sight, TableLog& log) {
+  TM_TRY(log.Recover());
+  TM_ASSIGN(const auto logs, log.Snapshots());
+  const auto has_file = [&](LogPosition position) { return log.HasFile(view.id, position); };
+  TM_TRY_IN(CheckSeenInFolder(token, sight, logs, has_file), PlaceOf(view));
+  return {};
+}
+
 }  // namespace
 
 Result<void> FeatureTables::Prepare(const CatalogView& view) const {
@@ -113,7 +121,12 @@ Result<void> FeatureTables::Rename(const CatalogView& view) const {
   return {};
 }
 
+Result<void> FeatureTables::CheckSeenInFolder(const CatalogView& view, const std::string& token) const {
+  return CheckFolderWrite(view, token, Sight::kTable, *parts_.log);
+}
+
 Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::string& token) const {
+  if (!view.definition.is_table()) return CheckFolderWrite(view, token, Sight::kOnline, *parts_.log);
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));

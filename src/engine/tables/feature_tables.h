@@ -96,6 +96,8 @@ class FeatureTables {
 
   /// Succeeds if lookups of the view see the write that `token` stands for; kNotFound if they do not.
   Result<void> CheckSeenOnline(const CatalogView& view, const std::string& token) const;
+  /// The same of reads from the folder of a view with a batch source.
+  Result<void> CheckSeenInFolder(const CatalogView& view, const std::string& token) const;
 
   /// Brings what the logs have of the view into files, in one commit.
   Result<FlushedTable> Flush(const CatalogView& view) const;

@@ -96,6 +96,12 @@ Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, 
   return parts_.ledger->Record({&written, 1});
 }
 
+Result<bool> TableLog::HasFile(std::uint32_t table_id, LogPosition position) const {
+  if (parts_.is_read_only) return false;
+  TM_ASSIGN(const auto seen, parts_.ledger->Seen(table_id, FileKey(position), parts_.clock->now_us()));
+  return seen.has_value();
+}
+
 Result<bool> TableLog::Once(std::uint32_t table_id, std::string_view batch_key,
                             FunctionRef<Result<void>()> write) {
   if (batch_key.empty()) {
@@ -205,8 +211,8 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
 }
 
 Result<void> TableLog::AddMissingFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
-  TM_ASSIGN(const auto seen, parts_.ledger->Seen(record.table_id, FileKey(position), parts_.clock->now_us()));
-  if (seen) return {};
+  TM_ASSIGN(const bool is_there, HasFile(record.table_id, position));
+  if (is_there) return {};
   const FileSource& source = *rows.view.definition.source;
   // Rows for a folder that the view has no more, which were never acknowledged, are nobody's.
   if (const auto checked = parts_.folders->Check(source);

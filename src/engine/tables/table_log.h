@@ -78,6 +78,9 @@ class TableLog {
   /// was. Without a key it always runs.
   Result<bool> Once(std::uint32_t table_id, std::string_view batch_key, FunctionRef<Result<void>()> write);
 
+  /// Whether the file of a frame, rows for a folder, was written within a day.
+  Result<bool> HasFile(std::uint32_t table_id, LogPosition position) const;
+
   /// Takes over the logs of processes that are gone, and brings the online store, the folders of batch
   /// sources and the ledger up to date with them, and with frames of this process's log that failed to reach
   /// them. Called before anything is read or written; cheap if there is nothing to do.
