@@ -37,7 +37,9 @@
 #include "wiring/config.h"
 #include "wiring/embedded_tables.h"
 #include "wiring/stream_export.h"
+#include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
+#include "wiring/table_upkeep.h"
 #include "wiring/table_writes.h"
 
 namespace tidemark {
@@ -238,6 +240,7 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     if (found->definition.is_table()) {
+      maintenance_.Start();
       TM_ASSIGN(const auto tables, tables_.Open());
       IngestRequest request;
       request.to = WriteTo::kOnline;
@@ -295,6 +298,32 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
     return tables_.Flush(tables);
+  }
+
+  Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.Compact(tables, work);
+  }
+
+  Result<ExpireSnapshotsReport> ExpireSnapshots(const std::vector<std::string>& views,
+                                                const ExpireSnapshotsOptions& options) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.ExpireSnapshots(tables, options);
+  }
+
+  Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    maintenance_.Start();  // what stays pending is completed by it
+    return upkeep_.Erase(*found, Rows(keys), work);
+  }
+
+  Result<std::string> Erasures(const std::vector<std::string>& views) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.Erasures(tables);
   }
 
   Result<std::string> Snapshots(std::string_view view) override {
@@ -380,6 +409,25 @@ class EmbeddedStore final : public Store {
             .threads = threads_};
   }
 
+  TableMaintenance::Parts MaintenanceParts() {
+    TableMaintenance::Parts parts;
+    parts.settings = config_.maintenance;
+    parts.tables = [this] { return tables_.Open(); };
+    parts.views = [this]() -> Result<TableMaintenance::Views> {
+      TM_ASSIGN(const auto catalog, LoadCatalog());
+      TableMaintenance::Views views;
+      for (const auto& [name, view] : catalog->views()) {
+        if (view.definition.is_table() && view.is_typed()) views.emplace_back(catalog, &view);
+      }
+      return views;
+    };
+    parts.clock = clock_;
+    parts.tell = [path = path_](const std::string& message) {
+      fmt::print(stderr, "tidemark: store {}: {}\n", path.string(), message);
+    };
+    return parts;
+  }
+
   OnlineWriteOptions SpillOptions() const {
     OnlineWriteOptions options;
     options.spill = [folder = path_ / kOwnFolder] { return OpenSpillFile(folder); };
@@ -388,6 +436,7 @@ class EmbeddedStore final : public Store {
 
   /// What writes of rows work with, at this moment.
   Result<TableWrites> Writes() {
+    maintenance_.Start();
     TM_ASSIGN(auto catalog, LoadCatalog());
     TableWrites::Parts parts;
     parts.catalog = std::move(catalog);
@@ -454,6 +503,7 @@ class EmbeddedStore final : public Store {
     LmdbOptions options;
     options.folder = config_.online_path.string();
     options.map_bytes_max = config_.online_bytes_max;
+    options.erase_key = (path_ / kOwnFolder / kEraseKeyFile).string();
     TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
     return online_;
   }
@@ -584,7 +634,9 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
-  EmbeddedTables tables_;  // last: it uses those above
+  EmbeddedTables tables_;  // uses those above
+  TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
+  TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };
 
 }  // namespace
@@ -640,6 +692,10 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
   TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
   return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+}
+
+void StopBackgroundWork() {
+  StopAllMaintenance();
 }
 
 Result<std::string> NormalizeDefinitions(std::string_view text) {
