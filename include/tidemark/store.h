@@ -199,16 +199,16 @@ class TIDEMARK_EXPORT Store {
   virtual Result<std::string> Snapshots(std::string_view view) = 0;
   /// Rewrites small data files of tables (empty: of all) as few large ones. Rows stay what they are.
   virtual Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) = 0;
-  /// Forgets old snapshots of tables (empty: of all) with the files that only they have, and what writers that
-  /// died have left. The newest snapshots, tagged ones and those that are being read stay.
+  /// Forgets old snapshots of tables (empty: of all) with the files that only they have, and what writers
+  /// that died have left. The newest snapshots, tagged ones and those that are being read stay.
   virtual Result<ExpireSnapshotsReport> ExpireSnapshots(const std::vector<std::string>& views,
                                                         const ExpireSnapshotsOptions& options) = 0;
   /// Removes all rows of some entities that were written until now: from data files, log, online store and
   /// old snapshots, bytes included. `keys` are rows of the join keys. The receipt is JSON: {"id", "table",
   /// "keys", "fence", "state": "done" or "pending", "rows_removed", "files_rewritten", "pending": what is
-  /// still to be removed and by whom, "out_of_reach"}. From the first moment on no read sees the rows; erasing
-  /// again, flushing, or the work in the background completes what is pending. Rows that are written later are
-  /// not touched.
+  /// still to be removed and by whom, "out_of_reach"}. From the first moment on no read sees the rows;
+  /// erasing again, flushing, or the work in the background completes what is pending. Rows that are written
+  /// later are not touched.
   virtual Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) = 0;
   /// The receipts of all erasures of tables (empty: of all), oldest first: a JSON array.
   virtual Result<std::string> Erasures(const std::vector<std::string>& views) = 0;

@@ -73,8 +73,7 @@ Result<void> WriteSecret(const std::string& path) {
       return Failed(unfinished, "write", written < 0 ? errno : ENOSPC);
     if (::fsync(file.get()) != 0) return Failed(unfinished, "sync", errno);
     // Whoever is first gives the secret; the others take theirs back.
-    if (::link(unfinished.c_str(), path.c_str()) != 0 && errno != EEXIST)
-      return Failed(path, "make", errno);
+    if (::link(unfinished.c_str(), path.c_str()) != 0 && errno != EEXIST) return Failed(path, "make", errno);
     return {};
   };
   Result<void> written = write();
@@ -100,10 +99,9 @@ std::uint16_t KeyedHash::TagOf(std::string_view key) const {
 std::array<std::byte, 32> KeyedHash::DigestOf(std::string_view key) const {
   std::array<std::byte, 32> digest{};
   unsigned length = 0;
-  const auto* const made =
-      HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
-           reinterpret_cast<const unsigned char*>(key.data()), key.size(),
-           reinterpret_cast<unsigned char*>(digest.data()), &length);
+  const auto* const made = HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
+                                reinterpret_cast<const unsigned char*>(key.data()), key.size(),
+                                reinterpret_cast<unsigned char*>(digest.data()), &length);
   TM_CHECK(made != nullptr && length == digest.size(), "HMAC-SHA256 failed");
   return digest;
 }

@@ -47,16 +47,17 @@ std::optional<std::int64_t> ParseAge(std::string_view text) {
   const auto unit = kSeconds.find(text.substr(static_cast<std::size_t>(end - text.data())));
   if (unit == kSeconds.end()) return std::nullopt;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count() - count * unit->second * 1'000'000;
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count() -
+         count * unit->second * 1'000'000;
 }
 
 /// A time, or how long ago.
 Result<std::int64_t> ParseMoment(const std::string& text) {
   if (const auto age = ParseAge(text)) return *age;
   if (auto time = ParseTime(text)) return time;
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("--older-than: '{}' is neither a time (2024-05-01T12:00:00Z) nor an age (7d, 12h)",
-                          text));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("--older-than: '{}' is neither a time (2024-05-01T12:00:00Z) nor an age (7d, 12h)", text));
 }
 
 Result<void> Expire(const Session& session, const ExpireArguments& arguments) {

@@ -21,8 +21,8 @@ namespace tidemark {
 struct TableToRead {
   std::unique_ptr<Source> source;
   std::optional<std::int64_t> as_of_us;  // rows that were written later do not count
-  /// True for rows that were erased, by full key (model/key_codec.h) and write time: they do not count. Empty:
-  /// none were. Thread safe.
+  /// True for rows that were erased, by full key (model/key_codec.h) and write time: they do not count.
+  /// Empty: none were. Thread safe.
   std::function<bool(std::string_view key, std::int64_t write_time_us)> is_erased = {};
 };
 using TableOpener = std::function<Result<TableToRead>(const CatalogView& view)>;

@@ -31,8 +31,8 @@ namespace tidemark {
 /// What a process that writes does by itself.
 struct MaintenanceSettings {
   bool is_on = true;
-  std::int64_t flush_bytes = std::int64_t{64} << 20;                        // logged rows of a table
-  std::int64_t flush_after_us = std::int64_t{5} * 60 * 1'000'000;           // age of the oldest of them
+  std::int64_t flush_bytes = std::int64_t{64} << 20;                       // logged rows of a table
+  std::int64_t flush_after_us = std::int64_t{5} * 60 * 1'000'000;          // age of the oldest of them
   std::int64_t snapshot_age_us = std::int64_t{7} * 24 * 3600 * 1'000'000;  // older ones go
 };
 

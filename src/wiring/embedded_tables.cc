@@ -57,6 +57,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.key_hash = std::make_shared<KeyedHashFile>((parts_.folder / kEraseKeyFile).string());
   tables.receipts = OpenReceiptFolder(parts_.folder / "erasures");
   tables.online = parts_.online;
+  tables.at_step = parts_.at_erase_step;
   tables.database = DatabaseOf(parts_.config.project);
   tables.threads = parts_.threads;
   tables_ = std::make_shared<FeatureTables>(std::move(tables));

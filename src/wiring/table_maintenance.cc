@@ -99,6 +99,8 @@ class Workers {
   bool is_over_ = false;
 };
 
+TableMaintenance::TableMaintenance(Parts parts) : parts_(std::move(parts)) {}
+
 TableMaintenance::~TableMaintenance() {
   if (worker_ == nullptr) return;
   if (worker_->forks != ForkCount()) {
@@ -118,9 +120,8 @@ void TableMaintenance::Start() {
   static_cast<void>(worker_.release());  // a parent's, if there is one
   worker_ = std::make_unique<Worker>();
   if (!Workers::Get().Add(worker_.get())) return;
-  worker_->thread = std::jthread([this, worker = worker_.get()](const std::stop_token& stop) {
-    Loop(*worker, stop);
-  });
+  worker_->thread =
+      std::jthread([this, worker = worker_.get()](const std::stop_token& stop) { Loop(*worker, stop); });
 }
 
 void TableMaintenance::Loop(Worker& worker, const std::stop_token& stop) {
@@ -172,7 +173,7 @@ void TableMaintenance::RunOnce(const std::stop_token& stop) {
 void TableMaintenance::FlushDue(const FeatureTables& tables) {
   const std::int64_t now_us = parts_.clock->now_us();
   bool is_flushed = false;
-  for (const auto& [table, waiting] : tables.log().Waiting()) {
+  for (const auto& [table, waiting] : tables.log().Unflushed()) {
     const bool is_due = waiting.bytes >= parts_.settings.flush_bytes ||
                         now_us - waiting.oldest_us >= parts_.settings.flush_after_us;
     if (!is_due) continue;
@@ -181,7 +182,7 @@ void TableMaintenance::FlushDue(const FeatureTables& tables) {
       if (view != nullptr && view->definition.is_table()) {
         TM_TRY(tables.Flush(*view));
       } else {
-        tables.log().TakeWaiting(table);  // rows of a view that is gone are trimmed
+        tables.log().TakeUnflushed(table);  // rows of a view that is gone are trimmed
       }
       return {};
     });

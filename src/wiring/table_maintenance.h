@@ -37,7 +37,7 @@ class TableMaintenance {
     std::function<void()> after_round = {};                // for tests
   };
 
-  explicit TableMaintenance(Parts parts) : parts_(std::move(parts)) {}
+  explicit TableMaintenance(Parts parts);
   /// Ends the thread; a step that may take long is interrupted.
   ~TableMaintenance();
   TableMaintenance(const TableMaintenance&) = delete;

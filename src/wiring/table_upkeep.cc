@@ -93,8 +93,9 @@ Result<std::string> TableUpkeep::Erase(const CatalogView& view, GivenRows keys,
   arrow::ArrayVector columns;
   for (const JoinKey& key : view.join_keys) {
     if (table->GetColumnByName(key.name) == nullptr) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("the keys have no column '{}', which is a join key of table '{}'", key.name, name));
+      return Fail(
+          ErrorCode::kNotFound,
+          fmt::format("the keys have no column '{}', which is a join key of table '{}'", key.name, name));
     }
     TM_ASSIGN(auto column, EntityKey(*table, key.name, key, 0));
     columns.push_back(std::move(column));
@@ -111,8 +112,8 @@ Result<std::string> TableUpkeep::Erasures(const Views& views) const {
   TM_ASSIGN(const auto receipts, tables->parts().receipts->List());
   Json list = Json::array();
   for (const ErasureReceipt& receipt : receipts) {
-    const bool is_asked_for = std::ranges::any_of(
-        views, [&](const CatalogView* view) { return view->id == receipt.table_id; });
+    const bool is_asked_for =
+        std::ranges::any_of(views, [&](const CatalogView* view) { return view->id == receipt.table_id; });
     if (is_asked_for) list.push_back(ToJson(receipt));
   }
   return list.dump();

@@ -1,6 +1,6 @@
-"""Goal: compaction and expiry change no answer; what is erased is seen by no read from the first moment,
-and its bytes are in no file of the store's folder when the receipt says done; what still holds them is
-named, and goes when its holder does.
+"""Goal: compaction and expiry change no answer; what is erased is seen by no read from the first
+moment, and its bytes are in no file of the store's folder when the receipt says done; what still
+holds them is named, and goes when its holder does.
 """
 
 import json
@@ -234,7 +234,8 @@ from datetime import UTC, datetime
 import pandas as pd
 from tidemark import FeatureStore
 store = FeatureStore(sys.argv[1])
-row = pd.DataFrame({"user": [sys.argv[2], "w"], "event_timestamp": [datetime(2026, 1, 1, tzinfo=UTC)] * 2,
+at = datetime(2026, 1, 1, tzinfo=UTC)
+row = pd.DataFrame({"user": [sys.argv[2], "w"], "event_timestamp": [at, at],
                     "n": [50, 51], "place": [sys.argv[3], "x"]})
 store.ingest("visits", row)
 print("written", flush=True)
@@ -361,4 +362,6 @@ def test_commands(store):
     (listed,) = json.loads(program(store, "erasures", "visits", "--output", "json").stdout)
     assert (listed["id"], listed["state"]) == (receipt["id"], "done")
     assert holders(store, KEY, VALUE) == set()
-    assert "neither a time" in program(store, "expire-snapshots", "--older-than", "x", code=2).stderr
+    assert (
+        "neither a time" in program(store, "expire-snapshots", "--older-than", "x", code=2).stderr
+    )

@@ -108,7 +108,8 @@ class ReceiptFolder final : public ErasureReceipts {
       file.close();
       if (!file) return Failed("write", unfinished, errno);
     }
-    if (const int error = SyncPath(unfinished, O_WRONLY); error != 0) return Failed("sync", unfinished, error);
+    if (const int error = SyncPath(unfinished, O_WRONLY); error != 0)
+      return Failed("sync", unfinished, error);
     fs::rename(unfinished, receipt.is_done ? done : pending, failed);
     if (failed) return Failed("name", receipt.is_done ? done : pending, failed.value());
     if (receipt.is_done) fs::remove(pending, failed);  // if it stays, the one that is done counts

@@ -190,8 +190,7 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
   // Slots of processes that died would keep old pages from being used again.
   int cleared = 0;
   if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", place);
-  opened->data_fd_ =
-      ::open(DataFile(options.folder).c_str(), (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  opened->data_fd_ = ::open(DataFile(options.folder).c_str(), (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
   if (opened->data_fd_ < 0) return FailWith(errno, "open its file", place);
   TM_TRY(opened->CheckFileLength());
   TM_TRY(opened->CheckFormat());
@@ -460,8 +459,8 @@ Result<void> Environment::FreeForNextWrite() {
 }
 
 // Since this environment was opened something has been erased, by whatever process. LMDB keeps the buffers of
-// pages that it wrote, and uses them again without clearing them: what is erased could come back to the disk in
-// the unused part of any page. They go only when the environment is closed.
+// pages that it wrote, and uses them again without clearing them: what is erased could come back to the disk
+// in the unused part of any page. They go only when the environment is closed.
 Result<bool> Environment::SeesNewErasure(MDB_txn* txn) {
   MDB_val key = ToVal(kErasuresKey);
   MDB_val found{};
@@ -488,7 +487,8 @@ Result<void> Environment::Reopen() {
   MDB_txn* txn = nullptr;
   code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
   if (code == 0) {
-    code = mdb_dbi_open(txn, nullptr, 0, &rows_);
+    MDB_dbi rows = 0;  // the same number: that of the only tree
+    code = mdb_dbi_open(txn, nullptr, 0, &rows);
     mdb_txn_abort(txn);
   }
   for (ReaderSlot& slot : slots_)

@@ -114,10 +114,10 @@ class Environment {
   Result<void> CheckUsable() const;
 
   const LmdbOptions options_;  // to open it again
-  MDB_env* env_;  // another one after Reopen: used with a reader slot or the writer's mutex held
+  MDB_env* env_;               // another one after Reopen: used with a reader slot or the writer's mutex held
   int data_fd_ = -1;
   std::uint64_t erasures_seen_ = 0;  // guarded by the writer's mutex
-  const bool is_read_only_;  // the folder cannot be written
+  const bool is_read_only_;          // the folder cannot be written
   const Place place_;
   MDB_dbi rows_ = 0;
   std::string identity_;  // made with the folder's first file

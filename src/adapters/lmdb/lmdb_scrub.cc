@@ -1,7 +1,8 @@
 // The pages of LMDB 0.9, as far as they must be known (little-endian, 64 bits):
 //
 //   a page      0  u64 its number   8 u16 -   10 u16 flags   12 u16 lower, 14 u16 upper (or u32 pages of an
-//               overflow run)   16 offsets of nodes, u16 each, up to lower   ...   nodes, from upper to the end
+//               overflow run)   16 offsets of nodes, u16 each, up to lower   ...   nodes, from upper to the
+//               end
 //   a node      0  u16 low, u16 high: of a leaf the value's size, of a branch the child's page together with
 //               4 u16 flags   6 u16 key bytes   8 key, then value (1 in the flags: a page number instead)
 //   pages 0, 1  16 u32 magic, u32 version   40 two trees of 48 bytes: u32 page size (of the first), ...
@@ -79,8 +80,9 @@ struct Meta {
 };
 
 std::unexpected<Error> Damaged(std::string_view what) {
-  return Fail(ErrorCode::kCorruption,
-              fmt::format("the online store's file does not add up ({}): nothing was overwritten in it", what));
+  return Fail(
+      ErrorCode::kCorruption,
+      fmt::format("the online store's file does not add up ({}): nothing was overwritten in it", what));
 }
 
 Result<Meta> ReadMeta(Bytes file, std::size_t at) {
@@ -135,8 +137,7 @@ class Scrubbing {
     for (const Range& range : ranges_) {
       for (std::size_t done = 0; done < range.bytes;) {
         const std::size_t bytes = std::min(range.bytes - done, zeros.size());
-        const ssize_t written =
-            ::pwrite(fd, zeros.data(), bytes, static_cast<off_t>(range.begin + done));
+        const ssize_t written = ::pwrite(fd, zeros.data(), bytes, static_cast<off_t>(range.begin + done));
         if (written < 0 && errno == EINTR) continue;
         if (written <= 0) {
           return Fail(ErrorCode::kIo, fmt::format("cannot overwrite what was erased online: {}",

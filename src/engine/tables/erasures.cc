@@ -40,8 +40,9 @@ Result<Fence> ReadFence(std::string_view name, std::string_view text) {
                         TakeNumber(text, tag) && text.empty() && tag >= 0 &&
                         tag <= std::numeric_limits<std::uint16_t>::max();
   if (!is_whole) {
-    return Fail(ErrorCode::kCorruption,
-                fmt::format("the table's property '{}' cannot be read: it says which rows were erased", name));
+    return Fail(
+        ErrorCode::kCorruption,
+        fmt::format("the table's property '{}' cannot be read: it says which rows were erased", name));
   }
   fence.key.tag = static_cast<std::uint16_t>(tag);
   return fence;
@@ -112,8 +113,8 @@ Result<std::vector<std::int64_t>> Erasures::ErasedRows(const CatalogView& view,
     TM_ASSIGN(auto canonical, CanonicalKey(batch.GetColumnByName(key.name), *key.type, key.name, 0));
     keys.push_back(std::move(canonical));
   }
-  TM_ASSIGN(const auto written, TimesToMicros(*batch.GetColumnByName(system_column::kWriteTime),
-                                              system_column::kWriteTime, 0));
+  TM_ASSIGN(const auto written,
+            TimesToMicros(*batch.GetColumnByName(system_column::kWriteTime), system_column::kWriteTime, 0));
   const OnlineKeyWriter writer(view.id, keys);
   std::vector<std::int64_t> erased;
   std::string key;

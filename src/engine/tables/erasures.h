@@ -1,6 +1,7 @@
 // Which rows of a table have been erased, as its properties say.
 //
-//   erased.<digest>  "<write time> <when> <tag>", and "unswept" behind that as long as data files may have rows
+//   erased.<digest>  "<write time> <when> <tag>", and "unswept" behind that as long as data files may have
+//   rows
 //
 // A fence stands for one key, by its keyed hash: rows of it that were written up to the fence's write time
 // are gone for every reader, and never reach files or the online store again. It is committed before anything

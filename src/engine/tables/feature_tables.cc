@@ -133,8 +133,9 @@ Result<TableToRead> FeatureTables::OpenSource(const CatalogView& view, const Tab
   if (snapshot->id() != 0) {
     TM_ASSIGN(files, snapshot->OpenSource(options));
   }
-  TableToRead read{
-      MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails)), std::nullopt, {}};
+  TableToRead read{MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails)),
+                   std::nullopt,
+                   {}};
   // The properties are those of now, also with an older snapshot.
   TM_ASSIGN(const auto erasures, Erasures::Of(snapshot->properties(), *parts_.key_hash));
   if (erasures != nullptr) {

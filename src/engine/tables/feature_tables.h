@@ -79,7 +79,7 @@ struct FeatureTablesParts {
   std::shared_ptr<ErasureReceipts> receipts;
   OnlineOpener online;
   std::function<void(std::string_view step)> at_step = {};  // called at named steps of erasing; for tests
-  std::string database;  // of the project's tables, for other engines
+  std::string database;                                     // of the project's tables, for other engines
   std::size_t threads = 1;
 };
 
@@ -118,8 +118,8 @@ class FeatureTables {
   /// Forgets old snapshots, and removes what writers that died a day ago or more have left.
   Result<CleanupReport> ExpireSnapshots(const CatalogView& view, const ExpireOptions& options) const;
 
-  /// Removes the rows of some entities that were written until now: the steps are in table_erase.h. `keys` are
-  /// canonical, in the order of the view's join keys.
+  /// Removes the rows of some entities that were written until now: the steps are in table_erase.h. `keys`
+  /// are canonical, in the order of the view's join keys.
   Result<ErasureReceipt> Erase(const CatalogView& view, const arrow::ArrayVector& keys,
                                const std::stop_token& stop) const;
   /// Goes on with what is pending of the view; cheap if nothing is.

@@ -30,8 +30,7 @@ Result<void> SourceRows::ReadFragment() {
   const auto schema = source_->schema();
   const auto take = [&](const arrow::RecordBatch& given, std::int64_t) -> Result<void> {
     if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-    TM_ASSIGN(auto batch,
-              change_(arrow::RecordBatch::Make(schema, given.num_rows(), given.columns())));
+    TM_ASSIGN(auto batch, change_(arrow::RecordBatch::Make(schema, given.num_rows(), given.columns())));
     if (batch->num_rows() > 0) batches_.push_back(std::move(batch));
     return {};
   };

@@ -39,9 +39,9 @@ std::string NewId(std::int64_t now_us) {
 
 /// The keys of an erasure, as long as its caller knows them.
 struct KnownKeys {
-  arrow::ArrayVector columns;         // canonical
-  std::vector<std::string> full;      // as the online store has them
-  std::vector<KeyMark> marks;         // of these
+  arrow::ArrayVector columns;     // canonical
+  std::vector<std::string> full;  // as the online store has them
+  std::vector<KeyMark> marks;     // of these
 };
 
 /// False if the bounds say that none of the values is within them.
@@ -224,10 +224,10 @@ class Erasing {
   /// Rows in the logs that no file has.
   Result<std::int64_t> CountLogged() const {
     std::int64_t rows = 0;
-    TM_TRY(ForErasedFrames([&](const LogSnapshot& log, const LogFrame& frame, const TableProperties& properties,
-                               std::int64_t count) {
-      const bool is_in_files = (frame.record.targets & kLogToOffline) != 0 &&
-                               frame.lsn <= FlushedUpTo(properties, log.id());
+    TM_TRY(ForErasedFrames([&](const LogSnapshot& log, const LogFrame& frame,
+                               const TableProperties& properties, std::int64_t count) {
+      const bool is_in_files =
+          (frame.record.targets & kLogToOffline) != 0 && frame.lsn <= FlushedUpTo(properties, log.id());
       if (!is_in_files) rows += count;
     }));
     return rows;
@@ -263,14 +263,14 @@ class Erasing {
 
   /// Forgets all snapshots but the newest; what must stay and has erased rows is pending.
   Result<std::vector<std::string>> ExpireOlder(TableSweep& sweep) const {
-    TM_TRY(table_->ExpireSnapshots(
-        {.older_than_us = std::numeric_limits<std::int64_t>::max(), .keep = 1}));
+    TM_TRY(table_->ExpireSnapshots({.older_than_us = std::numeric_limits<std::int64_t>::max(), .keep = 1}));
     std::vector<std::string> pending;
     TM_ASSIGN(const auto left, table_->Snapshots());
     for (const SnapshotInfo& each : left) {
       if (each.id == left.back().id) break;  // the newest is swept
       auto snapshot = table_->Snapshot({.id = each.id});
-      if (!snapshot && snapshot.error().code == ErrorCode::kNotFound) continue;  // expired by another just now
+      if (!snapshot && snapshot.error().code == ErrorCode::kNotFound)
+        continue;  // expired by another just now
       if (!snapshot) return std::unexpected(snapshot.error());
       TM_ASSIGN(const bool holds, sweep.HoldsErased(**snapshot));
       if (!holds) continue;
@@ -292,7 +292,8 @@ class Erasing {
     TM_ASSIGN(const bool is_clean, online->ScrubRemoved());
     if (!is_clean) {
       pending.emplace_back(
-          "the online store is being read since before the rows were removed: their bytes go when that reader "
+          "the online store is being read since before the rows were removed: their bytes go when that "
+          "reader "
           "is done, with the next flush, erasure, or work in the background");
     }
     return {};
@@ -300,8 +301,8 @@ class Erasing {
 
   Result<void> LookIntoLogs(std::vector<std::string>& pending) const {
     std::vector<LogId> logs;
-    TM_TRY(ForErasedFrames(
-        [&](const LogSnapshot& log, const LogFrame&, const TableProperties&, std::int64_t) {
+    TM_TRY(
+        ForErasedFrames([&](const LogSnapshot& log, const LogFrame&, const TableProperties&, std::int64_t) {
           if (logs.empty() || logs.back() != log.id()) logs.push_back(log.id());
         }));
     for (const LogId log : logs) {
@@ -309,9 +310,10 @@ class Erasing {
           parts_.log->IsOwned(log)
               ? fmt::format("log {} has newer rows behind the erased ones: it is trimmed with the next flush",
                             FormatLogId(log))
-              : fmt::format("log {} belongs to another running process, which alone may trim it: it does with "
-                            "its next flush, and when it ends any other process may",
-                            FormatLogId(log)));
+              : fmt::format(
+                    "log {} belongs to another running process, which alone may trim it: it does with "
+                    "its next flush, and when it ends any other process may",
+                    FormatLogId(log)));
     }
     return {};
   }
@@ -382,9 +384,11 @@ Result<void> FeatureTables::ForgetErasures() const {
     }
     const auto may_go = [&](const Fence& fence) {
       return fence.is_swept && fence.when_us < old_us && fence.upto_us < oldest_logged_us &&
-             std::ranges::none_of(pending, [&](const ErasureReceipt& each) {
-               return std::ranges::find(each.marks, fence.key) != each.marks.end();
-             });
+             std::ranges::none_of(
+                 pending,
+                 [&](const ErasureReceipt& each) {
+                   return std::ranges::find(each.marks, fence.key) != each.marks.end();
+                 });
     };
     for (const Fence& fence : fences) {
       if (!may_go(fence)) online_upto_us = std::min(online_upto_us, fence.upto_us - 1);

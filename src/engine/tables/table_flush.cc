@@ -103,7 +103,7 @@ class Flushing {
 Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
-  const auto waiting = parts_.log->TakeWaiting(view.id);
+  const auto waiting = parts_.log->TakeUnflushed(view.id);
   auto report = Flushing(view, parts_).Run();
   if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));

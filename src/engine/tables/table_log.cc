@@ -88,7 +88,7 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
   const std::lock_guard lock(mutex_);
   applied_ = {log, group.back().lsn};
   for (const LogEntry& entry : group) {
-    const auto [rows, is_new] = waiting_.try_emplace(entry.record->table_id);
+    const auto [rows, is_new] = unflushed_.try_emplace(entry.record->table_id);
     if (is_new) rows->second.oldest_us = parts_.clock->now_us();
     rows->second.bytes += std::ssize(entry.record->payload);
   }
@@ -169,23 +169,23 @@ Result<void> TableLog::Trim(const FlushedUpTo& flushed) {
   return {};
 }
 
-std::map<std::uint32_t, TableLog::WaitingRows> TableLog::Waiting() const {
+std::map<std::uint32_t, TableLog::UnflushedRows> TableLog::Unflushed() const {
   const std::lock_guard lock(mutex_);
-  return waiting_;
+  return unflushed_;
 }
 
-std::optional<TableLog::WaitingRows> TableLog::TakeWaiting(std::uint32_t table_id) {
+std::optional<TableLog::UnflushedRows> TableLog::TakeUnflushed(std::uint32_t table_id) {
   const std::lock_guard lock(mutex_);
-  const auto found = waiting_.find(table_id);
-  if (found == waiting_.end()) return std::nullopt;
-  const WaitingRows rows = found->second;
-  waiting_.erase(found);
+  const auto found = unflushed_.find(table_id);
+  if (found == unflushed_.end()) return std::nullopt;
+  const UnflushedRows rows = found->second;
+  unflushed_.erase(found);
   return rows;
 }
 
-void TableLog::PutBack(std::uint32_t table_id, const WaitingRows& rows) {
+void TableLog::PutBack(std::uint32_t table_id, const UnflushedRows& rows) {
   const std::lock_guard lock(mutex_);
-  WaitingRows& waiting = waiting_.try_emplace(table_id, WaitingRows{0, rows.oldest_us}).first->second;
+  UnflushedRows& waiting = unflushed_.try_emplace(table_id, UnflushedRows{0, rows.oldest_us}).first->second;
   waiting.bytes += rows.bytes;
   waiting.oldest_us = std::min(waiting.oldest_us, rows.oldest_us);
 }

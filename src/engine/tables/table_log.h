@@ -63,15 +63,15 @@ class TableLog {
   Result<std::vector<std::unique_ptr<LogSnapshot>>> Snapshots() const { return parts_.logs->Snapshots(); }
 
   /// What this process has logged of a table and nobody has flushed since.
-  struct WaitingRows {
+  struct UnflushedRows {
     std::int64_t bytes = 0;
     std::int64_t oldest_us = 0;  // when the first of them was logged
   };
-  std::map<std::uint32_t, WaitingRows> Waiting() const;
+  std::map<std::uint32_t, UnflushedRows> Unflushed() const;
   /// Called before a flush, so that what is logged meanwhile counts anew; nothing if none is waiting.
-  std::optional<WaitingRows> TakeWaiting(std::uint32_t table_id);
+  std::optional<UnflushedRows> TakeUnflushed(std::uint32_t table_id);
   /// After a flush that failed.
-  void PutBack(std::uint32_t table_id, const WaitingRows& rows);
+  void PutBack(std::uint32_t table_id, const UnflushedRows& rows);
 
   /// True while there are logs of processes that are gone, which this one has taken over.
   bool HasAdopted() const;
@@ -101,7 +101,7 @@ class TableLog {
   mutable std::mutex mutex_;       // guards those below; held shortly
   std::unique_ptr<WriteLog> own_;  // made with the first write, then never another
   std::vector<std::unique_ptr<OwnedLog>> adopted_;
-  std::map<std::uint32_t, WaitingRows> waiting_;  // by table
+  std::map<std::uint32_t, UnflushedRows> unflushed_;  // by table
   LogPosition applied_;  // of this process's log: groups up to here are done with, well or not
   std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be in the online store
 };

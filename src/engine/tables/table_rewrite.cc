@@ -74,8 +74,7 @@ Result<void> TableSweep::Run(std::span<const KeyMark> known, const FileFilter& m
     if (std::ranges::all_of(erasures->fences(), &Fence::is_swept)) return {};
     LookAnewFor(erasures->fences());
     std::int64_t rows = 0;
-    TM_ASSIGN(const auto piece,
-              NextPiece(*snapshot, *erasures, can_skip ? may_hold : FileFilter(), rows));
+    TM_ASSIGN(const auto piece, NextPiece(*snapshot, *erasures, can_skip ? may_hold : FileFilter(), rows));
     bool committed = false;
     if (piece.empty()) {
       TM_ASSIGN(committed, NoteSwept(*snapshot, *erasures));
@@ -95,7 +94,9 @@ Result<void> TableSweep::Run(std::span<const KeyMark> known, const FileFilter& m
 }
 
 void TableSweep::LookAnewFor(const std::vector<Fence>& fences) {
-  const auto is_same = [](const Fence& a, const Fence& b) { return a.key == b.key && a.upto_us == b.upto_us; };
+  const auto is_same = [](const Fence& a, const Fence& b) {
+    return a.key == b.key && a.upto_us == b.upto_us;
+  };
   if (!std::ranges::equal(fences_, fences, is_same)) clean_.clear();
   fences_ = fences;
 }
@@ -136,13 +137,13 @@ Result<std::int64_t> TableSweep::CountErased(const TableSnapshot& snapshot, cons
   std::int64_t count = 0;
   TM_ASSIGN(const auto fragments, source->Fragments({}));
   for (const Fragment& fragment : fragments) {
-    TM_TRY(source->Scan(fragment, columns,
-                        [&](const arrow::RecordBatch& batch, std::int64_t) -> Result<void> {
-                          if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-                          TM_ASSIGN(const auto erased, erasures.ErasedRows(view_, batch));
-                          count += std::ssize(erased);
-                          return {};
-                        }));
+    TM_TRY(
+        source->Scan(fragment, columns, [&](const arrow::RecordBatch& batch, std::int64_t) -> Result<void> {
+          if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+          TM_ASSIGN(const auto erased, erasures.ErasedRows(view_, batch));
+          count += std::ssize(erased);
+          return {};
+        }));
   }
   return count;
 }
