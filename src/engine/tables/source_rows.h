@@ -1,41 +1,36 @@
-// All rows of a source, one after another: for rewriting them.
+// Rows on their way into the folder that a view has as its batch source: checked and logged as a table's,
+// then written as one more file of the user's.
+//
+// Files are named after the moment of the write and the frame that has the rows, so that a repetition finds
+// them, and so that a later file is behind an earlier one: rows equal in both timestamps are ordered by path.
 #pragma once
 
 #include <arrow/record_batch.h>
 
-#include <deque>
-#include <functional>
+#include <cstdint>
 #include <memory>
-#include <stop_token>
-#include <vector>
+#include <string>
+#include <string_view>
 
-#include "store/source.h"
+#include "engine/catalog.h"
+#include "store/write_log.h"
 
 namespace tidemark {
 
-/// Reads fragment by fragment; about one fragment is held at a time.
-class SourceRows final : public arrow::RecordBatchReader {
- public:
-  /// What becomes of each batch; it may have fewer rows.
-  using Change =
-      std::function<Result<std::shared_ptr<arrow::RecordBatch>>(std::shared_ptr<arrow::RecordBatch>)>;
+/// The view as if its rows were a table's; itself if they are.
+CatalogView AsTable(const CatalogView& view);
 
-  static Result<std::unique_ptr<SourceRows>> Make(std::unique_ptr<Source> source, Change change,
-                                                  std::stop_token stop);
+/// The columns of the view's files, under their names there.
+std::shared_ptr<arrow::Schema> SourceSchema(const CatalogView& view);
 
-  std::shared_ptr<arrow::Schema> schema() const override { return source_->schema(); }
-  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override;
+/// Rows of AsTable(view), of all its columns, as the files have them.
+std::shared_ptr<arrow::RecordBatch> SourceRows(const CatalogView& view, const arrow::RecordBatch& rows);
 
- private:
-  SourceRows(std::unique_ptr<Source> source, Change change, std::stop_token stop);
-  Result<void> ReadFragment();
+/// The file of a frame.
+std::string SourceFileName(std::int64_t write_time_us, LogPosition position);
 
-  const std::unique_ptr<Source> source_;
-  const Change change_;
-  const std::stop_token stop_;
-  std::vector<Fragment> fragments_;
-  std::size_t next_ = 0;  // of fragments_
-  std::deque<std::shared_ptr<arrow::RecordBatch>> batches_;
-};
+/// The file of many rows that no log has, and whether one of a batch's was written after `since_us`.
+std::string SourceFileName(std::int64_t write_time_us, std::string_view batch_key);
+bool IsFileOfBatch(std::string_view name, std::string_view batch_key, std::int64_t since_us);
 
 }  // namespace tidemark

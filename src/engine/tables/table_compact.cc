@@ -86,6 +86,7 @@ class Compacting {
 }  // namespace
 
 Result<CompactedTable> FeatureTables::Compact(const CatalogView& view, const std::stop_token& stop) const {
+  TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   auto report = Compacting(view, parts_, stop).Run();
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
@@ -104,6 +105,7 @@ Result<std::int64_t> FeatureTables::SmallFiles(const CatalogView& view) const {
 
 Result<CleanupReport> FeatureTables::ExpireSnapshots(const CatalogView& view,
                                                      const ExpireOptions& options) const {
+  TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   const auto expire = [&]() -> Result<CleanupReport> {
     TM_ASSIGN(const auto table, parts_.offline->Open(view.id));

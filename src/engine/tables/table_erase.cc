@@ -338,6 +338,7 @@ Result<bool> HasUnswept(OfflineTable& table) {
 
 Result<ErasureReceipt> FeatureTables::Erase(const CatalogView& view, const arrow::ArrayVector& keys,
                                             const std::stop_token& stop) const {
+  TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   auto receipt = Erasing(view, *this, stop).Run(keys);
@@ -423,7 +424,7 @@ Result<void> FeatureTables::FlushLogs() const {
   }
   for (const std::uint32_t table : tables) {
     TM_ASSIGN(const auto view, parts_.log->ViewOf(table));
-    if (view != nullptr) TM_TRY(Flush(*view));
+    if (view != nullptr && view->definition.is_table()) TM_TRY(Flush(*view));
   }
   return TrimLogs();
 }

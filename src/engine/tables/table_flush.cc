@@ -101,6 +101,7 @@ class Flushing {
 }  // namespace
 
 Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
+  TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   const auto waiting = parts_.log->TakeUnflushed(view.id);

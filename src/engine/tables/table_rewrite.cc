@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
-#include "engine/tables/source_rows.h"
+#include "engine/tables/scanned_rows.h"
 #include "engine/tables/table_rewrite_internal.h"
 #include "model/feature_table.h"
 
@@ -38,7 +38,7 @@ Result<RewrittenFiles> RewriteFiles(const CatalogView& view, const FeatureTables
     if (erasures == nullptr) return batch;
     return erasures->Standing(view, batch);
   };
-  TM_ASSIGN(const auto rows, SourceRows::Make(std::move(source), standing, stop));
+  TM_ASSIGN(const auto rows, ScannedRows::Make(std::move(source), standing, stop));
   StageOptions staging;
   // Each thread writes files of its own, which must not be small again.
   staging.threads = static_cast<std::size_t>(
