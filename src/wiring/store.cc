@@ -252,7 +252,7 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     if (found->definition.is_table()) {
-      maintenance_.Start();
+      TM_TRY(StartMaintenance());
       TM_ASSIGN(const auto tables, tables_.Open());
       IngestRequest request;
       request.to = WriteTo::kOnline;
@@ -332,7 +332,7 @@ class EmbeddedStore final : public Store {
   Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
-    maintenance_.Start();  // what stays pending is completed by it
+    TM_TRY(StartMaintenance());  // what stays pending is completed by it
     return upkeep_.Erase(*found, Rows(keys), work);
   }
 
@@ -428,6 +428,14 @@ class EmbeddedStore final : public Store {
             .threads = threads_};
   }
 
+  /// The tables are opened first: a fork then waits for the work in the background before it takes the locks of
+  /// what the tables are made of.
+  Result<void> StartMaintenance() {
+    TM_ASSIGN(const auto tables, tables_.Open());
+    if (!tables->parts().is_read_only) maintenance_.Start();
+    return {};
+  }
+
   TableMaintenance::Parts MaintenanceParts() {
     TableMaintenance::Parts parts;
     parts.settings = config_.maintenance;
@@ -455,7 +463,7 @@ class EmbeddedStore final : public Store {
 
   /// What writes of rows work with, at this moment.
   Result<TableWrites> Writes() {
-    maintenance_.Start();
+    TM_TRY(StartMaintenance());
     TM_ASSIGN(auto catalog, LoadCatalog());
     TableWrites::Parts parts;
     parts.catalog = std::move(catalog);

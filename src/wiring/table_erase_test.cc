@@ -22,8 +22,8 @@ using testing::IsEmpty;
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-const std::string kKey = "the-user-who-goes";
-const std::string kPlace = "where-that-user-was";
+const std::string kKey = "user-who-goes";
+const std::string kPlace = "where-she-was";
 
 class TableErase : public testing::Test {
  protected:

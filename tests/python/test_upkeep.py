@@ -22,8 +22,8 @@ from tidemark.types import Int64, String
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-KEY = "user-key-to-erase-4711"
-VALUE = "value-of-that-user-0815"
+KEY = "erase-me-4711"
+VALUE = "value-gone-0815"
 
 
 def visits(**kwargs):
