@@ -92,6 +92,40 @@ Result<std::filesystem::path> ParsePath(const std::filesystem::path& folder, con
   return folder / text;
 }
 
+/// Settings of feature tables.
+void AddTableSetters(Config& config, const std::filesystem::path& folder,
+                     std::map<std::string, Setter>& setters) {
+  setters["offline_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.tables_path, ParsePath(folder, value));
+    return {};
+  };
+  setters["offline_store.maintenance"] = [&config](const std::string& value) -> Result<void> {
+    if (value != "true" && value != "false")
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is neither true nor false", Quoted(value)));
+    config.maintenance.is_on = value == "true";
+    return {};
+  };
+  setters["offline_store.flush_bytes"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.maintenance.flush_bytes, ParseBytesWithin(value, kFlushRange));
+    return {};
+  };
+  setters["offline_store.flush_after"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.maintenance.flush_after_us, ParseDurationUs(value));
+    return {};
+  };
+  setters["offline_store.snapshot_days"] = [&config](const std::string& value) -> Result<void> {
+    std::int64_t days = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), days);
+    if (error != std::errc{} || end != value.data() + value.size() || days < 0 || days > kSnapshotDaysMax) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is not a number of days: it is a whole number from 0 to {}", Quoted(value),
+                              kSnapshotDaysMax));
+    }
+    config.maintenance.snapshot_age_us = days * 24 * 3600 * 1'000'000;
+    return {};
+  };
+}
+
 /// Every setting by its dotted name.
 std::map<std::string, Setter> Setters(Config& config, const std::filesystem::path& folder) {
   std::map<std::string, Setter> setters;
@@ -126,35 +160,7 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
     TM_ASSIGN(config.online_bytes_max, ParseBytesWithin(value, kOnlineRange));
     return {};
   };
-  setters["offline_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
-    TM_ASSIGN(config.tables_path, ParsePath(folder, value));
-    return {};
-  };
-  setters["offline_store.maintenance"] = [&config](const std::string& value) -> Result<void> {
-    if (value != "true" && value != "false")
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is neither true nor false", Quoted(value)));
-    config.maintenance.is_on = value == "true";
-    return {};
-  };
-  setters["offline_store.flush_bytes"] = [&config](const std::string& value) -> Result<void> {
-    TM_ASSIGN(config.maintenance.flush_bytes, ParseBytesWithin(value, kFlushRange));
-    return {};
-  };
-  setters["offline_store.flush_after"] = [&config](const std::string& value) -> Result<void> {
-    TM_ASSIGN(config.maintenance.flush_after_us, ParseDurationUs(value));
-    return {};
-  };
-  setters["offline_store.snapshot_days"] = [&config](const std::string& value) -> Result<void> {
-    std::int64_t days = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), days);
-    if (error != std::errc{} || end != value.data() + value.size() || days < 0 || days > kSnapshotDaysMax) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} is not a number of days: it is a whole number from 0 to {}", Quoted(value),
-                              kSnapshotDaysMax));
-    }
-    config.maintenance.snapshot_age_us = days * 24 * 3600 * 1'000'000;
-    return {};
-  };
+  AddTableSetters(config, folder, setters);
   setters["memory_limit"] = [&config](const std::string& value) -> Result<void> {
     TM_ASSIGN(config.memory_bytes_max, ParseBytesWithin(value, kMemoryRange));
     return {};

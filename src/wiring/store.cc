@@ -428,8 +428,8 @@ class EmbeddedStore final : public Store {
             .threads = threads_};
   }
 
-  /// The tables are opened first: a fork then waits for the work in the background before it takes the locks of
-  /// what the tables are made of.
+  /// The tables are opened first: a fork then waits for the work in the background before it takes the locks
+  /// of what the tables are made of.
   Result<void> StartMaintenance() {
     TM_ASSIGN(const auto tables, tables_.Open());
     if (!tables->parts().is_read_only) maintenance_.Start();

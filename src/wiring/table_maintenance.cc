@@ -1,3 +1,4 @@
+// The thread, what it does in a round, and what a fork and the end of the process mean for it.
 #include "wiring/table_maintenance.h"
 
 #include <fmt/format.h>

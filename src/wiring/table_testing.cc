@@ -1,3 +1,4 @@
+// Rows in and out of a store, and what is on its disk.
 #include "wiring/table_testing.h"
 
 #include <arrow/builder.h>

@@ -1,3 +1,4 @@
+// Requests of the public API checked and answered, table by table.
 #include "wiring/table_upkeep.h"
 
 #include <arrow/table.h>

@@ -1,3 +1,4 @@
+// Fragments one after another, each read as it is asked for.
 #include "engine/tables/scanned_rows.h"
 
 #include "base/result.h"
@@ -9,7 +10,7 @@ ScannedRows::ScannedRows(std::unique_ptr<Source> source, Change change, std::sto
     : source_(std::move(source)), change_(std::move(change)), stop_(std::move(stop)) {}
 
 Result<std::unique_ptr<ScannedRows>> ScannedRows::Make(std::unique_ptr<Source> source, Change change,
-                                                     std::stop_token stop) {
+                                                       std::stop_token stop) {
   std::unique_ptr<ScannedRows> rows(new ScannedRows(std::move(source), std::move(change), std::move(stop)));
   TM_ASSIGN(rows->fragments_, rows->source_->Fragments({}));
   return rows;

@@ -21,7 +21,7 @@ class ScannedRows final : public arrow::RecordBatchReader {
       std::function<Result<std::shared_ptr<arrow::RecordBatch>>(std::shared_ptr<arrow::RecordBatch>)>;
 
   static Result<std::unique_ptr<ScannedRows>> Make(std::unique_ptr<Source> source, Change change,
-                                                  std::stop_token stop);
+                                                   std::stop_token stop);
 
   std::shared_ptr<arrow::Schema> schema() const override { return source_->schema(); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override;

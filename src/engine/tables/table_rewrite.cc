@@ -1,3 +1,5 @@
+// Reading, writing and committing, shared by compaction and erasure; and finding what an erasure must
+// rewrite.
 #include <fmt/format.h>
 
 #include <algorithm>
