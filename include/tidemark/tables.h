@@ -75,4 +75,31 @@ struct FlushReport {
   std::vector<Table> tables;
 };
 
+struct CompactReport {
+  struct Table {
+    std::string view;
+    std::int64_t files_before = 0;  // that were small, and are gone
+    std::int64_t files_after = 0;   // that took their place
+    std::int64_t rows = 0;          // in them
+    std::int64_t bytes = 0;
+  };
+  std::vector<Table> tables;
+};
+
+struct ExpireSnapshotsOptions {
+  std::int64_t older_than_us = 0;  // snapshots committed before this may go
+  std::int64_t keep = 10;          // of the newest of each table, at least so many (1 or more)
+};
+
+struct ExpireSnapshotsReport {
+  struct Table {
+    std::string view;
+    std::int64_t snapshots = 0;   // that are gone
+    std::int64_t files = 0;       // that went with them
+    std::int64_t bytes = 0;       // of those files
+    std::int64_t being_read = 0;  // snapshots that stay until their readers are done
+  };
+  std::vector<Table> tables;
+};
+
 }  // namespace tidemark

@@ -97,6 +97,18 @@ void BindTables(nb::module_& m) {
       .def_ro("repeated", &IngestReport::repeated)
       .def_ro("token", &IngestReport::token)
       .def_ro("warnings", &IngestReport::warnings);
+  nb::class_<CompactReport::Table>(m, "CompactedTable")
+      .def_ro("view", &CompactReport::Table::view)
+      .def_ro("files_before", &CompactReport::Table::files_before)
+      .def_ro("files_after", &CompactReport::Table::files_after)
+      .def_ro("rows", &CompactReport::Table::rows)
+      .def_ro("bytes", &CompactReport::Table::bytes);
+  nb::class_<ExpireSnapshotsReport::Table>(m, "ExpiredSnapshots")
+      .def_ro("view", &ExpireSnapshotsReport::Table::view)
+      .def_ro("snapshots", &ExpireSnapshotsReport::Table::snapshots)
+      .def_ro("files", &ExpireSnapshotsReport::Table::files)
+      .def_ro("bytes", &ExpireSnapshotsReport::Table::bytes)
+      .def_ro("being_read", &ExpireSnapshotsReport::Table::being_read);
   nb::class_<FlushReport::Table>(m, "FlushedTable")
       .def_ro("view", &FlushReport::Table::view)
       .def_ro("rows", &FlushReport::Table::rows)
@@ -181,6 +193,10 @@ void BindStore(nb::module_& m) {
       .def("push", &PythonStore::Push, "source"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("flush", &PythonStore::Flush, "views"_a)
       .def("snapshots", &PythonStore::Snapshots, "view"_a)
+      .def("compact", &PythonStore::Compact, "views"_a, "token"_a.none())
+      .def("expire_snapshots", &PythonStore::ExpireSnapshots, "views"_a, "older_than_us"_a, "keep"_a)
+      .def("erase", &PythonStore::Erase, "view"_a, "keys"_a, "token"_a.none())
+      .def("erasures", &PythonStore::Erasures, "views"_a)
       .def("read_table", &PythonStore::ReadTable, "view"_a, "request"_a, "entities"_a.none(),
            "token"_a.none())
       .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a,
@@ -208,5 +224,9 @@ NB_MODULE(_native, m) {
   m.def(
       "normalize_definitions",
       [](const std::string& text) { return python::Unwrap(NormalizeDefinitions(text)); }, "text"_a);
+  m.def("stop_background_work", [] {
+    const nb::gil_scoped_release released;
+    StopBackgroundWork();
+  });
   m.def("parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
 }

@@ -191,6 +191,33 @@ std::string PythonStore::Snapshots(const std::string& view) const {
   return Unlocked([&] { return store_->Snapshots(view); });
 }
 
+std::vector<CompactReport::Table> PythonStore::Compact(const std::vector<std::string>& views,
+                                                       const CancelToken* token) const {
+  WorkOptions work;
+  const std::stop_source stop = SourceOf(token);
+  work.stop = stop.get_token();
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Compact(views, work); })).tables;
+}
+
+std::vector<ExpireSnapshotsReport::Table> PythonStore::ExpireSnapshots(const std::vector<std::string>& views,
+                                                                       std::int64_t older_than_us,
+                                                                       std::int64_t keep) const {
+  return Unlocked([&] { return store_->ExpireSnapshots(views, {older_than_us, keep}); }).tables;
+}
+
+std::string PythonStore::Erase(const std::string& view, const nb::object& keys,
+                               const CancelToken* token) const {
+  const OpenRows open(keys);
+  WorkOptions work;
+  const std::stop_source stop = SourceOf(token);
+  work.stop = stop.get_token();
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Erase(view, open.rows, work); }));
+}
+
+std::string PythonStore::Erasures(const std::vector<std::string>& views) const {
+  return Unlocked([&] { return store_->Erasures(views); });
+}
+
 std::unique_ptr<ResultStream> PythonStore::ReadTable(const std::string& view, ReadTableOptions options,
                                                      const nb::object& entities,
                                                      const CancelToken* token) const {

@@ -62,6 +62,14 @@ class PythonStore {
                                                          const CancelToken* token) const;
   std::vector<FlushReport::Table> Flush(const std::vector<std::string>& views) const;
   std::string Snapshots(const std::string& view) const;
+  std::vector<CompactReport::Table> Compact(const std::vector<std::string>& views,
+                                            const CancelToken* token) const;
+  std::vector<ExpireSnapshotsReport::Table> ExpireSnapshots(const std::vector<std::string>& views,
+                                                            std::int64_t older_than_us,
+                                                            std::int64_t keep) const;
+  /// Rows of the keys as `rows` of Historical.
+  std::string Erase(const std::string& view, const nanobind::object& keys, const CancelToken* token) const;
+  std::string Erasures(const std::vector<std::string>& views) const;
   /// `entities` exports an Arrow stream, or is None.
   std::unique_ptr<ResultStream> ReadTable(const std::string& view, ReadTableOptions options,
                                           const nanobind::object& entities, const CancelToken* token) const;

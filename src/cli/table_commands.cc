@@ -223,41 +223,6 @@ struct DeleteArguments {
   std::string to;
 };
 
-template <typename Builder, typename Value>
-Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities, const std::string& key) {
-  Builder builder;
-  for (const Json& entity : entities) {
-    if (!builder.Append(entity.at(key).get<Value>()).ok())
-      return Fail(ErrorCode::kOutOfSpace, "no memory is left");
-  }
-  auto column = builder.Finish();
-  if (!column.ok()) return Fail(ErrorCode::kOutOfSpace, column.status().message());
-  return *std::move(column);
-}
-
-/// The entities as a stream of rows of their join keys.
-Result<void> ExportKeys(const std::vector<ColumnInfo>& keys, const std::vector<Json>& entities,
-                        ArrowArrayStream* out) {
-  arrow::FieldVector fields;
-  arrow::ArrayVector columns;
-  for (const ColumnInfo& key : keys) {
-    const Json& first = entities.front().at(key.name);
-    Result<std::shared_ptr<arrow::Array>> column =
-        first.is_boolean()  ? ColumnOf<arrow::BooleanBuilder, bool>(entities, key.name)
-        : first.is_number() ? ColumnOf<arrow::Int64Builder, std::int64_t>(entities, key.name)
-                            : ColumnOf<arrow::StringBuilder, std::string>(entities, key.name);
-    if (!column) return std::unexpected(column.error());
-    fields.push_back(arrow::field(key.name, (*column)->type()));
-    columns.push_back(*std::move(column));
-  }
-  const auto batch =
-      arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(entities.size()), columns);
-  const auto reader = arrow::RecordBatchReader::Make({batch});
-  if (!reader.ok() || !arrow::ExportRecordBatchReader(*reader, out).ok())
-    return Fail(ErrorCode::kInternal, "the entities cannot be handed over");
-  return {};
-}
-
 Result<void> Delete(Session& session, const DeleteArguments& arguments) {
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const auto keys, JoinKeysOf(*store, arguments.table));
@@ -271,7 +236,7 @@ Result<void> Delete(Session& session, const DeleteArguments& arguments) {
     TM_ASSIGN(event_us, ParseTime(arguments.at));
   }
   ArrowArrayStream rows{};
-  TM_TRY(ExportKeys(keys, entities, &rows));
+  TM_TRY(ExportEntities(keys, entities, &rows));
   WriteArguments write;
   write.to = arguments.to;
   TM_ASSIGN(const IngestReport report, store->Delete(arguments.table, {.stream = &rows, .path = {}}, event_us,

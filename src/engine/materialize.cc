@@ -296,6 +296,7 @@ class Loading {
   void NoteTimes(std::size_t file, const arrow::Int64Array& event) {
     TimeRange seen = kNoTimes;
     for (std::int64_t row = 0; row < event.length(); ++row) {
+      if (event.Value(row) == std::numeric_limits<std::int64_t>::max()) continue;  // it does not count
       seen.start_us = std::min(seen.start_us, event.Value(row));
       seen.end_us = std::max(seen.end_us, event.Value(row));
     }

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "adapters/files/receipt_folder.h"
 #include "adapters/iceberg/iceberg_store.h"
 #include "adapters/lmdb/lmdb_batch_ledger.h"
 #include "adapters/sqlite/sqlite_table_catalog.h"
@@ -65,6 +66,10 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.is_read_only = is_read_only;
   tables.write_times = std::move(write_times);
   tables.clock = parts_.clock;
+  tables.key_hash = std::make_shared<KeyedHashFile>((parts_.folder / kEraseKeyFile).string());
+  tables.receipts = OpenReceiptFolder(parts_.folder / "erasures");
+  tables.online = parts_.online;
+  tables.at_step = parts_.at_erase_step;
   tables.database = DatabaseOf(parts_.config.project);
   tables.threads = parts_.threads;
   tables_ = std::make_shared<FeatureTables>(std::move(tables));
@@ -86,9 +91,10 @@ Result<std::shared_ptr<TableCatalog>> EmbeddedTables::Catalog() {
 TableOpener EmbeddedTables::Opener(const TableReadOptions& reading) {
   return [this, reading](const CatalogView& view) -> Result<TableToRead> {
     TM_ASSIGN(const auto tables, Open());
-    TM_ASSIGN(auto source,
+    TM_ASSIGN(auto read,
               tables->OpenSource(view, {.snapshot_id = reading.snapshot_id, .at_least = reading.at_least}));
-    return TableToRead{std::move(source), reading.as_of_us};
+    read.as_of_us = reading.as_of_us;
+    return read;
   };
 }
 
@@ -130,6 +136,8 @@ Result<tidemark::FlushReport> EmbeddedTables::Flush(const std::vector<const Cata
       report.tables.push_back({view->definition.name, flushed.rows, flushed.snapshot_id});
   }
   TM_TRY(tables->TrimLogs());
+  for (const CatalogView* view : views)
+    TM_TRY(tables->CompleteErasures(*view, {}));
   return report;
 }
 

@@ -27,6 +27,7 @@ struct EmbeddedTablesParts {
   OnlineOpener online;
   std::function<Result<std::shared_ptr<WriteTimes>>()> write_times;
   std::size_t threads = 1;
+  std::function<void(std::string_view step)> at_erase_step = {};  // for tests
 };
 
 /// The name that the tables of a project are known by to SQL and other engines: its own, and "feature_store"

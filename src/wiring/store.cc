@@ -39,7 +39,9 @@
 #include "wiring/config.h"
 #include "wiring/embedded_tables.h"
 #include "wiring/stream_export.h"
+#include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
+#include "wiring/table_upkeep.h"
 #include "wiring/table_writes.h"
 #include "wiring/unfinished_loads.h"
 
@@ -250,6 +252,7 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
     if (found->definition.is_table()) {
+      TM_TRY(StartMaintenance());
       TM_ASSIGN(const auto tables, tables_.Open());
       IngestRequest request;
       request.to = WriteTo::kOnline;
@@ -311,6 +314,32 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
     return tables_.Flush(tables);
+  }
+
+  Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.Compact(tables, work);
+  }
+
+  Result<ExpireSnapshotsReport> ExpireSnapshots(const std::vector<std::string>& views,
+                                                const ExpireSnapshotsOptions& options) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.ExpireSnapshots(tables, options);
+  }
+
+  Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_TRY(StartMaintenance());  // what stays pending is completed by it
+    return upkeep_.Erase(*found, Rows(keys), work);
+  }
+
+  Result<std::string> Erasures(const std::vector<std::string>& views) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.Erasures(tables);
   }
 
   Result<std::string> Snapshots(std::string_view view) override {
@@ -400,6 +429,33 @@ class EmbeddedStore final : public Store {
             .threads = threads_};
   }
 
+  /// The tables are opened first: a fork then waits for the work in the background before it takes the locks
+  /// of what the tables are made of.
+  Result<void> StartMaintenance() {
+    TM_ASSIGN(const auto tables, tables_.Open());
+    if (!tables->parts().is_read_only) maintenance_.Start();
+    return {};
+  }
+
+  TableMaintenance::Parts MaintenanceParts() {
+    TableMaintenance::Parts parts;
+    parts.settings = config_.maintenance;
+    parts.tables = [this] { return tables_.Open(); };
+    parts.views = [this]() -> Result<TableMaintenance::Views> {
+      TM_ASSIGN(const auto catalog, LoadCatalog());
+      TableMaintenance::Views views;
+      for (const auto& [name, view] : catalog->views()) {
+        if (view.definition.is_table() && view.is_typed()) views.emplace_back(catalog, &view);
+      }
+      return views;
+    };
+    parts.clock = clock_;
+    parts.tell = [path = path_](const std::string& message) {
+      fmt::print(stderr, "tidemark: store {}: {}\n", path.string(), message);
+    };
+    return parts;
+  }
+
   OnlineWriteOptions SpillOptions() const {
     OnlineWriteOptions options;
     options.spill = [folder = path_ / kOwnFolder] { return OpenSpillFile(folder); };
@@ -408,6 +464,7 @@ class EmbeddedStore final : public Store {
 
   /// What writes of rows work with, at this moment.
   Result<TableWrites> Writes() {
+    TM_TRY(StartMaintenance());
     TM_ASSIGN(auto catalog, LoadCatalog());
     TableWrites::Parts parts;
     parts.catalog = std::move(catalog);
@@ -506,6 +563,7 @@ class EmbeddedStore final : public Store {
     LmdbOptions options;
     options.folder = config_.online_path.string();
     options.map_bytes_max = config_.online_bytes_max;
+    options.erase_key = (path_ / kOwnFolder / kEraseKeyFile).string();
     TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
     return online_;
   }
@@ -661,7 +719,9 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
-  EmbeddedTables tables_;  // last: it uses those above
+  EmbeddedTables tables_;  // uses those above
+  TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
+  TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };
 
 }  // namespace
@@ -717,6 +777,10 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
   TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
   return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+}
+
+void StopBackgroundWork() {
+  StopAllMaintenance();
 }
 
 Result<std::string> NormalizeDefinitions(std::string_view text) {

@@ -31,19 +31,6 @@ std::map<std::string, DataType> TypesOf(const CatalogView& view) {
   return types;
 }
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> Open(const GivenRows& rows,
-                                                       const std::map<std::string, DataType>& types,
-                                                       std::size_t threads) {
-  if ((rows.stream == nullptr) == rows.path.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
-  }
-  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types);
-  if (rows.stream->release == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
-  }
-  return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
-}
-
 /// A join key without a type gets that of its column.
 Result<void> TypeKey(const std::string& view, const arrow::Schema& schema, JoinKey& key) {
   if (key.type) return {};
@@ -102,6 +89,19 @@ IngestRequest RequestOf(const IngestOptions& options, const CatalogView& view) {
 
 }  // namespace
 
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
+                                                                const std::map<std::string, DataType>& types,
+                                                                std::size_t threads) {
+  if ((rows.stream == nullptr) == rows.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
+  }
+  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types);
+  if (rows.stream->release == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
+  }
+  return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
+}
+
 /// The view that rows are for, kept alive by its catalog.
 struct TableWrites::Target {
   std::shared_ptr<const Catalog> catalog;
@@ -150,7 +150,7 @@ Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) 
 Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRows rows,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
-  TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
+  TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
   const IngestRequest request = RequestOf(options, *target.view);
   if (target.view->is_typed()) return Write(target, std::move(reader), request);
   // The first rows give the join keys their types, for good: so they are known to be good before.
@@ -173,7 +173,7 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
                     view));
   }
   TM_TRY(parts_.catalog->View(view));  // one without rows has nothing to delete, and says so
-  TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
+  TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
   IngestRequest request = RequestOf(options, *target.view);
   request.is_deletion = true;
   request.event_us = event_us;
@@ -200,7 +200,7 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   }
   for (const Target& target : targets)
     types.merge(TypesOf(*target.view));
-  TM_ASSIGN(const auto reader, Open(rows, types, parts_.threads));
+  TM_ASSIGN(const auto reader, OpenGivenRows(rows, types, parts_.threads));
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
   const auto reading = [&] { return std::make_shared<arrow::TableBatchReader>(table); };
   const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,11 @@ struct GivenRows {
   ArrowArrayStream* stream = nullptr;  // taken over
   std::filesystem::path path;          // of a Parquet or CSV file
 };
+
+/// Opens them; columns whose types are known are read as these.
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
+                                                                const std::map<std::string, DataType>& types,
+                                                                std::size_t threads);
 
 class TableWrites {
  public:

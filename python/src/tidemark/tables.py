@@ -19,6 +19,8 @@ from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundEr
 from tidemark.feature_view import FeatureView
 from tidemark.progress import ProgressBar
 from tidemark.rows import RowsLike, as_stream, as_stream_or_path
+from tidemark.table_upkeep import TableUpkeep, as_rows
+from tidemark.table_upkeep import name_of as _name_of
 from tidemark.times import time_us
 from tidemark.types import DataType, from_pyarrow
 
@@ -154,7 +156,7 @@ class TableRows:
     to_polars_async = async_twin(to_polars)
 
 
-class FeatureTables:
+class FeatureTables(TableUpkeep):
     """The part of a store that keeps rows of its own; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
@@ -325,11 +327,7 @@ class FeatureTables:
         Earlier moments, and so training sets for them, still see the rows.
         """
         name = _name_of(table)
-        if isinstance(keys, Mapping) and not any(
-            isinstance(v, list | tuple) for v in keys.values()
-        ):
-            keys = [keys]
-        rows = as_stream_or_path(keys, f"keys of table {name}")
+        rows = as_stream_or_path(as_rows(keys), f"keys of table {name}")
         event_us = None if event_time is None else time_us(event_time)
         request = _request(to, False, False, True, "", None)
         told = self._store.delete_rows(name, rows, event_us, request, current_token())
@@ -447,10 +445,6 @@ def _has_data(folder: str, path: str) -> bool:
         if any(not os.path.basename(name).startswith((".", "_")) for name in names):
             return True
     return False
-
-
-def _name_of(table: str | FeatureView) -> str:
-    return table.name if isinstance(table, FeatureView) else table
 
 
 def _batches(stream: _native.ResultStream) -> Iterator[pa.RecordBatch]:

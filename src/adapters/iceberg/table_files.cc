@@ -126,6 +126,7 @@ Result<DataFileInfo> DescribeDataFile(const ManifestEntry& entry, const Schema& 
                     .rows = entry.file.rows,
                     .bytes = entry.file.bytes,
                     .added_by = entry.snapshot_id.value_or(0)};
+  info.partition = entry.file.partition;
   for (const SchemaField& field : schema.fields) {
     if (field.shape != SchemaField::Shape::kPrimitive) continue;
     const std::string* const lower = BoundOf(entry.file.lower_bounds, field.id);

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/result.h"
+#include "engine/tables/erasures.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_source.h"
 #include "model/name.h"
@@ -136,8 +137,7 @@ Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::
   return {};
 }
 
-Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& view,
-                                                          const TableReading& reading) const {
+Result<TableToRead> FeatureTables::OpenSource(const CatalogView& view, const TableReading& reading) const {
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
@@ -157,7 +157,17 @@ Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& vie
   if (snapshot->id() != 0) {
     TM_ASSIGN(files, snapshot->OpenSource(options));
   }
-  return MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails));
+  TableToRead read{MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails)),
+                   std::nullopt,
+                   {}};
+  // The properties are those of now, also with an older snapshot.
+  TM_ASSIGN(const auto erasures, Erasures::Of(snapshot->properties(), *parts_.key_hash));
+  if (erasures != nullptr) {
+    read.is_erased = [erasures](std::string_view key, std::int64_t write_time_us) {
+      return erasures->IsErased(key, write_time_us);
+    };
+  }
+  return read;
 }
 
 }  // namespace tidemark
