@@ -126,6 +126,7 @@ void AddPush(CLI::App& app, Session& session) {
 
 struct SchemaArguments {
   std::string file;
+  std::string database;
   bool unlisted = false;
 };
 
@@ -138,6 +139,7 @@ Result<void> CreateTable(const Session& session, const SchemaArguments& argument
   TM_ASSIGN(const auto store, session.Open(true));
   CreateTableOptions options;
   options.catalog = !arguments.unlisted;
+  options.database = arguments.database;
   return store->CreateTable(schema.str(), options);
 }
 
@@ -145,6 +147,8 @@ void AddCreateTable(CLI::App& app, Session& session) {
   CLI::App* const command = app.add_subcommand("create-table", "Make a feature table of a JSON schema file");
   const auto arguments = std::make_shared<SchemaArguments>();
   command->add_option("schema", arguments->file, "JSON file with name, entities and schema")->required();
+  command->add_option("--database", arguments->database, "Database that it lies in (default: feature_store)")
+      ->type_name("NAME");
   command->add_flag("--unlisted", arguments->unlisted, "Keep it from SQL and other engines");
   command->callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateTable(session, *arguments); };

@@ -35,6 +35,7 @@ class TableWrites {
     std::function<Result<std::int64_t>(const std::string& view, const std::stop_token& stop)> load_online;
     std::function<Result<MergeCounts>(const CatalogView& view, arrow::RecordBatchReader& rows)> write_online;
     std::filesystem::path folder;  // of the store
+    std::string own_database;      // of the project
     std::size_t threads = 1;
   };
   struct Written {

@@ -6,7 +6,8 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from tidemark import frames
 from tidemark.aio import async_twin, current_token
 from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
 from tidemark.feature_view import FeatureView
+from tidemark.places import TablePlaces
 from tidemark.progress import ProgressBar
 from tidemark.rows import RowsLike, as_stream, as_stream_or_path
 from tidemark.times import time_us
@@ -152,7 +154,7 @@ class TableRows:
     to_polars_async = async_twin(to_polars)
 
 
-class FeatureTables:
+class FeatureTables(TablePlaces):
     """The part of a store that keeps rows of its own; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
@@ -171,17 +173,18 @@ class FeatureTables:
         definition: FeatureView | Mapping[str, Any] | str | os.PathLike[str],
         *,
         catalog: bool = True,
+        database: str = "",
     ) -> FeatureView:
         """Makes a feature table of a `FeatureView` without a batch source, or of a schema file.
 
         The file (or a mapping like it) is JSON: `{"name", "entities": [..], "schema": [{"name",
         "type"}, ..]}`, with `event_timestamp` among the schema. Entities that the schema does not
         list get their type from the first rows. `catalog=False` keeps the table from SQL and other
-        engines.
+        engines. `database` (see `create_database`) is another than the project's own.
         """
         if not isinstance(definition, FeatureView):
             schema = _read_schema(definition)
-            self._store.create_table(json.dumps(schema), _USUAL_TIME, "", True, catalog)
+            self._store.create_table(json.dumps(schema), _USUAL_TIME, "", True, catalog, database)
             return self.get_feature_view(schema["name"])
         if definition.source is not None:
             raise InvalidArgumentError(
@@ -193,6 +196,9 @@ class FeatureTables:
                 f"there is a feature view {definition.name!r} already: ingest into it, add fields "
                 "to it by apply, or drop it first"
             )
+        if database:
+            definition = copy(definition)
+            definition.table = replace(definition.table, database=database)
         self.apply([definition])
         return self.get_feature_view(definition.name)
 
@@ -205,6 +211,7 @@ class FeatureTables:
         time_column: str | None = None,
         time_unit: str | None = None,
         catalog: bool = True,
+        database: str = "",
     ) -> FeatureView:
         """Makes a feature table whose columns are those of a frame; no row is written.
 
@@ -234,7 +241,7 @@ class FeatureTables:
             "schema": [{"name": each, "type": str(dtype)} for each, dtype in types.items()],
         }
         self._store.create_table(
-            json.dumps(stated), time_name, time_unit or "", bool(entities), catalog
+            json.dumps(stated), time_name, time_unit or "", bool(entities), catalog, database
         )
         return self.get_feature_view(name)
 
