@@ -43,9 +43,10 @@ WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
   return {.stop = stop.get_token(), .progress = ProgressFrom(std::move(progress))};
 }
 
-/// Entity rows and, if they are a stream, its owner until the engine has taken it.
+/// Entity rows (None: none) and, if they are a stream, its owner until the engine has taken it.
 struct OpenRows {
   explicit OpenRows(const nb::object& given) {
+    if (given.is_none()) return;
     if (nb::isinstance<nb::str>(given)) {
       rows.path = nb::cast<std::string>(given);
     } else {

@@ -19,7 +19,9 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kTableRows = 40;  // in a terminal, unless --limit says otherwise
 
 struct Options {
-  std::string entity_rows;
+  std::string entity_rows;  // empty: all entities between start and end
+  std::string start;
+  std::string end;
   std::vector<std::string> features;
   std::string service;
   std::string out;
@@ -43,6 +45,14 @@ Result<HistoricalOptions> Request(Session& session, const Options& options) {
                          .work = session.Work()};
   if (!options.known_by.empty() && !made.known_by_event) {
     TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
+  }
+  if (options.start.empty() && options.end.empty()) return made;
+  made.range.emplace();
+  if (!options.start.empty()) {
+    TM_ASSIGN(made.range->start_us, ParseTime(options.start));
+  }
+  if (!options.end.empty()) {
+    TM_ASSIGN(made.range->end_us, ParseTime(options.end));
   }
   return made;
 }
@@ -125,8 +135,13 @@ Result<void> Run(Session& session, const Options& options) {
   if (session.output == OutputFormat::kParquet && options.out.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
   }
+  if (options.entity_rows.empty() == !request.range) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "give a file of entity rows, or --start or --end for the latest row of every entity");
+  }
   std::error_code failed;
-  const EntityRows rows{.stream = nullptr, .path = fs::absolute(options.entity_rows, failed)};
+  EntityRows rows;
+  if (!options.entity_rows.empty()) rows.path = fs::absolute(options.entity_rows, failed);
   TM_ASSIGN(const auto store, session.Open());
   if (!options.out.empty())
     return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
@@ -142,7 +157,12 @@ void AddHistoricalCommand(CLI::App& app, Session& session) {
   CLI::App* const command = app.add_subcommand(
       "get-historical", "Make a training set: features as they were known at each entity row's time");
   const auto options = std::make_shared<Options>();
-  command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows")->required();
+  command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows");
+  command
+      ->add_option("--start", options->start,
+                   "Without entity rows: the latest row of every entity from this time on")
+      ->type_name("TIME");
+  command->add_option("--end", options->end, "... up to this time (default: now)")->type_name("TIME");
   CLI::Option* const features =
       command->add_option("-f,--features", options->features, "view:feature or view, separated by commas")
           ->delimiter(',')

@@ -127,7 +127,8 @@ class LogSnapshot {
   /// Frames up to this one are shown.
   virtual std::uint64_t durable_lsn() const = 0;
 
-  /// Frames up to this one had been trimmed: who looks at the tables after taking this finds their rows there.
+  /// Frames up to this one had been trimmed: who looks at the tables after taking this finds their rows
+  /// there.
   virtual std::uint64_t trimmed_lsn() const = 0;
 
   /// True if the log's owner is gone and there is more in it than is known to be durable: after a loss of
@@ -135,12 +136,12 @@ class LogSnapshot {
   /// folder must be told that the newest rows may be missing.
   virtual bool is_unrecovered() const = 0;
 
-  /// Visits the frames that it has with lsn > `from`, of `table_id` or of all tables, in the order of lsn. An error of
-  /// `visit` ends it and is returned. kCorruption, with file and offset, for a damaged frame: frames before
-  /// it have been visited then. The payloads of other tables are not read.
+  /// Visits the frames that it has with lsn > `from`, of `table_id` or of all tables, in the order of lsn. An
+  /// error of `visit` ends it and is returned. kCorruption, with file and offset, for a damaged frame: frames
+  /// before it have been visited then. The payloads of other tables are not read.
   using Visitor = FunctionRef<Result<void>(const LogFrame& frame)>;
   virtual Result<void> Read(std::uint64_t from, std::optional<std::uint32_t> table_id,
-                                  Visitor visit) const = 0;
+                            Visitor visit) const = 0;
 };
 
 /// All logs of a store. Thread safe.

@@ -1,6 +1,8 @@
 // Puts Iceberg tables, the log and the ledger together.
 #include "wiring/embedded_tables.h"
 
+#include <unistd.h>
+
 #include "adapters/iceberg/iceberg_store.h"
 #include "adapters/iceberg/relocation.h"
 #include "adapters/lmdb/lmdb_batch_ledger.h"
@@ -52,13 +54,15 @@ Result<void> EmbeddedTables::OpenLocked() {
   TM_ASSIGN(std::shared_ptr<BatchLedger> ledger,
             OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
   TableLogParts log;
-  log.logs = OpenWriteLogs({.folder = (parts_.folder / "log").string()});
+  log.logs = OpenWriteLogs({.folder = LogFolder().string()});
+  log.folders = parts_.folders;
   log.ledger = std::move(ledger);
   log.online = parts_.online;
   log.view = LookupIn(parts_.registry);
   log.clock = parts_.clock;
   FeatureTablesParts tables;
   tables.offline = offline_;
+  tables.folders = parts_.folders;
   tables.log = std::make_shared<TableLog>(std::move(log));
   TM_ASSIGN(tables.write_times, parts_.write_times());
   tables.clock = parts_.clock;
@@ -96,6 +100,12 @@ Result<void> EmbeddedTables::CheckHere() {
   TM_ASSIGN(const auto elsewhere, TablesElsewhere(*catalog_, PlainPath(parts_.config.tables_path)));
   if (!elsewhere.empty()) TM_TRY(offline_->Open(elsewhere.front().id));
   return {};
+}
+
+Result<void> EmbeddedTables::Repair() {
+  if (access(LogFolder().c_str(), W_OK) != 0) return {};
+  TM_ASSIGN(const auto tables, Open());
+  return tables->log().Recover();
 }
 
 bool EmbeddedTables::HasTables() const {

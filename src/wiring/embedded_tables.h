@@ -20,6 +20,7 @@ namespace tidemark {
 
 struct EmbeddedTablesParts {
   std::filesystem::path folder;  // the store's own, `.tidemark`
+  std::shared_ptr<SourceFolders> folders;
   Config config;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<const Clock> clock;
@@ -47,6 +48,9 @@ class EmbeddedTables {
   /// An error that says what to do if the store was moved or copied and its tables are not right yet: asked
   /// before definitions are changed, so that these and the tables stay of one mind.
   Result<void> CheckHere();
+  /// Finishes what writers began that are gone: their logged rows come online and into the folders of batch
+  /// sources. Nothing happens where there are no logs, or this process may not write.
+  Result<void> Repair();
 
   /// False as long as no table can have rows.
   bool HasTables() const;
@@ -58,6 +62,7 @@ class EmbeddedTables {
   Result<tidemark::FlushReport> Flush(const std::vector<const CatalogView*>& views);
 
  private:
+  std::filesystem::path LogFolder() const { return parts_.folder / "log"; }
   Result<void> OpenLocked();
   Result<void> OpenCatalogLocked();
 

@@ -10,6 +10,7 @@
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_source.h"
 #include "model/name.h"
+#include "model/widening.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -25,11 +26,6 @@ TableName NameOf(const CatalogView& view, const std::string& own_database) {
   return {table.database.empty() ? own_database : table.database, view.definition.name, table.catalog};
 }
 
-bool IsWider(const DataType& before, const DataType& after) {
-  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
-         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
-}
-
 /// What brings a table's columns to those of its view.
 Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const TableLayout& after) {
   std::vector<ColumnChange> changes;
@@ -43,7 +39,7 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
       }
       changes.push_back({.kind = ColumnChange::Kind::kAdd, .column = column.name, .type = column.type});
     } else if (old->type != column.type) {
-      if (!IsWider(old->type, column.type)) {
+      if (!IsWidened(old->type, column.type)) {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("column '{}' cannot become {} from {}: a table's columns widen from int32 to "
                                 "int64 and from float32 to float64 only; add a field of another name",

@@ -36,6 +36,8 @@ struct IngestRequest {
   std::string batch_key;                 // the same one again within a day changes nothing; empty: none
   std::stop_token stop;
   std::function<void(std::int64_t rows)> progress;  // rows written by now
+  /// Called before rows that went past the log appear in files: the online store is to be loaded from them.
+  std::function<Result<void>()> before_files;
 };
 
 struct IngestedRows {
@@ -62,6 +64,7 @@ struct FlushedTable {
 
 struct FeatureTablesParts {
   std::shared_ptr<OfflineStore> offline;
+  std::shared_ptr<SourceFolders> folders;
   std::shared_ptr<TableLog> log;
   std::shared_ptr<WriteTimes> write_times;
   std::shared_ptr<const Clock> clock;
@@ -82,7 +85,8 @@ class FeatureTables {
 
   /// Appends rows, all or none (but for bad ones where they are skipped). Errors as ReadTableRows, with the
   /// row counted from the first of all; kInvalidArgument for rows ahead of the clock that are to go online
-  /// only.
+  /// only. Rows of a view with a batch source become one more file of its folder; kUnsupported, with the
+  /// reason, where none can be added.
   Result<IngestedRows> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
                               const IngestRequest& request) const;
 
