@@ -160,28 +160,31 @@ def test_of_rows_equal_in_time_the_later_commit_counts(tmp_path: Path, lake: Sql
     assert online(store, 1) == trained(store, (1, 0)) == [99]
 
 
+# What a table was before its schema evolved.
+BEFORE = Schema(
+    NestedField(1, "driver_id", IntegerType()),
+    NestedField(2, "at", TimestamptzType()),
+    NestedField(3, "n", IntegerType()),
+    NestedField(4, "gone", StringType()),
+    NestedField(
+        5,
+        "car",
+        StructType(
+            NestedField(6, "make", StringType()),
+            NestedField(7, "seats", IntegerType()),
+            NestedField(8, "plate", StringType()),
+        ),
+    ),
+    NestedField(
+        9,
+        "stops",
+        ListType(10, StructType(NestedField(11, "town", StringType())), element_required=False),
+    ),
+)
+
+
 def test_a_schema_that_evolved(tmp_path: Path, lake: SqlCatalog) -> None:
-    schema = Schema(
-        NestedField(1, "driver_id", IntegerType()),
-        NestedField(2, "at", TimestamptzType()),
-        NestedField(3, "n", IntegerType()),
-        NestedField(4, "gone", StringType()),
-        NestedField(
-            5,
-            "car",
-            StructType(
-                NestedField(6, "make", StringType()),
-                NestedField(7, "seats", IntegerType()),
-                NestedField(8, "plate", StringType()),
-            ),
-        ),
-        NestedField(
-            9,
-            "stops",
-            ListType(10, StructType(NestedField(11, "town", StringType())), element_required=False),
-        ),
-    )
-    table = lake.create_table("rides.trips", schema)
+    table = lake.create_table("rides.trips", BEFORE)
     old = {
         "driver_id": 1,
         "at": T0,
