@@ -232,6 +232,21 @@ class TIDEMARK_EXPORT Store {
   virtual Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
                                  ArrowArrayStream* out) = 0;
 
+  /// Databases that feature tables and tables of other engines lie in, by name; the project's own is among
+  /// them: "feature_store", or of another than the default project its name. Tables are named `table` or
+  /// `database.table`.
+  virtual Result<std::vector<std::string>> Databases() = 0;
+  /// Nothing happens if it is there. kInvalidArgument for what is no name, or differs from one only in case.
+  virtual Result<void> CreateDatabase(std::string_view name) = 0;
+  /// kInvalidArgument if there are tables in it, or it is the project's own; kNotFound.
+  virtual Result<void> DropDatabase(std::string_view name) = 0;
+
+  /// Makes the feature tables right after the store's folder was moved or copied: their metadata says where
+  /// their files lie. The place that it came from is left alone. What this needs and changes is said in
+  /// docs/feature-tables.md; until then reading and writing tables fails and names this command. Interrupted,
+  /// it can be called again. kBusy while another process does it.
+  virtual Result<RelocateReport> Relocate() = 0;
+
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
   /// join keys.

@@ -18,7 +18,8 @@ struct CreateTableOptions {
   std::string time_column = "event_timestamp";  // which of the schema's fields orders rows
   std::string time_unit = {};                   // of numbers there: s (also if empty), ms, us or ns
   bool online = true;
-  bool catalog = true;  // listed for SQL and for other engines
+  bool catalog = true;        // listed for SQL and for other engines
+  std::string database = {};  // that it lies in; empty: the project's own
 };
 
 enum class WriteTarget : std::uint8_t {
@@ -100,6 +101,16 @@ struct ExpireSnapshotsReport {
     std::int64_t being_read = 0;  // snapshots that stay until their readers are done
   };
   std::vector<Table> tables;
+};
+
+struct RelocateReport {
+  struct Table {
+    std::string table;           // database.name
+    std::string from;            // the folder that it lay in
+    std::string to;              // and lies in now
+    std::int64_t snapshots = 0;  // that came along
+  };
+  std::vector<Table> tables;  // that were brought here; empty: there was nothing to do
 };
 
 }  // namespace tidemark

@@ -109,6 +109,11 @@ void BindTables(nb::module_& m) {
       .def_ro("files", &ExpireSnapshotsReport::Table::files)
       .def_ro("bytes", &ExpireSnapshotsReport::Table::bytes)
       .def_ro("being_read", &ExpireSnapshotsReport::Table::being_read);
+  nb::class_<RelocateReport::Table>(m, "RelocatedTable")
+      .def_ro("table", &RelocateReport::Table::table)
+      .def_ro("old_folder", &RelocateReport::Table::from)
+      .def_ro("new_folder", &RelocateReport::Table::to)
+      .def_ro("snapshots", &RelocateReport::Table::snapshots);
   nb::class_<FlushReport::Table>(m, "FlushedTable")
       .def_ro("view", &FlushReport::Table::view)
       .def_ro("rows", &FlushReport::Table::rows)
@@ -186,7 +191,11 @@ void BindStore(nb::module_& m) {
            "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
       .def("create_table", &PythonStore::CreateTable, "schema"_a, "time_column"_a, "time_unit"_a, "online"_a,
-           "catalog"_a)
+           "catalog"_a, "database"_a)
+      .def("databases", &PythonStore::Databases)
+      .def("create_database", &PythonStore::CreateDatabase, "name"_a)
+      .def("drop_database", &PythonStore::DropDatabase, "name"_a)
+      .def("relocate", &PythonStore::Relocate)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())

@@ -141,10 +141,30 @@ std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std:
 }
 
 void PythonStore::CreateTable(const std::string& schema, const std::string& time_column,
-                              const std::string& time_unit, bool online, bool catalog) const {
-  const CreateTableOptions options{
-      .time_column = time_column, .time_unit = time_unit, .online = online, .catalog = catalog};
+                              const std::string& time_unit, bool online, bool catalog,
+                              const std::string& database) const {
+  const CreateTableOptions options{.time_column = time_column,
+                                   .time_unit = time_unit,
+                                   .online = online,
+                                   .catalog = catalog,
+                                   .database = database};
   Unlocked([&] { return store_->CreateTable(schema, options); });
+}
+
+std::vector<std::string> PythonStore::Databases() const {
+  return Unlocked([&] { return store_->Databases(); });
+}
+
+void PythonStore::CreateDatabase(const std::string& name) const {
+  Unlocked([&] { return store_->CreateDatabase(name); });
+}
+
+void PythonStore::DropDatabase(const std::string& name) const {
+  Unlocked([&] { return store_->DropDatabase(name); });
+}
+
+std::vector<RelocateReport::Table> PythonStore::Relocate() const {
+  return Unlocked([&] { return store_->Relocate(); }).tables;
 }
 
 std::pair<IngestReport, std::unique_ptr<ResultStream>> PythonStore::Ingest(const std::string& view,

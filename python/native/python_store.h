@@ -48,7 +48,11 @@ class PythonStore {
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;
   void CreateTable(const std::string& schema, const std::string& time_column, const std::string& time_unit,
-                   bool online, bool catalog) const;
+                   bool online, bool catalog, const std::string& database) const;
+  std::vector<std::string> Databases() const;
+  void CreateDatabase(const std::string& name) const;
+  void DropDatabase(const std::string& name) const;
+  std::vector<RelocateReport::Table> Relocate() const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,

@@ -127,6 +127,7 @@ void AddPush(CLI::App& app, Session& session) {
 struct SchemaArguments {
   std::string file;
   std::string time_unit;
+  std::string database;
   bool unlisted = false;
 };
 
@@ -140,6 +141,7 @@ Result<void> CreateTable(const Session& session, const SchemaArguments& argument
   CreateTableOptions options;
   options.catalog = !arguments.unlisted;
   options.time_unit = arguments.time_unit;
+  options.database = arguments.database;
   return store->CreateTable(schema.str(), options);
 }
 
@@ -149,6 +151,8 @@ void AddCreateTable(CLI::App& app, Session& session) {
   command->add_option("schema", arguments->file, "JSON file with name, entities and schema")->required();
   command->add_option("--time-unit", arguments->time_unit, "Of event times that are whole numbers")
       ->check(CLI::IsMember({"s", "ms", "us", "ns"}));
+  command->add_option("--database", arguments->database, "Database that it lies in (default: feature_store)")
+      ->type_name("NAME");
   command->add_flag("--unlisted", arguments->unlisted, "Keep it from SQL and other engines");
   command->callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateTable(session, *arguments); };

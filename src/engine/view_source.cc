@@ -125,7 +125,7 @@ Result<void> ViewSource::CheckColumn(const std::string& column) const {
       ErrorCode::kNotFound,
       fmt::format(
           "the {} has no column '{}'{}; its columns are: {}",
-          view_.definition.source ? fmt::format("source '{}'", view_.definition.source->path) : "table",
+          view_.definition.source ? fmt::format("source '{}'", view_.definition.source->place()) : "table",
           column, Suggest(column, schema.field_names()), fmt::join(schema.field_names(), ", ")));
 }
 

@@ -11,6 +11,7 @@
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
+#include "wiring/databases.h"
 
 namespace tidemark {
 namespace {
@@ -109,7 +110,8 @@ struct TableWrites::Target {
 };
 
 Result<TableWrites::Target> TableWrites::Find(std::string_view name) const {
-  TM_ASSIGN(const CatalogView* view, parts_.catalog->DefinedView(name));
+  TM_ASSIGN(const std::string plain, ViewNameOf(*parts_.catalog, parts_.own_database, name));
+  TM_ASSIGN(const CatalogView* view, parts_.catalog->DefinedView(plain));
   return Target{parts_.catalog, view};
 }
 
@@ -172,7 +174,7 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
                     "there",
                     view));
   }
-  TM_TRY(parts_.catalog->View(view));  // one without rows has nothing to delete, and says so
+  TM_TRY(parts_.catalog->View(target.view->definition.name));  // one without rows has nothing to delete
   TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
   IngestRequest request = RequestOf(options, *target.view);
   request.is_deletion = true;
@@ -190,7 +192,8 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
     names.push_back(view.definition.push->name);
     if (view.definition.push->name == source) targets.push_back({parts_.catalog, &view});
   }
-  if (targets.empty() && parts_.catalog->views().contains(std::string(source))) {
+  // A push source's name has no dot, and so is no table with its database.
+  if (targets.empty() && (source.contains('.') || parts_.catalog->views().contains(std::string(source)))) {
     TM_ASSIGN(Target target, Find(source));
     targets.push_back(std::move(target));
   }
@@ -238,6 +241,14 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
                                                 std::shared_ptr<arrow::RecordBatchReader> rows,
                                                 IngestRequest request) const {
   const CatalogView& view = *target.view;
+  const bool is_external =
+      !view.definition.is_table() && view.definition.source->format == FileFormat::kIceberg;
+  if (is_external && request.to != WriteTo::kOnline) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("view '{}' has an Iceberg table as its source: rows are added to that by the "
+                            "engine that keeps it",
+                            view.definition.name));
+  }
   TM_ASSIGN(const auto tables, parts_.tables());
   std::unique_ptr<UnfinishedLoads::Mark> mark;
   if (request.to == WriteTo::kBoth) {

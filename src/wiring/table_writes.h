@@ -39,6 +39,7 @@ class TableWrites {
     std::function<Result<void>(const Definitions&)> apply;
     /// Loads what is new of a view online; how many rows changed.
     std::function<Result<std::int64_t>(const std::string& view, const std::stop_token& stop)> load_online;
+    std::string own_database;  // of the project
     UnfinishedLoads* loads = nullptr;
     std::size_t threads = 1;
   };

@@ -102,7 +102,7 @@ Result<std::vector<ManifestEntry>> LoadDataFiles(const Snapshot* snapshot) {
   TM_ASSIGN(const std::vector<ManifestFile> manifests, LoadManifests(snapshot));
   std::vector<ManifestEntry> files;
   for (const ManifestFile& manifest : manifests) {
-    if (manifest.live_files() == 0) continue;
+    if (manifest.has_counts && manifest.live_files() == 0) continue;
     TM_TRY(LoadEntries(manifest, [&](ManifestEntry&& entry) -> Result<void> {
       if (entry.status == EntryStatus::kDeleted) return {};
       if (entry.file.content != 0 || manifest.content != 0) {

@@ -21,6 +21,12 @@ std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
 }
 
+/// The name that other engines know the view's table by.
+TableName NameOf(const CatalogView& view, const std::string& own_database) {
+  const TableOptions& table = view.definition.table;
+  return {table.database.empty() ? own_database : table.database, view.definition.name, table.catalog};
+}
+
 /// What brings a table's columns to those of its view.
 Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const TableLayout& after) {
   std::vector<ColumnChange> changes;
@@ -93,8 +99,7 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
     auto table = parts_.offline->Open(view.id);
     if (!table && table.error().code != ErrorCode::kNotFound) return std::unexpected(table.error());
     if (!table) {
-      const TableName name{parts_.database, view.definition.name, view.definition.table.catalog};
-      auto created = parts_.offline->Create(view.id, name, wanted);
+      auto created = parts_.offline->Create(view.id, NameOf(view, parts_.database), wanted);
       if (created) return {};
       if (created.error().code != ErrorCode::kAlreadyExists) return std::unexpected(created.error());
       table = parts_.offline->Open(view.id);  // another process was first
@@ -116,9 +121,7 @@ Result<void> FeatureTables::CheckWritable() const {
 }
 
 Result<void> FeatureTables::Rename(const CatalogView& view) const {
-  TM_TRY_IN(
-      parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
-      PlaceOf(view));
+  TM_TRY_IN(parts_.offline->Rename(view.id, NameOf(view, parts_.database)), PlaceOf(view));
   return {};
 }
 
