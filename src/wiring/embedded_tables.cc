@@ -43,7 +43,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   TM_ASSIGN(std::shared_ptr<BatchLedger> ledger,
             OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
   TableLogParts log;
-  log.logs = OpenWriteLogs({.folder = (parts_.folder / "log").string()});
+  log.logs = OpenWriteLogs({.folder = LogFolder()});
   log.ledger = std::move(ledger);
   log.online = parts_.online;
   log.view = LookupIn(parts_.registry);
@@ -83,6 +83,19 @@ TableOpener EmbeddedTables::Opener(const TableReadOptions& reading) {
 bool EmbeddedTables::HasTables() const {
   std::error_code error;
   return std::filesystem::exists(parts_.config.tables_path, error);
+}
+
+Result<void> EmbeddedTables::Recover() {
+  {
+    const std::lock_guard lock(mutex_);
+    // Looking is enough most of the time, and possible in a folder that cannot be written.
+    if (tables_ == nullptr) {
+      TM_ASSIGN(const auto orphans, OpenWriteLogs({.folder = LogFolder()})->Orphans());
+      if (orphans.empty()) return {};
+      TM_TRY(OpenLocked());
+    }
+  }
+  return tables_->log().Recover();
 }
 
 Result<void> EmbeddedTables::Follow(const tidemark::Catalog& catalog) {

@@ -46,6 +46,9 @@ class EmbeddedTables {
   /// False as long as no table can have rows.
   bool HasTables() const;
 
+  /// Brings the online store up to date with the logs of processes that are gone.
+  Result<void> Recover();
+
   /// Makes the tables that views have and gives them their names; views that are not typed yet wait.
   Result<void> Follow(const tidemark::Catalog& catalog);
   Result<void> Drop(const std::vector<std::uint32_t>& view_ids);
@@ -54,6 +57,7 @@ class EmbeddedTables {
 
  private:
   Result<void> OpenLocked();
+  std::string LogFolder() const { return (parts_.folder / "log").string(); }
 
   const EmbeddedTablesParts parts_;
   std::mutex mutex_;  // guards those below

@@ -256,6 +256,8 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
     TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
+    // After a loss of power rows that were acknowledged may be in a log only.
+    TM_TRY(tables_.Recover());
     TM_ASSIGN(const auto online, Online());
     return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
   }
