@@ -1,5 +1,5 @@
-// Any bytes are read as an Avro file, as a manifest and as a manifest list, or refused; what was read is written and
-// read again as the same.
+// Any bytes are read as an Avro file, as a manifest and as a manifest list, or refused; what was read is
+// written and read again as the same.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -29,7 +29,8 @@ void ReadEntries(std::string_view bytes) {
   const ManifestFile manifest{.location = "/m.avro", .length = static_cast<std::int64_t>(bytes.size())};
   std::size_t rows = 0;
   static_cast<void>(ReadManifest(bytes, manifest, [&](ManifestEntry&& entry) -> Result<void> {
-    TM_CHECK(entry.snapshot_id.has_value() && entry.sequence_number.has_value(), "an entry inherits what it lacks");
+    TM_CHECK(entry.snapshot_id.has_value() && entry.sequence_number.has_value(),
+             "an entry inherits what it lacks");
     return ++rows > kRowsMax ? Fail(ErrorCode::kUnsupported, "rows enough") : Result<void>();
   }));
 }

@@ -7,8 +7,7 @@
 #include "base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto metadata =
-      tidemark::iceberg::ReadTableMetadata({reinterpret_cast<const char*>(data), size});
+  const auto metadata = tidemark::iceberg::ReadTableMetadata({reinterpret_cast<const char*>(data), size});
   if (!metadata) return 0;
   const std::string json = tidemark::iceberg::WriteTableMetadata(*metadata);
   const auto again = tidemark::iceberg::ReadTableMetadata(json);

@@ -1,4 +1,5 @@
-// Any text is read as the schema file of a feature table, or refused; what was read is a definition that JSON holds.
+// Any text is read as the schema file of a feature table, or refused; what was read is a definition that JSON
+// holds.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,6 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!tidemark::CheckDefinitions(*definitions, {})) return 0;
   const std::string json = tidemark::ToJson(*definitions);
   const auto again = tidemark::DefinitionsFromJson(json);
-  TM_CHECK(again.has_value() && tidemark::ToJson(*again) == json, "a definition is written and read as it was");
+  TM_CHECK(again.has_value() && tidemark::ToJson(*again) == json,
+           "a definition is written and read as it was");
   return 0;
 }

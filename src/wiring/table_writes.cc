@@ -303,7 +303,9 @@ Result<TableWrites::Written> TableWrites::ToTable(const CatalogView& view,
   TM_ASSIGN(const auto tables, parts_.tables());
   TM_ASSIGN(IngestedRows ingested, tables->Ingest(view, std::move(rows), request));
   if (ingested.to_files && !ingested.repeated && request.to == WriteTo::kBoth) {
-    TM_ASSIGN(ingested.online_rows, parts_.load_online(view.definition.name, request.stop));
+    const auto loaded = parts_.load_online(view.definition.name, request.stop);
+    if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
+    ingested.online_rows = *loaded;
   }
   Written written;
   written.rejected = ingested.rejected;
@@ -346,7 +348,9 @@ Result<TableWrites::Written> TableWrites::ToSource(const CatalogView& view,
   }
   TM_ASSIGN(written.report.rows, WriteTableFile(checked, path, {.threads = parts_.threads}));
   if (request.to == WriteTo::kBoth) {
-    TM_ASSIGN(written.report.online_rows, parts_.load_online(view.definition.name, request.stop));
+    const auto loaded = parts_.load_online(view.definition.name, request.stop);
+    if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
+    written.report.online_rows = *loaded;
   }
   return written;
 }

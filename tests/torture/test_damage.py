@@ -19,7 +19,7 @@ from torture import amount, processes, reading
 from torture.faults import Fault
 from torture.workload import CLICKS, LEDGER, Author, work
 
-SAMPLE = 60  # of each kind of file, in `make test`
+FLIPS = amount.of(12, 4000)  # of each kind of file
 OF_ONE_PROCESS = 10
 BLOCK = 512  # what a disk writes at once
 
@@ -84,19 +84,19 @@ def read_damaged(
 def make_store(folder: Path) -> None:
     """Files of several commits, and a tail of the log whose owner is gone."""
     author = Author(3)
-    kinds = "create push ledger flush push delete flush bulk push online ledger delete push"
+    kinds = "create push ledger flush push delete flush push online ledger delete push"
     script = [author.operation(kind) for kind in kinds.split()]
     ended = processes.run(work, folder, script, Fault())
     assert not [each for each in ended.require_end().told if each[0] == "failed"]
 
 
-def damages_of(path: Path, chosen: random.Random, some: int | None) -> Iterator[Damage]:
-    """`some` damages of a file; all flips (of one bit each), and many cuts, if it is None."""
+def damages_of(path: Path, chosen: random.Random, flips: int) -> Iterator[Damage]:
+    """Flips of one bit in different bytes, all of them if there are no more, and some cuts."""
     size = path.stat().st_size
-    offsets = list(range(size)) if some is None else chosen.choices(range(size), k=some)
+    offsets = sorted(chosen.sample(range(size), k=min(flips, size)))
     for offset in offsets:
         yield Damage(path, offset, "flip", 1 << chosen.randrange(8))
-    for offset in offsets[:: max(1, len(offsets) // 8)]:
+    for offset in offsets[:: max(4, len(offsets) // 50)]:
         yield Damage(path, offset, "cut")
         yield Damage(path, offset // BLOCK * BLOCK, "zeros")
 
@@ -110,8 +110,8 @@ def test_damage_is_an_error_never_other_rows(tmp_path: Path, kind: str) -> None:
     files = sorted((folder / ".tidemark").glob(pattern))
     assert files, "there is something to damage"
     chosen = random.Random(amount.seed())
-    some = None if amount.IS_TORTURE else max(1, SAMPLE // len(files))
-    damages = [each for path in files for each in damages_of(path, chosen, some)]
+    flips = max(1, FLIPS // len(files))
+    damages = [each for path in files for each in damages_of(path, chosen, flips)]
     wrong = []
     # One after another: each damage is done in the place where the tables know their files to be.
     for first in range(0, len(damages), OF_ONE_PROCESS):

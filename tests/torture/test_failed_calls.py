@@ -19,7 +19,7 @@ from torture.reading import look_with_iceberg, open_and_look
 from torture.workload import fixed_script, work
 
 SCRIPT = fixed_script()
-TRIES = 12  # of each fault in `make test`
+TRIES = 5  # of each fault in `make test`
 AT_ONCE = 2
 
 FAULTS = {

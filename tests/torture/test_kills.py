@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from torture.workload import Author, Operation, work
 
 KILLS = amount.of(60, 1000)
 KILLS_OF_ONE_STORE = 15
+AT_ONCE = 2
 SCRIPT_LENGTH = 14
 LONGEST_LIFE_S = 0.25
 
@@ -102,7 +104,7 @@ class Killing:
         interrupted = self.random.random() < 0.3
         at = self.random.randint(1, 40) if interrupted else 0
         how = How.KILL_AFTER if interrupted else How.COUNT
-        flushes = self.random.random() < 0.3
+        flushes = self.random.random() < 0.2
         # Rows that went straight to files and were not acknowledged may not have come online.
         late = any(each.kind == "bulk" for each in self.oracle.unsettled())
         first = processes.run(open_and_look, self.store, late, flushes, Fault(how, at, ANY))
@@ -118,17 +120,28 @@ class Killing:
             self.oracle.judge_rows_elsewhere(elsewhere.told[0][1])
 
 
-def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
-    seed = amount.seed()
-    killing = Killing(tmp_path, seed)
+def kill_some(folder: Path, seed: int) -> None:
+    """A half of the kills, each second one at a step."""
+    killing = Killing(folder, seed)
     rounds = 0
-    while killing.kills < KILLS:
+    while killing.kills < KILLS // AT_ONCE:
         if rounds % KILLS_OF_ONE_STORE == 0:
             killing.new_store()
-        at_a_step = rounds % 2 == 1
-        killing.kill_one(STEPS[rounds // 2 % len(STEPS)] if at_a_step else None)
+        step = STEPS[(rounds // 2 + seed) % len(STEPS)] if rounds % 2 == 1 else None
+        killing.kill_one(step)
         rounds += 1
         assert rounds < 3 * KILLS, "the writers end before they are killed"
+
+
+def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
+    seed = amount.seed()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        halves = [
+            pool.submit(kill_some, tmp_path / str(each), seed + each * len(STEPS) // AT_ONCE)
+            for each in range(AT_ONCE)
+        ]
+        for half in halves:
+            half.result()
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)

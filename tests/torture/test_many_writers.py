@@ -17,7 +17,7 @@ from torture.workload import DO, Author, Operation
 
 PROCESSES = 2
 THREADS = 8
-OPERATIONS = amount.of(15, 300)  # of each thread
+OPERATIONS = amount.of(8, 300)  # of each thread
 KINDS = ["push"] * 10 + ["delete", "ledger", "online", "flush", "flush", "bulk"]
 
 

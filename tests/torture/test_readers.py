@@ -14,7 +14,7 @@ from torture import amount, processes
 from torture.reading import rows_of
 from torture.workload import CLICKS, DO, Operation, Row
 
-ROWS = amount.of(150, 3000)
+ROWS = amount.of(100, 3000)
 READERS = 2
 # After how many rows the writer does what.
 UPKEEP = {"flush": 3, "materialize": 40}
