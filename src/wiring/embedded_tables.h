@@ -20,6 +20,7 @@ namespace tidemark {
 
 struct EmbeddedTablesParts {
   std::filesystem::path folder;  // the store's own, `.tidemark`
+  std::shared_ptr<SourceFolders> folders;
   Config config;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<const Clock> clock;
@@ -43,11 +44,12 @@ class EmbeddedTables {
   /// For ViewSource: tables as `reading` says.
   TableOpener Opener(const TableReadOptions& reading);
 
+  /// Finishes what writers began that are gone: their logged rows come online and into the folders of batch
+  /// sources. Nothing happens where there are no logs, or this process may not write.
+  Result<void> Repair();
+
   /// False as long as no table can have rows.
   bool HasTables() const;
-
-  /// Brings the online store up to date with the logs of processes that are gone.
-  Result<void> Recover();
 
   /// Makes the tables that views have and gives them their names; views that are not typed yet wait.
   Result<void> Follow(const tidemark::Catalog& catalog);
@@ -56,8 +58,8 @@ class EmbeddedTables {
   Result<tidemark::FlushReport> Flush(const std::vector<const CatalogView*>& views);
 
  private:
+  std::filesystem::path LogFolder() const { return parts_.folder / "log"; }
   Result<void> OpenLocked();
-  std::string LogFolder() const { return (parts_.folder / "log").string(); }
 
   const EmbeddedTablesParts parts_;
   std::mutex mutex_;  // guards those below

@@ -117,22 +117,26 @@ void ForgetOldMarks(const TableProperties& properties, const std::vector<LogId>&
   }
 }
 
-std::string TokenOf(LogPosition position) {
-  return fmt::format("log:{}:{}", FormatLogId(position.log), position.lsn);
+std::string TokenOf(LogPosition position, std::uint8_t targets) {
+  return fmt::format("{}:{}:{}", targets == kLogToOnline ? "online" : "log", FormatLogId(position.log),
+                     position.lsn);
 }
 
 std::string TokenOf(std::int64_t snapshot_id, std::int64_t committed_us) {
   return fmt::format("snapshot:{}:{}", snapshot_id, committed_us);
 }
 
-Result<void> CheckSeen(std::string_view token, const std::vector<std::unique_ptr<LogSnapshot>>& logs,
-                       const TableSnapshot& snapshot, const OfflineTable& table) {
+Result<void> CheckSeen(std::string_view token, Sight sight,
+                       const std::vector<std::unique_ptr<LogSnapshot>>& logs, const TableSnapshot& snapshot,
+                       const OfflineTable& table) {
   const auto pieces = Split(token, ':');
   if (pieces.size() != 3) return NoToken(token);
-  if (pieces[0] == "log") {
+  if (pieces[0] == "log" || pieces[0] == "online") {
     const auto log = ParseLogId(pieces[1]);
     const auto lsn = ReadNumber<std::uint64_t>(pieces[2]);
     if (!log || !lsn) return NoToken(token);
+    if (pieces[0] == "online" && sight == Sight::kTable)
+      return NotSeen(token, "it went online only; look it up with get_online_features");
     return CheckFrameSeen(token, {*log, *lsn}, logs, snapshot);
   }
   const auto id = ReadNumber<std::int64_t>(pieces[1]);
