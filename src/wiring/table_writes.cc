@@ -265,9 +265,12 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
   }
   if (mark != nullptr) {
     if (!ingested->repeated) {
-      TM_ASSIGN(ingested->online_rows, parts_.load_online(view.definition.name, request.stop));
+      const auto loaded = parts_.load_online(view.definition.name, request.stop);
+      if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
+      ingested->online_rows = *loaded;
     }
-    TM_TRY(mark->End());
+    if (auto ended = mark->End(); !ended)
+      return std::unexpected(AfterCommit("noting that they are online failed", ended.error()));
   }
   Written written;
   written.rejected = ingested->rejected;

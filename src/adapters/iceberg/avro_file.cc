@@ -103,8 +103,10 @@ Result<void> ReadAvroRows(const AvroFile& file, FunctionRef<Result<void>(AvroDec
     }
     AvroDecoder decoder(codec == "deflate" ? std::string_view(inflated) : packed);
     for (std::int64_t i = 0; i < rows; ++i) {
-      if (decoder.rest().empty()) return Broken("a block has fewer rows than it says");
+      const std::size_t before = decoder.rest().size();
+      if (before == 0) return Broken("a block has fewer rows than it says");
       TM_TRY(row(decoder));
+      if (decoder.rest().size() == before) return Broken("a row has no byte");
     }
     if (rows < 0 || !decoder.rest().empty()) return Broken("a block has more rows than it says");
   }

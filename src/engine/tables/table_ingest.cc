@@ -471,8 +471,16 @@ class Ingesting {
     for (TableRows& part : parts) {
       const std::int64_t row_bytes = BytesOf(part) / std::max<std::int64_t>(1, part.count()) + 1;
       const std::int64_t rows_max = std::clamp<std::int64_t>(kLogBytesMax / row_bytes, 1, kLogRowsMax);
-      for (std::int64_t begin = 0; begin < part.count(); begin += rows_max)
-        TM_TRY(ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))}));
+      for (std::int64_t begin = 0; begin < part.count(); begin += rows_max) {
+        auto written = ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))});
+        if (written) continue;
+        if (report_.rows == 0) return written;
+        Error& error = written.error();
+        return Fail(ErrorCode::kUnknownFate,
+                    fmt::format("the first {} rows are online, then it failed: {}. Send the rows again: they "
+                                "are replaced by themselves",
+                                report_.rows, error.message));
+      }
     }
     return {};
   }
@@ -525,8 +533,9 @@ class Ingesting {
     TM_ASSIGN(const CommitOutcome outcome, table->Append(std::move(staged), [&](const TableHead& head) {
       return Decide(head, batch_name);
     }));
-    TM_ASSIGN(const auto snapshot, table->Snapshot({}));
-    report_.token = TokenOf(outcome.snapshot_id, snapshot->committed_us());
+    const auto snapshot = table->Snapshot({});
+    if (!snapshot) return std::unexpected(AfterCommit("looking at them failed", snapshot.error()));
+    report_.token = TokenOf(outcome.snapshot_id, (*snapshot)->committed_us());
     report_.repeated = !outcome.committed;
     if (outcome.committed) report_.rows = rows;
     return {};
@@ -590,6 +599,16 @@ class Ingesting {
 };
 
 }  // namespace
+
+Error AfterCommit(std::string_view what, const Error& error) {
+  // Who interrupts knows that it is not whole.
+  const bool is_wished = error.code == ErrorCode::kCancelled;
+  return {is_wished ? error.code : ErrorCode::kUnknownFate,
+          fmt::format("the rows are written, but {}: {}. Do not send them again; `materialize` brings "
+                      "them online",
+                      what, error.message),
+          error.context};
+}
 
 Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
                                            std::shared_ptr<arrow::RecordBatchReader> rows,
