@@ -4,7 +4,8 @@
 #   *_test.cc      one GoogleTest program, tidemark_<name>_test, its tests known to ctest
 #   *_testing.cc   tidemark_<name>_testing: support for tests, linked by the tests of this layer and of those that list
 #                  it in DEPS (a conformance suite, for example)
-#   *_bench.cc     one Google Benchmark program, tidemark_<name>_bench, with TIDEMARK_BENCH
+#   *_bench.cc     one Google Benchmark program, tidemark_<name>_bench, with TIDEMARK_BENCH; without it, where the
+#                  benchmark library is there, only when it is asked for by name
 #   main.cc        left to the caller
 #   other *.cc     the static library tidemark_<name>; without any, it is an interface library
 # Includes are written from src/ and include/: "base/clock.h", "adapters/lmdb/env.h", "tidemark/error.h".
@@ -76,8 +77,11 @@ function(tidemark_layer name)
   if(TIDEMARK_TESTS AND tests)
     tidemark_layer_tests(${name} "${arg_ARROW}" "${arg_DEPS}" "${tests}")
   endif()
-  if(TIDEMARK_BENCH AND benches)
+  if(benchmark_FOUND AND benches)
     add_executable(${target}_bench ${benches})
+    if(NOT TIDEMARK_BENCH)
+      set_target_properties(${target}_bench PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
     tidemark_layer_target(${target}_bench "${arg_ARROW}" tidemark_arrow_pch)
     target_link_libraries(${target}_bench PRIVATE ${target} dep::benchmark)
   endif()
