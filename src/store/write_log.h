@@ -116,13 +116,8 @@ class WriteLog : public OwnedLog {
   virtual Result<LogPosition> Append(const LogRecord& record, void* caller) = 0;
 };
 
-enum class LogReadEnd : std::uint8_t {
-  kDone,
-  kGap,  // frames after `from` have been trimmed: look again at what is flushed, and open the logs anew
-};
-
-/// The durable frames of one log at one moment. Its segments are open: trimming does no harm. Thread safe;
-/// may outlive everything else.
+/// The durable frames of one log at one moment. Its segments are open: trimming does no harm from then on.
+/// Thread safe; may outlive everything else.
 class LogSnapshot {
  public:
   virtual ~LogSnapshot() = default;
@@ -132,17 +127,21 @@ class LogSnapshot {
   /// Frames up to this one are shown.
   virtual std::uint64_t durable_lsn() const = 0;
 
+  /// Frames up to this one had been trimmed: who looks at the tables after taking this finds their rows
+  /// there.
+  virtual std::uint64_t trimmed_lsn() const = 0;
+
   /// True if the log's owner is gone and there is more in it than is known to be durable: after a loss of
   /// power that may include acknowledged frames. Adopt the log to see them; whoever cannot write to the
   /// folder must be told that the newest rows may be missing.
   virtual bool is_unrecovered() const = 0;
 
-  /// Visits the frames with lsn > `from`, of `table_id` or of all tables, in the order of lsn. An error of
-  /// `visit` ends it and is returned. kCorruption, with file and offset, for a damaged frame: frames before
-  /// it have been visited then. The payloads of other tables are not read.
+  /// Visits the frames that it has with lsn > `from`, of `table_id` or of all tables, in the order of lsn. An
+  /// error of `visit` ends it and is returned. kCorruption, with file and offset, for a damaged frame: frames
+  /// before it have been visited then. The payloads of other tables are not read.
   using Visitor = FunctionRef<Result<void>(const LogFrame& frame)>;
-  virtual Result<LogReadEnd> Read(std::uint64_t from, std::optional<std::uint32_t> table_id,
-                                  Visitor visit) const = 0;
+  virtual Result<void> Read(std::uint64_t from, std::optional<std::uint32_t> table_id,
+                            Visitor visit) const = 0;
 };
 
 /// All logs of a store. Thread safe.

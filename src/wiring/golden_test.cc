@@ -1,6 +1,7 @@
 // Goal: every golden case of tests/golden that a source or an online row can state is answered as it is
-// written there: training sets from Parquet and CSV through the public API, and lookups at each entity row's
-// moment, of rows that were materialized from files and of rows that were merged one by one, into LMDB.
+// written there: training sets from Parquet, from CSV and from feature tables (written row by row, out of the
+// log and out of files) through the public API, and lookups at each entity row's moment, of rows that were
+// materialized from files and of rows that were merged one by one, into LMDB.
 #include <arrow/c/bridge.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "adapters/files/file_source.h"
@@ -42,6 +44,12 @@ std::vector<GoldenCase> Cases() {
   return cases ? *std::move(cases) : std::vector<GoldenCase>();
 }
 
+/// Where the views of a case have their rows: in files of that ending, or in tables of our own if it is
+/// empty.
+bool IsTables(std::string_view ending) {
+  return ending.empty();
+}
+
 bool HasOwnTable(const GoldenCase& one) {
   return std::ranges::any_of(one.views, &GoldenView::is_own_table);
 }
@@ -61,14 +69,17 @@ std::string DefinitionsOf(const GoldenCase& one, std::string_view ending) {
     Json fields = Json::object();
     for (const GoldenColumn& feature : view.features)
       fields[feature.name] = feature.type.ToString();
-    Json source{
-        {"type", "file"}, {"path", view.name + std::string(ending)}, {"timestamp_field", "event_timestamp"}};
-    if (view.has_created()) source["created_timestamp_column"] = "created_timestamp";
+    Json rows{{"timestamp_field", "event_timestamp"}};
+    if (!IsTables(ending)) {
+      rows["type"] = "file";
+      rows["path"] = view.name + std::string(ending);
+    }
+    if (view.has_created()) rows["created_timestamp_column"] = "created_timestamp";
     definitions["feature_views"].push_back({{"name", view.name},
                                             {"entities", entities},
                                             {"ttl", fmt::format("{}us", view.ttl_us)},
                                             {"fields", fields},
-                                            {"source", source}});
+                                            {IsTables(ending) ? "table" : "source", rows}});
   }
   return definitions.dump();
 }
@@ -178,6 +189,83 @@ INSTANTIATE_TEST_SUITE_P(Formats, GoldenFiles, testing::Values(".parquet", ".csv
                            return name;
                          });
 
+// --- Feature tables through the public API ---
+
+/// Whether a case can be written by ingest and delete, which give created times of deletions and origins.
+bool CanBeWritten(const GoldenCase& one) {
+  return std::ranges::all_of(one.views, [&](const GoldenView& view) {
+    const bool states_deletions = view.has_created() && view.rows.Find("is_deleted").has_value();
+    const bool states_arrival = one.known_by.kind != KnownBy::Kind::kAll && !view.has_created();
+    return !states_deletions && !states_arrival && !view.rows.Find("origin");
+  });
+}
+
+/// The rows of a view in the order in which they were written.
+std::vector<std::int64_t> InOrderOfWriting(const arrow::RecordBatch& rows) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(rows.num_rows()));
+  std::iota(order.begin(), order.end(), 0);
+  const auto times = std::dynamic_pointer_cast<arrow::Int64Array>(rows.GetColumnByName("write_time"));
+  if (times != nullptr)
+    std::ranges::stable_sort(order, {}, [&](std::int64_t row) { return times->Value(row); });
+  return order;
+}
+
+/// Writes one row by the public API.
+void WriteRow(Store& store, const GoldenView& view, const arrow::RecordBatch& rows, std::int64_t row) {
+  Batch one = rows.Slice(row, 1);
+  const auto deleted = std::dynamic_pointer_cast<arrow::BooleanArray>(one->GetColumnByName("is_deleted"));
+  const bool is_deleted = deleted != nullptr && deleted->Value(0);
+  for (const char* column : {"write_time", "is_deleted"}) {
+    const int at = one->schema()->GetFieldIndex(column);
+    if (at >= 0) one = one->RemoveColumn(at).ValueOrDie();
+  }
+  ArrowArrayStream stream;
+  ASSERT_TRUE(
+      arrow::ExportRecordBatchReader(arrow::RecordBatchReader::Make({one}).ValueOrDie(), &stream).ok());
+  IngestOptions options;
+  options.to = WriteTarget::kOffline;
+  const auto written = is_deleted
+                           ? store.Delete(view.name, {.stream = &stream, .path = {}}, {}, options)
+                           : store.Ingest(view.name, {.stream = &stream, .path = {}}, options, nullptr);
+  ASSERT_TRUE(written) << view.name << ": " << written.error().ToString();
+}
+
+/// How many rows are written between two flushes; 0: none is flushed.
+class GoldenTables : public testing::TestWithParam<int> {};
+
+TEST_P(GoldenTables, TrainingSetsAreAsWritten) {
+  int run = 0;
+  int own_tables = 0;
+  for (const GoldenCase& one : Cases()) {
+    if (!CanBeWritten(one)) continue;
+    const TestFolder folder;
+    auto store = Store::Open({.path = folder.path()}).value();
+    const auto applied = store->Apply(DefinitionsOf(one, ""), {});
+    ASSERT_TRUE(applied) << one.place << ": " << applied.error().ToString();
+    int count = 0;
+    for (const GoldenView& view : one.views) {
+      const Batch rows = view.ToBatch().value();
+      for (const std::int64_t row : InOrderOfWriting(*rows)) {
+        WriteRow(*store, view, *rows, row);
+        if (GetParam() != 0 && ++count % GetParam() == 0) {
+          ASSERT_TRUE(store->Flush({}));
+        }
+      }
+    }
+    ArrowArrayStream stream;
+    const Batch rows = one.EntityBatch().value();
+    ASSERT_TRUE(
+        arrow::ExportRecordBatchReader(arrow::RecordBatchReader::Make({rows}).ValueOrDie(), &stream).ok());
+    CheckTrainingSet(one, TrainingSet(one, folder.path(), {.stream = &stream}));
+    ++run;
+    own_tables += HasOwnTable(one) ? 1 : 0;
+  }
+  EXPECT_GE(run, 25);
+  EXPECT_GE(own_tables, 4);  // deletions and expiry among them
+}
+
+INSTANTIATE_TEST_SUITE_P(Flushes, GoldenTables, testing::Values(0, 1, 3));
+
 // --- Lookups at a fixed time ---
 
 /// A case applied to a registry, beside an online store in a folder, under a clock that is set.
@@ -199,8 +287,8 @@ class OnlineCase {
     for (const GoldenView& view : one_.views) {
       MaterializeRequest request;
       request.end_us = t_us;
-      const auto loaded =
-          tidemark::Materialize(View(view), request, Opener(), *online_, *registry_, *clock_, write_times_);
+      const auto loaded = tidemark::Materialize(View(view), request, {.file = Opener(), .table = {}},
+                                                *online_, *registry_, *clock_, write_times_);
       ASSERT_TRUE(loaded) << one_.place << ": " << loaded.error().ToString();
     }
   }

@@ -101,6 +101,19 @@ def test_many_rows_go_straight_to_files_and_online(store):
     ) == [5, 1005]
 
 
+def test_a_table_that_nobody_wrote_to_is_read_and_flushed_beside_others(store):
+    # The log is trimmed with what others wrote to it, and never had a row of this one.
+    store.create_table(FeatureView(name="quiet", schema=[Field("x", Int64)]))
+    for count in (1, 2):
+        store.ingest("clicks", rows((1, T0, count)))
+        assert [each.table for each in store.flush()] == ["clicks"]
+        assert store.get_training_features("quiet").to_arrow().num_rows == 0
+    for again in (store, FeatureStore(store.repo_path)):
+        again.ingest("quiet", [{"event_timestamp": T0, "x": 1}])
+        assert historical(again, (1, T0)) == [2]
+    assert store.get_training_features("quiet").to_arrow()["x"].to_pylist() == [1, 1]
+
+
 @pytest.mark.parametrize("flush", [False, True])
 def test_of_equal_rows_the_later_write_wins_everywhere(store, flush):
     # Arrival orders equal events; within one batch the order of the rows does.

@@ -200,10 +200,7 @@ TEST_F(LogDamageTest, MissingOrMisplacedSegmentsAreErrors) {
   // Without the first it is a log that was trimmed.
   std::filesystem::remove(first);
   const auto logs = OpenWriteLogs({.folder = path()});
-  EXPECT_EQ(Must(Must(logs->Snapshots())
-                     .at(0)
-                     ->Read(0, std::nullopt, [](const LogFrame&) { return Result<void>{}; })),
-            LogReadEnd::kGap);
+  EXPECT_GT(Must(logs->Snapshots()).at(0)->trimmed_lsn(), 0U);
 }
 
 // Who cannot recover a log sees what is known to be durable, and is told that there may be more.

@@ -37,12 +37,13 @@ class Snapshot final : public LogSnapshot {
 
   LogId id() const override { return id_; }
   std::uint64_t durable_lsn() const override { return durable_lsn_; }
+  std::uint64_t trimmed_lsn() const override {
+    return segments_.empty() ? durable_lsn_ : segments_.front().header.first_lsn - 1;
+  }
   bool is_unrecovered() const override { return is_unrecovered_; }
 
-  Result<LogReadEnd> Read(std::uint64_t from, std::optional<std::uint32_t> table_id,
-                          Visitor visit) const override {
-    if (from >= durable_lsn_) return LogReadEnd::kDone;
-    if (segments_.empty() || segments_.front().header.first_lsn > from + 1) return LogReadEnd::kGap;
+  Result<void> Read(std::uint64_t from, std::optional<std::uint32_t> table_id, Visitor visit) const override {
+    from = std::max(from, trimmed_lsn());
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       const bool is_last = i + 1 == segments_.size();
       const std::uint64_t last_lsn =
@@ -50,7 +51,7 @@ class Snapshot final : public LogSnapshot {
       if (last_lsn <= from) continue;
       TM_TRY(ReadSegment(segments_[i], from, last_lsn, table_id, visit));
     }
-    return LogReadEnd::kDone;
+    return {};
   }
 
   /// Looks whether there is something behind the last durable frame.

@@ -39,9 +39,6 @@ struct FoundFrame {
 Result<std::vector<FoundFrame>> ReadAll(const LogSnapshot& snapshot, std::uint64_t from = 0,
                                         std::optional<std::uint32_t> table_id = std::nullopt);
 
-/// The lsn up to which frames have been removed.
-std::uint64_t TrimmedUpTo(const LogSnapshot& snapshot);
-
 /// Adopts all orphans of a folder; they are owned until the result is destroyed.
 Result<std::vector<std::unique_ptr<OwnedLog>>> AdoptAll(WriteLogs& logs);
 

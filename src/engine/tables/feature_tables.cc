@@ -15,9 +15,6 @@
 namespace tidemark {
 namespace {
 
-/// How often a log may be trimmed under a reader before it gives up.
-constexpr int kAttemptsMax = 100;
-
 std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
 }
@@ -52,15 +49,14 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
   return changes;
 }
 
-/// The rows that a log has of a table beyond `from`; nothing at a gap.
-Result<std::optional<LogTail>> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from) {
+/// The rows that a log has of a table beyond `from`.
+Result<LogTail> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from) {
   arrow::RecordBatchVector batches;
-  TM_ASSIGN(const LogReadEnd end, log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
+  TM_TRY(log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
     TM_ASSIGN(auto rows, OfflineRowsOf(view, frame));
     if (rows != nullptr) batches.push_back(std::move(rows));
     return {};
   }));
-  if (end == LogReadEnd::kGap) return std::nullopt;
   LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), nullptr};
   if (!batches.empty()) {
     TM_ASSIGN(tail.rows, FromArrowResult(arrow::ConcatenateRecordBatches(batches)));
@@ -70,15 +66,11 @@ Result<std::optional<LogTail>> TailOf(const CatalogView& view, const LogSnapshot
 
 Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
                                      const std::vector<std::unique_ptr<LogSnapshot>>& logs,
-                                     const TableProperties& properties, bool* gap) {
+                                     const TableProperties& properties) {
   std::vector<LogTail> tails;
   for (const auto& log : logs) {
-    TM_ASSIGN(auto tail, TailOf(view, *log, FlushedUpTo(properties, log->id())));
-    if (!tail) {
-      *gap = true;
-      return tails;
-    }
-    if (tail->rows != nullptr) tails.push_back(*std::move(tail));
+    TM_ASSIGN(LogTail tail, TailOf(view, *log, FlushedUpTo(properties, log->id())));
+    if (tail.rows != nullptr) tails.push_back(std::move(tail));
   }
   return tails;
 }
@@ -128,25 +120,20 @@ Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& vie
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
   // An older snapshot too is asked for the view's columns.
   const SourceOptions options{.filter = {}, .columns_of_now = true, .threads = parts_.threads, .stop = {}};
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    // The logs first: what is flushed while we look is then seen twice at most, and skipped, never missed.
-    TM_ASSIGN(const auto logs, parts_.log->Snapshots());
-    TM_ASSIGN(const auto snapshot, table->Snapshot({.id = reading.snapshot_id}));
-    if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, logs, *snapshot, *table));
-    std::vector<LogTail> tails;
-    if (!reading.snapshot_id) {
-      bool gap = false;
-      TM_ASSIGN(tails, TailsOf(view, logs, snapshot->properties(), &gap));
-      if (gap) continue;
-    }
-    std::unique_ptr<Source> files;
-    if (snapshot->id() != 0) {
-      TM_ASSIGN(files, snapshot->OpenSource(options));
-    }
-    return MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails));
+  // The logs first: what is flushed while we look is then seen twice at most, and skipped, and what was
+  // trimmed before is in the snapshot.
+  TM_ASSIGN(const auto logs, parts_.log->Snapshots());
+  TM_ASSIGN(const auto snapshot, table->Snapshot({.id = reading.snapshot_id}));
+  if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, logs, *snapshot, *table));
+  std::vector<LogTail> tails;
+  if (!reading.snapshot_id) {
+    TM_ASSIGN(tails, TailsOf(view, logs, snapshot->properties()));
   }
-  return Fail(ErrorCode::kBusy, fmt::format("view '{}' is flushed faster than it can be read; try again",
-                                            view.definition.name));
+  std::unique_ptr<Source> files;
+  if (snapshot->id() != 0) {
+    TM_ASSIGN(files, snapshot->OpenSource(options));
+  }
+  return MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails));
 }
 
 }  // namespace tidemark

@@ -26,8 +26,7 @@ class Flushing {
   Result<FlushedTable> Run() {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-      TM_ASSIGN(const bool collected, Collect());
-      if (!collected) continue;
+      TM_TRY(Collect());
       if (batches_.empty()) return FlushedTable{};
       TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
       TM_ASSIGN(auto staged, table_->Stage(*reader, {.threads = parts_.threads, .stop = {}, .progress = {}}));
@@ -42,8 +41,8 @@ class Flushing {
   }
 
  private:
-  /// Reads all that is not in files. False if a log was trimmed meanwhile: look again.
-  Result<bool> Collect() {
+  /// Reads all that is not in files. The logs first: what they have lost by then is in the snapshot.
+  Result<void> Collect() {
     batches_.clear();
     advances_.clear();
     logs_.clear();
@@ -53,16 +52,14 @@ class Flushing {
       logs_.push_back(log->id());
       Advance advance{FlushedUpTo(snapshot->properties(), log->id()), log->durable_lsn()};
       const std::size_t before = batches_.size();
-      TM_ASSIGN(const LogReadEnd end,
-                log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
-                  TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame));
-                  if (rows != nullptr) batches_.push_back(std::move(rows));
-                  return {};
-                }));
-      if (end == LogReadEnd::kGap) return false;
+      TM_TRY(log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
+        TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame));
+        if (rows != nullptr) batches_.push_back(std::move(rows));
+        return {};
+      }));
       if (batches_.size() > before) advances_.emplace(log->id(), advance);
     }
-    return true;
+    return {};
   }
 
   /// Only on top of what was read: another process may have flushed the same frames.

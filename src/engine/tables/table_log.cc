@@ -137,9 +137,7 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
     const WrittenBatch written = BatchOf(record, {log.id(), frame.lsn});
     return parts_.ledger->Record({&written, 1});
   };
-  TM_ASSIGN(const LogReadEnd end, log.Read(0, std::nullopt, replay));
-  static_cast<void>(end);  // a gap: the frames before it were safe before they were trimmed
-  return {};
+  return log.Read(0, std::nullopt, replay);
 }
 
 Result<void> TableLog::Trim(const FlushedUpTo& flushed) {
@@ -183,8 +181,7 @@ Result<void> TableLog::TrimLog(OwnedLog& owned, const LogSnapshot& log, const Fl
     if (mark->second < frame.lsn) upto = frame.lsn - 1;
     return {};
   };
-  TM_ASSIGN(const LogReadEnd end, log.Read(0, std::nullopt, look));
-  static_cast<void>(end);
+  TM_TRY(log.Read(0, std::nullopt, look));
   if (upto == 0) return {};
   TM_ASSIGN(const auto online, parts_.online());
   TM_TRY(online->Sync());
