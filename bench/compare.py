@@ -107,7 +107,11 @@ def compare_frame(frame_path: str, file_paths: list[str]) -> Verdict:
     for name in names:
         expected = pq.read_table(frame_path, columns=[name])[name]
         got = pa.chunked_array(
-            [chunk for path in ordered for chunk in pq.read_table(path, columns=[name])[name].chunks]
+            [
+                chunk
+                for path in ordered
+                for chunk in pq.read_table(path, columns=[name])[name].chunks
+            ]
         )
         if len(got) != len(expected):
             return {"equal": False, "why": f"{len(got)} rows instead of {len(expected)}"}

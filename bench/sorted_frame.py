@@ -1,6 +1,6 @@
 """Writes the columns of a view's history that are not its created time, in the order of key and event time.
 
-    python sorted_frame.py view.parquet sorted.parquet
+python sorted_frame.py view.parquet sorted.parquet
 """
 
 from __future__ import annotations

@@ -16,10 +16,14 @@ from outcome import Outcome, Ratio, Settings
 from processes import Contestant, ContestantError, Figures, prepare, run_contestant, spawn, warm
 
 INGEST = Contestant("tidemark", "tidemark_tables.py", {"phase": "ingest"}, ours=True)
-INGEST_UNSORTED = Contestant("tidemark-unsorted", "tidemark_tables.py", {"phase": "ingest"}, ours=True)
+INGEST_UNSORTED = Contestant(
+    "tidemark-unsorted", "tidemark_tables.py", {"phase": "ingest"}, ours=True
+)
 ARROW_WRITE = Contestant("pyarrow-write", "arrow_write.py")
 FILL = Contestant("fill", "tidemark_tables.py", {"phase": "fill"}, ours=True)
-OWN = Contestant("own-tables", "tidemark_tables.py", {"phase": "join", "order": "ordered"}, ours=True)
+OWN = Contestant(
+    "own-tables", "tidemark_tables.py", {"phase": "join", "order": "ordered"}, ours=True
+)
 LIMIT_SNAPPY = Contestant("limit-snappy", "limit.py")
 TAIL = Contestant("tidemark-tail", "tidemark_tail.py", ours=True)
 COMMIT = Contestant("tidemark-commit", "tidemark_commit.py", ours=True)
@@ -38,7 +42,9 @@ COMMIT_AIM_MS = 100.0
 TAILS = (1, 50_000, 550_000)
 
 
-def record(outcome: Outcome, contestant: Contestant, ran: tuple[dict[str, Any], float, float]) -> None:
+def record(
+    outcome: Outcome, contestant: Contestant, ran: tuple[dict[str, Any], float, float]
+) -> None:
     """One repeat's figures."""
     report, cpu, peak = ran
     figures = outcome.figures.setdefault(contestant.name, Figures())
@@ -67,7 +73,12 @@ def sorted_frame(settings: Settings, sizes: Sizes) -> Path:
     """The ten columns of the first view in the order of key and event time, made once."""
     path = DATA / f"sorted-{sizes.view_path(0).name}"
     if not path.exists():
-        command = [settings.python, str(BENCH / "sorted_frame.py"), str(sizes.view_path(0)), str(path)]
+        command = [
+            settings.python,
+            str(BENCH / "sorted_frame.py"),
+            str(sizes.view_path(0)),
+            str(path),
+        ]
         spawn(command, settings.work / "sorted.log")
     return path
 

@@ -17,7 +17,9 @@ import tidemark
 from tidemark import Entity, FeatureStore, FeatureView, Field, TableOptions
 from tidemark.types import Float64, Int64
 
-MERGED = 17  # so many manifests of one row become one, and with the next commit a part of a large one
+MERGED = (
+    17  # so many manifests of one row become one, and with the next commit a part of a large one
+)
 TABLE = "rows"
 
 

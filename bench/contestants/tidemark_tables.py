@@ -42,7 +42,9 @@ def open_tables(job: Job, created: str) -> FeatureStore:
 
 def data_files(job: Job) -> list[str]:
     """The tables' data files."""
-    return sorted(str(path) for path in Path(job["store_path"]).glob(".tidemark/**/data/**/*.parquet"))
+    return sorted(
+        str(path) for path in Path(job["store_path"]).glob(".tidemark/**/data/**/*.parquet")
+    )
 
 
 def ingest(job: Job, stopwatch: Stopwatch) -> Report:

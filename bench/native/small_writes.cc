@@ -203,8 +203,8 @@ std::string Json(const std::vector<double>& values) {
 void Print(const std::vector<Contestant>& contestants, std::int64_t rows) {
   std::string text = "{\"rows\": " + std::to_string(rows);
   for (const Contestant& each : contestants) {
-    text += ", \"" + each.name + "\": {\"rates\": " + Json(each.rates) + ", \"p50_us\": " +
-            Json(each.p50_us) + ", \"p99_us\": " + Json(each.p99_us) + "}";
+    text += ", \"" + each.name + "\": {\"rates\": " + Json(each.rates) +
+            ", \"p50_us\": " + Json(each.p50_us) + ", \"p99_us\": " + Json(each.p99_us) + "}";
   }
   std::puts((text + "}").c_str());
 }
@@ -256,8 +256,8 @@ int main(int argc, char** argv) {
   std::int64_t rows = 0;
   for (const auto& table : flushed->tables)
     rows += table.rows;
-  if (rows != next.load()) Die(std::to_string(next.load()) + " rows were acknowledged, " + std::to_string(rows) +
-                               " are there");
+  if (rows != next.load())
+    Die(std::to_string(next.load()) + " rows were acknowledged, " + std::to_string(rows) + " are there");
   Print(contestants, rows);
   return 0;
 }

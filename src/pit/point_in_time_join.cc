@@ -118,7 +118,14 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
       }
       times = worker.times.data();
     }
-    for (const SlotFinder::Match match : worker.finder.Find(keys, begin, count, times, takes, will_use)) {
+    const auto is_greater = [&](std::size_t i, std::size_t other) {
+      const std::int64_t event = columns.event[begin + i];
+      const std::int64_t others = columns.event[begin + other];
+      if (event != others) return event > others;
+      return columns.Read<State>(begin + other) < columns.Read<State>(begin + i);
+    };
+    for (const SlotFinder::Match match :
+         worker.finder.Find(keys, begin, count, times, takes, is_greater, will_use)) {
       KeepGreater(states[match.slot], columns.Read<State>(begin + match.row));
     }
   }
