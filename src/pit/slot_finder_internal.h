@@ -20,6 +20,8 @@
 namespace tidemark::pit_internal {
 
 inline constexpr std::size_t kFinderRows = 256;
+/// Of blocks whose rows lie together by key, which are fewer lookups.
+inline constexpr std::size_t kRunRows = 2048;
 
 class SlotFinder {
  public:
@@ -30,7 +32,10 @@ class SlotFinder {
     std::uint32_t slot = 0;
   };
 
-  /// Rows [begin, begin + count) of `keys`, count <= kFinderRows. times[i] is the block's row i's time: its
+  /// How many rows the next block should have, as far as the last one tells; at most kRunRows.
+  std::size_t block_rows() const { return block_rows_; }
+
+  /// Rows [begin, begin + count) of `keys`, count <= block_rows(). times[i] is the block's row i's time: its
   /// slot is the first of its key at or after it. Rows that `takes(i)` refuses, whose key no entity row has,
   /// or after all entity rows of their key have no match; nor may rows that lose to another one of the block
   /// with the same slot, as `is_greater(i, other)` says. `will_use(slot)` is called as early as a slot is
@@ -40,7 +45,9 @@ class SlotFinder {
                               const std::int64_t* times, const Takes& takes, const IsGreater& is_greater,
                               const WillUse& will_use) {
     keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes_.data(), count});
-    if (HasRuns(count)) return FindRuns(keys, count, times, takes, is_greater, will_use);
+    const bool has_runs = HasRuns(count);
+    block_rows_ = has_runs ? kRunRows : kFinderRows;
+    if (has_runs) return FindRuns(keys, count, times, takes, is_greater, will_use);
     std::size_t found = UsesFilter() ? Select<true>(count, times, takes) : Select<false>(count, times, takes);
     FindHomes(found);
     found = index_.form == KeyForm::kBytes ? MatchBytes(keys, found) : MatchHashes(found);
@@ -76,11 +83,12 @@ class SlotFinder {
                                   const Takes& takes, const IsGreater& is_greater, const WillUse& will_use);
 
   const GroupIndex& index_;
-  std::array<std::uint64_t, kFinderRows> hashes_{};
-  std::array<Match, kFinderRows> matches_{};  // `slot` is the home, then the key's first slot, at first
-  std::array<std::uint32_t, kFinderRows> group_rows_{};  // of each match's key
-  std::array<std::uint32_t, kFinderRows> run_ends_{};    // [first row of a run] the row behind its last
-  std::array<Match, kFinderRows> run_matches_{};
+  std::size_t block_rows_ = kFinderRows;
+  std::array<std::uint64_t, kRunRows> hashes_{};
+  std::array<Match, kRunRows> matches_{};  // `slot` is the home, then the key's first slot, at first
+  std::array<std::uint32_t, kRunRows> group_rows_{};  // of each match's key
+  std::array<std::uint32_t, kRunRows> run_ends_{};    // [first row of a run] the row behind its last
+  std::array<Match, kRunRows> run_matches_{};
   std::uint32_t blocks_until_trial_ = 0;
   std::uint32_t trial_blocks_ = 0;
   std::uint64_t trial_rows_ = 0;
