@@ -51,7 +51,7 @@ struct Error {
   /// Message with its context in front, as it is shown to a user.
   TIDEMARK_EXPORT std::string ToString() const;
 
-  /// The same error, seen from one place further out.
+  /// The same error, seen from one place further out; a place that is there already is not said twice.
   TIDEMARK_EXPORT Error In(std::string_view place) &&;
 };
 

@@ -48,7 +48,9 @@ enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService };
 TIDEMARK_EXPORT std::string_view NameOf(ObjectType type);
 
 struct ApplyOptions {
-  bool remove_missing = false;  // objects of the project that are not in the definitions are removed
+  /// Objects of the project that are not in the definitions are removed, but for feature tables and their
+  /// entities: no definition brings their rows back, so they are removed by name only.
+  bool remove_missing = false;
   std::vector<std::pair<ObjectType, std::string>> remove = {};  // objects to remove by name
   WorkOptions work =
       {};  // interrupted before the transaction, an apply changes nothing; later it is finished
@@ -66,10 +68,18 @@ struct Change {
 /// "add", "change", "rename", "remove".
 TIDEMARK_EXPORT std::string_view NameOf(Change::Action action);
 
-/// Entity rows: exactly one of the two. A stream is taken over (released) by the call.
+/// Entity rows: exactly one of the two, or none for a request with a range. A stream is taken over (released)
+/// by the call.
 struct EntityRows {
   ArrowArrayStream* stream = nullptr;
   std::filesystem::path path = {};  // a Parquet or CSV file
+};
+
+/// What a request without entity rows is about: the latest row of each entity between two event times, both
+/// included.
+struct EventRange {
+  std::optional<std::int64_t> start_us = {};  // nothing: as far back as the views' ttl reaches
+  std::optional<std::int64_t> end_us = {};    // nothing: now
 };
 
 struct HistoricalReport {
@@ -87,6 +97,7 @@ struct HistoricalOptions {
   std::optional<std::int64_t> known_by_us = {};  // only rows created by then count
   bool known_by_event = false;                   // only rows created by each entity row's own time count
   TableReadOptions reading = {};                 // of views whose rows Tidemark keeps
+  std::optional<EventRange> range = {};          // instead of entity rows
   std::function<void(const HistoricalReport&)> ended =
       {};  // called once, in the get_next that ends the stream
   WorkOptions work;
@@ -126,6 +137,7 @@ struct OnlineOptions {
   std::string service = {};                // or else
   std::string selection = {};              // JSON: a list as a feature service's "features"
   bool full_feature_names = false;
+  std::string at_least = {};  // the token of a write to one of the views, which must be seen
 };
 
 struct ExplainOptions {
@@ -159,6 +171,10 @@ class TIDEMARK_EXPORT Store {
   /// The training set: as many rows as came in, in their order, the columns of the entity rows first, then
   /// the features. `out` streams, and does the work as it is read: `options.ended` tells the report. It must
   /// be released before the store is closed. StreamError tells what went wrong on the way.
+  ///
+  /// With `options.range` there are no entity rows: every entity with a row in the range, in any of the
+  /// views, is one, at the end of the range; the column of that time is named as `event_timestamp_column`
+  /// says. An entity whose latest rows are deletions is left out. The views must have the same join keys.
   virtual Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options,
                                      ArrowArrayStream* out) = 0;
   /// The same into a Parquet or CSV file (by its ending), written under another name and put in place when

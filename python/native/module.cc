@@ -109,22 +109,26 @@ void BindHistorical(nb::module_& m) {
           "__init__",
           [](HistoricalOptions* made, std::string selection, std::string service,
              std::string event_timestamp_column, bool full_feature_names, bool include_status,
-             std::optional<std::int64_t> known_by_us, bool known_by_event, TableReadOptions reading) {
-            new (made) HistoricalOptions{.features = {},
-                                         .service = std::move(service),
-                                         .selection = std::move(selection),
-                                         .event_timestamp_column = std::move(event_timestamp_column),
-                                         .full_feature_names = full_feature_names,
-                                         .include_status = include_status,
-                                         .known_by_us = known_by_us,
-                                         .known_by_event = known_by_event,
-                                         .reading = std::move(reading),
-                                         .ended = {},
-                                         .work = {}};
+             std::optional<std::int64_t> known_by_us, bool known_by_event, TableReadOptions reading,
+             bool has_range, std::optional<std::int64_t> start_us, std::optional<std::int64_t> end_us) {
+            new (made) HistoricalOptions{
+                .features = {},
+                .service = std::move(service),
+                .selection = std::move(selection),
+                .event_timestamp_column = std::move(event_timestamp_column),
+                .full_feature_names = full_feature_names,
+                .include_status = include_status,
+                .known_by_us = known_by_us,
+                .known_by_event = known_by_event,
+                .reading = std::move(reading),
+                .range = has_range ? std::optional(EventRange{start_us, end_us}) : std::nullopt,
+                .ended = {},
+                .work = {}};
           },
           nb::kw_only(), "selection"_a = "", "service"_a = "", "event_timestamp_column"_a = "",
           "full_feature_names"_a = false, "include_status"_a = false, "known_by_us"_a = nb::none(),
-          "known_by_event"_a = false, "reading"_a = TableReadOptions{});
+          "known_by_event"_a = false, "reading"_a = TableReadOptions{}, "has_range"_a = false,
+          "start_us"_a = nb::none(), "end_us"_a = nb::none());
   nb::class_<HistoricalReport>(m, "HistoricalReport")
       .def_ro("rows", &HistoricalReport::rows)
       .def_ro("warnings", &HistoricalReport::warnings);
@@ -162,9 +166,9 @@ void BindStore(nb::module_& m) {
       .def("teardown", &PythonStore::Teardown, "token"_a.none())
       .def("list_objects", &PythonStore::List, "type"_a)
       .def("describe", &PythonStore::Describe, "type"_a, "name"_a)
-      .def("historical", &PythonStore::Historical, "rows"_a, "request"_a, "token"_a.none(),
+      .def("historical", &PythonStore::Historical, "rows"_a.none(), "request"_a, "token"_a.none(),
            "progress"_a.none())
-      .def("write_historical", &PythonStore::WriteHistorical, "rows"_a, "request"_a, "path"_a,
+      .def("write_historical", &PythonStore::WriteHistorical, "rows"_a.none(), "request"_a, "path"_a,
            "token"_a.none(), "progress"_a.none())
       .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a, "reload"_a,
            "token"_a.none(), "progress"_a.none())
@@ -179,7 +183,8 @@ void BindStore(nb::module_& m) {
       .def("snapshots", &PythonStore::Snapshots, "view"_a)
       .def("read_table", &PythonStore::ReadTable, "view"_a, "request"_a, "entities"_a.none(),
            "token"_a.none())
-      .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a)
+      .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a,
+           "at_least"_a)
       .def("explain", &PythonStore::Explain, "feature"_a, "key"_a, "t_us"_a.none(), "token"_a.none())
       .def("online_stats", &PythonStore::OnlineStats);
 }

@@ -43,9 +43,10 @@ WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
   return {.stop = stop.get_token(), .progress = ProgressFrom(std::move(progress))};
 }
 
-/// Entity rows and, if they are a stream, its owner until the engine has taken it.
+/// Entity rows (None: none) and, if they are a stream, its owner until the engine has taken it.
 struct OpenRows {
   explicit OpenRows(const nb::object& given) {
+    if (given.is_none()) return;
     if (nb::isinstance<nb::str>(given)) {
       rows.path = nb::cast<std::string>(given);
     } else {
@@ -206,9 +207,12 @@ std::unique_ptr<ResultStream> PythonStore::ReadTable(const std::string& view, Re
 }
 
 PythonReader PythonStore::PrepareOnline(const std::string& selection, const std::string& service,
-                                        bool full_feature_names) const {
-  const OnlineOptions options{
-      .features = {}, .service = service, .selection = selection, .full_feature_names = full_feature_names};
+                                        bool full_feature_names, const std::string& at_least) const {
+  const OnlineOptions options{.features = {},
+                              .service = service,
+                              .selection = selection,
+                              .full_feature_names = full_feature_names,
+                              .at_least = at_least};
   return {store_, Unlocked([&] { return store_->PrepareOnline(options); })};
 }
 

@@ -66,7 +66,7 @@ class PythonStore {
   std::unique_ptr<ResultStream> ReadTable(const std::string& view, ReadTableOptions options,
                                           const nanobind::object& entities, const CancelToken* token) const;
   PythonReader PrepareOnline(const std::string& selection, const std::string& service,
-                             bool full_feature_names) const;
+                             bool full_feature_names, const std::string& at_least) const;
   std::string Explain(const std::string& feature, const std::string& key, std::optional<std::int64_t> t_us,
                       const CancelToken* token) const;
   std::string OnlineStats() const;

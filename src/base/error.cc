@@ -34,6 +34,7 @@ std::string Error::ToString() const {
 }
 
 Error Error::In(std::string_view place) && {
+  if (context == place || context.starts_with(std::string(place) + ": ")) return std::move(*this);
   context = context.empty() ? std::string(place) : std::string(place) + ": " + context;
   return std::move(*this);
 }

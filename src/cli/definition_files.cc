@@ -28,10 +28,18 @@ Result<Json> ParseDocument(const std::string& text, const std::string& origin) {
   return Fail(ErrorCode::kInternal, fmt::format("the definitions of {} are not a JSON object", origin));
 }
 
+/// A schema file of `create-table`, which may lie beside the definitions.
+bool IsTableSchema(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  return json.is_object() && json.contains("schema") && json.contains("name") &&
+         std::ranges::none_of(kSections, [&](const char* section) { return json.contains(section); });
+}
+
 Result<Json> ReadText(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   if (in.bad() || !in.is_open()) return Fail(ErrorCode::kIo, fmt::format("{} cannot be read", file.string()));
+  if (IsTableSchema(text)) return Json::object();
   auto normalized = NormalizeDefinitions(text);
   if (!normalized) return std::unexpected(std::move(normalized).error().In(file.string()));
   return ParseDocument(*normalized, file.string());

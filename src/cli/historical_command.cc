@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "cli/arrow_rows.h"
@@ -19,16 +21,27 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kTableRows = 40;  // in a terminal, unless --limit says otherwise
 
 struct Options {
-  std::string entity_rows;
+  std::string entity_rows;  // empty: all entities between start and end
+  std::string start;
+  std::string end;
   std::vector<std::string> features;
   std::string service;
   std::string out;
   std::string event_timestamp;
   std::string known_by;
+  std::string as_of;
+  std::string at_least;
   bool full_feature_names = false;
   bool status = false;
   std::optional<std::int64_t> limit;
 };
+
+Result<std::int64_t> ParseSnapshotId(const std::string& text) {
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error == std::errc() && end == text.data() + text.size()) return id;
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no snapshot's id, nor a time", text));
+}
 
 Result<HistoricalOptions> Request(Session& session, const Options& options) {
   HistoricalOptions made{.features = options.features,
@@ -39,10 +52,27 @@ Result<HistoricalOptions> Request(Session& session, const Options& options) {
                          .include_status = options.status,
                          .known_by_us = {},
                          .known_by_event = options.known_by == "event",
+                         .reading = {.as_of_us = {}, .snapshot_id = {}, .at_least = options.at_least},
                          .ended = {},
                          .work = session.Work()};
   if (!options.known_by.empty() && !made.known_by_event) {
     TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
+  }
+  if (!options.as_of.empty()) {
+    const bool is_id = std::ranges::all_of(options.as_of, [](char c) { return c >= '0' && c <= '9'; });
+    if (is_id) {
+      TM_ASSIGN(made.reading.snapshot_id, ParseSnapshotId(options.as_of));
+    } else {
+      TM_ASSIGN(made.reading.as_of_us, ParseTime(options.as_of));
+    }
+  }
+  if (options.start.empty() && options.end.empty()) return made;
+  made.range.emplace();
+  if (!options.start.empty()) {
+    TM_ASSIGN(made.range->start_us, ParseTime(options.start));
+  }
+  if (!options.end.empty()) {
+    TM_ASSIGN(made.range->end_us, ParseTime(options.end));
   }
   return made;
 }
@@ -125,8 +155,13 @@ Result<void> Run(Session& session, const Options& options) {
   if (session.output == OutputFormat::kParquet && options.out.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
   }
+  if (options.entity_rows.empty() == !request.range) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "give a file of entity rows, or --start or --end for the latest row of every entity");
+  }
   std::error_code failed;
-  const EntityRows rows{.stream = nullptr, .path = fs::absolute(options.entity_rows, failed)};
+  EntityRows rows;
+  if (!options.entity_rows.empty()) rows.path = fs::absolute(options.entity_rows, failed);
   TM_ASSIGN(const auto store, session.Open());
   if (!options.out.empty())
     return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
@@ -142,7 +177,12 @@ void AddHistoricalCommand(CLI::App& app, Session& session) {
   CLI::App* const command = app.add_subcommand(
       "get-historical", "Make a training set: features as they were known at each entity row's time");
   const auto options = std::make_shared<Options>();
-  command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows")->required();
+  command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows");
+  command
+      ->add_option("--start", options->start,
+                   "Without entity rows: the latest row of every entity from this time on")
+      ->type_name("TIME");
+  command->add_option("--end", options->end, "... up to this time (default: now)")->type_name("TIME");
   CLI::Option* const features =
       command->add_option("-f,--features", options->features, "view:feature or view, separated by commas")
           ->delimiter(',')
@@ -153,6 +193,9 @@ void AddHistoricalCommand(CLI::App& app, Session& session) {
   command->add_option("--event-timestamp", options->event_timestamp, "Timestamp column of the entity rows");
   command->add_option("--known-by", options->known_by,
                       "Only rows created by this time count; 'event': by each entity row's own time");
+  command->add_option("--as-of", options->as_of,
+                      "Of feature tables, rows written up to this time, or a snapshot by its id");
+  command->add_option("--at-least", options->at_least, "The token of a write that must be seen");
   command->add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command->add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command->add_option("--limit", options->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);

@@ -1,6 +1,11 @@
 // Finds the store and opens it.
 #include "cli/session.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+
 #include "cli/interrupt.h"
 
 namespace tidemark::cli {
@@ -26,6 +31,15 @@ fs::path Session::Folder() const {
     if (folder == folder.root_path()) break;
   }
   return current;
+}
+
+Result<bool> Confirm(bool is_confirmed, const std::string& question) {
+  if (is_confirmed) return true;
+  if (isatty(STDIN_FILENO) != 1) return Fail(ErrorCode::kInvalidArgument, question + " Confirm with --yes");
+  fmt::print(stderr, "{} [y/N] ", question);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 Result<std::unique_ptr<Store>> Session::Open(bool may_create) const {

@@ -35,6 +35,10 @@ struct Session {
   WorkOptions Work();
 };
 
+/// Whether the user agrees, in a terminal, to what cannot be undone; true if he said so before (--yes).
+/// kInvalidArgument where nobody can be asked.
+Result<bool> Confirm(bool is_confirmed, const std::string& question);
+
 // Each adds its commands to the program; one source file each.
 void AddInit(CLI::App& app, Session& session);
 void AddDefinitionCommands(CLI::App& app, Session& session);

@@ -126,6 +126,7 @@ void AddPush(CLI::App& app, Session& session) {
 
 struct SchemaArguments {
   std::string file;
+  std::string time_unit;
   bool unlisted = false;
 };
 
@@ -138,6 +139,7 @@ Result<void> CreateTable(const Session& session, const SchemaArguments& argument
   TM_ASSIGN(const auto store, session.Open(true));
   CreateTableOptions options;
   options.catalog = !arguments.unlisted;
+  options.time_unit = arguments.time_unit;
   return store->CreateTable(schema.str(), options);
 }
 
@@ -145,6 +147,8 @@ void AddCreateTable(CLI::App& app, Session& session) {
   CLI::App* const command = app.add_subcommand("create-table", "Make a feature table of a JSON schema file");
   const auto arguments = std::make_shared<SchemaArguments>();
   command->add_option("schema", arguments->file, "JSON file with name, entities and schema")->required();
+  command->add_option("--time-unit", arguments->time_unit, "Of event times that are whole numbers")
+      ->check(CLI::IsMember({"s", "ms", "us", "ns"}));
   command->add_flag("--unlisted", arguments->unlisted, "Keep it from SQL and other engines");
   command->callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateTable(session, *arguments); };
@@ -155,15 +159,20 @@ void AddDrop(CLI::App& app, Session& session) {
   CLI::App* const command = app.add_subcommand("drop", "Remove a feature table: its rows and its definition");
   const auto name = std::make_shared<std::string>();
   command->add_option("table", *name, "Feature table (a view)")->required();
-  command->callback([&session, name] {
-    session.command = [&session, name]() -> Result<void> {
+  const auto confirmed = std::make_shared<bool>(false);
+  command->add_flag("-y,--yes", *confirmed, "Do not ask");
+  command->callback([&session, name, confirmed] {
+    session.command = [&session, name, confirmed]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_TRY(store->Snapshots(*name));  // says so if it is no table
+      TM_ASSIGN(const bool agreed,
+                Confirm(*confirmed, fmt::format("Remove feature table '{}' with all of its rows?", *name)));
+      if (!agreed) return WriteOut("nothing removed\n");
       ApplyOptions options;
       options.remove.emplace_back(ObjectType::kFeatureView, *name);
       options.work = session.Work();
       TM_TRY(store->Apply("{}", options));
-      return {};
+      return WriteOut(fmt::format("removed feature table {}\n", *name));
     };
   });
 }

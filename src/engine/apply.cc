@@ -14,6 +14,7 @@
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
+#include "model/widening.h"
 
 namespace tidemark {
 namespace {
@@ -63,11 +64,6 @@ std::unexpected<Error> TableCannotChange(const std::string& view, std::string_vi
                   view, what));
 }
 
-bool IsWider(const DataType& before, const DataType& after) {
-  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
-         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
-}
-
 /// What a table may become: it can get fields, and wider ones.
 Result<void> CheckTableChange(const FeatureView& before, const FeatureView& after) {
   if (!after.is_table()) return TableCannotChange(after.name, "its place (it would have a batch source)");
@@ -79,7 +75,7 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
     if (kept == after.fields.end()) {
       return TableCannotChange(after.name, fmt::format("its field '{}' (it would be gone)", field.name));
     }
-    if (kept->type == field.type || IsWider(field.type, kept->type)) continue;
+    if (kept->type == field.type || IsWidened(field.type, kept->type)) continue;
     return TableCannotChange(
         after.name,
         fmt::format("the type of its field '{}' (from {} to {}; int32 may become int64, and float32 "
@@ -266,9 +262,11 @@ Result<void> Planner::AddRemovals(ObjectKind kind, const std::vector<Target<Defi
                                       .name = name,
                                       .from_name = {},
                                       .details = {}});
-    if (kind == ObjectKind::kFeatureView) {
+    if constexpr (std::is_same_v<Definition, FeatureView>) {
       prepared_.plan.dropped_view_ids.push_back(id);
-      prepared_.plan.changes.back().details.emplace_back("its online rows are dropped");
+      prepared_.plan.changes.back().details.emplace_back(
+          target.before->is_table() ? "its rows are removed for good, offline and online"
+                                    : "its online rows are dropped");
     }
   }
   return {};

@@ -36,7 +36,9 @@ struct Plan {
 };
 
 struct PlanOptions {
-  bool remove_missing = false;  // objects of the project that are not in the definitions are removed
+  /// Objects of the project that are not in the definitions are removed, but for feature tables and their
+  /// entities: no definition brings their rows back, so they are removed by name only.
+  bool remove_missing = false;
   std::vector<std::pair<ObjectKind, std::string>> remove;  // objects to remove by name
 };
 

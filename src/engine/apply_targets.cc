@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "engine/apply_targets_internal.h"
 #include "model/name.h"
@@ -68,9 +69,21 @@ Result<void> MarkRemoved(std::vector<Target<Definition>>& targets, ObjectKind ki
                                                     Quoted(name), Suggest(name, names)));
     }
   }
-  for (Target<Definition>& target : targets)
-    target.is_removed |= options.remove_missing && !target.is_stated;
   return {};
+}
+
+/// What is not stated goes, but for feature tables and their entities: no definition brings rows back.
+void MarkMissing(Targets& targets) {
+  std::set<std::string> used;
+  for (Target<FeatureView>& view : targets.views) {
+    if (view.is_stated || view.is_removed) continue;
+    view.is_removed = !view.before->is_table();
+    if (!view.is_removed) used.insert(view.definition.entities.begin(), view.definition.entities.end());
+  }
+  for (Target<Entity>& entity : targets.entities)
+    entity.is_removed |= !entity.is_stated && !used.contains(entity.definition.name);
+  for (Target<FeatureService>& service : targets.services)
+    service.is_removed |= !service.is_stated;
 }
 
 /// Names that change, old to new.
@@ -230,6 +243,7 @@ Result<Targets> MatchTargets(const Catalog& catalog, const Definitions& definiti
   TM_TRY(MarkRemoved(targets.entities, ObjectKind::kEntity, options));
   TM_TRY(MarkRemoved(targets.views, ObjectKind::kFeatureView, options));
   TM_TRY(MarkRemoved(targets.services, ObjectKind::kFeatureService, options));
+  if (options.remove_missing) MarkMissing(targets);
   FollowRenames(targets);
   TM_TRY(CheckRemovals(targets));
   TM_TRY(CheckFieldsUsed(targets));

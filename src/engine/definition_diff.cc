@@ -98,6 +98,10 @@ std::string PushText(const FeatureView& view) {
 void CompareField(const Field& before, const Field& after, Comparison& comparison) {
   if (before.name != after.name)
     comparison.Add(fmt::format("field {} renamed from {}", after.name, before.name));
+  if (before.type != after.type) {  // of one id: it has become wider
+    comparison.Add(fmt::format("field {}: {} -> {} (online values are widened when they are read)",
+                               after.name, before.type.ToString(), after.type.ToString()));
+  }
   comparison.Text(fmt::format("field {} description", after.name), before.description, after.description);
   comparison.Map(fmt::format("field {} tag", after.name), before.tags, after.tags);
 }

@@ -206,6 +206,9 @@ std::string Decision(const Found& found, Status status, std::int64_t t_us, std::
       return fmt::format("the latest row up to then is {} old ({}): it counts{}", age, ttl,
                          status == Status::kNullValue ? ", and its value is null" : "");
     case Status::kOutsideMaxAge:
+      if (StatusAt({EventTime{found.winner.event_us}}, t_us, ttl_us) == Status::kPresent)
+        return "the latest row up to then has expired by its own expires_at: it does not count, and older "
+               "rows never do";
       return fmt::format(
           "the latest row up to then is {} old, older than {}: it does not count, and older rows never do",
           age, ttl);

@@ -12,8 +12,10 @@
 #include <map>
 #include <set>
 
+#include "base/check.h"
 #include "base/parallel.h"
 #include "base/result.h"
+#include "engine/entity_range.h"
 #include "engine/entity_rows.h"
 #include "engine/row_values.h"
 #include "pit/arrow_status.h"
@@ -86,7 +88,9 @@ class ViewJoin {
   Result<void> Scan(std::size_t i, std::size_t thread) {
     return view_.source->ScanKeys(*scanned_[i], [&](const FeatureRows& rows) -> Result<void> {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-      return join_->Add(rows, thread);
+      if (!request_.range) return join_->Add(rows, thread);
+      TM_ASSIGN(const FeatureRows counted, WithoutEarlier(rows, request_.range->start_us));
+      return join_->Add(counted, thread);
     });
   }
 
@@ -114,6 +118,7 @@ class ViewJoin {
   bool Matters(const Fragment& fragment, const EntityGroups& groups) const {
     if (const auto times = view_.source->EventTimes(fragment)) {
       if (times->low_us > groups.last_time_us()) return false;
+      if (request_.range && times->high_us < request_.range->start_us) return false;
       const std::int64_t ttl_us = view_.source->view().definition.ttl_us;
       std::int64_t oldest_us = 0;
       if (!request_.include_status && ttl_us > 0 &&
@@ -153,12 +158,12 @@ class HistoricalReader final : public arrow::RecordBatchReader {
         catalog_(std::move(catalog)),
         request_(std::move(request)),
         warnings_(std::move(warnings)),
-        blocks_(std::move(entity_rows)),
+        entity_rows_(std::move(entity_rows)),
         block_first_row_(request_.first_row) {}
 
   Result<void> Open(const SourceOpeners& open) {
-    TM_ASSIGN(event_column_, FindEventColumn(*blocks_.schema(), request_.event_timestamp_column));
-    TM_TRY(MakeSchema());
+    TM_CHECK((entity_rows_ == nullptr) == request_.range.has_value(), "entity rows or a range, not both");
+    if (entity_rows_ != nullptr) TM_TRY(TakeEntityRows(request_.event_timestamp_column));
     for (const SelectedView& selected : request_.selection.views) {
       OpenView view;
       view.selected = &selected;
@@ -176,6 +181,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       }
       views_.push_back(std::move(view));
     }
+    if (entity_rows_ == nullptr) TM_TRY(FindEntities());
     TM_TRY(SizeBlocks());
     return NextBlock();
   }
@@ -203,8 +209,31 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     return MakeChunk();
   }
 
+  Result<void> TakeEntityRows(const std::string& event_column) {
+    blocks_.emplace(entity_rows_);
+    TM_ASSIGN(event_column_, FindEventColumn(*blocks_->schema(), event_column));
+    return MakeSchema();
+  }
+
+  /// The entity rows of a request that came without any.
+  Result<void> FindEntities() {
+    EntityRangeRequest request;
+    request.range = *request_.range;
+    if (!request_.event_timestamp_column.empty()) request.event_column = request_.event_timestamp_column;
+    request.known_by = request_.known_by;
+    request.threads = request_.threads;
+    request.memory_bytes_max = request_.memory_bytes_max;
+    request.stop = request_.stop;
+    std::vector<RangedView> views;
+    for (const OpenView& view : views_)
+      views.push_back({view.selected, view.source.get(), &view.fragments});
+    const std::string event_column = request.event_column;
+    TM_ASSIGN(entity_rows_, EntitiesInRange(std::move(views), std::move(request)));
+    return TakeEntityRows(event_column);
+  }
+
   Result<void> MakeSchema() {
-    arrow::FieldVector fields = blocks_.schema()->fields();
+    arrow::FieldVector fields = blocks_->schema()->fields();
     std::map<std::string, std::string_view> taken;
     for (const auto& field : fields)
       taken[field->name()] = "a column of the entity rows";
@@ -224,13 +253,13 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       TM_TRY(add(feature.output_name, ToArrow(feature.field.type)));
       if (request_.include_status) TM_TRY(add(feature.output_name + "__status", arrow::utf8()));
     }
-    schema_ = arrow::schema(std::move(fields), blocks_.schema()->metadata());
+    schema_ = arrow::schema(std::move(fields), blocks_->schema()->metadata());
     return {};
   }
 
   /// How many entity rows fit into the memory that the request may use, all views' values included.
   Result<void> SizeBlocks() {
-    TM_ASSIGN(std::int64_t row_bytes, blocks_.BytesPerRow());
+    TM_ASSIGN(std::int64_t row_bytes, blocks_->BytesPerRow());
     std::int64_t block_rows_max = kBlockRowsMax;
     for (const OpenView& view : views_) {
       TM_ASSIGN(const RowBytes bytes, MeasureRowBytes(*view.source, view.fragments, view.features));
@@ -255,7 +284,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     const std::int64_t done = block_ == nullptr ? 0 : block_->num_rows();
     answers_.clear();
     groups_.clear();
-    TM_ASSIGN(block_, blocks_.Next(block_rows_));
+    TM_ASSIGN(block_, blocks_->Next(block_rows_));
     block_first_row_ += done;
     chunk_begin_ = 0;
     if (block_ == nullptr || block_->num_rows() == 0) return {};
@@ -377,7 +406,8 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   const std::shared_ptr<const Catalog> catalog_;  // keeps what the selection points to
   const HistoricalRequest request_;
   const std::shared_ptr<Warnings> warnings_;
-  EntityRowBlocks blocks_;
+  std::shared_ptr<arrow::RecordBatchReader> entity_rows_;  // null until they are found, with a range
+  std::optional<EntityRowBlocks> blocks_;                  // of them
   std::string event_column_;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<OpenView> views_;

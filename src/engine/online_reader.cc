@@ -11,6 +11,7 @@
 #include "engine/online_result.h"
 #include "model/key_codec.h"
 #include "model/type_width.h"
+#include "model/widening.h"
 #include "pit/arrow_status.h"
 #include "pit/rule.h"
 #include "store/packed_row.h"
@@ -50,6 +51,20 @@ ValueForm FormOf(const DataType& type) {
 std::size_t FormOfKey(const DataType& type) {
   if (type.kind == TypeKind::kBool) return 2;
   return type.kind == TypeKind::kString || type.kind == TypeKind::kBinary ? 1 : 0;
+}
+
+template <typename Narrow, typename Wide>
+void WidenAs(const std::byte* from, std::byte* to) {
+  Narrow narrow{};
+  std::memcpy(&narrow, from, sizeof(narrow));
+  const Wide wide{narrow};
+  std::memcpy(to, &wide, sizeof(wide));
+}
+
+/// A value of a field that was narrower when its row was written.
+void Widen(const DataType& type, const std::byte* from, std::byte* to) {
+  if (type.kind == TypeKind::kInt32) return WidenAs<std::int32_t, std::int64_t>(from, to);
+  WidenAs<float, double>(from, to);
 }
 
 std::size_t LengthOf(const KeyColumn& column) {
@@ -161,9 +176,10 @@ class Reader final : public OnlineReader {
           VersionSlots{PackedLayout(static_cast<std::uint32_t>(i + 1), view.field_versions[i]), {}});
       for (const Target& target : prepared.targets) {
         const PackedLayout::Slot* slot = version->layout.Find(target.field_id);
-        // A field of another type has another id; were it not so, its bytes would be read as what they are
-        // not.
-        const bool fits = slot != nullptr && slot->type == shape_->columns[target.column].type;
+        // A field that has become wider keeps its id; one of any other type has another, and were it not so,
+        // its bytes would be read as what they are not.
+        const DataType& type = shape_->columns[target.column].type;
+        const bool fits = slot != nullptr && (slot->type == type || IsWidened(slot->type, type));
         version->slots.push_back(fits ? slot : nullptr);
       }
       prepared.versions.push_back(std::move(version));
@@ -268,7 +284,11 @@ class Reader final : public OnlineReader {
     if (column.form == ValueForm::kFixed) {
       const std::byte* bytes = PackedFixed(layout, *slot, value);
       if (bytes == nullptr) return SetNull(at, row, Status::kNullValue, out);
-      std::memcpy(out.FixedAt(column, row), bytes, column.width);
+      if (slot->width == column.width) {
+        std::memcpy(out.FixedAt(column, row), bytes, column.width);
+      } else {
+        Widen(slot->type, bytes, out.FixedAt(column, row));
+      }
     } else {
       const auto bytes = PackedVariable(layout, *slot, value);
       if (!bytes) return SetNull(at, row, Status::kNullValue, out);

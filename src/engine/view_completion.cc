@@ -11,6 +11,7 @@
 
 #include "engine/view_source.h"
 #include "model/name.h"
+#include "model/widening.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -273,10 +274,11 @@ class FieldIds {
     }
   }
 
-  /// The id of the present field `name` if it has this type; 0 otherwise.
+  /// The id of the present field `name` if it has this type, or one that becomes it by widening; 0 otherwise.
   std::int32_t Present(std::string_view name, const DataType& type) const {
     const auto found = std::ranges::find(present_, name, &Field::name);
-    return found != present_.end() && found->type == type && !taken_.contains(found->id) ? found->id : 0;
+    if (found == present_.end() || taken_.contains(found->id)) return 0;
+    return found->type == type || IsWidened(found->type, type) ? found->id : 0;
   }
   bool IsPresent(std::string_view name) const {
     return std::ranges::find(present_, name, &Field::name) != present_.end();

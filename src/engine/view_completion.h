@@ -19,8 +19,9 @@ namespace tidemark {
 Result<void> CompleteView(const std::vector<Entity*>& entities, const SourceOpener& open, FeatureView& view);
 
 /// Gives every field of `view` its id, and clears `renamed_from`. A field keeps the id of the field of its
-/// name and type, or of the one it is renamed from, in `before` (null: a new view) or in an older version; a
-/// field of another type gets a new one, so that no stored value is ever read as what it is not.
+/// name and type, or of the one it is renamed from, in `before` (null: a new view) or in an older version. So
+/// does one whose type has become wider: stored values are widened when they are read. A field of any other
+/// type gets a new id, so that no stored value is ever read as what it is not.
 void AssignFieldIds(const CatalogView* before, FeatureView& view);
 
 }  // namespace tidemark

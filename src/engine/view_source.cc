@@ -90,9 +90,10 @@ ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
 Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, const SourceOpeners& open) {
   const std::string place = fmt::format("view {}", view.definition.name);
   if (view.definition.is_table()) {
-    TM_ASSIGN(TableToRead table, open.table(view));
-    std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(table.source)));
-    opened->as_of_us_ = table.as_of_us;
+    auto table = open.table(view);
+    if (!table) return std::unexpected(std::move(table).error().In(place));
+    std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(table->source)));
+    opened->as_of_us_ = table->as_of_us;
     TM_TRY_IN(opened->CheckColumns(), place);
     return opened;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "model/definition.h"
@@ -299,22 +300,55 @@ const std::string& MappedName(const FileSource& source, const std::string& colum
   return at == source.field_mapping.end() ? column : at->second;
 }
 
-// A table's files can be parted by the columns that it has.
-Result<void> CheckPartitions(const FeatureView& view, const Taken& columns) {
+// The columns of a table that its files can be parted by, with their types as far as they are known.
+std::map<std::string, std::optional<DataType>> PartitionColumns(const FeatureView& view,
+                                                                const std::vector<JoinKey>& keys) {
+  std::map<std::string, std::optional<DataType>> columns{
+      {view.table.timestamp_field, view.table.timestamp_type}};
+  if (const std::string& created = view.table.created_timestamp_column; !created.empty())
+    columns.emplace(created, DataType{.kind = TypeKind::kTimestamp});
+  for (const JoinKey& key : keys)
+    columns.emplace(key.name, key.type);
+  for (const Field& field : view.fields)
+    columns.emplace(field.name, field.type);
+  return columns;
+}
+
+// A table's files can be parted by the columns that it has, each in one way.
+Result<void> CheckPartitions(const FeatureView& view, const std::vector<JoinKey>& keys) {
+  const auto columns = PartitionColumns(view, keys);
+  std::set<std::string> parted;
   for (const std::string& text : view.table.partitions) {
     TM_ASSIGN(const Partition partition, ParsePartition(text));
-    if (partition.kind == Partition::Kind::kDay || columns.contains(FoldName(partition.column))) continue;
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("partition {} names column {}, which the table does not have", Quoted(text),
-                            Quoted(partition.column)));
+    const bool is_day = partition.kind == Partition::Kind::kDay;
+    if (!parted.insert(is_day ? text : partition.column).second) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("partition {} comes twice, or parts files by a column that does already",
+                              Quoted(text)));
+    }
+    if (is_day) continue;
+    const auto column = columns.find(partition.column);
+    if (column == columns.end()) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("partition {} names column {}, which the table does not have", Quoted(text),
+                              Quoted(partition.column)));
+    }
+    if (!column->second || CanPartition(partition.kind, *column->second)) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("partition {}: column {} is {}; files are parted by the values of bool, int32, "
+                            "int64, string, binary, date and timestamp columns, and by their hashes but for "
+                            "bool",
+                            Quoted(text), Quoted(partition.column), column->second->ToString()));
   }
   return {};
 }
 
 Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) {
   Taken taken;
+  std::vector<JoinKey> keys;
   for (const std::string& name : view.entities) {
     TM_ASSIGN(const Entity* entity, entities.Find(name));
+    keys.insert(keys.end(), entity->join_keys.begin(), entity->join_keys.end());
     for (const JoinKey& key : entity->join_keys) {
       TM_TRY(Take(taken, key.name, fmt::format("join key {} of entity {}", Quoted(key.name), Quoted(name))));
     }
@@ -339,7 +373,7 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
   for (const Field& field : view.fields) {
     TM_TRY(Take(taken, field.name, fmt::format("feature {}", Quoted(field.name))));
   }
-  return view.is_table() ? CheckPartitions(view, taken) : Result<void>();
+  return view.is_table() ? CheckPartitions(view, keys) : Result<void>();
 }
 
 // The features that a selection stands for, all of them known to the view where its fields are.

@@ -52,6 +52,22 @@ bool CanBeEventTime(const DataType& type) {
   return std::ranges::find(kKinds, type.kind) != kKinds.end();
 }
 
+bool CanPartition(Partition::Kind kind, const DataType& type) {
+  switch (type.kind) {
+    case TypeKind::kBool:
+      return kind == Partition::Kind::kIdentity;
+    case TypeKind::kInt32:
+    case TypeKind::kInt64:
+    case TypeKind::kString:
+    case TypeKind::kBinary:
+    case TypeKind::kDate:
+    case TypeKind::kTimestamp:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Result<Partition> ParsePartition(std::string_view text) {
   if (text == "day") return Partition{.kind = Partition::Kind::kDay, .column = {}};
   constexpr std::string_view kBucket = "bucket(";

@@ -47,6 +47,10 @@ struct Partition {
 /// time). kInvalidArgument for anything else, or less than 1 or more than 10,000 buckets.
 Result<Partition> ParsePartition(std::string_view text);
 
+/// True if a column of this type can part files so: by value bool, int32, int64, string, binary, date and
+/// timestamp; by hash all of these but bool.
+bool CanPartition(Partition::Kind kind, const DataType& type);
+
 /// The columns that every row of a feature table has besides the user's. Names that are reserved.
 namespace system_column {
 inline const std::string kEventTimestamp = "__event_timestamp";  // where the user's is text or a number

@@ -1,5 +1,6 @@
 // Lossless casts of columns, nested ones part by part.
 #include <arrow/api.h>
+#include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -149,6 +150,59 @@ CastResult CastStruct(const arrow::Array& array, const DataType& type) {
                                               *std::move(validity));
 }
 
+bool HasText(const DataType& type) {
+  return type.kind == TypeKind::kString ||
+         std::ranges::any_of(type.children, [](const NamedType& child) { return HasText(child.type); });
+}
+
+std::optional<CastProblem> BadText(const arrow::StringArray& texts) {
+  for (std::int64_t row = 0; row < texts.length(); ++row) {
+    if (texts.IsNull(row)) continue;
+    const std::string_view text = texts.GetView(row);
+    if (arrow::util::ValidateUTF8(text)) continue;
+    constexpr std::size_t kShown = 16;
+    std::string bytes;
+    for (const char byte : text.substr(0, kShown))
+      bytes += fmt::format("{}{:02x}", bytes.empty() ? "" : " ", static_cast<unsigned char>(byte));
+    CastProblem problem;
+    problem.row = row;
+    problem.code = ErrorCode::kInvalidData;
+    problem.what = fmt::format("the bytes {}{} are no UTF-8 text; bytes of any kind go into a binary field",
+                               bytes, text.size() > kShown ? " ..." : "");
+    return problem;
+  }
+  return std::nullopt;
+}
+
+/// Finds text that is not UTF-8 in a column of ToArrow(type): others could not read it.
+std::optional<CastProblem> FindBadText(const arrow::Array& array, const DataType& type) {
+  if (!HasText(type)) return std::nullopt;
+  if (type.kind == TypeKind::kString) return BadText(static_cast<const arrow::StringArray&>(array));
+  if (type.kind == TypeKind::kStruct) {
+    for (std::size_t i = 0; i < type.children.size(); ++i) {
+      const auto field = static_cast<const arrow::StructArray&>(array).GetFlattenedField(static_cast<int>(i));
+      if (!field.ok()) return CastFail(FromStatus(field.status())).error();
+      if (auto problem = FindBadText(**field, type.children[i].type)) {
+        problem->field = fmt::format(".{}{}", type.children[i].name, problem->field);
+        return problem;
+      }
+    }
+    return std::nullopt;
+  }
+  const auto lists = ListsOf(array, type);
+  if (!lists) return lists.error();
+  for (std::size_t i = 0; i < type.children.size(); ++i) {
+    const NamedType& child = type.children[i];
+    const bool is_map = type.kind == TypeKind::kMap;
+    const auto items = is_map
+                           ? static_cast<const arrow::StructArray&>(*lists->items).field(static_cast<int>(i))
+                           : lists->items;
+    if (auto problem = FindBadText(*items, child.type))
+      return InList(*std::move(problem), lists->ends(), array.length(), is_map ? child.name : "item");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 CastResult CastAny(const std::shared_ptr<arrow::Array>& given, const DataType& type) {
@@ -181,7 +235,11 @@ Result<std::shared_ptr<arrow::Array>> CastColumn(const std::shared_ptr<arrow::Ar
                                                  const DataType& type, std::string_view name,
                                                  std::int64_t first_row) {
   auto cast = pit_internal::CastAny(column, type);
-  if (cast) return *std::move(cast);
+  if (cast) {
+    auto problem = pit_internal::FindBadText(**cast, type);
+    if (!problem) return *std::move(cast);
+    cast = std::unexpected(*std::move(problem));
+  }
   const pit_internal::CastProblem& problem = cast.error();
   const std::string path = fmt::format("{}{}", name, problem.field);
   if (problem.row < 0) return Fail(problem.code, fmt::format("column '{}': {}", path, problem.what));

@@ -1,6 +1,8 @@
 // Puts Iceberg tables, the log and the ledger together.
 #include "wiring/embedded_tables.h"
 
+#include <unistd.h>
+
 #include "adapters/iceberg/iceberg_store.h"
 #include "adapters/lmdb/lmdb_batch_ledger.h"
 #include "adapters/sqlite/sqlite_table_catalog.h"
@@ -40,18 +42,28 @@ Result<void> EmbeddedTables::OpenLocked() {
     TM_ASSIGN(catalog_, OpenSqliteTableCatalog(options));
   }
   TM_ASSIGN(offline_, OpenIcebergStore(*catalog_, *parts_.clock, {.root = parts_.config.tables_path}));
-  TM_ASSIGN(std::shared_ptr<BatchLedger> ledger,
-            OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
+  // In a folder that cannot be written there is nothing to repair, and nobody writes.
+  const bool is_read_only = access(parts_.folder.c_str(), W_OK) != 0;
+  std::shared_ptr<BatchLedger> ledger;
+  std::shared_ptr<WriteTimes> write_times;
+  if (!is_read_only) {
+    TM_ASSIGN(ledger, OpenLmdbBatchLedger({.folder = (parts_.folder / "batches").string()}));
+    TM_ASSIGN(write_times, parts_.write_times());
+  }
   TableLogParts log;
-  log.logs = OpenWriteLogs({.folder = (parts_.folder / "log").string()});
+  log.is_read_only = is_read_only;
+  log.logs = OpenWriteLogs({.folder = LogFolder().string()});
+  log.folders = parts_.folders;
   log.ledger = std::move(ledger);
   log.online = parts_.online;
   log.view = LookupIn(parts_.registry);
   log.clock = parts_.clock;
   FeatureTablesParts tables;
   tables.offline = offline_;
+  tables.folders = parts_.folders;
   tables.log = std::make_shared<TableLog>(std::move(log));
-  TM_ASSIGN(tables.write_times, parts_.write_times());
+  tables.is_read_only = is_read_only;
+  tables.write_times = std::move(write_times);
   tables.clock = parts_.clock;
   tables.database = DatabaseOf(parts_.config.project);
   tables.threads = parts_.threads;
@@ -78,6 +90,12 @@ TableOpener EmbeddedTables::Opener(const TableReadOptions& reading) {
               tables->OpenSource(view, {.snapshot_id = reading.snapshot_id, .at_least = reading.at_least}));
     return TableToRead{std::move(source), reading.as_of_us};
   };
+}
+
+Result<void> EmbeddedTables::Repair() {
+  if (access(LogFolder().c_str(), W_OK) != 0) return {};
+  TM_ASSIGN(const auto tables, Open());
+  return tables->log().Recover();
 }
 
 bool EmbeddedTables::HasTables() const {

@@ -20,6 +20,7 @@ namespace tidemark {
 
 struct EmbeddedTablesParts {
   std::filesystem::path folder;  // the store's own, `.tidemark`
+  std::shared_ptr<SourceFolders> folders;
   Config config;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<const Clock> clock;
@@ -43,6 +44,10 @@ class EmbeddedTables {
   /// For ViewSource: tables as `reading` says.
   TableOpener Opener(const TableReadOptions& reading);
 
+  /// Finishes what writers began that are gone: their logged rows come online and into the folders of batch
+  /// sources. Nothing happens where there are no logs, or this process may not write.
+  Result<void> Repair();
+
   /// False as long as no table can have rows.
   bool HasTables() const;
 
@@ -53,6 +58,7 @@ class EmbeddedTables {
   Result<tidemark::FlushReport> Flush(const std::vector<const CatalogView*>& views);
 
  private:
+  std::filesystem::path LogFolder() const { return parts_.folder / "log"; }
   Result<void> OpenLocked();
 
   const EmbeddedTablesParts parts_;

@@ -1,13 +1,14 @@
 // Goal: every golden case of tests/golden that a source or an online row can state is answered as it is
 // written there: training sets from Parquet, from CSV and from feature tables (written row by row, out of the
-// log and out of files) through the public API, and lookups at each entity row's moment, of rows that were
-// materialized from files and of rows that were merged one by one, into LMDB.
+// log and out of files) through the public API, also without entity rows, and lookups at each entity row's
+// moment, of rows that were materialized from files and of rows that were merged one by one, into LMDB.
 #include <arrow/c/bridge.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -125,13 +126,15 @@ std::string ExpectedText(const GoldenAnswer& answer) {
 
 // --- Training sets through the public API ---
 
-Batch TrainingSet(const GoldenCase& one, const fs::path& folder, const EntityRows& rows) {
+Batch TrainingSet(const GoldenCase& one, const fs::path& folder, const EntityRows& rows,
+                  std::optional<EventRange> range = {}) {
   auto store = Store::Open({.path = folder});
   EXPECT_TRUE(store) << store.error().ToString();
   HistoricalOptions options;
   options.features = References(one);
   options.full_feature_names = true;
   options.include_status = true;
+  options.range = range;
   options.known_by_event = one.known_by.kind == KnownBy::Kind::kEntityRow;
   if (one.known_by.kind == KnownBy::Kind::kTime) options.known_by_us = one.known_by.time_us;
   ArrowArrayStream out;
@@ -150,6 +153,52 @@ void CheckTrainingSet(const GoldenCase& one, const Batch& answer) {
     for (std::int64_t row = 0; row < answer->num_rows(); ++row) {
       EXPECT_EQ(AnswerIn(*answer, OutputName(expected), row),
                 ExpectedText(expected.answers[static_cast<std::size_t>(row)]))
+          << one.place << ", " << OutputName(expected) << ", entity row " << row;
+    }
+  }
+}
+
+// --- Without entity rows ---
+
+std::vector<std::string> KeysOf(const GoldenView& view) {
+  std::vector<std::string> names;
+  for (const GoldenColumn& key : view.keys)
+    names.push_back(key.name + " " + key.type.ToString());
+  std::ranges::sort(names);
+  return names;
+}
+
+/// Whether all views have the same keys.
+bool CanBeRanged(const GoldenCase& one) {
+  return std::ranges::all_of(one.views,
+                             [&](const GoldenView& view) { return KeysOf(view) == KeysOf(one.views[0]); });
+}
+
+/// The key of an entity row, as text.
+std::string KeyIn(const arrow::RecordBatch& rows, const GoldenView& view, std::int64_t row) {
+  std::string key;
+  for (const GoldenColumn& column : view.keys)
+    key += GoldenText(*rows.GetColumnByName(column.name), row) + "|";
+  return key;
+}
+
+/// Asks for all entities at the time of each entity row.
+void CheckLatest(const GoldenCase& one, const fs::path& folder) {
+  const Batch rows = one.EntityBatch().value();
+  const auto times = TimesToMicros(*rows->GetColumnByName("event_timestamp"), "t", 0).value();
+  for (std::int64_t row = 0; row < rows->num_rows(); ++row) {
+    const EventRange range{std::numeric_limits<std::int64_t>::min(), times->Value(row)};
+    const Batch all = TrainingSet(one, folder, {}, range);
+    ASSERT_NE(all, nullptr);
+    std::vector<std::int64_t> found;
+    for (std::int64_t i = 0; i < all->num_rows(); ++i) {
+      if (KeyIn(*all, one.views[0], i) == KeyIn(*rows, one.views[0], row)) found.push_back(i);
+    }
+    ASSERT_LE(found.size(), 1U) << one.place;
+    for (const auto& expected : one.expected) {
+      const auto& answer = expected.answers[static_cast<std::size_t>(row)];
+      EXPECT_EQ(found.empty() ? "NOT_FOUND" : AnswerIn(*all, OutputName(expected), found[0]),
+                ExpectedText(answer))
           << one.place << ", " << OutputName(expected) << ", entity row " << row;
     }
   }
@@ -180,6 +229,21 @@ TEST_P(GoldenFiles, TrainingSetsAreAsWritten) {
     ++run;
   }
   EXPECT_GE(run, 20);  // most of the cases
+}
+
+// Goal: every entity, at the end of a range that begins before all rows, has the answer that its entity row
+// has at that time; one that is not there has no row in any view, or a deletion.
+TEST_P(GoldenFiles, TheLatestOfAllEntitiesIsAsWritten) {
+  int run = 0;
+  for (const GoldenCase& one : Cases()) {
+    if (HasOwnTable(one) || !CanBeRanged(one)) continue;
+    const TestFolder folder;
+    WriteViews(one, folder.path(), GetParam());
+    ASSERT_TRUE(Store::Open({.path = folder.path()}).value()->Apply(DefinitionsOf(one, GetParam()), {}));
+    CheckLatest(one, folder.path());
+    ++run;
+  }
+  EXPECT_GE(run, 15);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, GoldenFiles, testing::Values(".parquet", ".csv", ".csv.gz"),
@@ -257,6 +321,7 @@ TEST_P(GoldenTables, TrainingSetsAreAsWritten) {
     ASSERT_TRUE(
         arrow::ExportRecordBatchReader(arrow::RecordBatchReader::Make({rows}).ValueOrDie(), &stream).ok());
     CheckTrainingSet(one, TrainingSet(one, folder.path(), {.stream = &stream}));
+    if (CanBeRanged(one)) CheckLatest(one, folder.path());
     ++run;
     own_tables += HasOwnTable(one) ? 1 : 0;
   }

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adapters/files/file_source.h"
+#include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/lmdb/lmdb_online_store.h"
@@ -22,6 +23,7 @@
 #include "engine/apply.h"
 #include "engine/catalog.h"
 #include "engine/describe.h"
+#include "engine/entity_range.h"
 #include "engine/explain.h"
 #include "engine/historical.h"
 #include "engine/materialize.h"
@@ -39,6 +41,7 @@
 #include "wiring/stream_export.h"
 #include "wiring/table_schema.h"
 #include "wiring/table_writes.h"
+#include "wiring/unfinished_loads.h"
 
 namespace tidemark {
 namespace {
@@ -101,6 +104,15 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TakeOver(ArrowArrayStream* str
     return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
   }
   return FromArrowResult(arrow::ImportRecordBatchReader(stream));
+}
+
+Result<void> CheckRows(const EntityRows& rows, const HistoricalOptions& options) {
+  const int given = (rows.stream == nullptr ? 0 : 1) + (rows.path.empty() ? 0 : 1);
+  if (given == (options.range ? 0 : 1)) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              options.range ? "a range of event times is for requests without entity rows: give one of them"
+                            : "entity rows come as a stream or from a file: give exactly one, or a range of "
+                              "event times for all entities");
 }
 
 /// The types of the columns that a request's views are looked up by. CSV is read as these: text that looks
@@ -256,6 +268,10 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
     TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
+    TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
+    for (const SelectedView& selected : selection.views)
+      TM_TRY(FinishLoads(*selected.view));
+    if (!options.at_least.empty()) TM_TRY(CheckSeenOnline(selection, options.at_least));
     TM_ASSIGN(const auto online, Online());
     return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
   }
@@ -321,7 +337,10 @@ class EmbeddedStore final : public Store {
                          ArrowArrayStream* out) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_TRY(CheckReading(options.reading));
+    TM_TRY(CheckSeenInFolders({found}, options.reading.at_least));
     ReadRowsRequest request;
+    request.now_us = clock_->now_us();
     request.features = options.columns;
     request.start_us = options.start_us;
     request.end_us = options.end_us;
@@ -372,6 +391,7 @@ class EmbeddedStore final : public Store {
 
   EmbeddedTablesParts TableParts() {
     return {.folder = path_ / kOwnFolder,
+            .folders = OpenSourceFolders(path_, threads_),
             .config = config_,
             .registry = registry_,
             .clock = clock_,
@@ -405,15 +425,47 @@ class EmbeddedStore final : public Store {
       TM_ASSIGN(const MaterializeReport report, Materialize(options));
       return report.views[0].rows_written;
     };
-    parts.write_online = [this](const CatalogView& view,
-                                arrow::RecordBatchReader& rows) -> Result<MergeCounts> {
-      TM_ASSIGN(const auto online, Online());
-      TM_ASSIGN(const auto write_times, OwnWriteTimes());
-      return WriteOnline(view, rows, *online, *clock_, *write_times, SpillOptions());
-    };
-    parts.folder = path_;
+    parts.loads = &loads_;
     parts.threads = threads_;
     return TableWrites(std::move(parts));
+  }
+
+  /// The write was to one of the views that are asked for.
+  Result<void> CheckSeenOnline(const Selection& selection, const std::string& token) {
+    TM_ASSIGN(const auto tables, tables_.Open());
+    Result<void> seen;
+    for (const SelectedView& selected : selection.views) {
+      seen = tables->CheckSeenOnline(*selected.view, token);
+      if (seen) break;
+    }
+    return seen;
+  }
+
+  /// The write was to the folder of one of the views that are asked for; tables are asked when they are
+  /// opened.
+  Result<void> CheckSeenInFolders(const std::vector<const CatalogView*>& views, const std::string& token) {
+    const auto is_table = [](const CatalogView* view) { return view->definition.is_table(); };
+    if (token.empty() || std::ranges::any_of(views, is_table)) return {};
+    TM_ASSIGN(const auto tables, tables_.Open());
+    Result<void> seen;
+    for (const CatalogView* view : views) {
+      seen = tables->CheckSeenInFolder(*view, token);
+      if (seen) break;
+    }
+    return seen;
+  }
+
+  /// Loads a view again whose rows came into files, by a writer that is gone, but perhaps not online.
+  Result<void> FinishLoads(const CatalogView& view) {
+    TM_ASSIGN(const auto marks, loads_.Abandoned(view.id));
+    if (marks.empty()) return {};
+    MaterializeOptions options;
+    options.views = {view.definition.name};
+    options.end_us = clock_->now_us();
+    TM_TRY(Materialize(options));
+    for (const auto& mark : marks)
+      TM_TRY(mark->End());
+    return {};
   }
 
   /// Rows that a caller gave, opened once it is known what they are read as.
@@ -488,8 +540,27 @@ class EmbeddedStore final : public Store {
     };
   }
 
+  static Result<void> CheckReading(const TableReadOptions& reading) {
+    if (reading.at_least.empty() || (!reading.as_of_us && !reading.snapshot_id)) return {};
+    return Fail(ErrorCode::kInvalidArgument,
+                "as_of looks back, and at_least asks for a write that must be seen: give one of the two");
+  }
+
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
-    return {Opener(std::move(stop)), tables_.Opener(reading)};
+    const auto repairing =
+        [this, open = Opener(std::move(stop)), has_past = reading.as_of_us || reading.snapshot_id](
+            const FileSource& source,
+            const std::map<std::string, DataType>& types) -> Result<std::unique_ptr<Source>> {
+      if (has_past) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("as_of is for feature tables: nothing says when the rows of {} were written; "
+                                "known_by goes by a created-timestamp column",
+                                Quoted(source.path)));
+      }
+      TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
+      return open(source, types);
+    };
+    return {repairing, tables_.Opener(reading)};
   }
 
   static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog,
@@ -524,14 +595,16 @@ class EmbeddedStore final : public Store {
     if (rows.stream != nullptr) {
       TM_ASSIGN(entity_rows, TakeOver(rows.stream));
     }
-    if ((entity_rows == nullptr) == rows.path.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "entity rows come as a stream or from a file: give exactly one");
-    }
+    TM_TRY(CheckRows(rows, options));
+    TM_TRY(CheckReading(options.reading));
     TM_ASSIGN(auto catalog, LoadCatalog());
     TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
     HistoricalRequest request;
     TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
+    std::vector<const CatalogView*> views;
+    for (const SelectedView& selected : request.selection.views)
+      views.push_back(selected.view);
+    TM_TRY(CheckSeenInFolders(views, options.reading.at_least));
     request.event_timestamp_column = options.event_timestamp_column;
     request.include_status = options.include_status;
     TM_ASSIGN(request.known_by, KnownByOf(options));
@@ -539,7 +612,10 @@ class EmbeddedStore final : public Store {
     request.memory_bytes_max = config_.memory_bytes_max;
     request.stop = options.work.stop;
     request.progress = ProgressOf(options.work);
-    if (entity_rows == nullptr) {
+    if (options.range) {
+      TM_ASSIGN(request.range,
+                RangeOf(request.selection, options.range->start_us, options.range->end_us, clock_->now_us()));
+    } else if (entity_rows == nullptr) {
       TM_ASSIGN(entity_rows, OpenTableFile(rows.path, threads_, KeyTypes(request.selection), request.stop));
       request.first_row = FirstRowNumber(rows.path);
     }
@@ -584,6 +660,7 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
+  UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   EmbeddedTables tables_;  // last: it uses those above
 };
 

@@ -123,6 +123,12 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
                             Quoted(schema.name), Quoted(options.time_column)));
   }
   view.table.timestamp_type = TimeType(time->type);
+  if (view.table.timestamp_type.kind == TypeKind::kInt64 && options.time_unit.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("column {} of {} has whole numbers as times: say their time_unit, s, ms, us or ns",
+                    Quoted(options.time_column), Quoted(schema.name)));
+  }
   if (!options.time_unit.empty()) {
     TM_ASSIGN(view.table.timestamp_unit, ParseTimeUnit(options.time_unit));
   }

@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "adapters/files/table_file.h"
-#include "base/hash.h"
 #include "base/result.h"
 #include "model/name.h"
 #include "pit/arrow_status.h"
@@ -45,104 +44,24 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> Open(const GivenRows& rows,
   return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
 }
 
-/// A view with a batch source as if its rows were a table's: rows for its files are checked the same way.
-CatalogView AsTable(const CatalogView& view) {
-  CatalogView table = view;
-  table.definition.table = {};
-  table.definition.table.timestamp_field = view.definition.event_column();
-  table.definition.table.created_timestamp_column = view.definition.created_column();
-  table.definition.source.reset();
-  return table;
-}
-
-/// Rows as the files of a batch source have them: checked, and under the names that the files use.
-class SourceRows final : public arrow::RecordBatchReader {
- public:
-  SourceRows(const CatalogView& table, const FileSource& source,
-             std::shared_ptr<arrow::RecordBatchReader> rows, const IngestRequest& request,
-             std::int64_t now_us)
-      : table_(table), rows_(std::move(rows)), request_(request), now_us_(now_us) {
-    arrow::FieldVector fields = TableSchema(table)->fields();
-    fields.resize(table.join_keys.size() + 1 + (source.created_timestamp_column.empty() ? 0 : 1) +
-                  table.definition.fields.size());
-    for (auto& field : fields) {
-      for (const auto& [column, name] : source.field_mapping) {
-        if (name == field->name()) field = field->WithName(column);
-      }
-    }
-    schema_ = arrow::schema(std::move(fields));
-  }
-
-  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
-
-  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    auto next = Next();
-    if (!next) return ToStatus(next.error());
-    *batch = *std::move(next);
-    return arrow::Status::OK();
-  }
-
- private:
-  Result<std::shared_ptr<arrow::RecordBatch>> Next() {
-    if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-    std::shared_ptr<arrow::RecordBatch> given;
-    TM_TRY(FromArrowStatus(rows_->ReadNext(&given)));
-    if (given == nullptr) return nullptr;
-    bool cut = false;
-    TM_ASSIGN(TableRows rows, ReadTableRows(table_, *given,
-                                            {.arrival_us = now_us_,
-                                             .first_row = next_row_,
-                                             .is_deleted = false,
-                                             .event_us = {},
-                                             .others_allowed = request_.others_allowed},
-                                            &cut));
-    next_row_ += given->num_rows();
-    rows.columns.resize(static_cast<std::size_t>(schema_->num_fields()));
-    return arrow::RecordBatch::Make(schema_, rows.count(), std::move(rows.columns));
-  }
-
-  const CatalogView& table_;
-  const std::shared_ptr<arrow::RecordBatchReader> rows_;
-  const IngestRequest& request_;
-  const std::int64_t now_us_;
-  std::shared_ptr<arrow::Schema> schema_;
-  std::int64_t next_row_ = 0;
-};
-
-/// The folder that a new file of a batch source goes into, or the single file itself if it is not there yet.
-Result<std::filesystem::path> PlaceFor(const FileSource& source, const std::filesystem::path& store_folder,
-                                       const std::string& file_name) {
-  const std::filesystem::path path = store_folder / source.path;
-  std::error_code error;
-  const bool is_there = std::filesystem::exists(path, error);
-  if (std::filesystem::is_directory(path, error)) return path / file_name;
-  if (is_there) {
+/// A join key without a type gets that of its column.
+Result<void> TypeKey(const std::string& view, const arrow::Schema& schema, JoinKey& key) {
+  if (key.type) return {};
+  const int column = schema.GetFieldIndex(key.name);
+  if (column < 0) {
     return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("the source is the single file {}, which is not written over: make it a folder, to "
-                    "which files are added, or leave the source out and Tidemark keeps the rows",
-                    Quoted(path.string())));
+        ErrorCode::kNotFound,
+        fmt::format("the rows have no column '{}', which is a join key of view '{}'", key.name, view));
   }
-  if (source.path.find_first_of("*?[") != std::string::npos) {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("the source {} is a pattern, which does not say where a new file goes: make it a folder",
-                    Quoted(source.path)));
+  auto type = FromArrow(*schema.field(column)->type());
+  if (!type || !CanBeJoinKey(*type)) {
+    return Fail(ErrorCode::kTypeMismatch,
+                fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, "
+                            "int64, binary, bool and timestamp",
+                            key.name, schema.field(column)->type()->ToString()));
   }
-  const bool is_folder = !path.has_extension();
-  std::filesystem::create_directories(is_folder ? path : path.parent_path(), error);
-  if (error) {
-    return Fail(ErrorCode::kIo,
-                fmt::format("cannot make the folder of {}: {}", Quoted(path.string()), error.message()));
-  }
-  return is_folder ? path / file_name : path;
-}
-
-std::string HexHash(std::string_view text) {
-  std::string hex;
-  for (const std::byte byte : Hash128(std::as_bytes(std::span(text))))
-    hex += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
-  return hex;
+  key.type = *std::move(type);
+  return {};
 }
 
 IngestReport ToReport(IngestedRows& written) {
@@ -194,30 +113,31 @@ Result<TableWrites::Target> TableWrites::Find(std::string_view name) const {
   return Target{parts_.catalog, view};
 }
 
+/// What the rows would do to a view: all of them are checked, and nothing is changed. Join keys that have no
+/// types yet are taken to have those of their columns.
+Result<TableWrites::Written> TableWrites::Check(const Target& target,
+                                                std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                IngestRequest request) const {
+  CatalogView view = *target.view;
+  for (JoinKey& key : view.join_keys)
+    TM_TRY(TypeKey(view.definition.name, *rows->schema(), key));
+  request.dry_run = true;
+  TM_ASSIGN(const auto tables, parts_.tables());
+  TM_ASSIGN(IngestedRows checked, tables->Ingest(view, std::move(rows), request));
+  Written written;
+  written.rejected = checked.rejected;
+  written.report = ToReport(checked);
+  return written;
+}
+
 /// Join keys without types get those of their columns, for good.
 Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) const {
   if (target.view->is_typed()) return {};
   Definitions definitions;
   for (const std::string& name : target.view->definition.entities) {
     Entity entity = target.catalog->entities().at(name);
-    for (JoinKey& key : entity.join_keys) {
-      if (key.type) continue;
-      const int column = schema.GetFieldIndex(key.name);
-      if (column < 0) {
-        return Fail(ErrorCode::kNotFound,
-                    fmt::format("the rows have no column '{}', which is a join key of view '{}'", key.name,
-                                target.view->definition.name));
-      }
-      auto type = FromArrow(*schema.field(column)->type());
-      if (!type || !CanBeJoinKey(*type)) {
-        return Fail(
-            ErrorCode::kTypeMismatch,
-            fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, "
-                        "int64, binary, bool and timestamp",
-                        key.name, schema.field(column)->type()->ToString()));
-      }
-      key.type = *std::move(type);
-    }
+    for (JoinKey& key : entity.join_keys)
+      TM_TRY(TypeKey(target.view->definition.name, schema, key));
     definitions.entities.push_back(std::move(entity));
   }
   TM_TRY(parts_.apply(definitions));
@@ -231,8 +151,14 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRow
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
   TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
-  TM_TRY(TypeKeys(target, *reader->schema()));
-  return Write(target, std::move(reader), RequestOf(options, *target.view));
+  const IngestRequest request = RequestOf(options, *target.view);
+  if (target.view->is_typed()) return Write(target, std::move(reader), request);
+  // The first rows give the join keys their types, for good: so they are known to be good before.
+  TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
+  TM_ASSIGN(Written checked, Check(target, std::make_shared<arrow::TableBatchReader>(table), request));
+  if (request.dry_run || checked.report.rows == 0) return checked;
+  TM_TRY(TypeKeys(target, *table->schema()));
+  return Write(target, std::make_shared<arrow::TableBatchReader>(table), request);
 }
 
 Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRows rows,
@@ -276,13 +202,34 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
     types.merge(TypesOf(*target.view));
   TM_ASSIGN(const auto reader, Open(rows, types, parts_.threads));
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
-  std::vector<std::pair<std::string, IngestReport>> reports;
-  for (Target& target : targets) {
-    TM_TRY(TypeKeys(target, *table->schema()));
+  const auto reading = [&] { return std::make_shared<arrow::TableBatchReader>(table); };
+  const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {
     IngestRequest request = RequestOf(options, *target.view);
     request.others_allowed = true;
-    TM_ASSIGN(Written written, Write(target, std::make_shared<arrow::TableBatchReader>(table), request));
+    if (target.view->definition.online || request.to == WriteTo::kOffline) return request;
+    if (request.to == WriteTo::kOnline) return std::nullopt;  // it is kept offline only
+    request.to = WriteTo::kOffline;
+    return request;
+  };
+  // Rows that do not fit one of the views go to none of them.
+  for (const Target& target : targets) {
+    const auto request = request_for(target);
+    if (request && (targets.size() > 1 || !target.view->is_typed()))
+      TM_TRY(Check(target, reading(), *request));
+  }
+  std::vector<std::pair<std::string, IngestReport>> reports;
+  for (Target& target : targets) {
+    const auto request = request_for(target);
+    if (!request) continue;
+    if (table->num_rows() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *table->schema()));
+    TM_ASSIGN(Written written, target.view->is_typed() ? Write(target, reading(), *request)
+                                                       : Check(target, reading(), *request));
     reports.emplace_back(target.view->definition.name, std::move(written.report));
+  }
+  if (reports.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("no view of push source {} is kept online (online: false): push to offline",
+                            Quoted(source)));
   }
   return reports;
 }
@@ -291,63 +238,29 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
                                                 std::shared_ptr<arrow::RecordBatchReader> rows,
                                                 IngestRequest request) const {
   const CatalogView& view = *target.view;
-  if (view.definition.is_table()) return ToTable(view, std::move(rows), request);
-  auto written = ToSource(view, std::move(rows), request);
-  if (!written) return std::unexpected(std::move(written).error().In("view " + view.definition.name));
-  return written;
-}
-
-Result<TableWrites::Written> TableWrites::ToTable(const CatalogView& view,
-                                                  std::shared_ptr<arrow::RecordBatchReader> rows,
-                                                  const IngestRequest& request) const {
   TM_ASSIGN(const auto tables, parts_.tables());
-  TM_ASSIGN(IngestedRows ingested, tables->Ingest(view, std::move(rows), request));
-  if (ingested.to_files && !ingested.repeated && request.to == WriteTo::kBoth) {
-    TM_ASSIGN(ingested.online_rows, parts_.load_online(view.definition.name, request.stop));
-  }
-  Written written;
-  written.rejected = ingested.rejected;
-  written.report = ToReport(ingested);
-  return written;
-}
-
-Result<TableWrites::Written> TableWrites::ToSource(const CatalogView& view,
-                                                   std::shared_ptr<arrow::RecordBatchReader> rows,
-                                                   const IngestRequest& request) const {
-  Written written;
-  if (request.skip_bad_rows) {
-    return Fail(ErrorCode::kUnsupported, "rows of a batch source are written all or none: mend the bad ones");
-  }
-  if (request.to == WriteTo::kOnline && !request.dry_run) {
-    TM_ASSIGN(const MergeCounts counts, parts_.write_online(view, *rows));
-    written.report.rows = counts.written + counts.kept;
-    written.report.online_rows = counts.written;
-    return written;
-  }
-  TM_ASSIGN(const auto tables, parts_.tables());
-  const FeatureTablesParts& own = tables->parts();
-  const std::int64_t now_us = own.clock->now_us();
-  const CatalogView table = AsTable(view);
-  SourceRows checked(table, *view.definition.source, std::move(rows), request, now_us);
-  if (request.dry_run) {
-    TM_ASSIGN(const auto all, FromArrowResult(checked.ToTable()));
-    written.report.rows = all->num_rows();
-    return written;
-  }
-  const bool is_csv = view.definition.source->format == FileFormat::kCsv;
-  const std::string mark = request.batch_key.empty() ? std::to_string(own.write_times->Take(now_us, 1))
-                                                     : HexHash(request.batch_key);
-  const std::string file_name = fmt::format("tidemark-{}.{}", mark, is_csv ? "csv" : "parquet");
-  TM_ASSIGN(const auto path, PlaceFor(*view.definition.source, parts_.folder, file_name));
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) {
-    written.report.repeated = true;
-    return written;
-  }
-  TM_ASSIGN(written.report.rows, WriteTableFile(checked, path, {.threads = parts_.threads}));
+  std::unique_ptr<UnfinishedLoads::Mark> mark;
   if (request.to == WriteTo::kBoth) {
-    TM_ASSIGN(written.report.online_rows, parts_.load_online(view.definition.name, request.stop));
+    request.before_files = [&]() -> Result<void> {
+      TM_ASSIGN(mark, parts_.loads->Begin(view.id));
+      return {};
+    };
   }
+  auto ingested = tables->Ingest(view, std::move(rows), request);
+  if (!ingested) {
+    // Nothing came into files, unless it is not known.
+    if (mark != nullptr && ingested.error().code != ErrorCode::kUnknownFate) TM_TRY(mark->End());
+    return std::unexpected(std::move(ingested).error());
+  }
+  if (mark != nullptr) {
+    if (!ingested->repeated) {
+      TM_ASSIGN(ingested->online_rows, parts_.load_online(view.definition.name, request.stop));
+    }
+    TM_TRY(mark->End());
+  }
+  Written written;
+  written.rejected = ingested->rejected;
+  written.report = ToReport(*ingested);
   return written;
 }
 

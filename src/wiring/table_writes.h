@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "engine/tables/feature_tables.h"
-#include "store/online_store.h"
 #include "tidemark/arrow_c.h"
 #include "tidemark/tables.h"
+#include "wiring/unfinished_loads.h"
 
 namespace tidemark {
 
@@ -33,8 +33,7 @@ class TableWrites {
     std::function<Result<void>(const Definitions&)> apply;
     /// Loads what is new of a view online; how many rows changed.
     std::function<Result<std::int64_t>(const std::string& view, const std::stop_token& stop)> load_online;
-    std::function<Result<MergeCounts>(const CatalogView& view, arrow::RecordBatchReader& rows)> write_online;
-    std::filesystem::path folder;  // of the store
+    UnfinishedLoads* loads = nullptr;
     std::size_t threads = 1;
   };
   struct Written {
@@ -55,10 +54,8 @@ class TableWrites {
   Result<Target> Find(std::string_view name) const;
   Result<Written> Write(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,
                         IngestRequest request) const;
-  Result<Written> ToTable(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
-                          const IngestRequest& request) const;
-  Result<Written> ToSource(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
-                           const IngestRequest& request) const;
+  Result<Written> Check(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,
+                        IngestRequest request) const;
   Result<void> TypeKeys(Target& target, const arrow::Schema& schema) const;
 
   Parts parts_;

@@ -145,10 +145,23 @@ def test_csv_tells_null_from_nothing(project: Path) -> None:
     assert {row["rating"] for row in rows if row["driver_id"] == "1006"} == {""}
 
 
+def test_without_entity_rows_it_gives_the_latest_row_of_every_entity(project: Path) -> None:
+    asked = ("get-historical", "-f", "driver_stats:rating", "--output", "csv")
+    shown = run(*asked, "--start", "2000-01-01", cwd=project).stdout
+    drivers = [row["driver_id"] for row in csv.DictReader(io.StringIO(shown))]
+    with (project / "data/driver_stats.csv").open() as file:
+        known = {row["driver_id"] for row in csv.DictReader(file)}
+    assert drivers == sorted(known)
+    shown = run(*asked, "--end", "2000-01-01T00:00:00Z", cwd=project).stdout
+    assert shown.splitlines() == ["driver_id,event_timestamp,rating"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
         (["views", "describe", "driver_stat"], 3, "driver_stats"),
+        (["get-historical", "-f", "driver_stats:rating"], 2, "--start"),
+        (["get-historical", "data/orders.csv", "-f", "a:b", "--end", "2026-01-01"], 2, "--end"),
         (["get-historical", "data/orders.csv", "-f", "driver_stats:ratin"], 3, "rating"),
         (["get-historical", "data/none.csv", "--service", "order_model"], 3, "none.csv"),
         (["get-historical", "data/orders.csv"], 2, "features"),

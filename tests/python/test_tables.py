@@ -247,6 +247,34 @@ def test_every_version_or_the_latest_of_a_period(store):
     assert read(latest=True) == [(1, 2)]
 
 
+def test_the_latest_row_of_every_entity_needs_no_entity_rows(store):
+    """Goal: files, log and deletions are seen, and what is asked of the read is kept."""
+    store.ingest("clicks", rows((1, T0, 1), (2, T0, 2), (3, T0 + HOUR, 3), (4, T0, 4)))
+    store.flush()
+    between = datetime.now(UTC)
+    store.ingest("clicks", rows((1, T0 + HOUR, 11), (5, T0 + 9 * HOUR, 5)))
+    store.delete("clicks", {"user_id": 2}, event_time=T0 + HOUR)
+
+    def read(**kwargs):
+        made = store.get_historical_features(features=["clicks:n"], **kwargs).to_arrow()
+        assert made.column_names[:3] == ["user_id", "event_timestamp", "n"]
+        return dict(zip(made["user_id"].to_pylist(), made["n"].to_pylist(), strict=True))
+
+    assert read() == {1: 11, 3: 3, 4: 4, 5: 5}
+    assert read(end_date=T0) == {1: 1, 2: 2, 4: 4}
+    assert read(start_date=T0 + HOUR) == {1: 11, 3: 3, 5: 5}
+    assert read(start_date=T0 + HOUR, end_date=T0 + 2 * HOUR) == {1: 11, 3: 3}
+    assert read(as_of=between) == {1: 1, 2: 2, 3: 3, 4: 4}
+    assert read(as_of=store.snapshots("clicks")[-1].id) == {1: 1, 2: 2, 3: 3, 4: 4}
+    made = store.get_historical_features(features=["clicks:n"], end_date=T0).to_df()
+    assert set(made["event_timestamp"]) == {pd.Timestamp(T0)}
+    asked = pd.DataFrame({"user_id": [1], "event_timestamp": [T0]})
+    with pytest.raises(InvalidArgumentError, match="without entity_df"):
+        store.get_historical_features(asked, ["clicks:n"], start_date=T0)
+    with pytest.raises(InvalidArgumentError, match="after the end"):
+        read(start_date=T0 + HOUR, end_date=T0)
+
+
 def test_push_sources_reach_their_views(tmp_path):
     store = FeatureStore(tmp_path)
     user = Entity(name="user", join_keys=[Field("user_id", Int64)])
@@ -283,6 +311,187 @@ def test_rows_for_a_view_with_a_batch_source_become_a_file_of_its_folder(tmp_pat
     )
     with pytest.raises(UnsupportedError, match="make it a folder"):
         store.ingest("single", first)
+
+
+@pytest.fixture(params=["parquet", "csv"])
+def folder_store(request, tmp_path):
+    """A store with one view over a folder that has nothing in it yet."""
+    store = FeatureStore(tmp_path)
+    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
+    folder = FileSource("clicks", timestamp_field="event_timestamp", file_format=request.param)
+    source = PushSource("events", batch_source=folder)
+    fields = [Field("n", Int64), Field("city", String)]
+    view = FeatureView(name="clicks", entities=[user], schema=fields, source=source)
+    store.create_table(view)
+    return store
+
+
+def files_of(store):
+    folder = os.path.join(store.repo_path, "clicks")
+    return sorted(os.listdir(folder)) if os.path.exists(folder) else []  # unfinished ones too
+
+
+def test_a_push_into_a_folder_is_in_the_folder_and_online(folder_store):
+    store = folder_store
+    store.push("events", rows((9, T0, 90)), to="online_and_offline")
+    store.materialize_incremental(datetime.now(UTC))  # the first load writes all there is
+    report = store.push("events", rows((1, T0, 10), (1, T0, 11)), to="online_and_offline")["clicks"]
+    assert (report.rows, report.online_rows, len(files_of(store))) == (2, 2, 2)
+    assert (historical(store, (1, T0)), online(store, 1)) == ([11], [11])
+    # A later file is behind an earlier one: of equal rows the later write wins, in both.
+    store.push("events", rows((1, T0, 12)), to="online_and_offline")
+    assert (historical(store, (1, T0)), online(store, 1)) == ([12], [12])
+    (loaded,) = store.materialize_incremental(datetime.now(UTC))
+    assert (loaded.rows_written, online(store, 1)) == (0, [12])
+    store.push("events", rows((2, T0, 20)), to="online")
+    store.push("events", rows((3, T0, 30)), to="offline")
+    assert (historical(store, (2, T0), (3, T0)), online(store, 2, 3)) == ([None, 30], [20, None])
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    report = store.push("events", rows((4, ahead, 40)), to="online_and_offline")["clicks"]
+    assert (report.ahead, report.online_rows, online(store, 4)) == (1, 0, [None])
+    assert historical(store, (4, ahead)) == [40]
+    assert len(files_of(store)) == 5
+
+
+def test_a_read_of_a_folder_can_ask_to_see_a_write(folder_store, tmp_path):
+    store = folder_store
+    pushed = store.push("events", rows((1, T0, 1)), to="online_and_offline")["clicks"].token
+    online_only = store.push("events", rows((1, T0, 2)), to="online")["clicks"].token
+    asked = (["clicks:n"], [{"user_id": 1}])
+    for _ in range(2):
+        assert historical(store, (1, T0), at_least=pushed) == [1]
+        for token in (pushed, online_only):
+            found = store.get_online_features(*asked, at_least=token).to_dict()["n"]
+            assert found == [2]
+        store.flush()  # which trims the log
+    with pytest.raises(NotFoundError, match="online only"):
+        historical(store, (1, T0), at_least=online_only)
+    with pytest.raises(NotFoundError, match="not seen here"):
+        historical(store, (1, T0), at_least="log:0123456789abcdef:7")
+    with pytest.raises(InvalidArgumentError, match="no token"):
+        historical(store, (1, T0), at_least="yesterday")
+
+
+def test_rows_for_a_folder_are_checked_as_those_of_a_table(folder_store):
+    store = folder_store
+    bad = pa.table(
+        {
+            "user_id": pa.array([1, None, 3], pa.int64()),
+            "event_timestamp": ["2026-01-01", "2026-01-01", "not a time"],
+            "n": [1, 2, 3],
+            "city": ["a", "b", "c"],
+        }
+    )
+    with pytest.raises(InvalidDataError, match="column 'user_id', row 1"):
+        store.ingest("clicks", bad)
+    with pytest.raises(InvalidArgumentError, match="expires_at"):
+        store.ingest("clicks", rows((1, T0, 1)).assign(expires_at=T0))
+    assert store.ingest("clicks", bad.slice(0, 1), dry_run=True).rows == 1
+    assert (files_of(store), online(store, 1)) == ([], [None])
+    report = store.ingest("clicks", bad, on_error="skip")
+    assert (report.rows, online(store, 1), historical(store, (1, T0))) == (1, [1], [1])
+    assert report.rejected["n"].to_pylist() == [2, 3]
+    first = store.ingest("clicks", rows((5, T0, 1)), idempotency_key="batch")
+    again = store.ingest("clicks", rows((5, T0, 1)), idempotency_key="batch")
+    assert (first.repeated, again.repeated, len(files_of(store))) == (False, True, 2)
+
+
+def test_many_rows_for_a_folder_become_one_file_and_come_online(folder_store):
+    store = folder_store
+    many = pd.DataFrame(
+        {"user_id": range(60_000), "event_timestamp": T0, "n": range(60_000), "city": "x"}
+    )
+    many.loc[7, "n"] = None
+    report = store.ingest("clicks", many.astype({"n": "Int64"}), idempotency_key="all")
+    assert (report.rows, report.online_rows, len(files_of(store))) == (60_000, 60_000, 1)
+    assert online(store, 7, 59_999) == [None, 59_999]
+    assert store.ingest("clicks", many.astype({"n": "Int64"}), idempotency_key="all").repeated
+    assert os.listdir(f"{store.repo_path}/.tidemark/loads") == []
+    bad = pa.table(
+        {
+            "user_id": range(60_000),
+            "event_timestamp": ["2026-01-01"] * 59_999 + ["never"],
+            "n": range(60_000),
+            "city": ["x"] * 60_000,
+        }
+    )
+    with pytest.raises(InvalidDataError, match="row 59999"):
+        store.ingest("clicks", bad)
+    assert len(files_of(store)) == 1
+    assert os.listdir(f"{store.repo_path}/.tidemark/loads") == []
+
+
+FOLDER_WRITER = """
+import sys
+import pandas as pd
+from tidemark import FeatureStore
+store = FeatureStore(sys.argv[1])
+rows = int(sys.argv[2])
+for n in range(1, 100_000):
+    users = range(n * rows, n * rows + rows)
+    frame = pd.DataFrame({"user_id": users, "event_timestamp": "2026-01-01", "n": n, "city": "x"})
+    store.push("events", frame, to="online_and_offline")
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("size", "acks"), [(1, 20), (2, 7), (60_000, 1)])
+def test_a_killed_writer_leaves_no_row_in_one_place_only(folder_store, size, acks):
+    """Acknowledged rows are in the folder once, and online; those on their way in both or none."""
+    store = folder_store
+    store.push("events", rows((0, T0, 0)), to="online_and_offline")
+    store.materialize_incremental(datetime.now(UTC))  # the first load writes all there is
+
+    def count(unfinished):
+        return sum(unfinished or not name.endswith(".tmp") for name in files_of(store))
+
+    for unfinished in (True, False):  # killed while a file is written, or when it is there
+        seen_before = count(unfinished)
+        with subprocess.Popen(
+            [sys.executable, "-c", FOLDER_WRITER, store.repo_path, str(size)],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if int(line) == acks:
+                    break
+            while count(unfinished) <= seen_before + acks and child.poll() is None:
+                pass  # the next write is on its way
+            child.kill()
+            child.stdout.close()
+        again = FeatureStore(store.repo_path)
+        made = again.get_training_features("clicks").to_arrow()
+        counts = made["user_id"].value_counts()
+        times = {each["values"].as_py(): each["counts"].as_py() for each in counts}
+        assert set(range(size, (acks + 1) * size)) <= set(times)
+        assert max(times.values()) <= 2  # the second writer writes the same users
+        users = sorted(times)
+        assert online(again, *users) == [user // size for user in users]
+        (loaded,) = again.materialize_incremental(datetime.now(UTC))
+        assert loaded.rows_written == 0
+        assert count(True) == count(False) or size > 50_000  # a long write leaves its remains
+
+
+def test_create_table_takes_a_view_whose_folder_is_empty_and_no_other(tmp_path):
+    store = FeatureStore(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    frame = rows((1, T0, 5)).assign(city="a")
+    frame.to_parquet(tmp_path / "full/a.parquet")
+
+    def view(path):
+        source = FileSource(path, timestamp_field="event_timestamp")
+        return clicks(source=source)
+
+    with pytest.raises(InvalidArgumentError, match="with data"):
+        store.create_table(view("full"))
+    store.create_table(view("empty"))
+    store.ingest("clicks", frame)
+    assert (historical(store, (1, T0)), online(store, 1)) == ([5], [5])
+    assert len(os.listdir(tmp_path / "empty")) == 1
+    with pytest.raises(AlreadyExistsError):
+        store.create_table(view("missing"))
 
 
 SCHEMA = {
@@ -368,6 +577,15 @@ def test_a_table_can_get_fields_and_wider_ones_and_nothing_else(store):
     made = store.get_training_features("clicks", latest=True).to_arrow()
     assert made["small"].to_pylist() == [None, None, 7]
     assert made["weight"].to_pylist() == [None, None, 0.5]
+    found = store.get_online_features(
+        ["clicks:small", "clicks:weight"], {"user_id": [1, 3]}
+    ).to_dict()
+    assert (found["small"], found["weight"]) == ([None, 7], [None, 0.5])  # not written again
+    store.ingest("clicks", rows((1, T0 + HOUR, 1)).assign(small=2**40, weight=1e300))
+    found = store.get_online_features(
+        ["clicks:small", "clicks:weight"], {"user_id": [1, 3]}
+    ).to_dict()
+    assert (found["small"], found["weight"]) == ([2**40, 7], [1e300, 0.5])
     for spoilt in ([Field("n", Int64)], [Field("n", String), *view.schema[1:]]):
         changed = store.get_feature_view("clicks")
         changed.schema = spoilt

@@ -31,6 +31,9 @@ class HistoricalRequest:
         known_by_us: int | None = None,
         known_by_event: bool = False,
         reading: TableReading = ...,
+        has_range: bool = False,
+        start_us: int | None = None,
+        end_us: int | None = None,
     ) -> None: ...
 
 class TableReading:
@@ -179,14 +182,14 @@ class Store:
     def describe(self, type: str, name: str) -> str: ...
     def historical(
         self,
-        rows: ArrowStream | str,
+        rows: ArrowStream | str | None,
         request: HistoricalRequest,
         token: CancelToken | None,
         progress: ProgressCallback | None,
     ) -> ResultStream: ...
     def write_historical(
         self,
-        rows: ArrowStream | str,
+        rows: ArrowStream | str | None,
         request: HistoricalRequest,
         path: str,
         token: CancelToken | None,
@@ -235,7 +238,7 @@ class Store:
         token: CancelToken | None,
     ) -> ResultStream: ...
     def prepare_online(
-        self, selection: str, service: str, full_feature_names: bool
+        self, selection: str, service: str, full_feature_names: bool, at_least: str
     ) -> OnlineReader: ...
     def explain(
         self, feature: str, key: str, t_us: int | None, token: CancelToken | None

@@ -188,9 +188,11 @@ class FeatureStore(FeatureTables):
 
     def get_historical_features(
         self,
-        entity_df: RowsLike,
-        features: Features,
+        entity_df: RowsLike | None = None,
+        features: Features = (),
         full_feature_names: bool = False,
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
         *,
         known_by: Moment | None = None,
         include_status: bool = False,
@@ -206,11 +208,23 @@ class FeatureStore(FeatureTables):
         untouched. With `known_by` only rows created by then count; "event" means by each entity
         row's own time. `include_status` adds a column `<feature>__status` behind each feature.
 
+        Without `entity_df`: the latest row of each entity between `start_date` and `end_date`, both
+        included. Columns are the join keys, the time column (`end_date`, at which the rule is
+        applied) and the features; one row for each entity that has a row in the range in any of the
+        views, which must have the same join keys. An entity whose latest rows are deletions is left
+        out. `end_date` is now if it is not given, `start_date` as far back as the views' ttl
+        reaches (no limit where a view has none).
+
         Of feature tables, `as_of` counts only rows written up to a time, or those of a snapshot id;
         `at_least` is the token of a write that must be seen.
         """
         from tidemark import _native
 
+        if entity_df is not None and (start_date is not None or end_date is not None):
+            raise InvalidArgumentError(
+                "start_date and end_date are for requests without entity_df, whose rows have times "
+                "of their own: give one of them"
+            )
         selection, service = _selection(features)
         by_event = known_by == "event"
         request = _native.HistoricalRequest(
@@ -222,6 +236,9 @@ class FeatureStore(FeatureTables):
             known_by_us=None if known_by is None or by_event else time_us(known_by),
             known_by_event=by_event,
             reading=table_reading(as_of, at_least),
+            has_range=entity_df is None,
+            start_us=None if start_date is None else time_us(start_date),
+            end_us=None if end_date is None else time_us(end_date),
         )
         return RetrievalJob(self._store, entity_df, request)
 
@@ -284,13 +301,18 @@ class FeatureStore(FeatureTables):
         *,
         include_event_timestamps: bool = False,
         include_status: bool = False,
+        at_least: str | None = None,
     ) -> OnlineResponse:
         """The latest values of features for each entity.
 
         `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
-        table of the join keys.
+        table of the join keys. `at_least` is the token of a write that must be seen.
         """
-        reader = self._reader(features, full_feature_names)
+        if at_least:
+            selection, service = _selection(features)
+            reader = self._store.prepare_online(selection, service, full_feature_names, at_least)
+        else:
+            reader = self._reader(features, full_feature_names)
         if not isinstance(entity_rows, list | dict):
             entity_rows = _as_columns(entity_rows)
         return OnlineResponse(reader.read(entity_rows), include_event_timestamps, include_status)
@@ -308,7 +330,7 @@ class FeatureStore(FeatureTables):
             return reader
         if not service:
             selection = selection or _selection(features)[0]
-        reader = self._store.prepare_online(selection, service, full_feature_names)
+        reader = self._store.prepare_online(selection, service, full_feature_names, "")
         if len(self._readers) >= _READERS_MAX:
             self._readers.clear()
         self._readers[key] = reader

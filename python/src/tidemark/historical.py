@@ -39,7 +39,9 @@ class RetrievalJob:
     training set anew; where the entity rows were a stream, that works once.
     """
 
-    def __init__(self, store: Store, entity_rows: RowsLike, request: HistoricalRequest) -> None:
+    def __init__(
+        self, store: Store, entity_rows: RowsLike | None, request: HistoricalRequest
+    ) -> None:
         self._store = store
         self._rows = entity_rows
         self._request = request
@@ -84,7 +86,9 @@ class RetrievalJob:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches(self._start(None))
 
-    def _take_rows(self) -> ArrowStream | str:
+    def _take_rows(self) -> ArrowStream | str | None:
+        if self._rows is None:
+            return None
         if self._spent:
             raise InvalidArgumentError(
                 "the entity rows were a stream that has been read already: ask again with a new "

@@ -21,6 +21,16 @@ class ArrowStream(Protocol):
 # A pandas or Polars frame, an Arrow table, batch or reader, {column: values}, or [{column: value}].
 RowsLike = Any
 
+# What pyarrow raises for values that make no column: its own errors are among these.
+_NOT_A_COLUMN = (
+    TypeError,
+    ValueError,
+    OverflowError,
+    AttributeError,
+    NotImplementedError,
+    KeyError,
+)
+
 
 def as_stream(rows: RowsLike, what: str) -> ArrowStream:
     """`rows` as something that exports an Arrow stream; `what` names them in errors."""
@@ -65,7 +75,7 @@ def _from_pandas(rows: Any, what: str) -> pa.Table:
         raise InvalidArgumentError(f"{what}: give a DataFrame, not a {type(rows).__name__}")
     try:
         table = pa.Table.from_pandas(rows, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (*_NOT_A_COLUMN, pa.ArrowException) as error:
         raise InvalidDataError(_reason(error), what) from None
     return table.replace_schema_metadata(None)
 
@@ -73,12 +83,55 @@ def _from_pandas(rows: Any, what: str) -> pa.Table:
 def _from_python(rows: Mapping[str, Any] | Sequence[Any], what: str) -> pa.Table:
     import pyarrow as pa
 
+    columns = rows if isinstance(rows, Mapping) else _columns_of(rows, what)
+    arrays = {name: _column(name, values, what) for name, values in columns.items()}
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise InvalidDataError(f"columns have different numbers of values: {lengths}", what)
+    return pa.table(arrays)
+
+
+def _columns_of(rows: Sequence[Any], what: str) -> dict[str, list[Any]]:
+    """Rows as columns: all members that any row has; a row without one has a null there."""
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise InvalidArgumentError(
+                f"{what}: row {number} is a {type(row).__name__}, not {{column: value}}"
+            )
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _column(name: str, values: Any, what: str) -> pa.Array:
+    """One column; what cannot be one is an error that names the column and, if it is one, the row."""
+    import pyarrow as pa
+
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise InvalidArgumentError(
+            f"{what}: column {name!r} is one {type(values).__name__}: give a list of values"
+        )
+    listed = values if hasattr(values, "__arrow_array__") else list(values)
     try:
-        if isinstance(rows, Mapping):
-            return pa.table({name: pa.array(values) for name, values in rows.items()})
-        return pa.Table.from_pylist(list(rows))
-    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
-        raise InvalidDataError(_reason(error), what) from None
+        return pa.array(listed)
+    except _NOT_A_COLUMN as error:
+        raise InvalidDataError(
+            f"column {name!r}{_first_bad_row(listed)}: {_reason(error)}", what
+        ) from None
+
+
+def _first_bad_row(values: Sequence[Any]) -> str:
+    """ ", row 3": the first value that does not go together with those before it."""
+    import pyarrow as pa
+
+    low, high = 0, len(values)  # the first `low` values are fine, the first `high` are not
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            pa.array(values[:middle])
+            low = middle
+        except _NOT_A_COLUMN:
+            high = middle
+    return f", row {low}"
 
 
 def _reason(error: Exception) -> str:

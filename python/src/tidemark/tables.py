@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import glob
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -159,6 +161,8 @@ class FeatureTables:
 
     if TYPE_CHECKING:
 
+        @property
+        def repo_path(self) -> str: ...
         def apply(self, objects: Any) -> Plan: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
         def list_feature_views(self) -> list[FeatureView]: ...
@@ -170,29 +174,40 @@ class FeatureTables:
         self,
         definition: FeatureView | Mapping[str, Any] | str | os.PathLike[str],
         *,
+        time_unit: str | None = None,
         catalog: bool = True,
     ) -> FeatureView:
-        """Makes a feature table of a `FeatureView` without a batch source, or of a schema file.
+        """Makes a feature table of a `FeatureView`, or of a schema file.
+
+        A view without a batch source is kept by Tidemark. One whose batch source has no data yet
+        (a folder that is empty or not there, its schema declared) gets its rows there, file by
+        file.
 
         The file (or a mapping like it) is JSON: `{"name", "entities": [..], "schema": [{"name",
         "type"}, ..]}`, with `event_timestamp` among the schema. Entities that the schema does not
-        list get their type from the first rows. `catalog=False` keeps the table from SQL and other
-        engines.
+        list get their type from the first rows. `time_unit` (s, ms, us, ns) is for a schema whose
+        event_timestamp is an integer. `catalog=False` keeps the table from SQL and other engines.
         """
         if not isinstance(definition, FeatureView):
             schema = _read_schema(definition)
-            self._store.create_table(json.dumps(schema), _USUAL_TIME, "", True, catalog)
+            self._store.create_table(
+                json.dumps(schema), _USUAL_TIME, time_unit or "", True, catalog
+            )
             return self.get_feature_view(schema["name"])
-        if definition.source is not None:
+        if definition.source is not None and _has_data(self.repo_path, definition.source.path):
             raise InvalidArgumentError(
-                f"feature view {definition.name} has a batch source, {definition.source.path!r}: "
-                "leave it out and Tidemark keeps the rows, or apply the view as it is"
+                f"feature view {definition.name} has a batch source with data, "
+                f"{definition.source.path!r}: leave it out and Tidemark keeps the rows, or apply "
+                "the view as it is"
             )
         if any(each.name == definition.name for each in self.list_feature_views()):
             raise AlreadyExistsError(
                 f"there is a feature view {definition.name!r} already: ingest into it, add fields "
                 "to it by apply, or drop it first"
             )
+        if not catalog and definition.source is None:
+            definition = copy.copy(definition)
+            definition.table = replace(definition.table, catalog=False)
         self.apply([definition])
         return self.get_feature_view(definition.name)
 
@@ -216,9 +231,10 @@ class FeatureTables:
         import pyarrow as pa
 
         schema = pa.RecordBatchReader.from_stream(as_stream(df, f"rows for table {name}")).schema
-        types = {field.name: from_pyarrow(field.type) for field in schema}
+        types = {field.name: _type_of(field, name) for field in schema}
+        entities = _names("entities", entities)
         time_name = time_column or _only_time(types, name)
-        for column in (*(entities or []), time_name):
+        for column in (*entities, time_name):
             if column not in types:
                 raise NotFoundError(
                     f"there is no column {column!r}; there are: {', '.join(types)}", f"table {name}"
@@ -230,7 +246,7 @@ class FeatureTables:
             )
         stated = {
             "name": name,
-            "entities": list(entities or []),
+            "entities": entities,
             "schema": [{"name": each, "type": str(dtype)} for each, dtype in types.items()],
         }
         self._store.create_table(
@@ -319,10 +335,12 @@ class FeatureTables:
         told = self._store.delete_rows(name, rows, event_us, request, current_token())
         return IngestReport.of(told)
 
-    def flush(self, tables: Sequence[str | FeatureView] | None = None) -> list[FlushedTable]:
+    def flush(
+        self, tables: Sequence[str | FeatureView] | str | FeatureView | None = None
+    ) -> list[FlushedTable]:
         """Brings logged rows into the tables' files, where other engines see them."""
-        names = [_name_of(each) for each in tables or []]
-        made = self._store.flush(names)
+        listed = [tables] if isinstance(tables, str | FeatureView) else tables or []
+        made = self._store.flush([_name_of(each) for each in listed])
         return [FlushedTable(each.view, each.rows, each.snapshot_id) for each in made]
 
     # --- Reading ---
@@ -354,7 +372,7 @@ class FeatureTables:
 
         request = _native.TableRequest(
             reading=table_reading(as_of, at_least),
-            columns=list(features or []),
+            columns=_names("features", features),
             start_us=None if date_from is None else time_us(date_from),
             end_us=None if date_to is None else time_us(date_to),
             latest=latest,
@@ -372,7 +390,7 @@ class FeatureTables:
     get_training_features_async = async_twin(get_training_features)
 
 
-def table_reading(as_of: Moment | int | None, at_least: str = "") -> _native.TableReading:
+def table_reading(as_of: Moment | int | None, at_least: str | None = "") -> _native.TableReading:
     """What of tables a read sees: `as_of` a time or a snapshot id, `at_least` a write's token."""
     from tidemark import _native
 
@@ -380,7 +398,7 @@ def table_reading(as_of: Moment | int | None, at_least: str = "") -> _native.Tab
     return _native.TableReading(
         as_of_us=None if as_of is None or is_id else time_us(as_of),  # type: ignore[arg-type]
         snapshot_id=as_of if is_id else None,  # type: ignore[arg-type]
-        at_least=at_least,
+        at_least=at_least or "",
     )
 
 
@@ -403,6 +421,32 @@ def _request(
         idempotency_key=key,
         progress=bar.callback if bar else None,
     )
+
+
+def _names(what: str, names: Sequence[str] | None) -> list[str]:
+    """A list of names; one text, which would be taken for its letters, is an error."""
+    if isinstance(names, str):
+        raise InvalidArgumentError(f"{what} is a list: write [{names!r}]")
+    return list(names or [])
+
+
+def _type_of(field: pa.Field, table: str) -> DataType:
+    try:
+        return from_pyarrow(field.type)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"column {field.name!r}: {error}", f"table {table}") from None
+
+
+def _has_data(folder: str, path: str) -> bool:
+    """Whether a batch source has a file; names that begin with . or _ are no part of it."""
+    found = glob.glob(os.path.join(folder, path), recursive=True)
+    if os.path.exists(os.path.join(folder, path)):
+        found = [os.path.join(folder, path)]
+    for each in found:
+        names = [each] if os.path.isfile(each) else [n for _, _, ns in os.walk(each) for n in ns]
+        if any(not os.path.basename(name).startswith((".", "_")) for name in names):
+            return True
+    return False
 
 
 def _name_of(table: str | FeatureView) -> str:

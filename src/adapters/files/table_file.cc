@@ -255,7 +255,8 @@ class PendingFile {
  public:
   explicit PendingFile(const std::filesystem::path& place)
       : place_(place),
-        path_(fmt::format("{}.{}-{}.tmp", place.string(), getpid(), files_begun.fetch_add(1))) {}
+        path_(place.parent_path() / fmt::format(".{}.{}-{}{}", place.filename().string(), getpid(),
+                                                files_begun.fetch_add(1), kUnfinishedEnding)) {}
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
   ~PendingFile() {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "model/type.h"
@@ -25,6 +26,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
 
 /// How messages number the first row of such a file: 0, or as csv_rows.h says.
 std::int64_t FirstRowNumber(const std::filesystem::path& path);
+
+/// How the names of files end that are being written. They begin with a dot, so that no source takes them for
+/// data, and that of their place and another dot.
+inline constexpr std::string_view kUnfinishedEnding = ".tmp";
 
 struct TableWriteOptions {
   std::size_t threads = 1;  // encode Parquet

@@ -1,7 +1,5 @@
-// A store of Iceberg tables in a folder of its own, and rows to write into it.
+// A catalog in memory for stores of Iceberg tables.
 #pragma once
-
-#include <arrow/record_batch.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -14,7 +12,7 @@
 
 #include "adapters/iceberg/iceberg_store.h"
 #include "base/clock.h"
-#include "store/offline_store.h"
+#include "store/offline_store_testing.h"
 
 namespace tidemark::testing_support {
 
@@ -38,16 +36,10 @@ class MemoryTableCatalog final : public TableCatalog {
   bool swaps_all_the_same = false;
 
  private:
+  bool IsTaken(const TableName& name) const;
+
   mutable std::mutex mutex_;
   std::map<TableId, CatalogEntry> entries_;
 };
-
-/// Batches as a reader.
-std::shared_ptr<arrow::RecordBatchReader> ReaderOf(std::vector<std::shared_ptr<arrow::RecordBatch>> batches);
-
-/// `driver` int64 and `event` timestamp, sorted by these, `rating` float64 and `city` string.
-TableLayout DriverLayout();
-/// `count` rows of it from `first` on; row i is of driver i.
-std::shared_ptr<arrow::RecordBatch> DriverRows(std::int64_t first, std::int64_t count);
 
 }  // namespace tidemark::testing_support

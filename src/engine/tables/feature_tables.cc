@@ -10,6 +10,7 @@
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_source.h"
 #include "model/name.h"
+#include "model/widening.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -17,11 +18,6 @@ namespace {
 
 std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
-}
-
-bool IsWider(const DataType& before, const DataType& after) {
-  return (before.kind == TypeKind::kInt32 && after.kind == TypeKind::kInt64) ||
-         (before.kind == TypeKind::kFloat32 && after.kind == TypeKind::kFloat64);
 }
 
 /// What brings a table's columns to those of its view.
@@ -37,7 +33,7 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
       }
       changes.push_back({.kind = ColumnChange::Kind::kAdd, .column = column.name, .type = column.type});
     } else if (old->type != column.type) {
-      if (!IsWider(old->type, column.type)) {
+      if (!IsWidened(old->type, column.type)) {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("column '{}' cannot become {} from {}: a table's columns widen from int32 to "
                                 "int64 and from float32 to float64 only; add a field of another name",
@@ -75,6 +71,14 @@ Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
   return tails;
 }
 
+Result<void> CheckFolderWrite(const CatalogView& view, const std::string& token, Sight sight, TableLog& log) {
+  TM_TRY(log.Recover());
+  TM_ASSIGN(const auto logs, log.Snapshots());
+  const auto has_file = [&](LogPosition position) { return log.HasFile(view.id, position); };
+  TM_TRY_IN(CheckSeenInFolder(token, sight, logs, has_file), PlaceOf(view));
+  return {};
+}
+
 }  // namespace
 
 Result<void> FeatureTables::Prepare(const CatalogView& view) const {
@@ -105,10 +109,30 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
   return {};
 }
 
+Result<void> FeatureTables::CheckWritable() const {
+  if (!parts_.is_read_only) return {};
+  return Fail(ErrorCode::kIo, "the store's folder cannot be written: it can be read only");
+}
+
 Result<void> FeatureTables::Rename(const CatalogView& view) const {
   TM_TRY_IN(
       parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
       PlaceOf(view));
+  return {};
+}
+
+Result<void> FeatureTables::CheckSeenInFolder(const CatalogView& view, const std::string& token) const {
+  return CheckFolderWrite(view, token, Sight::kTable, *parts_.log);
+}
+
+Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::string& token) const {
+  if (!view.definition.is_table()) return CheckFolderWrite(view, token, Sight::kOnline, *parts_.log);
+  TM_TRY(Prepare(view));
+  TM_TRY(parts_.log->Recover());
+  TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
+  TM_ASSIGN(const auto logs, parts_.log->Snapshots());
+  TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+  TM_TRY_IN(CheckSeen(token, Sight::kOnline, logs, *snapshot, *table), PlaceOf(view));
   return {};
 }
 
@@ -124,7 +148,7 @@ Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& vie
   // trimmed before is in the snapshot.
   TM_ASSIGN(const auto logs, parts_.log->Snapshots());
   TM_ASSIGN(const auto snapshot, table->Snapshot({.id = reading.snapshot_id}));
-  if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, logs, *snapshot, *table));
+  if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, Sight::kTable, logs, *snapshot, *table));
   std::vector<LogTail> tails;
   if (!reading.snapshot_id) {
     TM_ASSIGN(tails, TailsOf(view, logs, snapshot->properties()));

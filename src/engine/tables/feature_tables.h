@@ -36,6 +36,8 @@ struct IngestRequest {
   std::string batch_key;                 // the same one again within a day changes nothing; empty: none
   std::stop_token stop;
   std::function<void(std::int64_t rows)> progress;  // rows written by now
+  /// Called before rows that went past the log appear in files: the online store is to be loaded from them.
+  std::function<Result<void>()> before_files;
 };
 
 struct IngestedRows {
@@ -62,11 +64,13 @@ struct FlushedTable {
 
 struct FeatureTablesParts {
   std::shared_ptr<OfflineStore> offline;
+  std::shared_ptr<SourceFolders> folders;
   std::shared_ptr<TableLog> log;
   std::shared_ptr<WriteTimes> write_times;
   std::shared_ptr<const Clock> clock;
   std::string database;  // of the project's tables, for other engines
   std::size_t threads = 1;
+  bool is_read_only = false;  // the store's folder: every write is kIo
 };
 
 /// Thread safe. Errors name the view.
@@ -82,18 +86,27 @@ class FeatureTables {
 
   /// Appends rows, all or none (but for bad ones where they are skipped). Errors as ReadTableRows, with the
   /// row counted from the first of all; kInvalidArgument for rows ahead of the clock that are to go online
-  /// only.
+  /// only. Rows of a view with a batch source become one more file of its folder; kUnsupported, with the
+  /// reason, where none can be added.
   Result<IngestedRows> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
                               const IngestRequest& request) const;
 
   /// The table's rows as a source: files and logs.
   Result<std::unique_ptr<Source>> OpenSource(const CatalogView& view, const TableReading& reading) const;
 
+  /// Succeeds if lookups of the view see the write that `token` stands for; kNotFound if they do not.
+  Result<void> CheckSeenOnline(const CatalogView& view, const std::string& token) const;
+  /// The same of reads from the folder of a view with a batch source.
+  Result<void> CheckSeenInFolder(const CatalogView& view, const std::string& token) const;
+
   /// Brings what the logs have of the view into files, in one commit.
   Result<FlushedTable> Flush(const CatalogView& view) const;
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;
+
+  /// kIo in a folder that cannot be written.
+  Result<void> CheckWritable() const;
 
   TableLog& log() const { return *parts_.log; }
   OfflineStore& offline() const { return *parts_.offline; }

@@ -19,6 +19,7 @@
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
 #include "pit/latest_per_key.h"
+#include "pit/rule.h"
 #include "pit/sort_rows.h"
 
 namespace tidemark {
@@ -154,12 +155,15 @@ class Reading {
   }
 
   Result<void> FindLatest(std::vector<std::vector<std::int64_t>>& found) const {
-    LatestPerKey latest(
-        {.start_us = start_us_, .end_us = end_us_, .threads = std::max<std::size_t>(1, request_.threads)});
+    LatestPerKey latest({.start_us = start_us_,
+                         .end_us = std::min(end_us_, request_.end_us.value_or(request_.now_us)),
+                         .threads = std::max<std::size_t>(1, request_.threads)});
     TM_TRY(ScanAll(
         [&](std::size_t, const FeatureRows& rows, std::size_t thread) { return latest.Add(rows, thread); }));
+    const std::int64_t at_us = request_.end_us.value_or(request_.now_us);
     for (const LatestRow& row : latest.Finish()) {
-      if (row.is_deleted) continue;
+      const RowState state{row.order.event, row.is_deleted, row.expires_at_us};
+      if (StatusAt(state, at_us, view_.definition.ttl_us) != Status::kPresent) continue;
       const auto after = std::ranges::upper_bound(fragments_, row.location, {}, &Fragment::first_location);
       const auto i = static_cast<std::size_t>(after - fragments_.begin()) - 1;
       found[i].push_back(static_cast<std::int64_t>(row.location - fragments_[i].first_location));

@@ -86,6 +86,7 @@ class Flushing {
 }  // namespace
 
 Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
+  TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   auto report = Flushing(view, parts_).Run();

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "engine/online_write.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/source_rows.h"
 #include "engine/tables/table_marks_internal.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
@@ -139,9 +140,14 @@ class RejectedRows {
 /// The user's batches, one after another, as the table's.
 class Intake {
  public:
-  Intake(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+  /// `view` as a table; `keeps_expiry` says whether it is one.
+  Intake(const CatalogView& view, bool keeps_expiry, std::shared_ptr<arrow::RecordBatchReader> rows,
          const IngestRequest& request, std::int64_t now_us)
-      : view_(view), rows_(std::move(rows)), request_(request), now_us_(now_us) {}
+      : view_(view),
+        keeps_expiry_(keeps_expiry),
+        rows_(std::move(rows)),
+        request_(request),
+        now_us_(now_us) {}
 
   /// The next rows; nothing at the end.
   Result<std::optional<TableRows>> Next() {
@@ -191,14 +197,26 @@ class Intake {
   }
 
   Result<TableRows> Read(const arrow::RecordBatch& batch, std::int64_t first_row) {
-    return ReadTableRows(
-        view_, batch,
-        {.arrival_us = now_us_,
-         .first_row = first_row,
-         .is_deleted = request_.is_deletion,
-         .event_us = request_.is_deletion ? std::optional(request_.event_us.value_or(now_us_)) : std::nullopt,
-         .others_allowed = request_.others_allowed || request_.is_deletion},
-        &was_cut_);
+    TM_ASSIGN(
+        TableRows rows,
+        ReadTableRows(view_, batch,
+                      {.arrival_us = now_us_,
+                       .first_row = first_row,
+                       .is_deleted = request_.is_deletion,
+                       .event_us = request_.is_deletion ? std::optional(request_.event_us.value_or(now_us_))
+                                                        : std::nullopt,
+                       .others_allowed = request_.others_allowed || request_.is_deletion},
+                      &was_cut_));
+    if (keeps_expiry_ || rows.expires_at == nullptr) return rows;
+    if (!request_.others_allowed) {
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("column '{}': the files of a batch source do not say when rows expire: leave it "
+                      "out",
+                      system_column::kExpiresAt));
+    }
+    rows.expires_at = nullptr;
+    return rows;
   }
 
   Error TooFarAhead(std::int64_t event_us) const {
@@ -211,6 +229,7 @@ class Intake {
   }
 
   const CatalogView& view_;
+  const bool keeps_expiry_;
   const std::shared_ptr<arrow::RecordBatchReader> rows_;
   const IngestRequest& request_;
   const std::int64_t now_us_;
@@ -287,15 +306,65 @@ class StampedReader final : public arrow::RecordBatchReader {
   std::int64_t begin_ = 0;
 };
 
+/// Rows on their way into the files of a batch source, in the order in which they came.
+class FolderReader final : public arrow::RecordBatchReader {
+ public:
+  FolderReader(const CatalogView& view, const CatalogView& table, std::vector<TableRows> first,
+               Intake& intake, const IngestRequest& request)
+      : view_(view),
+        table_(table),
+        schema_(SourceSchema(view)),
+        first_(std::move(first)),
+        intake_(intake),
+        request_(request) {
+    std::ranges::reverse(first_);
+  }
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    auto next = Next();
+    if (!next) return ToStatus(next.error());
+    *batch = *std::move(next);
+    return arrow::Status::OK();
+  }
+
+ private:
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() {
+    std::optional<TableRows> rows;
+    if (first_.empty()) {
+      TM_ASSIGN(rows, intake_.Next());
+      if (!rows) return nullptr;
+    } else {
+      rows = std::move(first_.back());
+      first_.pop_back();
+    }
+    // Files have the first columns of a table; what is stamped on its rows is not among them.
+    TM_ASSIGN(const auto stamped, StampedRows(table_, *rows, rows->event));
+    rows_ += rows->count();
+    if (request_.progress) request_.progress(rows_);
+    return SourceRows(view_, *stamped);
+  }
+
+  const CatalogView& view_;
+  const CatalogView& table_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  std::vector<TableRows> first_;  // the last first
+  Intake& intake_;
+  const IngestRequest& request_;
+  std::int64_t rows_ = 0;
+};
+
 class Ingesting {
  public:
   Ingesting(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
             const IngestRequest& request, const FeatureTablesParts& parts)
-      : view_(view),
+      : target_(view),
+        view_(AsTable(view)),
         request_(request),
         parts_(parts),
         now_us_(parts.clock->now_us()),
-        intake_(view, std::move(rows), request, now_us_) {}
+        intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_) {}
 
   Result<IngestedRows> Run() {
     std::vector<TableRows> first;
@@ -318,8 +387,10 @@ class Ingesting {
       if (rows > 0) TM_TRY(ToLog(std::move(first)));
     } else if (request_.to == WriteTo::kOnline) {
       TM_TRY(AllToLog(std::move(first)));
-    } else {
+    } else if (target_.definition.is_table()) {
       TM_TRY(ToFiles(std::move(first)));
+    } else {
+      TM_TRY(ToFolder(std::move(first)));
     }
     return Report();
   }
@@ -360,13 +431,19 @@ class Ingesting {
     FrameOnlineRows online;
     const bool is_online = (record.targets & kLogToOnline) != 0;
     if (is_online) {
-      TM_ASSIGN(online, OnlineRowsOf(view_, *stamped.rows, now_us_));
+      TM_ASSIGN(online, OnlineRowsOf(target_, *stamped.rows, now_us_));
     }
+    const FolderRows folder{target_, stamped.rows};
+    const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !target_.definition.is_table();
     TM_ASSIGN(const TableLog::Written written,
-              parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr));
-    report_.token = TokenOf(written.position);
+              parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr,
+                                 is_in_folder ? &folder : nullptr));
+    report_.token = TokenOf(written.position, record.targets);
     report_.repeated = written.repeated;
-    if (written.repeated) return {};
+    if (written.repeated) {
+      // Its first write may have gone straight to files.
+      return written.position.log == 0 && target_.definition.is_table() ? TokenOfNewest() : Result<void>();
+    }
     report_.rows += rows.count();
     if (is_online) report_.online_rows += rows.count() - online.ahead;
     if (request_.progress) request_.progress(report_.rows);
@@ -410,6 +487,23 @@ class Ingesting {
   }
 
   Result<void> ToFiles(std::vector<TableRows> first) {
+    // Few rows and many count as one batch if their keys are the same.
+    TM_ASSIGN(const bool is_new, parts_.log->Once(target_.id, request_.batch_key,
+                                                  [&] { return CommitFiles(std::move(first)); }));
+    report_.repeated = report_.repeated || !is_new;
+    report_.to_files = true;
+    return is_new ? Result<void>() : TokenOfNewest();
+  }
+
+  /// The token of a batch that is somewhere in the table's files.
+  Result<void> TokenOfNewest() {
+    TM_ASSIGN(const auto table, parts_.offline->Open(target_.id));
+    TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+    report_.token = TokenOf(snapshot->id(), snapshot->committed_us());
+    return {};
+  }
+
+  Result<void> CommitFiles(std::vector<TableRows> first) {
     TM_ASSIGN(const auto table, parts_.offline->Open(view_.id));
     StampedReader reader(view_, std::move(first), intake_, *parts_.write_times, now_us_);
     StageOptions options;
@@ -417,6 +511,7 @@ class Ingesting {
     options.stop = request_.stop;
     options.progress = request_.progress;
     TM_ASSIGN(auto staged, table->Stage(reader, options));
+    if (request_.before_files) TM_TRY(request_.before_files());
     const std::int64_t rows = staged->rows();
     const std::string batch_name = request_.batch_key.empty() ? "" : BatchName(request_.batch_key);
     TM_ASSIGN(const CommitOutcome outcome, table->Append(std::move(staged), [&](const TableHead& head) {
@@ -426,6 +521,30 @@ class Ingesting {
     report_.token = TokenOf(outcome.snapshot_id, snapshot->committed_us());
     report_.repeated = !outcome.committed;
     if (outcome.committed) report_.rows = rows;
+    return {};
+  }
+
+  Result<void> ToFolder(std::vector<TableRows> first) {
+    const FileSource& source = *target_.definition.source;
+    const auto write = [&]() -> Result<void> {
+      if (!request_.batch_key.empty()) {
+        // Of a writer that died before it could tell the ledger.
+        TM_ASSIGN(const auto names, parts_.folders->Names(source));
+        report_.repeated = std::ranges::any_of(names, [&](const std::string& name) {
+          return IsFileOfBatch(name, request_.batch_key, now_us_ - kBatchMemoryUs);
+        });
+        if (report_.repeated) return {};
+      }
+      if (request_.before_files) TM_TRY(request_.before_files());
+      FolderReader reader(target_, view_, std::move(first), intake_, request_);
+      const std::int64_t write_time_us = parts_.write_times->Take(now_us_, 1);
+      TM_ASSIGN(const auto written,
+                parts_.folders->Add(source, SourceFileName(write_time_us, request_.batch_key), reader));
+      report_.rows = written.value_or(0);
+      return {};
+    };
+    TM_ASSIGN(const bool is_new, parts_.log->Once(target_.id, request_.batch_key, write));
+    report_.repeated = report_.repeated || !is_new;
     report_.to_files = true;
     return {};
   }
@@ -442,7 +561,8 @@ class Ingesting {
     return decision;
   }
 
-  const CatalogView& view_;
+  const CatalogView& target_;
+  const CatalogView view_;  // as a table
   const IngestRequest& request_;
   const FeatureTablesParts& parts_;
   const std::int64_t now_us_;
@@ -456,11 +576,16 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
                                            std::shared_ptr<arrow::RecordBatchReader> rows,
                                            const IngestRequest& request) const {
   const std::string place = "view " + view.definition.name;
+  if (!request.dry_run) TM_TRY(CheckWritable());
   if (request.to != WriteTo::kOffline && !view.definition.online) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is not kept online (online: false): write to offline", place));
   }
-  if (!request.dry_run) TM_TRY(Prepare(view));
+  if (!view.definition.is_table()) {
+    if (request.to != WriteTo::kOnline) TM_TRY_IN(parts_.folders->Check(*view.definition.source), place);
+  } else if (!request.dry_run) {
+    TM_TRY(Prepare(view));
+  }
   auto report = Ingesting(view, std::move(rows), request, parts_).Run();
   if (!report) return std::unexpected(std::move(report).error().In(place));
   return report;

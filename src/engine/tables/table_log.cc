@@ -7,8 +7,10 @@
 
 #include "base/result.h"
 #include "engine/online_write.h"
+#include "engine/tables/source_rows.h"
 #include "engine/tables/table_rows.h"
 #include "model/feature_table.h"
+#include "pit/arrow_status.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -17,6 +19,7 @@ namespace {
 /// What an append leaves for its group.
 struct Waiting {
   const PackedRows* online = nullptr;
+  bool to_folder = false;
 };
 
 template <typename Array>
@@ -37,6 +40,11 @@ WrittenBatch BatchOf(const LogRecord& record, LogPosition position) {
   return {record.table_id, record.batch_key, position, record.write_time_us};
 }
 
+/// What the ledger knows a frame by that has got its file: no text, so no key of a user's.
+std::string FileKey(LogPosition position) {
+  return fmt::format("{}file {} {}", '\x01', FormatLogId(position.log), position.lsn);
+}
+
 }  // namespace
 
 TableLog::TableLog(TableLogParts parts) : parts_(std::move(parts)) {}
@@ -50,7 +58,8 @@ Result<WriteLog*> TableLog::Own() {
   return own_.get();
 }
 
-Result<TableLog::Written> TableLog::Append(const LogRecord& record, const PackedRows* online) {
+Result<TableLog::Written> TableLog::Append(const LogRecord& record, const PackedRows* online,
+                                           const FolderRows* folder) {
   std::unique_ptr<BatchLedger::Hold> hold;
   if (!record.batch_key.empty()) {
     TM_ASSIGN(hold, parts_.ledger->Acquire(record.table_id, record.batch_key));
@@ -61,9 +70,53 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
     if (seen) return Written{*seen, true};
   }
   TM_ASSIGN(WriteLog* const log, Own());
-  Waiting waiting{online};
+  Waiting waiting{online, folder != nullptr};
   TM_ASSIGN(const LogPosition position, log->Append(record, &waiting));
-  return Written{position, false};
+  if (folder == nullptr) return Written{position, false};
+  auto added = AddFile(*folder, record, position);
+  const std::lock_guard lock(mutex_);
+  without_file_[position.log].erase(position.lsn);
+  if (added) return Written{position, false};
+  auto& failed_from = failed_from_.try_emplace(position.log, position.lsn).first->second;
+  failed_from = std::min(failed_from, position.lsn);
+  return Fail(
+      ErrorCode::kUnknownFate,
+      fmt::format("the rows are logged, but not in their folder yet: {}; mend that, and they are brought "
+                  "there when the store is next written to or opened",
+                  added.error().ToString()));
+}
+
+Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
+  TM_ASSIGN(const auto reader,
+            FromArrowResult(arrow::RecordBatchReader::Make({SourceRows(rows.view, *rows.rows)})));
+  TM_TRY(parts_.folders->Add(*rows.view.definition.source, SourceFileName(record.write_time_us, position),
+                             *reader));
+  const std::string key = FileKey(position);
+  const WrittenBatch written{record.table_id, key, position, parts_.clock->now_us()};
+  return parts_.ledger->Record({&written, 1});
+}
+
+Result<bool> TableLog::HasFile(std::uint32_t table_id, LogPosition position) const {
+  if (parts_.is_read_only) return false;
+  TM_ASSIGN(const auto seen, parts_.ledger->Seen(table_id, FileKey(position), parts_.clock->now_us()));
+  return seen.has_value();
+}
+
+Result<bool> TableLog::Once(std::uint32_t table_id, std::string_view batch_key,
+                            FunctionRef<Result<void>()> write) {
+  if (batch_key.empty()) {
+    TM_TRY(write());
+    return true;
+  }
+  TM_ASSIGN(const auto hold, parts_.ledger->Acquire(table_id, batch_key));
+  TM_TRY(Recover());
+  const std::int64_t now_us = parts_.clock->now_us();
+  TM_ASSIGN(const auto seen, parts_.ledger->Seen(table_id, batch_key, now_us));
+  if (seen) return false;
+  TM_TRY(write());
+  const WrittenBatch written{table_id, batch_key, {}, now_us};
+  TM_TRY(parts_.ledger->Record({&written, 1}));
+  return true;
 }
 
 Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
@@ -88,10 +141,14 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
   const std::lock_guard lock(mutex_);
   applied_ = {log, group.back().lsn};
   if (!applied) failed_from_.try_emplace(log, group.front().lsn);
+  for (const LogEntry& entry : group) {
+    if (applied && static_cast<const Waiting*>(entry.caller)->to_folder) without_file_[log].insert(entry.lsn);
+  }
   return applied;
 }
 
 Result<void> TableLog::Recover() {
+  if (parts_.is_read_only) return {};
   TM_ASSIGN(const auto orphans, parts_.logs->Orphans());
   for (const LogId id : orphans) {
     TM_ASSIGN(auto adopted, parts_.logs->Adopt(id));
@@ -120,24 +177,56 @@ Result<void> TableLog::Recover() {
 }
 
 Result<void> TableLog::Replay(const LogSnapshot& log) {
+  std::map<std::uint32_t, std::shared_ptr<const CatalogView>> views;
   const auto replay = [&](const LogFrame& frame) -> Result<void> {
     const LogRecord& record = frame.record;
     if (record.kind != FrameKind::kRows) return {};
-    if ((record.targets & kLogToOnline) != 0) {
-      TM_ASSIGN(const auto view, parts_.view(record.table_id));
-      if (view != nullptr && view->definition.online) {
-        TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
-        TM_ASSIGN(const auto batch, AlignBatch(*view, decoded));
-        TM_ASSIGN(const FrameOnlineRows rows, OnlineRowsOf(*view, *batch, parts_.clock->now_us()));
-        TM_ASSIGN(const auto online, parts_.online());
-        TM_TRY(online->Merge(rows.rows->packed().Writes(), {}));
-      }
+    auto view = views.find(record.table_id);
+    if (view == views.end()) {
+      TM_ASSIGN(auto found, parts_.view(record.table_id));
+      view = views.emplace(record.table_id, std::move(found)).first;
     }
+    const LogPosition position{log.id(), frame.lsn};
+    if (view->second != nullptr) TM_TRY(ReplayFrame(frame, *view->second, position));
     if (record.batch_key.empty()) return {};
-    const WrittenBatch written = BatchOf(record, {log.id(), frame.lsn});
+    const WrittenBatch written = BatchOf(record, position);
     return parts_.ledger->Record({&written, 1});
   };
   return log.Read(0, std::nullopt, replay);
+}
+
+Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position) {
+  const LogRecord& record = frame.record;
+  const bool is_online = (record.targets & kLogToOnline) != 0 && view.definition.online;
+  const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !view.definition.is_table();
+  if (!is_online && !is_in_folder) return {};
+  TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
+  TM_ASSIGN(const auto batch, AlignBatch(AsTable(view), decoded));
+  if (is_online) {
+    TM_ASSIGN(const FrameOnlineRows rows, OnlineRowsOf(view, *batch, parts_.clock->now_us()));
+    TM_ASSIGN(const auto online, parts_.online());
+    TM_TRY(online->Merge(rows.rows->packed().Writes(), {}));
+  }
+  return is_in_folder ? AddMissingFile({view, batch}, record, position) : Result<void>();
+}
+
+Result<void> TableLog::AddMissingFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
+  TM_ASSIGN(const bool is_there, HasFile(record.table_id, position));
+  if (is_there) return {};
+  const FileSource& source = *rows.view.definition.source;
+  // Rows for a folder that the view has no more, which were never acknowledged, are nobody's.
+  if (const auto checked = parts_.folders->Check(source);
+      !checked && checked.error().code == ErrorCode::kUnsupported) {
+    return {};
+  }
+  bool is_own = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_own = own_ != nullptr && own_->id() == position.log;
+  }
+  // What this process writes at this moment is none.
+  if (!is_own) TM_TRY(parts_.folders->RemoveRemains(source, SourceFileName(record.write_time_us, position)));
+  return AddFile(rows, record, position);
 }
 
 Result<void> TableLog::Trim(const FlushedUpTo& flushed) {
@@ -164,6 +253,9 @@ std::uint64_t TableLog::SafeUpTo(const LogSnapshot& log) {
   // What is durable may still be on its way to the online store.
   if (own_ != nullptr && own_->id() == log.id())
     upto = applied_.log == log.id() ? std::min(upto, applied_.lsn) : 0;
+  const auto without = without_file_.find(log.id());
+  if (without != without_file_.end() && !without->second.empty())
+    upto = std::min(upto, *without->second.begin() - 1);
   const auto failed = failed_from_.find(log.id());
   return failed == failed_from_.end() ? upto : std::min(upto, failed->second - 1);
 }
@@ -199,7 +291,10 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
   for (const Field& field : view.definition.fields)
     out.features.push_back(batch.GetColumnByName(field.name));
   TM_ASSIGN(const auto event, MicrosOf(batch, view.definition.event_column()));
-  TM_ASSIGN(const auto created, MicrosOf(batch, view.definition.created_column()));
+  std::shared_ptr<arrow::Int64Array> created;  // null: the view's files have none, and all count as equal
+  if (!view.definition.created_column().empty()) {
+    TM_ASSIGN(created, MicrosOf(batch, view.definition.created_column()));
+  }
   TM_ASSIGN(const auto write_time, MicrosOf(batch, system_column::kWriteTime));
   TM_ASSIGN(const auto expires_at, MicrosOf(batch, system_column::kExpiresAt));
   const auto is_deleted = ColumnOf<arrow::BooleanArray>(batch, system_column::kIsDeleted);
@@ -212,8 +307,8 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
       continue;
     }
     PackedHeader header;
-    header.order = {EventTime{event->Value(row)}, CreatedTime{created->Value(row)}, write_time->Value(row),
-                    static_cast<std::uint32_t>(origin->Value(row))};
+    header.order = {EventTime{event->Value(row)}, CreatedTime{created == nullptr ? 0 : created->Value(row)},
+                    write_time->Value(row), static_cast<std::uint32_t>(origin->Value(row))};
     header.is_deleted = is_deleted->Value(row);
     if (expires_at->IsValid(row)) header.expires_at_us = expires_at->Value(row);
     header.schema_version = static_cast<std::uint32_t>(view.version);

@@ -5,7 +5,13 @@
 // merged, and only then is the write acknowledged; so an acknowledged write is in both stores, and one that
 // failed in between is repaired from the log. Merging is idempotent, so repair merges all that the log still
 // has; a log is trimmed only up to what is flushed to the tables and safe in the online store.
+//
+// Rows of a view with a batch source are no table's: they are written as a file of its folder, under a name
+// that the frame gives, before they are acknowledged. The ledger knows which frames have got their file, so
+// that what the user does with it afterwards is not undone.
 #pragma once
+
+#include <arrow/record_batch.h>
 
 #include <cstdint>
 #include <functional>
@@ -13,15 +19,18 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/function_ref.h"
 #include "engine/catalog.h"
 #include "engine/online_rows.h"
 #include "store/batch_ledger.h"
 #include "store/online_store.h"
+#include "store/source_folders.h"
 #include "store/write_log.h"
 
 namespace tidemark {
@@ -36,8 +45,16 @@ struct TableLogParts {
   std::shared_ptr<WriteLogs> logs;
   std::shared_ptr<BatchLedger> ledger;
   OnlineOpener online;
+  std::shared_ptr<SourceFolders> folders;
   ViewLookup view;
   std::shared_ptr<const Clock> clock;
+  bool is_read_only = false;  // the store's folder: nothing is recovered, nor appended
+};
+
+/// Rows of a view with a batch source, as a batch of AsTable(view): what becomes a file.
+struct FolderRows {
+  const CatalogView& view;
+  std::shared_ptr<arrow::RecordBatch> rows;
 };
 
 /// Thread safe.
@@ -45,18 +62,28 @@ class TableLog {
  public:
   explicit TableLog(TableLogParts parts);
 
-  /// Appends a frame; `online` (may be null) are its rows for the online store. Returns when it is durable
-  /// and they are merged. With a batch key that was written within a day nothing is written, and the answer
-  /// is the first write's place, with `repeated` set. Errors as WriteLog::Append.
+  /// Appends a frame; `online` (may be null) are its rows for the online store, `folder` (may be null) those
+  /// for the folder of a batch source. Returns when it is durable, they are merged, and the file is there.
+  /// With a batch key that was written within a day nothing is written, and the answer is the first write's
+  /// place, with `repeated` set. Errors as WriteLog::Append; kUnknownFate if the file could not be written:
+  /// the next Recover tries again.
   struct Written {
     LogPosition position;
     bool repeated = false;
   };
-  Result<Written> Append(const LogRecord& record, const PackedRows* online);
+  Result<Written> Append(const LogRecord& record, const PackedRows* online,
+                         const FolderRows* folder = nullptr);
 
-  /// Takes over the logs of processes that are gone, and brings the online store and the ledger up to date
-  /// with them, and with frames of this process's log that failed to reach them. Called before anything is
-  /// read or written; cheap if there is nothing to do.
+  /// Runs `write`, whose rows go to no log, unless a batch of this key was written within a day; false if it
+  /// was. Without a key it always runs.
+  Result<bool> Once(std::uint32_t table_id, std::string_view batch_key, FunctionRef<Result<void>()> write);
+
+  /// Whether the file of a frame, rows for a folder, was written within a day.
+  Result<bool> HasFile(std::uint32_t table_id, LogPosition position) const;
+
+  /// Takes over the logs of processes that are gone, and brings the online store, the folders of batch
+  /// sources and the ledger up to date with them, and with frames of this process's log that failed to reach
+  /// them. Called before anything is read or written; cheap if there is nothing to do.
   Result<void> Recover();
 
   /// All logs as they are now; recovered ones are among them.
@@ -71,7 +98,10 @@ class TableLog {
   Result<WriteLog*> Own();
   Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
   Result<void> Replay(const LogSnapshot& log);
-  /// The last frame that is safe, as far as the online store is concerned.
+  Result<void> ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position);
+  Result<void> AddFile(const FolderRows& rows, const LogRecord& record, LogPosition position);
+  Result<void> AddMissingFile(const FolderRows& rows, const LogRecord& record, LogPosition position);
+  /// The last frame that is safe, as far as the online store and the folders are concerned.
   std::uint64_t SafeUpTo(const LogSnapshot& log);
   Result<void> TrimLog(OwnedLog& owned, const LogSnapshot& log, const FlushedUpTo& flushed);
 
@@ -81,7 +111,8 @@ class TableLog {
   std::unique_ptr<WriteLog> own_;  // made with the first write, then never another
   std::vector<std::unique_ptr<OwnedLog>> adopted_;
   LogPosition applied_;  // of this process's log: groups up to here are done with, well or not
-  std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be in the online store
+  std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be where they should be
+  std::map<LogId, std::set<std::uint64_t>> without_file_;  // frames whose file is being written
 };
 
 /// The rows of a frame for the online store: those of a batch of TableSchema that are not further ahead of

@@ -3,7 +3,8 @@
 //   flushed.<log id>  "<lsn> <when, microseconds>": frames up to lsn are in the table's files
 //   batch.<hash>      "<when>": a batch with this idempotency key went straight to files
 //
-// Tokens: "log:<log id>:<lsn>" of a frame, "snapshot:<id>:<when>" of a commit.
+// Tokens: "log:<log id>:<lsn>" of a frame, "online:<log id>:<lsn>" of one for the online store only,
+// "snapshot:<id>:<when>" of a commit.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "engine/catalog.h"
 #include "store/offline_store.h"
 #include "store/write_log.h"
@@ -28,13 +30,23 @@ std::string BatchName(std::string_view batch_key);
 void ForgetOldMarks(const TableProperties& properties, const std::vector<LogId>& logs, std::int64_t now_us,
                     CommitDecision& decision);
 
-std::string TokenOf(LogPosition position);
+std::string TokenOf(LogPosition position, std::uint8_t targets);
 std::string TokenOf(std::int64_t snapshot_id, std::int64_t committed_us);
 
-/// Succeeds if the write that `token` stands for is seen by who reads these logs and this snapshot. kNotFound
-/// if it is not, kInvalidArgument for no token of ours.
-Result<void> CheckSeen(std::string_view token, const std::vector<std::unique_ptr<LogSnapshot>>& logs,
-                       const TableSnapshot& snapshot, const OfflineTable& table);
+/// Which rows a read sees.
+enum class Sight : std::uint8_t { kTable, kOnline };
+
+/// Succeeds if the write that `token` stands for is seen by who reads these logs and this snapshot, or the
+/// online store beside them. kNotFound if it is not, kInvalidArgument for no token of ours.
+Result<void> CheckSeen(std::string_view token, Sight sight,
+                       const std::vector<std::unique_ptr<LogSnapshot>>& logs, const TableSnapshot& snapshot,
+                       const OfflineTable& table);
+
+/// The same of a view with a batch source, whose rows are in their folder once they are acknowledged.
+/// `has_file` says whether the file of a frame was written within a day.
+Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
+                               const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                               FunctionRef<Result<bool>(LogPosition)> has_file);
 
 /// The rows of a frame that are meant for the table, in its present columns; null if there are none.
 Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame);

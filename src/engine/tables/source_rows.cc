@@ -1,0 +1,82 @@
+// Columns by name, and names by the time.
+#include "engine/tables/source_rows.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/hash.h"
+#include "base/result.h"
+#include "engine/tables/table_rows.h"
+
+namespace tidemark {
+namespace {
+
+constexpr std::string_view kBegin = "tidemark-";
+constexpr std::size_t kTimeDigits = 16;  // until the year 2286 their order is that of the times
+
+std::string BatchEnding(std::string_view batch_key) {
+  std::string ending = "-batch-";
+  for (const std::byte byte : Hash128(std::as_bytes(std::span(batch_key))))
+    ending += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  return ending;
+}
+
+/// How many columns of a table the files have too: keys, times and features.
+std::size_t ColumnCount(const CatalogView& table) {
+  const bool has_created = !table.definition.table.created_timestamp_column.empty();
+  return table.join_keys.size() + 1 + (has_created ? 1 : 0) + table.definition.fields.size();
+}
+
+}  // namespace
+
+CatalogView AsTable(const CatalogView& view) {
+  CatalogView table = view;
+  if (view.definition.is_table()) return table;
+  table.definition.table = {};
+  table.definition.table.timestamp_field = view.definition.event_column();
+  table.definition.table.created_timestamp_column = view.definition.created_column();
+  table.definition.source.reset();
+  return table;
+}
+
+std::shared_ptr<arrow::Schema> SourceSchema(const CatalogView& view) {
+  const CatalogView table = AsTable(view);
+  arrow::FieldVector fields = TableSchema(table)->fields();
+  fields.resize(ColumnCount(table));
+  for (auto& field : fields) {
+    for (const auto& [column, name] : view.definition.source->field_mapping) {
+      if (name == field->name()) {
+        field = field->WithName(column);
+        break;
+      }
+    }
+  }
+  return arrow::schema(std::move(fields));
+}
+
+std::shared_ptr<arrow::RecordBatch> SourceRows(const CatalogView& view, const arrow::RecordBatch& rows) {
+  arrow::ArrayVector columns = rows.columns();
+  columns.resize(ColumnCount(AsTable(view)));
+  return arrow::RecordBatch::Make(SourceSchema(view), rows.num_rows(), std::move(columns));
+}
+
+std::string SourceFileName(std::int64_t write_time_us, LogPosition position) {
+  return fmt::format("{}{:0{}}-{}-{}", kBegin, write_time_us, kTimeDigits, FormatLogId(position.log),
+                     position.lsn);
+}
+
+std::string SourceFileName(std::int64_t write_time_us, std::string_view batch_key) {
+  return fmt::format("{}{:0{}}{}", kBegin, write_time_us, kTimeDigits,
+                     batch_key.empty() ? "" : BatchEnding(batch_key));
+}
+
+bool IsFileOfBatch(std::string_view name, std::string_view batch_key, std::int64_t since_us) {
+  if (!name.starts_with(kBegin) || !name.ends_with(BatchEnding(batch_key))) return false;
+  name.remove_prefix(kBegin.size());
+  std::int64_t time_us = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), time_us);
+  return error == std::errc() && *end == '-' && time_us > since_us;
+}
+
+}  // namespace tidemark

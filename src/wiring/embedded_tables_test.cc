@@ -1,0 +1,238 @@
+// Goal: what feature tables promise about time and failure, with the real log, ledger and files, and a clock
+// and an online store that the test sets: repeated batches, rows that are not due, clocks that go back, an
+// online store that fails, flushes that race.
+#include "wiring/embedded_tables.h"
+
+#include <arrow/array.h>
+#include <arrow/table.h>
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+
+#include "adapters/sqlite/sqlite_registry.h"
+#include "engine/engine_testing.h"
+#include "engine/tables/read_rows.h"
+#include "store/source_testing.h"
+
+namespace tidemark {
+namespace {
+
+using namespace testing_support;
+using testing::HasSubstr;
+
+constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr std::int64_t kHourUs = 3'600 * kSecondUs;
+
+class EmbeddedTablesTest : public testing::Test {
+ protected:
+  EmbeddedTablesTest() {
+    scene_.Apply(R"({"entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
+                     "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}}]})");
+    catalog_ = scene_.catalog();
+    const auto config = ParseConfig("", folder_.path()).value();
+    std::filesystem::create_directories(config.registry_path.parent_path());
+    EXPECT_TRUE(OpenSqliteRegistry({.path = config.registry_path.string()}))
+        << "the catalog lies in its file";
+    tables_ = Opened();
+  }
+
+  /// The same store as another process would open it; with the same clock.
+  std::shared_ptr<EmbeddedTables> Opened() {
+    EmbeddedTablesParts parts;
+    parts.folder = folder_.path() / kOwnFolder;
+    parts.config = ParseConfig("", folder_.path()).value();
+    parts.registry = scene_.shared_registry();
+    parts.clock = scene_.shared_clock();
+    parts.online = [this]() -> Result<std::shared_ptr<OnlineStore>> { return scene_.shared_online(); };
+    parts.write_times = [this] { return Result<std::shared_ptr<WriteTimes>>(write_times_); };
+    return std::make_shared<EmbeddedTables>(std::move(parts));
+  }
+
+  const CatalogView& view() const { return *catalog_->View("clicks").value(); }
+  std::int64_t now_us() { return scene_.clock().now_us(); }
+  void SetClock(std::int64_t us) { scene_.clock().set_us(us); }
+
+  /// Rows of users at a time, each with the value `n`.
+  static std::shared_ptr<arrow::RecordBatchReader> Rows(const std::vector<std::int64_t>& users,
+                                                        std::int64_t event_us, std::int64_t n) {
+    arrow::Int64Builder user;
+    arrow::TimestampBuilder time(kMicros, arrow::default_memory_pool());
+    arrow::Int64Builder value;
+    for (const std::int64_t each : users) {
+      EXPECT_TRUE(user.Append(each).ok() && time.Append(event_us).ok() && value.Append(n).ok());
+    }
+    const auto schema =
+        arrow::schema({arrow::field("user", arrow::int64()), arrow::field("event_timestamp", kMicros),
+                       arrow::field("n", arrow::int64())});
+    const auto batch = arrow::RecordBatch::Make(
+        schema, std::ssize(users),
+        {user.Finish().ValueOrDie(), time.Finish().ValueOrDie(), value.Finish().ValueOrDie()});
+    return arrow::RecordBatchReader::Make({batch}).ValueOrDie();
+  }
+
+  /// The same for what must succeed.
+  IngestedRows Written(const std::vector<std::int64_t>& users, std::int64_t event_us, std::int64_t n,
+                       const IngestRequest& request = {}) {
+    auto rows = Ingest(users, event_us, n, request);
+    EXPECT_TRUE(rows) << rows.error().ToString();
+    return rows ? *std::move(rows) : IngestedRows{};
+  }
+
+  Result<IngestedRows> Ingest(const std::vector<std::int64_t>& users, std::int64_t event_us, std::int64_t n,
+                              IngestRequest request = {}) {
+    return tables_->Open().value()->Ingest(view(), Rows(users, event_us, n), request);
+  }
+
+  /// The values `n` of all rows of the table, in the order of the rule.
+  std::string Values(const std::string& at_least = {}) {
+    const SourceOpeners openers{{},
+                                tables_->Opener({.as_of_us = {}, .snapshot_id = {}, .at_least = at_least})};
+    const auto rows = ReadRows(view(), openers, {});
+    if (!rows) return rows.error().ToString();
+    return TextOf(*(*rows)->ToTable().ValueOrDie(), "n");
+  }
+
+  std::string Online(std::int64_t user) {
+    arrow::Int64Builder key;
+    EXPECT_TRUE(key.Append(user).ok());
+    const auto answer = scene_.Online({"clicks:n"}, {key.Finish().ValueOrDie()});
+    EXPECT_TRUE(answer) << answer.error().ToString();
+    return answer ? TextOf(**answer, "n") : "";
+  }
+
+  TestFolder folder_;
+  Scene scene_;
+  std::shared_ptr<WriteTimes> write_times_ = std::make_shared<WriteTimes>();
+  std::shared_ptr<const Catalog> catalog_;
+  std::shared_ptr<EmbeddedTables> tables_;
+};
+
+TEST_F(EmbeddedTablesTest, ABatchIsRememberedForADay) {
+  IngestRequest request;
+  request.batch_key = "a";
+  EXPECT_FALSE(Written({1}, now_us(), 1, request).repeated);
+  SetClock(now_us() + 23 * kHourUs);
+  EXPECT_TRUE(Written({1}, now_us(), 1, request).repeated);
+  ASSERT_TRUE(tables_->Flush({&view()}));
+  EXPECT_TRUE(Written({1}, now_us(), 1, request).repeated);
+  SetClock(now_us() + 2 * kHourUs);
+  EXPECT_FALSE(Written({1}, now_us(), 1, request).repeated);
+  EXPECT_EQ(Values(), "1, 1");
+}
+
+TEST_F(EmbeddedTablesTest, ABatchThatWentStraightToFilesIsRememberedForADay) {
+  std::vector<std::int64_t> many(60'000);
+  for (std::size_t i = 0; i < many.size(); ++i)
+    many[i] = static_cast<std::int64_t>(i);
+  IngestRequest request;
+  request.batch_key = "a";
+  request.to = WriteTo::kOffline;
+  const std::int64_t event_us = now_us();
+  EXPECT_FALSE(Written(many, event_us, 1, request).repeated);
+  EXPECT_TRUE(Written(many, event_us, 1, request).repeated);
+  SetClock(now_us() + 25 * kHourUs);
+  ASSERT_TRUE(Ingest({1}, event_us, 2));
+  ASSERT_TRUE(tables_->Flush({&view()}));  // a commit forgets marks that are a day old
+  EXPECT_FALSE(Written(many, event_us, 1, request).repeated);
+}
+
+TEST_F(EmbeddedTablesTest, RowsThatAreNotDueComeOnlineByMaterializeWhenTheyAre) {
+  const IngestedRows written = Written({1}, now_us() + kHourUs, 5);
+  EXPECT_EQ(written.ahead, 1);
+  EXPECT_EQ(written.online_rows, 0);
+  EXPECT_EQ(Online(1), "null");
+  const auto load = [&] {
+    const SourceOpeners openers{{}, tables_->Opener({})};
+    MaterializeRequest request;
+    request.end_us = now_us();
+    return Materialize(view(), request, openers, scene_.online(), scene_.registry(), scene_.clock(),
+                       *write_times_);
+  };
+  ASSERT_TRUE(load());
+  EXPECT_EQ(Online(1), "null");
+  SetClock(now_us() + kHourUs);
+  ASSERT_TRUE(load());
+  EXPECT_EQ(Online(1), "5");
+}
+
+TEST_F(EmbeddedTablesTest, TheLaterWriteWinsAlsoWhenTheClockWasSetBack) {
+  const std::int64_t event_us = now_us() - kHourUs;
+  ASSERT_TRUE(Ingest({1}, event_us, 1));
+  SetClock(now_us() - kSecondUs);
+  ASSERT_TRUE(Ingest({1}, event_us, 2));
+  // Arrival decides between requests, and it says what the clock said.
+  EXPECT_EQ(Values(), "2, 1");
+  EXPECT_EQ(Online(1), "1");
+  SetClock(now_us() + kSecondUs);
+  ASSERT_TRUE(Ingest({1}, event_us, 3));  // at the first one's arrival: the moment of writing decides
+  EXPECT_EQ(Values(), "2, 1, 3");
+  EXPECT_EQ(Online(1), "3");
+}
+
+// A write that is in the log but not in the online store is not acknowledged, and comes there by the next
+// look.
+TEST_F(EmbeddedTablesTest, AnOnlineStoreThatFailsIsCaughtUpFromTheLog) {
+  ASSERT_TRUE(Ingest({1}, now_us(), 1));
+  scene_.online().FailMergeAfter(0);
+  const auto failed = Ingest({1}, now_us() + 1, 2);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::kUnknownFate);
+  EXPECT_EQ(Online(1), "1");
+  ASSERT_FALSE(tables_->Flush({&view()})) << "what is not online must not leave the log";
+  scene_.online().FailMergeAfter(-1);
+  EXPECT_EQ(Values(), "1, 2");
+  EXPECT_EQ(Online(1), "2");
+  ASSERT_TRUE(tables_->Flush({&view()}));
+  EXPECT_EQ(Values(), "1, 2");
+}
+
+TEST_F(EmbeddedTablesTest, ALogWhoseOwnerIsGoneReachesTheOnlineStoreByWhoeverOpensNext) {
+  scene_.online().FailMergeAfter(0);
+  ASSERT_FALSE(Ingest({1, 2}, now_us(), 7));
+  tables_.reset();
+  scene_.online().FailMergeAfter(-1);
+  tables_ = Opened();
+  EXPECT_EQ(Values(), "7, 7");
+  EXPECT_EQ(Online(2), "7");
+  ASSERT_TRUE(tables_->Flush({&view()}));
+  tables_ = Opened();
+  EXPECT_EQ(Values(), "7, 7");
+}
+
+TEST_F(EmbeddedTablesTest, FlushesThatRaceBringEveryRowOnce) {
+  constexpr int kRounds = 10;
+  const auto second = Opened();
+  for (int round = 0; round < kRounds; ++round) {
+    ASSERT_TRUE(Ingest({1}, now_us() + round, round));
+    std::atomic<int> failed = 0;
+    std::atomic<std::int64_t> rows = 0;
+    {
+      std::vector<std::jthread> threads;
+      for (const auto& tables : {tables_, second}) {
+        threads.emplace_back([&, tables] {
+          const auto report = tables->Flush({&view()});
+          if (!report) ++failed;
+          if (report && !report->tables.empty()) rows += report->tables[0].rows;
+        });
+      }
+    }
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(rows, 1);
+  }
+  EXPECT_EQ(Values(), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9");
+}
+
+TEST_F(EmbeddedTablesTest, TokensSayWhetherAWriteIsSeen) {
+  const std::string token = Written({1}, now_us(), 1).token;
+  EXPECT_EQ(Values(token), "1");
+  ASSERT_TRUE(tables_->Flush({&view()}));
+  EXPECT_EQ(Values(token), "1");
+  EXPECT_THAT(Values("log:00000000000000ff:1"), HasSubstr("is not seen here"));
+  EXPECT_THAT(Values("snapshot:5:" + std::to_string(now_us() + kHourUs)), HasSubstr("is not seen here"));
+  for (const char* const no_token : {"log", "log:x:1", "log:00000000000000ff:", "snapshot:1:2:3", "tail:1:2"})
+    EXPECT_THAT(Values(no_token), HasSubstr("is no token of a write")) << no_token;
+}
+
+}  // namespace
+}  // namespace tidemark
