@@ -25,11 +25,11 @@
 
 #include "adapters/files/csv_rows.h"
 #include "adapters/files/csv_stream.h"
-#include "adapters/files/dictionary_choice.h"
 #include "adapters/files/plain_columns.h"
 #include "adapters/files/write_behind.h"
 #include "adapters/parquet/arrow_error.h"
 #include "adapters/parquet/data_file.h"
+#include "adapters/parquet/encoding_choice.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
