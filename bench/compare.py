@@ -2,9 +2,11 @@
 
     python compare.py join REFERENCE OTHER ordered|any|count
     python compare.py answer ANSWER.json WINNERS.json
+    python compare.py frame FRAME.parquet DATA_FILE...
 
 `ordered` wants the input's order, `any` takes any order, `count` allows missing rows and other
-values and only counts them (for a peer with another rule). Prints one JSON object with `equal` and,
+values and only counts them (for a peer with another rule). `frame` wants the data files, in the order
+of their first keys, to hold the frame's rows in its order. Prints one JSON object with `equal` and,
 when not, what differs first.
 """
 
@@ -93,8 +95,35 @@ def compare_answers(answer_path: str, winners: list[list[str]]) -> Verdict:
     return verdict if wrong == 0 else verdict | {"why": f"{wrong} of {values} values differ"}
 
 
+def compare_frame(frame_path: str, file_paths: list[str]) -> Verdict:
+    """Checks an ingested frame, column by column so that memory stays small."""
+
+    def first_key(path: str) -> int:
+        low: int = pq.read_metadata(path).row_group(0).column(0).statistics.min
+        return low
+
+    ordered = sorted(file_paths, key=first_key)
+    names = pq.read_schema(frame_path).names
+    for name in names:
+        expected = pq.read_table(frame_path, columns=[name])[name]
+        got = pa.chunked_array(
+            [
+                chunk
+                for path in ordered
+                for chunk in pq.read_table(path, columns=[name])[name].chunks
+            ]
+        )
+        if len(got) != len(expected):
+            return {"equal": False, "why": f"{len(got)} rows instead of {len(expected)}"}
+        if count := differing(expected, got):
+            return {"equal": False, "why": f"column {name}: {count} values differ"}
+    return {"equal": True, "columns": len(names)}
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "join":
         print(json.dumps(compare_joins(*sys.argv[2:5])))
+    elif sys.argv[1] == "frame":
+        print(json.dumps(compare_frame(sys.argv[2], sys.argv[3:])))
     else:
         print(json.dumps(compare_answers(sys.argv[2], json.loads(sys.argv[3]))))

@@ -20,14 +20,20 @@ from joins import ROWS, run_join
 from outcome import Outcome, Settings
 from processes import OthersMeter, pin_to_two_cores
 from serving import run_lookup, run_materialize
+from tables import run_commit, run_ingest, run_own_join, run_small_writes, run_tail
 
 RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "1": lambda settings: run_join(settings, ROWS["1"]),
     "2": lambda settings: run_join(settings, ROWS["2"]),
+    "3": run_own_join,
     "4": lambda settings: run_join(settings, ROWS["4"]),
     "5": run_materialize,
     "6": run_lookup,
     "growth": run_growth,
+    "ingest": run_ingest,
+    "small-writes": run_small_writes,
+    "tail": run_tail,
+    "commit": run_commit,
 }
 
 

@@ -83,7 +83,7 @@ def show(outcome: Outcome) -> None:
     print(f"\nRow {outcome.row}: {outcome.title}")
     if outcome.cores_used_by_others > BUSY_CORES:
         print(f"  THE MACHINE WAS BUSY: others used {outcome.cores_used_by_others:.1f} cores")
-    if outcome.row != "6":
+    if outcome.figures and outcome.row != "6":
         print(f"  {'contestant':<34}{'median s':>10}{'min':>9}{'max':>9}{'peak MB':>9}")
         for name, figures in outcome.figures.items():
             low, high = min(figures.seconds), max(figures.seconds)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what the benchmarks need: the peers' Python environment (bench/.venv), redis-server, the bare
-# LMDB loader, and the lookups in C++ (against build/release). Running it again does nothing when
+# LMDB loader, and what runs in C++ (against build/release): lookups, small writes, the log. Running it again does nothing when
 # nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -29,11 +29,22 @@ if [ ! -e data/bare_lmdb ] || [ native/bare_lmdb.cc -nt data/bare_lmdb ]; then
   g++ -std=c++20 -O2 -Wall -Wextra -o data/bare_lmdb native/bare_lmdb.cc -llmdb
 fi
 
+# The library finds Arrow by its own rpath; the linker need not.
+against_library() {  # source, program, further flags
+  local source=$1 program=$2
+  shift 2
+  [ -e "$library" ] || return 0
+  for newer in "$source" ../include/tidemark/*.h; do
+    if [ ! -e "$program" ] || [ "$newer" -nt "$program" ]; then
+      g++ -std=c++23 -O2 -Wall -Wextra -Wl,--allow-shlib-undefined -I ../include -o "$program" \
+        "$source" "$library" "-Wl,-rpath,$PWD/../build/release/lib" "$@"
+      return
+    fi
+  done
+}
 library=../build/release/lib/libtidemark.so
-lookups=data/tidemark_online_bench
-if [ -e "$library" ] && { [ ! -e "$lookups" ] || [ native/online_lookup.cc -nt "$lookups" ] ||
-  [ ../include/tidemark/online.h -nt "$lookups" ] || [ ../include/tidemark/store.h -nt "$lookups" ]; }; then
-  # The library finds Arrow by its own rpath; the linker need not.
-  g++ -std=c++23 -O2 -Wall -Wextra -Wl,--allow-shlib-undefined -I ../include -o "$lookups" \
-    native/online_lookup.cc "$library" "-Wl,-rpath,$PWD/../build/release/lib" -llmdb
+against_library native/online_lookup.cc data/tidemark_online_bench -llmdb
+against_library native/small_writes.cc data/tidemark_small_writes
+if [ -e ../build/release/build.ninja ]; then
+  cmake --build ../build/release --target tidemark_wal_bench >data/wal_bench.log
 fi

@@ -4,7 +4,8 @@
 #   *_test.cc      one GoogleTest program, tidemark_<name>_test, its tests known to ctest
 #   *_testing.cc   tidemark_<name>_testing: support for tests, linked by the tests of this layer and of those that list
 #                  it in DEPS (a conformance suite, for example)
-#   *_bench.cc     one Google Benchmark program, tidemark_<name>_bench, with TIDEMARK_BENCH
+#   *_bench.cc     one Google Benchmark program, tidemark_<name>_bench, with TIDEMARK_BENCH; without it, where the
+#                  benchmark library is there, only when it is asked for by name
 #   main.cc        left to the caller
 #   other *.cc     the static library tidemark_<name>; without any, it is an interface library
 # Includes are written from src/ and include/: "base/clock.h", "adapters/lmdb/env.h", "tidemark/error.h".
@@ -20,10 +21,16 @@ function(tidemark_pch_target name source)
   target_precompile_headers(${name} PRIVATE ${TIDEMARK_PCH_STD} <arrow/api.h> ${ARGN})
 endfunction()
 
+# Tests spend their time in the code under test: optimizing their own would take a third of the build.
+function(tidemark_test_options target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
+endfunction()
+
 tidemark_pch_target(tidemark_arrow_pch arrow.cc)
 if(TIDEMARK_TESTS)
   tidemark_pch_target(tidemark_arrow_test_pch arrow_test.cc <gmock/gmock.h> <gtest/gtest.h>)
   target_link_libraries(tidemark_arrow_test_pch PUBLIC dep::gtest)
+  tidemark_test_options(tidemark_arrow_test_pch)
 endif()
 
 define_property(GLOBAL PROPERTY TIDEMARK_LAYERS BRIEF_DOCS "Static libraries that libtidemark.so is made of")
@@ -71,13 +78,17 @@ function(tidemark_layer name)
   if(TIDEMARK_TESTS AND testing)
     add_library(${target}_testing STATIC ${testing})
     tidemark_layer_target(${target}_testing "${arg_ARROW}" tidemark_arrow_test_pch)
+    tidemark_test_options(${target}_testing)
     target_link_libraries(${target}_testing PUBLIC ${target} dep::gtest)
   endif()
   if(TIDEMARK_TESTS AND tests)
     tidemark_layer_tests(${name} "${arg_ARROW}" "${arg_DEPS}" "${tests}")
   endif()
-  if(TIDEMARK_BENCH AND benches)
+  if(benchmark_FOUND AND benches)
     add_executable(${target}_bench ${benches})
+    if(NOT TIDEMARK_BENCH)
+      set_target_properties(${target}_bench PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
     tidemark_layer_target(${target}_bench "${arg_ARROW}" tidemark_arrow_pch)
     target_link_libraries(${target}_bench PRIVATE ${target} dep::benchmark)
   endif()
@@ -87,6 +98,7 @@ function(tidemark_layer_tests name arrow deps tests)
   set(target tidemark_${name}_test)
   add_executable(${target} ${tests})
   tidemark_layer_target(${target} "${arrow}" tidemark_arrow_test_pch)
+  tidemark_test_options(${target})
   target_link_libraries(${target} PRIVATE tidemark_${name} dep::gtest GTest::gtest_main)
   foreach(layer IN LISTS name deps)
     if(TARGET tidemark_${layer}_testing)

@@ -3,7 +3,8 @@ result, both by Arrow C++ on two threads, each in the fastest way found.
 
 Scan: row groups one after the other, columns decoded in parallel, over a memory map; faster here
 than the dataset scanner and than batches. Write: each thread writes one half of the rows to a file
-of its own, without trying dictionaries. One file on one thread is recorded beside it.
+of its own, without trying dictionaries. One file on one thread is recorded beside it. A view may lie in
+several files (`paths`), as a feature table does.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def work(job: Job, stopwatch: Stopwatch) -> Report:
     with stopwatch.timed():
         scan(job["entity_path"], ["key", "event_timestamp"])
         for view in job["views"]:
-            scan(view["path"], ["key", "event_timestamp", "created", *view["features"]])
+            for path in view.get("paths", [view["path"]]):
+                scan(path, ["key", "event_timestamp", "created", *view["features"]])
     scan_seconds = stopwatch.seconds
     result = pq.read_table(job["reference_path"])
     write_seconds = write(result, job["out_path"], job["threads"])

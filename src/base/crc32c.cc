@@ -1,4 +1,9 @@
 // CRC32C by the SSE 4.2 instruction where the processor has it, by a table elsewhere.
+//
+// The instruction takes three cycles and one can begin in each, so three lanes are worked on at once and put
+// together: a checksum goes on over as many zero bytes as a lane has, which is linear in its bits, and the
+// next lane's is added (Gopal et al., "Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction",
+// 2011).
 #include "base/crc32c.h"
 
 #include <array>
@@ -31,16 +36,63 @@ std::uint32_t ByTable(std::span<const std::byte> bytes, std::uint32_t crc) {
 }
 
 #if defined(__x86_64__)
+constexpr std::size_t kLaneBytes = 1024;
+constexpr std::size_t kLanes = 3;
+
+// What a checksum becomes over a lane of zero bytes, for each of its four bytes.
+using LaneShift = std::array<std::array<std::uint32_t, 256>, 4>;
+
+constexpr LaneShift MakeLaneShift() {
+  std::array<std::uint32_t, 32> of_bit{};
+  for (std::size_t bit = 0; bit < of_bit.size(); ++bit) {
+    std::uint32_t crc = std::uint32_t{1} << bit;
+    for (std::size_t i = 0; i < kLaneBytes; ++i)
+      crc = (crc >> 8) ^ kTable[crc & 0xFF];
+    of_bit[bit] = crc;
+  }
+  LaneShift shift{};
+  for (std::size_t byte = 0; byte < shift.size(); ++byte) {
+    for (std::size_t value = 0; value < shift[byte].size(); ++value) {
+      for (std::size_t bit = 0; bit < 8; ++bit)
+        shift[byte][value] ^= (value >> bit & 1) != 0 ? of_bit[byte * 8 + bit] : 0;
+    }
+  }
+  return shift;
+}
+
+constexpr LaneShift kLaneShift = MakeLaneShift();
+
+std::uint64_t OverLane(std::uint64_t crc) {
+  return kLaneShift[0][crc & 0xFF] ^ kLaneShift[1][crc >> 8 & 0xFF] ^ kLaneShift[2][crc >> 16 & 0xFF] ^
+         kLaneShift[3][crc >> 24 & 0xFF];
+}
+
+std::uint64_t WordAt(const std::byte* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+__attribute__((target("sse4.2"))) std::uint64_t ThreeLanes(const std::byte* at, std::uint64_t crc) {
+  std::uint64_t second = 0;
+  std::uint64_t third = 0;
+  for (const std::byte* const end = at + kLaneBytes; at != end; at += sizeof(std::uint64_t)) {
+    crc = _mm_crc32_u64(crc, WordAt(at));
+    second = _mm_crc32_u64(second, WordAt(at + kLaneBytes));
+    third = _mm_crc32_u64(third, WordAt(at + 2 * kLaneBytes));
+  }
+  return OverLane(OverLane(crc) ^ second) ^ third;
+}
+
 __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const std::byte> bytes,
                                                               std::uint32_t crc) {
   std::uint64_t crc64 = crc;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
-  for (; left >= 8; left -= 8, at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, 8);
-    crc64 = _mm_crc32_u64(crc64, word);
-  }
+  for (; left >= kLanes * kLaneBytes; left -= kLanes * kLaneBytes, at += kLanes * kLaneBytes)
+    crc64 = ThreeLanes(at, crc64);
+  for (; left >= 8; left -= 8, at += 8)
+    crc64 = _mm_crc32_u64(crc64, WordAt(at));
   crc = static_cast<std::uint32_t>(crc64);
   for (; left > 0; --left, ++at)
     crc = _mm_crc32_u8(crc, static_cast<std::uint8_t>(*at));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <string_view>
 
 namespace tidemark {
@@ -20,6 +21,20 @@ TEST(Crc32c, GoesOnFromASeed) {
   const std::string_view text = "the tide mark shows the level at a moment";
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     EXPECT_EQ(Crc32c(Bytes(text.substr(cut)), Crc32c(Bytes(text.substr(0, cut)))), Crc32c(Bytes(text)));
+  }
+}
+
+// Long texts are worked on in several lanes; each byte by itself is not.
+TEST(Crc32c, IsTheSameForLongTextsAndByteByByte) {
+  std::string text(20'000, '\0');
+  std::uint32_t state = 7;
+  for (char& each : text)
+    each = static_cast<char>((state = state * 1'664'525 + 1'013'904'223) >> 24);
+  std::uint32_t crc = 0;
+  for (std::size_t end = 1; end <= text.size(); ++end) {
+    crc = Crc32c(Bytes(std::string_view(text).substr(end - 1, 1)), crc);
+    if (end % 37 != 0 && end % 1'024 > 2) continue;
+    ASSERT_EQ(Crc32c(Bytes(std::string_view(text).substr(0, end))), crc) << end;
   }
 }
 

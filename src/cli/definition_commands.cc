@@ -1,9 +1,7 @@
 // plan, apply and teardown.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/definition_files.h"
@@ -97,10 +95,11 @@ void AddStated(CLI::App& app, Session& session, const std::string& name, const s
 
 Result<void> Teardown(Session& session, bool confirmed) {
   TM_ASSIGN(const auto store, session.Open());
-  TM_ASSIGN(const bool agreed,
-            Confirm(confirmed, fmt::format("Remove project '{}' of {} with all definitions, feature tables and "
-                                           "online rows?",
-                                           store->project(), store->path().string())));
+  TM_ASSIGN(
+      const bool agreed,
+      Confirm(confirmed, fmt::format("Remove project '{}' of {} with all definitions, feature tables and "
+                                     "online rows?",
+                                     store->project(), store->path().string())));
   if (!agreed) return WriteOut("nothing removed\n");
   TM_TRY(store->Teardown(session.Work()));
   return WriteOut(fmt::format("removed project {}\n", store->project()));

@@ -35,8 +35,7 @@ fs::path Session::Folder() const {
 
 Result<bool> Confirm(bool is_confirmed, const std::string& question) {
   if (is_confirmed) return true;
-  if (isatty(STDIN_FILENO) != 1)
-    return Fail(ErrorCode::kInvalidArgument, question + " Confirm with --yes");
+  if (isatty(STDIN_FILENO) != 1) return Fail(ErrorCode::kInvalidArgument, question + " Confirm with --yes");
   fmt::print(stderr, "{} [y/N] ", question);
   std::string answer;
   std::getline(std::cin, answer);

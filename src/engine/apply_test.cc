@@ -324,6 +324,27 @@ TEST_F(ApplyTest, FieldsKeepTheirIds) {
   EXPECT_GT(FieldId("stats", "rating"), std::max(rating, trips));
 }
 
+TEST_F(ApplyTest, AFieldThatBecomesWiderStaysWhatItIs) {
+  sources_.clear();
+  definitions_.entities[0].join_keys[0].type = kInt64Type;
+  view().source->timestamp_field = "ts";
+  const DataType narrow{.kind = TypeKind::kInt32};
+  view().fields = {MakeField("rating", narrow), MakeField("trips", narrow)};
+  MustApply();
+  const std::int32_t rating = FieldId("stats", "rating");
+  const std::int32_t trips = FieldId("stats", "trips");
+  view().fields = {MakeField("stars", kInt64Type, "rating"), MakeField("trips", kInt64Type)};
+  definitions_.services[0].views[0].features = {"stars"};
+  const Plan plan = MustApply();
+  EXPECT_EQ(FieldId("stats", "stars"), rating);
+  EXPECT_EQ(FieldId("stats", "trips"), trips);
+  EXPECT_THAT(plan.changes[0].details,
+              Contains(HasSubstr("field trips: int32 -> int64 (online values are w")));
+  view().fields = {MakeField("stars", kInt64Type), MakeField("trips", narrow)};
+  MustApply();
+  EXPECT_GT(FieldId("stats", "trips"), std::max(rating, trips));  // back again it is another one
+}
+
 TEST_F(ApplyTest, AFieldOfAnotherTypeIsAnotherField) {
   sources_.clear();
   definitions_.entities[0].join_keys[0].type = kInt64Type;

@@ -181,7 +181,7 @@ std::optional<CastProblem> FindBadText(const arrow::Array& array, const DataType
   if (type.kind == TypeKind::kStruct) {
     for (std::size_t i = 0; i < type.children.size(); ++i) {
       const auto field = static_cast<const arrow::StructArray&>(array).GetFlattenedField(static_cast<int>(i));
-      if (!field.ok()) return FromStatus(field.status());
+      if (!field.ok()) return CastFail(FromStatus(field.status())).error();
       if (auto problem = FindBadText(**field, type.children[i].type)) {
         problem->field = fmt::format(".{}{}", type.children[i].name, problem->field);
         return problem;
@@ -194,8 +194,9 @@ std::optional<CastProblem> FindBadText(const arrow::Array& array, const DataType
   for (std::size_t i = 0; i < type.children.size(); ++i) {
     const NamedType& child = type.children[i];
     const bool is_map = type.kind == TypeKind::kMap;
-    const auto items = is_map ? static_cast<const arrow::StructArray&>(*lists->items).field(static_cast<int>(i))
-                              : lists->items;
+    const auto items = is_map
+                           ? static_cast<const arrow::StructArray&>(*lists->items).field(static_cast<int>(i))
+                           : lists->items;
     if (auto problem = FindBadText(*items, child.type))
       return InList(*std::move(problem), lists->ends(), array.length(), is_map ? child.name : "item");
   }

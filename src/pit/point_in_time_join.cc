@@ -46,7 +46,7 @@ struct Worker {
   StateKind kind = StateKind::kPlain;
   std::variant<ZeroedArray<PlainState>, ZeroedArray<CreatedState>, ZeroedArray<FullState>> states;
   bool has_states = false;
-  std::array<std::int64_t, kFinderRows> times{};
+  std::array<std::int64_t, kRunRows> times{};
 
   template <typename State>
   ZeroedArray<State>& Get() {
@@ -104,8 +104,9 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
       __builtin_prefetch(reinterpret_cast<const char*>(states + slot) + sizeof(State) - 1, 1);
     }
   };
-  for (std::size_t begin = 0; begin < columns.rows; begin += kFinderRows) {
-    const std::size_t count = std::min(kFinderRows, columns.rows - begin);
+  std::size_t count = 0;
+  for (std::size_t begin = 0; begin < columns.rows; begin += count) {
+    count = std::min(worker.finder.block_rows(), columns.rows - begin);
     const std::int64_t* times = columns.event + begin;
     const auto takes = [&](std::size_t i) {
       if constexpr (kKnownBy == KnownBy::Kind::kTime)
@@ -118,7 +119,14 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
       }
       times = worker.times.data();
     }
-    for (const SlotFinder::Match match : worker.finder.Find(keys, begin, count, times, takes, will_use)) {
+    const auto is_greater = [&](std::size_t i, std::size_t other) {
+      const std::int64_t event = columns.event[begin + i];
+      const std::int64_t others = columns.event[begin + other];
+      if (event != others) return event > others;
+      return columns.Read<State>(begin + other) < columns.Read<State>(begin + i);
+    };
+    for (const SlotFinder::Match match :
+         worker.finder.Find(keys, begin, count, times, takes, is_greater, will_use)) {
       KeepGreater(states[match.slot], columns.Read<State>(begin + match.row));
     }
   }

@@ -46,6 +46,31 @@ bool SlotFinder::UsesFilter() {
   return true;
 }
 
+// Whether half of the rows or more have the key of the row before, as far as hashes tell.
+bool SlotFinder::HasRuns(std::size_t count) const {
+  std::size_t same = 0;
+  for (std::size_t i = 1; i < count; ++i)
+    same += hashes_[i] == hashes_[i - 1] ? 1 : 0;
+  return same * 2 >= count;
+}
+
+// The first rows of the runs whose keys may have been asked for.
+std::size_t SlotFinder::SelectRuns(const KeyReader& keys, std::size_t count) {
+  const bool is_bytes = index_.form == KeyForm::kBytes;
+  const bool is_filtered = !index_.filter.empty();
+  std::size_t kept = 0;
+  for (std::size_t row = 0; row < count;) {
+    std::size_t end = row + 1;
+    while (end < count && hashes_[end] == hashes_[row] && (!is_bytes || keys.bytes(end) == keys.bytes(row)))
+      ++end;
+    run_ends_[row] = static_cast<std::uint32_t>(end);
+    matches_[kept].row = static_cast<std::uint32_t>(row);
+    kept += !is_filtered || index_.MayHaveHash(hashes_[row]) ? 1 : 0;
+    row = end;
+  }
+  return kept;
+}
+
 void SlotFinder::FindHomes(std::size_t count) {
   for (std::size_t j = 0; j < count; ++j) {
     const std::size_t home = index_.HomeOf(hashes_[matches_[j].row]);

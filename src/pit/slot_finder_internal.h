@@ -2,10 +2,16 @@
 //
 // Every step of a lookup is a likely cache miss. So each step is done for the whole block before the next,
 // and asks for the memory that the next one needs: many misses are under way at once.
+//
+// Where rows of one key lie together, as in sorted files, a key is looked up once for all of them, and its
+// rows walk along its entity rows. That rows are together is seen, not believed, and that their times ascend
+// is no condition: a step back begins the walk anew.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "pit/entity_groups_internal.h"
@@ -14,6 +20,8 @@
 namespace tidemark::pit_internal {
 
 inline constexpr std::size_t kFinderRows = 256;
+/// Of blocks whose rows lie together by key, which are fewer lookups.
+inline constexpr std::size_t kRunRows = 2048;
 
 class SlotFinder {
  public:
@@ -24,14 +32,22 @@ class SlotFinder {
     std::uint32_t slot = 0;
   };
 
-  /// Rows [begin, begin + count) of `keys`, count <= kFinderRows. times[i] is the block's row i's time: its
+  /// How many rows the next block should have, as far as the last one tells; at most kRunRows.
+  std::size_t block_rows() const { return block_rows_; }
+
+  /// Rows [begin, begin + count) of `keys`, count <= block_rows(). times[i] is the block's row i's time: its
   /// slot is the first of its key at or after it. Rows that `takes(i)` refuses, whose key no entity row has,
-  /// or after all entity rows of their key have no match. `will_use(slot)` is called as early as a slot is
+  /// or after all entity rows of their key have no match; nor may rows that lose to another one of the block
+  /// with the same slot, as `is_greater(i, other)` says. `will_use(slot)` is called as early as a slot is
   /// known.
-  template <typename Takes, typename WillUse>
+  template <typename Takes, typename IsGreater, typename WillUse>
   std::span<const Match> Find(KeyReader& keys, std::size_t begin, std::size_t count,
-                              const std::int64_t* times, const Takes& takes, const WillUse& will_use) {
+                              const std::int64_t* times, const Takes& takes, const IsGreater& is_greater,
+                              const WillUse& will_use) {
     keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes_.data(), count});
+    const bool has_runs = HasRuns(count);
+    block_rows_ = has_runs ? kRunRows : kFinderRows;
+    if (has_runs) return FindRuns(keys, count, times, takes, is_greater, will_use);
     std::size_t found = UsesFilter() ? Select<true>(count, times, takes) : Select<false>(count, times, takes);
     FindHomes(found);
     found = index_.form == KeyForm::kBytes ? MatchBytes(keys, found) : MatchHashes(found);
@@ -42,6 +58,8 @@ class SlotFinder {
   }
 
  private:
+  static constexpr int kNearSlots = 4;  // farther ones are searched for
+
   // After how many blocks the filter's use is looked at again, and how many of its answers must be "no" for
   // it to pay.
   static constexpr std::uint32_t kFilterTrialBlocks = 16;
@@ -56,11 +74,21 @@ class SlotFinder {
   std::size_t FirstNotBefore(std::size_t at, std::uint64_t hash) const;
   void KeepGroup(std::size_t kept, std::uint32_t row, const GroupIndex::Cell& cell);
   std::size_t SearchGroups(std::size_t count, const std::int64_t* times);
+  static std::uint32_t NextSlot(const std::int64_t* group, std::uint32_t at, std::uint32_t slots,
+                                std::int64_t time_us);
+  bool HasRuns(std::size_t count) const;
+  std::size_t SelectRuns(const KeyReader& keys, std::size_t count);
+  template <typename Takes, typename IsGreater, typename WillUse>
+  std::span<const Match> FindRuns(const KeyReader& keys, std::size_t count, const std::int64_t* times,
+                                  const Takes& takes, const IsGreater& is_greater, const WillUse& will_use);
 
   const GroupIndex& index_;
-  std::array<std::uint64_t, kFinderRows> hashes_{};
-  std::array<Match, kFinderRows> matches_{};  // `slot` is the home, then the key's first slot, at first
-  std::array<std::uint32_t, kFinderRows> group_rows_{};  // of each match's key
+  std::size_t block_rows_ = kFinderRows;
+  std::array<std::uint64_t, kRunRows> hashes_{};
+  std::array<Match, kRunRows> matches_{};  // `slot` is the home, then the key's first slot, at first
+  std::array<std::uint32_t, kRunRows> group_rows_{};  // of each match's key
+  std::array<std::uint32_t, kRunRows> run_ends_{};    // [first row of a run] the row behind its last
+  std::array<Match, kRunRows> run_matches_{};
   std::uint32_t blocks_until_trial_ = 0;
   std::uint32_t trial_blocks_ = 0;
   std::uint64_t trial_rows_ = 0;
@@ -82,6 +110,48 @@ std::size_t SlotFinder::Select(std::size_t count, const std::int64_t* times, con
     trial_passed_ += kept;
   }
   return kept;
+}
+
+/// The first of a key's slots from `at` on that is at or after `time_us`; `slots` if there is none.
+inline std::uint32_t SlotFinder::NextSlot(const std::int64_t* group, std::uint32_t at, std::uint32_t slots,
+                                          std::int64_t time_us) {
+  for (int step = 0; step < kNearSlots; ++step, ++at) {
+    if (at == slots || group[at] >= time_us) return at;
+  }
+  return static_cast<std::uint32_t>(std::lower_bound(group + at, group + slots, time_us) - group);
+}
+
+template <typename Takes, typename IsGreater, typename WillUse>
+std::span<const SlotFinder::Match> SlotFinder::FindRuns(const KeyReader& keys, std::size_t count,
+                                                        const std::int64_t* times, const Takes& takes,
+                                                        const IsGreater& is_greater,
+                                                        const WillUse& will_use) {
+  std::size_t runs = SelectRuns(keys, count);
+  FindHomes(runs);
+  runs = index_.form == KeyForm::kBytes ? MatchBytes(keys, runs) : MatchHashes(runs);
+  std::size_t found = 0;
+  for (std::size_t j = 0; j < runs; ++j) {
+    const std::int64_t* const group = index_.slot_time.data() + matches_[j].slot;
+    const std::uint32_t slots = group_rows_[j];
+    const std::size_t first = found;
+    std::uint32_t at = 0;
+    std::int64_t before = std::numeric_limits<std::int64_t>::min();
+    for (std::uint32_t row = matches_[j].row; row < run_ends_[matches_[j].row]; ++row) {
+      if (!takes(row)) continue;
+      if (times[row] < before) at = 0;
+      before = times[row];
+      at = NextSlot(group, at, slots, before);
+      if (at == slots) continue;
+      const std::uint32_t slot = matches_[j].slot + at;
+      if (found == first || run_matches_[found - 1].slot != slot) {
+        run_matches_[found++] = {row, slot};
+        will_use(slot);
+      } else if (is_greater(row, run_matches_[found - 1].row)) {
+        run_matches_[found - 1].row = row;
+      }
+    }
+  }
+  return {run_matches_.data(), found};
 }
 
 }  // namespace tidemark::pit_internal

@@ -115,6 +115,7 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
   view.name = schema.name;
   view.online = options.online;
   view.table.catalog = options.catalog;
+  view.table.database = options.database;
   view.table.timestamp_field = options.time_column;
   const auto time = TakeField(schema.fields, options.time_column);
   if (!time) {
@@ -124,9 +125,10 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
   }
   view.table.timestamp_type = TimeType(time->type);
   if (view.table.timestamp_type.kind == TypeKind::kInt64 && options.time_unit.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("column {} of {} has whole numbers as times: say their time_unit, s, ms, us or ns",
-                            Quoted(options.time_column), Quoted(schema.name)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("column {} of {} has whole numbers as times: say their time_unit, s, ms, us or ns",
+                    Quoted(options.time_column), Quoted(schema.name)));
   }
   if (!options.time_unit.empty()) {
     TM_ASSIGN(view.table.timestamp_unit, ParseTimeUnit(options.time_unit));

@@ -328,13 +328,15 @@ def folder_store(request, tmp_path):
 
 def files_of(store):
     folder = os.path.join(store.repo_path, "clicks")
-    return sorted(os.listdir(folder)) if os.path.exists(folder) else []
+    return sorted(os.listdir(folder)) if os.path.exists(folder) else []  # unfinished ones too
 
 
 def test_a_push_into_a_folder_is_in_the_folder_and_online(folder_store):
     store = folder_store
+    store.push("events", rows((9, T0, 90)), to="online_and_offline")
+    store.materialize_incremental(datetime.now(UTC))  # the first load writes all there is
     report = store.push("events", rows((1, T0, 10), (1, T0, 11)), to="online_and_offline")["clicks"]
-    assert (report.rows, report.online_rows, len(files_of(store))) == (2, 2, 1)
+    assert (report.rows, report.online_rows, len(files_of(store))) == (2, 2, 2)
     assert (historical(store, (1, T0)), online(store, 1)) == ([11], [11])
     # A later file is behind an earlier one: of equal rows the later write wins, in both.
     store.push("events", rows((1, T0, 12)), to="online_and_offline")
@@ -348,7 +350,26 @@ def test_a_push_into_a_folder_is_in_the_folder_and_online(folder_store):
     report = store.push("events", rows((4, ahead, 40)), to="online_and_offline")["clicks"]
     assert (report.ahead, report.online_rows, online(store, 4)) == (1, 0, [None])
     assert historical(store, (4, ahead)) == [40]
-    assert len(files_of(store)) == 4
+    assert len(files_of(store)) == 5
+
+
+def test_a_read_of_a_folder_can_ask_to_see_a_write(folder_store, tmp_path):
+    store = folder_store
+    pushed = store.push("events", rows((1, T0, 1)), to="online_and_offline")["clicks"].token
+    online_only = store.push("events", rows((1, T0, 2)), to="online")["clicks"].token
+    asked = (["clicks:n"], [{"user_id": 1}])
+    for _ in range(2):
+        assert historical(store, (1, T0), at_least=pushed) == [1]
+        for token in (pushed, online_only):
+            found = store.get_online_features(*asked, at_least=token).to_dict()["n"]
+            assert found == [2]
+        store.flush()  # which trims the log
+    with pytest.raises(NotFoundError, match="online only"):
+        historical(store, (1, T0), at_least=online_only)
+    with pytest.raises(NotFoundError, match="not seen here"):
+        historical(store, (1, T0), at_least="log:0123456789abcdef:7")
+    with pytest.raises(InvalidArgumentError, match="no token"):
+        historical(store, (1, T0), at_least="yesterday")
 
 
 def test_rows_for_a_folder_are_checked_as_those_of_a_table(folder_store):
@@ -418,6 +439,8 @@ for n in range(1, 100_000):
 def test_a_killed_writer_leaves_no_row_in_one_place_only(folder_store, size, acks):
     """Acknowledged rows are in the folder once, and online; those on their way in both or none."""
     store = folder_store
+    store.push("events", rows((0, T0, 0)), to="online_and_offline")
+    store.materialize_incremental(datetime.now(UTC))  # the first load writes all there is
 
     def count(unfinished):
         return sum(unfinished or not name.endswith(".tmp") for name in files_of(store))

@@ -66,7 +66,7 @@ class Folders final : public SourceFolders {
     TM_ASSIGN(const fs::path place, PlaceOf(source, name));
     std::error_code error;
     if (!fs::exists(place.parent_path(), error)) return {};
-    const std::string begin = place.filename().string() + ".";
+    const std::string begin = "." + place.filename().string() + ".";
     for (auto entry = fs::directory_iterator(place.parent_path(), error);
          !error && entry != fs::directory_iterator(); entry.increment(error)) {
       const std::string found = entry->path().filename().string();

@@ -25,11 +25,11 @@
 
 #include "adapters/files/csv_rows.h"
 #include "adapters/files/csv_stream.h"
-#include "adapters/files/dictionary_choice.h"
 #include "adapters/files/plain_columns.h"
 #include "adapters/files/write_behind.h"
 #include "adapters/parquet/arrow_error.h"
 #include "adapters/parquet/data_file.h"
+#include "adapters/parquet/encoding_choice.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -255,8 +255,8 @@ class PendingFile {
  public:
   explicit PendingFile(const std::filesystem::path& place)
       : place_(place),
-        path_(fmt::format("{}.{}-{}{}", place.string(), getpid(), files_begun.fetch_add(1),
-                          kUnfinishedEnding)) {}
+        path_(place.parent_path() / fmt::format(".{}.{}-{}{}", place.filename().string(), getpid(),
+                                                files_begun.fetch_add(1), kUnfinishedEnding)) {}
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
   ~PendingFile() {

@@ -27,7 +27,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenTableFile(
 /// How messages number the first row of such a file: 0, or as csv_rows.h says.
 std::int64_t FirstRowNumber(const std::filesystem::path& path);
 
-/// How the names of files end that are being written, behind that of their place and a dot.
+/// How the names of files end that are being written. They begin with a dot, so that no source takes them for
+/// data, and that of their place and another dot.
 inline constexpr std::string_view kUnfinishedEnding = ".tmp";
 
 struct TableWriteOptions {

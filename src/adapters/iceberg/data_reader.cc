@@ -79,6 +79,7 @@ class CheckedBytes final : public FileBytes {
     TM_ASSIGN(Handle file, OpenHandle(path_));
     return WithCheckedBlocks(std::move(file), blocks_);
   }
+  bool are_checked() const override { return true; }
 
  private:
   const std::string path_;

@@ -188,10 +188,10 @@ class DataWriter {
     std::unique_ptr<DataFileWriter> writer;
     for (std::int64_t first = 0; first < task.rows->num_rows(); first += kRowGroupRows) {
       if (options_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "writing rows was interrupted");
-      if (writer == nullptr) {
-        TM_ASSIGN(writer, DataFileWriter::Open(folder_, metadata_.schema(), columns_.schema()));
-      }
       const auto rows = task.rows->Slice(first, kRowGroupRows);
+      if (writer == nullptr) {
+        TM_ASSIGN(writer, DataFileWriter::Open(folder_, metadata_.schema(), *rows));
+      }
       TM_TRY(writer->Write(*rows));
       Report(rows->num_rows());
       if (writer->bytes() < options_.file_bytes) continue;

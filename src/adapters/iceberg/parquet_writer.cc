@@ -12,6 +12,7 @@
 #include <parquet/statistics.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -22,6 +23,7 @@
 #include "adapters/iceberg/block_checksums.h"
 #include "adapters/iceberg/named_file.h"
 #include "adapters/iceberg/single_value.h"
+#include "adapters/parquet/encoding_choice.h"
 #include "base/crc32c.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -108,7 +110,7 @@ Result<void> Guarded(const Work& work) {
   }
 }
 
-std::shared_ptr<parquet::WriterProperties> FileProperties() {
+std::shared_ptr<parquet::WriterProperties> FileProperties(const arrow::Table& first_rows) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(BufferPool());
   builder.version(parquet::ParquetVersion::PARQUET_2_6);
@@ -118,6 +120,17 @@ std::shared_ptr<parquet::WriterProperties> FileProperties() {
   builder.enable_store_decimal_as_integer();
   builder.disable_write_page_index();  // it would come between the columns and the footer
   builder.created_by("tidemark");
+  for (int i = 0; i < first_rows.num_columns(); ++i) {
+    const arrow::ChunkedArray& column = *first_rows.column(i);
+    if (column.num_chunks() == 0) continue;
+    // Any piece tells enough.
+    const arrow::Array& piece = *std::ranges::max_element(column.chunks(), {}, [](const auto& chunk) {
+                                   return chunk->length();
+                                 })->get();
+    const std::string& name = first_rows.field(i)->name();
+    if (!DictionaryPays(piece) && !HasRuns(piece)) builder.disable_dictionary(name);
+    if (!CompressionPays(piece)) builder.compression(name, parquet::Compression::UNCOMPRESSED);
+  }
   return builder.build();
 }
 
@@ -199,13 +212,13 @@ class Writer final : public DataFileWriter {
     if (!path_.empty()) ::unlink(path_.c_str());
   }
 
-  Result<void> Open(const std::shared_ptr<arrow::Schema>& arrow_schema) {
+  Result<void> Open(const arrow::Table& first_rows) {
     TM_TRY(stream_->Open());
     return Guarded([&]() -> arrow::Status {
       parquet::ArrowWriterProperties::Builder arrow_properties;
       arrow_properties.enable_compliant_nested_types();
-      return parquet::arrow::FileWriter::Open(*arrow_schema, BufferPool(), stream_, FileProperties(),
-                                              arrow_properties.build())
+      return parquet::arrow::FileWriter::Open(*first_rows.schema(), BufferPool(), stream_,
+                                              FileProperties(first_rows), arrow_properties.build())
           .Value(&writer_);
     });
   }
@@ -255,9 +268,9 @@ class Writer final : public DataFileWriter {
 }  // namespace
 
 Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(const fs::path& folder, const Schema& schema,
-                                                             std::shared_ptr<arrow::Schema> arrow_schema) {
+                                                             const arrow::Table& first_rows) {
   auto writer = std::make_unique<Writer>(folder, schema);
-  TM_TRY(writer->Open(arrow_schema));
+  TM_TRY(writer->Open(first_rows));
   return writer;
 }
 

@@ -2,14 +2,17 @@
 #include "adapters/parquet/flat_column.h"
 
 #include <arrow/array/data.h>
+#include <arrow/array/util.h>
 #include <arrow/buffer_builder.h>
 #include <arrow/util/bit_util.h>
 #include <parquet/column_reader.h>
 #include <parquet/exception.h>
+#include <parquet/statistics.h>
 #include <parquet/types.h>
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -390,8 +393,80 @@ class BytesColumn final : public TypedColumn<parquet::ByteArrayType> {
   std::vector<parquet::ByteArray> values_;
 };
 
+// What all rows of a column chunk have: null, or the bits of a number.
+struct OneValue {
+  bool is_null = false;
+  std::int64_t bits = 0;
+};
+
+template <typename Statistics>
+std::optional<OneValue> OneValueIn(const parquet::Statistics& statistics) {
+  const auto& typed = static_cast<const Statistics&>(statistics);
+  if (typed.min() != typed.max()) return std::nullopt;
+  return OneValue{.bits = static_cast<std::int64_t>(typed.min())};
+}
+
+// Nothing if the statistics do not say so, or the type is none of those that a row's marks and times have.
+std::optional<OneValue> OneValueOf(const parquet::ColumnChunkMetaData& chunk) {
+  if (!chunk.is_stats_set()) return std::nullopt;
+  const auto statistics = chunk.statistics();
+  if (statistics == nullptr || !statistics->HasNullCount()) return std::nullopt;
+  if (statistics->null_count() == chunk.num_values()) return OneValue{.is_null = true};
+  if (statistics->null_count() != 0 || !statistics->HasMinMax()) return std::nullopt;
+  switch (statistics->physical_type()) {
+    case parquet::Type::BOOLEAN:
+      return OneValueIn<parquet::BoolStatistics>(*statistics);
+    case parquet::Type::INT32:
+      return OneValueIn<parquet::Int32Statistics>(*statistics);
+    case parquet::Type::INT64:
+      return OneValueIn<parquet::Int64Statistics>(*statistics);
+    default:
+      return std::nullopt;
+  }
+}
+
+// The one value that all rows have; no page is read. Arrays share their memory.
+class ConstantColumn final : public FlatColumn {
+ public:
+  ConstantColumn(OneValue value, std::shared_ptr<arrow::DataType> type)
+      : value_(value), type_(std::move(type)) {}
+
+  std::shared_ptr<arrow::Array> Read(std::int64_t rows) override {
+    if (made_ == nullptr || made_->length() < rows) made_ = Make(rows);
+    return made_->Slice(0, rows);
+  }
+  std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
+    return Read(std::ssize(rows));
+  }
+
+ private:
+  std::shared_ptr<arrow::Array> Make(std::int64_t rows) const {
+    if (value_.is_null) {
+      PARQUET_ASSIGN_OR_THROW(auto nulls, arrow::MakeArrayOfNull(type_, rows, BufferPool()));
+      return nulls;
+    }
+    const auto count = static_cast<std::size_t>(rows);
+    std::shared_ptr<arrow::Buffer> values;
+    if (type_->id() == arrow::Type::BOOL) {
+      values = Allocate(arrow::bit_util::BytesForBits(rows));
+      std::fill_n(DataOf<std::uint8_t>(*values), values->size(), value_.bits != 0 ? 0xFF : 0);
+    } else if (type_->byte_width() == sizeof(std::int32_t)) {
+      values = Allocate(rows * std::int64_t{sizeof(std::int32_t)});
+      std::fill_n(DataOf<std::int32_t>(*values), count, static_cast<std::int32_t>(value_.bits));
+    } else {
+      values = Allocate(rows * std::int64_t{sizeof(std::int64_t)});
+      std::fill_n(DataOf<std::int64_t>(*values), count, value_.bits);
+    }
+    return arrow::MakeArray(arrow::ArrayData::Make(type_, rows, {nullptr, std::move(values)}, 0));
+  }
+
+  const OneValue value_;
+  const std::shared_ptr<arrow::DataType> type_;
+  std::shared_ptr<arrow::Array> made_;
+};
+
 Pages OpenPages(const parquet::FileMetaData& metadata, int row_group, int column,
-                const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+                const std::shared_ptr<arrow::io::RandomAccessFile>& file, bool is_checked) {
   const auto group = metadata.RowGroup(row_group);
   const auto chunk = group->ColumnChunk(column);
   std::int64_t start = chunk->data_page_offset();
@@ -411,7 +486,7 @@ Pages OpenPages(const parquet::FileMetaData& metadata, int row_group, int column
   const bool always_compressed =
       metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION());
   parquet::ReaderProperties properties(BufferPool());
-  properties.set_page_checksum_verification(true);
+  properties.set_page_checksum_verification(!is_checked);
   Pages pages;
   pages.stream = std::make_shared<PageStream>(file, start, length);
   pages.reader = parquet::PageReader::Open(pages.stream, chunk->num_values(), chunk->compression(),
@@ -478,9 +553,14 @@ std::shared_ptr<arrow::DataType> FlatColumnType(const parquet::ColumnDescriptor&
 
 std::unique_ptr<FlatColumn> FlatColumn::Open(const parquet::FileMetaData& metadata, int row_group, int column,
                                              std::shared_ptr<arrow::DataType> type,
-                                             const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+                                             const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+                                             bool is_checked) {
   const parquet::ColumnDescriptor* const descriptor = metadata.schema()->Column(column);
-  auto pages = OpenPages(metadata, row_group, column, file);
+  if (is_checked) {
+    if (auto value = OneValueOf(*metadata.RowGroup(row_group)->ColumnChunk(column)))
+      return std::make_unique<ConstantColumn>(*value, std::move(type));
+  }
+  auto pages = OpenPages(metadata, row_group, column, file, is_checked);
   switch (descriptor->physical_type()) {
     case parquet::Type::BOOLEAN:
       return std::make_unique<BooleanColumn>(std::move(pages), descriptor, std::move(type));

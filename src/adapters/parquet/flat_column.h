@@ -27,10 +27,13 @@ class FlatColumn {
  public:
   virtual ~FlatColumn() = default;
 
-  /// `type` is what FlatColumnType gave.
+  /// `type` is what FlatColumnType gave. `is_checked`: every byte of `file` and `metadata` is checked on its
+  /// way, so pages are not checked again, and those of a column that states one value for all of its rows
+  /// are not read.
   static std::unique_ptr<FlatColumn> Open(const parquet::FileMetaData& metadata, int row_group, int column,
                                           std::shared_ptr<arrow::DataType> type,
-                                          const std::shared_ptr<arrow::io::RandomAccessFile>& file);
+                                          const std::shared_ptr<arrow::io::RandomAccessFile>& file,
+                                          bool is_checked);
 
   /// The next `rows` rows; there must be as many.
   virtual std::shared_ptr<arrow::Array> Read(std::int64_t rows) = 0;

@@ -40,9 +40,9 @@ struct Contents {
   std::vector<FilePart> parts;
 };
 
-parquet::ReaderProperties PageProperties() {
+parquet::ReaderProperties PageProperties(bool is_checked) {
   parquet::ReaderProperties properties(BufferPool());
-  properties.set_page_checksum_verification(true);
+  properties.set_page_checksum_verification(!is_checked);
   // Without it a whole column chunk is read at once.
   properties.enable_buffered_stream();
   properties.set_buffer_size(256 * 1024);
@@ -62,7 +62,7 @@ parquet::ArrowReaderProperties ArrowProperties() {
 class NestedColumns {
  public:
   NestedColumns(const Contents& contents, std::span<const int> columns, int row_group,
-                const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+                const std::shared_ptr<arrow::io::RandomAccessFile>& file, bool is_checked) {
     std::vector<int> leaves;
     std::vector<int> ordered(columns.begin(), columns.end());
     std::ranges::sort(ordered);
@@ -72,7 +72,7 @@ class NestedColumns {
     }
     parquet::arrow::FileReaderBuilder builder;
     builder.memory_pool(BufferPool());
-    PARQUET_THROW_NOT_OK(builder.Open(file, PageProperties(), contents.metadata));
+    PARQUET_THROW_NOT_OK(builder.Open(file, PageProperties(is_checked), contents.metadata));
     builder.properties(ArrowProperties());
     PARQUET_ASSIGN_OR_THROW(file_, builder.Build());
     PARQUET_ASSIGN_OR_THROW(batches_, file_->GetRecordBatchReader({row_group}, leaves));
@@ -121,21 +121,22 @@ class NestedColumns {
 class RowGroup {
  public:
   RowGroup(const Contents& contents, int row_group, std::span<const int> columns,
-           const std::shared_ptr<arrow::io::RandomAccessFile>& file)
+           const std::shared_ptr<arrow::io::RandomAccessFile>& file, bool is_checked)
       : width_(columns.size()) {
     std::vector<int> nested;
     for (std::size_t i = 0; i < columns.size(); ++i) {
       const FileColumn& column = contents.columns[static_cast<std::size_t>(columns[i])];
       if (column.flat) {
         flat_.push_back(FlatColumn::Open(*contents.metadata, row_group, column.leaves.front(),
-                                         contents.schema->field(columns[i])->type(), file));
+                                         contents.schema->field(columns[i])->type(), file, is_checked));
         flat_place_.push_back(i);
       } else {
         nested.push_back(columns[i]);
         nested_place_.push_back(i);
       }
     }
-    if (!nested.empty()) nested_ = std::make_unique<NestedColumns>(contents, nested, row_group, file);
+    if (!nested.empty())
+      nested_ = std::make_unique<NestedColumns>(contents, nested, row_group, file, is_checked);
   }
 
   arrow::ArrayVector Read(std::int64_t rows) {
@@ -238,7 +239,7 @@ class RowGroups final : public ParquetFile {
   Result<void> Scan(std::size_t part, std::span<const int> columns, const Sink& sink) const override {
     TM_ASSIGN(const auto opened, bytes_->Open());
     const auto scan = [&]() -> Result<void> {
-      RowGroup group(contents_, static_cast<int>(part), columns, opened);
+      RowGroup group(contents_, static_cast<int>(part), columns, opened, bytes_->are_checked());
       const std::int64_t rows = contents_.parts[part].rows;
       for (std::int64_t first = 0; first < rows; first += kBatchRows) {
         const std::int64_t some = std::min(kBatchRows, rows - first);
@@ -260,7 +261,7 @@ class RowGroups final : public ParquetFile {
         taken.push_back(std::move(none));
       }
       if (rows.empty()) return {};
-      taken = RowGroup(contents_, static_cast<int>(part), columns, opened).Take(rows);
+      taken = RowGroup(contents_, static_cast<int>(part), columns, opened, bytes_->are_checked()).Take(rows);
       return {};
     };
     TM_TRY(bytes_->Judge(Guarded(ErrorCode::kCorruption, take)));

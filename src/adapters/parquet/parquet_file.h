@@ -17,6 +17,9 @@ class FileBytes {
   virtual ~FileBytes() = default;
   /// A handle for one read.
   virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> Open() const = 0;
+  /// True if every byte is checked on its way, those of the footer too: then checksums of pages say nothing
+  /// more, and the footer's statistics are as true as the pages.
+  virtual bool are_checked() const { return false; }
   /// What to say of a read through such a handle that ended with `outcome`.
   virtual Result<void> Judge(Result<void> outcome) const { return outcome; }
 };

@@ -2,8 +2,11 @@
 // a bare append and fdatasync in the same folder. All three take turns, because disks have moods.
 //
 //   tidemark_wal_bench [folder] [rounds] [seconds of each turn]
+//
+// Prints one JSON object: of each contestant the rates, and the 50th and 99th percentiles, of every round.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,10 +71,23 @@ Turn Measure(int writers, double seconds, const Append& append) {
   return Summary(std::move(all_us), took_s);
 }
 
-double Median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
+/// A contestant's turns.
+struct Turns {
+  std::string name;
+  std::vector<double> rates{};
+  std::vector<double> p50_us{};
+  std::vector<double> p99_us{};
+
+  void Add(const Turn& turn) {
+    rates.push_back(turn.rate);
+    p50_us.push_back(turn.p50_us);
+    p99_us.push_back(turn.p99_us);
+  }
+  std::string Json() const {
+    return fmt::format("\"{}\": {{\"rates\": [{:.1f}], \"p50_us\": [{:.1f}], \"p99_us\": [{:.1f}]}}", name,
+                       fmt::join(rates, ", "), fmt::join(p50_us, ", "), fmt::join(p99_us, ", "));
+  }
+};
 
 int Run(const std::string& folder, int rounds, double seconds) {
   std::filesystem::create_directories(folder);
@@ -90,24 +106,15 @@ int Run(const std::string& folder, int rounds, double seconds) {
     TM_CHECK(::write(bare, payload.data(), payload.size()) == static_cast<ssize_t>(payload.size()), "write");
     TM_CHECK(::fdatasync(bare) == 0, "fdatasync");
   };
-  std::vector<double> rate_ratios;
-  std::vector<double> p99_ratios;
+  Turns of_bare{"bare"};
+  Turns of_one{"one"};
+  Turns of_many{"many"};
   for (int round = 0; round < rounds; ++round) {
-    const Turn of_bare = Measure(1, seconds, append_bare);
-    const Turn of_one = Measure(1, seconds, append);
-    const Turn of_many = Measure(kManyWriters, seconds, append);
-    for (const auto& [name, turn] : {std::pair("bare fdatasync", of_bare), std::pair("1 writer", of_one),
-                                     std::pair("32 writers", of_many)}) {
-      fmt::print("{:15} {:9.0f}/s  p50 {:7.0f} us  p99 {:7.0f} us\n", name, turn.rate, turn.p50_us,
-                 turn.p99_us);
-    }
-    rate_ratios.push_back(of_many.rate / of_one.rate);
-    p99_ratios.push_back(of_many.p99_us / of_bare.p99_us);
+    of_bare.Add(Measure(1, seconds, append_bare));
+    of_one.Add(Measure(1, seconds, append));
+    of_many.Add(Measure(kManyWriters, seconds, append));
   }
-  fmt::print(
-      "medians of {} rounds: 32 writers make {:.1f}x the rate of one; their p99 is {:.2f}x that of a bare "
-      "fdatasync\n",
-      rounds, Median(rate_ratios), Median(p99_ratios));
+  fmt::print("{{{}, {}, {}}}\n", of_bare.Json(), of_one.Json(), of_many.Json());
   TM_CHECK((*log)->Trim({.log = (*log)->id(), .lsn = (*log)->durable_lsn()}).has_value(), "trim");
   ::close(bare);
   std::filesystem::remove(bare_path);

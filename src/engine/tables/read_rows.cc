@@ -155,8 +155,9 @@ class Reading {
   }
 
   Result<void> FindLatest(std::vector<std::vector<std::int64_t>>& found) const {
-    LatestPerKey latest(
-        {.start_us = start_us_, .end_us = std::min(end_us_, request_.end_us.value_or(request_.now_us)), .threads = std::max<std::size_t>(1, request_.threads)});
+    LatestPerKey latest({.start_us = start_us_,
+                         .end_us = std::min(end_us_, request_.end_us.value_or(request_.now_us)),
+                         .threads = std::max<std::size_t>(1, request_.threads)});
     TM_TRY(ScanAll(
         [&](std::size_t, const FeatureRows& rows, std::size_t thread) { return latest.Add(rows, thread); }));
     const std::int64_t at_us = request_.end_us.value_or(request_.now_us);

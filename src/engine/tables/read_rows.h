@@ -19,8 +19,8 @@ struct ReadRowsRequest {
   std::optional<std::int64_t> start_us;    // event times from here
   std::optional<std::int64_t> end_us;      // to here, both included
   std::shared_ptr<arrow::Table> entities;  // join keys: only rows of these entities; null: of all
-  bool latest = false;  // of each entity only the row that counts at `end_us`, if it does
-  std::int64_t now_us = 0;  // the end if none is given
+  bool latest = false;                     // of each entity only the row that counts at `end_us`, if it does
+  std::int64_t now_us = 0;                 // the end if none is given
   std::size_t threads = 1;
   std::stop_token stop;
 };

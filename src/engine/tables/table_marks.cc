@@ -59,14 +59,19 @@ std::unexpected<Error> NoToken(std::string_view token) {
       fmt::format("{} is no token of a write; pass on what a write answered as its token", Quoted(token)));
 }
 
-Result<void> CheckFrameSeen(std::string_view token, LogPosition position,
-                            const std::vector<std::unique_ptr<LogSnapshot>>& logs,
-                            const TableSnapshot& snapshot) {
-  if (FlushedUpTo(snapshot.properties(), position.log) >= position.lsn) return {};
+Result<void> CheckLogged(std::string_view token, LogPosition position,
+                         const std::vector<std::unique_ptr<LogSnapshot>>& logs) {
   const auto log = std::ranges::find_if(logs, [&](const auto& each) { return each->id() == position.log; });
   if (log == logs.end()) return NotSeen(token, "its log is not in this store, nor flushed to this table");
   if ((*log)->durable_lsn() >= position.lsn) return {};
   return NotSeen(token, "its log has not come so far yet");
+}
+
+Result<void> CheckFrameSeen(std::string_view token, LogPosition position,
+                            const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                            const TableSnapshot& snapshot) {
+  if (FlushedUpTo(snapshot.properties(), position.log) >= position.lsn) return {};
+  return CheckLogged(token, position, logs);
 }
 
 Result<void> CheckCommitSeen(std::string_view token, std::int64_t id, std::int64_t committed_us,
@@ -143,6 +148,22 @@ Result<void> CheckSeen(std::string_view token, Sight sight,
   const auto committed_us = ReadNumber<std::int64_t>(pieces[2]);
   if (pieces[0] != "snapshot" || !id || !committed_us) return NoToken(token);
   return CheckCommitSeen(token, *id, *committed_us, snapshot, table);
+}
+
+Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
+                               const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                               FunctionRef<Result<bool>(LogPosition)> has_file) {
+  const auto pieces = Split(token, ':');
+  if (pieces.size() != 3) return NoToken(token);
+  const auto log = ParseLogId(pieces[1]);
+  const auto lsn = ReadNumber<std::uint64_t>(pieces[2]);
+  if ((pieces[0] != "log" && pieces[0] != "online") || !log || !lsn) {
+    return pieces[0] == "snapshot" ? NotSeen(token, "it was to a feature table") : NoToken(token);
+  }
+  if (pieces[0] == "online" && sight == Sight::kTable)
+    return NotSeen(token, "it went online only; look it up with get_online_features");
+  TM_ASSIGN(const bool is_there, has_file({*log, *lsn}));
+  return is_there ? Result<void>() : CheckLogged(token, {*log, *lsn}, logs);
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame) {

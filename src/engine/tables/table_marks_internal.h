@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "engine/catalog.h"
 #include "store/offline_store.h"
 #include "store/write_log.h"
@@ -40,6 +41,12 @@ enum class Sight : std::uint8_t { kTable, kOnline };
 Result<void> CheckSeen(std::string_view token, Sight sight,
                        const std::vector<std::unique_ptr<LogSnapshot>>& logs, const TableSnapshot& snapshot,
                        const OfflineTable& table);
+
+/// The same of a view with a batch source, whose rows are in their folder once they are acknowledged.
+/// `has_file` says whether the file of a frame was written within a day.
+Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
+                               const std::vector<std::unique_ptr<LogSnapshot>>& logs,
+                               FunctionRef<Result<bool>(LogPosition)> has_file);
 
 /// The rows of a frame that are meant for the table, in its present columns; null if there are none.
 Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame);

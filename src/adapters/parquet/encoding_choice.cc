@@ -1,0 +1,88 @@
+// Columns are judged by samples: values from all over a column, or rows that lie together.
+#include "adapters/parquet/encoding_choice.h"
+
+#include <arrow/type_traits.h>
+#include <arrow/util/compression.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace tidemark {
+namespace {
+
+constexpr std::int64_t kSampleRows = 1024;
+constexpr std::size_t kSampleValuesMin = 16;  // fewer tell nothing
+
+constexpr std::int64_t kRunRows = 4096;
+constexpr std::int64_t kCompressedRows = 16 * 1024;
+
+/// Numbers and times as the bytes that they are.
+struct Words {
+  const std::uint8_t* bytes = nullptr;
+  std::size_t width = 0;
+
+  const std::uint8_t* at(std::int64_t row) const { return bytes + static_cast<std::size_t>(row) * width; }
+};
+
+bool HaveWords(const arrow::Array& column) {
+  const auto id = column.type_id();
+  return arrow::is_primitive(id) && id != arrow::Type::BOOL && column.data()->buffers[1] != nullptr;
+}
+
+Words WordsOf(const arrow::Array& column) {
+  const auto width = static_cast<std::size_t>(column.type()->byte_width());
+  return {column.data()->GetValues<std::uint8_t>(1, column.offset() * static_cast<std::int64_t>(width)),
+          width};
+}
+
+}  // namespace
+
+bool DictionaryPays(const arrow::Array& column) {
+  if (!HaveWords(column)) return true;
+  const Words words = WordsOf(column);
+  const std::int64_t step = std::max<std::int64_t>(1, column.length() / kSampleRows);
+  std::vector<std::uint64_t> sample;
+  for (std::int64_t row = 0; row < column.length(); row += step) {
+    if (column.IsNull(row)) continue;
+    std::uint64_t value = 0;
+    std::memcpy(&value, words.at(row), words.width);
+    sample.push_back(value);
+  }
+  if (sample.size() < kSampleValuesMin) return true;
+  std::ranges::sort(sample);
+  const auto different = std::unique(sample.begin(), sample.end()) - sample.begin();
+  return static_cast<std::size_t>(different) * 2 <= sample.size();
+}
+
+bool HasRuns(const arrow::Array& column) {
+  if (!HaveWords(column)) return false;
+  const Words words = WordsOf(column);
+  const std::int64_t rows = std::min(column.length(), kRunRows);
+  std::int64_t same = 0;
+  for (std::int64_t row = 1; row < rows; ++row)
+    same += std::memcmp(words.at(row - 1), words.at(row), words.width) == 0 ? 1 : 0;
+  return same * 2 >= rows;
+}
+
+bool CompressionPays(const arrow::Array& column) {
+  // Nulls are not written, and what a few take from the sample's bytes would look like savings.
+  if (!HaveWords(column) || column.null_count() * 4 > column.length()) return true;
+  const Words words = WordsOf(column);
+  std::vector<std::uint8_t> sample;
+  const std::int64_t first = std::max<std::int64_t>(0, (column.length() - kCompressedRows) / 2);
+  const std::int64_t end = std::min(column.length(), first + kCompressedRows);
+  for (std::int64_t row = first; row < end; ++row) {
+    if (column.IsValid(row)) sample.insert(sample.end(), words.at(row), words.at(row) + words.width);
+  }
+  const auto size = static_cast<std::int64_t>(sample.size());
+  if (size < kCompressedRows) return true;  // too few to tell
+  auto codec = arrow::util::Codec::Create(arrow::Compression::ZSTD);
+  if (!codec.ok()) return true;
+  std::vector<std::uint8_t> out(static_cast<std::size_t>((*codec)->MaxCompressedLen(size, sample.data())));
+  const auto compressed = (*codec)->Compress(size, sample.data(), std::ssize(out), out.data());
+  return !compressed.ok() || *compressed * 5 <= size * 4;
+}
+
+}  // namespace tidemark
