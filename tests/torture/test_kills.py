@@ -57,6 +57,16 @@ STEPS = [
     Step("bulk ingest: data file", "*/data/*.parquet", _WRITES | Call.RENAME, after="bulk"),
     Step("bulk ingest: swap", "*/registry.db*", ANY, most=12, after="bulk"),
     Step("bulk ingest: online", "*/online/data.mdb", Call.WRITE | Call.SYNC, after="bulk"),
+    Step("compaction: data file", "*/data/*.parquet", _WRITES | Call.RENAME, after="compact"),
+    Step("compaction: metadata", "*/metadata/*", after="compact"),
+    Step("compaction: swap", "*/registry.db*", ANY, most=12, after="compact"),
+    Step("expiry: swap", "*/registry.db*", ANY, most=12, after="expire"),
+    Step("expiry: removal", "*/tables/*", Call.REMOVE, most=12, after="expire"),
+    Step("erase: log", "*/log/*", ANY, after="erase"),
+    Step("erase: data file", "*/data/*.parquet", _WRITES | Call.RENAME, after="erase"),
+    Step("erase: swap", "*/registry.db*", ANY, most=24, after="erase"),
+    Step("erase: online", "*/online*", ANY, most=12, after="erase"),
+    Step("erase: removal", "*/tables/*", Call.REMOVE, most=12, after="erase"),
 ]
 
 
@@ -74,11 +84,11 @@ class Killing:
         self.store = self.folder / f"store {self._stores}"
         self.author = Author(self.random.randrange(1 << 30))
         self.oracle = Oracle()
+        self.again: list[Operation] = []
 
     def kill_one(self, step: Step | None) -> None:
         """One writer, killed at a step or at a random moment, and what it leaves."""
-        again = [each for each in self.oracle.unsettled() if each.batch]
-        script = [Operation("create"), *again, *self.author.script(SCRIPT_LENGTH)]
+        script = [Operation("create"), *self.again, *self.author.script(SCRIPT_LENGTH)]
         if step is None:
             ended = self._kill_at_a_moment(script)
         else:
@@ -90,6 +100,8 @@ class Killing:
             ended = processes.run(work, self.store, script, fault)
         self.oracle.hear(script, ended.require_end().told)
         self.kills += ended.was_killed
+        # Whoever does not know whether his batch was written sends it again.
+        self.again = [each for each in self.oracle.unsettled() if each.batch]
         self.recover()
 
     def _kill_at_a_moment(self, script: list[Operation]) -> processes.Ended:
@@ -148,7 +160,18 @@ def test_every_step_is_reached(tmp_path: Path, step: Step) -> None:
     """A step that no call belongs to any more would be tested in vain."""
     script = [Operation("create"), *(Author(7).operation(kind) for kind in ("push",) * 3)]
     keyed = replace(script[1], batch="a batch")
-    script += [keyed, Author(8).operation("bulk"), Operation("flush")]
+    script += [
+        keyed,
+        Author(8).operation("bulk"),
+        Operation("flush"),
+        script[2],
+        Operation("flush"),
+    ]
+    script += [
+        Operation("compact"),
+        Operation("expire"),
+        Operation("erase", key=script[2].rows[0].key),
+    ]
     ended = processes.run(
         work,
         tmp_path / "s",

@@ -18,7 +18,16 @@ from torture.workload import DO, Author, Operation
 PROCESSES = 2
 THREADS = 8
 OPERATIONS = amount.of(8, 300)  # of each thread
-KINDS = ["push"] * 10 + ["delete", "ledger", "online", "flush", "flush", "bulk"]
+KINDS = ["push"] * 10 + [
+    "delete",
+    "ledger",
+    "online",
+    "flush",
+    "flush",
+    "compact",
+    "expire",
+    "bulk",
+]
 
 
 def write_at_once(
