@@ -181,7 +181,7 @@ std::optional<CastProblem> FindBadText(const arrow::Array& array, const DataType
   if (type.kind == TypeKind::kStruct) {
     for (std::size_t i = 0; i < type.children.size(); ++i) {
       const auto field = static_cast<const arrow::StructArray&>(array).GetFlattenedField(static_cast<int>(i));
-      if (!field.ok()) return FromStatus(field.status());
+      if (!field.ok()) return CastFail(FromStatus(field.status())).error();
       if (auto problem = FindBadText(**field, type.children[i].type)) {
         problem->field = fmt::format(".{}{}", type.children[i].name, problem->field);
         return problem;
