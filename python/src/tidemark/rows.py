@@ -103,7 +103,7 @@ def _columns_of(rows: Sequence[Any], what: str) -> dict[str, list[Any]]:
 
 
 def _column(name: str, values: Any, what: str) -> pa.Array:
-    """One column; what cannot be one is an error that names the column and, if it is one, the row."""
+    """One column; what cannot be one is an error that names the column and the row."""
     import pyarrow as pa
 
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
