@@ -1,6 +1,6 @@
 # Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
 .DEFAULT_GOAL := compile
-.PHONY: help init compile demo test test-wheel test-spark sanitize fuzz check lint format build bench clean
+.PHONY: help init compile demo test test-wheel test-spark torture sanitize fuzz check lint format build bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,9 @@ test: compile  ## every test: C++ by ctest, Python by pytest
 
 test-wheel: init  ## build the wheel and use it in a fresh environment
 	@tests/install/wheel.sh
+
+torture: compile  ## kills, failing calls, flipped bytes: all of them, not a sample; hours
+	@TIDEMARK_TORTURE=1 PYTHONPATH=python/src .venv/bin/python -m pytest tests/torture
 
 test-spark: compile  ## Spark reads our tables; fetches Spark once, 520 MB; needs Java
 	@tools/test_spark.sh

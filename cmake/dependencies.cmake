@@ -71,6 +71,9 @@ find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 tidemark_dependency(xxhash)  # used inline: a source defines XXH_INLINE_ALL
 target_include_directories(dep_xxhash SYSTEM INTERFACE "${XXHASH_INCLUDE}")
 
+find_package(OpenSSL ${TIDEMARK_OPENSSL_MIN} REQUIRED COMPONENTS Crypto)
+tidemark_dependency(crypto OpenSSL::Crypto)
+
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)
   find_package(GTest REQUIRED)

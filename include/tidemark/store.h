@@ -213,9 +213,39 @@ class TIDEMARK_EXPORT Store {
   /// The snapshots of a table, oldest first: a JSON array of {"id", "parent", "committed", "operation",
   /// "rows", "files", "tags"}.
   virtual Result<std::string> Snapshots(std::string_view view) = 0;
+  /// Rewrites small data files of tables (empty: of all) as few large ones. Rows stay what they are.
+  virtual Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) = 0;
+  /// Forgets old snapshots of tables (empty: of all) with the files that only they have, and what writers
+  /// that died have left. The newest snapshots, tagged ones and those that are being read stay.
+  virtual Result<ExpireSnapshotsReport> ExpireSnapshots(const std::vector<std::string>& views,
+                                                        const ExpireSnapshotsOptions& options) = 0;
+  /// Removes all rows of some entities that were written until now: from data files, log, online store and
+  /// old snapshots, bytes included. `keys` are rows of the join keys. The receipt is JSON: {"id", "table",
+  /// "keys", "fence", "state": "done" or "pending", "rows_removed", "files_rewritten", "pending": what is
+  /// still to be removed and by whom, "out_of_reach"}. From the first moment on no read sees the rows;
+  /// erasing again, flushing, or the work in the background completes what is pending. Rows that are written
+  /// later are not touched.
+  virtual Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) = 0;
+  /// The receipts of all erasures of tables (empty: of all), oldest first: a JSON array.
+  virtual Result<std::string> Erasures(const std::vector<std::string>& views) = 0;
   /// The rows of a table as they were written.
   virtual Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
                                  ArrowArrayStream* out) = 0;
+
+  /// Databases that feature tables and tables of other engines lie in, by name; the project's own is among
+  /// them: "feature_store", or of another than the default project its name. Tables are named `table` or
+  /// `database.table`.
+  virtual Result<std::vector<std::string>> Databases() = 0;
+  /// Nothing happens if it is there. kInvalidArgument for what is no name, or differs from one only in case.
+  virtual Result<void> CreateDatabase(std::string_view name) = 0;
+  /// kInvalidArgument if there are tables in it, or it is the project's own; kNotFound.
+  virtual Result<void> DropDatabase(std::string_view name) = 0;
+
+  /// Makes the feature tables right after the store's folder was moved or copied: their metadata says where
+  /// their files lie. The place that it came from is left alone. What this needs and changes is said in
+  /// docs/feature-tables.md; until then reading and writing tables fails and names this command. Interrupted,
+  /// it can be called again. kBusy while another process does it.
+  virtual Result<RelocateReport> Relocate() = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
@@ -226,6 +256,10 @@ class TIDEMARK_EXPORT Store {
   /// Rows and bytes of the online store: JSON.
   virtual Result<std::string> OnlineStats() const = 0;
 };
+
+/// Ends what stores of this process do by themselves (flush, compact, expire), for good: for the end of a
+/// process that does not close its stores. A store that is closed ends its own.
+TIDEMARK_EXPORT void StopBackgroundWork();
 
 /// The error that a stream of GetHistorical failed with: `error_number` is what its get_next or get_schema
 /// answered.

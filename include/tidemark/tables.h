@@ -18,7 +18,8 @@ struct CreateTableOptions {
   std::string time_column = "event_timestamp";  // which of the schema's fields orders rows
   std::string time_unit = {};                   // of numbers there: s (also if empty), ms, us or ns
   bool online = true;
-  bool catalog = true;  // listed for SQL and for other engines
+  bool catalog = true;        // listed for SQL and for other engines
+  std::string database = {};  // that it lies in; empty: the project's own
 };
 
 enum class WriteTarget : std::uint8_t {
@@ -73,6 +74,43 @@ struct FlushReport {
     std::int64_t snapshot_id = 0;
   };
   std::vector<Table> tables;
+};
+
+struct CompactReport {
+  struct Table {
+    std::string view;
+    std::int64_t files_before = 0;  // that were small, and are gone
+    std::int64_t files_after = 0;   // that took their place
+    std::int64_t rows = 0;          // in them
+    std::int64_t bytes = 0;
+  };
+  std::vector<Table> tables;
+};
+
+struct ExpireSnapshotsOptions {
+  std::int64_t older_than_us = 0;  // snapshots committed before this may go
+  std::int64_t keep = 10;          // of the newest of each table, at least so many (1 or more)
+};
+
+struct ExpireSnapshotsReport {
+  struct Table {
+    std::string view;
+    std::int64_t snapshots = 0;   // that are gone
+    std::int64_t files = 0;       // that went with them
+    std::int64_t bytes = 0;       // of those files
+    std::int64_t being_read = 0;  // snapshots that stay until their readers are done
+  };
+  std::vector<Table> tables;
+};
+
+struct RelocateReport {
+  struct Table {
+    std::string table;           // database.name
+    std::string from;            // the folder that it lay in
+    std::string to;              // and lies in now
+    std::int64_t snapshots = 0;  // that came along
+  };
+  std::vector<Table> tables;  // that were brought here; empty: there was nothing to do
 };
 
 }  // namespace tidemark

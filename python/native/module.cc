@@ -97,6 +97,23 @@ void BindTables(nb::module_& m) {
       .def_ro("repeated", &IngestReport::repeated)
       .def_ro("token", &IngestReport::token)
       .def_ro("warnings", &IngestReport::warnings);
+  nb::class_<CompactReport::Table>(m, "CompactedTable")
+      .def_ro("view", &CompactReport::Table::view)
+      .def_ro("files_before", &CompactReport::Table::files_before)
+      .def_ro("files_after", &CompactReport::Table::files_after)
+      .def_ro("rows", &CompactReport::Table::rows)
+      .def_ro("bytes", &CompactReport::Table::bytes);
+  nb::class_<ExpireSnapshotsReport::Table>(m, "ExpiredSnapshots")
+      .def_ro("view", &ExpireSnapshotsReport::Table::view)
+      .def_ro("snapshots", &ExpireSnapshotsReport::Table::snapshots)
+      .def_ro("files", &ExpireSnapshotsReport::Table::files)
+      .def_ro("bytes", &ExpireSnapshotsReport::Table::bytes)
+      .def_ro("being_read", &ExpireSnapshotsReport::Table::being_read);
+  nb::class_<RelocateReport::Table>(m, "RelocatedTable")
+      .def_ro("table", &RelocateReport::Table::table)
+      .def_ro("old_folder", &RelocateReport::Table::from)
+      .def_ro("new_folder", &RelocateReport::Table::to)
+      .def_ro("snapshots", &RelocateReport::Table::snapshots);
   nb::class_<FlushReport::Table>(m, "FlushedTable")
       .def_ro("view", &FlushReport::Table::view)
       .def_ro("rows", &FlushReport::Table::rows)
@@ -174,13 +191,21 @@ void BindStore(nb::module_& m) {
            "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
       .def("create_table", &PythonStore::CreateTable, "schema"_a, "time_column"_a, "time_unit"_a, "online"_a,
-           "catalog"_a)
+           "catalog"_a, "database"_a)
+      .def("databases", &PythonStore::Databases)
+      .def("create_database", &PythonStore::CreateDatabase, "name"_a)
+      .def("drop_database", &PythonStore::DropDatabase, "name"_a)
+      .def("relocate", &PythonStore::Relocate)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())
       .def("push", &PythonStore::Push, "source"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("flush", &PythonStore::Flush, "views"_a)
       .def("snapshots", &PythonStore::Snapshots, "view"_a)
+      .def("compact", &PythonStore::Compact, "views"_a, "token"_a.none())
+      .def("expire_snapshots", &PythonStore::ExpireSnapshots, "views"_a, "older_than_us"_a, "keep"_a)
+      .def("erase", &PythonStore::Erase, "view"_a, "keys"_a, "token"_a.none())
+      .def("erasures", &PythonStore::Erasures, "views"_a)
       .def("read_table", &PythonStore::ReadTable, "view"_a, "request"_a, "entities"_a.none(),
            "token"_a.none())
       .def("prepare_online", &PythonStore::PrepareOnline, "selection"_a, "service"_a, "full_feature_names"_a,
@@ -208,5 +233,9 @@ NB_MODULE(_native, m) {
   m.def(
       "normalize_definitions",
       [](const std::string& text) { return python::Unwrap(NormalizeDefinitions(text)); }, "text"_a);
+  m.def("stop_background_work", [] {
+    const nb::gil_scoped_release released;
+    StopBackgroundWork();
+  });
   m.def("parse_time", [](const std::string& text) { return python::Unwrap(ParseTime(text)); }, "text"_a);
 }

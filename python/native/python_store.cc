@@ -141,10 +141,30 @@ std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std:
 }
 
 void PythonStore::CreateTable(const std::string& schema, const std::string& time_column,
-                              const std::string& time_unit, bool online, bool catalog) const {
-  const CreateTableOptions options{
-      .time_column = time_column, .time_unit = time_unit, .online = online, .catalog = catalog};
+                              const std::string& time_unit, bool online, bool catalog,
+                              const std::string& database) const {
+  const CreateTableOptions options{.time_column = time_column,
+                                   .time_unit = time_unit,
+                                   .online = online,
+                                   .catalog = catalog,
+                                   .database = database};
   Unlocked([&] { return store_->CreateTable(schema, options); });
+}
+
+std::vector<std::string> PythonStore::Databases() const {
+  return Unlocked([&] { return store_->Databases(); });
+}
+
+void PythonStore::CreateDatabase(const std::string& name) const {
+  Unlocked([&] { return store_->CreateDatabase(name); });
+}
+
+void PythonStore::DropDatabase(const std::string& name) const {
+  Unlocked([&] { return store_->DropDatabase(name); });
+}
+
+std::vector<RelocateReport::Table> PythonStore::Relocate() const {
+  return Unlocked([&] { return store_->Relocate(); }).tables;
 }
 
 std::pair<IngestReport, std::unique_ptr<ResultStream>> PythonStore::Ingest(const std::string& view,
@@ -189,6 +209,33 @@ std::vector<FlushReport::Table> PythonStore::Flush(const std::vector<std::string
 
 std::string PythonStore::Snapshots(const std::string& view) const {
   return Unlocked([&] { return store_->Snapshots(view); });
+}
+
+std::vector<CompactReport::Table> PythonStore::Compact(const std::vector<std::string>& views,
+                                                       const CancelToken* token) const {
+  WorkOptions work;
+  const std::stop_source stop = SourceOf(token);
+  work.stop = stop.get_token();
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Compact(views, work); })).tables;
+}
+
+std::vector<ExpireSnapshotsReport::Table> PythonStore::ExpireSnapshots(const std::vector<std::string>& views,
+                                                                       std::int64_t older_than_us,
+                                                                       std::int64_t keep) const {
+  return Unlocked([&] { return store_->ExpireSnapshots(views, {older_than_us, keep}); }).tables;
+}
+
+std::string PythonStore::Erase(const std::string& view, const nb::object& keys,
+                               const CancelToken* token) const {
+  const OpenRows open(keys);
+  WorkOptions work;
+  const std::stop_source stop = SourceOf(token);
+  work.stop = stop.get_token();
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Erase(view, open.rows, work); }));
+}
+
+std::string PythonStore::Erasures(const std::vector<std::string>& views) const {
+  return Unlocked([&] { return store_->Erasures(views); });
 }
 
 std::unique_ptr<ResultStream> PythonStore::ReadTable(const std::string& view, ReadTableOptions options,

@@ -48,7 +48,11 @@ class PythonStore {
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;
   void CreateTable(const std::string& schema, const std::string& time_column, const std::string& time_unit,
-                   bool online, bool catalog) const;
+                   bool online, bool catalog, const std::string& database) const;
+  std::vector<std::string> Databases() const;
+  void CreateDatabase(const std::string& name) const;
+  void DropDatabase(const std::string& name) const;
+  std::vector<RelocateReport::Table> Relocate() const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,
@@ -62,6 +66,14 @@ class PythonStore {
                                                          const CancelToken* token) const;
   std::vector<FlushReport::Table> Flush(const std::vector<std::string>& views) const;
   std::string Snapshots(const std::string& view) const;
+  std::vector<CompactReport::Table> Compact(const std::vector<std::string>& views,
+                                            const CancelToken* token) const;
+  std::vector<ExpireSnapshotsReport::Table> ExpireSnapshots(const std::vector<std::string>& views,
+                                                            std::int64_t older_than_us,
+                                                            std::int64_t keep) const;
+  /// Rows of the keys as `rows` of Historical.
+  std::string Erase(const std::string& view, const nanobind::object& keys, const CancelToken* token) const;
+  std::string Erasures(const std::vector<std::string>& views) const;
   /// `entities` exports an Arrow stream, or is None.
   std::unique_ptr<ResultStream> ReadTable(const std::string& view, ReadTableOptions options,
                                           const nanobind::object& entities, const CancelToken* token) const;

@@ -11,6 +11,9 @@ namespace tidemark {
 /// XXH3, 64 bits, seed 0.
 std::uint64_t Hash64(std::span<const std::byte> bytes);
 
+/// The same with a seed.
+std::uint64_t Hash64(std::span<const std::byte> bytes, std::uint64_t seed);
+
 /// XXH3, 128 bits, seed 0, in canonical (big-endian) byte order, so that it can be stored.
 std::array<std::byte, 16> Hash128(std::span<const std::byte> bytes);
 

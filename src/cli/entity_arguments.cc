@@ -1,6 +1,9 @@
 // Types say how a value is read, so that a string key "007" stays text and an integer key stays exact.
 #include "cli/entity_arguments.h"
 
+#include <arrow/builder.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -61,6 +64,18 @@ Result<Json> SplitPairs(std::string_view text) {
   return made;
 }
 
+template <typename Builder, typename Value>
+Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities, const std::string& key) {
+  Builder builder;
+  for (const Json& entity : entities) {
+    if (!builder.Append(entity.at(key).get<Value>()).ok())
+      return Fail(ErrorCode::kOutOfSpace, "no memory is left");
+  }
+  auto column = builder.Finish();
+  if (!column.ok()) return Fail(ErrorCode::kOutOfSpace, column.status().message());
+  return *std::move(column);
+}
+
 }  // namespace
 
 Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys) {
@@ -90,6 +105,28 @@ Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& k
     TM_ASSIGN(made[key.name], CheckJson(key, given[key.name]));
   }
   return made;
+}
+
+Result<void> ExportEntities(const std::vector<ColumnInfo>& keys, const std::vector<Json>& entities,
+                            ArrowArrayStream* out) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector columns;
+  for (const ColumnInfo& key : keys) {
+    const Json& first = entities.front().at(key.name);
+    Result<std::shared_ptr<arrow::Array>> column =
+        first.is_boolean()  ? ColumnOf<arrow::BooleanBuilder, bool>(entities, key.name)
+        : first.is_number() ? ColumnOf<arrow::Int64Builder, std::int64_t>(entities, key.name)
+                            : ColumnOf<arrow::StringBuilder, std::string>(entities, key.name);
+    if (!column) return std::unexpected(column.error());
+    fields.push_back(arrow::field(key.name, (*column)->type()));
+    columns.push_back(*std::move(column));
+  }
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(entities.size()), columns);
+  const auto reader = arrow::RecordBatchReader::Make({batch});
+  if (!reader.ok() || !arrow::ExportRecordBatchReader(*reader, out).ok())
+    return Fail(ErrorCode::kInternal, "the entities cannot be handed over");
+  return {};
 }
 
 }  // namespace tidemark::cli

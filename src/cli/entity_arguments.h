@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "cli/table.h"
+#include "tidemark/arrow_c.h"
 #include "tidemark/online.h"
 
 namespace tidemark::cli {
@@ -16,5 +17,9 @@ namespace tidemark::cli {
 /// One entity's join keys as JSON values of the right kind. `keys` are the names and types that are wanted;
 /// more keys than those are an error, as are fewer and values that do not fit.
 Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys);
+
+/// Entities (one or more) as a stream of rows of their join keys.
+Result<void> ExportEntities(const std::vector<ColumnInfo>& keys, const std::vector<Json>& entities,
+                            ArrowArrayStream* out);
 
 }  // namespace tidemark::cli

@@ -44,17 +44,15 @@ Result<std::int64_t> ParseSnapshotId(const std::string& text) {
 }
 
 Result<HistoricalOptions> Request(Session& session, const Options& options) {
-  HistoricalOptions made{.features = options.features,
-                         .service = options.service,
-                         .selection = {},
-                         .event_timestamp_column = options.event_timestamp,
-                         .full_feature_names = options.full_feature_names,
-                         .include_status = options.status,
-                         .known_by_us = {},
-                         .known_by_event = options.known_by == "event",
-                         .reading = {.as_of_us = {}, .snapshot_id = {}, .at_least = options.at_least},
-                         .ended = {},
-                         .work = session.Work()};
+  HistoricalOptions made;
+  made.features = options.features;
+  made.service = options.service;
+  made.event_timestamp_column = options.event_timestamp;
+  made.full_feature_names = options.full_feature_names;
+  made.include_status = options.status;
+  made.known_by_event = options.known_by == "event";
+  made.reading.at_least = options.at_least;
+  made.work = session.Work();
   if (!options.known_by.empty() && !made.known_by_event) {
     TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
   }

@@ -73,6 +73,8 @@ int RunProgram(int argc, char** argv) {
   AddHistoricalCommand(app, session);
   AddOnlineCommand(app, session);
   AddTableCommands(app, session);
+  AddUpkeepCommands(app, session);
+  AddPlaceCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);
   AddCompletionCommand(app, session);

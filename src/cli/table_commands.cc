@@ -127,6 +127,7 @@ void AddPush(CLI::App& app, Session& session) {
 struct SchemaArguments {
   std::string file;
   std::string time_unit;
+  std::string database;
   bool unlisted = false;
 };
 
@@ -140,6 +141,7 @@ Result<void> CreateTable(const Session& session, const SchemaArguments& argument
   CreateTableOptions options;
   options.catalog = !arguments.unlisted;
   options.time_unit = arguments.time_unit;
+  options.database = arguments.database;
   return store->CreateTable(schema.str(), options);
 }
 
@@ -149,6 +151,8 @@ void AddCreateTable(CLI::App& app, Session& session) {
   command->add_option("schema", arguments->file, "JSON file with name, entities and schema")->required();
   command->add_option("--time-unit", arguments->time_unit, "Of event times that are whole numbers")
       ->check(CLI::IsMember({"s", "ms", "us", "ns"}));
+  command->add_option("--database", arguments->database, "Database that it lies in (default: feature_store)")
+      ->type_name("NAME");
   command->add_flag("--unlisted", arguments->unlisted, "Keep it from SQL and other engines");
   command->callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateTable(session, *arguments); };
@@ -223,41 +227,6 @@ struct DeleteArguments {
   std::string to;
 };
 
-template <typename Builder, typename Value>
-Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities, const std::string& key) {
-  Builder builder;
-  for (const Json& entity : entities) {
-    if (!builder.Append(entity.at(key).get<Value>()).ok())
-      return Fail(ErrorCode::kOutOfSpace, "no memory is left");
-  }
-  auto column = builder.Finish();
-  if (!column.ok()) return Fail(ErrorCode::kOutOfSpace, column.status().message());
-  return *std::move(column);
-}
-
-/// The entities as a stream of rows of their join keys.
-Result<void> ExportKeys(const std::vector<ColumnInfo>& keys, const std::vector<Json>& entities,
-                        ArrowArrayStream* out) {
-  arrow::FieldVector fields;
-  arrow::ArrayVector columns;
-  for (const ColumnInfo& key : keys) {
-    const Json& first = entities.front().at(key.name);
-    Result<std::shared_ptr<arrow::Array>> column =
-        first.is_boolean()  ? ColumnOf<arrow::BooleanBuilder, bool>(entities, key.name)
-        : first.is_number() ? ColumnOf<arrow::Int64Builder, std::int64_t>(entities, key.name)
-                            : ColumnOf<arrow::StringBuilder, std::string>(entities, key.name);
-    if (!column) return std::unexpected(column.error());
-    fields.push_back(arrow::field(key.name, (*column)->type()));
-    columns.push_back(*std::move(column));
-  }
-  const auto batch =
-      arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(entities.size()), columns);
-  const auto reader = arrow::RecordBatchReader::Make({batch});
-  if (!reader.ok() || !arrow::ExportRecordBatchReader(*reader, out).ok())
-    return Fail(ErrorCode::kInternal, "the entities cannot be handed over");
-  return {};
-}
-
 Result<void> Delete(Session& session, const DeleteArguments& arguments) {
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const auto keys, JoinKeysOf(*store, arguments.table));
@@ -271,7 +240,7 @@ Result<void> Delete(Session& session, const DeleteArguments& arguments) {
     TM_ASSIGN(event_us, ParseTime(arguments.at));
   }
   ArrowArrayStream rows{};
-  TM_TRY(ExportKeys(keys, entities, &rows));
+  TM_TRY(ExportEntities(keys, entities, &rows));
   WriteArguments write;
   write.to = arguments.to;
   TM_ASSIGN(const IngestReport report, store->Delete(arguments.table, {.stream = &rows, .path = {}}, event_us,

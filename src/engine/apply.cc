@@ -69,6 +69,7 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
   if (!after.is_table()) return TableCannotChange(after.name, "its place (it would have a batch source)");
   TableOptions same_place = after.table;
   same_place.catalog = before.table.catalog;
+  same_place.database = before.table.database;
   if (same_place != before.table) return TableCannotChange(after.name, "its times and partitions");
   for (const Field& field : before.fields) {
     const auto kept = std::ranges::find(after.fields, field.name, &Field::name);
@@ -153,7 +154,7 @@ bool Planner::ReadsOtherData(const Target<FeatureView>& view) const {
   if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
   const FileSource& before = *view.before->source;
   const FileSource& after = *view.definition.source;
-  if (before.path != after.path || before.format != after.format) return true;
+  if (before.place() != after.place() || before.format != after.format) return true;
   const auto is_moved = [&](const std::string& name_before, const std::string& name) {
     return ColumnOf(before, name_before) != ColumnOf(after, name);
   };

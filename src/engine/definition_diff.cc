@@ -57,8 +57,7 @@ std::string TypeText(const std::optional<DataType>& type) {
 }
 
 std::string FormatText(const std::optional<FileFormat>& format) {
-  if (!format) return "";
-  return *format == FileFormat::kParquet ? "parquet" : "csv";
+  return format ? std::string(FileFormatName(*format)) : "";
 }
 
 const JoinKey* FindKey(const Entity& entity, std::string_view name) {
@@ -69,6 +68,7 @@ const JoinKey* FindKey(const Entity& entity, std::string_view name) {
 void CompareSources(const FileSource& before, const FileSource& after, Comparison& comparison) {
   comparison.Text("source name", before.name, after.name);
   comparison.Text("source path", before.path, after.path);
+  comparison.Text("source table", before.table, after.table);
   comparison.Value("source format", FormatText(before.format), FormatText(after.format));
   comparison.Value("timestamp field", before.timestamp_field, after.timestamp_field);
   comparison.Value("created timestamp column", before.created_timestamp_column,
@@ -88,6 +88,7 @@ void CompareTables(const TableOptions& before, const TableOptions& after, Compar
                    after.created_timestamp_column);
   comparison.Value("partitions", fmt::format("{}", fmt::join(before.partitions, ", ")),
                    fmt::format("{}", fmt::join(after.partitions, ", ")));
+  comparison.Text("database", before.database, after.database);
   comparison.Value("in the catalog", before.catalog ? "yes" : "no", after.catalog ? "yes" : "no");
 }
 
@@ -176,8 +177,8 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
   if (before.source && after.source) {
     CompareSources(*before.source, *after.source, comparison);
   } else if (before.source || after.source) {
-    comparison.Text("source", before.source ? before.source->path : "",
-                    after.source ? after.source->path : "");
+    comparison.Text("source", before.source ? before.source->place() : "",
+                    after.source ? after.source->place() : "");
   } else {
     CompareTables(before.table, after.table, comparison);
   }
@@ -216,10 +217,12 @@ Lines Summary(const FeatureView& view) {
     lines.push_back(fmt::format("field {} ({})", field.name, field.type.ToString()));
   if (view.ttl_us != 0) lines.push_back("ttl: " + FormatDurationUs(view.ttl_us));
   if (view.source) {
-    lines.push_back("source path: " + Quoted(view.source->path));
+    const std::string_view what = view.source->table.empty() ? "path" : "table";
+    lines.push_back(fmt::format("source {}: {}", what, Quoted(view.source->place())));
     lines.push_back("timestamp field: " + view.source->timestamp_field);
   } else {
     lines.emplace_back("a feature table: Tidemark keeps its rows");
+    if (!view.table.database.empty()) lines.push_back("database: " + view.table.database);
     lines.push_back("timestamp field: " + view.table.timestamp_field);
   }
   if (view.push) lines.push_back("push source: " + PushText(view));

@@ -28,11 +28,11 @@ Json OpenTime(std::int64_t us) {
 
 /// When and from where to a view was loaded, and how fresh it is.
 Result<Json> OnlineState(const Registry& registry, const Clock& clock, std::uint32_t id,
-                         const std::string& online_store) {
+                         const LoadPlace& place) {
   TM_ASSIGN(const auto note, registry.GetNote(id, kLoadLogNote));
   if (!note) return Json();
-  TM_ASSIGN(const LoadLog log, LoadLogFromJson(*note));
-  if (log.online_store != online_store) return Json();
+  TM_ASSIGN(const LoadLog log, LoadLogFromJson(*note, place.store_folder));
+  if (log.online_store != place.online_store) return Json();
   Json files = Json::array();
   for (const LoadedFile& file : log.files)
     files.push_back(file.file.path);
@@ -69,7 +69,7 @@ std::string ListObjects(const Catalog& catalog, ObjectKind kind) {
 }
 
 Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
-                                   ObjectKind kind, std::string_view name, const std::string& online_store) {
+                                   ObjectKind kind, std::string_view name, const LoadPlace& place) {
   TM_ASSIGN(const RegistryObject* object, catalog.Object(kind, name));
   TM_ASSIGN(const auto versions, registry.Versions(object->id));
   Json version_list = Json::array();
@@ -90,7 +90,7 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
     const SpecMeta meta{object->created_us, object->updated_us, object->version};
     json["spec"] =
         Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
-    TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, online_store));
+    TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, place));
   }
   return ToText(json);
 }

@@ -13,11 +13,16 @@ namespace tidemark {
 /// A JSON array of the definitions of all live objects of a kind, by name.
 std::string ListObjects(const Catalog& catalog, ObjectKind kind);
 
+struct LoadPlace {
+  std::string online_store;  // its identity
+  std::string store_folder;  // as MaterializeRequest has it
+};
+
 /// One object as JSON: {"kind", "name", "id", "definition", "meta": {createdTimestamp, lastUpdatedTimestamp,
 /// version}, "versions": [{"version", "at"}]}; of a view also "spec" (model/definition_json.h) and "online":
 /// {"loaded_at", "from", "to", "rows_written", "files", "newest_event_timestamp", "age"} or null if it was
-/// never loaded into `online_store`. kNotFound with the nearest name.
+/// never loaded into that online store. kNotFound with the nearest name.
 Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
-                                   ObjectKind kind, std::string_view name, const std::string& online_store);
+                                   ObjectKind kind, std::string_view name, const LoadPlace& place);
 
 }  // namespace tidemark

@@ -49,10 +49,25 @@ std::string PathOfText(std::string_view text) {
   return path;
 }
 
-LoadedFile FileFromJson(const Json& json) {
+// What begins the path of a file below the store's folder.
+constexpr std::string_view kInStore = "./";
+
+std::string WithinStore(const std::string& path, std::string_view store_folder) {
+  const bool is_within = !store_folder.empty() && path.starts_with(store_folder) &&
+                         std::string_view(path).substr(store_folder.size()).starts_with('/');
+  return is_within ? std::string(kInStore) + path.substr(store_folder.size() + 1) : path;
+}
+
+std::string OutOfStore(const std::string& path, std::string_view store_folder) {
+  if (store_folder.empty() || !path.starts_with(kInStore)) return path;
+  return std::string(store_folder) + '/' + path.substr(kInStore.size());
+}
+
+LoadedFile FileFromJson(const Json& json, std::string_view store_folder) {
   LoadedFile file;
-  file.file = {PathOfText(json.at("path").get_ref<const std::string&>()), json.at("id").get<std::string>(),
-               json.at("size").get<std::int64_t>(), json.at("mtime_ns").get<std::int64_t>()};
+  file.file = {OutOfStore(PathOfText(json.at("path").get_ref<const std::string&>()), store_folder),
+               json.at("id").get<std::string>(), json.at("size").get<std::int64_t>(),
+               json.at("mtime_ns").get<std::int64_t>()};
   for (const Json& range : json.at("ranges"))
     file.ranges.push_back(RangeFromJson(range));
   if (const auto times = json.find("event_times"); times != json.end())
@@ -101,13 +116,13 @@ const LoadedFile* LoadLog::Unchanged(const SourceFile& file) const {
   return found == files.end() ? nullptr : &*found;
 }
 
-std::string ToJson(const LoadLog& log) {
+std::string ToJson(const LoadLog& log, std::string_view store_folder) {
   Json files = Json::array();
   for (const LoadedFile& file : log.files) {
     Json ranges = Json::array();
     for (const TimeRange& range : file.ranges)
       ranges.push_back(RangeToJson(range));
-    files.push_back({{"path", TextOfPath(file.file.path)},
+    files.push_back({{"path", TextOfPath(WithinStore(file.file.path, store_folder))},
                      {"id", file.file.id},
                      {"size", file.file.size},
                      {"mtime_ns", file.file.mtime_ns},
@@ -124,7 +139,7 @@ std::string ToJson(const LoadLog& log) {
       .dump();
 }
 
-Result<LoadLog> LoadLogFromJson(std::string_view text) {
+Result<LoadLog> LoadLogFromJson(std::string_view text, std::string_view store_folder) {
   try {
     const Json json = Json::parse(text);
     LoadLog log;
@@ -137,7 +152,7 @@ Result<LoadLog> LoadLogFromJson(std::string_view text) {
       log.newest_event_us = newest.get<std::int64_t>();
     }
     for (const Json& file : json.at("files"))
-      log.files.push_back(FileFromJson(file));
+      log.files.push_back(FileFromJson(file, store_folder));
     return log;
   } catch (const Json::exception& error) {
     return Fail(ErrorCode::kCorruption,

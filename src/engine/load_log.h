@@ -62,8 +62,10 @@ struct LoadLog {
 
 inline constexpr std::string_view kLoadLogNote = "online_load";
 
-std::string ToJson(const LoadLog& log);
+/// Files below `store_folder` (empty: none) are noted relative to it, so that a store that was moved knows
+/// them still.
+std::string ToJson(const LoadLog& log, std::string_view store_folder = {});
 /// kCorruption if the text is not what ToJson writes.
-Result<LoadLog> LoadLogFromJson(std::string_view json);
+Result<LoadLog> LoadLogFromJson(std::string_view json, std::string_view store_folder = {});
 
 }  // namespace tidemark

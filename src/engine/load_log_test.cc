@@ -85,6 +85,17 @@ TEST(LoadLog, JsonGivesEverythingBack) {
   EXPECT_EQ(LoadLogFromJson(ToJson(none)).value(), none);
 }
 
+TEST(LoadLog, FilesOfAStoreThatMovedAreKnown) {
+  const std::string text = ToJson(Sample(), "/data");
+  EXPECT_EQ(LoadLogFromJson(text, "/data").value(), Sample());
+  const LoadLog moved = LoadLogFromJson(text, "/elsewhere/store").value();
+  EXPECT_EQ(moved.files[0].file.path, "/elsewhere/store/a.parquet");
+  EXPECT_EQ(moved.files[1].file.path, "/elsewhere/store/\xFFz\xC3\xA9\x80");
+  // What lies elsewhere stays there, also beside a folder whose name begins alike.
+  for (const char* folder : {"/dat", "/data/a", "/other"})
+    EXPECT_EQ(LoadLogFromJson(ToJson(Sample(), folder), "/elsewhere").value(), Sample()) << folder;
+}
+
 TEST(LoadLog, OtherTextIsCorruption) {
   for (const std::string text : {"", "{", "[]", "3", "{}", R"({"definition": 3})", "\xFF"}) {
     const auto log = LoadLogFromJson(text);

@@ -132,7 +132,7 @@ class Loading {
     TM_ASSIGN(const auto note, registry_.GetNote(view_.id, kLoadLogNote));
     const std::string definition = DefinitionOf(view_);
     if (note) {
-      if (auto log = LoadLogFromJson(*note)) {
+      if (auto log = LoadLogFromJson(*note, request_.store_folder)) {
         log_ = *std::move(log);
       } else {
         report_.warnings.push_back(log.error().ToString() + ": all is loaded again");
@@ -296,6 +296,7 @@ class Loading {
   void NoteTimes(std::size_t file, const arrow::Int64Array& event) {
     TimeRange seen = kNoTimes;
     for (std::int64_t row = 0; row < event.length(); ++row) {
+      if (event.Value(row) == std::numeric_limits<std::int64_t>::max()) continue;  // it does not count
       seen.start_us = std::min(seen.start_us, event.Value(row));
       seen.end_us = std::max(seen.end_us, event.Value(row));
     }
@@ -428,7 +429,7 @@ class Loading {
     log_.rows_written = report_.rows_written;
     log_.last = range_;
     if (newest_us_) log_.newest_event_us = std::max(log_.newest_event_us.value_or(*newest_us_), *newest_us_);
-    return registry_.PutNote(view_.id, kLoadLogNote, ToJson(log_));
+    return registry_.PutNote(view_.id, kLoadLogNote, ToJson(log_, request_.store_folder));
   }
 
   void Report(std::string_view step, std::int64_t done, std::int64_t total) {

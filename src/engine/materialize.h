@@ -23,6 +23,7 @@ struct MaterializeRequest {
   std::int64_t end_us = 0;
   bool reload = false;  // also what was loaded before, and over rows that are damaged
   std::size_t threads = 1;
+  std::string store_folder;  // plain, without a slash at its end; what lies below it may move with it
   std::int64_t memory_bytes_max = 0;  // above zero: kept by working through the keys in parts
   std::stop_token stop;
   std::function<void(std::string_view what, std::int64_t done, std::int64_t total)> progress;

@@ -55,10 +55,10 @@ Result<std::shared_ptr<arrow::DataType>> Completion::ColumnType(std::string_view
                                                                 const std::string& name) const {
   const int found = schema_.GetFieldIndex(name);
   if (found >= 0) return schema_.field(found)->type();
-  return Fail(
-      ErrorCode::kNotFound,
-      fmt::format("the source {} has no column '{}' ({}){}; its columns are: {}", Quoted(view_.source->path),
-                  name, what, Suggest(name, schema_.field_names()), fmt::join(schema_.field_names(), ", ")));
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("the source {} has no column '{}' ({}){}; its columns are: {}",
+                          Quoted(view_.source->place()), name, what, Suggest(name, schema_.field_names()),
+                          fmt::join(schema_.field_names(), ", ")));
 }
 
 Result<std::shared_ptr<arrow::Array>> Completion::NoRows(const std::shared_ptr<arrow::DataType>& type) const {
@@ -148,10 +148,10 @@ Result<void> Completion::FindTimestamp() {
           ? fmt::format(
                 "the source {} has no timestamp column; its columns are: {}. Name the column of event "
                 "times as timestamp_field (it may also be text in ISO-8601, or a date)",
-                Quoted(view_.source->path), fmt::join(schema_.field_names(), ", "))
+                Quoted(view_.source->place()), fmt::join(schema_.field_names(), ", "))
           : fmt::format("the source {} has several timestamp columns: {}. Name the one of event times as "
                         "timestamp_field",
-                        Quoted(view_.source->path), fmt::join(candidates, ", ")));
+                        Quoted(view_.source->place()), fmt::join(candidates, ", ")));
 }
 
 Result<void> Completion::CheckTimestamp(std::string_view what, const std::string& name) const {
@@ -186,7 +186,7 @@ Result<void> Completion::InferFields() {
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("the source {} has no columns but join keys and timestamps; a "
                           "view needs a feature",
-                          Quoted(view_.source->path)));
+                          Quoted(view_.source->place())));
 }
 
 Result<void> Completion::CheckFields() const {
@@ -255,7 +255,7 @@ Result<void> CompleteByData(const std::vector<Entity*>& entities, const SourceOp
   const arrow::Schema& schema = *(*source)->schema();
   if (schema.num_fields() == 0) {
     return CheckDeclared(entities, view,
-                         fmt::format("the source {} has no columns yet", Quoted(view.source->path)));
+                         fmt::format("the source {} has no columns yet", Quoted(view.source->place())));
   }
   return Completion(entities, schema, view).Run();
 }

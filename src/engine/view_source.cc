@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/result.h"
+#include "engine/online_rows.h"
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
@@ -50,16 +51,16 @@ Result<std::shared_ptr<arrow::UInt32Array>> OriginsOf(const arrow::Array& column
   return std::make_shared<arrow::UInt32Array>(data);
 }
 
-/// Event times at the end of time for rows that were written after `as_of_us`.
-Result<std::shared_ptr<arrow::Int64Array>> WithoutLater(const arrow::Int64Array& event,
-                                                        const arrow::Int64Array& sequence,
-                                                        std::int64_t as_of_us) {
+/// Event times at the end of time for rows that do not count: such a row keeps its place, which is its
+/// location.
+template <typename Counts>
+Result<std::shared_ptr<arrow::Int64Array>> OnlyCounting(const arrow::Int64Array& event,
+                                                        const Counts& counts) {
   TM_ASSIGN(std::shared_ptr<arrow::Buffer> times,
             FromArrowResult(arrow::AllocateBuffer(event.length() * std::int64_t{sizeof(std::int64_t)})));
   auto* to = reinterpret_cast<std::int64_t*>(times->mutable_data());
-  for (std::int64_t row = 0; row < event.length(); ++row) {
-    to[row] = sequence.Value(row) <= as_of_us ? event.Value(row) : std::numeric_limits<std::int64_t>::max();
-  }
+  for (std::int64_t row = 0; row < event.length(); ++row)
+    to[row] = counts(row) ? event.Value(row) : std::numeric_limits<std::int64_t>::max();
   return std::make_shared<arrow::Int64Array>(event.length(), std::move(times));
 }
 
@@ -94,6 +95,7 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
     if (!table) return std::unexpected(std::move(table).error().In(place));
     std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(table->source)));
     opened->as_of_us_ = table->as_of_us;
+    opened->is_erased_ = std::move(table->is_erased);
     TM_TRY_IN(opened->CheckColumns(), place);
     return opened;
   }
@@ -123,7 +125,7 @@ Result<void> ViewSource::CheckColumn(const std::string& column) const {
       ErrorCode::kNotFound,
       fmt::format(
           "the {} has no column '{}'{}; its columns are: {}",
-          view_.definition.source ? fmt::format("source '{}'", view_.definition.source->path) : "table",
+          view_.definition.source ? fmt::format("source '{}'", view_.definition.source->place()) : "table",
           column, Suggest(column, schema.field_names()), fmt::join(schema.field_names(), ", ")));
 }
 
@@ -169,9 +171,20 @@ Result<void> ViewSource::AddOwnOrder(const arrow::RecordBatch& batch, int column
   TM_ASSIGN(rows.origin, OriginsOf(*batch.column(column + 1), system.origin));
   rows.is_deleted = std::static_pointer_cast<arrow::BooleanArray>(batch.column(column + 2));
   TM_ASSIGN(rows.expires_at, NullableTimesToMicros(*batch.column(column + 3), system.expires_at, 0));
-  if (!as_of_us_) return {};
-  // A row that was not written yet counts at no moment; it keeps its place, which is its location.
-  TM_ASSIGN(rows.event, WithoutLater(*rows.event, *rows.sequence, *as_of_us_));
+  if (as_of_us_) {
+    TM_ASSIGN(rows.event, OnlyCounting(*rows.event, [&](std::int64_t row) {
+                return rows.sequence->Value(row) <= *as_of_us_;
+              }));
+  }
+  if (is_erased_) {
+    const OnlineKeyWriter keys(view_.id, rows.keys);
+    std::string key;
+    TM_ASSIGN(rows.event, OnlyCounting(*rows.event, [&](std::int64_t row) {
+                key.clear();
+                keys.Append(row, key);
+                return !is_erased_(key, rows.sequence->Value(row));
+              }));
+  }
   return {};
 }
 

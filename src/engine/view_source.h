@@ -3,9 +3,11 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/catalog.h"
@@ -19,6 +21,9 @@ namespace tidemark {
 struct TableToRead {
   std::unique_ptr<Source> source;
   std::optional<std::int64_t> as_of_us;  // rows that were written later do not count
+  /// True for rows that were erased, by full key (model/key_codec.h) and write time: they do not count.
+  /// Empty: none were. Thread safe.
+  std::function<bool(std::string_view key, std::int64_t write_time_us)> is_erased = {};
 };
 using TableOpener = std::function<Result<TableToRead>(const CatalogView& view)>;
 struct SourceOpeners {
@@ -87,6 +92,7 @@ class ViewSource {
   std::vector<std::string> key_columns_;   // join keys
   std::vector<std::string> scan_columns_;  // join keys, event time, created time if any
   std::optional<std::int64_t> as_of_us_;
+  std::function<bool(std::string_view, std::int64_t)> is_erased_;
   mutable std::atomic<bool> was_cut_{false};
 };
 

@@ -52,18 +52,27 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
-enum class FileFormat : std::uint8_t { kParquet, kCsv };
+enum class FileFormat : std::uint8_t { kParquet, kCsv, kIceberg };
 
-/// A Parquet or CSV file, a glob, or a folder (Hive `name=value` folders below it become columns).
+/// `parquet`, `csv`, `iceberg`.
+std::string_view FileFormatName(FileFormat format);
+
+/// A Parquet or CSV file, a glob, or a folder (Hive `name=value` folders below it become columns); or an
+/// Iceberg table that another engine keeps: its folder, one of its metadata files, or its name in the store's
+/// catalog.
 struct FileSource {
   std::string name;                                  // may be empty: named after the view
   std::string path;                                  // relative to the store's folder unless absolute
+  std::string table;                                 // `database.name` of an Iceberg table; then no path
   std::optional<FileFormat> format;                  // not given: by the ending of the files
   std::string timestamp_field;                       // not given: found as the source's only timestamp column
   std::string created_timestamp_column;              // empty: the source has none
   std::map<std::string, std::string> field_mapping;  // column in the file -> name used in definitions
   Metadata metadata;
   bool operator==(const FileSource&) const = default;
+
+  /// Its path, or the name of its table: what it is called in messages.
+  const std::string& place() const { return table.empty() ? path : table; }
 };
 
 /// Rows that a program pushes, under a name of their own: every view that has this source takes them.

@@ -45,15 +45,7 @@ Result<void> CheckContent(const Entity& entity) {
   return {};
 }
 
-Result<void> CheckSource(const FileSource& source) {
-  if (!source.name.empty()) {
-    TM_TRY(CheckName("source", source.name));
-  }
-  if (source.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
-  if (source.path.find('\0') != std::string::npos) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("path {} has a null character", Quoted(source.path)));
-  }
+Result<void> CheckFieldMapping(const FileSource& source) {
   Taken taken;
   for (const auto& [column, name] : source.field_mapping) {
     if (column.empty()) {
@@ -65,6 +57,38 @@ Result<void> CheckSource(const FileSource& source) {
               "field_mapping");
   }
   return {};
+}
+
+// A table of another engine's, by its name in the store's Iceberg catalog.
+Result<void> CheckTableSource(const FileSource& source) {
+  if (!source.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the source has a path, {}, and a table, {}: give one", Quoted(source.path),
+                            Quoted(source.table)));
+  }
+  if (source.format != FileFormat::kIceberg) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("table {} is one of Iceberg's: its format is iceberg", Quoted(source.table)));
+  }
+  const std::size_t dot = source.table.rfind('.');
+  if (dot == 0 || dot == std::string::npos || dot + 1 == source.table.size()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is no name of a table: write database.name", Quoted(source.table)));
+  }
+  return CheckFieldMapping(source);
+}
+
+Result<void> CheckSource(const FileSource& source) {
+  if (!source.name.empty()) {
+    TM_TRY(CheckName("source", source.name));
+  }
+  if (!source.table.empty()) return CheckTableSource(source);
+  if (source.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
+  if (source.path.find('\0') != std::string::npos) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("path {} has a null character", Quoted(source.path)));
+  }
+  return CheckFieldMapping(source);
 }
 
 Result<void> CheckTable(const TableOptions& table) {
@@ -81,7 +105,7 @@ Result<void> CheckTable(const TableOptions& table) {
   }
   for (const std::string& partition : table.partitions)
     TM_TRY(ParsePartition(partition));
-  return {};
+  return table.database.empty() ? Result<void>() : CheckName("database", table.database);
 }
 
 Result<void> CheckContent(const FeatureView& view) {
@@ -455,6 +479,18 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   for (const auto& [service, place] : services.items())
     TM_TRY_IN(CheckService(*service, views, entities), place);
   return {};
+}
+
+std::string_view FileFormatName(FileFormat format) {
+  switch (format) {
+    case FileFormat::kCsv:
+      return "csv";
+    case FileFormat::kIceberg:
+      return "iceberg";
+    case FileFormat::kParquet:
+      break;
+  }
+  return "parquet";
 }
 
 }  // namespace tidemark

@@ -15,7 +15,7 @@
 //      {"name": "clicks", "entities": ["user"], "fields": [{"name": "count", "type": "int64"}],
 //       "table": {"timestamp_field": "event_timestamp", "timestamp_type": "timestamp", "timestamp_unit": "s",
 //                 "created_timestamp_column": "", "partitions": ["bucket(16, user)", "day"],
-//                 "catalog": true}}],
+//                 "database": "", "catalog": true}}],
 //    "feature_services": [
 //      {"name": "model_v1",
 //       "features": ["driver_stats:rating",
@@ -28,6 +28,7 @@
 //   join_keys: also takes plain names; absent: one key with the entity's name
 //   fields:    also takes {"rating": "float64"}, as one item of the list or in place of the whole list
 //   ttl:       also takes a number of seconds
+//   source:    of format iceberg, has a "path" or a "table" ("database.name")
 //   features:  of a service, takes "view:feature", "view" (all) and objects; neighbouring strings that name
 //              features of one view are one selection
 // An entity, view, service or field also has `renamed_from`, which is read and never written. In YAML every

@@ -146,10 +146,12 @@ Result<void> ReadFormat(const Members& from, std::optional<FileFormat>& out) {
     out = FileFormat::kParquet;
   } else if (*format == "csv") {
     out = FileFormat::kCsv;
+  } else if (*format == "iceberg") {
+    out = FileFormat::kIceberg;
   } else {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("there is no file format {}{}; there are parquet and csv", Quoted(*format),
-                            Suggest(*format, {"parquet", "csv"})));
+                fmt::format("there is no file format {}{}; there are parquet, csv and iceberg",
+                            Quoted(*format), Suggest(*format, {"parquet", "csv", "iceberg"})));
   }
   return {};
 }
@@ -157,8 +159,8 @@ Result<void> ReadFormat(const Members& from, std::optional<FileFormat>& out) {
 Result<FileSource> ReadSource(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars,
-                        {"type", "name", "path", "format", "timestamp_field", "created_timestamp_column",
-                         "field_mapping", "description", "owner", "tags"}));
+                        {"type", "name", "path", "table", "format", "timestamp_field",
+                         "created_timestamp_column", "field_mapping", "description", "owner", "tags"}));
   std::string type = "file";
   TM_TRY(members.Text("type", type));
   if (type != "file") {
@@ -167,8 +169,11 @@ Result<FileSource> ReadSource(const Json& value, bool text_scalars) {
   }
   FileSource source;
   TM_TRY(members.Text("name", source.name));
-  TM_TRY(members.RequiredText("path", source.path));
+  TM_TRY(members.Text("table", source.table));
+  TM_TRY(source.table.empty() ? members.RequiredText("path", source.path)
+                              : members.Text("path", source.path));
   TM_TRY(ReadFormat(members, source.format));
+  if (!source.table.empty() && !source.format) source.format = FileFormat::kIceberg;
   TM_TRY(members.Text("timestamp_field", source.timestamp_field));
   TM_TRY(members.Text("created_timestamp_column", source.created_timestamp_column));
   TM_TRY(members.TextMap("field_mapping", source.field_mapping));
@@ -221,9 +226,10 @@ Result<PushSource> ReadPushSource(const Json& value, bool text_scalars) {
 }
 
 Result<TableOptions> ReadTable(const Json& value, bool text_scalars) {
-  TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
-                                               {"timestamp_field", "timestamp_type", "timestamp_unit",
-                                                "created_timestamp_column", "partitions", "catalog"}));
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"timestamp_field", "timestamp_type", "timestamp_unit", "created_timestamp_column",
+                         "partitions", "database", "catalog"}));
   TableOptions table;
   TM_TRY(members.Text("timestamp_field", table.timestamp_field));
   std::optional<std::string> type;
@@ -238,6 +244,7 @@ Result<TableOptions> ReadTable(const Json& value, bool text_scalars) {
   }
   TM_TRY(members.Text("created_timestamp_column", table.created_timestamp_column));
   TM_TRY(members.TextList("partitions", table.partitions));
+  TM_TRY(members.Text("database", table.database));
   TM_TRY(members.Truth("catalog", table.catalog));
   return table;
 }

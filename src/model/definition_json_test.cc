@@ -86,6 +86,19 @@ TEST(DefinitionJson, ReadsTheShortForms) {
   EXPECT_EQ(ttl("9223372036854"), 9'223'372'036'854'000'000);
 }
 
+TEST(DefinitionJson, PlacesOfRows) {
+  const std::string by_path =
+      R"({"name":"v","source":{"type":"file","path":"lake/t","format":"iceberg","timestamp_field":"at"}})";
+  EXPECT_EQ(ToJson(FeatureViewFromJson(by_path).value()), by_path);
+  const FeatureView named = FeatureViewFromJson(R"({"name": "v", "source": {"table": "lake.t"}})").value();
+  EXPECT_EQ(named.source->format, FileFormat::kIceberg);
+  EXPECT_EQ(named.source->place(), "lake.t");
+  EXPECT_EQ(FeatureViewFromJson(ToJson(named)).value(), named);
+  const std::string in_database = R"({"name":"v","table":{"database":"shop"}})";
+  EXPECT_EQ(FeatureViewFromJson(in_database).value().table.database, "shop");
+  EXPECT_EQ(ToJson(FeatureViewFromJson(in_database).value()), in_database);
+}
+
 TEST(DefinitionJson, NeighbouringStringsOfOneViewAreOneSelection) {
   const auto views = FeatureServiceFromJson(
                          R"({"name": "s", "features": ["a:x", "a:y", "b:x", "a:z", "c", "c:x", {"view": "c",

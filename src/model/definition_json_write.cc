@@ -47,8 +47,9 @@ Json Tree(const Field& field) {
 Json Tree(const FileSource& source) {
   Json object{{"type", "file"}};
   PutText(object, "name", source.name);
-  object["path"] = source.path;
-  if (source.format) object["format"] = *source.format == FileFormat::kParquet ? "parquet" : "csv";
+  if (source.table.empty()) object["path"] = source.path;
+  PutText(object, "table", source.table);
+  if (source.format) object["format"] = FileFormatName(*source.format);
   PutText(object, "timestamp_field", source.timestamp_field);
   PutText(object, "created_timestamp_column", source.created_timestamp_column);
   PutTextMap(object, "field_mapping", source.field_mapping);
@@ -72,6 +73,7 @@ Json Tree(const TableOptions& table) {
     object["timestamp_unit"] = TimeUnitName(table.timestamp_unit);
   PutText(object, "created_timestamp_column", table.created_timestamp_column);
   if (!table.partitions.empty()) object["partitions"] = table.partitions;
+  PutText(object, "database", table.database);
   if (!table.catalog) object["catalog"] = false;
   return object;
 }

@@ -61,10 +61,9 @@ Json SourceTree(const FileSource& source, const std::string& view_name) {
     tree["fieldMapping"][column] = name;
   Json& options = tree["fileOptions"] = Json::object();
   if (source.format) {
-    options["fileFormat"][*source.format == FileFormat::kParquet ? "parquetFormat" : "csvFormat"] =
-        Json::object();
+    options["fileFormat"][fmt::format("{}Format", FileFormatName(*source.format))] = Json::object();
   }
-  options["fileUrl"] = source.path;
+  options["fileUrl"] = source.place();
   return tree;
 }
 

@@ -28,6 +28,7 @@ struct TableOptions {
   TimeUnit timestamp_unit = TimeUnit::kSeconds;
   std::string created_timestamp_column;  // empty: rows are created when their request arrives
   std::vector<std::string> partitions;   // as ParsePartition reads them
+  std::string database;                  // that it lies in; empty: the project's own
   bool catalog = true;                   // listed for SQL and for other engines
   bool operator==(const TableOptions&) const = default;
 };

@@ -1,6 +1,8 @@
 // Keeps the greater row of each key in a map.
 #include "store/memory_online_store_testing.h"
 
+#include <algorithm>
+
 #include "model/key_codec.h"
 #include "store/packed_row.h"
 
@@ -36,6 +38,10 @@ Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes
   MergeCounts counts;
   for (const OnlineWrite& write : writes) {
     TM_ASSIGN(const PackedHeader header, ReadPackedHeader(write.value));
+    if (IsErased(write.key, header.order.sequence)) {
+      ++counts.kept;
+      continue;
+    }
     std::string row(reinterpret_cast<const char*>(write.value.data()), write.value.size());
     const auto [held, is_new] = rows_.try_emplace(std::string(write.key), row);
     if (!is_new) {
@@ -52,6 +58,33 @@ Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes
     ++counts.written;
   }
   return counts;
+}
+
+bool MemoryOnlineStore::IsErased(std::string_view key, std::int64_t sequence) const {
+  return std::ranges::any_of(erased_, [&](const auto& erased) {
+    return sequence <= erased.second && erased.first == hash_->MarkOf(key);
+  });
+}
+
+Result<std::int64_t> MemoryOnlineStore::Erase(std::span<const OnlineErasure> keys) {
+  const std::lock_guard lock(mutex_);
+  std::int64_t removed = 0;
+  for (const OnlineErasure& each : keys) {
+    erased_.emplace_back(each.mark, each.sequence_max);
+    const auto held = rows_.find(each.key);
+    if (held == rows_.end()) continue;
+    TM_ASSIGN(const PackedHeader header, ReadPackedHeader(BytesOf(held->second)));
+    if (header.order.sequence > each.sequence_max) continue;
+    rows_.erase(held);
+    ++removed;
+  }
+  return removed;
+}
+
+Result<void> MemoryOnlineStore::ForgetErasures(std::int64_t sequence_max) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(erased_, [&](const auto& erased) { return erased.second <= sequence_max; });
+  return {};
 }
 
 Result<void> MemoryOnlineStore::Sync() {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "store/online_store.h"
 
@@ -13,11 +16,17 @@ class MemoryOnlineStore final : public OnlineStore {
  public:
   explicit MemoryOnlineStore(std::string identity = "memory") : identity_(std::move(identity)) {}
 
+  /// What marks of keys are made with; must be set before something is erased.
+  void HashWith(std::shared_ptr<const KeyedHash> hash) { hash_ = std::move(hash); }
+
   Result<void> Get(std::span<const std::string_view> keys, Visitor visit) const override;
   Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options) override;
   Result<void> Sync() override;
   Result<std::int64_t> RemovePrefix(std::string_view prefix) override;
   Result<std::int64_t> RemoveDamaged(std::string_view prefix) override;
+  Result<std::int64_t> Erase(std::span<const OnlineErasure> keys) override;
+  Result<bool> ScrubRemoved() override { return true; }
+  Result<void> ForgetErasures(std::int64_t sequence_max) override;
   Result<void> Scan(std::string_view prefix, RowVisitor visit) const override;
   Result<OnlineStats> Stats() const override;
   const std::string& identity() const override { return identity_; }
@@ -29,9 +38,13 @@ class MemoryOnlineStore final : public OnlineStore {
   void FailSync(bool fails) { sync_fails_ = fails; }
 
  private:
+  bool IsErased(std::string_view key, std::int64_t sequence) const;
+
   const std::string identity_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string, std::less<>> rows_;  // by full key
+  std::shared_ptr<const KeyedHash> hash_;
+  std::vector<std::pair<KeyMark, std::int64_t>> erased_;  // and up to which sequence
   int merges_left_ = -1;
   bool sync_fails_ = false;
 };

@@ -119,7 +119,8 @@ struct DataFileInfo {
   std::int64_t bytes = 0;
   std::int64_t added_by = 0;  // snapshot
   std::vector<ColumnRange> ranges =
-      {};  // bounds of the columns that have them; text may be cut, and bounds still
+      {};                      // bounds of the columns that have them; text may be cut, and bounds still
+  std::string partition = {};  // opaque: files of one partition have the same
 };
 
 /// Which data files to read; all if it is empty. Answers false for one whose bounds say that it has no row

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/function_ref.h"
+#include "base/keyed_hash.h"
 #include "base/result.h"
 
 namespace tidemark {
@@ -34,6 +35,13 @@ struct MergeOptions {
   bool durable = false;  // on the disk when the call returns; otherwise after the next Sync
   bool replaces_damaged =
       false;  // a stored row whose checksum does not hold gives way to the one that is written
+};
+
+/// A key whose rows are to be gone, and to stay away.
+struct OnlineErasure {
+  KeyMark mark;
+  std::string_view key;           // the full key; empty if it is not known: then only what comes is refused
+  std::int64_t sequence_max = 0;  // rows up to this sequence (write_time)
 };
 
 struct OnlineStats {
@@ -72,6 +80,18 @@ class OnlineStore {
   /// Removes the rows with the prefix whose checksum does not hold, and returns how many there were. For the
   /// end of a load that has written all rows again: those that are still damaged then are nobody's.
   virtual Result<std::int64_t> RemoveDamaged(std::string_view prefix) = 0;
+
+  /// Removes rows, and from then on passes over rows of these keys, up to these sequences, that are merged:
+  /// whoever writes late brings nothing back; they count as kept. Of a key that is erased twice the greater
+  /// sequence holds. Durable when the call returns. Returns how many rows there were.
+  virtual Result<std::int64_t> Erase(std::span<const OnlineErasure> keys) = 0;
+
+  /// Overwrites what rows that were removed or replaced have left in the store's files, and waits until that
+  /// is on the disk. False if a reader that was there before still sees some of it: try again later.
+  virtual Result<bool> ScrubRemoved() = 0;
+
+  /// Forgets erasures up to a sequence: nobody can write such rows any more.
+  virtual Result<void> ForgetErasures(std::int64_t sequence_max) = 0;
 
   /// Visits rows with the prefix in key order (long keys: in the order of their stored forms) until `visit`
   /// answers false. One consistent snapshot. `prefix` has at most kOnlineKeyPrefixBytes.

@@ -113,6 +113,12 @@ void OnlineStoreConformance::SetUp() {
   ASSERT_NE(store_, nullptr);
 }
 
+OnlineErasure OnlineStoreConformance::ErasureOf(std::string_view key, std::int64_t sequence_max) const {
+  const auto hash = KeyedHashFile(folder_.path() + "/erase.key").Get(/*make=*/true);
+  TM_CHECK(hash.has_value(), "a test needs a secret");
+  return {.mark = (*hash)->MarkOf(key), .key = key, .sequence_max = sequence_max};
+}
+
 std::unique_ptr<OnlineStore> OnlineStoreConformance::Open() const {
   auto opened = GetParam().open(folder_.path() + "/online");
   EXPECT_TRUE(opened.has_value()) << opened.error().ToString();
@@ -263,6 +269,68 @@ TEST_P(OnlineStoreConformance, RemovesAPrefixAndNothingElse) {
   EXPECT_EQ(store_->RemovePrefix("").value(), 2);
   EXPECT_EQ(store_->Merge(Writes({before}), {.durable = true}).value(), (MergeCounts{1, 0}))
       << "it works on after that";
+}
+
+TEST_P(OnlineStoreConformance, WhatIsErasedStaysAway) {
+  const std::string long_name(450, 'k');
+  const auto write = [](std::string key, std::int64_t event_us, std::int64_t sequence) {
+    std::string row = TestRow(key, {{event_us}, {0}, sequence, 0}, "x");
+    return TestWrite{std::move(key), std::move(row)};
+  };
+  for (const std::string& name : {std::string("k"), long_name}) {
+    const std::string key = TestKey(1, name);
+    const TestWrite other = write(TestKey(1, name + "2"), 5, 5);
+    ASSERT_TRUE(store_->Merge(Writes({write(key, 5, 10), other}), {}));
+    const std::int64_t rows = store_->Stats().value().rows;
+    EXPECT_EQ(store_->Erase(std::vector{ErasureOf(key, 10)}).value(), 1);
+    EXPECT_THAT(GetAll(*store_, {key, other.key}), testing::ElementsAre("", other.row));
+    EXPECT_EQ(store_->Stats().value().rows, rows - 1);
+    // Late, and even with a later event time.
+    EXPECT_EQ(store_->Merge(Writes({write(key, 9, 10), other}), {}).value(), (MergeCounts{0, 2}));
+    EXPECT_THAT(GetAll(*store_, {key}), testing::ElementsAre(""));
+    // Written after the erasure, whatever its event time.
+    const TestWrite later = write(key, 1, 11);
+    EXPECT_EQ(store_->Merge(Writes({later}), {}).value(), (MergeCounts{1, 0}));
+    EXPECT_EQ(store_->Erase(std::vector{ErasureOf(key, 10)}).value(), 0) << "it is later than that";
+    EXPECT_THAT(GetAll(*store_, {key}), testing::ElementsAre(later.row));
+  }
+}
+
+TEST_P(OnlineStoreConformance, AnErasureHoldsWhenOpenedAgainUntilItIsForgotten) {
+  const std::string key = TestKey(1, "k");
+  std::string row = TestRow(key, {{5}, {0}, 10, 0}, "x");
+  const TestWrite write{key, row};
+  OnlineErasure unknown = ErasureOf(key, 10);
+  unknown.key = {};  // no more than its mark is known
+  EXPECT_EQ(store_->Erase(std::vector{unknown}).value(), 0);
+  store_.reset();
+  store_ = Open();
+  EXPECT_EQ(store_->Merge(Writes({write}), {}).value(), (MergeCounts{0, 1}));
+  ASSERT_TRUE(store_->ForgetErasures(9));
+  EXPECT_EQ(store_->Merge(Writes({write}), {}).value(), (MergeCounts{0, 1}));
+  ASSERT_TRUE(store_->ForgetErasures(10));
+  EXPECT_EQ(store_->Merge(Writes({write}), {}).value(), (MergeCounts{1, 0}));
+  EXPECT_EQ(store_->Stats().value().rows, 1);
+}
+
+TEST_P(OnlineStoreConformance, ScrubbingChangesNoRow) {
+  std::vector<TestWrite> writes;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string payload(static_cast<std::size_t>(i % 40 * 200), 'p');
+    writes.push_back(Write(TestKey(1, std::to_string(i)), i, payload));
+  }
+  ASSERT_TRUE(store_->Merge(Writes(writes), {}));
+  std::vector<OnlineErasure> erased;
+  for (int i = 0; i < 3000; i += 7)
+    erased.push_back(ErasureOf(writes[static_cast<std::size_t>(i)].key, 1));
+  ASSERT_EQ(store_->Erase(erased).value(), std::ssize(erased));
+  const auto before = ScanAll(*store_, "");
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(store_->ScrubRemoved().value());
+    EXPECT_EQ(ScanAll(*store_, ""), before);
+    ASSERT_TRUE(store_->Merge(Writes(writes), {}));
+    EXPECT_EQ(ScanAll(*store_, ""), before);
+  }
 }
 
 TEST_P(OnlineStoreConformance, KeepsRowsAndIdentityWhenOpenedAgain) {

@@ -58,7 +58,7 @@ std::vector<std::string> GetAll(const OnlineStore& store, const std::vector<std:
 std::map<std::string, std::string> ScanAll(const OnlineStore& store, std::string_view prefix);
 
 /// How the suite opens the adapter's store: an empty one for a folder that it has not been called with
-/// before, the same one again for the same folder.
+/// before, the same one again for the same folder. The secret of marks is "erase.key" beside the folder.
 struct OnlineStoreFactory {
   std::string name;
   std::function<Result<std::unique_ptr<OnlineStore>>(const std::string& folder)> open;
@@ -69,6 +69,8 @@ class OnlineStoreConformance : public testing::TestWithParam<OnlineStoreFactory>
  protected:
   void SetUp() override;
   std::unique_ptr<OnlineStore> Open() const;
+  /// With the secret that the store under test looks for.
+  OnlineErasure ErasureOf(std::string_view key, std::int64_t sequence_max) const;
 
   TemporaryFolder folder_;
   std::unique_ptr<OnlineStore> store_;

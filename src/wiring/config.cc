@@ -27,6 +27,9 @@ constexpr std::int64_t kMemoryBytesMin = 16 * kMiB;
 constexpr std::int64_t kMemoryBytesMax = 1024 * kTiB;
 constexpr std::int64_t kOnlineBytesMin = kMiB;
 constexpr std::int64_t kOnlineBytesMax = 64 * kTiB;
+constexpr std::int64_t kFlushBytesMin = 64 * 1024;
+constexpr std::int64_t kFlushBytesMax = 4096 * kMiB;
+constexpr std::int64_t kSnapshotDaysMax = 36'500;
 constexpr std::int64_t kBusyTimeoutUsMax = std::int64_t{24} * 3600 * 1'000'000;
 
 using Setter = std::function<Result<void>(const std::string& value)>;
@@ -70,6 +73,8 @@ struct SizeRange {
 
 constexpr SizeRange kMemoryRange{kMemoryBytesMin, "16MiB", kMemoryBytesMax, "1024TiB",
                                  "a few batches of rows must fit into it"};
+constexpr SizeRange kFlushRange{kFlushBytesMin, "64KiB", kFlushBytesMax, "4GiB",
+                                "each flush makes a file, and holds its rows in memory"};
 constexpr SizeRange kOnlineRange{kOnlineBytesMin, "1MiB", kOnlineBytesMax, "64TiB",
                                  "it must be room for rows, and an address space must have room for it"};
 
@@ -85,6 +90,40 @@ Result<std::int64_t> ParseBytesWithin(const std::string& text, const SizeRange& 
 Result<std::filesystem::path> ParsePath(const std::filesystem::path& folder, const std::string& text) {
   if (text.empty()) return Fail(ErrorCode::kInvalidArgument, "a path is missing");
   return folder / text;
+}
+
+/// Settings of feature tables.
+void AddTableSetters(Config& config, const std::filesystem::path& folder,
+                     std::map<std::string, Setter>& setters) {
+  setters["offline_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.tables_path, ParsePath(folder, value));
+    return {};
+  };
+  setters["offline_store.maintenance"] = [&config](const std::string& value) -> Result<void> {
+    if (value != "true" && value != "false")
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is neither true nor false", Quoted(value)));
+    config.maintenance.is_on = value == "true";
+    return {};
+  };
+  setters["offline_store.flush_bytes"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.maintenance.flush_bytes, ParseBytesWithin(value, kFlushRange));
+    return {};
+  };
+  setters["offline_store.flush_after"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.maintenance.flush_after_us, ParseDurationUs(value));
+    return {};
+  };
+  setters["offline_store.snapshot_days"] = [&config](const std::string& value) -> Result<void> {
+    std::int64_t days = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), days);
+    if (error != std::errc{} || end != value.data() + value.size() || days < 0 || days > kSnapshotDaysMax) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is not a number of days: it is a whole number from 0 to {}", Quoted(value),
+                              kSnapshotDaysMax));
+    }
+    config.maintenance.snapshot_age_us = days * 24 * 3600 * 1'000'000;
+    return {};
+  };
 }
 
 /// Every setting by its dotted name.
@@ -121,10 +160,7 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
     TM_ASSIGN(config.online_bytes_max, ParseBytesWithin(value, kOnlineRange));
     return {};
   };
-  setters["offline_store.path"] = [&config, folder](const std::string& value) -> Result<void> {
-    TM_ASSIGN(config.tables_path, ParsePath(folder, value));
-    return {};
-  };
+  AddTableSetters(config, folder, setters);
   setters["memory_limit"] = [&config](const std::string& value) -> Result<void> {
     TM_ASSIGN(config.memory_bytes_max, ParseBytesWithin(value, kMemoryRange));
     return {};

@@ -10,6 +10,10 @@
 //     size_max: 64GiB                   # the map grows by itself up to this
 //   offline_store:
 //     path: .tidemark/tables            # the files of feature tables
+//     maintenance: true                 # in a process that writes: flush, compact, expire by themselves
+//     flush_bytes: 64MiB                # logged rows of a table are flushed when they are so many
+//     flush_after: 5m                   # or so old
+//     snapshot_days: 7                  # older snapshots go, but the newest 10 stay
 //   memory_limit: 4GiB                  # for one training set or materialization; absent: half of the
 //                                       # machine's
 //   threads: 2                          # absent: one per processor
@@ -24,6 +28,14 @@
 
 namespace tidemark {
 
+/// What a process that writes does by itself.
+struct MaintenanceSettings {
+  bool is_on = true;
+  std::int64_t flush_bytes = std::int64_t{64} << 20;                       // logged rows of a table
+  std::int64_t flush_after_us = std::int64_t{5} * 60 * 1'000'000;          // age of the oldest of them
+  std::int64_t snapshot_age_us = std::int64_t{7} * 24 * 3600 * 1'000'000;  // older ones go
+};
+
 struct Config {
   std::string project = "default";
   std::filesystem::path registry_path;
@@ -31,11 +43,13 @@ struct Config {
   std::filesystem::path online_path;
   std::int64_t online_bytes_max = std::int64_t{64} << 30;
   std::filesystem::path tables_path;
+  MaintenanceSettings maintenance;
   std::int64_t memory_bytes_max = 0;
   std::size_t threads = 0;
 };
 
 inline constexpr std::string_view kOwnFolder = ".tidemark";
+inline constexpr std::string_view kEraseKeyFile = "erase.key";  // in it: what hashes of erased keys need
 inline constexpr std::string_view kConfigFile = "tidemark.yaml";
 
 /// Reads the settings of the store in `folder`; without a file, the defaults. kInvalidArgument names the

@@ -48,6 +48,12 @@ online_store:
   type: lmdb
   path: /elsewhere/online
   size_max: 1.5GiB
+offline_store:
+  path: tables
+  maintenance: false
+  flush_bytes: 1MiB
+  flush_after: 30s
+  snapshot_days: 2
 memory_limit: 512MB
 threads: 3
 )");
@@ -56,6 +62,11 @@ threads: 3
   EXPECT_EQ(config.busy_timeout_ms, 250);
   EXPECT_EQ(config.online_path, "/elsewhere/online");
   EXPECT_EQ(config.online_bytes_max, std::int64_t{3} << 29);
+  EXPECT_EQ(config.tables_path, "/store/tables");
+  EXPECT_FALSE(config.maintenance.is_on);
+  EXPECT_EQ(config.maintenance.flush_bytes, std::int64_t{1} << 20);
+  EXPECT_EQ(config.maintenance.flush_after_us, 30'000'000);
+  EXPECT_EQ(config.maintenance.snapshot_age_us, std::int64_t{2} * 24 * 3600 * 1'000'000);
   EXPECT_EQ(config.memory_bytes_max, 512'000'000);
   EXPECT_EQ(config.threads, 3U);
 }
@@ -65,6 +76,9 @@ TEST(Config, NamesWhatItDoesNotKnow) {
               AllOf(HasSubstr("'memory_limits'"), HasSubstr("'memory_limit'")));
   EXPECT_THAT(Refused("online_store: {sise_max: 1GB}"), HasSubstr("'online_store.size_max'"));
   EXPECT_THAT(Refused("online_store: {size_max: {a: 1}}"), HasSubstr("online_store.size_max"));
+  EXPECT_THAT(Refused("offline_store: {maintenance: maybe}"), HasSubstr("neither true nor false"));
+  EXPECT_THAT(Refused("offline_store: {flush_bytes: 1KiB}"), HasSubstr("64KiB to 4GiB"));
+  EXPECT_THAT(Refused("offline_store: {snapshot_days: -1}"), HasSubstr("0 to 36500"));
   EXPECT_THAT(Refused("threads: [1]"), HasSubstr("threads"));
   EXPECT_THAT(Refused("threads: 1\nthreads: 2"), AllOf(HasSubstr("threads"), HasSubstr("twice")));
   EXPECT_THAT(Refused("online_store: {type: redis}", ErrorCode::kUnsupported), HasSubstr("redis"));

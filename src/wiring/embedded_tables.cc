@@ -3,11 +3,16 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
+#include "adapters/files/receipt_folder.h"
 #include "adapters/iceberg/iceberg_store.h"
+#include "adapters/iceberg/relocation.h"
 #include "adapters/lmdb/lmdb_batch_ledger.h"
 #include "adapters/sqlite/sqlite_table_catalog.h"
 #include "adapters/wal/write_logs.h"
 #include "base/result.h"
+#include "wiring/place_owner.h"
 
 namespace tidemark {
 namespace {
@@ -33,17 +38,24 @@ std::string DatabaseOf(const std::string& project) {
   return project == "default" ? "feature_store" : project;
 }
 
+Result<void> EmbeddedTables::OpenCatalogLocked() {
+  if (catalog_ != nullptr) return {};
+  SqliteTableCatalogOptions options;
+  options.path = parts_.config.registry_path.string();
+  options.busy_timeout_ms = static_cast<int>(parts_.config.busy_timeout_ms);
+  TM_ASSIGN(catalog_, OpenSqliteTableCatalog(options));
+  return {};
+}
+
 Result<void> EmbeddedTables::OpenLocked() {
   if (tables_ != nullptr) return {};
-  if (catalog_ == nullptr) {
-    SqliteTableCatalogOptions options;
-    options.path = parts_.config.registry_path.string();
-    options.busy_timeout_ms = static_cast<int>(parts_.config.busy_timeout_ms);
-    TM_ASSIGN(catalog_, OpenSqliteTableCatalog(options));
-  }
-  TM_ASSIGN(offline_, OpenIcebergStore(*catalog_, *parts_.clock, {.root = parts_.config.tables_path}));
+  TM_TRY(OpenCatalogLocked());
+  TM_TRY(ClaimPlace(parts_.config.tables_path, parts_.folder.parent_path()));
+  // Locations are in full, so they must be the same by whatever link the store is reached.
+  TM_ASSIGN(offline_,
+            OpenIcebergStore(*catalog_, *parts_.clock, {.root = PlainPath(parts_.config.tables_path)}));
   // In a folder that cannot be written there is nothing to repair, and nobody writes.
-  const bool is_read_only = access(parts_.folder.c_str(), W_OK) != 0;
+  const bool is_read_only = access(parts_.folder.c_str(), W_OK) != 0 && errno != ENOENT;
   std::shared_ptr<BatchLedger> ledger;
   std::shared_ptr<WriteTimes> write_times;
   if (!is_read_only) {
@@ -65,6 +77,10 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.is_read_only = is_read_only;
   tables.write_times = std::move(write_times);
   tables.clock = parts_.clock;
+  tables.key_hash = std::make_shared<KeyedHashFile>((parts_.folder / kEraseKeyFile).string());
+  tables.receipts = OpenReceiptFolder(parts_.folder / "erasures");
+  tables.online = parts_.online;
+  tables.at_step = parts_.at_erase_step;
   tables.database = DatabaseOf(parts_.config.project);
   tables.threads = parts_.threads;
   tables_ = std::make_shared<FeatureTables>(std::move(tables));
@@ -79,17 +95,27 @@ Result<std::shared_ptr<FeatureTables>> EmbeddedTables::Open() {
 
 Result<std::shared_ptr<TableCatalog>> EmbeddedTables::Catalog() {
   const std::lock_guard lock(mutex_);
-  TM_TRY(OpenLocked());
+  TM_TRY(OpenCatalogLocked());
   return catalog_;
 }
 
 TableOpener EmbeddedTables::Opener(const TableReadOptions& reading) {
   return [this, reading](const CatalogView& view) -> Result<TableToRead> {
     TM_ASSIGN(const auto tables, Open());
-    TM_ASSIGN(auto source,
+    TM_ASSIGN(auto read,
               tables->OpenSource(view, {.snapshot_id = reading.snapshot_id, .at_least = reading.at_least}));
-    return TableToRead{std::move(source), reading.as_of_us};
+    read.as_of_us = reading.as_of_us;
+    return read;
   };
+}
+
+Result<void> EmbeddedTables::CheckHere() {
+  if (!HasTables()) return {};
+  const std::lock_guard lock(mutex_);
+  TM_TRY(OpenLocked());
+  TM_ASSIGN(const auto elsewhere, TablesElsewhere(*catalog_, PlainPath(parts_.config.tables_path)));
+  if (!elsewhere.empty()) TM_TRY(offline_->Open(elsewhere.front().id));
+  return {};
 }
 
 Result<void> EmbeddedTables::Repair() {
@@ -130,6 +156,8 @@ Result<tidemark::FlushReport> EmbeddedTables::Flush(const std::vector<const Cata
       report.tables.push_back({view->definition.name, flushed.rows, flushed.snapshot_id});
   }
   TM_TRY(tables->TrimLogs());
+  for (const CatalogView* view : views)
+    TM_TRY(tables->CompleteErasures(*view, {}));
   return report;
 }
 

@@ -27,6 +27,7 @@ struct EmbeddedTablesParts {
   OnlineOpener online;
   std::function<Result<std::shared_ptr<WriteTimes>>()> write_times;
   std::size_t threads = 1;
+  std::function<void(std::string_view step)> at_erase_step = {};  // for tests
 };
 
 /// The name that the tables of a project are known by to SQL and other engines: its own, and "feature_store"
@@ -39,11 +40,15 @@ class EmbeddedTables {
   explicit EmbeddedTables(EmbeddedTablesParts parts) : parts_(std::move(parts)) {}
 
   Result<std::shared_ptr<FeatureTables>> Open();
+  /// Also of a store that was moved, whose tables cannot be opened yet.
   Result<std::shared_ptr<TableCatalog>> Catalog();
 
   /// For ViewSource: tables as `reading` says.
   TableOpener Opener(const TableReadOptions& reading);
 
+  /// An error that says what to do if the store was moved or copied and its tables are not right yet: asked
+  /// before definitions are changed, so that these and the tables stay of one mind.
+  Result<void> CheckHere();
   /// Finishes what writers began that are gone: their logged rows come online and into the folders of batch
   /// sources. Nothing happens where there are no logs, or this process may not write.
   Result<void> Repair();
@@ -60,6 +65,7 @@ class EmbeddedTables {
  private:
   std::filesystem::path LogFolder() const { return parts_.folder / "log"; }
   Result<void> OpenLocked();
+  Result<void> OpenCatalogLocked();
 
   const EmbeddedTablesParts parts_;
   std::mutex mutex_;  // guards those below

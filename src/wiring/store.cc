@@ -14,6 +14,7 @@
 #include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
+#include "adapters/iceberg/external_table.h"
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "adapters/sqlite/sqlite_registry.h"
 #include "base/clock.h"
@@ -37,9 +38,14 @@
 #include "model/time.h"
 #include "pit/arrow_status.h"
 #include "wiring/config.h"
+#include "wiring/databases.h"
 #include "wiring/embedded_tables.h"
+#include "wiring/place_owner.h"
+#include "wiring/store_relocation.h"
 #include "wiring/stream_export.h"
+#include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
+#include "wiring/table_upkeep.h"
 #include "wiring/table_writes.h"
 #include "wiring/unfinished_loads.h"
 
@@ -158,6 +164,7 @@ class EmbeddedStore final : public Store {
 
   Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
+    TM_TRY(CheckDatabases(stated.definitions));
     TM_ASSIGN(const auto plan, PlanApply(*registry_, config_.project, stated.definitions, stated.options,
                                          Opener(options.work.stop, kAllTypes)));
     return ToChanges(plan);
@@ -165,6 +172,8 @@ class EmbeddedStore final : public Store {
 
   Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) override {
     TM_ASSIGN(const Stated stated, Read(definitions, options));
+    TM_TRY(CheckDatabases(stated.definitions));
+    TM_TRY(tables_.CheckHere());
     TM_ASSIGN(const auto plan,
               tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
                               Opener(options.work.stop, kAllTypes), *clock_));
@@ -177,6 +186,7 @@ class EmbeddedStore final : public Store {
 
   Result<void> Teardown(const WorkOptions& work) override {
     if (work.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted: nothing was removed");
+    TM_TRY(tables_.CheckHere());
     TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
     TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their rows");
     return {};
@@ -189,12 +199,16 @@ class EmbeddedStore final : public Store {
 
   Result<std::string> Describe(ObjectType type, std::string_view name) const override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    std::string identity;  // of no store: nothing was loaded
-    if (type == ObjectType::kFeatureView && HasOnline()) {
-      TM_ASSIGN(const auto online, Online());
-      identity = online->identity();
+    LoadPlace place{.online_store = {}, .store_folder = PlainFolder()};  // of no store: nothing was loaded
+    std::string plain(name);
+    if (type == ObjectType::kFeatureView) {
+      TM_ASSIGN(plain, ViewName(*catalog, name));
+      if (HasOnline()) {
+        TM_ASSIGN(const auto online, Online());
+        place.online_store = online->identity();
+      }
     }
-    return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), name, identity);
+    return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), plain, place);
   }
 
   Result<void> GetHistorical(EntityRows rows, const HistoricalOptions& options,
@@ -231,6 +245,7 @@ class EmbeddedStore final : public Store {
     request.end_us = options.end_us;
     request.reload = options.reload;
     request.threads = threads_;
+    request.store_folder = PlainFolder();
     request.memory_bytes_max = config_.memory_bytes_max;
     request.stop = options.work.stop;
     request.progress = ProgressOf(options.work);
@@ -248,8 +263,10 @@ class EmbeddedStore final : public Store {
   Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) override {
     TM_ASSIGN(const auto reader, TakeOver(rows));
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_ASSIGN(const std::string name, ViewName(*catalog, view));
+    TM_ASSIGN(const CatalogView* found, catalog->View(name));
     if (found->definition.is_table()) {
+      TM_TRY(StartMaintenance());
       TM_ASSIGN(const auto tables, tables_.Open());
       IngestRequest request;
       request.to = WriteTo::kOnline;
@@ -279,6 +296,8 @@ class EmbeddedStore final : public Store {
   Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) override {
     TM_ASSIGN(const auto before, LoadCatalog());
     TM_ASSIGN(const Definitions definitions, DefinitionsOfSchema(schema, options, *before));
+    TM_TRY(CheckDatabases(definitions));
+    TM_TRY(tables_.CheckHere());
     TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
     TM_ASSIGN(const auto catalog, LoadCatalog());
     return tables_.Follow(*catalog);
@@ -313,6 +332,32 @@ class EmbeddedStore final : public Store {
     return tables_.Flush(tables);
   }
 
+  Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.Compact(tables, work);
+  }
+
+  Result<ExpireSnapshotsReport> ExpireSnapshots(const std::vector<std::string>& views,
+                                                const ExpireSnapshotsOptions& options) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.ExpireSnapshots(tables, options);
+  }
+
+  Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_TRY(StartMaintenance());  // what stays pending is completed by it
+    return upkeep_.Erase(*found, Rows(keys), work);
+  }
+
+  Result<std::string> Erasures(const std::vector<std::string>& views) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto tables, TablesNamed(*catalog, views));
+    return upkeep_.Erasures(tables);
+  }
+
   Result<std::string> Snapshots(std::string_view view) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     TM_ASSIGN(const auto found, TablesNamed(*catalog, {std::string(view)}));
@@ -336,7 +381,8 @@ class EmbeddedStore final : public Store {
   Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
                          ArrowArrayStream* out) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_ASSIGN(const std::string name, ViewName(*catalog, view));
+    TM_ASSIGN(const CatalogView* found, catalog->View(name));
     TM_TRY(CheckReading(options.reading));
     TM_TRY(CheckSeenInFolders({found}, options.reading.at_least));
     ReadRowsRequest request;
@@ -354,6 +400,26 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(auto reader, ReadRows(*found, Openers(options.stop, options.reading), request));
     ExportStream(std::move(reader), {}, out);
     return {};
+  }
+
+  Result<std::vector<std::string>> Databases() override {
+    TM_ASSIGN(const auto catalog, tables_.Catalog());
+    return ListDatabases(*catalog, DatabaseOf(config_.project));
+  }
+
+  Result<void> CreateDatabase(std::string_view name) override {
+    TM_ASSIGN(const auto catalog, tables_.Catalog());
+    return tidemark::CreateDatabase(*catalog, DatabaseOf(config_.project), name);
+  }
+
+  Result<void> DropDatabase(std::string_view name) override {
+    TM_ASSIGN(const auto catalog, tables_.Catalog());
+    return tidemark::DropDatabase(*catalog, *registry_, DatabaseOf(config_.project), name);
+  }
+
+  Result<RelocateReport> Relocate() override {
+    TM_TRY(MakeFolder(path_ / kOwnFolder));
+    return RelocateStore(path_, config_);
   }
 
   Result<std::string> Explain(std::string_view feature, std::string_view key,
@@ -384,9 +450,32 @@ class EmbeddedStore final : public Store {
                               stated.definitions.project, config_.project));
     }
     stated.options.remove_missing = options.remove_missing;
-    for (const auto& [type, name] : options.remove)
-      stated.options.remove.emplace_back(KindOf(type), name);
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    for (const auto& [type, name] : options.remove) {
+      std::string plain = name;
+      if (type == ObjectType::kFeatureView) {
+        TM_ASSIGN(plain, ViewName(*catalog, name));
+      }
+      stated.options.remove.emplace_back(KindOf(type), std::move(plain));
+    }
     return stated;
+  }
+
+  Result<void> CheckDatabases(const Definitions& definitions) {
+    if (!NameDatabases(definitions)) return {};
+    TM_ASSIGN(const auto catalog, tables_.Catalog());
+    return tidemark::CheckDatabases(*catalog, DatabaseOf(config_.project), definitions);
+  }
+
+  /// The view that `table` or `database.table` names.
+  Result<std::string> ViewName(const Catalog& catalog, std::string_view name) const {
+    return ViewNameOf(catalog, DatabaseOf(config_.project), name);
+  }
+
+  /// The store's folder as paths of files in it begin.
+  std::string PlainFolder() const {
+    const std::filesystem::path plain = path_.lexically_normal();
+    return (plain.has_filename() ? plain : plain.parent_path()).string();
   }
 
   EmbeddedTablesParts TableParts() {
@@ -400,6 +489,33 @@ class EmbeddedStore final : public Store {
             .threads = threads_};
   }
 
+  /// The tables are opened first: a fork then waits for the work in the background before it takes the locks
+  /// of what the tables are made of.
+  Result<void> StartMaintenance() {
+    TM_ASSIGN(const auto tables, tables_.Open());
+    if (!tables->parts().is_read_only) maintenance_.Start();
+    return {};
+  }
+
+  TableMaintenance::Parts MaintenanceParts() {
+    TableMaintenance::Parts parts;
+    parts.settings = config_.maintenance;
+    parts.tables = [this] { return tables_.Open(); };
+    parts.views = [this]() -> Result<TableMaintenance::Views> {
+      TM_ASSIGN(const auto catalog, LoadCatalog());
+      TableMaintenance::Views views;
+      for (const auto& [name, view] : catalog->views()) {
+        if (view.definition.is_table() && view.is_typed()) views.emplace_back(catalog, &view);
+      }
+      return views;
+    };
+    parts.clock = clock_;
+    parts.tell = [path = path_](const std::string& message) {
+      fmt::print(stderr, "tidemark: store {}: {}\n", path.string(), message);
+    };
+    return parts;
+  }
+
   OnlineWriteOptions SpillOptions() const {
     OnlineWriteOptions options;
     options.spill = [folder = path_ / kOwnFolder] { return OpenSpillFile(folder); };
@@ -408,6 +524,7 @@ class EmbeddedStore final : public Store {
 
   /// What writes of rows work with, at this moment.
   Result<TableWrites> Writes() {
+    TM_TRY(StartMaintenance());
     TM_ASSIGN(auto catalog, LoadCatalog());
     TableWrites::Parts parts;
     parts.catalog = std::move(catalog);
@@ -425,6 +542,7 @@ class EmbeddedStore final : public Store {
       TM_ASSIGN(const MaterializeReport report, Materialize(options));
       return report.views[0].rows_written;
     };
+    parts.own_database = DatabaseOf(config_.project);
     parts.loads = &loads_;
     parts.threads = threads_;
     return TableWrites(std::move(parts));
@@ -471,10 +589,11 @@ class EmbeddedStore final : public Store {
   /// Rows that a caller gave, opened once it is known what they are read as.
   static GivenRows Rows(const EntityRows& rows) { return {rows.stream, rows.path}; }
 
-  static Result<std::vector<const CatalogView*>> TablesNamed(const Catalog& catalog,
-                                                             const std::vector<std::string>& names) {
+  Result<std::vector<const CatalogView*>> TablesNamed(const Catalog& catalog,
+                                                      const std::vector<std::string>& names) const {
     std::vector<const CatalogView*> tables;
-    for (const std::string& name : names) {
+    for (const std::string& given : names) {
+      TM_ASSIGN(const std::string name, ViewName(catalog, given));
       TM_ASSIGN(const CatalogView* view, catalog.View(name));
       if (!view->definition.is_table()) {
         return Fail(ErrorCode::kInvalidArgument,
@@ -503,9 +622,11 @@ class EmbeddedStore final : public Store {
     const std::lock_guard lock(mutex_);
     if (online_ != nullptr) return online_;
     TM_TRY(MakeFolder(config_.online_path));
+    TM_TRY(ClaimPlace(config_.online_path, path_));
     LmdbOptions options;
     options.folder = config_.online_path.string();
     options.map_bytes_max = config_.online_bytes_max;
+    options.erase_key = (path_ / kOwnFolder / kEraseKeyFile).string();
     TM_ASSIGN(online_, OpenLmdbOnlineStore(options));
     return online_;
   }
@@ -529,8 +650,10 @@ class EmbeddedStore final : public Store {
   enum SourceTypes : bool { kKnownTypes = false, kAllTypes = true };
 
   SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
-    return [folder = path_, threads = threads_, stop = std::move(stop), types](
-               const FileSource& source, const std::map<std::string, DataType>& column_types) {
+    return [this, folder = path_, threads = threads_, stop = std::move(stop), types](
+               const FileSource& source,
+               const std::map<std::string, DataType>& column_types) -> Result<std::unique_ptr<Source>> {
+      if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
       FileSourceOptions options;
       options.threads = threads;
       options.column_types = column_types;
@@ -544,6 +667,17 @@ class EmbeddedStore final : public Store {
     if (reading.at_least.empty() || (!reading.as_of_us && !reading.snapshot_id)) return {};
     return Fail(ErrorCode::kInvalidArgument,
                 "as_of looks back, and at_least asks for a write that must be seen: give one of the two");
+  }
+
+  /// A table that another engine keeps, in a folder or in the store's catalog.
+  Result<std::unique_ptr<Source>> OpenIceberg(const FileSource& source, const std::stop_token& stop) const {
+    std::filesystem::path path = (path_ / source.path).lexically_normal();
+    if (!source.table.empty()) {
+      TM_ASSIGN(const auto catalog, tables_.Catalog());
+      TM_ASSIGN(path, FindTable(*catalog, source.table));
+    }
+    return OpenExternalTable(path,
+                             {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop});
   }
 
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
@@ -624,10 +758,11 @@ class EmbeddedStore final : public Store {
                                    warnings);
   }
 
-  static Result<std::vector<const CatalogView*>> ViewsToLoad(const Catalog& catalog,
-                                                             const std::vector<std::string>& names) {
+  Result<std::vector<const CatalogView*>> ViewsToLoad(const Catalog& catalog,
+                                                      const std::vector<std::string>& names) const {
     std::vector<const CatalogView*> views;
-    for (const std::string& name : names) {
+    for (const std::string& given : names) {
+      TM_ASSIGN(const std::string name, ViewName(catalog, given));
       TM_ASSIGN(const CatalogView* view, catalog.View(name));
       if (!view->definition.online) {
         return Fail(ErrorCode::kInvalidArgument,
@@ -661,7 +796,9 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
-  EmbeddedTables tables_;  // last: it uses those above
+  mutable EmbeddedTables tables_;  // uses those above
+  TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
+  TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };
 
 }  // namespace
@@ -717,6 +854,10 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
   TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
   return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+}
+
+void StopBackgroundWork() {
+  StopAllMaintenance();
 }
 
 Result<std::string> NormalizeDefinitions(std::string_view text) {

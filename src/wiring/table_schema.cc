@@ -115,6 +115,7 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
   view.name = schema.name;
   view.online = options.online;
   view.table.catalog = options.catalog;
+  view.table.database = options.database;
   view.table.timestamp_field = options.time_column;
   const auto time = TakeField(schema.fields, options.time_column);
   if (!time) {

@@ -11,6 +11,7 @@
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
+#include "wiring/databases.h"
 
 namespace tidemark {
 namespace {
@@ -29,19 +30,6 @@ std::map<std::string, DataType> TypesOf(const CatalogView& view) {
   if (view.definition.is_table())
     types.insert_or_assign(view.definition.table.timestamp_field, view.definition.table.timestamp_type);
   return types;
-}
-
-Result<std::shared_ptr<arrow::RecordBatchReader>> Open(const GivenRows& rows,
-                                                       const std::map<std::string, DataType>& types,
-                                                       std::size_t threads) {
-  if ((rows.stream == nullptr) == rows.path.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
-  }
-  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types);
-  if (rows.stream->release == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
-  }
-  return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
 }
 
 /// A join key without a type gets that of its column.
@@ -102,6 +90,19 @@ IngestRequest RequestOf(const IngestOptions& options, const CatalogView& view) {
 
 }  // namespace
 
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
+                                                                const std::map<std::string, DataType>& types,
+                                                                std::size_t threads) {
+  if ((rows.stream == nullptr) == rows.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
+  }
+  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types);
+  if (rows.stream->release == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
+  }
+  return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
+}
+
 /// The view that rows are for, kept alive by its catalog.
 struct TableWrites::Target {
   std::shared_ptr<const Catalog> catalog;
@@ -109,7 +110,8 @@ struct TableWrites::Target {
 };
 
 Result<TableWrites::Target> TableWrites::Find(std::string_view name) const {
-  TM_ASSIGN(const CatalogView* view, parts_.catalog->DefinedView(name));
+  TM_ASSIGN(const std::string plain, ViewNameOf(*parts_.catalog, parts_.own_database, name));
+  TM_ASSIGN(const CatalogView* view, parts_.catalog->DefinedView(plain));
   return Target{parts_.catalog, view};
 }
 
@@ -150,7 +152,7 @@ Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) 
 Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRows rows,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
-  TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
+  TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
   const IngestRequest request = RequestOf(options, *target.view);
   if (target.view->is_typed()) return Write(target, std::move(reader), request);
   // The first rows give the join keys their types, for good: so they are known to be good before.
@@ -172,8 +174,8 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
                     "there",
                     view));
   }
-  TM_TRY(parts_.catalog->View(view));  // one without rows has nothing to delete, and says so
-  TM_ASSIGN(auto reader, Open(rows, TypesOf(*target.view), parts_.threads));
+  TM_TRY(parts_.catalog->View(target.view->definition.name));  // one without rows has nothing to delete
+  TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
   IngestRequest request = RequestOf(options, *target.view);
   request.is_deletion = true;
   request.event_us = event_us;
@@ -190,7 +192,8 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
     names.push_back(view.definition.push->name);
     if (view.definition.push->name == source) targets.push_back({parts_.catalog, &view});
   }
-  if (targets.empty() && parts_.catalog->views().contains(std::string(source))) {
+  // A push source's name has no dot, and so is no table with its database.
+  if (targets.empty() && (source.contains('.') || parts_.catalog->views().contains(std::string(source)))) {
     TM_ASSIGN(Target target, Find(source));
     targets.push_back(std::move(target));
   }
@@ -200,7 +203,7 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   }
   for (const Target& target : targets)
     types.merge(TypesOf(*target.view));
-  TM_ASSIGN(const auto reader, Open(rows, types, parts_.threads));
+  TM_ASSIGN(const auto reader, OpenGivenRows(rows, types, parts_.threads));
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
   const auto reading = [&] { return std::make_shared<arrow::TableBatchReader>(table); };
   const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {
@@ -238,6 +241,14 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
                                                 std::shared_ptr<arrow::RecordBatchReader> rows,
                                                 IngestRequest request) const {
   const CatalogView& view = *target.view;
+  const bool is_external =
+      !view.definition.is_table() && view.definition.source->format == FileFormat::kIceberg;
+  if (is_external && request.to != WriteTo::kOnline) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("view '{}' has an Iceberg table as its source: rows are added to that by the "
+                            "engine that keeps it",
+                            view.definition.name));
+  }
   TM_ASSIGN(const auto tables, parts_.tables());
   std::unique_ptr<UnfinishedLoads::Mark> mark;
   if (request.to == WriteTo::kBoth) {
@@ -254,9 +265,12 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
   }
   if (mark != nullptr) {
     if (!ingested->repeated) {
-      TM_ASSIGN(ingested->online_rows, parts_.load_online(view.definition.name, request.stop));
+      const auto loaded = parts_.load_online(view.definition.name, request.stop);
+      if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
+      ingested->online_rows = *loaded;
     }
-    TM_TRY(mark->End());
+    if (auto ended = mark->End(); !ended)
+      return std::unexpected(AfterCommit("noting that they are online failed", ended.error()));
   }
   Written written;
   written.rejected = ingested->rejected;

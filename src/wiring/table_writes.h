@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ struct GivenRows {
   std::filesystem::path path;          // of a Parquet or CSV file
 };
 
+/// Opens them; columns whose types are known are read as these.
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
+                                                                const std::map<std::string, DataType>& types,
+                                                                std::size_t threads);
+
 class TableWrites {
  public:
   struct Parts {
@@ -33,6 +39,7 @@ class TableWrites {
     std::function<Result<void>(const Definitions&)> apply;
     /// Loads what is new of a view online; how many rows changed.
     std::function<Result<std::int64_t>(const std::string& view, const std::stop_token& stop)> load_online;
+    std::string own_database;  // of the project
     UnfinishedLoads* loads = nullptr;
     std::size_t threads = 1;
   };

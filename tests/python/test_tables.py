@@ -668,6 +668,19 @@ with ThreadPoolExecutor(4) as pool:
     assert online(store, *wanted) == wanted
 
 
+def test_a_table_is_read_when_the_log_was_trimmed_for_another(store):
+    quiet = FeatureView(name="quiet", entities=["user"], schema=[Field("n", Int64)])
+    store.create_table(quiet)
+    for number in range(1, 4):
+        store.ingest("clicks", rows((1, T0, number)))
+        store.push("clicks", rows((1, T0, 10 + number)), to="online")
+        store.flush(["clicks"])
+        assert store.get_training_features("quiet").to_arrow().num_rows == number - 1
+        store.ingest("quiet", rows((1, T0, number)).drop(columns="city"))
+    assert [(each.table, each.rows) for each in store.flush()] == [("quiet", 3)]
+    assert store.get_training_features("quiet").to_arrow()["n"].to_pylist() == [1, 2, 3]
+
+
 async def _use(store):
     await store.ingest_async("clicks", rows((1, T0, 1)))
     await store.flush_async()

@@ -47,6 +47,7 @@ OUTSIDE: dict[str, set[str]] = {
     "yaml-cpp/": {"src/model", "src/wiring"},
     "fmt/": set(LAYERS) - {"include/tidemark"},
     "xxhash.h": {"src/base"},
+    "openssl/": {"src/base"},
     "sqlite3.h": {"src/adapters/sqlite"},
     "lmdb.h": {"src/adapters/lmdb"},
     "CLI/": {"src/cli"},

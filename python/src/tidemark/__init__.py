@@ -13,7 +13,8 @@ from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
 from tidemark.online import OnlineResponse
-from tidemark.source import FileSource, PushSource, TableOptions
+from tidemark.places import RelocatedTable
+from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
 
@@ -27,11 +28,13 @@ __all__ = [
     "FeatureView",
     "Field",
     "FileSource",
+    "IcebergSource",
     "IngestReport",
     "OnlineResponse",
     "ParquetFormat",
     "PushMode",
     "PushSource",
+    "RelocatedTable",
     "RetrievalJob",
     "TableOptions",
     "TidemarkError",

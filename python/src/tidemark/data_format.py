@@ -33,6 +33,8 @@ def format_name(file_format: FileFormat | str | None) -> str | None:
     if file_format is None or isinstance(file_format, FileFormat):
         return file_format.name if file_format else None
     name = file_format.lower()
+    if name == "iceberg":
+        raise InvalidArgumentError("an Iceberg table is not a file: use IcebergSource(path)")
     if name not in ("parquet", "csv"):
         raise InvalidArgumentError(
             f"file format {file_format!r} is not known: use 'parquet' or 'csv'"

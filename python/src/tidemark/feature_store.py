@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import warnings
@@ -40,6 +42,14 @@ _TYPES: dict[type[Definition], str] = {
 }
 
 
+@functools.cache
+def _stop_work_at_exit() -> None:
+    """What stores do in the background ends before the interpreter and its libraries do."""
+    from tidemark import _native
+
+    atexit.register(_native.stop_background_work)
+
+
 class FeatureStore(FeatureTables):
     """A store in a folder.
 
@@ -57,6 +67,7 @@ class FeatureStore(FeatureTables):
         from tidemark import _native
 
         path = os.path.abspath(os.fspath(repo_path) if repo_path is not None else ".")
+        _stop_work_at_exit()
         self._store = _native.Store.open(path, project, create)
         self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
 

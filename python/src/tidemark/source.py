@@ -76,6 +76,8 @@ class FileSource:
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> FileSource:
+        if made.get("format") == "iceberg" or made.get("table"):
+            return IcebergSource._of(made)
         return cls(
             made["path"],
             name=made.get("name", ""),
@@ -83,6 +85,72 @@ class FileSource:
             created_timestamp_column=made.get("created_timestamp_column", ""),
             field_mapping=made.get("field_mapping"),
             file_format=made.get("format"),
+            description=made.get("description", ""),
+            tags=made.get("tags"),
+            owner=made.get("owner", ""),
+        )
+
+
+@dataclass(init=False)
+class IcebergSource(FileSource):
+    """An Iceberg table that another engine keeps, read as it is.
+
+    `path` is the table's folder (its newest metadata is taken) or one of its metadata files;
+    `table` is instead the name, "database.name", of a table that another engine made in the store's
+    own catalog. Time columns and `field_mapping` are as those of `FileSource`. A new snapshot is
+    seen by the next read; rows equal in their times are ordered by the commits that wrote them.
+    """
+
+    table: str = ""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] = "",
+        *,
+        table: str = "",
+        name: str = "",
+        timestamp_field: str = "",
+        created_timestamp_column: str = "",
+        field_mapping: Mapping[str, str] | None = None,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        owner: str = "",
+    ) -> None:
+        if bool(os.fspath(path)) == bool(table):
+            raise InvalidArgumentError(
+                "an Iceberg source is a table's folder or metadata file (path=), or its name in "
+                "the store's catalog (table=): give one"
+            )
+        super().__init__(
+            path,
+            name=name,
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column,
+            field_mapping=field_mapping,
+            description=description,
+            tags=tags,
+            owner=owner,
+        )
+        self.file_format = "iceberg"
+        self.table = table
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of definitions."""
+        made = super().to_dict()
+        if not self.table:
+            return made
+        del made["path"]
+        return made | {"table": self.table}
+
+    @classmethod
+    def _of(cls, made: Mapping[str, Any]) -> IcebergSource:
+        return cls(
+            made.get("path", ""),
+            table=made.get("table", ""),
+            name=made.get("name", ""),
+            timestamp_field=made.get("timestamp_field", ""),
+            created_timestamp_column=made.get("created_timestamp_column", ""),
+            field_mapping=made.get("field_mapping"),
             description=made.get("description", ""),
             tags=made.get("tags"),
             owner=made.get("owner", ""),
@@ -142,7 +210,8 @@ class TableOptions:
     The column of event times keeps its type: `timestamp`, `string` (ISO-8601), or a number of
     `time_unit` (s, ms, us, ns) since 1970. Without `created_timestamp_column` a row is created when
     it arrives. `partitions` part the files: "customer", "bucket(16, customer)", "day".
-    `catalog=False` hides the table from SQL and other engines.
+    `catalog=False` hides the table from SQL and other engines. `database` is where other engines
+    find it; by default the project's own.
     """
 
     timestamp_field: str = "event_timestamp"
@@ -151,6 +220,7 @@ class TableOptions:
     created_timestamp_column: str = ""
     partitions: tuple[str, ...] = ()
     catalog: bool = True
+    database: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of a view's `table`."""
@@ -161,6 +231,7 @@ class TableOptions:
             "created_timestamp_column": self.created_timestamp_column,
             "partitions": list(self.partitions),
             "catalog": self.catalog,
+            "database": self.database,
         }
 
     @classmethod
@@ -172,4 +243,5 @@ class TableOptions:
             created_timestamp_column=made.get("created_timestamp_column", ""),
             partitions=tuple(made.get("partitions", ())),
             catalog=made.get("catalog", True),
+            database=made.get("database", ""),
         )

@@ -17,8 +17,12 @@ from tidemark import frames
 from tidemark.aio import async_twin, current_token
 from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
 from tidemark.feature_view import FeatureView
+from tidemark.places import TablePlaces
 from tidemark.progress import ProgressBar
 from tidemark.rows import RowsLike, as_stream, as_stream_or_path
+from tidemark.source import IcebergSource
+from tidemark.table_upkeep import TableUpkeep, as_rows
+from tidemark.table_upkeep import name_of as _name_of
 from tidemark.times import time_us
 from tidemark.types import DataType, from_pyarrow
 
@@ -154,7 +158,7 @@ class TableRows:
     to_polars_async = async_twin(to_polars)
 
 
-class FeatureTables:
+class FeatureTables(TableUpkeep, TablePlaces):
     """The part of a store that keeps rows of its own; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
@@ -176,6 +180,7 @@ class FeatureTables:
         *,
         time_unit: str | None = None,
         catalog: bool = True,
+        database: str = "",
     ) -> FeatureView:
         """Makes a feature table of a `FeatureView`, or of a schema file.
 
@@ -187,17 +192,23 @@ class FeatureTables:
         "type"}, ..]}`, with `event_timestamp` among the schema. Entities that the schema does not
         list get their type from the first rows. `time_unit` (s, ms, us, ns) is for a schema whose
         event_timestamp is an integer. `catalog=False` keeps the table from SQL and other engines.
+        `database` (see `create_database`) is another than the project's own.
         """
         if not isinstance(definition, FeatureView):
             schema = _read_schema(definition)
             self._store.create_table(
-                json.dumps(schema), _USUAL_TIME, time_unit or "", True, catalog
+                json.dumps(schema), _USUAL_TIME, time_unit or "", True, catalog, database
             )
             return self.get_feature_view(schema["name"])
-        if definition.source is not None and _has_data(self.repo_path, definition.source.path):
+        source = definition.source
+        if isinstance(source, IcebergSource):
+            raise InvalidArgumentError(
+                f"feature view {definition.name} reads an Iceberg table of another engine: apply it"
+            )
+        if source is not None and _has_data(self.repo_path, source.path):
             raise InvalidArgumentError(
                 f"feature view {definition.name} has a batch source with data, "
-                f"{definition.source.path!r}: leave it out and Tidemark keeps the rows, or apply "
+                f"{source.path!r}: leave it out and Tidemark keeps the rows, or apply "
                 "the view as it is"
             )
         if any(each.name == definition.name for each in self.list_feature_views()):
@@ -205,9 +216,12 @@ class FeatureTables:
                 f"there is a feature view {definition.name!r} already: ingest into it, add fields "
                 "to it by apply, or drop it first"
             )
-        if not catalog and definition.source is None:
+        if source is None and (database or not catalog):
             definition = copy.copy(definition)
-            definition.table = replace(definition.table, catalog=False)
+            kept = definition.table
+            definition.table = replace(
+                kept, catalog=catalog and kept.catalog, database=database or kept.database
+            )
         self.apply([definition])
         return self.get_feature_view(definition.name)
 
@@ -220,6 +234,7 @@ class FeatureTables:
         time_column: str | None = None,
         time_unit: str | None = None,
         catalog: bool = True,
+        database: str = "",
     ) -> FeatureView:
         """Makes a feature table whose columns are those of a frame; no row is written.
 
@@ -250,7 +265,7 @@ class FeatureTables:
             "schema": [{"name": each, "type": str(dtype)} for each, dtype in types.items()],
         }
         self._store.create_table(
-            json.dumps(stated), time_name, time_unit or "", bool(entities), catalog
+            json.dumps(stated), time_name, time_unit or "", bool(entities), catalog, database
         )
         return self.get_feature_view(name)
 
@@ -325,11 +340,7 @@ class FeatureTables:
         Earlier moments, and so training sets for them, still see the rows.
         """
         name = _name_of(table)
-        if isinstance(keys, Mapping) and not any(
-            isinstance(v, list | tuple) for v in keys.values()
-        ):
-            keys = [keys]
-        rows = as_stream_or_path(keys, f"keys of table {name}")
+        rows = as_stream_or_path(as_rows(keys), f"keys of table {name}")
         event_us = None if event_time is None else time_us(event_time)
         request = _request(to, False, False, True, "", None)
         told = self._store.delete_rows(name, rows, event_us, request, current_token())
@@ -447,10 +458,6 @@ def _has_data(folder: str, path: str) -> bool:
         if any(not os.path.basename(name).startswith((".", "_")) for name in names):
             return True
     return False
-
-
-def _name_of(table: str | FeatureView) -> str:
-    return table.name if isinstance(table, FeatureView) else table
 
 
 def _batches(stream: _native.ResultStream) -> Iterator[pa.RecordBatch]:

@@ -88,7 +88,9 @@ Result<void> AvroDecoder::Array(FunctionRef<Result<void>()> item) {
     for (; count > 0; --count) {
       // Items take at least a byte each in all that Iceberg keeps in arrays, so a false count ends soon.
       if (rest_.empty()) return Broken("an Avro array is cut short");
+      const std::size_t before = rest_.size();
       TM_TRY(item());
+      if (rest_.size() == before) return Broken("an Avro array has items without a byte");
     }
   }
 }

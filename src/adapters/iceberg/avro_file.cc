@@ -1,12 +1,11 @@
 #include "adapters/iceberg/avro_file.h"
 
-#include <arrow/util/compression.h>
 #include <fmt/format.h>
 
 #include <random>
 #include <utility>
 
-#include "pit/arrow_status.h"
+#include "adapters/iceberg/inflate.h"
 
 namespace tidemark::iceberg {
 namespace {
@@ -14,8 +13,6 @@ namespace {
 constexpr std::string_view kMagic{"Obj\1", 4};
 constexpr std::size_t kSyncBytes = 16;
 constexpr std::size_t kBlockBytes = std::size_t{64} << 10;
-// A block that says to be larger is not believed: deflate could make any amount of zeros of a few bytes.
-constexpr std::size_t kBlockBytesMax = std::size_t{1} << 30;
 
 std::unexpected<Error> Broken(std::string_view what) {
   return Fail(ErrorCode::kCorruption, fmt::format("it is no whole Avro file: {}", what));
@@ -27,32 +24,6 @@ std::string RandomSync() {
   while (sync.size() < kSyncBytes)
     sync.push_back(static_cast<char>(random()));
   return sync;
-}
-
-Result<std::string> Inflate(std::string_view packed) {
-  arrow::util::GZipCodecOptions options;
-  options.gzip_format = arrow::util::GZipFormat::DEFLATE;
-  TM_ASSIGN(const auto codec, FromArrowResult(arrow::util::Codec::Create(arrow::Compression::GZIP, options)));
-  TM_ASSIGN(const auto inflater, FromArrowResult(codec->MakeDecompressor()));
-  std::string out;
-  std::size_t used = 0;
-  while (!inflater->IsFinished()) {
-    const std::size_t room = std::max<std::size_t>(packed.size() * 4, std::size_t{4} << 10);
-    if (out.size() > kBlockBytesMax) return Broken("a block is larger than it can be");
-    const std::size_t before = out.size();
-    out.resize(before + room);
-    const auto step = inflater->Decompress(static_cast<std::int64_t>(packed.size() - used),
-                                           reinterpret_cast<const std::uint8_t*>(packed.data()) + used,
-                                           static_cast<std::int64_t>(room),
-                                           reinterpret_cast<std::uint8_t*>(out.data()) + before);
-    if (!step.ok()) return Broken("a block cannot be decompressed");
-    out.resize(before + static_cast<std::size_t>(step->bytes_written));
-    used += static_cast<std::size_t>(step->bytes_read);
-    if (step->bytes_read == 0 && step->bytes_written == 0 && !inflater->IsFinished())
-      return Broken("a compressed block is cut short");
-  }
-  if (used != packed.size()) return Broken("a compressed block has bytes after its end");
-  return out;
 }
 
 }  // namespace
@@ -128,12 +99,14 @@ Result<void> ReadAvroRows(const AvroFile& file, FunctionRef<Result<void>(AvroDec
     if (sync != file.sync) return Broken("a block does not end with the file's mark");
     std::string inflated;
     if (codec == "deflate") {
-      TM_ASSIGN(inflated, Inflate(packed));
+      TM_ASSIGN(inflated, Inflate(packed, PackedForm::kDeflate));
     }
     AvroDecoder decoder(codec == "deflate" ? std::string_view(inflated) : packed);
     for (std::int64_t i = 0; i < rows; ++i) {
-      if (decoder.rest().empty()) return Broken("a block has fewer rows than it says");
+      const std::size_t before = decoder.rest().size();
+      if (before == 0) return Broken("a block has fewer rows than it says");
       TM_TRY(row(decoder));
+      if (decoder.rest().size() == before) return Broken("a row has no byte");
     }
     if (rows < 0 || !decoder.rest().empty()) return Broken("a block has more rows than it says");
   }

@@ -285,6 +285,10 @@ Result<void> ReadSummary(AvroDecoder& in, const AvroType& type, FieldSummary& su
   });
 }
 
+// The ids of the three counts of files.
+constexpr int kAddedFiles = 504;
+constexpr int kDeletedFiles = 506;
+
 Result<bool> ReadListMember(AvroDecoder& in, int id, const AvroType& type, ManifestFile& file) {
   if (id == 500) {
     TM_ASSIGN(file.location, ReadText(in, type));
@@ -429,7 +433,7 @@ Result<void> ReadManifest(std::string_view bytes, const ManifestFile& manifest,
     return visit(std::move(entry));
   }));
   const std::int64_t stated = manifest.live_files() + manifest.deleted_files;
-  if (entries == stated) return {};
+  if (entries == stated || !manifest.has_counts) return {};
   return Fail(ErrorCode::kCorruption,
               fmt::format("the manifest has {} files where the manifest list says {}", entries, stated));
 }
@@ -473,8 +477,13 @@ Result<std::vector<ManifestFile>> ReadManifestList(std::string_view bytes) {
   std::vector<ManifestFile> manifests;
   TM_TRY(ReadAvroRows(file, [&](AvroDecoder& in) -> Result<void> {
     ManifestFile& manifest = manifests.emplace_back();
-    return ReadRecord(in, *file.schema,
-                      [&](int id, const AvroType& type) { return ReadListMember(in, id, type, manifest); });
+    int counts = 0;
+    TM_TRY(ReadRecord(in, *file.schema, [&](int id, const AvroType& type) {
+      if (id >= kAddedFiles && id <= kDeletedFiles) ++counts;
+      return ReadListMember(in, id, type, manifest);
+    }));
+    manifest.has_counts = counts == kDeletedFiles - kAddedFiles + 1;
+    return {};
   }));
   return manifests;
 }

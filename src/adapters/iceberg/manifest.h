@@ -72,6 +72,7 @@ struct ManifestFile {
   std::int64_t added_rows = 0;
   std::int64_t existing_rows = 0;
   std::int64_t deleted_rows = 0;
+  bool has_counts = true;  // of files; lists of version 1 need not
   std::vector<FieldSummary> partitions = {};
   bool operator==(const ManifestFile&) const = default;
 

@@ -80,6 +80,21 @@ struct Column {
     return is_long ? SingleValue(value.number) : SingleValue(static_cast<std::int32_t>(value.number));
   }
 
+  Result<Value> Decode(AvroDecoder& in) const {
+    TM_ASSIGN(const std::int64_t branch, in.Int());
+    Value value{.is_null = branch == 0};
+    if (value.is_null) return value;
+    if (is_text()) {
+      TM_ASSIGN(value.text, in.Bytes());
+    } else if (source == "boolean" && !buckets) {
+      TM_ASSIGN(const bool is_true, in.Boolean());
+      value.number = is_true ? 1 : 0;
+    } else {
+      TM_ASSIGN(value.number, in.Int());
+    }
+    return value;
+  }
+
   void Encode(const Value& value, AvroEncoder& out) const {
     out.Branch(value.is_null ? 0 : 1);
     if (value.is_null) return;
@@ -104,8 +119,9 @@ struct Column {
   }
 };
 
+/// `rows` may be null: then no values are read of the columns.
 Result<std::vector<Column>> ColumnsFor(const Schema& schema, const PartitionSpec& spec,
-                                       const arrow::RecordBatch& rows) {
+                                       const arrow::RecordBatch* rows) {
   std::vector<Column> columns;
   for (const PartitionSpecField& field : spec.fields) {
     const SchemaField* const source = FindField(schema, field.source_id);
@@ -119,7 +135,7 @@ Result<std::vector<Column>> ColumnsFor(const Schema& schema, const PartitionSpec
           fmt::format("the table is partitioned by '{}', which Tidemark cannot write", field.transform));
     }
     column.source = source->primitive;
-    column.array = rows.GetColumnByName(source->name);
+    if (rows != nullptr) column.array = rows->GetColumnByName(source->name);
     columns.push_back(std::move(column));
   }
   return columns;
@@ -192,7 +208,7 @@ std::vector<PartitionField> PartitionsOf(const Schema& schema, const PartitionSp
 Result<std::vector<PartitionRows>> SplitByPartition(const Schema& schema, const PartitionSpec& spec,
                                                     const std::shared_ptr<arrow::RecordBatch>& rows) {
   if (spec.fields.empty()) return std::vector<PartitionRows>{{"", {}, rows}};
-  TM_ASSIGN(const std::vector<Column> columns, ColumnsFor(schema, spec, *rows));
+  TM_ASSIGN(const std::vector<Column> columns, ColumnsFor(schema, spec, rows.get()));
   struct Part {
     std::vector<FieldSummary> summaries;
     arrow::Int64Builder indices;
@@ -217,6 +233,19 @@ Result<std::vector<PartitionRows>> SplitByPartition(const Schema& schema, const 
     out.push_back({tuple, std::move(part.summaries), taken.record_batch()});
   }
   return out;
+}
+
+Result<std::vector<FieldSummary>> SummariesOfTuple(const Schema& schema, const PartitionSpec& spec,
+                                                   std::string_view tuple) {
+  TM_ASSIGN(const std::vector<Column> columns, ColumnsFor(schema, spec, nullptr));
+  AvroDecoder in(tuple);
+  std::vector<Value> values;
+  for (const Column& column : columns) {
+    TM_ASSIGN(const Value value, column.Decode(in));
+    values.push_back(value);
+  }
+  if (!in.rest().empty()) return Fail(ErrorCode::kCorruption, "a partition's values are not of its spec");
+  return SummariesOf(columns, values);
 }
 
 void MergeSummaries(const Schema& schema, const PartitionSpec& spec, std::vector<FieldSummary>& all,

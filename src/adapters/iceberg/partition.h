@@ -36,6 +36,11 @@ struct PartitionRows {
 Result<std::vector<PartitionRows>> SplitByPartition(const Schema& schema, const PartitionSpec& spec,
                                                     const std::shared_ptr<arrow::RecordBatch>& rows);
 
+/// What one partition's tuple spans. kUnsupported for transforms that Tidemark does not write with,
+/// kCorruption for a tuple that is not of this spec.
+Result<std::vector<FieldSummary>> SummariesOfTuple(const Schema& schema, const PartitionSpec& spec,
+                                                   std::string_view tuple);
+
 /// Widens `all` by what `more` spans.
 void MergeSummaries(const Schema& schema, const PartitionSpec& spec, std::vector<FieldSummary>& all,
                     const std::vector<FieldSummary>& more);

@@ -11,6 +11,7 @@
 
 #include "adapters/iceberg/data_reader.h"
 #include "adapters/iceberg/iceberg_schema.h"
+#include "adapters/iceberg/nested_columns.h"
 #include "base/check.h"
 #include "base/parallel.h"
 #include "pit/arrow_status.h"
@@ -57,6 +58,20 @@ Result<std::vector<int>> PlacesOf(const ParquetFile& file, const std::vector<Tab
     }
   }
   return place_of;
+}
+
+/// A table that was made of folders may have left a column's values in their names.
+Result<void> CheckNotInPartition(const std::vector<int>& place_of, const std::vector<TableColumn>& columns,
+                                 const std::set<std::int32_t>& partition_ids) {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (place_of[i] >= 0 || !partition_ids.contains(columns[i].id)) continue;
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the file does not have column '{}', whose value only its partition says: rewrite "
+                    "the table's data files where it is written",
+                    columns[i].name));
+  }
+  return {};
 }
 
 /// As the table has the column: widened, and with the names and without the ids of its nested fields.
@@ -194,7 +209,10 @@ class SnapshotSource final : public Source {
       if (request.file->place_of[column] < 0) {
         TM_ASSIGN(array, FromArrowResult(arrow::MakeArrayOfNull(field.type(), rows, BufferPool())));
       } else {
-        TM_ASSIGN(array, AsTable(std::move(*next++), rows_.columns[column], field,
+        const ParquetFile& file = *request.file->data;
+        const auto& stored_type = *file.schema()->field(request.file->place_of[column])->type();
+        TM_ASSIGN(array, Reshaped(std::move(*next++), stored_type, rows_.fields[column]));
+        TM_ASSIGN(array, AsTable(std::move(array), rows_.columns[column], field,
                                  request.part.first_row + first_row));
       }
       arrays.push_back(std::move(array));
@@ -230,13 +248,15 @@ Result<std::unique_ptr<Source>> OpenSnapshotSource(SnapshotRows rows, const Sour
                 fmt::format("{} data files are more than the {} that can be read at once", rows.files.size(),
                             kFilesMax));
   }
-  std::ranges::sort(rows.files, {}, &DataFileInfo::path);
+  TM_CHECK(rows.fields.size() == rows.columns.size(), "columns without their fields");
+  if (!rows.are_in_order) std::ranges::sort(rows.files, {}, &DataFileInfo::path);
   std::vector<OpenedFile> opened(rows.files.size());
   const auto open = [&](std::size_t index, std::size_t) -> Result<void> {
     const auto one = [&]() -> Result<void> {
       TM_ASSIGN(opened[index].data, OpenDataFile(rows.files[index]));
       TM_ASSIGN(opened[index].place_of, PlacesOf(*opened[index].data, rows.columns));
-      return {};
+      if (rows.partition_ids.empty()) return {};
+      return CheckNotInPartition(opened[index].place_of, rows.columns, rows.partition_ids[index]);
     };
     TM_TRY_IN(one(), InFile(rows.files[index].path));
     return {};

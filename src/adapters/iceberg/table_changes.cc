@@ -24,6 +24,20 @@ std::int64_t RandomSnapshotId() {
   return static_cast<std::int64_t>(bits >> 1 | 1);  // never 0, never negative
 }
 
+/// What the partitions of live entries span; where that cannot be told, what the manifest said before.
+std::vector<FieldSummary> SummariesOfLive(const Schema& schema, const PartitionSpec& spec,
+                                          const std::vector<ManifestEntry>& entries,
+                                          const ManifestFile& before) {
+  std::vector<FieldSummary> summaries;
+  for (const ManifestEntry& entry : entries) {
+    if (entry.status == EntryStatus::kDeleted) continue;
+    const auto own = SummariesOfTuple(schema, spec, entry.file.partition);
+    if (!own) return before.partitions;
+    MergeSummaries(schema, spec, summaries, *own);
+  }
+  return summaries.empty() ? before.partitions : summaries;
+}
+
 std::int64_t TotalOf(const Snapshot* snapshot, const char* name) {
   if (snapshot == nullptr) return 0;
   const auto found = snapshot->summary.find(name);
@@ -74,7 +88,8 @@ Result<bool> FilesChange::RemoveFrom(std::vector<ManifestFile>& manifests, Attem
     left.insert(ToLocation(path));
   for (ManifestFile& manifest : manifests) {
     std::vector<ManifestEntry> entries;
-    bool is_hit = false;
+    // Entries of files that went earlier are left out of what is rewritten: a partition's values are in them.
+    bool is_hit = options_.erases && manifest.deleted_files > 0;
     TM_TRY(LoadEntries(manifest, [&](ManifestEntry&& entry) -> Result<void> {
       if (entry.status == EntryStatus::kDeleted) return {};
       entry.status = EntryStatus::kExisting;
@@ -88,6 +103,7 @@ Result<bool> FilesChange::RemoveFrom(std::vector<ManifestFile>& manifests, Attem
         removal.files += 1;
         removal.rows += entry.file.rows;
         removal.bytes += entry.file.bytes;
+        if (options_.erases) return {};
       }
       entries.push_back(std::move(entry));
       return {};
@@ -99,9 +115,11 @@ Result<bool> FilesChange::RemoveFrom(std::vector<ManifestFile>& manifests, Attem
     TM_ASSIGN(ManifestFile rewritten,
               WriteManifest(place_.metadata(), attempt.next.schema(), *spec, entries, snapshot_id_,
                             attempt.next.last_sequence_number, attempt.made));
-    rewritten.partitions = std::move(manifest.partitions);
+    rewritten.partitions = SummariesOfLive(attempt.next.schema(), *spec, entries, manifest);
     manifest = std::move(rewritten);
   }
+  if (options_.erases)
+    std::erase_if(manifests, [](const ManifestFile& manifest) { return manifest.live_files() == 0; });
   return left.empty();
 }
 

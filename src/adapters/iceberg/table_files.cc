@@ -102,7 +102,7 @@ Result<std::vector<ManifestEntry>> LoadDataFiles(const Snapshot* snapshot) {
   TM_ASSIGN(const std::vector<ManifestFile> manifests, LoadManifests(snapshot));
   std::vector<ManifestEntry> files;
   for (const ManifestFile& manifest : manifests) {
-    if (manifest.live_files() == 0) continue;
+    if (manifest.has_counts && manifest.live_files() == 0) continue;
     TM_TRY(LoadEntries(manifest, [&](ManifestEntry&& entry) -> Result<void> {
       if (entry.status == EntryStatus::kDeleted) return {};
       if (entry.file.content != 0 || manifest.content != 0) {
@@ -126,6 +126,7 @@ Result<DataFileInfo> DescribeDataFile(const ManifestEntry& entry, const Schema& 
                     .rows = entry.file.rows,
                     .bytes = entry.file.bytes,
                     .added_by = entry.snapshot_id.value_or(0)};
+  info.partition = entry.file.partition;
   for (const SchemaField& field : schema.fields) {
     if (field.shape != SchemaField::Shape::kPrimitive) continue;
     const std::string* const lower = BoundOf(entry.file.lower_bounds, field.id);

@@ -357,6 +357,46 @@ TableMetadata ReadAll(Reader& read, const Json& json) {
   return metadata;
 }
 
+/// Looked at before it is parsed: what is nested without end is not to exhaust the stack.
+bool NestsTooDeep(std::string_view text) {
+  constexpr int kBracketsMax = 4 * kDepthMax;  // two or three for each level of a type
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size() && depth <= kBracketsMax; ++i) {
+    const char c = text[i];
+    if (in_text && c == '\\') ++i;
+    if (c == '"') in_text = !in_text;
+    if (in_text) continue;
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+  }
+  return depth > kBracketsMax;
+}
+
+/// Version 1 as version 2 (table spec, appendix E): what was one may be many, and the one is the only one.
+void Upgrade(Json& json) {
+  if (!json.contains("last-sequence-number")) json["last-sequence-number"] = 0;
+  if (!json.contains("schemas") && json.contains("schema")) {
+    json["schemas"] = Json::array({json["schema"]});
+    json["current-schema-id"] =
+        json["schema"].is_object() ? json["schema"].value("schema-id", Json(0)) : Json(0);
+  }
+  if (!json.contains("partition-specs")) {
+    Json fields = json.contains("partition-spec") ? json["partition-spec"] : Json::array();
+    json["partition-specs"] = Json::array({Json{{"spec-id", 0}, {"fields", std::move(fields)}}});
+    json["default-spec-id"] = 0;
+  }
+  if (!json["partition-specs"].is_array()) return;  // an error, said by the reader
+  for (Json& spec : json["partition-specs"]) {
+    if (!spec.is_object() || !spec.contains("fields") || !spec["fields"].is_array()) continue;
+    int id = 1000;
+    for (Json& field : spec["fields"]) {
+      if (field.is_object() && !field.contains("field-id")) field["field-id"] = id;
+      ++id;
+    }
+  }
+}
+
 template <typename Items, typename Id>
 const auto* FindById(const Items& items, Id id) {
   const auto found = std::ranges::find(items, id, [](const auto& item) { return item.id; });
@@ -456,18 +496,22 @@ std::string WriteTableMetadata(const TableMetadata& metadata) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<TableMetadata> ReadTableMetadata(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+Result<TableMetadata> ReadTableMetadata(std::string_view text, MetadataUse use) {
+  if (NestsTooDeep(text)) return Wrong("it is nested too deep");
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_object()) return Wrong("it is no JSON object");
   bool failed = false;
   std::string what;
   Reader read(failed, what);
   const std::int64_t version = read.Int(json, "format-version");
   if (failed) return Wrong(what);
-  if (version != 2) {
+  if (version == 1 && use == MetadataUse::kRead) {
+    Upgrade(json);
+  } else if (version != 2) {
     return Fail(
         ErrorCode::kUnsupported,
-        fmt::format("the table is of Iceberg format version {}, and version 2 is what is read", version));
+        fmt::format("the table is of Iceberg format version {}, and {} read", version,
+                    use == MetadataUse::kRead ? "versions 1 and 2 are what is" : "version 2 is what is"));
   }
   TableMetadata metadata = ReadAll(read, json);
   if (failed) return Wrong(what);

@@ -111,9 +111,11 @@ struct TableMetadata {
 /// The file's bytes: canonical JSON.
 std::string WriteTableMetadata(const TableMetadata& metadata);
 
+enum class MetadataUse : bool { kWrite, kRead };
+
 /// Strict: kCorruption for what does not add up (a current schema that is not among the schemas),
-/// kUnsupported for versions other than 2.
-Result<TableMetadata> ReadTableMetadata(std::string_view json);
+/// kUnsupported for versions other than 2; to be read only, version 1 is as good.
+Result<TableMetadata> ReadTableMetadata(std::string_view json, MetadataUse use = MetadataUse::kWrite);
 
 /// A schema, or a spec's fields, as a manifest's header has them.
 std::string SchemaJson(const Schema& schema);

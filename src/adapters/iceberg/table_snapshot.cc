@@ -70,7 +70,8 @@ class IcebergSnapshot final : public TableSnapshot {
 
   Result<std::unique_ptr<Source>> OpenSource(const SourceOptions& options) const override {
     const Schema& schema = options.columns_of_now ? head_->metadata.schema() : *schema_;
-    SnapshotRows rows{.system = SystemColumnsOf(head_->metadata, schema), .lease = lease_};
+    SnapshotRows rows{
+        .fields = schema.fields, .system = SystemColumnsOf(head_->metadata, schema), .lease = lease_};
     TM_ASSIGN(rows.columns, ColumnsOf(schema));
     TM_ASSIGN(rows.files, FilesBy(schema));
     return OpenSnapshotSource(std::move(rows), options);

@@ -12,12 +12,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <random>
 #include <thread>
 
+#include "adapters/lmdb/lmdb_erasures_internal.h"
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_guard_internal.h"
 #include "base/check.h"
@@ -157,7 +159,8 @@ bool AreFreePages(MDB_env* env, std::int64_t begin, std::int64_t end) {
 
 Environment::Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options,
                          const Contents& contents)
-    : env_(env),
+    : options_(options),
+      env_(env),
       is_read_only_(is_read_only),
       place_{.folder = options.folder, .contents = &contents},
       limit_bytes_(RoundToPage(options.map_bytes_max)),
@@ -187,6 +190,8 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
   // Slots of processes that died would keep old pages from being used again.
   int cleared = 0;
   if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", place);
+  opened->data_fd_ = ::open(DataFile(options.folder).c_str(), (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  if (opened->data_fd_ < 0) return FailWith(errno, "open its file", place);
   TM_TRY(opened->CheckFileLength());
   TM_TRY(opened->CheckFormat());
   if (is_new) TM_TRY(SyncNewFiles(place));
@@ -198,6 +203,7 @@ Environment::~Environment() {
     if (slot.txn != nullptr) mdb_txn_abort(slot.txn);
   }
   mdb_env_close(env_);
+  if (data_fd_ >= 0) ::close(data_fd_);
 }
 
 // A file may end before the last page that was given out, if those behind its end are free and were never
@@ -260,7 +266,11 @@ Result<int> Environment::ReadFormat(MDB_txn* txn) {
   key = ToVal(kIdentityKey);
   if (const int id_code = lmdb::Get(txn, rows_, &key, &found); id_code != 0) return id_code;
   identity_ = ToText(found);
-  return 0;
+  // What was erased before the environment was opened is in none of its buffers.
+  key = ToVal(kErasuresKey);
+  const int erased_code = lmdb::Get(txn, rows_, &key, &found);
+  if (erased_code == 0) erasures_seen_ = ReadErasures(ToText(found)).changes;
+  return erased_code == MDB_NOTFOUND ? 0 : erased_code;
 }
 
 Result<void> Environment::CheckFormat() {
@@ -400,6 +410,13 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
     int code = mdb_txn_begin(env_, nullptr, 0, &txn);
     bool was_commit = false;
     if (code == 0) {
+      const auto has_erased = SeesNewErasure(txn);
+      if (!has_erased || *has_erased) mdb_txn_abort(txn);
+      if (!has_erased) return std::unexpected(has_erased.error());
+      if (*has_erased) {
+        TM_TRY(Reopen());
+        continue;
+      }
       Result<int> ran = body(txn);
       if (!ran || *ran != 0) mdb_txn_abort(txn);
       if (!ran)
@@ -441,13 +458,88 @@ Result<void> Environment::FreeForNextWrite() {
   return Write(commit_something, /*may_exceed_limit=*/true);
 }
 
+// Since this environment was opened something has been erased, by whatever process. LMDB keeps the buffers of
+// pages that it wrote, and uses them again without clearing them: what is erased could come back to the disk
+// in the unused part of any page. They go only when the environment is closed.
+Result<bool> Environment::SeesNewErasure(MDB_txn* txn) {
+  MDB_val key = ToVal(kErasuresKey);
+  MDB_val found{};
+  if (rows_ == 0) return false;  // while it is being opened
+  const int code = lmdb::Get(txn, rows_, &key, &found);
+  if (code == MDB_NOTFOUND) return false;
+  if (code != 0) return FailWith(code, "look for erasures", place_);
+  const std::uint64_t seen = ReadErasures(ToText(found)).changes;
+  return std::exchange(erasures_seen_, seen) != seen;
+}
+
+// Called with the writer's mutex held and no write transaction open. As another process would, for whom the
+// file is the same before and after.
+Result<void> Environment::Reopen() {
+  const std::int64_t bytes = map_bytes();
+  for (ReaderSlot& slot : slots_) {
+    for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries)
+      Pause(tries);
+    if (slot.txn != nullptr) mdb_txn_abort(std::exchange(slot.txn, nullptr));
+  }
+  mdb_env_close(env_);
+  int code = OpenEnv(options_, bytes, 0, &env_);
+  TM_CHECK(code == 0, "the online store was closed, to erase from it, and cannot be opened again");
+  MDB_txn* txn = nullptr;
+  code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  if (code == 0) {
+    MDB_dbi rows = 0;  // the same number: that of the only tree
+    code = mdb_dbi_open(txn, nullptr, 0, &rows);
+    mdb_txn_abort(txn);
+  }
+  for (ReaderSlot& slot : slots_)
+    slot.is_taken.store(false, std::memory_order_release);
+  return code == 0 ? Result<void>{} : FailWith(code, "open it again", place_);
+}
+
+Result<std::uint64_t> Environment::OldestReader() {
+  int cleared = 0;
+  if (const int code = mdb_reader_check(env_, &cleared); code != 0)
+    return FailWith(code, "clear readers", place_);
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  std::uint64_t oldest = info.me_last_txnid;
+  // LMDB tells its readers as text: process, thread, snapshot ("-" for a slot that is not in use).
+  const auto look = [](const char* line, void* context) {
+    auto& least = *static_cast<std::uint64_t*>(context);
+    const std::string_view text(line);
+    const std::size_t end = text.find_last_of("0123456789");
+    const std::size_t begin = text.find_last_of(' ');
+    std::uint64_t snapshot = 0;
+    if (end == std::string_view::npos || begin == std::string_view::npos || begin > end) return 0;
+    const auto [read, error] = std::from_chars(line + begin + 1, line + end + 1, snapshot);
+    if (error == std::errc{} && read == line + end + 1) least = std::min(least, snapshot);
+    return 0;
+  };
+  if (mdb_reader_list(env_, look, &oldest) < 0) return FailWith(EIO, "list its readers", place_);
+  return oldest;
+}
+
+Result<void> Environment::WorkOnFile(FileWork work) {
+  TM_TRY(CheckUsable());
+  const std::lock_guard lock(writer_mutex_);
+  MDB_txn* txn = nullptr;  // nobody else writes while it is open
+  int code = mdb_txn_begin(env_, nullptr, 0, &txn);
+  while (code == MDB_MAP_RESIZED) {
+    code = FollowGrownFile();
+    if (code == 0) code = mdb_txn_begin(env_, nullptr, 0, &txn);
+  }
+  if (code != 0) return FailWith(code, "begin to work on its file", place_);
+  auto oldest = OldestReader();
+  Result<void> done = oldest ? work(data_fd_, *oldest) : std::unexpected(oldest.error());
+  mdb_txn_abort(txn);
+  return done;
+}
+
 Result<void> Environment::Sync() {
   TM_TRY(CheckUsable());
   // Not mdb_env_sync, which looks into the map and could meet a change of its size.
-  int fd = -1;
-  int code = mdb_env_get_fd(env_, &fd);
-  if (code == 0 && ::fdatasync(fd) != 0) code = errno;
-  if (code == 0) return {};
+  if (::fdatasync(data_fd_) == 0) return {};
+  const int code = errno;
   has_failed_.store(true, std::memory_order_relaxed);
   return FailWith(code, "sync", place_);
 }

@@ -77,7 +77,12 @@ class Environment {
   /// the system may have dropped the pages that it could not write.
   Result<void> Sync();
 
-  MDB_env* env() const { return env_; }
+  /// Calls `work` within a write transaction that is ended without a commit; `work` looks at the file through
+  /// the descriptor, and may overwrite what no snapshot has. `oldest_reader` is the oldest snapshot that
+  /// anybody reads, or the newest there is.
+  using FileWork = FunctionRef<Result<void>(int fd, std::uint64_t oldest_reader)>;
+  Result<void> WorkOnFile(FileWork work);
+
   MDB_dbi rows() const { return rows_; }
   const Place& place() const { return place_; }
   const std::string& identity() const { return identity_; }
@@ -103,10 +108,16 @@ class Environment {
   int Resize(std::int64_t bytes);
   int FollowGrownFile();
   int Grow(std::int64_t most_bytes);
+  Result<bool> SeesNewErasure(MDB_txn* txn);
+  Result<void> Reopen();
+  Result<std::uint64_t> OldestReader();
   Result<void> CheckUsable() const;
 
-  MDB_env* const env_;
-  const bool is_read_only_;  // the folder cannot be written
+  const LmdbOptions options_;  // to open it again
+  MDB_env* env_;               // another one after Reopen: used with a reader slot or the writer's mutex held
+  int data_fd_ = -1;
+  std::uint64_t erasures_seen_ = 0;  // guarded by the writer's mutex
+  const bool is_read_only_;          // the folder cannot be written
   const Place place_;
   MDB_dbi rows_ = 0;
   std::string identity_;  // made with the folder's first file

@@ -44,8 +44,8 @@ struct Table {
 
 }  // namespace
 
-Folder::Folder(std::unique_ptr<Environment> opened)
-    : environment_(std::move(opened)), merges_(*environment_), forks_(g_forks.load()) {}
+Folder::Folder(std::unique_ptr<Environment> opened, const std::string& erase_key)
+    : environment_(std::move(opened)), merges_(*environment_, erase_key), forks_(g_forks.load()) {}
 
 bool Folder::is_own() const {
   return forks_ == g_forks.load(std::memory_order_relaxed);
@@ -69,7 +69,8 @@ Result<Folder*> OpenFolder(const LmdbOptions& options, const Contents& contents)
   if (::stat(options.folder.c_str(), &about) != 0) {
     return FailWith(errno, "find it", {.folder = options.folder, .contents = &contents});
   }
-  Table::Entry entry{.folder = std::make_unique<Folder>(std::move(environment)), .users = 1};
+  Table::Entry entry{.folder = std::make_unique<Folder>(std::move(environment), options.erase_key),
+                     .users = 1};
   Folder* const folder = entry.folder.get();
   table.entries.emplace(Table::Id{g_forks.load(), about.st_dev, about.st_ino}, std::move(entry));
   return folder;

@@ -10,7 +10,7 @@ namespace tidemark::lmdb {
 /// An open folder. Shared by all stores of this process that opened it.
 class Folder {
  public:
-  explicit Folder(std::unique_ptr<Environment> opened);
+  Folder(std::unique_ptr<Environment> opened, const std::string& erase_key);
 
   Environment& environment() { return *environment_; }
   MergeQueue& merges() { return merges_; }

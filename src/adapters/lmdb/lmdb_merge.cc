@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "adapters/lmdb/lmdb_erasures_internal.h"
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_guard_internal.h"
 #include "base/check.h"
@@ -48,14 +49,22 @@ RowOrder OrderOf(std::span<const std::byte> row) {
 // appended without a search; others near the one before are found on its page.
 class Merger {
  public:
-  Merger(MDB_cursor* cursor, bool replaces_damaged, MergeCounts& counts)
-      : cursor_(cursor), replaces_damaged_(replaces_damaged), counts_(counts) {
+  /// `fences` may be null: nothing has been erased.
+  Merger(MDB_cursor* cursor, Fences* fences, bool replaces_damaged, MergeCounts& counts)
+      : cursor_(cursor), fences_(fences), replaces_damaged_(replaces_damaged), counts_(counts) {
     MDB_val key{};
     MDB_val value{};
     if (CursorGet(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
   }
 
   Result<int> Put(const OnlineWrite& write) {
+    if (fences_ != nullptr) {
+      TM_ASSIGN(const bool stays_out, fences_->KeepOut(write.key, OrderOf(write.value).sequence));
+      if (stays_out) {
+        ++counts_.kept;
+        return 0;
+      }
+    }
     if (!IsLongKey(write.key)) return PutStored(write.key, write);
     const std::string stored = StoredKey(write.key);
     return PutStored(stored, write);
@@ -106,6 +115,7 @@ class Merger {
   }
 
   MDB_cursor* cursor_;
+  Fences* fences_;
   const bool replaces_damaged_;
   MergeCounts& counts_;
   std::string last_key_;  // the greatest in the tree
@@ -137,9 +147,9 @@ struct MergeQueue::Request {
     std::ranges::stable_sort(order, {}, [this](std::uint32_t i) { return writes[i].key; });
   }
 
-  Result<int> Apply(MDB_cursor* cursor) {
+  Result<int> Apply(MDB_cursor* cursor, Fences* fences) {
     counts = {};
-    Merger merger(cursor, options.replaces_damaged, counts);
+    Merger merger(cursor, fences, options.replaces_damaged, counts);
     for (std::size_t i = 0; i < writes.size(); ++i) {
       TM_ASSIGN(const int code, merger.Put(writes[order.empty() ? i : order[i]]));
       if (code != 0) return code;
@@ -199,11 +209,12 @@ void MergeQueue::CommitGroup(std::span<Request* const> group) {
 
 Result<void> MergeQueue::CommitTogether(std::span<Request* const> group) {
   return environment_.Write([&](MDB_txn* txn) -> Result<int> {
+    TM_ASSIGN(std::optional<Fences> fences, Fences::Open(txn, environment_.rows(), hash_));
     MDB_cursor* cursor = nullptr;
     if (const int code = mdb_cursor_open(txn, environment_.rows(), &cursor); code != 0) return code;
     Result<int> applied = 0;
     for (Request* request : group) {
-      applied = request->Apply(cursor);
+      applied = request->Apply(cursor, fences ? &*fences : nullptr);
       if (!applied || *applied != 0) break;
     }
     mdb_cursor_close(cursor);

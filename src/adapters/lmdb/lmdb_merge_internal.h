@@ -6,8 +6,10 @@
 #include <deque>
 #include <mutex>
 #include <span>
+#include <string>
 
 #include "adapters/lmdb/lmdb_environment_internal.h"
+#include "base/keyed_hash.h"
 #include "store/online_store.h"
 
 namespace tidemark::lmdb {
@@ -15,7 +17,9 @@ namespace tidemark::lmdb {
 /// Thread safe.
 class MergeQueue {
  public:
-  explicit MergeQueue(Environment& environment) : environment_(environment) {}
+  /// `erase_key` is the path of the secret that marks of erased keys are made with.
+  MergeQueue(Environment& environment, std::string erase_key)
+      : environment_(environment), hash_(std::move(erase_key)) {}
 
   /// As OnlineStore::Merge.
   Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options);
@@ -26,6 +30,7 @@ class MergeQueue {
   void CommitGroup(std::span<Request* const> group);
 
   Environment& environment_;
+  const KeyedHashFile hash_;
   std::mutex mutex_;            // guards queue_
   std::deque<Request*> queue_;  // its front leads: it commits, the others wait
 };

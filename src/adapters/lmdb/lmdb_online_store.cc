@@ -6,9 +6,11 @@
 #include <atomic>
 #include <filesystem>
 
+#include "adapters/lmdb/lmdb_erasures_internal.h"
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_folder_internal.h"
 #include "adapters/lmdb/lmdb_guard_internal.h"
+#include "adapters/lmdb/lmdb_scrub_internal.h"
 #include "model/key_codec.h"
 #include "store/packed_row.h"
 
@@ -26,6 +28,8 @@ using lmdb::ToVal;
 constexpr std::string_view kFirstViewId("\0\0\0\1", 4);
 constexpr std::int64_t kOwnRecords = 2;
 constexpr std::int64_t kRemovedPerStep = 4096;
+// Lookups end within microseconds; a reader that outlasts so many passes is a long one.
+constexpr int kScrubsMax = 20;
 
 std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::string& folder) {
   return std::unexpected(
@@ -149,6 +153,32 @@ class LmdbOnlineStore final : public OnlineStore {
     return removed;
   }
 
+  Result<std::int64_t> Erase(std::span<const OnlineErasure> keys) override {
+    TM_ASSIGN(Folder* const folder, Own());
+    TM_ASSIGN(const std::int64_t removed, lmdb::EraseRows(folder->environment(), keys));
+    TM_TRY(folder->environment().Sync());
+    return removed;
+  }
+
+  Result<bool> ScrubRemoved() override {
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    // The pages that the last commit freed count as free after one more.
+    TM_TRY(environment.FreeForNextWrite());
+    TM_ASSIGN(const Scrubbed first, Scrub(environment, false));
+    for (int tries = 0; tries < kScrubsMax; ++tries) {
+      TM_TRY(environment.FreeForNextWrite());
+      TM_ASSIGN(const Scrubbed again, Scrub(environment, true));
+      if (again.oldest_reader > first.newest) return true;
+    }
+    return false;
+  }
+
+  Result<void> ForgetErasures(std::int64_t sequence_max) override {
+    TM_ASSIGN(Folder* const folder, Own());
+    return lmdb::ForgetFences(folder->environment(), sequence_max);
+  }
+
   Result<void> Scan(std::string_view prefix, RowVisitor visit) const override {
     TM_TRY(CheckPrefix(prefix));
     TM_ASSIGN(Folder* const folder, Own());
@@ -170,8 +200,9 @@ class LmdbOnlineStore final : public OnlineStore {
     if (const int code = mdb_stat(snapshot.txn(), environment.rows(), &about); code != 0) {
       return FailWith(code, "count its rows", environment.place());
     }
+    TM_ASSIGN(const std::int64_t erasures, lmdb::CountErasureRecords(snapshot.txn(), environment.rows()));
     const std::size_t pages = about.ms_branch_pages + about.ms_leaf_pages + about.ms_overflow_pages;
-    return OnlineStats{.rows = static_cast<std::int64_t>(about.ms_entries) - kOwnRecords,
+    return OnlineStats{.rows = static_cast<std::int64_t>(about.ms_entries) - kOwnRecords - erasures,
                        .bytes = static_cast<std::int64_t>(pages * about.ms_psize),
                        .bytes_max = environment.limit_bytes()};
   }
@@ -206,6 +237,22 @@ class LmdbOnlineStore final : public OnlineStore {
     }
     if (code == MDB_NOTFOUND) return {};
     return FailWith(code, "scan it", environment.place());
+  }
+
+  struct Scrubbed {
+    std::uint64_t newest = 0;  // snapshot
+    std::uint64_t oldest_reader = 0;
+  };
+  static Result<Scrubbed> Scrub(Environment& environment, bool free_pages_only) {
+    TM_TRY(environment.Sync());
+    Scrubbed scrubbed;
+    TM_TRY(environment.WorkOnFile([&](int fd, std::uint64_t oldest_reader) -> Result<void> {
+      scrubbed.oldest_reader = oldest_reader;
+      TM_ASSIGN(scrubbed.newest, lmdb::ScrubFile(fd, {oldest_reader, free_pages_only}));
+      return {};
+    }));
+    TM_TRY(environment.Sync());
+    return scrubbed;
   }
 
   static Result<std::vector<std::string>> DamagedKeys(Environment& environment, std::string_view prefix) {
@@ -251,6 +298,8 @@ Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& opti
                 fmt::format("'{}' is no folder for an online store", options.folder));
   }
   if (fixed.folder.size() > 1 && fixed.folder.ends_with('/')) fixed.folder.pop_back();
+  if (fixed.erase_key.empty())
+    fixed.erase_key = (std::filesystem::path(fixed.folder).parent_path() / "erase.key").string();
   TM_ASSIGN(Folder* const folder, lmdb::OpenFolder(fixed, lmdb::kOnlineRows));
   return std::make_unique<LmdbOnlineStore>(std::move(fixed), folder);
 }

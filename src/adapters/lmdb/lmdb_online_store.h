@@ -3,8 +3,8 @@
 //   folder/data.mdb   the tree: stored key (model/key_codec.h) -> packed row (store/packed_row.h)
 //   folder/lock.mdb   the table of readers and the writers' lock; holds nothing that must survive
 //
-// The store's own records lie under view id 0, which no view has: "format" -> "tidemark-online 1", and
-// "identity" -> 32 random hexadecimal digits.
+// The store's own records lie under view id 0, which no view has: "format" -> "tidemark-online 1",
+// "identity" -> 32 random hexadecimal digits, and what has been erased (lmdb_erasures_internal.h).
 //
 // Commits flush data before the page that points to them, and never leave that to the system's leisure
 // (MDB_NOMETASYNC, neither NOSYNC nor WRITEMAP): a crash at any moment leaves the last synced state or a
@@ -33,6 +33,10 @@ struct LmdbOptions {
   /// no memory or disk. It doubles when it is full; that waits for the lookups and scans that run in this
   /// process.
   std::int64_t map_bytes_initial = 0;
+
+  /// The file of the secret that erased keys are marked with (base/keyed_hash.h). Empty: "erase.key" beside
+  /// the folder.
+  std::string erase_key = {};
 
   /// How many lookups may run at the same moment in all processes. The first process to open sets it.
   std::uint32_t readers_max = 1024;

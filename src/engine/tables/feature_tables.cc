@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/result.h"
+#include "engine/tables/erasures.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_source.h"
 #include "model/name.h"
@@ -18,6 +19,12 @@ namespace {
 
 std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
+}
+
+/// The name that other engines know the view's table by.
+TableName NameOf(const CatalogView& view, const std::string& own_database) {
+  const TableOptions& table = view.definition.table;
+  return {table.database.empty() ? own_database : table.database, view.definition.name, table.catalog};
 }
 
 /// What brings a table's columns to those of its view.
@@ -92,8 +99,7 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
     auto table = parts_.offline->Open(view.id);
     if (!table && table.error().code != ErrorCode::kNotFound) return std::unexpected(table.error());
     if (!table) {
-      const TableName name{parts_.database, view.definition.name, view.definition.table.catalog};
-      auto created = parts_.offline->Create(view.id, name, wanted);
+      auto created = parts_.offline->Create(view.id, NameOf(view, parts_.database), wanted);
       if (created) return {};
       if (created.error().code != ErrorCode::kAlreadyExists) return std::unexpected(created.error());
       table = parts_.offline->Open(view.id);  // another process was first
@@ -115,9 +121,7 @@ Result<void> FeatureTables::CheckWritable() const {
 }
 
 Result<void> FeatureTables::Rename(const CatalogView& view) const {
-  TM_TRY_IN(
-      parts_.offline->Rename(view.id, {parts_.database, view.definition.name, view.definition.table.catalog}),
-      PlaceOf(view));
+  TM_TRY_IN(parts_.offline->Rename(view.id, NameOf(view, parts_.database)), PlaceOf(view));
   return {};
 }
 
@@ -136,8 +140,7 @@ Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::
   return {};
 }
 
-Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& view,
-                                                          const TableReading& reading) const {
+Result<TableToRead> FeatureTables::OpenSource(const CatalogView& view, const TableReading& reading) const {
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
@@ -157,7 +160,17 @@ Result<std::unique_ptr<Source>> FeatureTables::OpenSource(const CatalogView& vie
   if (snapshot->id() != 0) {
     TM_ASSIGN(files, snapshot->OpenSource(options));
   }
-  return MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails));
+  TableToRead read{MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails)),
+                   std::nullopt,
+                   {}};
+  // The properties are those of now, also with an older snapshot.
+  TM_ASSIGN(const auto erasures, Erasures::Of(snapshot->properties(), *parts_.key_hash));
+  if (erasures != nullptr) {
+    read.is_erased = [erasures](std::string_view key, std::int64_t write_time_us) {
+      return erasures->IsErased(key, write_time_us);
+    };
+  }
+  return read;
 }
 
 }  // namespace tidemark

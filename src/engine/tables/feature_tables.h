@@ -17,9 +17,12 @@
 #include <string>
 #include <vector>
 
+#include "base/keyed_hash.h"
 #include "base/write_times.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
+#include "engine/view_source.h"
+#include "store/erasure_receipts.h"
 #include "store/offline_store.h"
 
 namespace tidemark {
@@ -62,13 +65,24 @@ struct FlushedTable {
   std::int64_t snapshot_id = 0;  // 0: there was nothing to flush
 };
 
+struct CompactedTable {
+  std::int64_t files_before = 0;  // that were rewritten
+  std::int64_t files_after = 0;   // that took their place
+  std::int64_t rows = 0;          // in them
+  std::int64_t bytes = 0;
+};
+
 struct FeatureTablesParts {
   std::shared_ptr<OfflineStore> offline;
   std::shared_ptr<SourceFolders> folders;
   std::shared_ptr<TableLog> log;
   std::shared_ptr<WriteTimes> write_times;
   std::shared_ptr<const Clock> clock;
-  std::string database;  // of the project's tables, for other engines
+  std::shared_ptr<const KeyedHashFile> key_hash;  // what stands for keys that are erased
+  std::shared_ptr<ErasureReceipts> receipts;
+  OnlineOpener online;
+  std::function<void(std::string_view step)> at_step = {};  // called at named steps of erasing; for tests
+  std::string database;                                     // of the project's tables, for other engines
   std::size_t threads = 1;
   bool is_read_only = false;  // the store's folder: every write is kIo
 };
@@ -91,8 +105,8 @@ class FeatureTables {
   Result<IngestedRows> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
                               const IngestRequest& request) const;
 
-  /// The table's rows as a source: files and logs.
-  Result<std::unique_ptr<Source>> OpenSource(const CatalogView& view, const TableReading& reading) const;
+  /// The table's rows: files and logs.
+  Result<TableToRead> OpenSource(const CatalogView& view, const TableReading& reading) const;
 
   /// Succeeds if lookups of the view see the write that `token` stands for; kNotFound if they do not.
   Result<void> CheckSeenOnline(const CatalogView& view, const std::string& token) const;
@@ -104,6 +118,27 @@ class FeatureTables {
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;
+
+  /// Rewrites small data files as few large ones, sorted, without the rows that are erased; rows keep their
+  /// write time. What other writers commit meanwhile is left to the next time.
+  Result<CompactedTable> Compact(const CatalogView& view, const std::stop_token& stop) const;
+  /// How many data files are small, so that compacting them would be of use.
+  Result<std::int64_t> SmallFiles(const CatalogView& view) const;
+
+  /// Forgets old snapshots, and removes what writers that died a day ago or more have left.
+  Result<CleanupReport> ExpireSnapshots(const CatalogView& view, const ExpireOptions& options) const;
+
+  /// Removes the rows of some entities that were written until now: the steps are in table_erase.h. `keys`
+  /// are canonical, in the order of the view's join keys.
+  Result<ErasureReceipt> Erase(const CatalogView& view, const arrow::ArrayVector& keys,
+                               const std::stop_token& stop) const;
+  /// Goes on with what is pending of the view; cheap if nothing is.
+  Result<void> CompleteErasures(const CatalogView& view, const std::stop_token& stop) const;
+  /// Takes fences down that nothing can come behind any more, of all tables.
+  Result<void> ForgetErasures() const;
+
+  /// Flushes every table that the logs have rows of, and trims the logs.
+  Result<void> FlushLogs() const;
 
   /// kIo in a folder that cannot be written.
   Result<void> CheckWritable() const;
@@ -117,6 +152,10 @@ class FeatureTables {
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, std::int64_t> prepared_;  // view id -> version that its table is of
 };
+
+/// The error of a step that comes after the commit of rows that went straight to files: sent again, they would
+/// be there twice. `what` says what failed, for instance "bringing them online failed".
+Error AfterCommit(std::string_view what, const Error& error);
 
 /// How far a log is flushed to a table, as its properties say.
 std::uint64_t FlushedUpTo(const TableProperties& properties, LogId log);

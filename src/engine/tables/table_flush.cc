@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/result.h"
+#include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/table_marks_internal.h"
 #include "pit/arrow_status.h"
@@ -27,13 +28,16 @@ class Flushing {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
       TM_TRY(Collect());
-      if (batches_.empty()) return FlushedTable{};
-      TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
-      TM_ASSIGN(auto staged, table_->Stage(*reader, {.threads = parts_.threads, .stop = {}, .progress = {}}));
-      const std::int64_t rows = staged->rows();
+      if (advances_.empty()) return FlushedTable{};
+      std::unique_ptr<StagedRows> staged;
+      if (!batches_.empty()) {  // not all of them have been erased
+        TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
+        TM_ASSIGN(staged, table_->Stage(*reader, {.threads = parts_.threads, .stop = {}, .progress = {}}));
+      }
+      const std::int64_t rows = staged == nullptr ? 0 : staged->rows();
       TM_ASSIGN(const CommitOutcome outcome,
                 table_->Append(std::move(staged), [this](const TableHead& head) { return Decide(head); }));
-      if (outcome.committed) return FlushedTable{rows, outcome.snapshot_id};
+      if (outcome.committed) return FlushedTable{rows, rows > 0 ? outcome.snapshot_id : 0};
     }
     return Fail(ErrorCode::kBusy,
                 fmt::format("view '{}' is flushed by other processes all the time; try again",
@@ -48,16 +52,23 @@ class Flushing {
     logs_.clear();
     TM_ASSIGN(const auto logs, parts_.log->Snapshots());
     TM_ASSIGN(const auto snapshot, table_->Snapshot({}));
+    properties_ = snapshot->properties();
+    TM_ASSIGN(const auto erasures, Erasures::Of(properties_, *parts_.key_hash));
     for (const auto& log : logs) {
       logs_.push_back(log->id());
       Advance advance{FlushedUpTo(snapshot->properties(), log->id()), log->durable_lsn()};
-      const std::size_t before = batches_.size();
+      bool has_rows = false;
       TM_TRY(log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
         TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame));
-        if (rows != nullptr) batches_.push_back(std::move(rows));
+        if (rows == nullptr) return {};
+        has_rows = true;
+        if (erasures != nullptr) {
+          TM_ASSIGN(rows, erasures->Standing(view_, rows));
+        }
+        if (rows->num_rows() > 0) batches_.push_back(std::move(rows));
         return {};
       }));
-      if (batches_.size() > before) advances_.emplace(log->id(), advance);
+      if (has_rows) advances_.emplace(log->id(), advance);
     }
     return {};
   }
@@ -66,6 +77,9 @@ class Flushing {
   Result<CommitDecision> Decide(const TableHead& head) const {
     CommitDecision decision;
     const std::int64_t now_us = parts_.clock->now_us();
+    // What has been erased since must not reach files.
+    if (!HasNoNewFence(properties_, head.properties))
+      return CommitDecision{.commit = false, .properties = {}};
     for (const auto& [log, advance] : advances_) {
       if (FlushedUpTo(head.properties, log) != advance.from)
         return CommitDecision{.commit = false, .properties = {}};
@@ -80,7 +94,8 @@ class Flushing {
   std::unique_ptr<OfflineTable> table_;
   arrow::RecordBatchVector batches_;
   std::map<LogId, Advance> advances_;
-  std::vector<LogId> logs_;  // all that there are
+  TableProperties properties_;  // as the rows were read by
+  std::vector<LogId> logs_;     // all that there are
 };
 
 }  // namespace
@@ -89,7 +104,9 @@ Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
   TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
+  const auto waiting = parts_.log->TakeUnflushed(view.id);
   auto report = Flushing(view, parts_).Run();
+  if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
   return report;
 }

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "engine/online_write.h"
+#include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/table_marks_internal.h"
@@ -366,6 +367,9 @@ class Ingesting {
         now_us_(parts.clock->now_us()),
         intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_) {}
 
+  /// True if keys were erased while rows were on their way to files.
+  bool crossed_erasure() const { return crossed_erasure_; }
+
   Result<IngestedRows> Run() {
     std::vector<TableRows> first;
     std::int64_t rows = 0;
@@ -467,8 +471,16 @@ class Ingesting {
     for (TableRows& part : parts) {
       const std::int64_t row_bytes = BytesOf(part) / std::max<std::int64_t>(1, part.count()) + 1;
       const std::int64_t rows_max = std::clamp<std::int64_t>(kLogBytesMax / row_bytes, 1, kLogRowsMax);
-      for (std::int64_t begin = 0; begin < part.count(); begin += rows_max)
-        TM_TRY(ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))}));
+      for (std::int64_t begin = 0; begin < part.count(); begin += rows_max) {
+        auto written = ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))});
+        if (written) continue;
+        if (report_.rows == 0) return written;
+        Error& error = written.error();
+        return Fail(ErrorCode::kUnknownFate,
+                    fmt::format("the first {} rows are online, then it failed: {}. Send the rows again: they "
+                                "are replaced by themselves",
+                                report_.rows, error.message));
+      }
     }
     return {};
   }
@@ -505,6 +517,10 @@ class Ingesting {
 
   Result<void> CommitFiles(std::vector<TableRows> first) {
     TM_ASSIGN(const auto table, parts_.offline->Open(view_.id));
+    {
+      TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+      properties_ = snapshot->properties();
+    }
     StampedReader reader(view_, std::move(first), intake_, *parts_.write_times, now_us_);
     StageOptions options;
     options.threads = parts_.threads;
@@ -517,8 +533,9 @@ class Ingesting {
     TM_ASSIGN(const CommitOutcome outcome, table->Append(std::move(staged), [&](const TableHead& head) {
       return Decide(head, batch_name);
     }));
-    TM_ASSIGN(const auto snapshot, table->Snapshot({}));
-    report_.token = TokenOf(outcome.snapshot_id, snapshot->committed_us());
+    const auto snapshot = table->Snapshot({});
+    if (!snapshot) return std::unexpected(AfterCommit("looking at them failed", snapshot.error()));
+    report_.token = TokenOf(outcome.snapshot_id, (*snapshot)->committed_us());
     report_.repeated = !outcome.committed;
     if (outcome.committed) report_.rows = rows;
     return {};
@@ -549,8 +566,17 @@ class Ingesting {
     return {};
   }
 
-  Result<CommitDecision> Decide(const TableHead& head, const std::string& batch_name) const {
+  Result<CommitDecision> Decide(const TableHead& head, const std::string& batch_name) {
     CommitDecision decision;
+    crossed_erasure_ = !HasNoNewFence(properties_, head.properties);
+    if (crossed_erasure_) {
+      // Rows that were stamped before a key was erased come into files after its files were looked through.
+      TM_ASSIGN(const std::vector<Fence> fences, FencesOf(head.properties));
+      for (Fence fence : fences) {
+        fence.is_swept = false;
+        decision.properties.emplace(FenceName(fence.key), FenceText(fence));
+      }
+    }
     if (batch_name.empty()) return decision;
     const auto before = head.properties.find(batch_name);
     if (before != head.properties.end()) {
@@ -567,10 +593,22 @@ class Ingesting {
   const FeatureTablesParts& parts_;
   const std::int64_t now_us_;
   Intake intake_;
+  TableProperties properties_;  // when rows began to be stamped for files
+  bool crossed_erasure_ = false;
   IngestedRows report_;
 };
 
 }  // namespace
+
+Error AfterCommit(std::string_view what, const Error& error) {
+  // Who interrupts knows that it is not whole.
+  const bool is_wished = error.code == ErrorCode::kCancelled;
+  return {is_wished ? error.code : ErrorCode::kUnknownFate,
+          fmt::format("the rows are written, but {}: {}. Do not send them again; `materialize` brings "
+                      "them online",
+                      what, error.message),
+          error.context};
+}
 
 Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
                                            std::shared_ptr<arrow::RecordBatchReader> rows,
@@ -586,8 +624,10 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
   } else if (!request.dry_run) {
     TM_TRY(Prepare(view));
   }
-  auto report = Ingesting(view, std::move(rows), request, parts_).Run();
+  Ingesting ingesting(view, std::move(rows), request, parts_);
+  auto report = ingesting.Run();
   if (!report) return std::unexpected(std::move(report).error().In(place));
+  if (ingesting.crossed_erasure()) TM_TRY(CompleteErasures(view, request.stop));
   return report;
 }
 

@@ -140,6 +140,11 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
   auto applied = apply();
   const std::lock_guard lock(mutex_);
   applied_ = {log, group.back().lsn};
+  for (const LogEntry& entry : group) {
+    const auto [rows, is_new] = unflushed_.try_emplace(entry.record->table_id);
+    if (is_new) rows->second.oldest_us = parts_.clock->now_us();
+    rows->second.bytes += std::ssize(entry.record->payload);
+  }
   if (!applied) failed_from_.try_emplace(log, group.front().lsn);
   for (const LogEntry& entry : group) {
     if (applied && static_cast<const Waiting*>(entry.caller)->to_folder) without_file_[log].insert(entry.lsn);
@@ -244,7 +249,45 @@ Result<void> TableLog::Trim(const FlushedUpTo& flushed) {
         std::ranges::find_if(snapshots, [log](const auto& snapshot) { return snapshot->id() == log->id(); });
     if (found != snapshots.end()) TM_TRY(TrimLog(*log, **found, flushed));
   }
+  // One that was trimmed to its end is gone.
+  const std::lock_guard lock(mutex_);
+  std::erase_if(adopted_, [&](const auto& adopted) {
+    return std::ranges::find(owned, adopted.get()) != owned.end() &&
+           std::ranges::none_of(snapshots, [&](const auto& each) { return each->id() == adopted->id(); });
+  });
   return {};
+}
+
+std::map<std::uint32_t, TableLog::UnflushedRows> TableLog::Unflushed() const {
+  const std::lock_guard lock(mutex_);
+  return unflushed_;
+}
+
+std::optional<TableLog::UnflushedRows> TableLog::TakeUnflushed(std::uint32_t table_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = unflushed_.find(table_id);
+  if (found == unflushed_.end()) return std::nullopt;
+  const UnflushedRows rows = found->second;
+  unflushed_.erase(found);
+  return rows;
+}
+
+void TableLog::PutBack(std::uint32_t table_id, const UnflushedRows& rows) {
+  const std::lock_guard lock(mutex_);
+  UnflushedRows& waiting = unflushed_.try_emplace(table_id, UnflushedRows{0, rows.oldest_us}).first->second;
+  waiting.bytes += rows.bytes;
+  waiting.oldest_us = std::min(waiting.oldest_us, rows.oldest_us);
+}
+
+bool TableLog::HasAdopted() const {
+  const std::lock_guard lock(mutex_);
+  return !adopted_.empty();
+}
+
+bool TableLog::IsOwned(LogId log) const {
+  const std::lock_guard lock(mutex_);
+  if (own_ != nullptr && own_->id() == log) return true;
+  return std::ranges::any_of(adopted_, [log](const auto& adopted) { return adopted->id() == log; });
 }
 
 std::uint64_t TableLog::SafeUpTo(const LogSnapshot& log) {

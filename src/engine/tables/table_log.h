@@ -89,6 +89,27 @@ class TableLog {
   /// All logs as they are now; recovered ones are among them.
   Result<std::vector<std::unique_ptr<LogSnapshot>>> Snapshots() const { return parts_.logs->Snapshots(); }
 
+  /// What this process has logged of a table and nobody has flushed since.
+  struct UnflushedRows {
+    std::int64_t bytes = 0;
+    std::int64_t oldest_us = 0;  // when the first of them was logged
+  };
+  std::map<std::uint32_t, UnflushedRows> Unflushed() const;
+  /// Called before a flush, so that what is logged meanwhile counts anew; nothing if none is waiting.
+  std::optional<UnflushedRows> TakeUnflushed(std::uint32_t table_id);
+  /// After a flush that failed.
+  void PutBack(std::uint32_t table_id, const UnflushedRows& rows);
+
+  /// True while there are logs of processes that are gone, which this one has taken over.
+  bool HasAdopted() const;
+
+  /// True for this process's log, and those that it has taken over.
+  bool IsOwned(LogId log) const;
+  /// The view of a table that a log has rows of; null if there is none (any more).
+  Result<std::shared_ptr<const CatalogView>> ViewOf(std::uint32_t table_id) const {
+    return parts_.view(table_id);
+  }
+
   /// How far a log is flushed to a table.
   using FlushedUpTo = std::function<Result<std::uint64_t>(std::uint32_t table_id, LogId log)>;
   /// Removes what is needed no more of the logs that this process owns.
@@ -107,9 +128,10 @@ class TableLog {
 
   const TableLogParts parts_;
   std::mutex trim_mutex_;          // one trims at a time
-  std::mutex mutex_;               // guards those below; held shortly
+  mutable std::mutex mutex_;       // guards those below; held shortly
   std::unique_ptr<WriteLog> own_;  // made with the first write, then never another
   std::vector<std::unique_ptr<OwnedLog>> adopted_;
+  std::map<std::uint32_t, UnflushedRows> unflushed_;  // by table
   LogPosition applied_;  // of this process's log: groups up to here are done with, well or not
   std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be where they should be
   std::map<LogId, std::set<std::uint64_t>> without_file_;  // frames whose file is being written
