@@ -126,7 +126,8 @@ TEST_F(TableErase, ACompactionThatReadBeforeGivesUp) {
   auto staged = [&] {
     const auto source = snapshot->OpenSource({}).value();
     arrow::RecordBatchVector batches;
-    for (const Fragment& fragment : source->Fragments({}).value()) {
+    const auto fragments = source->Fragments({}).value();
+    for (const Fragment& fragment : fragments) {
       EXPECT_TRUE(source->Scan(fragment, source->schema()->field_names(),
                                [&](const arrow::RecordBatch& batch, std::int64_t) -> Result<void> {
                                  batches.push_back(arrow::RecordBatch::Make(
