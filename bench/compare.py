@@ -5,9 +5,9 @@
     python compare.py frame FRAME.parquet DATA_FILE...
 
 `ordered` wants the input's order, `any` takes any order, `count` allows missing rows and other
-values and only counts them (for a peer with another rule). `frame` wants the data files, in the order
-of their first keys, to hold the frame's rows in its order. Prints one JSON object with `equal` and,
-when not, what differs first.
+values and only counts them (for a peer with another rule). `frame` wants the data files, in the
+order of their first keys, to hold the frame's rows in its order. Prints one JSON object with
+`equal` and, when not, what differs first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Writes the columns of a view's history that are not its created time, in the order of key and event time.
+"""Writes the columns of a view's history that are not its created time, in the order of key and
+event time.
 
 python sorted_frame.py view.parquet sorted.parquet
 """

@@ -1,4 +1,4 @@
-"""The rows of feature tables: ingest, the join from own tables, small writes, the log's tail, commits."""
+"""The rows of feature tables: ingest, joins from them, small writes, the log's tail, commits."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def run_ingest(settings: Settings) -> Outcome:
 def run_own_join(settings: Settings) -> Outcome:
     """The join of row 1 from feature tables that hold its histories."""
     sizes = LARGE.scaled(settings.scale)
-    title = "point-in-time join from own sorted tables, 1M entity rows x 3 views x 10M rows x 8 features"
+    title = "point-in-time join from own sorted tables, 1M entity rows x 3 x 10M rows x 8 features"
     outcome = Outcome("3", title, asdict(sizes))
     prepare(settings.python, [sizes], settings.work)
     reference = make_reference(settings, sizes)
@@ -195,7 +195,7 @@ def run_program(command: list[str], outcome: Outcome) -> dict[str, Any] | None:
 
 
 def run_small_writes(settings: Settings) -> Outcome:
-    """Durable writes of one row, by one writer and by 32: the log alone, and through the C++ API."""
+    """Durable writes of one row, by one writer and by 32: the log alone, and by the C++ API."""
     title = "durable writes of one row: 32 writers against one, beside a bare fdatasync"
     outcome = Outcome("small-writes", title, {"writers": 32})
     rounds, seconds = str(max(3, settings.repeats)), "2" if settings.scale == 1.0 else "0.3"

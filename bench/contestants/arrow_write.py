@@ -1,8 +1,8 @@
-"""The bare write that ingest is measured by: `pyarrow.parquet.write_table` of a frame in memory, with zstd
-at the level that Tidemark's files have.
+"""The bare write that ingest is measured by: `pyarrow.parquet.write_table` of a frame in memory,
+with zstd at the level that Tidemark's files have.
 
-`seconds` is the call alone, into the page cache; what it takes to bring the file to the disk, which ingest
-does before it answers, is recorded beside it.
+`seconds` is the call alone, into the page cache; what it takes to bring the file to the disk, which
+ingest does before it answers, is recorded beside it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ result, both by Arrow C++ on two threads, each in the fastest way found.
 
 Scan: row groups one after the other, columns decoded in parallel, over a memory map; faster here
 than the dataset scanner and than batches. Write: each thread writes one half of the rows to a file
-of its own, without trying dictionaries. One file on one thread is recorded beside it. A view may lie in
-several files (`paths`), as a feature table does.
+of its own, without trying dictionaries. One file on one thread is recorded beside it. A view may
+lie in several files (`paths`), as a feature table does.
 """
 
 from __future__ import annotations

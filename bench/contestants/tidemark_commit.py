@@ -1,8 +1,8 @@
 """Commits to a table of many data files: flushes of one logged row, from call to durable.
 
-A flush writes and syncs one data file and commits it, so its time is an upper bound of the commit's. The
-table is filled by flushes of many files each (a partition for each key); between them are flushes of one
-row, enough for the small manifests, and with them the large ones, to be merged.
+A flush writes and syncs one data file and commits it, so its time is an upper bound of the
+commit's. The table is filled by flushes of many files each (a partition for each key); between them
+are flushes of one row, enough for the small manifests, and with them the large ones, to be merged.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def join(job: Job, stopwatch: Stopwatch) -> Report:
 
 
 def write(store: FeatureStore, job: Job, count: int) -> None:
-    """Appends rows of entities that the history has, at its end, in frames as large as the log takes them."""
+    """Appends rows of entities that the history has, at its end, as the log takes them."""
     view = job["views"][0]
     end = datetime.fromtimestamp(job["end_us"] / 1e6, UTC)
     for first in range(0, count, FRAME_ROWS):

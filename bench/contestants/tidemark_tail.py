@@ -1,5 +1,6 @@
-"""What a log tail costs a training read: the same join from two stores with the same table, one of which has
-rows in its log that are not flushed yet. The two take turns in one process, which wrote the tail.
+"""What a log tail costs a training read: the same join from two stores with the same table, one of
+which has rows in its log that are not flushed yet. The two take turns in one process, which wrote
+the tail.
 """
 
 from __future__ import annotations

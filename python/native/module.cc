@@ -97,6 +97,13 @@ void BindTables(nb::module_& m) {
       .def_ro("repeated", &IngestReport::repeated)
       .def_ro("token", &IngestReport::token)
       .def_ro("warnings", &IngestReport::warnings);
+  nb::class_<FlushReport::Table>(m, "FlushedTable")
+      .def_ro("view", &FlushReport::Table::view)
+      .def_ro("rows", &FlushReport::Table::rows)
+      .def_ro("snapshot_id", &FlushReport::Table::snapshot_id);
+}
+
+void BindUpkeep(nb::module_& m) {
   nb::class_<CompactReport::Table>(m, "CompactedTable")
       .def_ro("view", &CompactReport::Table::view)
       .def_ro("files_before", &CompactReport::Table::files_before)
@@ -114,10 +121,6 @@ void BindTables(nb::module_& m) {
       .def_ro("old_folder", &RelocateReport::Table::from)
       .def_ro("new_folder", &RelocateReport::Table::to)
       .def_ro("snapshots", &RelocateReport::Table::snapshots);
-  nb::class_<FlushReport::Table>(m, "FlushedTable")
-      .def_ro("view", &FlushReport::Table::view)
-      .def_ro("rows", &FlushReport::Table::rows)
-      .def_ro("snapshot_id", &FlushReport::Table::snapshot_id);
 }
 
 void BindHistorical(nb::module_& m) {

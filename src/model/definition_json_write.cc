@@ -47,7 +47,7 @@ Json Tree(const Field& field) {
 Json Tree(const FileSource& source) {
   Json object{{"type", "file"}};
   PutText(object, "name", source.name);
-  if (source.table.empty()) object["path"] = source.path;
+  if (source.table.empty() || !source.path.empty()) object["path"] = source.path;
   PutText(object, "table", source.table);
   if (source.format) object["format"] = FileFormatName(*source.format);
   PutText(object, "timestamp_field", source.timestamp_field);

@@ -1,6 +1,5 @@
 // Lossless casts of columns, nested ones part by part.
 #include <arrow/api.h>
-#include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "base/check.h"
 #include "pit/cast_internal.h"
 #include "pit/columns.h"
+#include "pit/utf8.h"
 
 namespace tidemark {
 namespace pit_internal {
@@ -159,7 +159,7 @@ std::optional<CastProblem> BadText(const arrow::StringArray& texts) {
   for (std::int64_t row = 0; row < texts.length(); ++row) {
     if (texts.IsNull(row)) continue;
     const std::string_view text = texts.GetView(row);
-    if (arrow::util::ValidateUTF8(text)) continue;
+    if (IsUtf8(text)) continue;
     constexpr std::size_t kShown = 16;
     std::string bytes;
     for (const char byte : text.substr(0, kShown))

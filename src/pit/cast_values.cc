@@ -2,7 +2,6 @@
 #include <arrow/builder.h>
 #include <arrow/util/decimal.h>
 #include <arrow/util/float16.h>
-#include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "model/name.h"
 #include "pit/cast_internal.h"
 #include "pit/columns.h"
+#include "pit/utf8.h"
 
 namespace tidemark::pit_internal {
 namespace {
@@ -96,7 +96,6 @@ template <typename Builder>
 CastResult ToBytes(const arrow::Array& array, const DataType& type) {
   if (!IsBytes(array.type_id())) return WholeMismatch(array, type);
   const bool must_check_text = type.kind == TypeKind::kString && !IsText(array.type_id());
-  if (must_check_text) arrow::util::InitializeUTF8();
   return WithBytes(array, [&](const auto& values) -> CastResult {
     Builder builder;
     arrow::Status failed;
@@ -104,7 +103,7 @@ CastResult ToBytes(const arrow::Array& array, const DataType& type) {
         builder, array,
         [&](std::int64_t row) {
           const std::string_view value = values.GetView(row);
-          if (must_check_text && !arrow::util::ValidateUTF8(value)) return false;
+          if (must_check_text && !IsUtf8(value)) return false;
           failed = builder.Append(value);
           return failed.ok();
         },

@@ -27,8 +27,9 @@ constexpr std::int64_t kHourUs = 3'600 * kSecondUs;
 class EmbeddedTablesTest : public testing::Test {
  protected:
   EmbeddedTablesTest() {
-    scene_.Apply(R"({"entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
-                     "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}}]})");
+    scene_.Apply(R"({
+        "entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
+        "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}}]})");
     catalog_ = scene_.catalog();
     const auto config = ParseConfig("", folder_.path()).value();
     std::filesystem::create_directories(config.registry_path.parent_path());

@@ -1,7 +1,8 @@
-"""Goal: Spark reads every kind of table through the catalog, and after a flush gets the rows that we do.
+"""Goal: Spark reads every kind of table through the catalog, and after a flush gets the rows that
+we do.
 
-Run by `make test-spark`, which fetches Spark; not a part of `make test`. TIDEMARK_SPARK_PYTHON is an
-interpreter with pyspark, TIDEMARK_SPARK_JARS are Iceberg's runtime and the SQLite driver.
+Run by `make test-spark`, which fetches Spark; not a part of `make test`. TIDEMARK_SPARK_PYTHON is
+an interpreter with pyspark, TIDEMARK_SPARK_JARS are Iceberg's runtime and the SQLite driver.
 """
 
 import base64

@@ -1,8 +1,9 @@
 """What must be in a store, kept outside of the processes that write it.
 
 An operation that was acknowledged is there exactly once; one that failed with a known outcome is
-not; one whose outcome nobody knows is there once, as a whole, or not at all. What a store shows
-after it was opened decides the last: from then on it must not change.
+not; one whose outcome nobody knows is there once, as a whole, or not at all. Rows that were erased
+are nowhere. What a store shows after it was opened decides what was unknown: from then on it must
+not change.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from enum import Enum
 
 from torture.reading import Seen, SeenRow
-from torture.workload import CLICKS, KEYS, LEDGER, ONLINE_ONLY_KEYS, WRITES, Operation
+from torture.workload import CLICKS, KEYS, LEDGER, ONLINE_ONLY_KEYS, WRITES, Operation, Row
 
 # With these codes a write says that it may have happened.
 UNKNOWN_CODES = ("UNKNOWN_FATE",)
@@ -28,8 +29,9 @@ class Fate(Enum):
 class Oracle:
     def __init__(self) -> None:
         self._fates: dict[Operation, Fate] = {}
+        self._erased: set[Row] = set()
+        self._erasures: list[set[Row]] = []  # of which it is not known whether they happened
         self.created = False
-        self.acknowledged = 0
 
     # --- What is told ---
 
@@ -49,13 +51,16 @@ class Oracle:
                 _require_clear(str(rest[0]), str(rest[1]))
 
     def _begin(self, operation: Operation) -> None:
+        if operation.kind == "erase":
+            self._erasures.append(self._rows_of(operation.key))
         if operation.rows and self._fates.get(operation) is not Fate.THERE:
             self._fates[operation] = Fate.UNKNOWN
 
     def _done(self, operation: Operation) -> None:
-        self.acknowledged += 1
         if operation.kind == "create":
             self.created = True
+        if operation.kind == "erase":
+            self._erased |= self._erasures.pop()
         if operation.rows:
             self._fates[operation] = Fate.THERE
 
@@ -64,6 +69,10 @@ class Oracle:
         was_there = self._fates.get(operation) is Fate.THERE
         if operation.rows and code not in UNKNOWN_CODES and not was_there:
             self._fates[operation] = Fate.ABSENT
+
+    def _rows_of(self, key: int) -> set[Row]:
+        written = [each for each in self._of(CLICKS) if self._fates[each] is not Fate.ABSENT]
+        return {row for each in written for row in each.rows if row.key == key}
 
     def unsettled(self) -> list[Operation]:
         """Operations of which it is not known whether they happened."""
@@ -113,21 +122,27 @@ class Oracle:
         return [each for each in self._fates if each.kind in WRITES and each.table == table]
 
     def _judge_rows(self, table: str, rows: list[SeenRow]) -> set[datetime]:
-        """Each row is one that was written, once; operations are whole."""
+        """Each row is one that was written, once; operations are whole, but for what was erased."""
         counts = Counter(row[1] for row in rows)
         assert not (twice := [event for event, n in counts.items() if n > 1]), (
             f"{table}: rows of {twice} are there more than once"
         )
+        doubtful = set().union(*self._erasures)
         for operation in self._of(table):
-            found = [row.event in counts for row in operation.rows]
             fate = self._fates[operation]
+            gone = [row for row in operation.rows if row in self._erased and row.event in counts]
+            assert not gone, f"{table}: {gone} of {operation} were erased"
+            sure = [row for row in operation.rows if row not in self._erased | doubtful]
+            found = [row.event in counts for row in sure]
             what = f"{table}: {operation}, {fate.value}, has {sum(found)} of {len(found)} rows"
             assert all(found) or not any(found), what + ": half of it"
-            assert fate is Fate.UNKNOWN or any(found) == (fate is Fate.THERE), what
+            if found and fate is not Fate.UNKNOWN:
+                assert all(found) == (fate is Fate.THERE), what
         known = {
             row.event: (row.key, None if each.kind == "delete" else row.number)
             for each in self._of(table)
             for row in each.rows
+            if self._fates[each] is not Fate.ABSENT
         }
         for key, event, number, is_deleted in rows:
             assert known.get(event) == (key, None if is_deleted else number), (
@@ -136,23 +151,44 @@ class Oracle:
         return set(counts)
 
     def _settle(self, table: str, events: set[datetime]) -> None:
+        if table == CLICKS:
+            for rows in self._erasures:
+                self._settle_erasure(rows - self._erased, events)
+            self._erasures = []
         for operation in self._of(table):
-            is_there = operation.rows[0].event in events
-            self._fates[operation] = Fate.THERE if is_there else Fate.ABSENT
+            left = [row for row in operation.rows if row not in self._erased]
+            if left:
+                is_there = left[0].event in events
+                self._fates[operation] = Fate.THERE if is_there else Fate.ABSENT
+
+    def _settle_erasure(self, rows: set[Row], events: set[datetime]) -> None:
+        there = {
+            row
+            for each, fate in self._fates.items()
+            if fate is Fate.THERE
+            for row in each.rows
+            if row in rows
+        }
+        found = [row.event in events for row in there]
+        assert all(found) or not any(found), f"of {there}, some were erased and some not"
+        if not any(found):
+            self._erased |= rows
 
     def _judge_online(self, key: int, value: int | None) -> None:
         """Not older than what was acknowledged, and something that may be there."""
         candidates: list[tuple[datetime, int | None]] = []
         newest: datetime | None = None
+        doubtful = set().union(*self._erasures)
         for operation, fate in self._fates.items():
             if fate is Fate.ABSENT or operation.kind not in ("push", "bulk", "delete", "online"):
                 continue
             for row in operation.rows:
-                if row.key != key:
+                if row.key != key or row in self._erased:
                     continue
                 number = None if operation.kind == "delete" else row.number
                 candidates.append((row.event, number))
-                if fate is Fate.THERE and (newest is None or row.event > newest):
+                is_sure = fate is Fate.THERE and row not in doubtful
+                if is_sure and (newest is None or row.event > newest):
                     newest = row.event
         allowed = {n for event, n in candidates if newest is None or event >= newest}
         if newest is None:

@@ -76,14 +76,10 @@ def _historical(store: FeatureStore) -> dict[int, int | None]:
 # --- Processes ---
 
 
-def open_and_look(
-    tell: Callable[..., None], folder: Path, materialize: bool, flush: bool, fault: Fault
-) -> None:
+def open_and_look(tell: Callable[..., None], folder: Path, flush: bool, fault: Fault) -> None:
     """Opens the store, which recovers it, and tells what it shows."""
     faults.arm(fault, folder)
     store = FeatureStore(folder)
-    if materialize:
-        store.materialize_incremental(datetime.now(UTC))
     tell("seen", look(store))
     if flush:
         store.flush()

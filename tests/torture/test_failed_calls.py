@@ -54,9 +54,8 @@ def try_one(folder: Path, fault: Fault) -> None:
     ended = processes.run(work, folder, SCRIPT, fault, reading.look)
     oracle.hear(SCRIPT, ended.require_end().told)
     assert ended.was_killed or ended.told[-1][0] == "counted"
-    late = any(each.kind == "bulk" for each in oracle.unsettled())
     for flushes in (True, False):
-        after = processes.run(open_and_look, folder, late, flushes, Fault())
+        after = processes.run(open_and_look, folder, flushes, Fault())
         assert after.require_end().exit_code == 0
         for _, seen in after.told:
             oracle.judge(seen)

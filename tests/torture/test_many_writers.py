@@ -18,7 +18,16 @@ from torture.workload import DO, Author, Operation
 PROCESSES = 2
 THREADS = 8
 OPERATIONS = amount.of(8, 300)  # of each thread
-KINDS = ["push"] * 10 + ["delete", "ledger", "online", "flush", "flush", "bulk"]
+KINDS = ["push"] * 10 + [
+    "delete",
+    "ledger",
+    "online",
+    "flush",
+    "flush",
+    "compact",
+    "expire",
+    "bulk",
+]
 
 
 def write_at_once(
@@ -56,7 +65,7 @@ def test_two_processes_with_eight_threads_lose_nothing(tmp_path: Path) -> None:
         assert processes.Ended(told, child.join()).require_end().exit_code == 0
         oracle.hear(operations, told)
     for flushes in (False, True):
-        after = processes.run(open_and_look, tmp_path, False, flushes, Fault())
+        after = processes.run(open_and_look, tmp_path, flushes, Fault())
         for _, seen in after.told:
             oracle.judge(seen)
     elsewhere = processes.run(look_with_iceberg, tmp_path)

@@ -17,7 +17,7 @@ from torture.workload import CLICKS, DO, Operation, Row
 ROWS = amount.of(100, 3000)
 READERS = 2
 # After how many rows the writer does what.
-UPKEEP = {"flush": 3, "materialize": 40}
+UPKEEP = {"flush": 3, "compact": 11, "expire": 17, "materialize": 40}
 
 
 def write(tell: Callable[..., None], folder: Path) -> None:

@@ -48,6 +48,7 @@ class Operation:
     kind: str
     rows: tuple[Row, ...] = ()
     batch: str = ""  # idempotency key
+    key: int = -1  # whose rows are erased
 
     @property
     def table(self) -> str:
@@ -78,19 +79,22 @@ class Author:
             return Operation(kind, self.rows(BULK_ROWS))
         if kind in ("delete", "ledger"):
             return Operation(kind, self.rows(1))
+        if kind == "erase":
+            return Operation(kind, key=self.random.choice(KEYS))
         return Operation(kind)
 
     def script(self, length: int) -> list[Operation]:
-        kinds = ["push", "online", "delete", "ledger", "bulk", "flush", "materialize"]
-        weights = [50, 10, 10, 10, 4, 12, 4]
-        return [self.operation(kind) for kind in self.random.choices(kinds, weights, k=length)]
+        weights = {"push": 50, "online": 10, "delete": 10, "ledger": 10, "bulk": 4, "flush": 12}
+        weights |= {"materialize": 4, "compact": 6, "expire": 4, "erase": 4}
+        chosen = self.random.choices(list(weights), list(weights.values()), k=length)
+        return [self.operation(kind) for kind in chosen]
 
 
 def fixed_script() -> list[Operation]:
     """Every kind of operation, in an order in which each has something to do."""
     author = Author(1)
     kinds = "create push ledger online delete push flush bulk push materialize ledger"
-    kinds += " flush push reopen push flush"
+    kinds += " flush compact expire push erase push reopen push erase push flush"
     return [author.operation(kind) for kind in kinds.split()]
 
 
@@ -152,6 +156,18 @@ def _materialize(store: FeatureStore, _: Operation) -> None:
     store.materialize_incremental(datetime.now(UTC))
 
 
+def _compact(store: FeatureStore, _: Operation) -> None:
+    store.compact()
+
+
+def _expire(store: FeatureStore, _: Operation) -> None:
+    store.expire_snapshots(older_than=timedelta(0), keep=1)
+
+
+def _erase(store: FeatureStore, operation: Operation) -> None:
+    store.erase(CLICKS, {"user_id": operation.key})
+
+
 DO: dict[str, Callable[[FeatureStore, Operation], None]] = {
     "create": _create,
     "push": _push,
@@ -161,6 +177,9 @@ DO: dict[str, Callable[[FeatureStore, Operation], None]] = {
     "ledger": _ledger,
     "flush": _flush,
     "materialize": _materialize,
+    "compact": _compact,
+    "expire": _expire,
+    "erase": _erase,
 }
 
 

@@ -9,7 +9,6 @@
 #include <arrow/io/compressed.h>
 #include <arrow/io/memory.h>
 #include <arrow/util/compression.h>
-#include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "adapters/files/csv_nulls.h"
 #include "adapters/parquet/arrow_error.h"
 #include "adapters/parquet/data_file.h"
+#include "pit/utf8.h"
 
 namespace tidemark {
 namespace {
@@ -60,7 +60,7 @@ std::int64_t FirstMisfit(const arrow::ChunkedArray& values, const std::shared_pt
     const auto& bytes = static_cast<const arrow::BinaryArray&>(*chunk);
     for (std::int64_t i = 0; i < bytes.length(); ++i, ++row) {
       const std::string_view text = bytes.GetView(i);
-      bool fits = arrow::util::ValidateUTF8(text);
+      bool fits = IsUtf8(text);
       if (fits && type->id() != arrow::Type::STRING && std::ranges::find(nulls, text) == nulls.end()) {
         fits =
             arrow::compute::Cast(arrow::Datum(std::make_shared<arrow::StringScalar>(std::string(text))), type)

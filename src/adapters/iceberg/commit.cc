@@ -1,6 +1,5 @@
 #include "adapters/iceberg/commit.h"
 
-#include <arrow/util/utf8.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "adapters/iceberg/named_file.h"
+#include "pit/utf8.h"
 
 namespace tidemark::iceberg {
 namespace {
@@ -62,7 +62,7 @@ std::int64_t VersionOf(const std::string& location) {
 
 Result<void> Set(const CommitDecision& decision, TableMetadata& metadata) {
   for (const auto& [key, value] : decision.properties) {
-    const bool is_text = arrow::util::ValidateUTF8(key) && (!value || arrow::util::ValidateUTF8(*value));
+    const bool is_text = IsUtf8(key) && (!value || IsUtf8(*value));
     if (!is_text) return Fail(ErrorCode::kInvalidArgument, "a property of a table is not UTF-8");
     if (value) {
       metadata.properties[key] = *value;

@@ -73,7 +73,8 @@ class ExternalTableTest : public testing::Test {
       return -1;
     }
     std::int64_t rows = 0;
-    for (const Fragment& fragment : (*source)->Fragments({}).value())
+    const auto fragments = (*source)->Fragments({}).value();
+    for (const Fragment& fragment : fragments)
       rows += fragment.rows;
     return rows;
   }
@@ -110,7 +111,8 @@ TEST_F(ExternalTableTest, FilesAreInTheOrderOfTheirCommits) {
   const auto source = OpenExternalTable(folder_of_table_, {}).value();
   ASSERT_THAT(source->files(), SizeIs(12));
   std::int64_t expected = 0;
-  for (const Fragment& fragment : source->Fragments({"driver"}).value()) {
+  const auto fragments = source->Fragments({"driver"}).value();
+  for (const Fragment& fragment : fragments) {
     ASSERT_THAT(fragment.ranges, SizeIs(1));
     EXPECT_EQ(std::get<std::int64_t>(fragment.ranges[0].low), expected);
     expected += 100;
@@ -171,8 +173,9 @@ TEST_F(ExternalTableTest, VersionOneIsReadAndOthersAreNot) {
   metadata["format-version"] = 1;
   metadata["schema"] = metadata["schemas"][0];
   metadata["partition-spec"] = metadata["partition-specs"][0]["fields"];
-  for (const char* name : {"schemas", "current-schema-id", "partition-specs", "default-spec-id",
-                           "last-sequence-number", "last-partition-id", "sort-orders", "refs"})
+  for (const char* name :
+       {"schemas", "current-schema-id", "partition-specs", "default-spec-id", "last-sequence-number",
+        "last-partition-id", "sort-orders", "default-sort-order-id", "refs"})
     metadata.erase(name);
   for (json& snapshot : metadata["snapshots"])
     snapshot.erase("sequence-number");

@@ -77,11 +77,13 @@ Result<Data> Reshape(const Data& data, const arrow::DataType& stored, const Sche
   if (stored.id() == arrow::Type::STRUCT && field.shape == Shape::kStruct)
     return ReshapeStruct(data, stored, field);
   if (stored.id() == arrow::Type::MAP && field.shape == Shape::kMap) return ReshapeMap(data, stored, field);
-  if (stored.id() != arrow::Type::LIST || field.shape != Shape::kList) return data;
+  const bool is_large = stored.id() == arrow::Type::LARGE_LIST;
+  if ((stored.id() != arrow::Type::LIST && !is_large) || field.shape != Shape::kList) return data;
   Data out = data->Copy();
   TM_ASSIGN(out->child_data.front(),
             Reshape(data->child_data.front(), *stored.field(0)->type(), field.children.front()));
-  out->type = arrow::list(out->child_data.front()->type);
+  const auto& item = out->child_data.front()->type;
+  out->type = is_large ? arrow::large_list(item) : arrow::list(item);
   return out;
 }
 

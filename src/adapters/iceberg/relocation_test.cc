@@ -67,7 +67,8 @@ class RelocationTest : public testing::Test {
     const auto source = snapshot->OpenSource({});
     EXPECT_TRUE(source) << source.error().ToString();
     std::int64_t rows = 0;
-    for (const Fragment& fragment : (*source)->Fragments({}).value()) {
+    const auto fragments = (*source)->Fragments({}).value();
+    for (const Fragment& fragment : fragments) {
       EXPECT_THAT((*source)->files()[fragment.file].path, HasSubstr("/new/"));
       rows += fragment.rows;
     }

@@ -1,5 +1,6 @@
 // Goal: what is read from a table is what was written to it, whatever its files look like by now, and damage
 // is never taken for rows.
+#include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/initialize.h>
@@ -384,6 +385,48 @@ TEST_F(SnapshotSourceTest, AFileOfAnotherLengthIsDamaged) {
   }
   WriteBytes(path, bytes + "x");
   EXPECT_EQ(TryRead(*table).error().code, ErrorCode::kCorruption);
+}
+
+// Goal: columns of which the footer states one value for all rows are those values, in scans and in picks, as
+// large as a row group and in the next one, where the value is another.
+TEST_F(SnapshotSourceTest, ColumnsOfOneValueAreReadWithoutTheirPages) {
+  const std::vector<TableColumn> columns{WideColumns()[0], WideColumns()[1], WideColumns()[2],
+                                         WideColumns()[3], WideColumns()[4], WideColumns()[8]};
+  const auto table = CreateWide({}, columns);
+  const auto varied = RowsOfColumns(columns, 0, 1000);
+  arrow::RecordBatchVector commits;
+  for (std::int64_t from : {500, 501}) {  // one row of each, repeated: null or a value
+    arrow::ArrayVector arrays{varied->column(0)};
+    for (int c = 1; c < varied->num_columns(); ++c) {
+      const auto one = varied->column(c)->GetScalar(from).ValueOrDie();
+      arrays.push_back(arrow::MakeArrayFromScalar(*one, varied->num_rows()).ValueOrDie());
+    }
+    commits.push_back(arrow::RecordBatch::Make(varied->schema(), varied->num_rows(), arrays));
+    AppendRows(*table, {commits.back()});
+  }
+  const auto source = Open(*table);
+  const std::vector<std::string> names = source->schema()->field_names();
+  std::vector<std::string> found;
+  for (const Fragment& fragment : source->Fragments({}).value()) {
+    arrow::RecordBatchVector batches;
+    ASSERT_TRUE(source->Scan(fragment, names, [&](const arrow::RecordBatch& batch, std::int64_t) {
+      batches.push_back(batch.Slice(0));
+      return Result<void>();
+    }));
+    const auto scanned = TableOf(batches);
+    const std::vector<std::int64_t> some{0, 3, 999};
+    const auto taken = source->Take(fragment, names, some);
+    ASSERT_TRUE(taken) << taken.error().ToString();
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const auto row = scanned->Slice(some[i], 1)->CombineChunksToBatch().ValueOrDie();
+      EXPECT_TRUE((*taken)->Slice(static_cast<std::int64_t>(i), 1)->Equals(*row));
+    }
+    const auto whole = scanned->CombineChunksToBatch().ValueOrDie();
+    EXPECT_TRUE(whole->Equals(*commits[0]) || whole->Equals(*commits[1])) << whole->Slice(0, 2)->ToString();
+    found.push_back(whole->column(3)->Slice(0, 1)->ToString());
+  }
+  ASSERT_THAT(found, SizeIs(2));
+  EXPECT_NE(found[0], found[1]);
 }
 
 // Goal: damage in one of many blocks is found when, and only when, what it holds is read.

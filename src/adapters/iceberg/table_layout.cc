@@ -1,5 +1,4 @@
 // A table's layout as Iceberg's metadata, and back.
-#include <arrow/util/utf8.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "adapters/iceberg/named_file.h"
 #include "adapters/iceberg/partition.h"
 #include "model/name.h"
+#include "pit/utf8.h"
 
 namespace tidemark::iceberg {
 namespace {
@@ -36,7 +36,7 @@ std::unexpected<Error> Refuse(std::string what) {
 Result<void> CheckColumns(const std::vector<TableColumn>& columns) {
   std::set<std::string> seen;
   for (const TableColumn& column : columns) {
-    if (column.name.empty() || !arrow::util::ValidateUTF8(column.name))
+    if (column.name.empty() || !IsUtf8(column.name))
       return Refuse(fmt::format("{} is no name of a column", Quoted(column.name)));
     if (!seen.insert(FoldName(column.name)).second)
       return Refuse(fmt::format(
@@ -81,8 +81,7 @@ Result<TableMetadata> MakeMetadata(const TableLayout& layout, const std::filesys
   if (order.id != 0) metadata.sort_orders.emplace_back();  // 0, which is always there
   metadata.sort_orders.push_back(std::move(order));
   for (const auto& [key, value] : layout.properties) {
-    if (!arrow::util::ValidateUTF8(key) || !arrow::util::ValidateUTF8(value))
-      return Refuse("a property of a table is not UTF-8");
+    if (!IsUtf8(key) || !IsUtf8(value)) return Refuse("a property of a table is not UTF-8");
     metadata.properties[key] = value;
   }
   for (const SystemProperty& property : kSystemProperties) {

@@ -153,8 +153,8 @@ class FeatureTables {
   mutable std::map<std::uint32_t, std::int64_t> prepared_;  // view id -> version that its table is of
 };
 
-/// The error of a step that comes after the commit of rows that went straight to files: sent again, they would
-/// be there twice. `what` says what failed, for instance "bringing them online failed".
+/// The error of a step that comes after the commit of rows that went straight to files: sent again, they
+/// would be there twice. `what` says what failed, for instance "bringing them online failed".
 Error AfterCommit(std::string_view what, const Error& error);
 
 /// How far a log is flushed to a table, as its properties say.
