@@ -173,9 +173,10 @@ TEST_F(LmdbErase, AFileThatDoesNotAddUpIsNotWrittenTo) {
     std::ifstream file(DataFile(), std::ios::binary);
     bytes.assign(std::istreambuf_iterator<char>(file), {});
   }
+  constexpr std::size_t kPage = 4096;
   int refused = 0;
   // Flags, bounds and numbers in the headers of pages; and the newest roots.
-  for (std::size_t at = 0; at < bytes.size(); at += 4096) {
+  for (std::size_t at = 0; at < bytes.size(); at += at < 16 * kPage ? kPage : 29 * kPage) {
     for (const std::size_t offset : {0, 10, 12, 14, 80, 128}) {
       std::string damaged = bytes;
       damaged[at + offset] = static_cast<char>(damaged[at + offset] ^ 0x55);
