@@ -1,4 +1,6 @@
 // databases, relocate: where tables lie.
+#include <nlohmann/json.hpp>
+
 #include "cli/session.h"
 #include "cli/table.h"
 

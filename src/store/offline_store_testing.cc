@@ -3,6 +3,7 @@
 
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/compute/initialize.h>
 #include <arrow/table.h>
 #include <gmock/gmock.h>
 
@@ -30,6 +31,8 @@ std::shared_ptr<arrow::Table> ReadRows(const OfflineTable& table, const std::vec
   EXPECT_TRUE(source) << source.error().ToString();
   if (!source) return nullptr;
   const auto rows = ScanAll(**source, columns);
+  static const bool kInitialized = arrow::compute::Initialize().ok();
+  EXPECT_TRUE(kInitialized);
   const arrow::compute::SortOptions by({arrow::compute::SortKey(columns[0])});
   const auto order = arrow::compute::SortIndices(arrow::Datum(rows), by).ValueOrDie();
   return arrow::compute::Take(rows, order).ValueOrDie().table()->CombineChunks().ValueOrDie();

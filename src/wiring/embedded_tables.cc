@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "adapters/files/receipt_folder.h"
 #include "adapters/iceberg/iceberg_store.h"
 #include "adapters/iceberg/relocation.h"
@@ -53,7 +55,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   TM_ASSIGN(offline_,
             OpenIcebergStore(*catalog_, *parts_.clock, {.root = PlainPath(parts_.config.tables_path)}));
   // In a folder that cannot be written there is nothing to repair, and nobody writes.
-  const bool is_read_only = access(parts_.folder.c_str(), W_OK) != 0;
+  const bool is_read_only = access(parts_.folder.c_str(), W_OK) != 0 && errno != ENOENT;
   std::shared_ptr<BatchLedger> ledger;
   std::shared_ptr<WriteTimes> write_times;
   if (!is_read_only) {

@@ -102,7 +102,7 @@ def test_a_table_from_its_schema_to_its_end(folder: Path) -> None:
     assert shown[2].split()[:2] == ["clicks", "3"]
     assert len(told("snapshots", "clicks", cwd=folder)) == 2
 
-    run("drop", "clicks", cwd=folder)
+    run("drop", "clicks", "--yes", cwd=folder)
     assert told("views", "list", cwd=folder) == []
     assert list((folder / ".tidemark/tables").iterdir()) == []
     assert "clicks" in run("snapshots", "clicks", cwd=folder, code=3).stderr
@@ -167,7 +167,7 @@ def test_databases(folder: Path) -> None:
     wrong = run("ingest", "feature_store.visits", "rows.csv", cwd=folder, code=3)
     assert "lies in database 'shop'" in wrong.stderr
     run("delete", "shop.visits", "user_id=1", cwd=folder)
-    run("drop", "shop.visits", cwd=folder)
+    run("drop", "shop.visits", "--yes", cwd=folder)
     run("databases", "drop", "shop", cwd=folder)
     assert told("databases", "list", cwd=folder) == [{"name": "feature_store"}]
 

@@ -250,7 +250,7 @@ class World:
         self.compare([answer(rows, key, now, table.ttl) for key in keys], answered.to_arrow())
 
     def check_whole(self) -> None:
-        """Every version is there once, and `latest` has the entities that are there."""
+        """Every version is there once, and `latest` has the entities whose row counts."""
         table = self.table
         whole = self.store.get_training_features(table.name).to_arrow()
         offline = [row for row in table.rows if row.offline]
@@ -263,8 +263,9 @@ class World:
         latest = self.store.get_training_features(table.name, latest=True).to_arrow()
         found = list(zip(*(latest[name].to_pylist() for name in table.keys), strict=True))
         now = dt.datetime.now(UTC)
+        ttl = table.ttl
         there = {
-            row.key for row in offline if answer(offline, row.key, now, None)[0] != "NOT_FOUND"
+            row.key for row in offline if answer(offline, row.key, now, ttl)[0] == "PRESENT"
         }
         assert latest.num_rows == len(there)
         if table.keys:

@@ -95,8 +95,8 @@ def _columns_of(rows: Sequence[Any], what: str) -> dict[str, list[Any]]:
     """Rows as columns: all members that any row has; a row without one has a null there."""
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise InvalidArgumentError(
-                f"{what}: row {number} is a {type(row).__name__}, not {{column: value}}"
+            raise InvalidDataError(
+                f"row {number} is a {type(row).__name__}, not {{column: value}}", what
             )
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}

@@ -80,6 +80,10 @@ class Folders final : public SourceFolders {
  private:
   /// The folder that files are added to; nothing if the source is a single file that is not there yet.
   Result<std::optional<fs::path>> FolderOf(const FileSource& source) const {
+    if (source.format == FileFormat::kIceberg) {
+      return Fail(ErrorCode::kUnsupported,
+                  "the source is an Iceberg table of another engine, which adds rows to it");
+    }
     const fs::path path = folder_ / source.path;
     std::error_code error;
     const auto status = fs::status(path, error);
