@@ -31,8 +31,7 @@ Result<Json> ParseDocument(const std::string& text, const std::string& origin) {
 /// A schema file of `create-table`, which may lie beside the definitions.
 bool IsTableSchema(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
-  return json.is_object() && json.contains("schema") && json.contains("name") &&
-         std::ranges::none_of(kSections, [&](const char* section) { return json.contains(section); });
+  return json.is_object() && json.contains("schema") && json.contains("name");
 }
 
 Result<Json> ReadText(const fs::path& file) {
