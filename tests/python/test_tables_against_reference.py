@@ -264,9 +264,7 @@ class World:
         found = list(zip(*(latest[name].to_pylist() for name in table.keys), strict=True))
         now = dt.datetime.now(UTC)
         ttl = table.ttl
-        there = {
-            row.key for row in offline if answer(offline, row.key, now, ttl)[0] == "PRESENT"
-        }
+        there = {row.key for row in offline if answer(offline, row.key, now, ttl)[0] == "PRESENT"}
         assert latest.num_rows == len(there)
         if table.keys:
             assert set(found) == there

@@ -10,11 +10,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from torture import faults
@@ -49,18 +50,24 @@ class Ended:
 
 
 _context: Any = None
+_starting = threading.Lock()
+# Starting a process looks after all others, too: an exit code must not be read by two threads.
+_looking = threading.Lock()
 
 
 def _server() -> Any:
     global _context
-    if _context is None:
-        _context = multiprocessing.get_context("forkserver")
-        _context.set_forkserver_preload(_LOADED)
-        # The first process starts the server, which keeps these; this process does not.
-        with _environment(LD_PRELOAD=str(faults.library()), PYTHONPATH=os.pathsep.join(sys.path)):
-            first = _context.Process(target=_nothing)
-            first.start()
-            first.join()
+    with _starting:
+        if _context is None:
+            context: Any = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(_LOADED)
+            # The first process starts the server, which keeps these; this process does not.
+            path = os.pathsep.join(sys.path)
+            with _environment(LD_PRELOAD=str(faults.library()), PYTHONPATH=path):
+                first = context.Process(target=_nothing)
+                first.start()
+                first.join()
+            _context = context
     return _context
 
 
@@ -88,7 +95,8 @@ class Child:
         server = _server()
         self._from_child, to_parent = server.Pipe(duplex=False)
         self._process = server.Process(target=_run, args=(to_parent, work, args), daemon=True)
-        self._process.start()
+        with _looking:
+            self._process.start()
         to_parent.close()
         self._deadline = time.monotonic() + DEADLINE_S
 
@@ -110,8 +118,10 @@ class Child:
         os.kill(self._process.pid, signal.SIGKILL)
 
     def join(self) -> int:
-        self._process.join(DEADLINE_S)
-        assert self._process.exitcode is not None, "a process did not end"
+        wait([self._process.sentinel], DEADLINE_S)
+        with _looking:
+            self._process.join(0)
+            assert self._process.exitcode is not None, "a process did not end"
         self._from_child.close()
         return int(self._process.exitcode)
 

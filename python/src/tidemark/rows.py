@@ -120,7 +120,7 @@ def _column(name: str, values: Any, what: str) -> pa.Array:
 
 
 def _first_bad_row(values: Sequence[Any]) -> str:
-    """ ", row 3": the first value that does not go together with those before it."""
+    """The first value that does not go together with those before it, as in `, row 3`."""
     import pyarrow as pa
 
     low, high = 0, len(values)  # the first `low` values are fine, the first `high` are not

@@ -407,7 +407,8 @@ TEST_F(SnapshotSourceTest, ColumnsOfOneValueAreReadWithoutTheirPages) {
   const auto source = Open(*table);
   const std::vector<std::string> names = source->schema()->field_names();
   std::vector<std::string> found;
-  for (const Fragment& fragment : source->Fragments({}).value()) {
+  const auto fragments = source->Fragments({}).value();
+  for (const Fragment& fragment : fragments) {
     arrow::RecordBatchVector batches;
     ASSERT_TRUE(source->Scan(fragment, names, [&](const arrow::RecordBatch& batch, std::int64_t) {
       batches.push_back(batch.Slice(0));

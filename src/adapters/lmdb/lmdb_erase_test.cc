@@ -191,7 +191,7 @@ TEST_F(LmdbErase, AFileThatDoesNotAddUpIsNotWrittenTo) {
       EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), damaged);
     }
   }
-  EXPECT_GT(refused, 10);
+  EXPECT_GE(refused, 10);
 }
 
 }  // namespace
