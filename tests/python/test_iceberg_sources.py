@@ -229,7 +229,7 @@ def test_a_schema_that_evolved(tmp_path: Path, lake: SqlCatalog) -> None:
     ]
     assert trained(store, *asked, features="trips:stops") == [
         [{"town": "oslo", "minutes": None}, None],
-        [],  # what pyiceberg makes of a list of structs that is null
+        [],  # pyiceberg writes a null list of structs as an empty one
         [{"town": "bergen", "minutes": 7}],
     ]
     assert trained(store, *asked, features="trips:car") == [

@@ -55,7 +55,7 @@ Result<Data> ReshapeStruct(const Data& data, const arrow::DataType& stored, cons
     fields.push_back(arrow::field(member.name, child->type));
     out->child_data.push_back(std::move(child));
   }
-  out->type = arrow::struct_(std::move(fields));
+  out->type = arrow::struct_(fields);
   return out;
 }
 

@@ -211,7 +211,7 @@ class SnapshotSource final : public Source {
       } else {
         const ParquetFile& file = *request.file->data;
         const auto& stored_type = *file.schema()->field(request.file->place_of[column])->type();
-        TM_ASSIGN(array, Reshaped(std::move(*next++), stored_type, rows_.fields[column]));
+        TM_ASSIGN(array, Reshaped(*next++, stored_type, rows_.fields[column]));
         TM_ASSIGN(array, AsTable(std::move(array), rows_.columns[column], field,
                                  request.part.first_row + first_row));
       }

@@ -147,7 +147,8 @@ class Reader {
     return static_cast<std::int32_t>(value);
   }
 
-  std::string Text(const Json& json, const char* name, std::optional<std::string> otherwise = std::nullopt) {
+  std::string Text(const Json& json, const char* name,
+                   const std::optional<std::string>& otherwise = std::nullopt) {
     const Json* const member = Member(json, name, !otherwise.has_value());
     if (member == nullptr) return otherwise.value_or("");
     if (!member->is_string()) {
