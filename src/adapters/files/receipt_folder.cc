@@ -104,8 +104,8 @@ class ReceiptFolder final : public ErasureReceipts {
     const fs::path pending = folder_ / (receipt.id + std::string(kPendingEnding));
     const fs::path done = folder_ / (receipt.id + std::string(kEnding));
     // Two threads can complete one erasure, in the background and not.
-    static std::atomic<std::uint64_t> puts = 0;
-    const fs::path unfinished = folder_ / fmt::format("{}.{}-{}.new", receipt.id, ::getpid(), ++puts);
+    static std::atomic<std::uint64_t> numbers = 0;
+    const fs::path unfinished = folder_ / fmt::format("{}.{}-{}.new", receipt.id, ::getpid(), ++numbers);
     {
       std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
       file << ToText(receipt);
