@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -101,7 +103,9 @@ class ReceiptFolder final : public ErasureReceipts {
     if (failed) return Failed("make the folder", folder_, failed.value());
     const fs::path pending = folder_ / (receipt.id + std::string(kPendingEnding));
     const fs::path done = folder_ / (receipt.id + std::string(kEnding));
-    const fs::path unfinished = folder_ / fmt::format("{}.{}.new", receipt.id, ::getpid());
+    // Two threads can complete one erasure, in the background and not.
+    static std::atomic<std::uint64_t> numbers = 0;
+    const fs::path unfinished = folder_ / fmt::format("{}.{}-{}.new", receipt.id, ::getpid(), ++numbers);
     {
       std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
       file << ToText(receipt);
@@ -141,8 +145,14 @@ class ReceiptFolder final : public ErasureReceipts {
     std::vector<ErasureReceipt> receipts;
     for (const auto& [id, path] : paths) {
       if (only_pending && !path.native().ends_with(kPendingEnding)) continue;
-      TM_ASSIGN(ErasureReceipt receipt, ReadReceipt(path));
-      receipts.push_back(std::move(receipt));
+      auto receipt = ReadReceipt(path);
+      if (!receipt && !fs::exists(path, failed)) {
+        // It was completed while we looked.
+        if (only_pending) continue;
+        receipt = ReadReceipt(folder_ / (id + std::string(kEnding)));
+      }
+      if (!receipt) return std::unexpected(std::move(receipt).error());
+      receipts.push_back(*std::move(receipt));
     }
     std::ranges::sort(receipts, {}, [](const auto& each) { return std::pair(each.asked_us, each.id); });
     return receipts;
