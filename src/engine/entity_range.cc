@@ -5,6 +5,7 @@
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -149,7 +149,7 @@ Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) 
   return {};
 }
 
-Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRows rows,
+Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, const GivenRows& rows,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
   TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
@@ -163,7 +163,7 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, GivenRow
   return Write(target, std::make_shared<arrow::TableBatchReader>(table), request);
 }
 
-Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRows rows,
+Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const GivenRows& rows,
                                                  std::optional<std::int64_t> event_us,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(const Target target, Find(view));
@@ -183,7 +183,7 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, GivenRow
 }
 
 Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
-    std::string_view source, GivenRows rows, const IngestOptions& options) const {
+    std::string_view source, const GivenRows& rows, const IngestOptions& options) const {
   std::vector<Target> targets;
   std::vector<std::string> names;
   std::map<std::string, DataType> types;

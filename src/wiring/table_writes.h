@@ -50,10 +50,11 @@ class TableWrites {
 
   explicit TableWrites(Parts parts) : parts_(std::move(parts)) {}
 
-  Result<Written> Ingest(std::string_view view, GivenRows rows, const IngestOptions& options) const;
-  Result<Written> Delete(std::string_view view, GivenRows rows, std::optional<std::int64_t> event_us,
+  Result<Written> Ingest(std::string_view view, const GivenRows& rows, const IngestOptions& options) const;
+  Result<Written> Delete(std::string_view view, const GivenRows& rows, std::optional<std::int64_t> event_us,
                          const IngestOptions& options) const;
-  Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, GivenRows rows,
+  Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source,
+                                                                 const GivenRows& rows,
                                                                  const IngestOptions& options) const;
 
  private:

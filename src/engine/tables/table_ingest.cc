@@ -2,6 +2,7 @@
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/concatenate.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
 
@@ -386,7 +387,7 @@ class Ingesting {
       first.push_back(*std::move(part));
     }
     if (request_.dry_run) {
-      TM_TRY(CheckAll(std::move(first)));
+      TM_TRY(CheckAll(first));
     } else if (is_all) {
       if (rows > 0) TM_TRY(ToLog(std::move(first)));
     } else if (request_.to == WriteTo::kOnline) {
@@ -409,7 +410,7 @@ class Ingesting {
     return std::move(report_);
   }
 
-  Result<void> CheckAll(std::vector<TableRows> first) {
+  Result<void> CheckAll(const std::vector<TableRows>& first) {
     for (const TableRows& part : first)
       report_.rows += part.count();
     while (true) {
