@@ -1,5 +1,6 @@
 // Any bytes are read as an Avro file, as a manifest and as a manifest list, or refused; what was read is
 // written and read again as the same.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -38,6 +39,8 @@ void ReadEntries(std::string_view bytes) {
 void ReadList(std::string_view bytes) {
   const auto manifests = ReadManifestList(bytes);
   if (!manifests || manifests->size() > kRowsMax) return;
+  // A list without counts of files gets them when it is written.
+  if (!std::ranges::all_of(*manifests, &ManifestFile::has_counts)) return;
   const Snapshot snapshot{.id = 1, .sequence_number = 1};
   const auto again = ReadManifestList(WriteManifestList(*manifests, snapshot));
   TM_CHECK(again.has_value() && *again == *manifests, "a list is written and read as it was");
