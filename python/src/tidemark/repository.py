@@ -195,9 +195,6 @@ def _run(file: Path) -> list[Definition]:
 
 def _load(file: Path) -> ModuleType:
     """Runs a file as the module of its name, so that files of one folder can import each other."""
-    folder = str(file.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     loaded = sys.modules.get(file.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(file):
         return loaded
@@ -208,11 +205,16 @@ def _load(file: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # Only while it runs: a json.py of that folder must not become everybody's json.
+    folder = str(file.parent)
+    sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        sys.path.remove(folder)
     return module
 
 
