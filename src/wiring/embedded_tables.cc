@@ -78,7 +78,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.write_times = std::move(write_times);
   tables.clock = parts_.clock;
   tables.key_hash = std::make_shared<KeyedHashFile>((parts_.folder / kEraseKeyFile).string());
-  tables.receipts = OpenReceiptFolder(parts_.folder / "erasures");
+  tables.receipts = OpenReceiptFolder(ReceiptFolder());
   tables.online = parts_.online;
   tables.at_step = parts_.at_erase_step;
   tables.database = DatabaseOf(parts_.config.project);
@@ -119,9 +119,12 @@ Result<void> EmbeddedTables::CheckHere() {
 }
 
 Result<void> EmbeddedTables::Repair() {
-  if (access(LogFolder().c_str(), W_OK) != 0) return {};
+  const bool has_logs = access(LogFolder().c_str(), W_OK) == 0;
+  const bool has_receipts = access(ReceiptFolder().c_str(), W_OK) == 0;
+  if (!has_logs && !has_receipts) return {};
   TM_ASSIGN(const auto tables, Open());
-  return tables->log().Recover();
+  TM_TRY(tables->log().Recover());
+  return tables->HideErased();
 }
 
 bool EmbeddedTables::HasTables() const {

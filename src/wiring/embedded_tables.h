@@ -64,6 +64,7 @@ class EmbeddedTables {
 
  private:
   std::filesystem::path LogFolder() const { return parts_.folder / "log"; }
+  std::filesystem::path ReceiptFolder() const { return parts_.folder / "erasures"; }
   Result<void> OpenLocked();
   Result<void> OpenCatalogLocked();
 

@@ -95,6 +95,17 @@ TEST_P(KilledErase, IsCompletedByTheNext) {
     EXPECT_EQ(each["state"], "done");
 }
 
+TEST_P(KilledErase, LeavesNothingForLookups) {
+  ASSERT_TRUE(EraseUntil(GetParam()));
+  const auto store = Store::Open({.path = path_}).value();
+  const auto reader = store->PrepareOnline({.features = {"visits:place"}}).value();
+  const std::string_view key = kKey;
+  OnlineResult result;
+  ASSERT_TRUE(reader->Read({std::vector<KeyColumn>{std::span(&key, 1)}}, 1, result));
+  EXPECT_EQ(result.status(0, 0), Status::kNotFound);
+  EXPECT_THAT(VisitsOf(*store), ElementsAre("a 1", "b 2", "c 3"));
+}
+
 TEST_P(KilledErase, IsCompletedByAFlushWithoutTheKey) {
   ASSERT_TRUE(EraseUntil(GetParam()));
   const auto store = Store::Open({.path = path_}).value();

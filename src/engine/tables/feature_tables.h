@@ -128,12 +128,15 @@ class FeatureTables {
   /// Forgets old snapshots, and removes what writers that died a day ago or more have left.
   Result<CleanupReport> ExpireSnapshots(const CatalogView& view, const ExpireOptions& options) const;
 
-  /// Removes the rows of some entities that were written until now: the steps are in table_erase.h. `keys`
+  /// Removes the rows of some entities that were written until now: the steps are in table_erase.cc. `keys`
   /// are canonical, in the order of the view's join keys.
   Result<ErasureReceipt> Erase(const CatalogView& view, const arrow::ArrayVector& keys,
                                const std::stop_token& stop) const;
   /// Goes on with what is pending of the view; cheap if nothing is.
   Result<void> CompleteErasures(const CatalogView& view, const std::stop_token& stop) const;
+  /// Makes lookups find nothing of what is being erased, where an eraser was killed before it came so far;
+  /// cheap if there is none.
+  Result<void> HideErased() const;
   /// Takes fences down that nothing can come behind any more, of all tables.
   Result<void> ForgetErasures() const;
 

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <limits>
 #include <random>
+#include <set>
 #include <variant>
 
 #include "base/result.h"
@@ -103,6 +104,14 @@ class Erasing {
     return Fail(ErrorCode::kCorruption, "the receipt of the erasure is gone");
   }
 
+  /// What lookups must not find any more, of an eraser that was killed before it came so far.
+  Result<void> Hide() {
+    TM_TRY(Open());
+    TM_TRY(LoadPending());
+    TM_TRY(PutFences());
+    return EraseOnline();
+  }
+
   /// Goes on with what is pending of the table.
   Result<void> Complete() {
     TM_TRY(Open());
@@ -119,9 +128,14 @@ class Erasing {
     return {};
   }
 
-  Result<void> Finish() {
+  Result<void> LoadPending() {
     TM_ASSIGN(receipts_, parts_.receipts->ListPending());
     std::erase_if(receipts_, [&](const auto& each) { return each.table_id != view_.id; });
+    return {};
+  }
+
+  Result<void> Finish() {
+    TM_TRY(LoadPending());
     TM_TRY(PutFences());
     Step("fence");
     TM_TRY(EraseOnline());
@@ -357,6 +371,20 @@ Result<void> FeatureTables::CompleteErasures(const CatalogView& view, const std:
     return is_needed ? Erasing(view, *this, stop).Complete() : Result<void>();
   };
   TM_TRY_IN(complete(), "view " + view.definition.name);
+  return {};
+}
+
+Result<void> FeatureTables::HideErased() const {
+  TM_ASSIGN(const auto pending, parts_.receipts->ListPending());
+  std::set<std::uint32_t> tables;
+  for (const ErasureReceipt& receipt : pending) {
+    if (!receipt.is_online_erased) tables.insert(receipt.table_id);
+  }
+  for (const std::uint32_t table : tables) {
+    TM_ASSIGN(const auto view, parts_.log->ViewOf(table));
+    if (view == nullptr || !view->definition.is_table()) continue;
+    TM_TRY_IN(Erasing(*view, *this, {}).Hide(), "view " + view->definition.name);
+  }
   return {};
 }
 
