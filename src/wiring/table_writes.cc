@@ -8,6 +8,7 @@
 
 #include "adapters/files/table_file.h"
 #include "base/result.h"
+#include "engine/tables/text_rows.h"
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
@@ -76,8 +77,26 @@ WriteTo TargetOf(WriteTarget to, const CatalogView& view) {
   return view.definition.online ? WriteTo::kBoth : WriteTo::kOffline;
 }
 
-IngestRequest RequestOf(const IngestOptions& options, const CatalogView& view) {
+bool IsCsv(const GivenRows& rows) {
+  return !rows.path.empty() && FirstRowNumber(rows.path) != 0;
+}
+
+/// What columns are read as: where bad rows of a CSV file are skipped, as text, which is looked at row by
+/// row.
+std::map<std::string, DataType> ReadAs(const CatalogView& view, const GivenRows& rows,
+                                       const IngestOptions& options) {
+  auto types = TypesOf(view);
+  if (!options.skip_bad_rows || !IsCsv(rows)) return types;
+  for (auto& [name, type] : types) {
+    if (IsReadFromText(type) || type.kind == TypeKind::kTimestamp) type = {.kind = TypeKind::kString};
+  }
+  return types;
+}
+
+IngestRequest RequestOf(const IngestOptions& options, const GivenRows& rows, const CatalogView& view) {
   IngestRequest request;
+  request.is_text = options.skip_bad_rows && IsCsv(rows);
+  request.first_row = rows.path.empty() ? 0 : FirstRowNumber(rows.path);
   request.to = TargetOf(options.to, view);
   request.dry_run = options.dry_run;
   request.skip_bad_rows = options.skip_bad_rows;
@@ -152,8 +171,8 @@ Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) 
 Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, const GivenRows& rows,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
-  TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
-  const IngestRequest request = RequestOf(options, *target.view);
+  TM_ASSIGN(auto reader, OpenGivenRows(rows, ReadAs(*target.view, rows, options), parts_.threads));
+  const IngestRequest request = RequestOf(options, rows, *target.view);
   if (target.view->is_typed()) return Write(target, std::move(reader), request);
   // The first rows give the join keys their types, for good: so they are known to be good before.
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
@@ -176,7 +195,7 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const Gi
   }
   TM_TRY(parts_.catalog->View(target.view->definition.name));  // one without rows has nothing to delete
   TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
-  IngestRequest request = RequestOf(options, *target.view);
+  IngestRequest request = RequestOf(options, rows, *target.view);
   request.is_deletion = true;
   request.event_us = event_us;
   return Write(target, std::move(reader), std::move(request));
@@ -207,7 +226,7 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
   const auto reading = [&] { return std::make_shared<arrow::TableBatchReader>(table); };
   const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {
-    IngestRequest request = RequestOf(options, *target.view);
+    IngestRequest request = RequestOf(options, rows, *target.view);
     request.others_allowed = true;
     if (target.view->definition.online || request.to == WriteTo::kOffline) return request;
     if (request.to == WriteTo::kOnline) return std::nullopt;  // it is kept offline only

@@ -20,7 +20,7 @@ from tidemark.errors import (
     TidemarkError,
     TypeMismatchError,
 )
-from tidemark.types import Array, Bytes, Decimal, Float64, Int64, String
+from tidemark.types import Array, Bytes, Date, Decimal, Float64, Int64, String, Timestamp
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 USER = Entity(name="user", join_keys=[Field("user_id", Int64)])
@@ -201,6 +201,50 @@ def test_expired_rows_are_no_latest_rows_and_explain_says_why(store: FeatureStor
     assert latest["user_id"].to_pylist() == [2]
     told = store.explain("t:x", {"user_id": 1})
     assert "expired by its own expires_at" in told["decision"]
+
+
+CSV = """user_id,event_timestamp,n,price,day,at,note
+1,2026-01-01T00:00:00Z,1,1.25,2026-01-01,2026-01-01 10:00:00,a
+2,2026-01-01T00:00:00Z,zz,1.25,2026-01-01,,b
+,2026-01-01T00:00:00Z,3,1.25,2026-01-01,,c
+4,yesterday,4,1.25,2026-01-01,,d
+5,2026-01-01T00:00:00Z,5,much,2026-01-01,,e
+6,2026-01-01T00:00:00Z,6,1.25,2026-02-30,,f
+7,2026-01-01T00:00:00Z,7,1.25,2026-01-01,never,g
+8,2026-01-01T00:00:00Z,8,,,,
+"""
+
+
+def test_bad_rows_of_a_csv_file_are_given_back(store: FeatureStore, tmp_path: Path) -> None:
+    fields = [
+        Field("n", Int64),
+        Field("price", Decimal(10, 2)),
+        Field("day", Date),
+        Field("at", Timestamp),
+        Field("note", String),
+    ]
+    table(store, *fields)
+    path = tmp_path / "rows.csv"
+    path.write_text(CSV)
+    with pytest.raises(TidemarkError, match=r"rows\.csv: row \d"):
+        store.ingest("t", path)
+    assert every_row(store) == []
+    report = store.ingest("t", path, on_error="skip")
+    assert [each["user_id"] for each in every_row(store)] == [1, 8]
+    assert [each["n"] for each in every_row(store)] == [1, 8]
+    last = every_row(store)[1]
+    assert (last["price"], last["day"], last["note"]) == (None, None, None)
+    assert report.rejected is not None
+    errors = report.rejected["error"].to_pylist()
+    assert [each["note"] for each in report.rejected.to_pylist()] == list("bcdefg")
+    for error, column, row_number in zip(
+        errors, ["n", "user_id", "event_timestamp", "price", "day", "at"], range(3, 9), strict=True
+    ):
+        assert f"column '{column}', row {row_number}" in error
+    # As an editor numbers them, the header being the first.
+    path.write_text("".join(CSV.splitlines(keepends=True)[:2]) + ",2026-01-01,3,1.25,,,c\n")
+    with pytest.raises(InvalidDataError, match="column 'user_id', row 3: null"):
+        store.ingest("t", path)
 
 
 def test_whole_numbers_as_times_say_their_unit(store: FeatureStore) -> None:

@@ -33,6 +33,8 @@ struct IngestRequest {
   WriteTo to = WriteTo::kBoth;
   bool dry_run = false;                  // check everything, write nothing
   bool skip_bad_rows = false;            // rows that do not fit are given back instead of failing all
+  bool is_text = false;                  // rows come as text (text_rows.h)
+  std::int64_t first_row = 0;            // how messages number the first one
   bool others_allowed = false;           // columns that the table does not have are passed over
   bool is_deletion = false;              // of each row only keys and event time count: deletions are appended
   std::optional<std::int64_t> event_us;  // of deletions without a column of event times; nothing: now

@@ -14,6 +14,7 @@
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/table_marks_internal.h"
+#include "engine/tables/text_rows.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
 #include "pit/sort_rows.h"
@@ -149,7 +150,8 @@ class Intake {
         keeps_expiry_(keeps_expiry),
         rows_(std::move(rows)),
         request_(request),
-        now_us_(now_us) {}
+        now_us_(now_us),
+        next_row_(request.first_row) {}
 
   /// The next rows; nothing at the end.
   Result<std::optional<TableRows>> Next() {
@@ -179,15 +181,15 @@ class Intake {
  private:
   /// Reads a batch; where bad rows are skipped, one that fails is halved until they are found.
   Result<void> Take(const std::shared_ptr<arrow::RecordBatch>& batch, std::int64_t first_row) {
-    auto rows = Read(*batch, first_row);
+    auto rows = Read(batch, first_row);
     if (rows) {
-      if (rows->count() > 0 || first_row == 0) ready_.push_back(*std::move(rows));
+      if (rows->count() > 0 || first_row == request_.first_row) ready_.push_back(*std::move(rows));
       return {};
     }
     const ErrorCode code = rows.error().code;
     const bool is_of_values = code == ErrorCode::kInvalidData || code == ErrorCode::kTypeMismatch;
     // A column that fits in no row is the request's mistake.
-    if (!request_.skip_bad_rows || !is_of_values || !Read(*batch->Slice(0, 0), first_row))
+    if (!request_.skip_bad_rows || !is_of_values || !Read(batch->Slice(0, 0), first_row))
       return std::unexpected(std::move(rows).error());
     if (batch->num_rows() == 1) {
       rejected_.Add(batch, rows.error());
@@ -198,10 +200,13 @@ class Intake {
     return Take(batch->Slice(half), first_row + half);
   }
 
-  Result<TableRows> Read(const arrow::RecordBatch& batch, std::int64_t first_row) {
+  Result<TableRows> Read(std::shared_ptr<arrow::RecordBatch> batch, std::int64_t first_row) {
+    if (request_.is_text) {
+      TM_ASSIGN(batch, ReadText(view_, batch, first_row));
+    }
     TM_ASSIGN(
         TableRows rows,
-        ReadTableRows(view_, batch,
+        ReadTableRows(view_, *batch,
                       {.arrival_us = now_us_,
                        .first_row = first_row,
                        .is_deleted = request_.is_deletion,
@@ -235,7 +240,7 @@ class Intake {
   const std::shared_ptr<arrow::RecordBatchReader> rows_;
   const IngestRequest& request_;
   const std::int64_t now_us_;
-  std::int64_t next_row_ = 0;
+  std::int64_t next_row_;
   std::vector<TableRows> ready_;  // of the last batch, the last first
   std::int64_t ahead_ = 0;
   bool was_cut_ = false;
