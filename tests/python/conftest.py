@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,9 @@ import pytest
 
 from tidemark import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource
 from tidemark.types import Float64, Int64, String
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def at(hour: int, minute: int = 0, day: int = 1) -> dt.datetime:
