@@ -3,6 +3,7 @@
 #include "engine/tables/read_rows.h"
 
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
 

@@ -270,8 +270,8 @@ Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatc
   return Reading(view, rows, options, cut).Run();
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(const CatalogView& view, const TableRows& rows,
-                                                        std::shared_ptr<arrow::Int64Array> write_times) {
+Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(
+    const CatalogView& view, const TableRows& rows, const std::shared_ptr<arrow::Int64Array>& write_times) {
   const std::int64_t count = rows.count();
   arrow::ArrayVector columns = rows.columns;
   columns.push_back(AsTimestamps(*write_times));

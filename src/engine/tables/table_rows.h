@@ -54,8 +54,8 @@ Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatc
                                 const TableRowsOptions& options, bool* cut);
 
 /// The rows as a batch of TableSchema, with a write time for each row.
-Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(const CatalogView& view, const TableRows& rows,
-                                                        std::shared_ptr<arrow::Int64Array> write_times);
+Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(
+    const CatalogView& view, const TableRows& rows, const std::shared_ptr<arrow::Int64Array>& write_times);
 
 /// A batch as bytes that say their own schema (an Arrow IPC stream), and back. kCorruption for bytes that are
 /// no such thing.
