@@ -156,13 +156,14 @@ class DataWriter {
       TM_ASSIGN(auto sorted, SortRows(run, sort_columns_));
       run = {std::move(sorted)};
     }
-    TM_ASSIGN(const std::vector<Task> tasks, Divide(std::move(run), run_bytes));
+    TM_ASSIGN(const std::vector<Task> tasks, Divide(run, run_bytes));
+    run.clear();  // partitions have rows of their own
     return ParallelFor(tasks.size(), ThreadCount(options_.threads), options_.stop,
                        [&](std::size_t index, std::size_t) { return Write(tasks[index]); });
   }
 
   // Partitions, or without any, as many runs of row groups as there are threads to write them.
-  Result<std::vector<Task>> Divide(Batches run, std::int64_t run_bytes) const {
+  Result<std::vector<Task>> Divide(const Batches& run, std::int64_t run_bytes) const {
     std::vector<Task> tasks;
     if (!metadata_.spec().fields.empty()) {
       TM_ASSIGN(const auto rows, CombineBatches(run));

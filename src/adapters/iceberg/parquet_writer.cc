@@ -124,9 +124,8 @@ std::shared_ptr<parquet::WriterProperties> FileProperties(const arrow::Table& fi
     const arrow::ChunkedArray& column = *first_rows.column(i);
     if (column.num_chunks() == 0) continue;
     // Any piece tells enough.
-    const arrow::Array& piece = *std::ranges::max_element(column.chunks(), {}, [](const auto& chunk) {
-                                   return chunk->length();
-                                 })->get();
+    const arrow::Array& piece =
+        **std::ranges::max_element(column.chunks(), {}, [](const auto& chunk) { return chunk->length(); });
     const std::string& name = first_rows.field(i)->name();
     if (!DictionaryPays(piece) && !HasRuns(piece)) builder.disable_dictionary(name);
     if (!CompressionPays(piece)) builder.compression(name, parquet::Compression::UNCOMPRESSED);
