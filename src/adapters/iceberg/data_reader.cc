@@ -1,6 +1,7 @@
 #include "adapters/iceberg/data_reader.h"
 
 #include <arrow/io/file.h>
+#include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <parquet/metadata.h>
 
@@ -94,7 +95,7 @@ Result<std::shared_ptr<parquet::FileMetaData>> ParseFooter(std::string_view foot
 
 /// Checksums of the blocks, which end where the footer begins.
 Result<CheckedBlocks> BlocksOf(const parquet::FileMetaData& metadata, std::int64_t footer_at) {
-  const auto values = metadata.key_value_metadata();
+  const auto& values = metadata.key_value_metadata();
   const int place = values == nullptr ? -1 : values->FindKey(kBlocksKey);
   if (place < 0) return Damaged("its footer does not have the checksums of its blocks");
   TM_ASSIGN(CheckedBlocks blocks, ParseBlocks(values->value(place)));

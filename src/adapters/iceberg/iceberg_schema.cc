@@ -147,7 +147,7 @@ Result<std::shared_ptr<arrow::Field>> ToArrowField(const SchemaField& field) {
       children.push_back(std::move(arrow_child));
     }
     if (field.shape == Shape::kStruct) {
-      type = arrow::struct_(std::move(children));
+      type = arrow::struct_(children);
     } else if (field.shape == Shape::kList) {
       type = arrow::list(children.front());
     } else {

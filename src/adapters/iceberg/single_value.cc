@@ -201,10 +201,10 @@ std::optional<ChunkBounds> BoundsOf(const parquet::Statistics& statistics, const
   }
 }
 
-std::string LesserBound(const SchemaField& field, std::string a, std::string b) {
+std::string LesserBound(const SchemaField& field, const std::string& a, const std::string& b) {
   return Less(field, b, a) ? b : a;
 }
-std::string GreaterBound(const SchemaField& field, std::string a, std::string b) {
+std::string GreaterBound(const SchemaField& field, const std::string& a, const std::string& b) {
   return Less(field, a, b) ? b : a;
 }
 

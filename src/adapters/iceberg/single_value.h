@@ -37,8 +37,8 @@ struct ChunkBounds {
 std::optional<ChunkBounds> BoundsOf(const parquet::Statistics& statistics, const SchemaField& field);
 
 /// The lesser (greater) of two bounds of one field, as values.
-std::string LesserBound(const SchemaField& field, std::string a, std::string b);
-std::string GreaterBound(const SchemaField& field, std::string a, std::string b);
+std::string LesserBound(const SchemaField& field, const std::string& a, const std::string& b);
+std::string GreaterBound(const SchemaField& field, const std::string& a, const std::string& b);
 
 /// The bounds as a range that a source states: int64 for integers, dates (midnight) and timestamps in
 /// microseconds, text for text and bytes. Nothing for other types, and for bounds that cannot be read.
