@@ -105,7 +105,7 @@ TableMaintenance::TableMaintenance(Parts parts) : parts_(std::move(parts)) {}
 TableMaintenance::~TableMaintenance() {
   if (worker_ == nullptr) return;
   if (worker_->forks != ForkCount()) {
-    static_cast<void>(worker_.release());  // its thread is the parent's
+    [[maybe_unused]] const Worker* const left = worker_.release();  // its thread is the parent's
     return;
   }
   Workers::Get().Remove(worker_.get());
@@ -118,7 +118,7 @@ void TableMaintenance::Start() {
   if (!parts_.settings.is_on) return;
   const std::lock_guard lock(mutex_);
   if (worker_ != nullptr && worker_->forks == ForkCount()) return;
-  static_cast<void>(worker_.release());  // a parent's, if there is one
+  [[maybe_unused]] const Worker* const left = worker_.release();  // a parent's, if there is one
   worker_ = std::make_unique<Worker>();
   if (!Workers::Get().Add(worker_.get())) return;
   worker_->thread =

@@ -73,7 +73,7 @@ Result<ExpireSnapshotsReport> TableUpkeep::ExpireSnapshots(const Views& views,
   return report;
 }
 
-Result<std::string> TableUpkeep::Erase(const CatalogView& view, GivenRows keys,
+Result<std::string> TableUpkeep::Erase(const CatalogView& view, const GivenRows& keys,
                                        const WorkOptions& work) const {
   const std::string& name = view.definition.name;
   if (!view.definition.is_table()) {

@@ -25,7 +25,7 @@ class TableUpkeep {
   Result<ExpireSnapshotsReport> ExpireSnapshots(const Views& views,
                                                 const ExpireSnapshotsOptions& options) const;
   /// `keys` have the view's join keys as columns.
-  Result<std::string> Erase(const CatalogView& view, GivenRows keys, const WorkOptions& work) const;
+  Result<std::string> Erase(const CatalogView& view, const GivenRows& keys, const WorkOptions& work) const;
   Result<std::string> Erasures(const Views& views) const;
 
  private:
