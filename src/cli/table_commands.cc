@@ -1,5 +1,6 @@
 // create-table, ingest, push, delete, drop, flush, snapshots: rows that Tidemark keeps itself.
 #include <arrow/c/bridge.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
 
