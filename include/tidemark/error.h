@@ -16,19 +16,21 @@ namespace tidemark {
 
 /// What kind of thing went wrong. The table in error.cc gives each code its text, HTTP status and exit code.
 enum class ErrorCode : std::uint8_t {
-  kInvalidArgument,  // the request itself is wrong: a bad name, a range that ends before it starts
-  kNotFound,         // a view, feature, service, column or file that is named does not exist
-  kAlreadyExists,    // a name or an output column is taken
-  kTypeMismatch,     // a value or column does not fit its declared type without loss
-  kInvalidData,      // data that cannot be read as what it should be: a timestamp, a null key, ragged rows
-  kCorruption,       // a checksum or an invariant of a file does not hold
-  kBusy,             // another process holds what is needed; trying again may work
-  kOutOfSpace,       // a disk, a map or a memory limit is full
-  kIo,               // the operating system refused a read or a write
-  kUnsupported,      // a format or feature that this version does not know
-  kCancelled,        // the caller interrupted the work
-  kUnknownFate,      // a commit may or may not have happened: look before trying again
-  kInternal,         // a defect of Tidemark
+  kInvalidArgument,   // the request itself is wrong: a bad name, a range that ends before it starts
+  kNotFound,          // a view, feature, service, column or file that is named does not exist
+  kAlreadyExists,     // a name or an output column is taken
+  kTypeMismatch,      // a value or column does not fit its declared type without loss
+  kInvalidData,       // data that cannot be read as what it should be: a timestamp, a null key, ragged rows
+  kCorruption,        // a checksum or an invariant of a file does not hold
+  kBusy,              // another process holds what is needed; trying again may work
+  kOutOfSpace,        // a disk, a map or a memory limit is full
+  kIo,                // the operating system refused a read or a write
+  kUnsupported,       // a format or feature that this version does not know
+  kCancelled,         // the caller interrupted the work
+  kUnknownFate,       // a commit may or may not have happened: look before trying again
+  kPermissionDenied,  // asked of what is not open to the caller: a file outside the catalog, a wrong password
+  kUnavailable,       // another system that is needed cannot be reached, or did not answer in time
+  kInternal,          // a defect of Tidemark
 };
 
 /// One row of the table of codes.

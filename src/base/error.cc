@@ -7,7 +7,7 @@ namespace tidemark {
 namespace {
 
 // In the order of ErrorCode. Exit codes: 2 is bad usage, 3 not found, 4 bad data, 5 the environment's fault.
-constexpr std::array<ErrorCodeInfo, 13> kCodes{{
+constexpr std::array<ErrorCodeInfo, 15> kCodes{{
     {"INVALID_ARGUMENT", 400, 2},
     {"NOT_FOUND", 404, 3},
     {"ALREADY_EXISTS", 409, 2},
@@ -20,6 +20,8 @@ constexpr std::array<ErrorCodeInfo, 13> kCodes{{
     {"UNSUPPORTED", 501, 2},
     {"CANCELLED", 499, 130},
     {"UNKNOWN_FATE", 500, 7},
+    {"PERMISSION_DENIED", 403, 5},
+    {"UNAVAILABLE", 503, 5},
     {"INTERNAL", 500, 70},
 }};
 

@@ -96,6 +96,18 @@ class UnknownFateError(TidemarkError):
     code = "UNKNOWN_FATE"
 
 
+class PermissionDeniedError(TidemarkError, PermissionError):
+    """What was asked for is not open to the caller: a file outside the catalog, a wrong password."""
+
+    code = "PERMISSION_DENIED"
+
+
+class UnavailableError(TidemarkError, ConnectionError):
+    """Another system that is needed cannot be reached, or did not answer in time."""
+
+    code = "UNAVAILABLE"
+
+
 class InternalError(TidemarkError, RuntimeError):
     """A defect of Tidemark."""
 
@@ -117,6 +129,8 @@ ERRORS: dict[str, type[TidemarkError]] = {
         UnsupportedError,
         CancelledError,
         UnknownFateError,
+        PermissionDeniedError,
+        UnavailableError,
         InternalError,
     )
 }
