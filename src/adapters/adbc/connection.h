@@ -3,7 +3,7 @@
 //   AdbcDatabase (a driver and its options) -> AdbcConnection -> Query: a stream of batches
 //
 // What is below is kept alive by what is above it: a reader holds its statement and connection, a connection
-// its database. Errors of drivers become ours here, once, and never show a secret (redaction.h).
+// its database. Errors of drivers become ours here, once, and never show a secret (base/redaction.h).
 #pragma once
 
 #include <arrow/record_batch.h>
