@@ -71,11 +71,8 @@ void AddNamedValues(std::string_view text, std::vector<Span>& spans) {
   }
 }
 
-/// Where secrets stand in a text, in order and apart.
-std::vector<Span> SecretSpans(std::string_view text) {
-  std::vector<Span> spans;
-  AddUriPasswords(text, spans);
-  AddNamedValues(text, spans);
+/// In order and apart.
+std::vector<Span> Merged(std::vector<Span> spans) {
   std::ranges::sort(spans);
   std::vector<Span> apart;
   for (const Span& span : spans) {
@@ -86,6 +83,25 @@ std::vector<Span> SecretSpans(std::string_view text) {
     }
   }
   return apart;
+}
+
+/// Where secrets stand in a text, in order and apart.
+std::vector<Span> SecretSpans(std::string_view text) {
+  std::vector<Span> spans;
+  AddUriPasswords(text, spans);
+  AddNamedValues(text, spans);
+  return Merged(std::move(spans));
+}
+
+/// The same of an option: "user:password@account/database" is a URI of some drivers too.
+std::vector<Span> SecretSpansOf(std::string_view option, std::string_view value) {
+  std::vector<Span> spans = SecretSpans(value);
+  const std::size_t colon = value.find(':');
+  const std::size_t sign = value.substr(0, value.find('?')).rfind('@');
+  const bool has_bare_user =
+      option == "uri" && value.find("://") == value.npos && sign != value.npos && colon < sign;
+  if (has_bare_user) spans.emplace_back(colon + 1, sign);
+  return Merged(std::move(spans));
 }
 
 std::optional<int> HexDigit(char c) {
@@ -109,6 +125,15 @@ std::string PercentDecoded(std::string_view text) {
   return decoded;
 }
 
+/// Spans are in order and apart.
+void Hide(const std::vector<Span>& spans, std::string& text) {
+  for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
+    const std::size_t length = span->second - span->first;
+    if (!IsVariable(std::string_view(text).substr(span->first, length)))
+      text.replace(span->first, length, kRedacted);
+  }
+}
+
 void AddSecret(std::string_view secret, std::vector<std::string>& secrets) {
   for (const std::string& form : {std::string(secret), PercentDecoded(secret)}) {
     const bool is_plain = form == "true" || form == "false" || form == "none" || form == "null";
@@ -129,7 +154,7 @@ std::vector<std::string> SecretsOf(const std::map<std::string, std::string>& opt
   std::vector<std::string> secrets;
   for (const auto& [name, value] : options) {
     if (IsSecretOption(name)) AddSecret(value, secrets);
-    for (const auto& [begin, end] : SecretSpans(value))
+    for (const auto& [begin, end] : SecretSpansOf(name, value))
       AddSecret(std::string_view(value).substr(begin, end - begin), secrets);
   }
   std::ranges::sort(secrets, [](const std::string& a, const std::string& b) {
@@ -145,18 +170,15 @@ std::string Redact(std::string text, const std::vector<std::string>& secrets) {
     for (std::size_t at = text.find(secret); at != text.npos; at = text.find(secret, at + kRedacted.size()))
       text.replace(at, secret.size(), kRedacted);
   }
-  const std::vector<Span> spans = SecretSpans(text);
-  for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
-    const std::size_t length = span->second - span->first;
-    if (!IsVariable(std::string_view(text).substr(span->first, length)))
-      text.replace(span->first, length, kRedacted);
-  }
+  Hide(SecretSpans(text), text);
   return text;
 }
 
 std::string RedactOption(std::string_view name, const std::string& value) {
   if (IsSecretOption(name) && !value.empty() && !IsVariable(value)) return std::string(kRedacted);
-  return Redact(value);
+  std::string shown = value;
+  Hide(SecretSpansOf(name, value), shown);
+  return shown;
 }
 
 }  // namespace tidemark

@@ -28,6 +28,13 @@ TEST(RedactionTest, HidesNamedValues) {
             "password authentication failed for user \"r\"");
 }
 
+// Goal: a URI without a scheme is one all the same.
+TEST(RedactionTest, HidesPasswordsOfBareUris) {
+  EXPECT_EQ(RedactOption("uri", "ann:tide-7@account/db?warehouse=w"), "ann:***@account/db?warehouse=w");
+  EXPECT_EQ(RedactOption("uri", "ann:${P}@account/db"), "ann:${P}@account/db");
+  EXPECT_EQ(SecretsOf({{"uri", "ann:tide-7@account/db"}}), std::vector<std::string>{"tide-7"});
+}
+
 // Goal: a name in place of the secret says where it comes from and may be read.
 TEST(RedactionTest, ShowsNamesOfVariables) {
   EXPECT_EQ(Redact("postgresql://r:${PG_PASSWORD}@db/shop"), "postgresql://r:${PG_PASSWORD}@db/shop");
