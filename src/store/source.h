@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -122,6 +123,9 @@ struct SourceNeeds {
   /// Names after the field mapping: no others will be asked for. Nothing: any may be.
   std::optional<std::vector<std::string>> columns = {};
 };
+
+/// The member of a schema field's metadata that says what to do about a column that cannot be read.
+inline constexpr std::string_view kColumnHint = "tidemark.hint";
 
 /// Opens the source that a definition names; given by the wiring, so that no adapter is seen above this
 /// layer. `column_types` are those of columns that are known already (by their names after the field
