@@ -9,9 +9,9 @@
 namespace tidemark {
 namespace {
 
-constexpr std::array<std::string_view, 11> kSecretWords{"password", "passwd",      "pwd",          "secret",
-                                                        "token",    "private_key", "credential",   "api_key",
-                                                        "apikey",   "passphrase",  "authorization"};
+constexpr std::array<std::string_view, 15> kSecretWords{
+    "password",    "passwd",     "pwd",     "passphrase", "passcode",   "secret",     "token",        "jwt",
+    "private_key", "privatekey", "api_key", "apikey",     "access_key", "credential", "authorization"};
 constexpr std::size_t kSecretLengthMin = 3;
 
 /// Begin and end within a text.
@@ -145,7 +145,7 @@ void AddSecret(std::string_view secret, std::vector<std::string>& secrets) {
 
 bool IsSecretOption(std::string_view name) {
   std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), Lower);
+  std::ranges::transform(lower, lower.begin(), [](char c) { return c == '-' ? '_' : Lower(c); });
   return std::ranges::any_of(kSecretWords,
                              [&](std::string_view word) { return lower.find(word) != lower.npos; });
 }
