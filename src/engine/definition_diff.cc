@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
+#include "base/redaction.h"
 #include "model/name.h"
 #include "model/time.h"
 
@@ -66,11 +68,59 @@ const JoinKey* FindKey(const Entity& entity, std::string_view name) {
   return found == entity.join_keys.end() ? nullptr : &*found;
 }
 
-void CompareSources(const FileSource& before, const FileSource& after, Comparison& comparison) {
+/// What place() is of.
+std::string_view PlaceWord(const BatchSource& source) {
+  if (source.warehouse) return WarehouseKindName(source.warehouse->kind);
+  return source.table.empty() ? "path" : "table";
+}
+
+std::string SourceType(const BatchSource& source) {
+  return source.warehouse ? std::string(WarehouseKindName(source.warehouse->kind)) : "file";
+}
+
+/// A line, which shows no secret, says that one has changed.
+void CompareSecret(std::string_view what, std::string_view name, const std::string& before,
+                   const std::string& after, Comparison& comparison) {
+  const std::string shown = RedactOption(name, after);
+  comparison.Text(what, RedactOption(name, before), shown);
+  if (before != after && RedactOption(name, before) == shown)
+    comparison.Add(fmt::format("{}: another secret", what));
+}
+
+void CompareWarehouses(const Warehouse& before, const Warehouse& after, Comparison& comparison) {
+  comparison.Text("source driver", before.driver, after.driver);
+  comparison.Text("source entrypoint", before.entrypoint, after.entrypoint);
+  CompareSecret("source uri", "uri", before.uri, after.uri, comparison);
+  comparison.Text("source catalog", before.catalog, after.catalog);
+  comparison.Text("source schema", before.schema, after.schema);
+  comparison.Text("source table", before.table, after.table);
+  comparison.Text("source query", before.query, after.query);
+  comparison.Value("source timeout", FormatDurationUs(before.timeout_us), FormatDurationUs(after.timeout_us));
+  std::set<std::string> names;
+  for (const auto* options : {&before.options, &after.options}) {
+    for (const auto& [name, value] : *options)
+      names.insert(name);
+  }
+  const auto value_of = [](const auto& options, const std::string& name) {
+    const auto found = options.find(name);
+    return found == options.end() ? std::string() : found->second;
+  };
+  for (const std::string& name : names) {
+    CompareSecret(fmt::format("source option {}", Quoted(name)), name, value_of(before.options, name),
+                  value_of(after.options, name), comparison);
+  }
+}
+
+void CompareSources(const BatchSource& before, const BatchSource& after, Comparison& comparison) {
   comparison.Text("source name", before.name, after.name);
   comparison.Text("source path", before.path, after.path);
   comparison.Text("source table", before.table, after.table);
   comparison.Value("source format", FormatText(before.format), FormatText(after.format));
+  comparison.Value("source type", SourceType(before), SourceType(after));
+  if (before.warehouse || after.warehouse) {
+    const Warehouse none;
+    CompareWarehouses(before.warehouse.value_or(none), after.warehouse.value_or(none), comparison);
+  }
   comparison.Value("timestamp field", before.timestamp_field, after.timestamp_field);
   comparison.Value("created timestamp column", before.created_timestamp_column,
                    after.created_timestamp_column);
@@ -243,8 +293,7 @@ Lines Summary(const FeatureView& view) {
     lines.push_back(fmt::format("field {} ({})", field.name, field.type.ToString()));
   if (view.ttl_us != 0) lines.push_back("ttl: " + FormatDurationUs(view.ttl_us));
   if (view.source) {
-    const std::string_view what = view.source->table.empty() ? "path" : "table";
-    lines.push_back(fmt::format("source {}: {}", what, Quoted(view.source->place())));
+    lines.push_back(fmt::format("source {}: {}", PlaceWord(*view.source), Quoted(view.source->place())));
     lines.push_back("timestamp field: " + view.source->timestamp_field);
   } else {
     lines.emplace_back("a feature table: Tidemark keeps its rows");

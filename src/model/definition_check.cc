@@ -46,7 +46,7 @@ Result<void> CheckContent(const Entity& entity) {
 }
 
 // A table of another engine's, by its name in the store's Iceberg catalog.
-Result<void> CheckTableSource(const FileSource& source) {
+Result<void> CheckTableSource(const BatchSource& source) {
   if (!source.path.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the source has a path, {}, and a table, {}: give one", Quoted(source.path),
@@ -64,9 +64,16 @@ Result<void> CheckTableSource(const FileSource& source) {
   return CheckFieldMapping(source.field_mapping);
 }
 
-Result<void> CheckSource(const FileSource& source) {
+Result<void> CheckSource(const BatchSource& source) {
   if (!source.name.empty()) {
     TM_TRY(CheckName("source", source.name));
+  }
+  if (source.warehouse) {
+    if (!source.path.empty() || !source.table.empty() || source.format) {
+      return Fail(ErrorCode::kInvalidArgument, "a source in a warehouse has no path and no format");
+    }
+    TM_TRY(CheckWarehouse(*source.warehouse));
+    return CheckFieldMapping(source.field_mapping);
   }
   if (!source.table.empty()) return CheckTableSource(source);
   if (source.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
@@ -313,7 +320,7 @@ class Merged {
 };
 
 // The name that a column of the source has in definitions.
-const std::string& MappedName(const FileSource& source, const std::string& column) {
+const std::string& MappedName(const BatchSource& source, const std::string& column) {
   const auto at = source.field_mapping.find(column);
   return at == source.field_mapping.end() ? column : at->second;
 }
@@ -372,7 +379,7 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
     }
   }
   if (view.source) {
-    const FileSource& source = *view.source;
+    const BatchSource& source = *view.source;
     // A join key may be the timestamp too; only features may be neither.
     for (const auto& [what, column] :
          {std::pair("timestamp_field", &source.timestamp_field),
@@ -473,6 +480,11 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   for (const auto& [service, place] : services.items())
     TM_TRY_IN(CheckService(*service, views, entities), place);
   return {};
+}
+
+std::string BatchSource::place() const {
+  if (warehouse) return warehouse->place();
+  return table.empty() ? path : table;
 }
 
 std::string_view FileFormatName(FileFormat format) {

@@ -37,8 +37,12 @@
 //              "delimiter": ","}; also takes the type alone
 //   join_keys: also takes plain names; absent: one key with the entity's name
 //   fields:    also takes {"rating": "float64"}, as one item of the list or in place of the whole list
-//   ttl, watermark_delay_threshold: also take a number of seconds
-//   source:    of format iceberg, has a "path" or a "table" ("database.name")
+//   ttl, timeout, watermark_delay_threshold: also take a number of seconds
+//   source:    of format iceberg, has a "path" or a "table" ("database.name"); of type adbc, postgresql,
+//              bigquery, snowflake or redshift, is {"type": "adbc", "driver": "postgresql", "uri": "...",
+//              "options": {}, "catalog": "", "schema": "", "table": "t" or "query": "select ...",
+//              "timeout": "30s"} and what follows "format" above. "database" is another word for catalog;
+//              BigQuery's table is also "table_ref", Snowflake has "warehouse" and "role" beside its options
 //   features:  of a service, takes "view:feature", "view" (all) and objects; neighbouring strings that name
 //              features of one view are one selection
 // An entity, view, service or field also has `renamed_from`, which is read and never written. In YAML every
@@ -56,6 +60,7 @@ namespace tidemark {
 Result<Definitions> DefinitionsFromJson(std::string_view json);
 Result<Definitions> DefinitionsFromYaml(std::string_view yaml);
 
+/// Secrets of a warehouse that are written out are kept: `WithoutSecrets` comes before printing.
 /// Canonical JSON on one line (members in a fixed order; defaults and `renamed_from` left out): equal
 /// definitions give equal text, and reading it gives the definition again. Bytes that are not UTF-8 become
 /// U+FFFD.

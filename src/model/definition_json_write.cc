@@ -45,11 +45,27 @@ Json Tree(const Field& field) {
   return object;
 }
 
-Json Tree(const FileSource& source) {
-  Json object{{"type", "file"}};
+void PutWarehouse(Json& object, const Warehouse& warehouse) {
+  PutText(object, "driver", warehouse.driver);
+  PutText(object, "entrypoint", warehouse.entrypoint);
+  PutText(object, "uri", warehouse.uri);
+  PutTextMap(object, "options", warehouse.options);
+  PutText(object, "catalog", warehouse.catalog);
+  PutText(object, "schema", warehouse.schema);
+  PutText(object, "table", warehouse.table);
+  PutText(object, "query", warehouse.query);
+  if (warehouse.timeout_us != 0) object["timeout"] = FormatDurationUs(warehouse.timeout_us);
+}
+
+Json Tree(const BatchSource& source) {
+  Json object{{"type", source.warehouse ? WarehouseKindName(source.warehouse->kind) : "file"}};
   PutText(object, "name", source.name);
-  if (source.table.empty() || !source.path.empty()) object["path"] = source.path;
-  PutText(object, "table", source.table);
+  if (source.warehouse) {
+    PutWarehouse(object, *source.warehouse);
+  } else {
+    if (source.table.empty() || !source.path.empty()) object["path"] = source.path;
+    PutText(object, "table", source.table);
+  }
   if (source.format) object["format"] = FileFormatName(*source.format);
   PutText(object, "timestamp_field", source.timestamp_field);
   PutText(object, "created_timestamp_column", source.created_timestamp_column);

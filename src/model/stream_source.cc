@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "base/redaction.h"
 #include "model/json_tree_internal.h"
 #include "model/name.h"
 
@@ -56,8 +57,7 @@ bool EndsWithAny(std::string_view text, std::initializer_list<std::string_view> 
 
 // Settings of librdkafka whose values nobody may see.
 bool IsSecret(std::string_view setting) {
-  return EndsWithAny(setting,
-                     {"password", "secret", "key.pem", "oauthbearer.config", "jaas.config", "token"});
+  return IsSecretOption(setting) || EndsWithAny(setting, {"key.pem", "oauthbearer.config", "jaas.config"});
 }
 
 // `${KAFKA_PASSWORD}`
