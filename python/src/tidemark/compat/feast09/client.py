@@ -73,9 +73,7 @@ class Client:
                 raise InvalidArgumentError(f"{each!r} is neither an Entity nor a FeatureTable")
         self._store(project).apply(made)
 
-    def apply_entity(
-        self, entities: Sequence[Entity] | Entity, project: str | None = None
-    ) -> None:
+    def apply_entity(self, entities: Sequence[Entity] | Entity, project: str | None = None) -> None:
         self.apply(entities, project)
 
     def apply_feature_table(

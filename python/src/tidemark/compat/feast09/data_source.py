@@ -32,7 +32,7 @@ class DataSource:
         self.date_partition_column = date_partition_column or ""
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.to_dict() == other.to_dict()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -121,8 +121,8 @@ class FileSource(BatchSource):
         return "BATCH_FILE"
 
     def _options(self) -> dict[str, Any]:
-        file_format = {f"{self.file_format.name}Format": {}}
-        return {"fileOptions": {"fileFormat": file_format, "fileUrl": self.file_url}}
+        kind = f"{self.file_format.name}Format"
+        return {"fileOptions": {"fileFormat": {kind: {}}, "fileUrl": self.file_url}}
 
 
 class BigQuerySource(BatchSource):
@@ -321,7 +321,9 @@ def stream_source_of(source: TidemarkStreamSource | None) -> StreamSource | None
 
 def _format_or_error(stated: StreamFormat | None, what: str) -> StreamFormat:
     if stated is None:
-        raise InvalidArgumentError(f"{what} is missing: ProtoFormat(class_path) or AvroFormat(schema_json)")
+        raise InvalidArgumentError(
+            f"{what} is missing: ProtoFormat(class_path) or AvroFormat(schema_json)"
+        )
     return stated
 
 
@@ -332,5 +334,6 @@ def _printed_format(name: str, stated: StreamFormat) -> dict[str, Any]:
     if isinstance(stated, AvroFormat):
         return {name: {"avroFormat": {"schemaJson": stated.schema_json}}}
     if isinstance(stated, JsonFormat):
-        return {name: {"jsonFormat": {"schemaJson": stated.schema_json} if stated.schema_json else {}}}
+        schema = {"schemaJson": stated.schema_json} if stated.schema_json else {}
+        return {name: {"jsonFormat": schema}}
     return {name: {"csvFormat": {"columns": stated.to_dict().get("columns", [])}}}

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import tidemark
-from tidemark.types import DataType
-
 from tidemark.compat.feast09.value_type import ValueType, value_type_name, value_type_of
+from tidemark.types import DataType
 
 
 @dataclass

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 
+from tidemark.compat.feast09.value_type import ValueType, value_type_of
 from tidemark.field import Field
 from tidemark.types import DataType
-
-from tidemark.compat.feast09.value_type import ValueType, value_type_of
 
 
 @dataclass

@@ -5,11 +5,7 @@ from tidemark.value_type import ValueType
 
 __all__ = ["ValueType", "value_type_name", "value_type_of"]
 
-_NAMES = {
-    str(as_data_type(each)): each
-    for each in ValueType
-    if each is not ValueType.UNKNOWN
-}
+_NAMES = {str(as_data_type(each)): each for each in ValueType if each is not ValueType.UNKNOWN}
 
 
 def value_type_of(dtype: DataType) -> ValueType | DataType:
