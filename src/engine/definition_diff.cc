@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "base/redaction.h"
@@ -146,6 +147,31 @@ std::string PushText(const FeatureView& view) {
   return view.push ? Quoted(view.push->name) : "";
 }
 
+/// The members of the stream that the view reads; none if it reads none.
+std::map<std::string, std::string> StreamOf(const FeatureView& view) {
+  if (view.kafka) return StreamMembers(*view.kafka);
+  if (view.kinesis) return StreamMembers(*view.kinesis);
+  return {};
+}
+
+/// `kafka 'driver_events'`: what a view reads, in short.
+std::string StreamText(const FeatureView& view) {
+  if (view.kafka) return "kafka " + Quoted(view.kafka->name);
+  if (view.kinesis) return "kinesis " + Quoted(view.kinesis->name);
+  return "";
+}
+
+void CompareStreams(const FeatureView& before, const FeatureView& after, Comparison& comparison) {
+  comparison.Value("push source", PushText(before), PushText(after));
+  const auto stream_before = StreamOf(before);
+  const auto stream_after = StreamOf(after);
+  if (stream_before.empty() || stream_after.empty() || before.kafka.has_value() != after.kafka.has_value()) {
+    comparison.Value("stream source", StreamText(before), StreamText(after));
+  } else {
+    comparison.Map("stream source", stream_before, stream_after);
+  }
+}
+
 void CompareField(const Field& before, const Field& after, Comparison& comparison) {
   if (before.name != after.name)
     comparison.Add(fmt::format("field {} renamed from {}", after.name, before.name));
@@ -232,7 +258,7 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
   } else {
     CompareTables(before.table, after.table, comparison);
   }
-  comparison.Value("push source", PushText(before), PushText(after));
+  CompareStreams(before, after, comparison);
   comparison.About(before.metadata, after.metadata);
   return comparison.Take();
 }
@@ -275,6 +301,8 @@ Lines Summary(const FeatureView& view) {
     lines.push_back("timestamp field: " + view.table.timestamp_field);
   }
   if (view.push) lines.push_back("push source: " + PushText(view));
+  if (const std::string stream = StreamText(view); !stream.empty())
+    lines.push_back("stream source: " + stream);
   return lines;
 }
 

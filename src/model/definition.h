@@ -13,20 +13,12 @@
 
 #include "base/result.h"
 #include "model/feature_table.h"
+#include "model/metadata.h"
+#include "model/stream_source.h"
 #include "model/type.h"
 #include "model/warehouse.h"
 
 namespace tidemark {
-
-using Tags = std::map<std::string, std::string>;
-
-/// What every definition has besides its own content.
-struct Metadata {
-  std::string description;
-  std::string owner;
-  Tags tags;
-  bool operator==(const Metadata&) const = default;
-};
 
 /// One column by which rows are looked up.
 struct JoinKey {
@@ -93,7 +85,9 @@ struct FeatureView {
   bool online = true;
   std::optional<BatchSource> source;  // none: a feature table
   TableOptions table;                 // of a feature table
-  std::optional<PushSource> push;
+  std::optional<PushSource> push;  // the stream source of the view, as are the next two: it has one at most
+  std::optional<KafkaSource> kafka;
+  std::optional<KinesisSource> kinesis;
   Metadata metadata;
   std::optional<std::string> renamed_from;  // an instruction to apply; not kept
   bool operator==(const FeatureView&) const = default;
@@ -137,8 +131,8 @@ struct Definitions {
 /// clash it names both. `known` is what the registry holds and `definitions` does not remove.
 ///   names:      the pattern of name.h; duplicates, case folded, within `definitions` and against `known`
 ///   entities:   at least one join key, of an allowed type
-///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; no feature named as a join key
-///   or timestamp of the view;
+///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; at most one stream source, as
+///               stream_source.h has it; no feature named as a join key or timestamp of the view;
 ///               a table's event times of a type that can be one, its partitions by columns that it has
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name
 ///               (`view__feature`: plain names may repeat, as a request may ask for full ones)

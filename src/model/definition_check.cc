@@ -45,20 +45,6 @@ Result<void> CheckContent(const Entity& entity) {
   return {};
 }
 
-Result<void> CheckFieldMapping(const BatchSource& source) {
-  Taken taken;
-  for (const auto& [column, name] : source.field_mapping) {
-    if (column.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("field_mapping maps a column without a name to {}", Quoted(name)));
-    }
-    TM_TRY_IN(CheckName("field", name), fmt::format("field_mapping of column {}", Quoted(column)));
-    TM_TRY_IN(Take(taken, name, fmt::format("column {} mapped to {}", Quoted(column), Quoted(name))),
-              "field_mapping");
-  }
-  return {};
-}
-
 // A table of another engine's, by its name in the store's Iceberg catalog.
 Result<void> CheckTableSource(const BatchSource& source) {
   if (!source.path.empty()) {
@@ -75,7 +61,7 @@ Result<void> CheckTableSource(const BatchSource& source) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is no name of a table: write database.name", Quoted(source.table)));
   }
-  return CheckFieldMapping(source);
+  return CheckFieldMapping(source.field_mapping);
 }
 
 Result<void> CheckSource(const BatchSource& source) {
@@ -87,7 +73,7 @@ Result<void> CheckSource(const BatchSource& source) {
       return Fail(ErrorCode::kInvalidArgument, "a source in a warehouse has no path and no format");
     }
     TM_TRY(CheckWarehouse(*source.warehouse));
-    return CheckFieldMapping(source);
+    return CheckFieldMapping(source.field_mapping);
   }
   if (!source.table.empty()) return CheckTableSource(source);
   if (source.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
@@ -95,7 +81,7 @@ Result<void> CheckSource(const BatchSource& source) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("path {} has a null character", Quoted(source.path)));
   }
-  return CheckFieldMapping(source);
+  return CheckFieldMapping(source.field_mapping);
 }
 
 Result<void> CheckTable(const TableOptions& table) {
@@ -113,6 +99,15 @@ Result<void> CheckTable(const TableOptions& table) {
   for (const std::string& partition : table.partitions)
     TM_TRY(ParsePartition(partition));
   return table.database.empty() ? Result<void>() : CheckName("database", table.database);
+}
+
+Result<void> CheckStreamSource(const FeatureView& view) {
+  if (view.push.has_value() + view.kafka.has_value() + view.kinesis.has_value() > 1)
+    return Fail(ErrorCode::kInvalidArgument, "it has several stream sources; give one");
+  if (view.push) TM_TRY(CheckName("push source", view.push->name));
+  if (view.kafka) TM_TRY_IN(CheckStream(*view.kafka), "stream source");
+  if (view.kinesis) TM_TRY_IN(CheckStream(*view.kinesis), "stream source");
+  return {};
 }
 
 Result<void> CheckContent(const FeatureView& view) {
@@ -140,8 +135,7 @@ Result<void> CheckContent(const FeatureView& view) {
   } else {
     TM_TRY_IN(CheckTable(view.table), "table");
   }
-  if (view.push) TM_TRY(CheckName("push source", view.push->name));
-  return {};
+  return CheckStreamSource(view);
 }
 
 Result<void> CheckContent(const FeatureService& service) {

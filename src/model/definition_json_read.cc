@@ -18,6 +18,44 @@
 namespace tidemark {
 namespace {
 
+Result<std::int64_t> DurationFromNumber(const Json& seconds) {
+  constexpr double kSecondUs = 1e6;
+  // The least double above every int64 is 2^63.
+  const double us = seconds.get<double>() * kSecondUs;
+  if (!(us >= 0) || us >= 0x1p63) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are no length of time; give 0 or more, "
+                                                         "at most 292,000 years",
+                                                         seconds.dump()));
+  }
+  if (!seconds.is_number_integer()) return std::llround(us);
+  std::int64_t exact_us = 0;
+  if (!__builtin_mul_overflow(seconds.get<std::int64_t>(), std::int64_t{1'000'000}, &exact_us))
+    return exact_us;
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are too long", seconds.dump()));
+}
+
+}  // namespace
+
+Result<void> ReadMetadata(const Members& from, Metadata& out) {
+  TM_TRY(from.Text("description", out.description));
+  TM_TRY(from.Text("owner", out.owner));
+  return from.TextMap("tags", out.tags);
+}
+
+Result<void> ReadDuration(const Members& from, std::string_view name, std::int64_t& out) {
+  const Json* duration = from.Find(name);
+  if (duration == nullptr) return {};
+  if (!duration->is_string() && !duration->is_number())
+    return WrongKind(name, "a string or a number of seconds", *duration);
+  Result<std::int64_t> us = duration->is_string() ? ParseDurationUs(duration->get_ref<const std::string&>())
+                                                  : DurationFromNumber(*duration);
+  if (!us) return std::unexpected(std::move(us).error().In(name));
+  out = *us;
+  return {};
+}
+
+namespace {
+
 // `entities[2] "driver"`: the place of an item, with its name if it has one.
 std::string Place(std::string_view list, std::size_t index, const Json& item) {
   std::string place = fmt::format("{}[{}]", list, index);
@@ -41,12 +79,6 @@ Result<void> ReadList(const Members& from, std::string_view name, Result<T> (*re
     out.push_back(std::move(value).value());
   }
   return {};
-}
-
-Result<void> ReadMetadata(const Members& from, Metadata& out) {
-  TM_TRY(from.Text("description", out.description));
-  TM_TRY(from.Text("owner", out.owner));
-  return from.TextMap("tags", out.tags);
 }
 
 Result<JoinKey> ReadJoinKey(const Json& value, bool text_scalars) {
@@ -159,34 +191,6 @@ Result<void> ReadFormat(const Members& from, std::optional<FileFormat>& out) {
   return {};
 }
 
-Result<std::int64_t> DurationFromNumber(const Json& seconds) {
-  constexpr double kSecondUs = 1e6;
-  // The least double above every int64 is 2^63.
-  const double us = seconds.get<double>() * kSecondUs;
-  if (!(us >= 0) || us >= 0x1p63) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are no length of time; give 0 or more, "
-                                                         "at most 292,000 years",
-                                                         seconds.dump()));
-  }
-  if (!seconds.is_number_integer()) return std::llround(us);
-  std::int64_t exact_us = 0;
-  if (!__builtin_mul_overflow(seconds.get<std::int64_t>(), std::int64_t{1'000'000}, &exact_us))
-    return exact_us;
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are too long", seconds.dump()));
-}
-
-Result<void> ReadDuration(const Members& from, std::string_view name, std::int64_t& out) {
-  const Json* value = from.Find(name);
-  if (value == nullptr) return {};
-  if (!value->is_string() && !value->is_number())
-    return WrongKind(name, "a string or a number of seconds", *value);
-  Result<std::int64_t> us =
-      value->is_string() ? ParseDurationUs(value->get_ref<const std::string&>()) : DurationFromNumber(*value);
-  if (!us) return std::unexpected(std::move(us).error().In(name));
-  out = *us;
-  return {};
-}
-
 // The member `other_name` says the same as `name` under the word that users of a product know.
 Result<void> ReadEither(const Members& from, std::string_view name, std::string_view other_name,
                         std::string& out) {
@@ -296,17 +300,33 @@ Result<BatchSource> ReadSource(const Json& value, bool text_scalars) {
 Result<PushSource> ReadPushSource(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars, {"type", "name", "description", "owner", "tags"}));
-  std::string type = "push";
-  TM_TRY(members.Text("type", type));
-  if (type != "push") {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("there is no type of stream source {} in this version; there is push", Quoted(type)));
-  }
   PushSource source;
   TM_TRY(members.RequiredText("name", source.name));
   TM_TRY(ReadMetadata(members, source.metadata));
   return source;
+}
+
+// What the member `type` says; without one it is a push source, which has only a name.
+Result<void> ReadStreamSource(const Json& value, bool text_scalars, FeatureView& view) {
+  std::string type = "push";
+  if (value.is_object()) {
+    if (const auto stated = value.find("type"); stated != value.end() && !stated->is_null()) {
+      if (!stated->is_string()) return WrongKind("type", "a string", *stated);
+      type = stated->get_ref<const std::string&>();
+    }
+  }
+  if (type == "push") {
+    TM_ASSIGN(view.push, ReadPushSource(value, text_scalars));
+  } else if (type == "kafka") {
+    TM_ASSIGN(view.kafka, ReadKafkaSource(value, text_scalars));
+  } else if (type == "kinesis") {
+    TM_ASSIGN(view.kinesis, ReadKinesisSource(value, text_scalars));
+  } else {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("there is no type of stream source {}{}; there are push, kafka and kinesis",
+                            Quoted(type), Suggest(type, {"push", "kafka", "kinesis"})));
+  }
+  return {};
 }
 
 Result<TableOptions> ReadTable(const Json& value, bool text_scalars) {
@@ -357,7 +377,8 @@ Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_TRY(ReadDuration(members, "ttl", view.ttl_us));
   TM_TRY(members.Truth("online", view.online));
   TM_TRY(ReadMember(members, "source", ReadSource, view.source));
-  TM_TRY(ReadMember(members, "stream_source", ReadPushSource, view.push));
+  if (const Json* stream = members.Find("stream_source"); stream != nullptr)
+    TM_TRY_IN(ReadStreamSource(*stream, text_scalars, view), "stream_source");
   TM_TRY(ReadMember(members, "table", ReadTable, view.table));
   TM_TRY(ReadMetadata(members, view.metadata));
   TM_TRY(members.Text("renamed_from", view.renamed_from));

@@ -4,7 +4,6 @@
 #include "model/time.h"
 
 namespace tidemark {
-namespace {
 
 void PutText(Json& object, const char* name, const std::string& text) {
   if (!text.empty()) object[name] = text;
@@ -20,6 +19,8 @@ void PutMetadata(Json& object, const Metadata& metadata) {
   PutText(object, "owner", metadata.owner);
   PutTextMap(object, "tags", metadata.tags);
 }
+
+namespace {
 
 Json Tree(const JoinKey& key) {
   Json object{{"name", key.name}};
@@ -103,6 +104,8 @@ Json Tree(const FeatureView& view) {
     object["fields"].push_back(Tree(field));
   if (view.source) object["source"] = Tree(*view.source);
   if (view.push) object["stream_source"] = Tree(*view.push);
+  if (view.kafka) object["stream_source"] = StreamTree(*view.kafka);
+  if (view.kinesis) object["stream_source"] = StreamTree(*view.kinesis);
   if (view.is_table() && view.table != TableOptions{}) object["table"] = Tree(view.table);
   PutMetadata(object, view.metadata);
   return object;

@@ -136,6 +136,9 @@ std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entit
     spec["tags"][key] = value;
   spec["maxAge"] = SecondsText(view.ttl_us);
   if (view.source) spec["batchSource"] = SourceTree(*view.source, view.name);
+  if (view.push) spec["streamSource"] = Json{{"type", "PUSH_SOURCE"}, {"name", view.push->name}};
+  if (view.kafka) spec["streamSource"] = StreamSpecTree(*view.kafka);
+  if (view.kinesis) spec["streamSource"] = StreamSpecTree(*view.kinesis);
   const Json tree{{"spec", std::move(spec)},
                   {"meta",
                    {{"createdTimestamp", FormatTimestampUs(meta.created_us)},
