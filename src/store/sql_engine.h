@@ -82,6 +82,7 @@ struct SqlOptions {
   std::int64_t memory_bytes_max = 0;                         // what the engine may take; beyond it spills
   std::size_t threads = 0;                                   // 0: one per processor
   std::optional<std::chrono::milliseconds> time_limit = {};  // nothing: none
+  std::vector<std::string> open_files = {};  // absolute paths, which the text itself may name and read
   std::stop_token stop = {};
 };
 
