@@ -1,6 +1,6 @@
-"""Tables for the tests of SQL: rows in files and logs, with ties and deletions, and what is in them.
+"""Tables for tests of SQL: rows in files and logs, with ties and deletions, and what they hold.
 
-A reference keeps every row that was written in plain Python and answers by looking at all of them.
+A reference keeps every row that was written, in plain Python, and answers by looking at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def hour(count: float) -> dt.datetime:
 
 
 def as_text(moment: dt.datetime, form: int) -> str:
-    """One moment in one of the forms that ISO-8601 text has: T or space, Z, another zone or none."""
+    """A moment in one of the forms of ISO-8601: T or space, Z, another zone or none."""
     forms = (
         lambda: moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         lambda: moment.strftime("%Y-%m-%d %H:%M:%S"),
@@ -90,9 +90,7 @@ class Visits:
         self.store.delete("visits", {"user": user}, event_time=moment)
         self.rows.append(Row(user, moment, len(self.rows), None))
 
-    def latest(
-        self, at: dt.datetime | None = None, deleted: bool = False
-    ) -> dict[str, int | None]:
+    def latest(self, at: dt.datetime | None = None, deleted: bool = False) -> dict[str, int | None]:
         """Of each user the value of the latest row; that of a deletion is None."""
         found: dict[str, Row] = {}
         for row in self.rows:

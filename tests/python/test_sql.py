@@ -76,7 +76,11 @@ def test_the_first_rows(visits: Visits) -> None:
         "expires_at",
     ]
     assert not HIDDEN & set(table.column_names)
-    kinds = {"timestamp": pa.timestamp("us", tz="UTC"), "text": pa.string(), "seconds": pa.float64()}
+    kinds = {
+        "timestamp": pa.timestamp("us", tz="UTC"),
+        "text": pa.string(),
+        "seconds": pa.float64(),
+    }
     assert table.schema.field("event_time").type == kinds[visits.kind]
 
 
@@ -98,7 +102,9 @@ def test_the_latest_rows_at_a_past_time(visits: Visits, at: dt.datetime) -> None
 
 def test_joins_of_tables(visits: Visits) -> None:
     store = visits.store
-    people = pa.table({"id": ["a", "b", "e"], "event_timestamp": [hour(0)] * 3, "age": [10, 20, 30]})
+    people = pa.table(
+        {"id": ["a", "b", "e"], "event_timestamp": [hour(0)] * 3, "age": [10, 20, 30]}
+    )
     store.create_table_from(people, name="people", entities=["id"])
     store.ingest("people", people)
     query = """
@@ -332,7 +338,7 @@ def source_rows() -> pa.Table:
     )
 
 
-def apply_view(store: FeatureStore, source: Any, mapped: bool = True) -> None:
+def apply_view(store: FeatureStore, source: Any) -> None:
     entity = Entity("driver", join_keys={"driver_id": Int64})
     store.apply(
         [
@@ -342,7 +348,6 @@ def apply_view(store: FeatureStore, source: Any, mapped: bool = True) -> None:
             ),
         ]
     )
-    del mapped
 
 
 EXPECTED = [
@@ -377,8 +382,13 @@ def test_views_over_files(store: FeatureStore, tmp_path: Path, form: str) -> Non
     assert raw.to_pylist() == [{"driver_id": i, "extra": i} for i in (1, 2, 3)]
     kinds = {(each.name, each.kind) for each in store.list_tables()}
     assert kinds == {("stats", "feature view"), ("raw", "source")}
-    assert values_of(store, "select count(*) AS c from stats where at <= timestamp '2026-01-01 02:00:00'") == [2]
-    assert sorted(store.snapshot("stats").to_arrow().to_pylist(), key=lambda r: r["driver_id"]) == EXPECTED
+    assert values_of(
+        store, "select count(*) AS c from stats where at <= timestamp '2026-01-01 02:00:00'"
+    ) == [2]
+    assert (
+        sorted(store.snapshot("stats").to_arrow().to_pylist(), key=lambda r: r["driver_id"])
+        == EXPECTED
+    )
 
 
 def values_of(store: FeatureStore, query: str) -> list[Any]:
@@ -482,9 +492,9 @@ LONG = "select count(*) from range(100000000) a, range(1000) b where a.range % 7
 
 
 def test_a_time_limit(store: FeatureStore) -> None:
-    with pytest.raises(errors.CancelledError, match="(?i)time limit"):
+    with pytest.raises(errors.CancelledError, match=r"(?i)time limit"):
         store.sql(LONG, time_limit=0.2).to_arrow()
-    with pytest.raises(errors.CancelledError, match="(?i)time limit"):
+    with pytest.raises(errors.CancelledError, match=r"(?i)time limit"):
         store.sql(LONG, time_limit=dt.timedelta(milliseconds=200)).to_arrow()
     assert values_of(store, "select 1") == [1]
 
@@ -492,7 +502,7 @@ def test_a_time_limit(store: FeatureStore) -> None:
 def test_a_memory_limit(store: FeatureStore) -> None:
     """A sum of lists has to be held whole, and cannot be spilled."""
     query = "select list(r.range || 'xxxxxxxxxxxxxxxxxxxxxxxx') from range(20000000) r"
-    with pytest.raises(errors.OutOfSpaceError, match="(?i)memory"):
+    with pytest.raises(errors.OutOfSpaceError, match=r"(?i)memory"):
         store.sql(query, memory_limit="64MiB").to_arrow()
     with pytest.raises(errors.InvalidArgumentError):
         store.sql("select 1", memory_limit="much")
