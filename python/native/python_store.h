@@ -85,8 +85,8 @@ class PythonStore {
                                            const CancelToken* token) const;
   /// Id, path, rows, bytes.
   std::tuple<std::string, std::string, std::int64_t, std::int64_t> Dump(const std::string& query,
-                                                                       SqlQueryOptions options,
-                                                                       const CancelToken* token) const;
+                                                                        SqlQueryOptions options,
+                                                                        const CancelToken* token) const;
   std::unique_ptr<ResultStream> ReadDump(const std::string& id, const CancelToken* token) const;
   std::string Dumps() const;
   void RemoveDump(const std::string& id) const;

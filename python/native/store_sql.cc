@@ -83,8 +83,8 @@ void BindSql(nb::module_& m) {
             new (made) SqlQueryOptions{
                 .reading = std::move(reading),
                 .memory_bytes_max = memory_bytes_max,
-                .time_limit = time_limit_ms ? std::optional(std::chrono::milliseconds(*time_limit_ms))
-                                            : std::nullopt,
+                .time_limit =
+                    time_limit_ms ? std::optional(std::chrono::milliseconds(*time_limit_ms)) : std::nullopt,
                 .stop = {}};
           },
           nb::kw_only(), "reading"_a = TableReadOptions{}, "memory_bytes_max"_a = nb::none(),

@@ -143,8 +143,9 @@ Result<void> Dump(Session& session, const QueryArguments& arguments) {
   TM_ASSIGN(const SqlQueryOptions options, OptionsOf(arguments));
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const DumpReport report, store->Dump(query, options));
-  return PrintRows(session.output, {"id", "rows", "bytes", "path"},
-                   {{report.id, report.rows, report.bytes, report.path.string()}});
+  std::vector<Row> rows;
+  rows.push_back({report.id, report.rows, report.bytes, report.path.string()});
+  return PrintRows(session.output, {"id", "rows", "bytes", "path"}, rows);
 }
 
 void AddDump(CLI::App& app, Session& session) {
@@ -169,8 +170,7 @@ Result<void> ListDumps(const Session& session, Store& store) {
   for (const Json& dump : Json::parse(listed)) {
     rows.push_back({dump.at("id"), dump.at("time"), dump.at("rows"), dump.at("bytes"), dump.at("sql")});
     const auto damage = dump.at("damage").get<std::string>();
-    if (!damage.empty())
-      fmt::print(stderr, "damaged: {}: {}\n", dump.at("id").get<std::string>(), damage);
+    if (!damage.empty()) fmt::print(stderr, "damaged: {}: {}\n", dump.at("id").get<std::string>(), damage);
   }
   return PrintRows(session.output, {"id", "time", "rows", "bytes", "sql"}, rows);
 }

@@ -24,11 +24,11 @@ struct DumpColumn {
 };
 
 struct DumpInfo {
-  std::string id;   // letters, digits and -
-  std::string sql;  // what was asked
-  std::int64_t begun_us = 0;                   // before its tables were opened
-  std::vector<std::string> tables = {};        // that the statement reads: database.name
-  std::vector<TableId> feature_tables = {};    // those of them that Tidemark keeps
+  std::string id;                            // letters, digits and -
+  std::string sql;                           // what was asked
+  std::int64_t begun_us = 0;                 // before its tables were opened
+  std::vector<std::string> tables = {};      // that the statement reads: database.name
+  std::vector<TableId> feature_tables = {};  // those of them that Tidemark keeps
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
   std::vector<DumpColumn> columns = {};

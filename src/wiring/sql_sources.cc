@@ -65,8 +65,9 @@ Result<SqlSource> SqlSources::Read(const FileSource& source, const std::map<std:
   SqlSource made;
   if (source.format == FileFormat::kIceberg) {
     TM_ASSIGN(const auto path, IcebergPath(source));
-    TM_ASSIGN(ExternalTableFiles found,
-              ListExternalTable(path, {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop}));
+    TM_ASSIGN(
+        ExternalTableFiles found,
+        ListExternalTable(path, {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop}));
     made.files.paths = std::move(found.paths);
     for (const TableColumn& column : found.columns) {
       AddColumn(source,
@@ -84,8 +85,7 @@ Result<SqlSource> SqlSources::Read(const FileSource& source, const std::map<std:
   options.guesses_types = types.empty();
   options.stop = stop;
   TM_ASSIGN(FileSourceLayout layout, FindFileSourceLayout(source, folder_, options));
-  made.files.format =
-      layout.format == FileFormat::kCsv ? SqlFiles::Format::kCsv : SqlFiles::Format::kParquet;
+  made.files.format = layout.format == FileFormat::kCsv ? SqlFiles::Format::kCsv : SqlFiles::Format::kParquet;
   for (SourceFile& file : layout.files)
     made.files.paths.push_back(std::move(file.path));
   for (std::size_t i = 0; i < layout.stored_names.size(); ++i) {

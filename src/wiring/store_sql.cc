@@ -38,19 +38,19 @@ StoreSql::StoreSql(Parts parts)
             return FindTable(*catalog, name);
           },
           parts_.threads),
-      queries_({.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder}),
-                .names = [this] { return Names(); },
-                .tables = {.tables = [this] { return parts_.tables.Open(); },
-                           .source =
-                               [this](const FileSource& source, const std::map<std::string, DataType>& types,
-                                      const std::stop_token& stop) -> Result<SqlSource> {
-                             TM_TRY_IN(parts_.tables.Repair(), "finishing what a writer began that is gone");
-                             return sources_.Open(source, types, stop);
-                           },
-                           .check_folder = parts_.check_folder,
-                           .memory_bytes_max = parts_.config.memory_bytes_max},
-                .dumps = parts_.dumps,
-                .clock = parts_.clock}) {}
+      queries_(
+          {.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder}),
+           .names = [this] { return Names(); },
+           .tables = {.tables = [this] { return parts_.tables.Open(); },
+                      .source = [this](const FileSource& source, const std::map<std::string, DataType>& types,
+                                       const std::stop_token& stop) -> Result<SqlSource> {
+                        TM_TRY_IN(parts_.tables.Repair(), "finishing what a writer began that is gone");
+                        return sources_.Open(source, types, stop);
+                      },
+                      .check_folder = parts_.check_folder,
+                      .memory_bytes_max = parts_.config.memory_bytes_max},
+           .dumps = parts_.dumps,
+           .clock = parts_.clock}) {}
 
 /// The store's own project first. The others' definitions are read when they have changed.
 Result<std::vector<SqlProject>> StoreSql::Projects() {
@@ -102,7 +102,9 @@ Result<std::vector<std::string>> StoreSql::ExtraFiles() const {
   std::vector<std::string> paths;
   for (const std::filesystem::path& each : parts_.config.sql.extra_files) {
     // A format that is stated takes files of any name.
-    const FileSource pattern{.path = each.string(), .format = FileFormat::kParquet};
+    FileSource pattern;
+    pattern.path = each.string();
+    pattern.format = FileFormat::kParquet;
     const auto files = ListSourceFiles(pattern, parts_.folder);
     if (!files && files.error().code == ErrorCode::kNotFound) continue;  // none (yet)
     if (!files) {
@@ -155,9 +157,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> StoreSql::LatestRows(std::stri
   std::string view_name;
   if (const auto found = names->Find(ParseTableName(table))) {
     if ((*found)->view == nullptr) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("'{}' is a {}, whose rows have no keys: a snapshot is of a feature table or view",
-                              (*found)->name, (*found)->kind_name()));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("'{}' is a {}, whose rows have no keys: a snapshot is of a feature table or view",
+                      (*found)->name, (*found)->kind_name()));
     }
     catalog = (*found)->catalog;
     view_name = (*found)->view->definition.name;

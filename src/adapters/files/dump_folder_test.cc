@@ -49,9 +49,7 @@ class DumpFolderTest : public testing::Test {
     return names;
   }
 
-  static ErrorCode CodeOf(const auto& result) {
-    return result ? ErrorCode::kInternal : result.error().code;
-  }
+  static ErrorCode CodeOf(const auto& result) { return result ? ErrorCode::kInternal : result.error().code; }
 
   TemporaryFolder folder_;
   const fs::path path_ = fs::path(folder_.path()) / "dumps";

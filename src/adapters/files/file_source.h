@@ -48,11 +48,11 @@ Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
 /// The files of a source and the columns that they have, for those who read the files by themselves.
 struct FileSourceLayout {
   FileFormat format = FileFormat::kParquet;
-  std::vector<SourceFile> files = {};             // by path
-  std::shared_ptr<arrow::Schema> schema = {};     // after the field mapping
-  std::vector<std::string> stored_names = {};     // of the columns, in the files or folders
-  std::size_t first_partition = 0;                // columns from here on come from folders
-  std::map<std::string, DataType> stated = {};    // what columns of CSV are to be read as, by their names
+  std::vector<SourceFile> files = {};           // by path
+  std::shared_ptr<arrow::Schema> schema = {};   // after the field mapping
+  std::vector<std::string> stored_names = {};   // of the columns, in the files or folders
+  std::size_t first_partition = 0;              // columns from here on come from folders
+  std::map<std::string, DataType> stated = {};  // what columns of CSV are to be read as, by their names
 };
 
 /// As OpenFileSource: the same files, checks and errors.

@@ -248,8 +248,7 @@ Result<ExternalTableFiles> ListExternalTable(const std::filesystem::path& path,
   for (const DataFileInfo& file : rows.files)
     files.paths.push_back(file.path);
   // Opening the files looks into each.
-  TM_TRY(
-      iceberg::OpenSnapshotSource(std::move(rows), {.threads = options.threads, .stop = options.stop}));
+  TM_TRY(iceberg::OpenSnapshotSource(std::move(rows), {.threads = options.threads, .stop = options.stop}));
   return files;
 }
 

@@ -37,9 +37,9 @@ Result<std::unique_ptr<Source>> OpenExternalTable(const std::filesystem::path& p
 
 /// The newest snapshot of such a table, for those who read its files by themselves.
 struct ExternalTableFiles {
-  std::filesystem::path metadata;          // the file that says all this, which is never written again
-  std::vector<TableColumn> columns = {};   // by their names after the field mapping, with their ids
-  std::vector<std::string> paths = {};     // of the data files
+  std::filesystem::path metadata;         // the file that says all this, which is never written again
+  std::vector<TableColumn> columns = {};  // by their names after the field mapping, with their ids
+  std::vector<std::string> paths = {};    // of the data files
 };
 
 /// The metadata file that OpenExternalTable would take: another one when the table was written to.

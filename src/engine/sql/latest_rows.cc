@@ -90,8 +90,8 @@ class LatestReader final : public arrow::RecordBatchReader {
     TM_TRY(ParallelFor(fragments_.size(), request_.threads, request_.stop,
                        [&](std::size_t i, std::size_t thread) -> Result<void> {
                          if (is_over.load(std::memory_order_relaxed)) return {};
-                         return source_->ScanKeys(
-                             fragments_[i], [&](const FeatureRows& rows) { return add(rows, thread); });
+                         return source_->ScanKeys(fragments_[i],
+                                                  [&](const FeatureRows& rows) { return add(rows, thread); });
                        }));
     if (is_over.load()) return false;
     rows_.assign(fragments_.size(), {});

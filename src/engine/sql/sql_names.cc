@@ -75,8 +75,8 @@ SqlNames::SqlNames(std::vector<SqlProject> projects, std::vector<OtherSqlTable> 
   std::ranges::sort(databases_);
   const auto repeated = std::ranges::unique(databases_);
   databases_.erase(repeated.begin(), repeated.end());
-  std::ranges::stable_sort(
-      entries_, {}, [](const SqlEntry& entry) { return std::tie(entry.database, entry.name); });
+  std::ranges::stable_sort(entries_, {},
+                           [](const SqlEntry& entry) { return std::tie(entry.database, entry.name); });
 }
 
 void SqlNames::AddProject(const SqlProject& project) {
@@ -157,9 +157,9 @@ std::unexpected<Error> SqlNames::Unknown(const SqlTableName& name, const std::st
                 fmt::format("there is no database {}{}; there are: {}", Quoted(database),
                             Suggest(database, databases_), fmt::join(databases_, ", ")));
   }
-  return Fail(ErrorCode::kNotFound, fmt::format("there is no table {} in database {}{}{}", Quoted(name.table),
-                                                Quoted(shown), Suggest(name.table, names),
-                                                names.empty() ? "" : "; SHOW TABLES lists them"));
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("there is no table {} in database {}{}{}", Quoted(name.table), Quoted(shown),
+                          Suggest(name.table, names), names.empty() ? "" : "; SHOW TABLES lists them"));
 }
 
 Result<std::vector<std::string>> CommonTableNames(const SqlStatement& statement) {

@@ -39,9 +39,9 @@ struct SqlEntry {
   enum class Kind : std::uint8_t { kTable, kView, kSource, kOther } kind = Kind::kTable;
   std::string database = {};
   std::string name = {};
-  std::shared_ptr<const Catalog> catalog = {};   // what the next two belong to
-  const CatalogView* view = nullptr;             // kTable, kView
-  const FileSource* source = nullptr;            // kSource
+  std::shared_ptr<const Catalog> catalog = {};        // what the next two belong to
+  const CatalogView* view = nullptr;                  // kTable, kView
+  const FileSource* source = nullptr;                 // kSource
   std::shared_ptr<const OtherSqlTable> another = {};  // kOther
 
   /// "feature table", "feature view", "source", or what the other one says.

@@ -38,9 +38,7 @@ class SqlNamesTest : public testing::Test {
     scene_.Apply(kDefinitions);
   }
 
-  SqlNames Names() const {
-    return SqlNames({{"default", "feature_store", scene_.catalog()}}, {}, {"empty"});
-  }
+  SqlNames Names() const { return SqlNames({{"default", "feature_store", scene_.catalog()}}, {}, {"empty"}); }
 
   std::string Find(const std::string& schema, const std::string& table) const {
     const SqlNames names = Names();

@@ -220,8 +220,8 @@ Result<DumpInfo> SqlQueries::Dump(std::string_view text, const SqlRequest& reque
   TM_ASSIGN(const auto unfinished, parts_.dumps->Begin(std::move(info)));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     TM_ASSIGN(const Opened opened, Open(prepared, request));
-    TM_ASSIGN(const std::int64_t rows, parts_.engine->Copy(prepared.statement, opened.tables,
-                                                           unfinished->path(), request.options));
+    TM_ASSIGN(const std::int64_t rows,
+              parts_.engine->Copy(prepared.statement, opened.tables, unfinished->path(), request.options));
     TM_ASSIGN(const bool is_erased, IsErasedMeanwhile(opened));
     if (!is_erased) return unfinished->Finish(rows);
     std::error_code failed;

@@ -52,9 +52,11 @@ class TableOpening {
 
   Result<OpenedSqlTable> Run() {
     TM_ASSIGN(const auto tables, parts_.tables());
-    TM_ASSIGN(state_, tables->State(
-                          view_, {.snapshot_id = reading_.snapshot_id, .at_least = reading_.at_least}));
-    OpenedSqlTable opened{.table_id = view_.id, .snapshot = state_.snapshot};
+    TM_ASSIGN(state_,
+              tables->State(view_, {.snapshot_id = reading_.snapshot_id, .at_least = reading_.at_least}));
+    OpenedSqlTable opened;
+    opened.table_id = view_.id;
+    opened.snapshot = state_.snapshot;
     opened.has_seen = !reading_.at_least.empty();
     SqlTable& table = opened.table;
     table.columns = ShownColumns(view_);
@@ -76,9 +78,8 @@ class TableOpening {
     for (SqlColumn& column : columns) {
       const auto found = std::ranges::find(state_.columns, column.name, &TableColumn::name);
       if (found == state_.columns.end()) {
-        return Fail(ErrorCode::kCorruption,
-                    fmt::format("the table of view '{}' has no column '{}'", view_.definition.name,
-                                column.name));
+        return Fail(ErrorCode::kCorruption, fmt::format("the table of view '{}' has no column '{}'",
+                                                        view_.definition.name, column.name));
       }
       column.id = found->id;
     }

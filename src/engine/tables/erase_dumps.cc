@@ -2,10 +2,12 @@
 // their hashes.
 #include <arrow/array.h>
 #include <arrow/array/array_nested.h>
+#include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 #include <fmt/format.h>
 
 #include <algorithm>

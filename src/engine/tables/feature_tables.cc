@@ -161,9 +161,9 @@ Result<TableState> FeatureTables::State(const CatalogView& view, const TableRead
   }
   // The properties are those of now, also with an older snapshot, whose files nobody has swept.
   TM_ASSIGN(state.erasures, Erasures::Of(state.snapshot->properties(), *parts_.key_hash));
-  state.may_hold_erased = state.erasures != nullptr &&
-                          (reading.snapshot_id.has_value() ||
-                           !std::ranges::all_of(state.erasures->fences(), &Fence::is_swept));
+  state.may_hold_erased =
+      state.erasures != nullptr &&
+      (reading.snapshot_id.has_value() || !std::ranges::all_of(state.erasures->fences(), &Fence::is_swept));
   return state;
 }
 

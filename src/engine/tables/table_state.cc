@@ -46,8 +46,7 @@ Result<StandingFiles> FindStanding(const CatalogView& view, const TableState& st
   std::vector<DataFileInfo> clean;
   for (DataFileInfo& file : standing.files) {
     if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-    TM_ASSIGN(const std::int64_t erased,
-              CountErasedRows(view, *state.snapshot, file, *state.erasures, stop));
+    TM_ASSIGN(const std::int64_t erased, CountErasedRows(view, *state.snapshot, file, *state.erasures, stop));
     if (erased == 0) {
       clean.push_back(std::move(file));
       continue;
