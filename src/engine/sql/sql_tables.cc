@@ -180,7 +180,10 @@ std::vector<SqlColumn> ShownColumns(const CatalogView& view) {
   std::vector<SqlColumn> columns;
   const auto add = [&](const std::string& name, const DataType& type) -> SqlColumn* {
     if (std::ranges::find(columns, name, &SqlColumn::name) != columns.end()) return nullptr;
-    return &columns.emplace_back(SqlColumn{.name = name, .type = type});
+    SqlColumn& column = columns.emplace_back();
+    column.name = name;
+    column.type = type;
+    return &column;
   };
   for (const JoinKey& key : view.join_keys)
     add(key.name, *key.type);
