@@ -38,7 +38,7 @@ struct FileSourceOptions {
 /// for unclear formats or a mapping onto a taken name; kTypeMismatch for files whose columns differ (both are
 /// named); kCorruption for damaged Parquet, kInvalidData for damaged CSV; kInvalidData also when a file
 /// changes after it was opened, from any of the source's functions.
-Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
+Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
                                                const std::filesystem::path& store_folder,
                                                const FileSourceOptions& options = {});
 
