@@ -270,7 +270,7 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   TM_ASSIGN(const arrow::ArrayVector keys, KeysFromJson(key_json, view));
   const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
 
-  TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open));
+  TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open, view.definition.fields));
   TM_ASSIGN(const Found found, Search(*source, field, at_us, parts).Run(keys));
   Status status = found.winner.status;
   if (status == Status::kPresent && found.value.is_null()) status = Status::kNullValue;

@@ -169,7 +169,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
       view.selected = &selected;
       for (const SelectedFeature& feature : selected.features)
         view.features.push_back(feature.field);
-      TM_ASSIGN(view.source, ViewSource::Open(*selected.view, open));
+      TM_ASSIGN(view.source, ViewSource::Open(*selected.view, open, view.features));
       TM_TRY(view.source->CheckFeatures(view.features));
       TM_ASSIGN(view.fragments, view.source->Fragments());
       if (request_.known_by.kind != KnownBy::Kind::kAll && !view.source->has_created()) {

@@ -48,6 +48,11 @@ std::string DefinitionOf(const CatalogView& view) {
   bare.metadata = {};
   if (bare.source) bare.source->name = {};
   if (bare.source) bare.source->metadata = {};
+  if (bare.source && bare.source->warehouse) {  // another password is not another source
+    Warehouse& warehouse = *bare.source->warehouse;
+    warehouse = WithoutSecrets(std::move(warehouse));
+    warehouse.timeout_us = 0;
+  }
   for (Field& field : bare.fields) {
     field.description = {};
     field.tags = {};
@@ -94,7 +99,7 @@ class Loading {
 
   Result<MaterializedView> Run(const SourceOpeners& open) {
     const auto begin = SteadyClock::now();
-    TM_ASSIGN(source_, ViewSource::Open(view_, open));
+    TM_ASSIGN(source_, ViewSource::Open(view_, open, view_.definition.fields));
     TM_TRY(CheckRange());
     TM_TRY(ReadLog());
     if (range_.start_us > range_.end_us) return std::move(report_);  // all of it is ahead of the clock

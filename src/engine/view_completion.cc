@@ -101,13 +101,13 @@ Result<void> Completion::ResolveKey(JoinKey& key) {
 }
 
 /// A column that is given by its name in the file gets the one it has after the field mapping.
-void ToMappedName(const arrow::Schema& schema, const FileSource& source, std::string& column) {
+void ToMappedName(const arrow::Schema& schema, const BatchSource& source, std::string& column) {
   const auto mapped = source.field_mapping.find(column);
   if (mapped != source.field_mapping.end() && schema.GetFieldIndex(column) < 0) column = mapped->second;
 }
 
 Result<void> Completion::ResolveTimestamps() {
-  FileSource& source = *view_.source;
+  BatchSource& source = *view_.source;
   ToMappedName(schema_, source, source.timestamp_field);
   ToMappedName(schema_, source, source.created_timestamp_column);
   if (!source.created_timestamp_column.empty()) {
@@ -248,7 +248,7 @@ std::map<std::string, DataType> KnownTypes(const std::vector<Entity*>& entities,
 Result<void> CompleteByData(const std::vector<Entity*>& entities, const SourceOpener& open,
                             FeatureView& view) {
   if (view.is_table()) return CheckTable(view);
-  auto source = open(*view.source, KnownTypes(entities, view));
+  auto source = open(*view.source, KnownTypes(entities, view), {});
   if (!source && source.error().code != ErrorCode::kNotFound)
     return std::unexpected(std::move(source).error());
   if (!source) return CheckDeclared(entities, view, source.error().ToString());

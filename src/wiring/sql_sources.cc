@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kKnownMax = 1024;
 
-std::string KeyOf(const FileSource& source, const std::map<std::string, DataType>& types) {
+std::string KeyOf(const BatchSource& source, const std::map<std::string, DataType>& types) {
   std::string key = fmt::format("{}\n{}\n{}\n{}\n", source.path, source.table,
                                 source.format ? FileFormatName(*source.format) : "", source.timestamp_field);
   for (const auto& [stored, name] : source.field_mapping)
@@ -26,14 +26,14 @@ std::string KeyOf(const FileSource& source, const std::map<std::string, DataType
   return key;
 }
 
-std::string StoredName(const FileSource& source, const std::string& name) {
+std::string StoredName(const BatchSource& source, const std::string& name) {
   for (const auto& [stored, mapped] : source.field_mapping) {
     if (mapped == name) return stored;
   }
   return name;
 }
 
-void AddColumn(const FileSource& source, SqlColumn column, std::vector<SqlColumn>& columns) {
+void AddColumn(const BatchSource& source, SqlColumn column, std::vector<SqlColumn>& columns) {
   if (column.in_file == column.name) column.in_file.clear();
   column.is_text_time = column.name == source.timestamp_field && column.type.kind == TypeKind::kString;
   columns.push_back(std::move(column));
@@ -41,13 +41,13 @@ void AddColumn(const FileSource& source, SqlColumn column, std::vector<SqlColumn
 
 }  // namespace
 
-Result<std::filesystem::path> SqlSources::IcebergPath(const FileSource& source) const {
+Result<std::filesystem::path> SqlSources::IcebergPath(const BatchSource& source) const {
   if (source.table.empty()) return (folder_ / source.path).lexically_normal();
   return find_table_(source.table);
 }
 
 /// Another text when something of the source has changed.
-Result<std::string> SqlSources::StateOf(const FileSource& source) const {
+Result<std::string> SqlSources::StateOf(const BatchSource& source) const {
   if (source.format == FileFormat::kIceberg) {
     TM_ASSIGN(const auto path, IcebergPath(source));
     TM_ASSIGN(const auto metadata, FindTableMetadata(path));
@@ -60,7 +60,7 @@ Result<std::string> SqlSources::StateOf(const FileSource& source) const {
   return state;
 }
 
-Result<SqlSource> SqlSources::Read(const FileSource& source, const std::map<std::string, DataType>& types,
+Result<SqlSource> SqlSources::Read(const BatchSource& source, const std::map<std::string, DataType>& types,
                                    const std::stop_token& stop) const {
   SqlSource made;
   if (source.format == FileFormat::kIceberg) {
@@ -100,7 +100,7 @@ Result<SqlSource> SqlSources::Read(const FileSource& source, const std::map<std:
   return made;
 }
 
-Result<SqlSource> SqlSources::Open(const FileSource& source, const std::map<std::string, DataType>& types,
+Result<SqlSource> SqlSources::Open(const BatchSource& source, const std::map<std::string, DataType>& types,
                                    const std::stop_token& stop) {
   const std::string key = KeyOf(source, types);
   TM_ASSIGN(const std::string state, StateOf(source));

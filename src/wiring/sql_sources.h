@@ -23,14 +23,14 @@ class SqlSources {
       : folder_(std::move(store_folder)), find_table_(std::move(find_table)), threads_(threads) {}
 
   /// As SqlSourceOpener.
-  Result<SqlSource> Open(const FileSource& source, const std::map<std::string, DataType>& types,
+  Result<SqlSource> Open(const BatchSource& source, const std::map<std::string, DataType>& types,
                          const std::stop_token& stop);
 
  private:
-  Result<SqlSource> Read(const FileSource& source, const std::map<std::string, DataType>& types,
+  Result<SqlSource> Read(const BatchSource& source, const std::map<std::string, DataType>& types,
                          const std::stop_token& stop) const;
-  Result<std::string> StateOf(const FileSource& source) const;
-  Result<std::filesystem::path> IcebergPath(const FileSource& source) const;
+  Result<std::string> StateOf(const BatchSource& source) const;
+  Result<std::filesystem::path> IcebergPath(const BatchSource& source) const;
 
   const std::filesystem::path folder_;
   const TableFinder find_table_;

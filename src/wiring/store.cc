@@ -706,8 +706,8 @@ class EmbeddedStore final : public Store {
 
   SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
     return [this, folder = path_, threads = threads_, stop = std::move(stop), types](
-               const FileSource& source,
-               const std::map<std::string, DataType>& column_types) -> Result<std::unique_ptr<Source>> {
+               const BatchSource& source, const std::map<std::string, DataType>& column_types,
+               const SourceNeeds&) -> Result<std::unique_ptr<Source>> {
       if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
       FileSourceOptions options;
       options.threads = threads;
@@ -725,7 +725,7 @@ class EmbeddedStore final : public Store {
   }
 
   /// A table that another engine keeps, in a folder or in the store's catalog.
-  Result<std::unique_ptr<Source>> OpenIceberg(const FileSource& source, const std::stop_token& stop) const {
+  Result<std::unique_ptr<Source>> OpenIceberg(const BatchSource& source, const std::stop_token& stop) const {
     std::filesystem::path path = (path_ / source.path).lexically_normal();
     if (!source.table.empty()) {
       TM_ASSIGN(const auto catalog, tables_.Catalog());
@@ -736,18 +736,18 @@ class EmbeddedStore final : public Store {
   }
 
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
-    const auto repairing =
-        [this, open = Opener(std::move(stop)), has_past = reading.as_of_us || reading.snapshot_id](
-            const FileSource& source,
-            const std::map<std::string, DataType>& types) -> Result<std::unique_ptr<Source>> {
+    const auto repairing = [this, open = Opener(std::move(stop)),
+                            has_past = reading.as_of_us || reading.snapshot_id](
+                               const BatchSource& source, const std::map<std::string, DataType>& types,
+                               const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
       if (has_past) {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("as_of is for feature tables: nothing says when the rows of {} were written; "
                                 "known_by goes by a created-timestamp column",
-                                Quoted(source.path)));
+                                Quoted(source.place())));
       }
       TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
-      return open(source, types);
+      return open(source, types, needs);
     };
     return {repairing, tables_.Opener(reading)};
   }

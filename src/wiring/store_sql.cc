@@ -42,7 +42,7 @@ StoreSql::StoreSql(Parts parts)
           {.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder}),
            .names = [this] { return Names(); },
            .tables = {.tables = [this] { return parts_.tables.Open(); },
-                      .source = [this](const FileSource& source, const std::map<std::string, DataType>& types,
+                      .source = [this](const BatchSource& source, const std::map<std::string, DataType>& types,
                                        const std::stop_token& stop) -> Result<SqlSource> {
                         TM_TRY_IN(parts_.tables.Repair(), "finishing what a writer began that is gone");
                         return sources_.Open(source, types, stop);
@@ -102,7 +102,7 @@ Result<std::vector<std::string>> StoreSql::ExtraFiles() const {
   std::vector<std::string> paths;
   for (const std::filesystem::path& each : parts_.config.sql.extra_files) {
     // A format that is stated takes files of any name.
-    FileSource pattern;
+    BatchSource pattern;
     pattern.path = each.string();
     pattern.format = FileFormat::kParquet;
     const auto files = ListSourceFiles(pattern, parts_.folder);

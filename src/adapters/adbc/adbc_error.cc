@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "adapters/adbc/adbc_error_internal.h"
-#include "adapters/adbc/redaction.h"
+#include "base/redaction.h"
 
 namespace tidemark {
 namespace {
@@ -46,8 +46,8 @@ constexpr std::array<StateCode, 26> kStates{{
 }};
 
 std::optional<ErrorCode> CodeOfState(std::string_view sqlstate) {
-  const auto found =
-      std::ranges::find_if(kStates, [&](const StateCode& state) { return sqlstate.starts_with(state.prefix); });
+  const auto found = std::ranges::find_if(
+      kStates, [&](const StateCode& state) { return sqlstate.starts_with(state.prefix); });
   if (sqlstate.size() != 5 || found == kStates.end()) return std::nullopt;
   return found->code;
 }
@@ -55,7 +55,7 @@ std::optional<ErrorCode> CodeOfState(std::string_view sqlstate) {
 // A log-in that failed often comes without SQLSTATE, as a mere I/O error.
 bool SpeaksOfRefusal(std::string_view message) {
   static constexpr std::array<std::string_view, 6> kWords = {
-      "password authentication failed", "no password supplied",       "authentication failed",
+      "password authentication failed", "no password supplied",           "authentication failed",
       "no pg_hba.conf entry",           "Incorrect username or password", "Access denied"};
   return std::ranges::any_of(
       kWords, [&](std::string_view words) { return message.find(words) != std::string_view::npos; });
@@ -113,8 +113,8 @@ Error DriverErrorOf(AdbcStatusCode status, std::string_view sqlstate, std::strin
   std::string text = Redact(Trimmed(std::move(message)), secrets);
   if (text.empty()) text = "the driver gave no reason (status " + std::to_string(status) + ")";
   ErrorCode code = CodeOfStatus(status);
-  const bool is_vague = code == ErrorCode::kIo || code == ErrorCode::kUnavailable ||
-                        code == ErrorCode::kInvalidArgument;
+  const bool is_vague =
+      code == ErrorCode::kIo || code == ErrorCode::kUnavailable || code == ErrorCode::kInvalidArgument;
   if (const auto by_state = CodeOfState(sqlstate)) {
     code = *by_state;
   } else if (is_vague && SpeaksOfRefusal(text)) {

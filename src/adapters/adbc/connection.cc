@@ -9,7 +9,7 @@
 #include "adapters/adbc/adbc_error_internal.h"
 #include "adapters/adbc/call_watch_internal.h"
 #include "adapters/adbc/query_stream_internal.h"
-#include "adapters/adbc/redaction.h"
+#include "base/redaction.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -89,8 +89,8 @@ Result<std::int64_t> RunToEnd(StatementHandle& statement, CallWatch& watch) {
 
 std::unique_ptr<CallWatch> WatchOf(const AdbcLimits& limits, StatementHandle& statement,
                                    struct ::AdbcConnection* connection) {
-  return std::make_unique<CallWatch>(
-      limits, [handle = statement.get(), connection] { Cancel(handle, connection); });
+  return std::make_unique<CallWatch>(limits,
+                                     [handle = statement.get(), connection] { Cancel(handle, connection); });
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 //   AdbcDatabase (a driver and its options) -> AdbcConnection -> Query: a stream of batches
 //
 // What is below is kept alive by what is above it: a reader holds its statement and connection, a connection
-// its database. Errors of drivers become ours here, once, and never show a secret (redaction.h).
+// its database. Errors of drivers become ours here, once, and never show a secret (base/redaction.h).
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -87,7 +87,8 @@ class AdbcDatabase : public std::enable_shared_from_this<AdbcDatabase> {
 };
 
 /// One session. One call, or one reader, at a time; other threads may stop it. Every call can fail with
-/// kCancelled (its limits: the message says which), kUnavailable (the connection is gone) and kPermissionDenied.
+/// kCancelled (its limits: the message says which), kUnavailable (the connection is gone) and
+/// kPermissionDenied.
 class AdbcConnection : public std::enable_shared_from_this<AdbcConnection> {
  public:
   /// Runs a query. The batches come as the driver makes them; the reader's errors are statuses that

@@ -217,12 +217,12 @@ std::optional<std::int64_t> ParseInteger(std::string_view text) {
   return value;
 }
 
-std::string Mapped(const FileSource& definition, const std::string& column) {
+std::string Mapped(const BatchSource& definition, const std::string& column) {
   const auto found = definition.field_mapping.find(column);
   return found == definition.field_mapping.end() ? column : found->second;
 }
 
-std::shared_ptr<arrow::Schema> Renamed(const FileSource& definition, const arrow::Schema& schema) {
+std::shared_ptr<arrow::Schema> Renamed(const BatchSource& definition, const arrow::Schema& schema) {
   arrow::FieldVector fields;
   for (const auto& field : schema.fields())
     fields.push_back(field->WithName(Mapped(definition, field->name())));
@@ -294,7 +294,7 @@ Result<std::shared_ptr<arrow::Scalar>> PartitionScalar(const PartitionValue& par
 
 class Opening {
  public:
-  Opening(const FileSource& definition, const FileSourceOptions& options)
+  Opening(const BatchSource& definition, const FileSourceOptions& options)
       : definition_(definition), options_(options) {}
 
   Result<std::unique_ptr<Source>> Run(const std::filesystem::path& path) {
@@ -435,7 +435,7 @@ class Opening {
     return std::make_unique<FilesSource>(schema_, std::move(files), std::move(opened), options_);
   }
 
-  const FileSource& definition_;
+  const BatchSource& definition_;
   const FileSourceOptions& options_;
   FileListing listing_;
   std::vector<std::unique_ptr<DataFile>> data_;
@@ -447,7 +447,7 @@ class Opening {
   std::shared_ptr<arrow::Schema> schema_;     // of the source
 };
 
-Result<std::filesystem::path> PathOf(const FileSource& definition,
+Result<std::filesystem::path> PathOf(const BatchSource& definition,
                                      const std::filesystem::path& store_folder) {
   if (definition.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
   const std::filesystem::path path(definition.path);
@@ -461,21 +461,21 @@ Result<std::filesystem::path> PathOf(const FileSource& definition,
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
+Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
                                                const std::filesystem::path& store_folder,
                                                const FileSourceOptions& options) {
   TM_ASSIGN(const auto path, PathOf(definition, store_folder));
   return Opening(definition, options).Run(path);
 }
 
-Result<FileSourceLayout> FindFileSourceLayout(const FileSource& definition,
+Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
                                               const std::filesystem::path& store_folder,
                                               const FileSourceOptions& options) {
   TM_ASSIGN(const auto path, PathOf(definition, store_folder));
   return Opening(definition, options).Layout(path);
 }
 
-Result<std::vector<SourceFile>> ListSourceFiles(const FileSource& definition,
+Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
                                                 const std::filesystem::path& store_folder) {
   TM_ASSIGN(const auto path, PathOf(definition, store_folder));
   TM_ASSIGN(FileListing listing, ListFiles(path, definition.format));

@@ -41,7 +41,7 @@ struct FileSourceOptions {
 /// for unclear formats or a mapping onto a taken name; kTypeMismatch for files whose columns differ (both are
 /// named); kCorruption for damaged Parquet, kInvalidData for damaged CSV; kInvalidData also when a file
 /// changes after it was opened, from any of the source's functions.
-Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
+Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
                                                const std::filesystem::path& store_folder,
                                                const FileSourceOptions& options = {});
 
@@ -56,12 +56,12 @@ struct FileSourceLayout {
 };
 
 /// As OpenFileSource: the same files, checks and errors.
-Result<FileSourceLayout> FindFileSourceLayout(const FileSource& definition,
+Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
                                               const std::filesystem::path& store_folder,
                                               const FileSourceOptions& options = {});
 
 /// The files alone, which are not opened.
-Result<std::vector<SourceFile>> ListSourceFiles(const FileSource& definition,
+Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
                                                 const std::filesystem::path& store_folder);
 
 }  // namespace tidemark

@@ -42,7 +42,9 @@ class LatestReader final : public arrow::RecordBatchReader {
   }
 
   Result<void> Open(const SourceOpeners& open) {
-    TM_ASSIGN(source_, ViewSource::Open(view_, open));
+    SourceNeeds needs;
+    if (request_.at_us) needs.times = {{.event_last_us = at_us_}};
+    TM_ASSIGN(source_, ViewSource::Open(view_, open, view_.definition.fields, std::move(needs)));
     TM_TRY(source_->CheckFeatures(view_.definition.fields));
     TM_ASSIGN(fragments_, source_->Fragments());
     std::erase_if(fragments_, [&](const Fragment& fragment) {

@@ -106,6 +106,14 @@ class TableOpening {
   TableState state_;
 };
 
+Result<void> CheckIsFiles(const BatchSource& source) {
+  if (!source.warehouse) return {};
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("its rows lie in a warehouse ({}), which has SQL of its own: here only files and "
+                          "feature tables are read. Ask the warehouse, or bring its rows into a feature table",
+                          source.place()));
+}
+
 Result<void> CheckHasNoPast(const SqlReading& reading, std::string_view place) {
   if (!reading.as_of_us && !reading.snapshot_id) return {};
   return Fail(ErrorCode::kInvalidArgument,
@@ -126,7 +134,8 @@ std::map<std::string, DataType> TypesOf(const CatalogView& view) {
 
 Result<OpenedSqlTable> OpenView(const CatalogView& view, const SqlReading& reading,
                                 const SqlTablesParts& parts, const std::stop_token& stop) {
-  const FileSource& source = *view.definition.source;
+  const BatchSource& source = *view.definition.source;
+  TM_TRY(CheckIsFiles(source));
   TM_TRY(CheckHasNoPast(reading, source.place()));
   OpenedSqlTable opened;
   if (!reading.at_least.empty()) {
@@ -154,8 +163,9 @@ Result<OpenedSqlTable> OpenView(const CatalogView& view, const SqlReading& readi
   return opened;
 }
 
-Result<OpenedSqlTable> OpenSource(const FileSource& source, const SqlReading& reading,
+Result<OpenedSqlTable> OpenSource(const BatchSource& source, const SqlReading& reading,
                                   const SqlTablesParts& parts, const std::stop_token& stop) {
+  TM_TRY(CheckIsFiles(source));
   TM_TRY(CheckHasNoPast(reading, source.place()));
   TM_ASSIGN(SqlSource found, parts.source(source, {}, stop));
   OpenedSqlTable opened;

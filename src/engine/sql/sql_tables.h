@@ -26,7 +26,7 @@ struct SqlSource {
 /// Lists a source's files as they are now. `types` are those of columns that are known; other columns of
 /// files without types of their own are text, or found out if there are no types at all.
 using SqlSourceOpener = std::function<Result<SqlSource>(
-    const FileSource& source, const std::map<std::string, DataType>& types, const std::stop_token& stop)>;
+    const BatchSource& source, const std::map<std::string, DataType>& types, const std::stop_token& stop)>;
 
 /// What of the tables a statement sees.
 struct SqlReading {
