@@ -71,7 +71,7 @@ struct SqlTable {
   std::vector<SqlColumn> columns = {};    // in the order of select *
   SqlFiles files = {};
   std::shared_ptr<arrow::Table> rows = {};  // columns by `name`; null: none
-  std::optional<SqlUpTo> up_to = {};        // one of `columns`; part of the table whatever identity says
+  std::optional<SqlUpTo> up_to = {};        // one of `columns`
   /// Two tables of one identity have the same files and rows, so that what the engine made of one serves for
   /// the other. Empty: it is made anew for each query.
   std::string identity = {};

@@ -90,6 +90,7 @@ class TableOpening {
   std::string Identity(const std::vector<SqlColumn>& columns) const {
     if (state_.may_hold_erased) return {};
     std::string text = ColumnsText(columns);
+    if (reading_.as_of_us) text += fmt::format("up to {}\n", *reading_.as_of_us);
     for (const LogTail& tail : state_.tails)
       text += fmt::format("{}: {}\n", tail.name, tail.rows->num_rows());
     if (state_.erasures != nullptr) {
