@@ -90,6 +90,7 @@ int RunProgram(int argc, char** argv) {
   AddOnlineCommand(app, session);
   AddTableCommands(app, session);
   AddUpkeepCommands(app, session);
+  AddSqlCommands(app, session);
   AddPlaceCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);

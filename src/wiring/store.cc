@@ -10,6 +10,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "adapters/files/dump_folder.h"
 #include "adapters/files/file_source.h"
 #include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
@@ -42,6 +43,7 @@
 #include "wiring/embedded_tables.h"
 #include "wiring/place_owner.h"
 #include "wiring/store_relocation.h"
+#include "wiring/store_sql.h"
 #include "wiring/stream_export.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
@@ -227,11 +229,7 @@ class EmbeddedStore final : public Store {
                                            const std::filesystem::path& out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(const auto reader, StartHistorical(rows, options, warnings));
-    TableWriteOptions write_options;
-    write_options.threads = threads_;
-    write_options.row_group_bytes_max =
-        std::min(write_options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, write_options));
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, FileWriting()));
     return HistoricalReport{written, warnings->Texts()};
   }
 
@@ -402,6 +400,39 @@ class EmbeddedStore final : public Store {
     return {};
   }
 
+  Result<void> Sql(std::string_view query, const SqlQueryOptions& options, ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, sql_.Query(query, options));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
+                                const std::filesystem::path& out) override {
+    TM_ASSIGN(const auto reader, sql_.Query(query, options));
+    return WriteTableFile(*reader, out, FileWriting());
+  }
+
+  Result<void> LatestRows(std::string_view table, const LatestRowsOptions& options,
+                          ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, sql_.LatestRows(table, options));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options) override {
+    return sql_.Dump(query, options);
+  }
+
+  Result<void> ReadDump(std::string_view id, const std::stop_token& stop, ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, dumps_->Read(id, stop));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<std::string> Dumps() override { return sql_.ListDumps(); }
+  Result<void> RemoveDump(std::string_view id) override { return dumps_->Remove(id); }
+  Result<std::string> Tables() override { return sql_.ListTables(); }
+
   Result<std::vector<std::string>> Databases() override {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
     return ListDatabases(*catalog, DatabaseOf(config_.project));
@@ -478,9 +509,33 @@ class EmbeddedStore final : public Store {
     return (plain.has_filename() ? plain : plain.parent_path()).string();
   }
 
+  TableWriteOptions FileWriting() const {
+    TableWriteOptions options;
+    options.threads = threads_;
+    options.row_group_bytes_max =
+        std::min(options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
+    return options;
+  }
+
+  StoreSql::Parts SqlParts() {
+    return {.folder = path_,
+            .config = config_,
+            .threads = threads_,
+            .registry = registry_,
+            .clock = clock_,
+            .dumps = dumps_,
+            .tables = tables_,
+            .catalog = [this] { return LoadCatalog(); },
+            .openers = [this](const std::stop_token& stop,
+                              const TableReadOptions& reading) { return Openers(stop, reading); },
+            .check_folder = [this](const CatalogView& view,
+                                   const std::string& token) { return CheckSeenInFolders({&view}, token); }};
+  }
+
   EmbeddedTablesParts TableParts() {
     return {.folder = path_ / kOwnFolder,
             .folders = OpenSourceFolders(path_, threads_),
+            .dumps = dumps_,
             .config = config_,
             .registry = registry_,
             .clock = clock_,
@@ -795,8 +850,10 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
+  const std::shared_ptr<tidemark::Dumps> dumps_ = OpenDumpFolder(path_ / "dumps", threads_);
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   mutable EmbeddedTables tables_;  // uses those above
+  StoreSql sql_{SqlParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
   TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };
@@ -863,6 +920,14 @@ void StopBackgroundWork() {
 Result<std::string> NormalizeDefinitions(std::string_view text) {
   TM_ASSIGN(const Definitions definitions, ReadDefinitions(text));
   return ToJson(definitions);
+}
+
+Result<std::int64_t> ParseSize(std::string_view text) {
+  return ParseBytes(text);
+}
+
+Result<std::int64_t> ParseDuration(std::string_view text) {
+  return ParseDurationUs(text);
 }
 
 Result<std::int64_t> ParseTime(std::string_view text) {

@@ -298,6 +298,28 @@ class Opening {
       : definition_(definition), options_(options) {}
 
   Result<std::unique_ptr<Source>> Run(const std::filesystem::path& path) {
+    TM_TRY(Find(path));
+    return Assemble();
+  }
+
+  Result<FileSourceLayout> Layout(const std::filesystem::path& path) {
+    TM_TRY(Find(path));
+    FileSourceLayout layout;
+    layout.format = listing_.format;
+    for (ListedFile& listed : listing_.files)
+      layout.files.push_back(std::move(listed.file));
+    layout.schema = schema_;
+    layout.stored_names = stored_->field_names();
+    layout.first_partition = layout.stored_names.size();
+    for (const auto& partition : partitions_)
+      layout.stored_names.push_back(partition->name());
+    if (listing_.format == FileFormat::kCsv) layout.stated = options_.column_types;
+    return layout;
+  }
+
+ private:
+  // The files, and what columns they have.
+  Result<void> Find(const std::filesystem::path& path) {
     TM_ASSIGN(listing_, ListFiles(path, definition_.format));
     if (listing_.files.size() > kFilesMax) {
       return Fail(ErrorCode::kUnsupported,
@@ -307,11 +329,9 @@ class Opening {
     TM_TRY(OpenFiles());
     TM_TRY(UniteStored());
     TM_TRY(AddPartitions());
-    TM_TRY(CheckNames());
-    return Assemble();
+    return CheckNames();
   }
 
- private:
   Result<void> OpenFiles() {
     data_.resize(listing_.files.size());
     schemas_.resize(listing_.files.size());
@@ -427,11 +447,8 @@ class Opening {
   std::shared_ptr<arrow::Schema> schema_;     // of the source
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
-                                               const std::filesystem::path& store_folder,
-                                               const FileSourceOptions& options) {
+Result<std::filesystem::path> PathOf(const BatchSource& definition,
+                                     const std::filesystem::path& store_folder) {
   if (definition.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
   const std::filesystem::path path(definition.path);
   std::error_code failed;
@@ -439,7 +456,33 @@ Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
   if (failed)
     return Fail(ErrorCode::kIo,
                 fmt::format("cannot find the path {}: {}", definition.path, failed.message()));
-  return Opening(definition, options).Run(absolute.lexically_normal());
+  return absolute.lexically_normal();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
+                                               const std::filesystem::path& store_folder,
+                                               const FileSourceOptions& options) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  return Opening(definition, options).Run(path);
+}
+
+Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
+                                              const std::filesystem::path& store_folder,
+                                              const FileSourceOptions& options) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  return Opening(definition, options).Layout(path);
+}
+
+Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
+                                                const std::filesystem::path& store_folder) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  TM_ASSIGN(FileListing listing, ListFiles(path, definition.format));
+  std::vector<SourceFile> files;
+  for (ListedFile& listed : listing.files)
+    files.push_back(std::move(listed.file));
+  return files;
 }
 
 }  // namespace tidemark
