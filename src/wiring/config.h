@@ -23,6 +23,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -45,6 +46,7 @@ struct Config {
   std::filesystem::path tables_path;
   MaintenanceSettings maintenance;
   std::int64_t memory_bytes_max = 0;
+  std::vector<std::filesystem::path> adbc_driver_folders = {};  // from StoreOptions; no setting of the file
   std::size_t threads = 0;
 };
 
