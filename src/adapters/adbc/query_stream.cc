@@ -17,7 +17,7 @@ StatementHandle::~StatementHandle() {
   AdbcStatementRelease(&statement_, ignored.get());
 }
 
-Result<void> StatementHandle::Open(struct AdbcConnection* connection) {
+Result<void> StatementHandle::Open(struct ::AdbcConnection* connection) {
   DriverError error;
   const AdbcStatusCode status = AdbcStatementNew(connection, &statement_, error.get());
   if (status != ADBC_STATUS_OK) return std::unexpected(error.Take(status, secrets_));

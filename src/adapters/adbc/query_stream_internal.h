@@ -23,7 +23,7 @@ class StatementHandle {
   StatementHandle(const StatementHandle&) = delete;
   StatementHandle& operator=(const StatementHandle&) = delete;
 
-  Result<void> Open(struct AdbcConnection* connection);
+  Result<void> Open(struct ::AdbcConnection* connection);
   Result<void> SetText(const std::string& sql);
   Result<void> SetOption(const std::string& name, const std::string& value);
   Result<void> Bind(const std::shared_ptr<arrow::RecordBatch>& parameters);
