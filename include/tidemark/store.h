@@ -28,6 +28,10 @@ struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
   bool create = true;               // false: kNotFound if there is no store in the folder
+  /// Where the packages of ADBC drivers lie (adbc_driver_postgresql and so on), which sources in warehouses
+  /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
+  /// in.
+  std::vector<std::filesystem::path> adbc_driver_folders = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.

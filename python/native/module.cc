@@ -180,7 +180,9 @@ void BindOnline(nb::module_& m) {
 void BindStore(nb::module_& m) {
   nb::class_<PythonStore> store(m, "Store");
   BindSqlMethods(store);
-  store.def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a)
+  store
+      .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
+                  "adbc_driver_folders"_a = std::vector<std::string>())
       .def_prop_ro("path", &PythonStore::path)
       .def_prop_ro("project", &PythonStore::project)
       .def("plan", &PythonStore::Plan, "definitions"_a, "remove_missing"_a, "remove"_a, "token"_a.none())

@@ -22,7 +22,8 @@ using NamedObjects = std::vector<std::pair<std::string, std::string>>;  // (type
 
 class PythonStore {
  public:
-  static PythonStore Open(const std::string& path, const std::string& project, bool create);
+  static PythonStore Open(const std::string& path, const std::string& project, bool create,
+                          const std::vector<std::string>& adbc_driver_folders);
 
   std::string path() const { return store_->path().string(); }
   const std::string& project() const { return store_->project(); }

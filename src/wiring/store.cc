@@ -10,9 +10,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "adapters/adbc/adbc_source.h"
 #include "adapters/files/dump_folder.h"
 #include "adapters/files/file_source.h"
-#include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/iceberg/external_table.h"
@@ -42,6 +42,7 @@
 #include "wiring/databases.h"
 #include "wiring/embedded_tables.h"
 #include "wiring/place_owner.h"
+#include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
 #include "wiring/stream_export.h"
@@ -534,7 +535,7 @@ class EmbeddedStore final : public Store {
 
   EmbeddedTablesParts TableParts() {
     return {.folder = path_ / kOwnFolder,
-            .folders = OpenSourceFolders(path_, threads_),
+            .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
             .dumps = dumps_,
             .config = config_,
             .registry = registry_,
@@ -707,7 +708,8 @@ class EmbeddedStore final : public Store {
   SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
     return [this, folder = path_, threads = threads_, stop = std::move(stop), types](
                const BatchSource& source, const std::map<std::string, DataType>& column_types,
-               const SourceNeeds&) -> Result<std::unique_ptr<Source>> {
+               const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
+      if (source.warehouse) return OpenWarehouse(source, column_types, needs, stop);
       if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
       FileSourceOptions options;
       options.threads = threads;
@@ -733,6 +735,19 @@ class EmbeddedStore final : public Store {
     }
     return OpenExternalTable(path,
                              {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop});
+  }
+
+  Result<std::unique_ptr<Source>> OpenWarehouse(const BatchSource& source,
+                                                const std::map<std::string, DataType>& column_types,
+                                                const SourceNeeds& needs, const std::stop_token& stop) const {
+    AdbcSourceOptions options{.column_types = column_types, .needs = needs, .stop = stop};
+    options.driver_folders = config_.adbc_driver_folders;
+    options.memory_bytes_max = config_.memory_bytes_max;
+    options.spill = [folder = path_ / kOwnFolder]() -> Result<std::unique_ptr<Spill>> {
+      TM_TRY(MakeFolder(folder));
+      return OpenSpillFile(folder);
+    };
+    return OpenAdbcSource(source, options);
   }
 
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
@@ -899,6 +914,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     TM_TRY(CheckName("project", options.project));
     config.project = options.project;
   }
+  config.adbc_driver_folders = options.adbc_driver_folders;
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "
