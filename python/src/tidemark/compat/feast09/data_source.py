@@ -289,7 +289,7 @@ def batch_source_of(source: Any) -> BatchSource | None:
     if isinstance(source, tidemark.BigQuerySource):
         return BigQuerySource(
             source.timestamp_field,
-            source.table_ref,
+            source.table,
             source.created_timestamp_column,
             source.field_mapping,
         )
