@@ -74,6 +74,7 @@ int RunProgram(int argc, char** argv) {
   AddOnlineCommand(app, session);
   AddTableCommands(app, session);
   AddUpkeepCommands(app, session);
+  AddExistingCommands(app, session);
   AddPlaceCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);

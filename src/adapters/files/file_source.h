@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "adapters/files/file_listing.h"
 #include "base/result.h"
 #include "model/definition.h"
 #include "store/source.h"
@@ -41,5 +42,10 @@ struct FileSourceOptions {
 Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
                                                const std::filesystem::path& store_folder,
                                                const FileSourceOptions& options = {});
+
+/// The same of files that were listed before, which may have changed since; a column that a file does not
+/// have is null there. The definition's path is not looked at.
+Result<std::unique_ptr<Source>> OpenListedFiles(const FileSource& definition, FileListing listing,
+                                                const FileSourceOptions& options);
 
 }  // namespace tidemark
