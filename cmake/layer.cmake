@@ -1,4 +1,4 @@
-# tidemark_layer(<name> [ARROW] [DEPS <layer>...] [LIBS <target>...])
+# tidemark_layer(<name> [ARROW] [PCH <header>...] [DEPS <layer>...] [LIBS <target>...])
 #
 # Makes a layer of the folder it is called from, by what the files are named:
 #   *_test.cc      one GoogleTest program, tidemark_<name>_test, its tests known to ctest
@@ -9,7 +9,8 @@
 #   main.cc        left to the caller
 #   other *.cc     the static library tidemark_<name>; without any, it is an interface library
 # Includes are written from src/ and include/: "base/clock.h", "adapters/lmdb/env.h", "tidemark/error.h".
-# ARROW links Arrow and its compute library and uses the shared precompiled header (cmake/pch).
+# ARROW links Arrow and its compute library and uses the shared precompiled header (cmake/pch). PCH gives the layer one of
+# its own instead, with Arrow and these headers: worth it where many files include one that takes seconds.
 
 set(TIDEMARK_PCH_STD
     <algorithm> <cstdint> <expected> <functional> <map> <memory> <optional> <span> <string> <string_view>
@@ -49,9 +50,10 @@ function(tidemark_layer_target target arrow pch)
 endfunction()
 
 function(tidemark_layer name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "ARROW" "" "DEPS;LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "ARROW" "" "DEPS;LIBS;PCH")
   list(TRANSFORM arg_DEPS PREPEND tidemark_ OUTPUT_VARIABLE deps)
   set(target tidemark_${name})
+  set(pch tidemark_arrow_pch)
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
   set(tests ${sources})
   set(testing ${sources})
@@ -61,9 +63,14 @@ function(tidemark_layer name)
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_testing|_bench|/main)\\.cc$")
 
+  if(arg_PCH)
+    set(pch tidemark_${name}_pch)
+    tidemark_pch_target(${pch} arrow.cc ${arg_PCH})
+    target_link_libraries(${pch} PUBLIC ${arg_LIBS})
+  endif()
   if(sources)
     add_library(${target} STATIC ${sources})
-    tidemark_layer_target(${target} "${arg_ARROW}" tidemark_arrow_pch)
+    tidemark_layer_target(${target} "${arg_ARROW}" ${pch})
     target_link_libraries(${target} PUBLIC ${deps} ${arg_LIBS})
     set_property(GLOBAL APPEND PROPERTY TIDEMARK_LAYERS ${target})
   else()

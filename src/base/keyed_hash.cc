@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/file_descriptor.h"
 #include "base/hash.h"
 
 namespace tidemark {
@@ -27,26 +28,11 @@ std::unexpected<Error> Failed(const std::string& path, std::string_view what, in
               fmt::format("cannot {} '{}': {}", what, path, std::generic_category().message(error)));
 }
 
-/// A file descriptor, closed in the end.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 /// Nothing if there is no file.
 Result<std::optional<KeyedHash::Secret>> ReadSecret(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0 && errno == ENOENT) return std::nullopt;
-  if (file.get() < 0) return Failed(path, "open", errno);
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open() && errno == ENOENT) return std::nullopt;
+  if (!file.is_open()) return Failed(path, "open", errno);
   KeyedHash::Secret secret{};
   const ssize_t got = ::read(file.get(), secret.data(), secret.size());
   if (got < 0) return Failed(path, "read", errno);
@@ -66,11 +52,10 @@ Result<void> WriteSecret(const std::string& path) {
     return Failed(path, "get random bytes for", errno);
   const std::string unfinished = fmt::format("{}.{}.new", path, ToHex(name));
   const auto write = [&]() -> Result<void> {
-    const Descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (file.get() < 0) return Failed(unfinished, "make", errno);
-    const ssize_t written = ::write(file.get(), secret.data(), secret.size());
-    if (written != static_cast<ssize_t>(secret.size()))
-      return Failed(unfinished, "write", written < 0 ? errno : ENOSPC);
+    const FileDescriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file.is_open()) return Failed(unfinished, "make", errno);
+    const int error = WriteAll(file, secret);
+    if (error != 0) return Failed(unfinished, "write", error);
     if (::fsync(file.get()) != 0) return Failed(unfinished, "sync", errno);
     // Whoever is first gives the secret; the others take theirs back.
     if (::link(unfinished.c_str(), path.c_str()) != 0 && errno != EEXIST) return Failed(path, "make", errno);
@@ -80,9 +65,8 @@ Result<void> WriteSecret(const std::string& path) {
   ::unlink(unfinished.c_str());
   TM_TRY(std::move(written));
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.get() < 0 || ::fsync(opened.get()) != 0) return Failed(folder, "sync the folder", errno);
-  return {};
+  const int error = SyncPath(folder);
+  return error == 0 ? Result<void>() : Failed(folder, "sync the folder", error);
 }
 
 }  // namespace

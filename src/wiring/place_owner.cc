@@ -11,8 +11,10 @@
 #include <fstream>
 #include <optional>
 #include <random>
+#include <span>
 #include <sstream>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 #include "model/name.h"
 #include "wiring/config.h"
@@ -56,25 +58,20 @@ Result<std::optional<fs::path>> OwnerOf(const fs::path& place) {
 Result<fs::path> WriteOwner(const fs::path& place, const fs::path& owner) {
   std::random_device random;
   const fs::path path = place / fmt::format("{}.{:08x}", kOwnerFile, random());
-  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-  if (file < 0 && CannotWrite(errno)) return fs::path();
-  if (file < 0) return Failed("make", path, errno);
+  const FileDescriptor file(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+  if (!file.is_open() && CannotWrite(errno)) return fs::path();
+  if (!file.is_open()) return Failed("make", path, errno);
   const std::string text = owner.string() + "\n";
-  const ssize_t written = ::write(file, text.data(), text.size());
-  int error = written < 0 ? errno : written != std::ssize(text) ? ENOSPC : 0;
-  if (error == 0 && ::fsync(file) != 0) error = errno;
-  ::close(file);
+  int error = WriteAll(file, std::as_bytes(std::span(text)));
+  if (error == 0 && ::fsync(file.get()) != 0) error = errno;
   if (error == 0) return path;
   ::unlink(path.c_str());
   return Failed("write", path, error);
 }
 
 Result<void> SyncPlace(const fs::path& place) {
-  const int folder = ::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = folder >= 0 && ::fsync(folder) == 0;
-  const int error = errno;
-  if (folder >= 0) ::close(folder);
-  return synced ? Result<void>() : Failed("sync the folder", place, error);
+  const int error = SyncPath(place);
+  return error == 0 ? Result<void>() : Failed("sync the folder", place, error);
 }
 
 }  // namespace

@@ -97,13 +97,13 @@ class UnknownFateError(TidemarkError):
 
 
 class PermissionDeniedError(TidemarkError, PermissionError):
-    """What was asked for is not open to the caller: a file outside the catalog, a wrong password."""
+    """What was asked for is not open to the caller: a file not catalogued, a wrong password."""
 
     code = "PERMISSION_DENIED"
 
 
 class UnavailableError(TidemarkError, ConnectionError):
-    """Another system that is needed cannot be reached, or did not answer in time."""
+    """Another system that is needed cannot be reached, or does not answer in time."""
 
     code = "UNAVAILABLE"
 

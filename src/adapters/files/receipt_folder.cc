@@ -1,7 +1,6 @@
 // Each file is written under another name, synced, and renamed into place.
 #include "adapters/files/receipt_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace tidemark {
@@ -85,14 +85,6 @@ Result<ErasureReceipt> ReadReceipt(const fs::path& path) {
   }
 }
 
-int SyncPath(const fs::path& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return errno;
-  const int error = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  return error;
-}
-
 class ReceiptFolder final : public ErasureReceipts {
  public:
   explicit ReceiptFolder(fs::path folder) : folder_(std::move(folder)) {}
@@ -112,14 +104,12 @@ class ReceiptFolder final : public ErasureReceipts {
       file.close();
       if (!file) return Failed("write", unfinished, errno);
     }
-    if (const int error = SyncPath(unfinished, O_WRONLY); error != 0)
-      return Failed("sync", unfinished, error);
+    if (const int error = SyncPath(unfinished); error != 0) return Failed("sync", unfinished, error);
     fs::rename(unfinished, receipt.is_done ? done : pending, failed);
     if (failed) return Failed("name", receipt.is_done ? done : pending, failed.value());
     if (receipt.is_done) fs::remove(pending, failed);  // if it stays, the one that is done counts
     for (const fs::path& folder : {folder_, folder_.parent_path()}) {
-      if (const int error = SyncPath(folder, O_RDONLY | O_DIRECTORY); error != 0)
-        return Failed("sync the folder", folder, error);
+      if (const int error = SyncPath(folder); error != 0) return Failed("sync the folder", folder, error);
     }
     return {};
   }

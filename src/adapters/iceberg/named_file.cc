@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/crc32c.h"
+#include "base/file_descriptor.h"
 
 namespace tidemark::iceberg {
 namespace {
@@ -20,30 +21,11 @@ namespace fs = std::filesystem;
 constexpr std::string_view kMark = "-crc";
 constexpr std::size_t kDigits = 8;
 
-/// A file descriptor that is closed.
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 Result<void> WriteAndSync(const fs::path& path, std::string_view bytes) {
-  const File file(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
-  if (file.get() < 0) return std::unexpected(SystemError("make", path, errno));
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return std::unexpected(SystemError("write", path, errno));
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
+  const FileDescriptor file(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+  if (!file.is_open()) return std::unexpected(SystemError("make", path, errno));
+  const int error = WriteAll(file, std::as_bytes(std::span(bytes)));
+  if (error != 0) return std::unexpected(SystemError("write", path, error));
   if (::fsync(file.get()) != 0) return std::unexpected(SystemError("sync", path, errno));
   return {};
 }
@@ -88,8 +70,8 @@ Result<fs::path> WriteNamedFile(const fs::path& folder, std::string_view stem, s
 }
 
 Result<std::string> ReadNamedFile(const fs::path& path, std::optional<std::int64_t> length) {
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return std::unexpected(SystemError("open", path, errno));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return std::unexpected(SystemError("open", path, errno));
   struct stat found{};
   if (::fstat(file.get(), &found) != 0) return std::unexpected(SystemError("look at", path, errno));
   std::string bytes(static_cast<std::size_t>(found.st_size), '\0');
@@ -115,9 +97,8 @@ Result<std::string> ReadNamedFile(const fs::path& path, std::optional<std::int64
 }
 
 Result<void> SyncFolder(const fs::path& folder) {
-  const File opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.get() < 0 || ::fsync(opened.get()) != 0)
-    return std::unexpected(SystemError("sync the folder", folder, errno));
+  const int error = SyncPath(folder);
+  if (error != 0) return std::unexpected(SystemError("sync the folder", folder, error));
   return {};
 }
 

@@ -23,6 +23,7 @@
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_guard_internal.h"
 #include "base/check.h"
+#include "base/file_descriptor.h"
 
 namespace tidemark::lmdb {
 namespace {
@@ -42,21 +43,13 @@ std::string DataFile(const std::string& folder) {
   return folder + "/data.mdb";
 }
 
-int SyncFolder(const std::string& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  const int code = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  return code;
-}
-
 // LMDB itself never syncs the folder that its files are new in.
 Result<void> SyncNewFiles(const Place& place) {
   const std::string& folder = place.folder;
   const std::string parent = std::filesystem::path(folder).parent_path().string();
-  int code = SyncFolder(folder);
+  int code = SyncPath(folder);
   // The parent may be one that this user cannot read; then the folder was not made by us just now.
-  if (const int parent_code = SyncFolder(parent); code == 0 && parent_code != EACCES) code = parent_code;
+  if (const int parent_code = SyncPath(parent); code == 0 && parent_code != EACCES) code = parent_code;
   return code == 0 ? Result<void>{} : FailWith(code, "sync the folder", place);
 }
 

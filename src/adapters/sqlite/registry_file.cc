@@ -15,6 +15,7 @@
 #include <span>
 
 #include "adapters/sqlite/row_checksum_internal.h"
+#include "base/file_descriptor.h"
 
 namespace tidemark::sqlite {
 namespace {
@@ -69,31 +70,12 @@ Error SystemError(const std::string& path, std::string_view doing, int system_er
           {}};
 }
 
-/// A file descriptor that is closed.
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 Result<void> WriteAndSync(const std::string& path, const std::string& temporary,
                           std::span<const std::byte> bytes) {
-  const File file(::open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
-  if (file.get() < 0) return std::unexpected(SystemError(path, "making a file in its folder", errno));
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return std::unexpected(SystemError(path, "writing", errno));
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  const FileDescriptor file(::open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+  if (!file.is_open()) return std::unexpected(SystemError(path, "making a file in its folder", errno));
+  const int error = WriteAll(file, bytes);
+  if (error != 0) return std::unexpected(SystemError(path, "writing", error));
   if (::fsync(file.get()) != 0) return std::unexpected(SystemError(path, "syncing", errno));
   return {};
 }
@@ -108,10 +90,8 @@ Result<void> Publish(const std::string& path, const std::string& temporary) {
     if (failure != 0 && failure != EEXIST) return std::unexpected(SystemError(path, "naming it", failure));
   }
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  const File opened(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.get() < 0 || ::fsync(opened.get()) != 0) {
-    return std::unexpected(SystemError(path, "syncing its folder", errno));
-  }
+  const int error = SyncPath(folder.empty() ? "." : folder.string());
+  if (error != 0) return std::unexpected(SystemError(path, "syncing its folder", error));
   return {};
 }
 

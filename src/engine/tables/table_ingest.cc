@@ -247,8 +247,23 @@ class Intake {
   RejectedRows rejected_;
 };
 
+/// A reader whose rows are made by functions of ours.
+class MadeRows : public arrow::RecordBatchReader {
+ public:
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) final {
+    auto next = Next();
+    if (!next) return ToStatus(next.error());
+    *batch = *std::move(next);
+    return arrow::Status::OK();
+  }
+
+ private:
+  /// Null at the end.
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
+};
+
 /// Rows on their way to files: sorted in runs, stamped, in slices.
-class StampedReader final : public arrow::RecordBatchReader {
+class StampedReader final : public MadeRows {
  public:
   StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake,
                 WriteTimes& write_times, std::int64_t now_us)
@@ -261,15 +276,8 @@ class StampedReader final : public arrow::RecordBatchReader {
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
-  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    auto next = Next();
-    if (!next) return ToStatus(next.error());
-    *batch = *std::move(next);
-    return arrow::Status::OK();
-  }
-
  private:
-  Result<std::shared_ptr<arrow::RecordBatch>> Next() {
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     if (run_ == nullptr || begin_ >= run_->num_rows()) {
       TM_ASSIGN(const bool is_more, NextRun());
       if (!is_more) return nullptr;
@@ -314,7 +322,7 @@ class StampedReader final : public arrow::RecordBatchReader {
 };
 
 /// Rows on their way into the files of a batch source, in the order in which they came.
-class FolderReader final : public arrow::RecordBatchReader {
+class FolderReader final : public MadeRows {
  public:
   FolderReader(const CatalogView& view, const CatalogView& table, std::vector<TableRows> first,
                Intake& intake, const IngestRequest& request)
@@ -329,15 +337,8 @@ class FolderReader final : public arrow::RecordBatchReader {
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
-  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    auto next = Next();
-    if (!next) return ToStatus(next.error());
-    *batch = *std::move(next);
-    return arrow::Status::OK();
-  }
-
  private:
-  Result<std::shared_ptr<arrow::RecordBatch>> Next() {
+  Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     std::optional<TableRows> rows;
     if (first_.empty()) {
       TM_ASSIGN(rows, intake_.Next());

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "base/result.h"
 #include "engine/online_write.h"
@@ -15,6 +16,9 @@
 
 namespace tidemark {
 namespace {
+
+/// Frames of a log that is read again are settled whenever they are so much.
+constexpr std::int64_t kReplayBytes = std::int64_t{8} << 20;
 
 /// What an append leaves for its group.
 struct Waiting {
@@ -181,8 +185,24 @@ Result<void> TableLog::Recover() {
   return {};
 }
 
+/// What frames of a log that is read again are to bring to the online store and the ledger: many frames at
+/// once, as each merge is a transaction. The ledger is told of a batch after its rows have been merged.
+struct TableLog::Replayed {
+  std::vector<FrameOnlineRows> rows;
+  std::deque<std::string> keys;  // that `batches` refer to
+  std::vector<WrittenBatch> batches;
+  std::int64_t bytes = 0;
+
+  void Note(const LogRecord& record, LogPosition position) {
+    WrittenBatch written = BatchOf(record, position);
+    written.key = keys.emplace_back(record.batch_key);
+    batches.push_back(written);
+  }
+};
+
 Result<void> TableLog::Replay(const LogSnapshot& log) {
   std::map<std::uint32_t, std::shared_ptr<const CatalogView>> views;
+  Replayed replayed;
   const auto replay = [&](const LogFrame& frame) -> Result<void> {
     const LogRecord& record = frame.record;
     if (record.kind != FrameKind::kRows) return {};
@@ -192,15 +212,32 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
       view = views.emplace(record.table_id, std::move(found)).first;
     }
     const LogPosition position{log.id(), frame.lsn};
-    if (view->second != nullptr) TM_TRY(ReplayFrame(frame, *view->second, position));
-    if (record.batch_key.empty()) return {};
-    const WrittenBatch written = BatchOf(record, position);
-    return parts_.ledger->Record({&written, 1});
+    if (view->second != nullptr) TM_TRY(ReplayFrame(frame, *view->second, position, replayed));
+    if (!record.batch_key.empty()) replayed.Note(record, position);
+    replayed.bytes += std::ssize(record.payload);
+    return replayed.bytes < kReplayBytes ? Result<void>() : Settle(replayed);
   };
-  return log.Read(0, std::nullopt, replay);
+  TM_TRY(log.Read(0, std::nullopt, replay));
+  return Settle(replayed);
 }
 
-Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position) {
+Result<void> TableLog::Settle(Replayed& replayed) {
+  std::vector<OnlineWrite> writes;
+  for (const FrameOnlineRows& frame : replayed.rows) {
+    const auto rows = frame.rows->packed().Writes();
+    writes.insert(writes.end(), rows.begin(), rows.end());
+  }
+  if (!writes.empty()) {
+    TM_ASSIGN(const auto online, parts_.online());
+    TM_TRY(online->Merge(writes, {}));
+  }
+  if (!replayed.batches.empty()) TM_TRY(parts_.ledger->Record(replayed.batches));
+  replayed = {};
+  return {};
+}
+
+Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position,
+                                   Replayed& replayed) {
   const LogRecord& record = frame.record;
   const bool is_online = (record.targets & kLogToOnline) != 0 && view.definition.online;
   const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !view.definition.is_table();
@@ -208,9 +245,8 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
   TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
   TM_ASSIGN(const auto batch, AlignBatch(AsTable(view), decoded));
   if (is_online) {
-    TM_ASSIGN(const FrameOnlineRows rows, OnlineRowsOf(view, *batch, parts_.clock->now_us()));
-    TM_ASSIGN(const auto online, parts_.online());
-    TM_TRY(online->Merge(rows.rows->packed().Writes(), {}));
+    TM_ASSIGN(FrameOnlineRows rows, OnlineRowsOf(view, *batch, parts_.clock->now_us()));
+    replayed.rows.push_back(std::move(rows));
   }
   return is_in_folder ? AddMissingFile({view, batch}, record, position) : Result<void>();
 }

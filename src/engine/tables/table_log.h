@@ -119,7 +119,10 @@ class TableLog {
   Result<WriteLog*> Own();
   Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
   Result<void> Replay(const LogSnapshot& log);
-  Result<void> ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position);
+  struct Replayed;
+  Result<void> ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position,
+                           Replayed& replayed);
+  Result<void> Settle(Replayed& replayed);
   Result<void> AddFile(const FolderRows& rows, const LogRecord& record, LogPosition position);
   Result<void> AddMissingFile(const FolderRows& rows, const LogRecord& record, LogPosition position);
   /// The last frame that is safe, as far as the online store and the folders are concerned.
