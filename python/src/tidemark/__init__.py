@@ -15,6 +15,7 @@ from tidemark.historical import RetrievalJob
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
+from tidemark.sql import SqlResult
 from tidemark.stream_source import KafkaSource, KinesisSource
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
@@ -54,6 +55,7 @@ __all__ = [
     "RelocatedTable",
     "RetrievalJob",
     "SnowflakeSource",
+    "SqlResult",
     "TableOptions",
     "TidemarkError",
     "ValueType",

@@ -24,6 +24,7 @@ from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
+from tidemark.sql import StoreSql
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
 
@@ -51,7 +52,7 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables):
+class FeatureStore(FeatureTables, StoreSql):
     """A store in a folder.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings

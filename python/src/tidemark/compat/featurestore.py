@@ -99,7 +99,7 @@ def read_fg(query_id: str) -> tuple[pd.DataFrame, pa.Schema] | tuple[Literal[Fal
 
     For an id that there is not: `(False, response)`.
     """
-    done = _attempt(lambda store: store.read_dump(query_id))
+    done = _attempt(lambda store: store.read_dump(str(query_id)))
     return (False, done.reason) if isinstance(done, _Failure) else done
 
 
