@@ -16,6 +16,7 @@
 
 #include "tidemark/arrow_c.h"
 #include "tidemark/error.h"
+#include "tidemark/existing.h"
 #include "tidemark/online.h"
 #include "tidemark/sql.h"
 #include "tidemark/tables.h"
@@ -268,6 +269,34 @@ class TIDEMARK_EXPORT Store {
   virtual Result<void> CreateDatabase(std::string_view name) = 0;
   /// kInvalidArgument if there are tables in it, or it is the project's own; kNotFound.
   virtual Result<void> DropDatabase(std::string_view name) = 0;
+
+  /// Makes a table of Parquet or CSV files where they lie: nothing is copied, and no file is ever changed or
+  /// removed. `path` is a file, a folder, or a pattern; of one deep in folders `name=value` the table begins
+  /// above them, and that partition is registered. Columns are those of the files. kNotFound for the database
+  /// or the path, kAlreadyExists for the table. What was made is JSON, as one of Tables.
+  virtual Result<std::string> RegisterTable(std::string_view database, std::string_view table,
+                                            std::string_view path, const RegisterOptions& options) = 0;
+  /// Adds partitions ("y=2019/m=07/d=01") to a registered table, any number, in commits of at most 99. All
+  /// are looked into before the first: kNotFound for one that is missing, kInvalidArgument for what is no
+  /// partition, kTypeMismatch for one of another schema; then nothing is changed. Those that are there are
+  /// passed over. JSON: {"table", "added", "present", "files", "commits", "columns_added", "columns_widened",
+  /// "warnings"}.
+  virtual Result<std::string> AddPartitions(std::string_view database, std::string_view table,
+                                            const std::vector<std::string>& partitions,
+                                            const std::stop_token& stop) = 0;
+  /// Brings registered tables (`database.table`; empty: all) up to what lies in their folders. JSON:
+  /// {"tables": [{"table", "files_added", "files_removed", "files_changed", "partitions_added",
+  /// "columns_added", "columns_widened", "warnings", "error"}], "views": [{"view", "new_columns", "error"}]}:
+  /// columns that views' sources have and the views have not are told of, and left to apply.
+  virtual Result<std::string> Refresh(const std::vector<std::string>& tables,
+                                      const std::stop_token& stop) = 0;
+  /// Feature tables and registered ones of a database (empty: of all): a JSON array of {"database", "name",
+  /// "kind": "feature_table" or "registered", "format", "path", "columns", "partition_columns", "partitions",
+  /// "files", "bytes", "rows", "warnings"}.
+  virtual Result<std::string> Tables(std::string_view database) = 0;
+  /// Forgets a registered table (`database.table`) and leaves its files alone. False if there is none of that
+  /// name; kInvalidArgument while a feature view reads it.
+  virtual Result<bool> DropRegisteredTable(std::string_view name) = 0;
 
   /// Makes the feature tables right after the store's folder was moved or copied: their metadata says where
   /// their files lie. The place that it came from is left alone. What this needs and changes is said in

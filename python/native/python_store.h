@@ -55,6 +55,13 @@ class PythonStore {
   void CreateDatabase(const std::string& name) const;
   void DropDatabase(const std::string& name) const;
   std::vector<RelocateReport::Table> Relocate() const;
+  std::string RegisterTable(const std::string& database, const std::string& table, const std::string& path,
+                            std::vector<std::string> partitions, const CancelToken* token) const;
+  std::string AddPartitions(const std::string& database, const std::string& table,
+                            const std::vector<std::string>& partitions, const CancelToken* token) const;
+  std::string Refresh(const std::vector<std::string>& tables, const CancelToken* token) const;
+  std::string Tables(const std::string& database) const;
+  bool DropRegisteredTable(const std::string& name) const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,

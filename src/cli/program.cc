@@ -91,6 +91,7 @@ int RunProgram(int argc, char** argv) {
   AddTableCommands(app, session);
   AddUpkeepCommands(app, session);
   AddSqlCommands(app, session);
+  AddExistingCommands(app, session);
   AddPlaceCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);

@@ -41,6 +41,7 @@
 #include "wiring/config.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_tables.h"
+#include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
 #include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
@@ -77,6 +78,7 @@ ObjectType TypeOf(ObjectKind kind) {
     case ObjectKind::kFeatureView:
       return ObjectType::kFeatureView;
     case ObjectKind::kFeatureService:
+    case ObjectKind::kRegisteredTable:
       break;
   }
   return ObjectType::kFeatureService;
@@ -297,7 +299,8 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const Definitions definitions, DefinitionsOfSchema(schema, options, *before));
     TM_TRY(CheckDatabases(definitions));
     TM_TRY(tables_.CheckHere());
-    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+    const PlanOptions plan{.own_database = DatabaseOf(config_.project)};
+    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, plan, Opener({}), *clock_));
     TM_ASSIGN(const auto catalog, LoadCatalog());
     return tables_.Follow(*catalog);
   }
@@ -449,6 +452,25 @@ class EmbeddedStore final : public Store {
     return tidemark::DropDatabase(*catalog, *registry_, DatabaseOf(config_.project), name);
   }
 
+  Result<std::string> RegisterTable(std::string_view database, std::string_view table, std::string_view path,
+                                    const RegisterOptions& options) override {
+    return existing_.Register(database, table, path, options);
+  }
+
+  Result<std::string> AddPartitions(std::string_view database, std::string_view table,
+                                    const std::vector<std::string>& partitions,
+                                    const std::stop_token& stop) override {
+    return existing_.AddPartitions(database, table, partitions, stop);
+  }
+
+  Result<std::string> Refresh(const std::vector<std::string>& tables, const std::stop_token& stop) override {
+    return existing_.Refresh(tables, stop);
+  }
+
+  Result<std::string> Tables(std::string_view database) override { return existing_.Tables(database); }
+
+  Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
+
   Result<RelocateReport> Relocate() override {
     TM_TRY(MakeFolder(path_ / kOwnFolder));
     return RelocateStore(path_, config_);
@@ -482,6 +504,7 @@ class EmbeddedStore final : public Store {
                               stated.definitions.project, config_.project));
     }
     stated.options.remove_missing = options.remove_missing;
+    stated.options.own_database = DatabaseOf(config_.project);
     TM_ASSIGN(const auto catalog, LoadCatalog());
     for (const auto& [type, name] : options.remove) {
       std::string plain = name;
@@ -570,6 +593,17 @@ class EmbeddedStore final : public Store {
       fmt::print(stderr, "tidemark: store {}: {}\n", path.string(), message);
     };
     return parts;
+  }
+
+  ExistingData::Parts ExistingParts() const {
+    return {.folder = path_,
+            .config = config_,
+            .registry = registry_,
+            .clock = clock_,
+            .catalog = [this] { return tables_.Catalog(); },
+            .views = [this] { return LoadCatalog(); },
+            .opener = [this](const std::stop_token& stop) { return Opener(stop); },
+            .threads = threads_};
   }
 
   OnlineWriteOptions SpillOptions() const {
@@ -710,6 +744,10 @@ class EmbeddedStore final : public Store {
                const BatchSource& source, const std::map<std::string, DataType>& column_types,
                const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
       if (source.warehouse) return OpenWarehouse(source, column_types, needs, stop);
+      if (!source.table.empty()) {
+        TM_ASSIGN(auto csv, existing_.OpenCsv(source, column_types, types == kAllTypes, stop));
+        if (csv != nullptr) return csv;
+      }
       if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
       FileSourceOptions options;
       options.threads = threads;
@@ -868,6 +906,7 @@ class EmbeddedStore final : public Store {
   const std::shared_ptr<tidemark::Dumps> dumps_ = OpenDumpFolder(path_ / "dumps", threads_);
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   mutable EmbeddedTables tables_;  // uses those above
+  mutable ExistingData existing_{ExistingParts()};
   StoreSql sql_{SqlParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
   TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those

@@ -193,7 +193,8 @@ def test_the_server_gives_only_needed_columns_and_rows(
 
     answers(store, entities, ["v:city"], include_status=True, known_by=T0 + 80 * HOUR)
     asked = rows_query(postgresql, table)
-    assert '"city" FROM' in asked and '"rating"' not in asked
+    assert '"city" FROM' in asked
+    assert '"rating"' not in asked
     assert '"at" >=' not in asked, "rows older than the ttl are OUTSIDE_MAX_AGE, and not NOT_FOUND"
     assert "\"made\" <= TIMESTAMP WITH TIME ZONE '2026-01-04 08:00:00+00:00'" in asked
 
@@ -265,7 +266,9 @@ def test_types_have_their_counterparts(
         [view("declared", quoted, schema=[*declared, Field("o", Int64)]), view("inferred", plain)]
     )
     found = {each.name: str(each.dtype) for each in store.get_feature_view("inferred").schema}
-    assert found["n"] == "decimal(12, 3)" and found["i2"] == "int32" and found["d"] == "date"
+    assert found["n"] == "decimal(12, 3)"
+    assert found["i2"] == "int32"
+    assert found["d"] == "date"
     times = pa.array([T0 + HOUR] * 3, TIME)
     entities = pa.table({"driver_id": [1, 2, 3], "event_timestamp": times})
 
@@ -279,8 +282,10 @@ def test_types_have_their_counterparts(
     }  # fmt: skip
     assert all(got[row][name] is None for row in (1, 2) for name in inferred)
     got = answers(store, entities, [f"declared:{each.name}" for each in declared] + ["declared:o"])
-    assert got.to_pylist()[0]["whole"] == 700 and got.to_pylist()[0]["ln"] == [1.5, None]
-    assert got.to_pylist()[0]["o"] == 7 and got.to_pylist()[0]["big"] == 12.5
+    assert got.to_pylist()[0]["whole"] == 700
+    assert got.to_pylist()[0]["ln"] == [1.5, None]
+    assert got.to_pylist()[0]["o"] == 7
+    assert got.to_pylist()[0]["big"] == 12.5
     assert query  # the statement above shows how an odd name is written
 
 
@@ -419,7 +424,8 @@ def test_explain_names_the_table(tmp_path: Path, postgresql: PostgreSQLServer, t
     store.apply([view("v", source(postgresql, table), online=False)])
     told = store.explain("v:rating", {"driver_id": 1}, T0 + HOUR)
     assert (told["value"], told["rows_of_key"]) == (1.0, 1)
-    assert told["row"]["file"] == f"postgresql {table}" and "row" not in told["row"]
+    assert told["row"]["file"] == f"postgresql {table}"
+    assert "row" not in told["row"]
     assert told["row"]["created_timestamp"] == "2026-01-01T01:00:00Z"
 
 
@@ -527,7 +533,8 @@ def test_a_warehouse_that_cannot_be_reached_or_refuses(
     with pytest.raises(PermissionDeniedError, match="password authentication failed") as refused:
         store.apply([view("v", broken(postgresql, uri=refused_uri(postgresql)))])
     for error in (closed, refused):
-        assert PASSWORD not in str(error.value) and "p%40ss" not in str(error.value)
+        assert PASSWORD not in str(error.value)
+        assert "p%40ss" not in str(error.value)
         assert "wr0ng" not in str(error.value)
     assert store.list_feature_views() == []
 
@@ -539,7 +546,8 @@ def test_a_password_with_an_at_sign_must_be_written_so_that_the_server_is_found(
     uri = postgresql.uri.replace(PASSWORD_IN_URI, "s3cret@p4ss")
     with pytest.raises(InvalidArgumentError, match="%40") as error:
         store.apply([view("v", broken(postgresql, uri=uri))])
-    assert "s3cret" not in str(error.value) and "p4ss" not in str(error.value)
+    assert "s3cret" not in str(error.value)
+    assert "p4ss" not in str(error.value)
 
 
 def test_missing_tables_and_columns_are_told_with_what_there_is(
@@ -642,7 +650,8 @@ def test_what_was_shown_can_be_applied_again(
     store = FeatureStore(tmp_path)
     store.apply([DRIVER, view("v", source(postgresql, table))])
     again = store.get_feature_view("v")
-    assert isinstance(again.source, AdbcSource) and "***" in again.source.uri
+    assert isinstance(again.source, AdbcSource)
+    assert "***" in again.source.uri
     assert not store.plan([again]).changes
     again.source.uri = again.source.uri.replace("127.0.0.1", "localhost")
     with pytest.raises(InvalidArgumentError, match="in the place of a secret"):
@@ -663,7 +672,8 @@ def test_secrets_come_from_the_environment(
     store.apply([view("v", source(postgresql, table, uri=uri))])
     store.apply([view("w", source(postgresql, table, uri="${SHOP_URI}"))])
     again = store.get_feature_view("v").source
-    assert isinstance(again, AdbcSource) and again.uri == uri
+    assert isinstance(again, AdbcSource)
+    assert again.uri == uri
     entities = pa.table({"driver_id": [1], "event_timestamp": pa.array([T0], TIME)})
     got = answers(store, entities, ["v:rating", "w:city"])
     assert got.to_pylist()[0] | {"event_timestamp": 0} == {
@@ -767,7 +777,8 @@ def test_thin_forms_say_driver_options_and_place() -> None:
     post = PostgreSQLSource(table="trips", uri="postgresql://db/shop")
     for each in (big, snow, red, post):
         again = AdbcSource.from_dict(each.to_dict())
-        assert type(again) is type(each) and again == each
+        assert type(again) is type(each)
+        assert again == each
     with pytest.raises(InvalidArgumentError, match="give one"):
         BigQuerySource(table="a", query="SELECT 1")
     with pytest.raises(InvalidArgumentError, match="name the driver"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tidemark import frames
 from tidemark.aio import async_twin, current_token
 from tidemark.errors import AlreadyExistsError, InvalidArgumentError, IoError, NotFoundError
+from tidemark.existing import ExistingData
 from tidemark.feature_view import FeatureView
 from tidemark.places import TablePlaces
 from tidemark.progress import ProgressBar
@@ -179,7 +180,7 @@ class TableRows:
     to_parquet_async = async_twin(to_parquet)
 
 
-class FeatureTables(TableUpkeep, TablePlaces):
+class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
     """The part of a store that keeps rows of its own; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
@@ -298,7 +299,12 @@ class FeatureTables(TableUpkeep, TablePlaces):
         return self.get_feature_view(name)
 
     def drop_table(self, name: str) -> None:
-        """Removes a feature table, its rows and its definition."""
+        """Removes a feature table, its rows and its definition.
+
+        Of a registered table ("database.table") only the registration goes; its files stay.
+        """
+        if self._store.drop_registered_table(name):
+            return
         if self.get_feature_view(name).source is not None:
             raise InvalidArgumentError(
                 f"feature view {name} reads rows of others: delete_feature_view removes it"

@@ -1,6 +1,7 @@
 // PostgreSQL's types are told by the metadata that its driver adds to each column.
 #include <arrow/array/builder_decimal.h>
 #include <arrow/array/builder_primitive.h>
+#include <arrow/extension/opaque.h>
 #include <arrow/extension_type.h>
 #include <arrow/util/decimal.h>
 #include <arrow/util/key_value_metadata.h>
@@ -123,15 +124,16 @@ class Planning {
         "in the warehouse {}, which has no counterpart here: cast it in the source's query=, as in select "
         "cast({} as {}) as {}, or declare a type that it can be read as",
         what, quoted, cast, quoted);
-    made_.field = arrow::field(name_, arriving_.type())
+    // Of no type that anything would read: the server's own may look like one, as money does.
+    auto type = arrow::extension::opaque(arrow::null(), type_.empty() ? "unknown" : type_, "ADBC");
+    made_.field = arrow::field(name_, std::move(type))
                       ->WithMetadata(arrow::key_value_metadata({std::string(kColumnHint)}, {hint}));
   }
 
   /// A driver that is not PostgreSQL's.
   void PlanOther() {
-    if (FromArrow(*arriving_.type())) return AsItIs();
     const auto storage = StorageOf(arriving_.type());
-    if (storage != arriving_.type() && FromArrow(*storage)) return Is(arriving_.type(), storage);
+    if (FromArrow(*storage)) return Is(arriving_.type(), storage);
     if (IsKind(declared_, TypeKind::kString)) {
       made_.expression = AsText(plan_.dialect, made_.expression);
       return Is(arrow::utf8(), arrow::utf8());
