@@ -9,7 +9,8 @@ std::string PythonStore::RegisterTable(const std::string& database, const std::s
                                        const CancelToken* token) const {
   const std::stop_source stop = SourceOf(token);
   const RegisterOptions options{.partitions = std::move(partitions), .stop = stop.get_token()};
-  return Unwrap(RunInterruptibly(stop, [&] { return store_->RegisterTable(database, table, path, options); }));
+  return Unwrap(
+      RunInterruptibly(stop, [&] { return store_->RegisterTable(database, table, path, options); }));
 }
 
 std::string PythonStore::AddPartitions(const std::string& database, const std::string& table,

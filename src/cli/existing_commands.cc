@@ -36,20 +36,14 @@ Row TableRow(const Json& table) {
   std::vector<std::string> partitions;
   for (const Json& column : table.at("partition_columns"))
     partitions.push_back(column.get<std::string>());
-  return {table.at("database"),
-          table.at("name"),
-          table.at("kind"),
-          table.at("format"),
-          table.at("columns").size(),
-          fmt::format("{}", fmt::join(partitions, ", ")),
-          table.at("partitions"),
-          table.at("files"),
-          table.at("rows"),
+  return {table.at("database"),   table.at("name"),           table.at("kind"),
+          table.at("format"),     table.at("columns").size(), fmt::format("{}", fmt::join(partitions, ", ")),
+          table.at("partitions"), table.at("files"),          table.at("rows"),
           table.at("path")};
 }
 
-const std::vector<std::string> kTableColumns{"database",   "name",  "kind", "format", "columns", "partitioned_by",
-                                             "partitions", "files", "rows", "path"};
+const std::vector<std::string> kTableColumns{"database",       "name",       "kind",  "format", "columns",
+                                             "partitioned_by", "partitions", "files", "rows",   "path"};
 
 void Warn(const Json& warnings) {
   for (const Json& warning : warnings)
@@ -144,9 +138,8 @@ void AddRefresh(CLI::App& app, Session& session) {
       "refresh", "Find new, changed and vanished files of registered tables (run it from a scheduler)");
   const auto names = std::make_shared<std::vector<std::string>>();
   command->add_option("tables", *names, "database.table ... (default: all)");
-  command->callback([&session, names] {
-    session.command = [&session, names] { return Refresh(session, *names); };
-  });
+  command->callback(
+      [&session, names] { session.command = [&session, names] { return Refresh(session, *names); }; });
 }
 
 void AddTables(CLI::App& app, Session& session) {

@@ -52,11 +52,11 @@ struct RegisterRequest {
 struct RegisteredInfo {
   std::uint32_t id = 0;
   RegisteredTable table = {};
-  std::vector<CsvColumn> columns = {};  // of files and folders
+  std::vector<CsvColumn> columns = {};           // of files and folders
   std::vector<std::string> folder_columns = {};  // those of them that no file has
-  std::vector<ForeignFile> files = {};  // path, size and folders; for CSV all that is known of them
-  std::int64_t rows = -1;               // -1: not known (CSV)
-  std::int64_t snapshot_id = 0;         // of Parquet
+  std::vector<ForeignFile> files = {};           // path, size and folders; for CSV all that is known of them
+  std::int64_t rows = -1;                        // -1: not known (CSV)
+  std::int64_t snapshot_id = 0;                  // of Parquet
   std::vector<std::string> warnings = {};
 
   std::size_t partitions() const;

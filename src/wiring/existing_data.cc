@@ -121,8 +121,8 @@ Result<std::shared_ptr<RegisteredTables>> ExistingData::Open() {
   parts.databases = [catalog = catalog_, own = parts.own_database] { return ListDatabases(*catalog, own); };
   parts.registry = parts_.registry;
   parts.catalog = catalog_;
-  TM_ASSIGN(parts.foreign, OpenForeignTables(*catalog_, *parts_.clock,
-                                             {.root = PlainPath(parts_.config.tables_path)}));
+  TM_ASSIGN(parts.foreign,
+            OpenForeignTables(*catalog_, *parts_.clock, {.root = PlainPath(parts_.config.tables_path)}));
   parts.files = OpenExternalFolder(parts_.folder, {parts_.folder / kOwnFolder, parts_.config.tables_path});
   parts.clock = parts_.clock;
   parts.lock_file = (parts_.folder / kOwnFolder / "registered.lock").string();
@@ -161,7 +161,8 @@ Result<std::string> ExistingData::AddPartitions(std::string_view database, std::
                {"warnings", added->warnings}});
 }
 
-Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names, const std::stop_token& stop) {
+Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names,
+                                          const std::stop_token& stop) {
   TM_ASSIGN(const auto tables, Open());
   TM_ASSIGN(const auto refreshed, tables->Refresh(names, stop));
   Json json{{"tables", Json::array()}, {"views", Json::array()}};

@@ -90,7 +90,7 @@ class RefreshedTable:
 
 @dataclass(frozen=True)
 class RefreshedView:
-    """Columns that a view's batch source has and the view has not; apply it with them to add them."""
+    """Columns that a view's batch source has and the view has not; `apply` may add them."""
 
     view: str
     new_columns: tuple[str, ...]
@@ -99,6 +99,8 @@ class RefreshedView:
 
 @dataclass(frozen=True)
 class RefreshReport:
+    """What a refresh did; `views` are those whose sources have more columns, or cannot be read."""
+
     tables: tuple[RefreshedTable, ...]
     views: tuple[RefreshedView, ...]
 
@@ -112,7 +114,7 @@ class RefreshReport:
 
 
 class ExistingData:
-    """The part of a store that registers files as tables; `FeatureStore` has all of these methods."""
+    """The part of a store that registers files; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
 
