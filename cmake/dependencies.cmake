@@ -1,5 +1,5 @@
 # Finds what Tidemark is built from and gives each part one name: Arrow::* (the Arrow C++ of the pyarrow wheel) and
-# dep::* (Debian packages). Layers link these names and never a file.
+# dep::* (Debian packages, and what tools/third_party.py fetches). Layers link these names and never a file.
 
 # --- Arrow, from the wheel ---------------------------------------------------------------------------------------
 find_package(Python ${TIDEMARK_PYTHON_MIN} REQUIRED COMPONENTS Interpreter OPTIONAL_COMPONENTS Development.Module)
@@ -88,3 +88,25 @@ endif()
 if(benchmark_FOUND)
   tidemark_dependency(benchmark benchmark::benchmark)
 endif()
+
+# --- fetched -----------------------------------------------------------------------------------------------------
+# In .venv, which worktrees may share; a build without one (of an sdist) keeps its own.
+if(EXISTS "${PROJECT_SOURCE_DIR}/.venv")
+  set(TIDEMARK_THIRD_PARTY "${PROJECT_SOURCE_DIR}/.venv/third_party")
+else()
+  set(TIDEMARK_THIRD_PARTY "${PROJECT_BINARY_DIR}/third_party")
+endif()
+execute_process(
+  COMMAND "${Python_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tools/third_party.py" "${TIDEMARK_THIRD_PARTY}"
+  COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB adbc_sources "${TIDEMARK_THIRD_PARTY}/adbc/adbc_driver_manager*.cc")
+add_library(adbc_driver_manager STATIC ${adbc_sources})
+target_include_directories(adbc_driver_manager SYSTEM PUBLIC "${TIDEMARK_THIRD_PARTY}/adbc")
+target_compile_options(adbc_driver_manager PRIVATE -w)
+target_link_libraries(adbc_driver_manager PUBLIC ${CMAKE_DL_LIBS})
+tidemark_dependency(adbc adbc_driver_manager)
+
+# DuckDB is loaded when it is first needed, from beside libtidemark.so: nothing links it.
+set(TIDEMARK_DUCKDB_LIBRARY "${TIDEMARK_THIRD_PARTY}/duckdb/libduckdb.so")
+file(MAKE_DIRECTORY "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}")
+file(CREATE_LINK "${TIDEMARK_DUCKDB_LIBRARY}" "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/libduckdb.so" SYMBOLIC)

@@ -1,7 +1,8 @@
 # What `cmake --install` lays down, in one of two layouts:
-#   a prefix  include/tidemark, lib/libtidemark.so with the libraries it needs beside it, lib/cmake/tidemark,
+#   a prefix  include/tidemark, lib/libtidemark.so with the libraries it needs or loads beside it, lib/cmake/tidemark,
 #             bin/tidemark: for C++ users
-#   a wheel   (SKBUILD) tidemark/_native, tidemark/libtidemark.so, tidemark/bin/tidemark; Arrow is pyarrow's own
+#   a wheel   (SKBUILD) tidemark/_native, tidemark/libtidemark.so with libduckdb.so, tidemark/bin/tidemark; Arrow is
+#             pyarrow's own
 # Nothing installed points back into the build tree or into .venv.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -22,6 +23,7 @@ function(tidemark_install_wheel)
   set_target_properties(tidemark PROPERTIES INSTALL_RPATH "$ORIGIN:$ORIGIN/../pyarrow")
   install(TARGETS tidemark LIBRARY DESTINATION tidemark)
   tidemark_install_bundle(tidemark "${TIDEMARK_BUNDLED}")
+  tidemark_install_third_party(tidemark)
   if(TARGET _native)
     set_target_properties(_native PROPERTIES INSTALL_RPATH "$ORIGIN:$ORIGIN/../pyarrow")
     install(TARGETS _native LIBRARY DESTINATION tidemark)
@@ -38,6 +40,7 @@ function(tidemark_install_prefix)
   install(TARGETS tidemark EXPORT tidemark-targets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/tidemark" DESTINATION include FILES_MATCHING PATTERN "*.h")
   tidemark_install_bundle("${CMAKE_INSTALL_LIBDIR}" "${TIDEMARK_BUNDLED}|${TIDEMARK_BUNDLED_ARROW}")
+  tidemark_install_third_party("${CMAKE_INSTALL_LIBDIR}")
   if(TARGET tidemark_program)
     set_target_properties(tidemark_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     install(TARGETS tidemark_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
@@ -47,6 +50,17 @@ function(tidemark_install_prefix)
   write_basic_package_version_file(
     "${PROJECT_BINARY_DIR}/tidemark-config-version.cmake" VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
   install(FILES "${PROJECT_BINARY_DIR}/tidemark-config-version.cmake" DESTINATION "${package}")
+endfunction()
+
+# DuckDB's library, which is loaded and not linked, and the licences of what was fetched.
+function(tidemark_install_third_party destination)
+  install(FILES "${TIDEMARK_DUCKDB_LIBRARY}" DESTINATION "${destination}")
+  set(licences "${CMAKE_INSTALL_DATADIR}/licenses/tidemark")
+  if(SKBUILD)
+    set(licences "tidemark/licenses")
+  endif()
+  install(FILES "${TIDEMARK_THIRD_PARTY}/duckdb/LICENSE" DESTINATION "${licences}" RENAME duckdb.txt)
+  install(FILES "${TIDEMARK_THIRD_PARTY}/adbc/LICENSE.txt" DESTINATION "${licences}" RENAME adbc.txt)
 endfunction()
 
 # Copies what libtidemark.so needs, directly or not, and is called lib(<names>).so*, under the name that the loader looks

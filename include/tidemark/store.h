@@ -18,6 +18,7 @@
 #include "tidemark/error.h"
 #include "tidemark/existing.h"
 #include "tidemark/online.h"
+#include "tidemark/sql.h"
 #include "tidemark/tables.h"
 
 namespace tidemark {
@@ -28,6 +29,10 @@ struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
   bool create = true;               // false: kNotFound if there is no store in the folder
+  /// Where the packages of ADBC drivers lie (adbc_driver_postgresql and so on), which sources in warehouses
+  /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
+  /// in.
+  std::vector<std::filesystem::path> adbc_driver_folders = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
@@ -232,6 +237,29 @@ class TIDEMARK_EXPORT Store {
   /// The rows of a table as they were written.
   virtual Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
                                  ArrowArrayStream* out) = 0;
+
+  /// Runs one query, SELECT and what is like it, over feature tables and file sources, named `project.table`
+  /// (also "feature_store.table" for the default project) or `table`, in any case. It reads the files of
+  /// these and nothing else, on disk or network, but what the store's settings open. What is wrong with the
+  /// query is said here; `out` streams, and may fail too (StreamError). It must be released before the store
+  /// is closed. SHOW TABLES [FROM database] and SHOW DATABASES are known.
+  virtual Result<void> Sql(std::string_view query, const SqlQueryOptions& options, ArrowArrayStream* out) = 0;
+  /// The same into a Parquet or CSV file, by its ending, which appears whole or not at all: its rows.
+  virtual Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
+                                        const std::filesystem::path& out) = 0;
+  /// The latest row of each key of a feature table or view, with the columns that SQL shows of it.
+  virtual Result<void> LatestRows(std::string_view table, const LatestRowsOptions& options,
+                                  ArrowArrayStream* out) = 0;
+  /// Writes the result of a query to the store's folder, to be read again by its id: whole or not at all.
+  virtual Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options) = 0;
+  /// kNotFound for an id of no dump, kCorruption for one that is not what was written.
+  virtual Result<void> ReadDump(std::string_view id, const std::stop_token& stop, ArrowArrayStream* out) = 0;
+  /// All dumps, oldest first: a JSON array of {"id", "sql", "time", "rows", "bytes", "path", "tables",
+  /// "columns": [{"name", "type"}], "damage": why it cannot be read, or empty}.
+  virtual Result<std::string> Dumps() = 0;
+  virtual Result<void> RemoveDump(std::string_view id) = 0;
+  /// What SQL can name: a JSON array of {"database", "name", "kind"}.
+  virtual Result<std::string> Tables() = 0;
 
   /// Databases that feature tables and tables of other engines lie in, by name; the project's own is among
   /// them: "feature_store", or of another than the default project its name. Tables are named `table` or

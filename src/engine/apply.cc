@@ -87,10 +87,25 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
 }
 
 /// The column of the files that definitions call `name`.
-const std::string& ColumnOf(const FileSource& source, const std::string& name) {
+const std::string& ColumnOf(const BatchSource& source, const std::string& name) {
   const auto mapped =
       std::ranges::find(source.field_mapping, name, [](const auto& member) { return member.second; });
   return mapped == source.field_mapping.end() ? name : mapped->first;
+}
+
+/// Where the rows of a source in a warehouse come from; empty for files.
+std::string IdentityOf(const BatchSource& source) {
+  return source.warehouse ? source.warehouse->identity() : "";
+}
+
+/// A definition that was printed shows no secret; applied again, it means the one that is known.
+void KeepSecrets(const Catalog& catalog, FeatureView& view) {
+  if (!view.source || !view.source->warehouse) return;
+  auto known = catalog.views().find(view.name);
+  if (known == catalog.views().end() && view.renamed_from) known = catalog.views().find(*view.renamed_from);
+  if (known == catalog.views().end()) return;
+  const auto& source = known->second.definition.source;
+  if (source && source->warehouse) RestoreSecrets(*source->warehouse, *view.source->warehouse);
 }
 
 class Planner {
@@ -163,8 +178,8 @@ bool Planner::HasOtherKeys(const Target<FeatureView>& view) {
 bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
   if (view.before == nullptr || view.before->is_table()) return false;
   if (!view.definition.source) return true;  // it becomes a table
-  const FileSource& before = *view.before->source;
-  const FileSource& after = *view.definition.source;
+  const BatchSource& before = *view.before->source;
+  const BatchSource& after = *view.definition.source;
   return before.timestamp_field != after.timestamp_field ||
          before.created_timestamp_column != after.created_timestamp_column;
 }
@@ -174,9 +189,10 @@ bool Planner::HasOtherTimes(const Target<FeatureView>& view) {
 bool Planner::ReadsOtherData(const Target<FeatureView>& view) const {
   if (view.is_removed || !view.definition.online) return false;
   if (view.before == nullptr || !view.before->source || !view.definition.source) return false;
-  const FileSource& before = *view.before->source;
-  const FileSource& after = *view.definition.source;
+  const BatchSource& before = *view.before->source;
+  const BatchSource& after = *view.definition.source;
   if (before.place() != after.place() || before.format != after.format) return true;
+  if (IdentityOf(before) != IdentityOf(after)) return true;
   const auto is_moved = [&](const std::string& name_before, const std::string& name) {
     return ColumnOf(before, name_before) != ColumnOf(after, name);
   };
@@ -326,7 +342,9 @@ Result<Prepared> Prepare(const Registry& registry, std::string_view project, con
                     definitions.project, project));
   }
   TM_ASSIGN(const std::shared_ptr<const Catalog> catalog, Catalog::Load(registry, project));
-  TM_ASSIGN(const Definitions stated, WithoutKeyFields(definitions, *catalog));
+  TM_ASSIGN(Definitions stated, WithoutKeyFields(definitions, *catalog));
+  for (FeatureView& view : stated.views)
+    KeepSecrets(*catalog, view);
   return Planner(*catalog, options, open).Run(stated);
 }
 

@@ -88,8 +88,8 @@ class ApplyTest : public testing::Test {
   }
 
   SourceOpener Opener() const {
-    return [this](const FileSource& source,
-                  const std::map<std::string, DataType>&) -> Result<std::unique_ptr<Source>> {
+    return [this](const BatchSource& source, const std::map<std::string, DataType>&,
+                  const SourceNeeds&) -> Result<std::unique_ptr<Source>> {
       const auto found = sources_.find(source.path);
       if (found == sources_.end()) return Fail(ErrorCode::kNotFound, "there is no file " + source.path);
       return std::make_unique<ColumnsOnly>(found->second);
@@ -580,7 +580,8 @@ TEST_F(ApplyTest, AnotherProjectOrABadNameIsRefused) {
 }
 
 TEST_F(ApplyTest, ASourceThatFailsIsPassedOn) {
-  const SourceOpener broken = [](const FileSource&, const std::map<std::string, DataType>&) {
+  const SourceOpener broken = [](const BatchSource&, const std::map<std::string, DataType>&,
+                                 const SourceNeeds&) {
     return Result<std::unique_ptr<Source>>(Fail(ErrorCode::kCorruption, "the footer is damaged"));
   };
   const auto applied = Apply(registry_, "demo", definitions_, {}, broken, clock_);
@@ -592,13 +593,14 @@ TEST_F(ApplyTest, ASourceThatFailsIsPassedOn) {
 // Goal: two that apply at once both succeed when the second has nothing to do, or something else.
 TEST_F(ApplyTest, AnOvertakenApplyPlansAgain) {
   int opened = 0;
-  const SourceOpener racing = [&](const FileSource& source, const std::map<std::string, DataType>& types) {
+  const SourceOpener racing = [&](const BatchSource& source, const std::map<std::string, DataType>& types,
+                                  const SourceNeeds& needs) {
     if (++opened == 1) {  // between the plan and the commit
       Definitions other;
       other.entities = {MakeEntity("rider", {{"rider_id", kInt64Type}})};
       EXPECT_TRUE(Apply(registry_, "demo", other, {}, Opener(), clock_));
     }
-    return Opener()(source, types);
+    return Opener()(source, types, needs);
   };
   ASSERT_TRUE(Apply(registry_, "demo", definitions_, {}, racing, clock_));
   EXPECT_EQ(opened, 2);

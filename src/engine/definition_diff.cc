@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
 
+#include "base/redaction.h"
 #include "model/name.h"
 #include "model/time.h"
 
@@ -65,11 +68,59 @@ const JoinKey* FindKey(const Entity& entity, std::string_view name) {
   return found == entity.join_keys.end() ? nullptr : &*found;
 }
 
-void CompareSources(const FileSource& before, const FileSource& after, Comparison& comparison) {
+/// What place() is of.
+std::string_view PlaceWord(const BatchSource& source) {
+  if (source.warehouse) return WarehouseKindName(source.warehouse->kind);
+  return source.table.empty() ? "path" : "table";
+}
+
+std::string SourceType(const BatchSource& source) {
+  return source.warehouse ? std::string(WarehouseKindName(source.warehouse->kind)) : "file";
+}
+
+/// A line, which shows no secret, says that one has changed.
+void CompareSecret(std::string_view what, std::string_view name, const std::string& before,
+                   const std::string& after, Comparison& comparison) {
+  const std::string shown = RedactOption(name, after);
+  comparison.Text(what, RedactOption(name, before), shown);
+  if (before != after && RedactOption(name, before) == shown)
+    comparison.Add(fmt::format("{}: another secret", what));
+}
+
+void CompareWarehouses(const Warehouse& before, const Warehouse& after, Comparison& comparison) {
+  comparison.Text("source driver", before.driver, after.driver);
+  comparison.Text("source entrypoint", before.entrypoint, after.entrypoint);
+  CompareSecret("source uri", "uri", before.uri, after.uri, comparison);
+  comparison.Text("source catalog", before.catalog, after.catalog);
+  comparison.Text("source schema", before.schema, after.schema);
+  comparison.Text("source table", before.table, after.table);
+  comparison.Text("source query", before.query, after.query);
+  comparison.Value("source timeout", FormatDurationUs(before.timeout_us), FormatDurationUs(after.timeout_us));
+  std::set<std::string> names;
+  for (const auto* options : {&before.options, &after.options}) {
+    for (const auto& [name, value] : *options)
+      names.insert(name);
+  }
+  const auto value_of = [](const auto& options, const std::string& name) {
+    const auto found = options.find(name);
+    return found == options.end() ? std::string() : found->second;
+  };
+  for (const std::string& name : names) {
+    CompareSecret(fmt::format("source option {}", Quoted(name)), name, value_of(before.options, name),
+                  value_of(after.options, name), comparison);
+  }
+}
+
+void CompareSources(const BatchSource& before, const BatchSource& after, Comparison& comparison) {
   comparison.Text("source name", before.name, after.name);
   comparison.Text("source path", before.path, after.path);
   comparison.Text("source table", before.table, after.table);
   comparison.Value("source format", FormatText(before.format), FormatText(after.format));
+  comparison.Value("source type", SourceType(before), SourceType(after));
+  if (before.warehouse || after.warehouse) {
+    const Warehouse none;
+    CompareWarehouses(before.warehouse.value_or(none), after.warehouse.value_or(none), comparison);
+  }
   comparison.Value("timestamp field", before.timestamp_field, after.timestamp_field);
   comparison.Value("created timestamp column", before.created_timestamp_column,
                    after.created_timestamp_column);
@@ -94,6 +145,31 @@ void CompareTables(const TableOptions& before, const TableOptions& after, Compar
 
 std::string PushText(const FeatureView& view) {
   return view.push ? Quoted(view.push->name) : "";
+}
+
+/// The members of the stream that the view reads; none if it reads none.
+std::map<std::string, std::string> StreamOf(const FeatureView& view) {
+  if (view.kafka) return StreamMembers(*view.kafka);
+  if (view.kinesis) return StreamMembers(*view.kinesis);
+  return {};
+}
+
+/// `kafka 'driver_events'`: what a view reads, in short.
+std::string StreamText(const FeatureView& view) {
+  if (view.kafka) return "kafka " + Quoted(view.kafka->name);
+  if (view.kinesis) return "kinesis " + Quoted(view.kinesis->name);
+  return "";
+}
+
+void CompareStreams(const FeatureView& before, const FeatureView& after, Comparison& comparison) {
+  comparison.Value("push source", PushText(before), PushText(after));
+  const auto stream_before = StreamOf(before);
+  const auto stream_after = StreamOf(after);
+  if (stream_before.empty() || stream_after.empty() || before.kafka.has_value() != after.kafka.has_value()) {
+    comparison.Value("stream source", StreamText(before), StreamText(after));
+  } else {
+    comparison.Map("stream source", stream_before, stream_after);
+  }
 }
 
 void CompareField(const Field& before, const Field& after, Comparison& comparison) {
@@ -182,7 +258,7 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
   } else {
     CompareTables(before.table, after.table, comparison);
   }
-  comparison.Value("push source", PushText(before), PushText(after));
+  CompareStreams(before, after, comparison);
   comparison.About(before.metadata, after.metadata);
   return comparison.Take();
 }
@@ -217,8 +293,7 @@ Lines Summary(const FeatureView& view) {
     lines.push_back(fmt::format("field {} ({})", field.name, field.type.ToString()));
   if (view.ttl_us != 0) lines.push_back("ttl: " + FormatDurationUs(view.ttl_us));
   if (view.source) {
-    const std::string_view what = view.source->table.empty() ? "path" : "table";
-    lines.push_back(fmt::format("source {}: {}", what, Quoted(view.source->place())));
+    lines.push_back(fmt::format("source {}: {}", PlaceWord(*view.source), Quoted(view.source->place())));
     lines.push_back("timestamp field: " + view.source->timestamp_field);
   } else {
     lines.emplace_back("a feature table: Tidemark keeps its rows");
@@ -226,6 +301,8 @@ Lines Summary(const FeatureView& view) {
     lines.push_back("timestamp field: " + view.table.timestamp_field);
   }
   if (view.push) lines.push_back("push source: " + PushText(view));
+  if (const std::string stream = StreamText(view); !stream.empty())
+    lines.push_back("stream source: " + stream);
   return lines;
 }
 

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "base/redaction.h"
 #include "base/result.h"
 #include "engine/age.h"
 #include "engine/load_log.h"
@@ -19,6 +20,20 @@ using Json = nlohmann::ordered_json;
 /// Paths may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
 std::string ToText(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// The definition that the registry has, without the secrets in it.
+Json Shown(const RegistryObject& object) {
+  Json json = Json::parse(object.document);
+  const auto source = json.find("source");
+  if (source == json.end()) return json;
+  if (const auto uri = source->find("uri"); uri != source->end())
+    *uri = RedactOption("uri", uri->get<std::string>());
+  if (const auto options = source->find("options"); options != source->end()) {
+    for (auto& [name, value] : options->items())
+      value = RedactOption(name, value.get<std::string>());
+  }
+  return json;
 }
 
 Json OpenTime(std::int64_t us) {
@@ -63,7 +78,7 @@ std::vector<Entity> EntitiesOf(const Catalog& catalog, const FeatureView& view) 
 std::string ListObjects(const Catalog& catalog, ObjectKind kind) {
   Json list = Json::array();
   for (const RegistryObject& object : catalog.state().objects) {
-    if (object.kind == kind) list.push_back(Json::parse(object.document));
+    if (object.kind == kind) list.push_back(Shown(object));
   }
   return ToText(list);
 }
@@ -79,7 +94,7 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
   Json json{{"kind", ObjectKindName(kind)},
             {"name", object->name},
             {"id", object->id},
-            {"definition", Json::parse(object->document)},
+            {"definition", Shown(*object)},
             {"meta",
              {{"createdTimestamp", FormatTimestampUs(object->created_us)},
               {"lastUpdatedTimestamp", FormatTimestampUs(object->updated_us)},
@@ -90,7 +105,10 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
     const SpecMeta meta{object->created_us, object->updated_us, object->version};
     json["spec"] =
         Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
-    TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, place));
+    TM_ASSIGN(Json online, OnlineState(registry, clock, object->id, place));
+    // Rows of a table come online as they are written; loading adds only what was not due then.
+    if (view->definition.is_table() && view->definition.online) online["kept_by_writes"] = true;
+    json["online"] = std::move(online);
   }
   return ToText(json);
 }

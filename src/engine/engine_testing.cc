@@ -40,8 +40,8 @@ std::shared_ptr<const Catalog> Scene::catalog() const {
 }
 
 SourceOpener Scene::opener() const {
-  return [this](const FileSource& definition,
-                const std::map<std::string, DataType>&) -> Result<std::unique_ptr<Source>> {
+  return [this](const BatchSource& definition, const std::map<std::string, DataType>&,
+                const SourceNeeds&) -> Result<std::unique_ptr<Source>> {
     const auto found = sources_.find(definition.path);
     if (found == sources_.end() || found->second.empty()) {
       return Fail(ErrorCode::kNotFound, "there is no file " + definition.path);

@@ -2,6 +2,7 @@
 #include "engine/view_completion.h"
 
 #include <arrow/array/util.h>
+#include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,6 +20,13 @@ namespace {
 
 /// The column that a source's event times are taken from when there are several timestamps.
 constexpr std::string_view kUsualTimestampField = "event_timestamp";
+
+/// What the source says of a column that cannot be read; empty if it says nothing.
+std::string HintOf(const arrow::Field& column) {
+  const auto hint = column.metadata() == nullptr ? arrow::Result<std::string>(arrow::Status::KeyError(""))
+                                                 : column.metadata()->Get(std::string(kColumnHint));
+  return hint.ok() ? fmt::format(" ({})", *hint) : "";
+}
 
 /// One view against the columns of its source.
 class Completion {
@@ -85,8 +93,8 @@ Result<void> Completion::ResolveKey(JoinKey& key) {
       return Fail(
           ErrorCode::kTypeMismatch,
           fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, int64, "
-                      "binary, bool and timestamp. Cast it in the source, or declare another join key",
-                      key.name, column->ToString()));
+                      "binary, bool and timestamp. Cast it in the source, or declare another join key{}",
+                      key.name, column->ToString(), HintOf(*schema_.GetFieldByName(key.name))));
     }
     key.type = *std::move(found);
     return {};
@@ -101,13 +109,13 @@ Result<void> Completion::ResolveKey(JoinKey& key) {
 }
 
 /// A column that is given by its name in the file gets the one it has after the field mapping.
-void ToMappedName(const arrow::Schema& schema, const FileSource& source, std::string& column) {
+void ToMappedName(const arrow::Schema& schema, const BatchSource& source, std::string& column) {
   const auto mapped = source.field_mapping.find(column);
   if (mapped != source.field_mapping.end() && schema.GetFieldIndex(column) < 0) column = mapped->second;
 }
 
 Result<void> Completion::ResolveTimestamps() {
-  FileSource& source = *view_.source;
+  BatchSource& source = *view_.source;
   ToMappedName(schema_, source, source.timestamp_field);
   ToMappedName(schema_, source, source.created_timestamp_column);
   if (!source.created_timestamp_column.empty()) {
@@ -173,6 +181,7 @@ Result<void> Completion::InferFields() {
     }
     auto type = FromArrow(*column->type());
     if (!type) {
+      type.error().message += HintOf(*column);
       return std::unexpected(std::move(type).error().In(fmt::format("column '{}'", column->name())));
     }
     view_.fields.push_back({.name = column->name(),
@@ -198,8 +207,9 @@ Result<void> Completion::CheckFields() const {
         ErrorCode::kTypeMismatch,
         fmt::format(
             "column '{}' has type {}, which does not fit the field's type {} without loss. Declare the "
-            "type that the column has, or cast it in the source",
-            field.name, column->ToString(), field.type.ToString()));
+            "type that the column has, or cast it in the source{}",
+            field.name, column->ToString(), field.type.ToString(),
+            HintOf(*schema_.GetFieldByName(field.name))));
   }
   return {};
 }
@@ -248,7 +258,7 @@ std::map<std::string, DataType> KnownTypes(const std::vector<Entity*>& entities,
 Result<void> CompleteByData(const std::vector<Entity*>& entities, const SourceOpener& open,
                             FeatureView& view) {
   if (view.is_table()) return CheckTable(view);
-  auto source = open(*view.source, KnownTypes(entities, view));
+  auto source = open(*view.source, KnownTypes(entities, view), {});
   if (!source && source.error().code != ErrorCode::kNotFound)
     return std::unexpected(std::move(source).error());
   if (!source) return CheckDeclared(entities, view, source.error().ToString());

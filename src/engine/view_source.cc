@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/result.h"
@@ -66,13 +67,32 @@ Result<std::shared_ptr<arrow::Int64Array>> OnlyCounting(const arrow::Int64Array&
 
 }  // namespace
 
-void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& column_types) {
+void AddTimeTypes(const BatchSource& source, std::map<std::string, DataType>& column_types) {
   DataType timestamp;
   timestamp.kind = TypeKind::kTimestamp;
   for (const std::string& column : {source.timestamp_field, source.created_timestamp_column}) {
     if (!column.empty()) column_types.emplace(column, timestamp);
   }
 }
+
+namespace {
+
+/// Keys, times and features, each once.
+std::vector<std::string> NeededColumns(const CatalogView& view, const std::vector<Field>& features) {
+  std::vector<std::string> columns;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && std::ranges::find(columns, name) == columns.end()) columns.push_back(name);
+  };
+  for (const JoinKey& key : view.join_keys)
+    add(key.name);
+  add(view.definition.event_column());
+  add(view.definition.created_column());
+  for (const Field& feature : features)
+    add(feature.name);
+  return columns;
+}
+
+}  // namespace
 
 ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
     : view_(view), source_(std::move(source)) {
@@ -88,7 +108,8 @@ ViewSource::ViewSource(const CatalogView& view, std::unique_ptr<Source> source)
   }
 }
 
-Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, const SourceOpeners& open) {
+Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, const SourceOpeners& open,
+                                                     const std::vector<Field>& features, SourceNeeds rows) {
   const std::string place = fmt::format("view {}", view.definition.name);
   if (view.definition.is_table()) {
     auto table = open.table(view);
@@ -105,7 +126,8 @@ Result<std::unique_ptr<ViewSource>> ViewSource::Open(const CatalogView& view, co
   for (const JoinKey& key : view.join_keys)
     column_types.emplace(key.name, *key.type);
   AddTimeTypes(*view.definition.source, column_types);
-  auto source = open.file(*view.definition.source, column_types);
+  rows.columns = NeededColumns(view, features);
+  auto source = open.file(*view.definition.source, column_types, rows);
   if (!source) return std::unexpected(std::move(source).error().In(place));
   std::unique_ptr<ViewSource> opened(new ViewSource(view, std::move(source).value()));
   TM_TRY_IN(opened->CheckColumns(), place);
@@ -140,7 +162,9 @@ std::string ViewSource::ViewPlace() const {
 }
 
 std::string ViewSource::FilePlace(const Fragment& fragment) const {
-  return "file " + source_->files()[fragment.file].path;
+  const auto& source = view_.definition.source;
+  const std::string_view what = source && source->warehouse ? "warehouse" : "file";
+  return fmt::format("{} {}", what, source_->files()[fragment.file].path);
 }
 
 Result<std::vector<Fragment>> ViewSource::Fragments() const {

@@ -33,13 +33,15 @@ struct SourceOpeners {
 
 /// Adds the source's timestamp columns, as timestamps: in a source without types of its own they are then
 /// read by the one rule for text, however the rows and files differ in their notation.
-void AddTimeTypes(const FileSource& source, std::map<std::string, DataType>& column_types);
+void AddTimeTypes(const BatchSource& source, std::map<std::string, DataType>& column_types);
 
 /// The source of one view, opened at one moment. Thread safe. Errors name the view and the file.
 class ViewSource {
  public:
-  /// `view` must outlive this.
-  static Result<std::unique_ptr<ViewSource>> Open(const CatalogView& view, const SourceOpeners& open);
+  /// `view` must outlive this. Of a source keys, times and `features` are read, and rows as `rows` says,
+  /// whose columns are left out.
+  static Result<std::unique_ptr<ViewSource>> Open(const CatalogView& view, const SourceOpeners& open,
+                                                  const std::vector<Field>& features, SourceNeeds rows = {});
 
   const CatalogView& view() const { return view_; }
   const Source& source() const { return *source_; }

@@ -13,19 +13,12 @@
 
 #include "base/result.h"
 #include "model/feature_table.h"
+#include "model/metadata.h"
+#include "model/stream_source.h"
 #include "model/type.h"
+#include "model/warehouse.h"
 
 namespace tidemark {
-
-using Tags = std::map<std::string, std::string>;
-
-/// What every definition has besides its own content.
-struct Metadata {
-  std::string description;
-  std::string owner;
-  Tags tags;
-  bool operator==(const Metadata&) const = default;
-};
 
 /// One column by which rows are looked up.
 struct JoinKey {
@@ -59,20 +52,22 @@ std::string_view FileFormatName(FileFormat format);
 
 /// A Parquet or CSV file, a glob, or a folder (Hive `name=value` folders below it become columns); or an
 /// Iceberg table that another engine keeps: its folder, one of its metadata files, or its name in the store's
-/// catalog.
-struct FileSource {
+/// catalog; or a table or query of a warehouse.
+struct BatchSource {
   std::string name;                                  // may be empty: named after the view
   std::string path;                                  // relative to the store's folder unless absolute
   std::string table;                                 // `database.name` of an Iceberg table; then no path
   std::optional<FileFormat> format;                  // not given: by the ending of the files
   std::string timestamp_field;                       // not given: found as the source's only timestamp column
   std::string created_timestamp_column;              // empty: the source has none
-  std::map<std::string, std::string> field_mapping;  // column in the file -> name used in definitions
+  std::map<std::string, std::string> field_mapping;  // column in the source -> name used in definitions
+  std::optional<Warehouse> warehouse;                // then no path, table and format
   Metadata metadata;
-  bool operator==(const FileSource&) const = default;
+  bool operator==(const BatchSource&) const = default;
 
-  /// Its path, or the name of its table: what it is called in messages.
-  const std::string& place() const { return table.empty() ? path : table; }
+  /// Its path, or the name of its table, or its query: what it is called in messages. Never a secret.
+  std::string place() const;
+  bool is_files() const { return !warehouse && format != FileFormat::kIceberg; }
 };
 
 /// Rows that a program pushes, under a name of their own: every view that has this source takes them.
@@ -88,9 +83,11 @@ struct FeatureView {
   std::vector<Field> fields;          // the features: neither join keys nor timestamps; empty: inferred
   std::int64_t ttl_us = 0;            // 0: rows never go stale
   bool online = true;
-  std::optional<FileSource> source;  // none: a feature table
-  TableOptions table;                // of a feature table
-  std::optional<PushSource> push;
+  std::optional<BatchSource> source;  // none: a feature table
+  TableOptions table;                 // of a feature table
+  std::optional<PushSource> push;  // the stream source of the view, as are the next two: it has one at most
+  std::optional<KafkaSource> kafka;
+  std::optional<KinesisSource> kinesis;
   Metadata metadata;
   std::optional<std::string> renamed_from;  // an instruction to apply; not kept
   bool operator==(const FeatureView&) const = default;
@@ -134,7 +131,8 @@ struct Definitions {
 /// clash it names both. `known` is what the registry holds and `definitions` does not remove.
 ///   names:      the pattern of name.h; duplicates, case folded, within `definitions` and against `known`
 ///   entities:   at least one join key, of an allowed type
-///   views:      ttl >= 0; a path in the source; no feature named as a join key or timestamp of the view;
+///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; at most one stream source, as
+///               stream_source.h has it; no feature named as a join key or timestamp of the view;
 ///               a table's event times of a type that can be one, its partitions by columns that it has
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name
 ///               (`view__feature`: plain names may repeat, as a request may ask for full ones)

@@ -45,22 +45,8 @@ Result<void> CheckContent(const Entity& entity) {
   return {};
 }
 
-Result<void> CheckFieldMapping(const FileSource& source) {
-  Taken taken;
-  for (const auto& [column, name] : source.field_mapping) {
-    if (column.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("field_mapping maps a column without a name to {}", Quoted(name)));
-    }
-    TM_TRY_IN(CheckName("field", name), fmt::format("field_mapping of column {}", Quoted(column)));
-    TM_TRY_IN(Take(taken, name, fmt::format("column {} mapped to {}", Quoted(column), Quoted(name))),
-              "field_mapping");
-  }
-  return {};
-}
-
 // A table of another engine's, by its name in the store's Iceberg catalog.
-Result<void> CheckTableSource(const FileSource& source) {
+Result<void> CheckTableSource(const BatchSource& source) {
   if (!source.path.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the source has a path, {}, and a table, {}: give one", Quoted(source.path),
@@ -75,12 +61,19 @@ Result<void> CheckTableSource(const FileSource& source) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is no name of a table: write database.name", Quoted(source.table)));
   }
-  return CheckFieldMapping(source);
+  return CheckFieldMapping(source.field_mapping);
 }
 
-Result<void> CheckSource(const FileSource& source) {
+Result<void> CheckSource(const BatchSource& source) {
   if (!source.name.empty()) {
     TM_TRY(CheckName("source", source.name));
+  }
+  if (source.warehouse) {
+    if (!source.path.empty() || !source.table.empty() || source.format) {
+      return Fail(ErrorCode::kInvalidArgument, "a source in a warehouse has no path and no format");
+    }
+    TM_TRY(CheckWarehouse(*source.warehouse));
+    return CheckFieldMapping(source.field_mapping);
   }
   if (!source.table.empty()) return CheckTableSource(source);
   if (source.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
@@ -88,7 +81,7 @@ Result<void> CheckSource(const FileSource& source) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("path {} has a null character", Quoted(source.path)));
   }
-  return CheckFieldMapping(source);
+  return CheckFieldMapping(source.field_mapping);
 }
 
 Result<void> CheckTable(const TableOptions& table) {
@@ -106,6 +99,15 @@ Result<void> CheckTable(const TableOptions& table) {
   for (const std::string& partition : table.partitions)
     TM_TRY(ParsePartition(partition));
   return table.database.empty() ? Result<void>() : CheckName("database", table.database);
+}
+
+Result<void> CheckStreamSource(const FeatureView& view) {
+  if (view.push.has_value() + view.kafka.has_value() + view.kinesis.has_value() > 1)
+    return Fail(ErrorCode::kInvalidArgument, "it has several stream sources; give one");
+  if (view.push) TM_TRY(CheckName("push source", view.push->name));
+  if (view.kafka) TM_TRY_IN(CheckStream(*view.kafka), "stream source");
+  if (view.kinesis) TM_TRY_IN(CheckStream(*view.kinesis), "stream source");
+  return {};
 }
 
 Result<void> CheckContent(const FeatureView& view) {
@@ -133,8 +135,7 @@ Result<void> CheckContent(const FeatureView& view) {
   } else {
     TM_TRY_IN(CheckTable(view.table), "table");
   }
-  if (view.push) TM_TRY(CheckName("push source", view.push->name));
-  return {};
+  return CheckStreamSource(view);
 }
 
 Result<void> CheckContent(const FeatureService& service) {
@@ -319,7 +320,7 @@ class Merged {
 };
 
 // The name that a column of the source has in definitions.
-const std::string& MappedName(const FileSource& source, const std::string& column) {
+const std::string& MappedName(const BatchSource& source, const std::string& column) {
   const auto at = source.field_mapping.find(column);
   return at == source.field_mapping.end() ? column : at->second;
 }
@@ -378,7 +379,7 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
     }
   }
   if (view.source) {
-    const FileSource& source = *view.source;
+    const BatchSource& source = *view.source;
     // A join key may be the timestamp too; only features may be neither.
     for (const auto& [what, column] :
          {std::pair("timestamp_field", &source.timestamp_field),
@@ -479,6 +480,11 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   for (const auto& [service, place] : services.items())
     TM_TRY_IN(CheckService(*service, views, entities), place);
   return {};
+}
+
+std::string BatchSource::place() const {
+  if (warehouse) return warehouse->place();
+  return table.empty() ? path : table;
 }
 
 std::string_view FileFormatName(FileFormat format) {

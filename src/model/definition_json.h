@@ -25,10 +25,24 @@
 // Reading is strict: an unknown member, or one that is there twice, is an error (kInvalidArgument) that names
 // it, its place and the nearest known one. Members that are absent, or null, have the defaults of
 // definition.h.
+//   stream_source: of type "push", or
+//              {"type": "kafka", "name": "driver_events", "kafka_bootstrap_servers": "a:9092,b:9092",
+//               "topic": "drivers", "message_format": {"type": "avro", "schema_json": "..."},
+//               "timestamp_field": "at", "created_timestamp_column": "", "field_mapping": {},
+//               "watermark_delay_threshold": "1m", "security": {"sasl.password": "${KAFKA_PASSWORD}"}}
+//              {"type": "kinesis", "name": "driver_events", "stream_name": "drivers", "region": "eu-west-1",
+//               "endpoint_url": "", "record_format": {"type": "json"}, ...times and mapping as above}
+//   message_format, record_format: {"type": "json", "schema_json": ""}, {"type": "avro", "schema_json"},
+//              {"type": "protobuf", "class_path", "proto_path": ""}, {"type": "csv", "columns": [],
+//              "delimiter": ","}; also takes the type alone
 //   join_keys: also takes plain names; absent: one key with the entity's name
 //   fields:    also takes {"rating": "float64"}, as one item of the list or in place of the whole list
-//   ttl:       also takes a number of seconds
-//   source:    of format iceberg, has a "path" or a "table" ("database.name")
+//   ttl, timeout, watermark_delay_threshold: also take a number of seconds
+//   source:    of format iceberg, has a "path" or a "table" ("database.name"); of type adbc, postgresql,
+//              bigquery, snowflake or redshift, is {"type": "adbc", "driver": "postgresql", "uri": "...",
+//              "options": {}, "catalog": "", "schema": "", "table": "t" or "query": "select ...",
+//              "timeout": "30s"} and what follows "format" above. "database" is another word for catalog;
+//              BigQuery's table is also "table_ref", Snowflake has "warehouse" and "role" beside its options
 //   features:  of a service, takes "view:feature", "view" (all) and objects; neighbouring strings that name
 //              features of one view are one selection
 // An entity, view, service or field also has `renamed_from`, which is read and never written. In YAML every
@@ -46,6 +60,7 @@ namespace tidemark {
 Result<Definitions> DefinitionsFromJson(std::string_view json);
 Result<Definitions> DefinitionsFromYaml(std::string_view yaml);
 
+/// Secrets of a warehouse that are written out are kept: `WithoutSecrets` comes before printing.
 /// Canonical JSON on one line (members in a fixed order; defaults and `renamed_from` left out): equal
 /// definitions give equal text, and reading it gives the definition again. Bytes that are not UTF-8 become
 /// U+FFFD.
@@ -59,10 +74,11 @@ Result<FeatureView> FeatureViewFromJson(std::string_view json);
 Result<FeatureService> FeatureServiceFromJson(std::string_view json);
 
 /// The spec that is printed to users (docs/formats.md), indented: {"spec": {"name", "entities": [{"name",
-/// "valueType"}], "features": [{"name", "valueType"}], "maxAge": "86400s", "batchSource": {...}}, "meta":
-/// {"createdTimestamp": "...", "lastUpdatedTimestamp": "...", "version": 3}}. Value types have the names of
-/// Feast's ValueType (INT64, DOUBLE, FLOAT_LIST, UNIX_TIMESTAMP), or else those of DataType. `entities` are
-/// those that the view names, in its order; each of their join keys is one entity of the spec.
+/// "valueType"}], "features": [{"name", "valueType"}], "maxAge": "86400s", "batchSource": {...},
+/// "streamSource": {...}}, "meta": {"createdTimestamp": "...", "lastUpdatedTimestamp": "...", "version": 3}}.
+/// Value types have the names of Feast's ValueType (INT64, DOUBLE, FLOAT_LIST, UNIX_TIMESTAMP), or else those
+/// of DataType. `entities` are those that the view names, in its order; each of their join keys is one entity
+/// of the spec.
 struct SpecMeta {
   std::int64_t created_us = 0;
   std::int64_t updated_us = 0;

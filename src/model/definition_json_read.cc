@@ -1,8 +1,11 @@
 // Reads definitions from a tree of JSON or YAML.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <utility>
 
@@ -13,6 +16,44 @@
 #include "model/time.h"
 
 namespace tidemark {
+namespace {
+
+Result<std::int64_t> DurationFromNumber(const Json& seconds) {
+  constexpr double kSecondUs = 1e6;
+  // The least double above every int64 is 2^63.
+  const double us = seconds.get<double>() * kSecondUs;
+  if (!(us >= 0) || us >= 0x1p63) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are no length of time; give 0 or more, "
+                                                         "at most 292,000 years",
+                                                         seconds.dump()));
+  }
+  if (!seconds.is_number_integer()) return std::llround(us);
+  std::int64_t exact_us = 0;
+  if (!__builtin_mul_overflow(seconds.get<std::int64_t>(), std::int64_t{1'000'000}, &exact_us))
+    return exact_us;
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are too long", seconds.dump()));
+}
+
+}  // namespace
+
+Result<void> ReadMetadata(const Members& from, Metadata& out) {
+  TM_TRY(from.Text("description", out.description));
+  TM_TRY(from.Text("owner", out.owner));
+  return from.TextMap("tags", out.tags);
+}
+
+Result<void> ReadDuration(const Members& from, std::string_view name, std::int64_t& out) {
+  const Json* duration = from.Find(name);
+  if (duration == nullptr) return {};
+  if (!duration->is_string() && !duration->is_number())
+    return WrongKind(name, "a string or a number of seconds", *duration);
+  Result<std::int64_t> us = duration->is_string() ? ParseDurationUs(duration->get_ref<const std::string&>())
+                                                  : DurationFromNumber(*duration);
+  if (!us) return std::unexpected(std::move(us).error().In(name));
+  out = *us;
+  return {};
+}
+
 namespace {
 
 // `entities[2] "driver"`: the place of an item, with its name if it has one.
@@ -38,12 +79,6 @@ Result<void> ReadList(const Members& from, std::string_view name, Result<T> (*re
     out.push_back(std::move(value).value());
   }
   return {};
-}
-
-Result<void> ReadMetadata(const Members& from, Metadata& out) {
-  TM_TRY(from.Text("description", out.description));
-  TM_TRY(from.Text("owner", out.owner));
-  return from.TextMap("tags", out.tags);
 }
 
 Result<JoinKey> ReadJoinKey(const Json& value, bool text_scalars) {
@@ -156,24 +191,105 @@ Result<void> ReadFormat(const Members& from, std::optional<FileFormat>& out) {
   return {};
 }
 
-Result<FileSource> ReadSource(const Json& value, bool text_scalars) {
-  TM_ASSIGN(const Members members,
-            Members::Of(value, text_scalars,
-                        {"type", "name", "path", "table", "format", "timestamp_field",
-                         "created_timestamp_column", "field_mapping", "description", "owner", "tags"}));
-  std::string type = "file";
-  TM_TRY(members.Text("type", type));
-  if (type != "file") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("there is no type of source {} in this version; there is file", Quoted(type)));
+// The member `other_name` says the same as `name` under the word that users of a product know.
+Result<void> ReadEither(const Members& from, std::string_view name, std::string_view other_name,
+                        std::string& out) {
+  TM_TRY(from.Text(name, out));
+  std::optional<std::string> other;
+  TM_TRY(from.Text(other_name, other));
+  if (!other) return {};
+  if (!out.empty() && out != *other) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} and {} are two words for one thing: give one", name, other_name));
   }
-  FileSource source;
-  TM_TRY(members.Text("name", source.name));
+  out = *other;
+  return {};
+}
+
+// What Snowflake calls its computing and the role of a session, as options of its driver.
+Result<void> ReadSnowflakeOptions(const Members& from, std::map<std::string, std::string>& options) {
+  for (const std::string_view name : {"warehouse", "role"}) {
+    std::optional<std::string> value;
+    TM_TRY(from.Text(name, value));
+    if (value) options.insert_or_assign(fmt::format("adbc.snowflake.sql.{}", name), *value);
+  }
+  return {};
+}
+
+Result<Warehouse> ReadWarehouse(const Members& from, WarehouseKind kind) {
+  Warehouse warehouse;
+  warehouse.kind = kind;
+  TM_TRY(from.Text("driver", warehouse.driver));
+  TM_TRY(from.Text("entrypoint", warehouse.entrypoint));
+  TM_TRY(from.Text("uri", warehouse.uri));
+  TM_TRY(from.TextMap("options", warehouse.options));
+  TM_TRY(ReadEither(from, "catalog", "database", warehouse.catalog));
+  TM_TRY(from.Text("schema", warehouse.schema));
+  TM_TRY(ReadEither(from, "table", "table_ref", warehouse.table));
+  TM_TRY(from.Text("query", warehouse.query));
+  TM_TRY(ReadDuration(from, "timeout", warehouse.timeout_us));
+  if (kind == WarehouseKind::kSnowflake) TM_TRY(ReadSnowflakeOptions(from, warehouse.options));
+  return warehouse;
+}
+
+// The members that a source of a type has, besides those that all have.
+std::vector<std::string_view> SourceMembers(std::optional<WarehouseKind> kind) {
+  std::vector<std::string_view> members{
+      "type",          "name",        "timestamp_field", "created_timestamp_column",
+      "field_mapping", "description", "owner",           "tags"};
+  const auto add = [&](std::initializer_list<std::string_view> names) {
+    members.insert(members.end(), names);
+  };
+  if (!kind) {
+    add({"path", "table", "format"});
+    return members;
+  }
+  add({"driver", "entrypoint", "uri", "options", "catalog", "database", "schema", "table", "query",
+       "timeout"});
+  if (*kind == WarehouseKind::kBigQuery) add({"table_ref"});
+  if (*kind == WarehouseKind::kSnowflake) add({"warehouse", "role"});
+  return members;
+}
+
+// Nothing for `file`.
+Result<std::optional<WarehouseKind>> ReadSourceType(const Json& value) {
+  constexpr std::array kKinds{WarehouseKind::kAdbc, WarehouseKind::kPostgreSql, WarehouseKind::kBigQuery,
+                              WarehouseKind::kSnowflake, WarehouseKind::kRedshift};
+  if (!value.is_object()) return std::nullopt;  // told later
+  const auto type = value.find("type");
+  if (type == value.end() || type->is_null()) return std::nullopt;
+  if (!type->is_string()) return WrongKind("type", "a string", *type);
+  const auto& name = type->get_ref<const std::string&>();
+  if (name == "file") return std::nullopt;
+  std::vector<std::string> names{"file"};
+  for (const WarehouseKind kind : kKinds) {
+    names.emplace_back(WarehouseKindName(kind));
+    if (name == names.back()) return kind;
+  }
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("there is no type of source {} in this version{}; there are {}", Quoted(name),
+                          Suggest(name, names), fmt::join(names, ", ")));
+}
+
+Result<void> ReadFiles(const Members& members, BatchSource& source) {
   TM_TRY(members.Text("table", source.table));
   TM_TRY(source.table.empty() ? members.RequiredText("path", source.path)
                               : members.Text("path", source.path));
   TM_TRY(ReadFormat(members, source.format));
   if (!source.table.empty() && !source.format) source.format = FileFormat::kIceberg;
+  return {};
+}
+
+Result<BatchSource> ReadSource(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const auto kind, ReadSourceType(value));
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, SourceMembers(kind)));
+  BatchSource source;
+  TM_TRY(members.Text("name", source.name));
+  if (kind) {
+    TM_ASSIGN(source.warehouse, ReadWarehouse(members, *kind));
+  } else {
+    TM_TRY(ReadFiles(members, source));
+  }
   TM_TRY(members.Text("timestamp_field", source.timestamp_field));
   TM_TRY(members.Text("created_timestamp_column", source.created_timestamp_column));
   TM_TRY(members.TextMap("field_mapping", source.field_mapping));
@@ -181,48 +297,36 @@ Result<FileSource> ReadSource(const Json& value, bool text_scalars) {
   return source;
 }
 
-Result<std::int64_t> TtlFromNumber(const Json& seconds) {
-  constexpr double kSecondUs = 1e6;
-  // The least double above every int64 is 2^63.
-  const double us = seconds.get<double>() * kSecondUs;
-  if (!(us >= 0) || us >= 0x1p63) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are no length of time; give 0 or more, "
-                                                         "at most 292,000 years",
-                                                         seconds.dump()));
-  }
-  if (!seconds.is_number_integer()) return std::llround(us);
-  std::int64_t exact_us = 0;
-  if (!__builtin_mul_overflow(seconds.get<std::int64_t>(), std::int64_t{1'000'000}, &exact_us))
-    return exact_us;
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} seconds are too long", seconds.dump()));
-}
-
-Result<void> ReadTtl(const Members& from, std::int64_t& out) {
-  const Json* ttl = from.Find("ttl");
-  if (ttl == nullptr) return {};
-  if (!ttl->is_string() && !ttl->is_number())
-    return WrongKind("ttl", "a string or a number of seconds", *ttl);
-  Result<std::int64_t> us =
-      ttl->is_string() ? ParseDurationUs(ttl->get_ref<const std::string&>()) : TtlFromNumber(*ttl);
-  if (!us) return std::unexpected(std::move(us).error().In("ttl"));
-  out = *us;
-  return {};
-}
-
 Result<PushSource> ReadPushSource(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars, {"type", "name", "description", "owner", "tags"}));
-  std::string type = "push";
-  TM_TRY(members.Text("type", type));
-  if (type != "push") {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("there is no type of stream source {} in this version; there is push", Quoted(type)));
-  }
   PushSource source;
   TM_TRY(members.RequiredText("name", source.name));
   TM_TRY(ReadMetadata(members, source.metadata));
   return source;
+}
+
+// What the member `type` says; without one it is a push source, which has only a name.
+Result<void> ReadStreamSource(const Json& value, bool text_scalars, FeatureView& view) {
+  std::string type = "push";
+  if (value.is_object()) {
+    if (const auto stated = value.find("type"); stated != value.end() && !stated->is_null()) {
+      if (!stated->is_string()) return WrongKind("type", "a string", *stated);
+      type = stated->get_ref<const std::string&>();
+    }
+  }
+  if (type == "push") {
+    TM_ASSIGN(view.push, ReadPushSource(value, text_scalars));
+  } else if (type == "kafka") {
+    TM_ASSIGN(view.kafka, ReadKafkaSource(value, text_scalars));
+  } else if (type == "kinesis") {
+    TM_ASSIGN(view.kinesis, ReadKinesisSource(value, text_scalars));
+  } else {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("there is no type of stream source {}{}; there are push, kafka and kinesis",
+                            Quoted(type), Suggest(type, {"push", "kafka", "kinesis"})));
+  }
+  return {};
 }
 
 Result<TableOptions> ReadTable(const Json& value, bool text_scalars) {
@@ -270,10 +374,11 @@ Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_TRY(members.RequiredText("name", view.name));
   TM_TRY(members.TextList("entities", view.entities));
   TM_TRY(ReadFields(members, view.fields));
-  TM_TRY(ReadTtl(members, view.ttl_us));
+  TM_TRY(ReadDuration(members, "ttl", view.ttl_us));
   TM_TRY(members.Truth("online", view.online));
   TM_TRY(ReadMember(members, "source", ReadSource, view.source));
-  TM_TRY(ReadMember(members, "stream_source", ReadPushSource, view.push));
+  if (const Json* stream = members.Find("stream_source"); stream != nullptr)
+    TM_TRY_IN(ReadStreamSource(*stream, text_scalars, view), "stream_source");
   TM_TRY(ReadMember(members, "table", ReadTable, view.table));
   TM_TRY(ReadMetadata(members, view.metadata));
   TM_TRY(members.Text("renamed_from", view.renamed_from));

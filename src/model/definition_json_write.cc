@@ -4,7 +4,6 @@
 #include "model/time.h"
 
 namespace tidemark {
-namespace {
 
 void PutText(Json& object, const char* name, const std::string& text) {
   if (!text.empty()) object[name] = text;
@@ -20,6 +19,8 @@ void PutMetadata(Json& object, const Metadata& metadata) {
   PutText(object, "owner", metadata.owner);
   PutTextMap(object, "tags", metadata.tags);
 }
+
+namespace {
 
 Json Tree(const JoinKey& key) {
   Json object{{"name", key.name}};
@@ -44,11 +45,27 @@ Json Tree(const Field& field) {
   return object;
 }
 
-Json Tree(const FileSource& source) {
-  Json object{{"type", "file"}};
+void PutWarehouse(Json& object, const Warehouse& warehouse) {
+  PutText(object, "driver", warehouse.driver);
+  PutText(object, "entrypoint", warehouse.entrypoint);
+  PutText(object, "uri", warehouse.uri);
+  PutTextMap(object, "options", warehouse.options);
+  PutText(object, "catalog", warehouse.catalog);
+  PutText(object, "schema", warehouse.schema);
+  PutText(object, "table", warehouse.table);
+  PutText(object, "query", warehouse.query);
+  if (warehouse.timeout_us != 0) object["timeout"] = FormatDurationUs(warehouse.timeout_us);
+}
+
+Json Tree(const BatchSource& source) {
+  Json object{{"type", source.warehouse ? WarehouseKindName(source.warehouse->kind) : "file"}};
   PutText(object, "name", source.name);
-  if (source.table.empty() || !source.path.empty()) object["path"] = source.path;
-  PutText(object, "table", source.table);
+  if (source.warehouse) {
+    PutWarehouse(object, *source.warehouse);
+  } else {
+    if (source.table.empty() || !source.path.empty()) object["path"] = source.path;
+    PutText(object, "table", source.table);
+  }
   if (source.format) object["format"] = FileFormatName(*source.format);
   PutText(object, "timestamp_field", source.timestamp_field);
   PutText(object, "created_timestamp_column", source.created_timestamp_column);
@@ -87,6 +104,8 @@ Json Tree(const FeatureView& view) {
     object["fields"].push_back(Tree(field));
   if (view.source) object["source"] = Tree(*view.source);
   if (view.push) object["stream_source"] = Tree(*view.push);
+  if (view.kafka) object["stream_source"] = StreamTree(*view.kafka);
+  if (view.kinesis) object["stream_source"] = StreamTree(*view.kinesis);
   if (view.is_table() && view.table != TableOptions{}) object["table"] = Tree(view.table);
   PutMetadata(object, view.metadata);
   return object;

@@ -52,18 +52,65 @@ std::string SecondsText(std::int64_t us) {
   return text + 's';
 }
 
-Json SourceTree(const FileSource& source, const std::string& view_name) {
+void PutIf(Json& object, const char* name, const std::string& text) {
+  if (!text.empty()) object[name] = text;
+}
+
+// Names as Feast has them, where it has this kind of source.
+Json WarehouseOptions(const Warehouse& shown) {
+  Json options = Json::object();
+  switch (shown.kind) {
+    case WarehouseKind::kBigQuery:
+      PutIf(options, "tableRef", shown.table.empty() ? "" : shown.place());
+      break;
+    case WarehouseKind::kSnowflake:
+    case WarehouseKind::kRedshift:
+      PutIf(options, "database", shown.catalog);
+      PutIf(options, "schema", shown.schema);
+      PutIf(options, "table", shown.table);
+      break;
+    case WarehouseKind::kAdbc:
+    case WarehouseKind::kPostgreSql:
+      PutIf(options, "driver", shown.driver_name());
+      PutIf(options, "uri", shown.uri);
+      PutIf(options, "catalog", shown.catalog);
+      PutIf(options, "schema", shown.schema);
+      PutIf(options, "table", shown.table);
+      break;
+  }
+  PutIf(options, "query", shown.query);
+  return options;
+}
+
+void PutWarehouse(Json& tree, const Warehouse& warehouse) {
+  const std::string name(WarehouseKindName(warehouse.kind));
+  std::string type = "BATCH_";
+  for (const char c : name)
+    type += static_cast<char>(c - 'a' + 'A');
+  tree["type"] = type;
+  tree[name + "Options"] = WarehouseOptions(WithoutSecrets(warehouse));
+}
+
+void PutFiles(Json& tree, const BatchSource& source) {
+  Json& options = tree["fileOptions"] = Json::object();
+  if (source.format) {
+    options["fileFormat"][fmt::format("{}Format", FileFormatName(*source.format))] = Json::object();
+  }
+  options["fileUrl"] = source.place();
+}
+
+Json SourceTree(const BatchSource& source, const std::string& view_name) {
   Json tree{{"type", "BATCH_FILE"}, {"name", source.name.empty() ? view_name : source.name}};
   if (!source.timestamp_field.empty()) tree["eventTimestampColumn"] = source.timestamp_field;
   if (!source.created_timestamp_column.empty())
     tree["createdTimestampColumn"] = source.created_timestamp_column;
   for (const auto& [column, name] : source.field_mapping)
     tree["fieldMapping"][column] = name;
-  Json& options = tree["fileOptions"] = Json::object();
-  if (source.format) {
-    options["fileFormat"][fmt::format("{}Format", FileFormatName(*source.format))] = Json::object();
+  if (source.warehouse) {
+    PutWarehouse(tree, *source.warehouse);
+  } else {
+    PutFiles(tree, source);
   }
-  options["fileUrl"] = source.place();
   return tree;
 }
 
@@ -89,6 +136,9 @@ std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entit
     spec["tags"][key] = value;
   spec["maxAge"] = SecondsText(view.ttl_us);
   if (view.source) spec["batchSource"] = SourceTree(*view.source, view.name);
+  if (view.push) spec["streamSource"] = Json{{"type", "PUSH_SOURCE"}, {"name", view.push->name}};
+  if (view.kafka) spec["streamSource"] = StreamSpecTree(*view.kafka);
+  if (view.kinesis) spec["streamSource"] = StreamSpecTree(*view.kinesis);
   const Json tree{{"spec", std::move(spec)},
                   {"meta",
                    {{"createdTimestamp", FormatTimestampUs(meta.created_us)},

@@ -58,7 +58,7 @@ TEST(FeatureTable, AnUnknownUnitOrSourceIsRefused) {
   ASSERT_FALSE(unit);
   EXPECT_NE(unit.error().ToString().find("there are s, ms, us and ns"), std::string::npos);
   const auto source =
-      FeatureViewFromJson(R"({"name": "v", "stream_source": {"type": "kafka", "name": "k"}})");
+      FeatureViewFromJson(R"({"name": "v", "stream_source": {"type": "rabbit", "name": "k"}})");
   ASSERT_FALSE(source);
   EXPECT_EQ(source.error().code, ErrorCode::kUnsupported);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -58,6 +59,26 @@ class Members {
   const Json* object_;
   bool text_scalars_;
 };
+
+/// The members `description`, `owner` and `tags`, which every definition has.
+Result<void> ReadMetadata(const Members& from, Metadata& out);
+/// A length of time in the member `name`: text such as `1d12h`, or a number of seconds. `out` stays as it is
+/// if the member is absent.
+Result<void> ReadDuration(const Members& from, std::string_view name, std::int64_t& out);
+
+/// Each writes what is not empty.
+void PutText(Json& object, const char* name, const std::string& text);
+void PutTextMap(Json& object, const char* name, const std::map<std::string, std::string>& map);
+void PutMetadata(Json& object, const Metadata& metadata);
+
+/// A stream source: `{"type": "kafka", ...}` and `{"type": "kinesis", ...}` as definition_json.h draws them.
+Result<KafkaSource> ReadKafkaSource(const Json& value, bool text_scalars);
+Result<KinesisSource> ReadKinesisSource(const Json& value, bool text_scalars);
+Json StreamTree(const KafkaSource& source);
+Json StreamTree(const KinesisSource& source);
+/// The same as it is printed in specs.
+Json StreamSpecTree(const KafkaSource& source);
+Json StreamSpecTree(const KinesisSource& source);
 
 /// `member must be a string, not a number`.
 std::unexpected<Error> WrongKind(std::string_view member, std::string_view wanted, const Json& found);

@@ -115,6 +115,25 @@ Result<void> CheckFieldName(std::string_view name) {
       fmt::format("field name {} is that of a system column; give the field another name", Quoted(name)));
 }
 
+Result<void> CheckFieldMapping(const std::map<std::string, std::string>& mapping) {
+  std::map<std::string, std::string> taken;  // names, case folded, each with what has it
+  for (const auto& [column, name] : mapping) {
+    if (column.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("field_mapping maps a column without a name to {}", Quoted(name)));
+    }
+    TM_TRY_IN(CheckName("field", name), fmt::format("field_mapping of column {}", Quoted(column)));
+    const std::string what = fmt::format("column {} mapped to {}", Quoted(column), Quoted(name));
+    const auto [at, added] = taken.try_emplace(FoldName(name), what);
+    if (added) continue;
+    return Fail(ErrorCode::kAlreadyExists,
+                fmt::format("field_mapping: {} and {} have one name (names that differ only in case are the "
+                            "same)",
+                            at->second, what));
+  }
+  return {};
+}
+
 std::string FoldName(std::string_view name) {
   std::string folded(name);
   for (char& c : folded) {

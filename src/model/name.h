@@ -1,6 +1,7 @@
 // Names of projects, entities, views, fields and services.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,10 @@ Result<void> CheckName(std::string_view what, std::string_view name);
 /// The same for a field, which also may not be a system column: write_time, api_invocation_time, is_deleted,
 /// expires_at, origin (in any case).
 Result<void> CheckFieldName(std::string_view name);
+
+/// Succeeds if every column of `mapping` (column of a source -> name used in definitions) has a name, and
+/// gets a valid one that no other gets. kInvalidArgument or kAlreadyExists otherwise.
+Result<void> CheckFieldMapping(const std::map<std::string, std::string>& mapping);
 
 /// ASCII lower case: two names that are equal folded are duplicates.
 std::string FoldName(std::string_view name);

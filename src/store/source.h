@@ -1,17 +1,21 @@
 // A batch source: rows of features that lie somewhere else and are only read.
 #pragma once
 
+#include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -100,10 +104,34 @@ class Source {
                                                            std::span<const std::int64_t> rows) const = 0;
 };
 
+/// Which rows and columns of a source matter to a request. A source that can leave out the rest where the
+/// rows lie, as a warehouse can, does so; others give what they have: rows that do not matter change nothing.
+struct SourceNeeds {
+  /// Rows by their times, in microseconds; all bounds are included. A row with a null time always matters: it
+  /// is an error.
+  struct Times {
+    std::int64_t event_first_us = std::numeric_limits<std::int64_t>::min();
+    std::int64_t event_last_us = std::numeric_limits<std::int64_t>::max();
+    std::int64_t created_first_us = std::numeric_limits<std::int64_t>::min();
+    std::int64_t created_last_us = std::numeric_limits<std::int64_t>::max();
+    bool operator==(const Times&) const = default;
+  };
+  std::vector<Times> times = {};  // a row matters that is within any; empty: all
+  /// Only rows of one key matter: columns and the value of each (one row, canonical: pit/columns.h). Empty:
+  /// all.
+  std::vector<std::pair<std::string, std::shared_ptr<arrow::Array>>> key = {};
+  /// Names after the field mapping: no others will be asked for. Nothing: any may be.
+  std::optional<std::vector<std::string>> columns = {};
+};
+
+/// The member of a schema field's metadata that says what to do about a column that cannot be read.
+inline constexpr std::string_view kColumnHint = "tidemark.hint";
+
 /// Opens the source that a definition names; given by the wiring, so that no adapter is seen above this
 /// layer. `column_types` are those of columns that are known already (by their names after the field
 /// mapping): a source that has no types of its own, such as CSV, is read as these.
 using SourceOpener = std::function<Result<std::unique_ptr<Source>>(
-    const FileSource& definition, const std::map<std::string, DataType>& column_types)>;
+    const BatchSource& definition, const std::map<std::string, DataType>& column_types,
+    const SourceNeeds& needs)>;
 
 }  // namespace tidemark

@@ -1,4 +1,5 @@
-// Folders that views have as batch sources, as far as files are added to them.
+// Folders that views have as batch sources, as far as files are added to them; or tables in a warehouse, where
+// a file is a transaction that is known by its name.
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -19,22 +20,22 @@ class SourceFolders {
  public:
   virtual ~SourceFolders() = default;
 
-  /// kUnsupported, with the reason, for a source that no file can be added to: a single file that is there,
-  /// or a pattern.
-  virtual Result<void> Check(const FileSource& source) const = 0;
+  /// kUnsupported, with the reason, for a source that no file can be added to: a single file that is there, or a
+  /// pattern, or a query. kUnavailable and kPermissionDenied for a warehouse.
+  virtual Result<void> Check(const BatchSource& source) const = 0;
 
   /// Writes rows as one more file of the source: `name`, and the ending of its format. The file appears whole
   /// and synced, or not at all. How many rows were written; nothing if a file of that name is there already:
   /// then nothing is done. A source of a single file that is not there yet becomes that file, whatever `name`
   /// says. Errors as Check, and kIo or kOutOfSpace with the path.
-  virtual Result<std::optional<std::int64_t>> Add(const FileSource& source, const std::string& name,
+  virtual Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
                                                   arrow::RecordBatchReader& rows) const = 0;
 
   /// Names that Add gave to files that are there, without endings, in no order.
-  virtual Result<std::vector<std::string>> Names(const FileSource& source) const = 0;
+  virtual Result<std::vector<std::string>> Names(const BatchSource& source) const = 0;
 
   /// Removes what a writer that was killed left of a file of this name.
-  virtual Result<void> RemoveRemains(const FileSource& source, const std::string& name) const = 0;
+  virtual Result<void> RemoveRemains(const BatchSource& source, const std::string& name) const = 0;
 };
 
 }  // namespace tidemark

@@ -217,7 +217,7 @@ Result<bool> ExistingData::Drop(std::string_view name) {
   return tables->Drop(name);
 }
 
-Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const FileSource& source,
+Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const BatchSource& source,
                                                       const std::map<std::string, DataType>& column_types,
                                                       bool guesses_types, const std::stop_token& stop) {
   TM_ASSIGN(const auto tables, Open());

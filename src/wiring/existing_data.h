@@ -50,7 +50,7 @@ class ExistingData {
   Result<bool> Drop(std::string_view name);
 
   /// The rows of a registered CSV table; nothing if the source names no such table.
-  Result<std::unique_ptr<Source>> OpenCsv(const FileSource& source,
+  Result<std::unique_ptr<Source>> OpenCsv(const BatchSource& source,
                                           const std::map<std::string, DataType>& column_types,
                                           bool guesses_types, const std::stop_token& stop);
 

@@ -415,11 +415,12 @@ class OnlineCase {
   };
 
   SourceOpener Opener() const {
-    return [this](const FileSource& source, const std::map<std::string, DataType>& types) {
-      FileSourceOptions options;
-      options.column_types = types;
-      return OpenFileSource(source, folder_, options);
-    };
+    return
+        [this](const BatchSource& source, const std::map<std::string, DataType>& types, const SourceNeeds&) {
+          FileSourceOptions options;
+          options.column_types = types;
+          return OpenFileSource(source, folder_, options);
+        };
   }
 
   const CatalogView& View(const GoldenView& view) const { return *catalog_->View(view.name).value(); }

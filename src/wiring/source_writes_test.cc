@@ -66,18 +66,18 @@ class FaultyFolders final : public SourceFolders {
  public:
   FaultyFolders(std::shared_ptr<SourceFolders> folders, std::shared_ptr<Fault> fault)
       : folders_(std::move(folders)), fault_(std::move(fault)) {}
-  Result<void> Check(const FileSource& source) const override { return folders_->Check(source); }
-  Result<std::optional<std::int64_t>> Add(const FileSource& source, const std::string& name,
+  Result<void> Check(const BatchSource& source) const override { return folders_->Check(source); }
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
                                           arrow::RecordBatchReader& rows) const override {
     TM_TRY(fault_->Reach(Step::kBeforeFile));
     auto added = folders_->Add(source, name, rows);
     TM_TRY(fault_->Reach(Step::kAfterFile));
     return added;
   }
-  Result<std::vector<std::string>> Names(const FileSource& source) const override {
+  Result<std::vector<std::string>> Names(const BatchSource& source) const override {
     return folders_->Names(source);
   }
-  Result<void> RemoveRemains(const FileSource& source, const std::string& name) const override {
+  Result<void> RemoveRemains(const BatchSource& source, const std::string& name) const override {
     return folders_->RemoveRemains(source, name);
   }
 
@@ -123,11 +123,12 @@ class SourceWritesTest : public testing::Test {
   }
 
   SourceOpener Opener() const {
-    return [this](const FileSource& source, const std::map<std::string, DataType>& types) {
-      FileSourceOptions options;
-      options.column_types = types;
-      return OpenFileSource(source, folder_.path(), options);
-    };
+    return
+        [this](const BatchSource& source, const std::map<std::string, DataType>& types, const SourceNeeds&) {
+          FileSourceOptions options;
+          options.column_types = types;
+          return OpenFileSource(source, folder_.path(), options);
+        };
   }
 
   const CatalogView& view() const { return *catalog_->View("clicks").value(); }

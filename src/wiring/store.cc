@@ -10,8 +10,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "adapters/adbc/adbc_source.h"
+#include "adapters/files/dump_folder.h"
 #include "adapters/files/file_source.h"
-#include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/iceberg/external_table.h"
@@ -42,7 +43,9 @@
 #include "wiring/embedded_tables.h"
 #include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
+#include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
+#include "wiring/store_sql.h"
 #include "wiring/stream_export.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
@@ -229,11 +232,7 @@ class EmbeddedStore final : public Store {
                                            const std::filesystem::path& out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(const auto reader, StartHistorical(rows, options, warnings));
-    TableWriteOptions write_options;
-    write_options.threads = threads_;
-    write_options.row_group_bytes_max =
-        std::min(write_options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, write_options));
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, FileWriting()));
     return HistoricalReport{written, warnings->Texts()};
   }
 
@@ -405,6 +404,39 @@ class EmbeddedStore final : public Store {
     return {};
   }
 
+  Result<void> Sql(std::string_view query, const SqlQueryOptions& options, ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, sql_.Query(query, options));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
+                                const std::filesystem::path& out) override {
+    TM_ASSIGN(const auto reader, sql_.Query(query, options));
+    return WriteTableFile(*reader, out, FileWriting());
+  }
+
+  Result<void> LatestRows(std::string_view table, const LatestRowsOptions& options,
+                          ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, sql_.LatestRows(table, options));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options) override {
+    return sql_.Dump(query, options);
+  }
+
+  Result<void> ReadDump(std::string_view id, const std::stop_token& stop, ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, dumps_->Read(id, stop));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<std::string> Dumps() override { return sql_.ListDumps(); }
+  Result<void> RemoveDump(std::string_view id) override { return dumps_->Remove(id); }
+  Result<std::string> Tables() override { return sql_.ListTables(); }
+
   Result<std::vector<std::string>> Databases() override {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
     return ListDatabases(*catalog, DatabaseOf(config_.project));
@@ -501,9 +533,33 @@ class EmbeddedStore final : public Store {
     return (plain.has_filename() ? plain : plain.parent_path()).string();
   }
 
+  TableWriteOptions FileWriting() const {
+    TableWriteOptions options;
+    options.threads = threads_;
+    options.row_group_bytes_max =
+        std::min(options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
+    return options;
+  }
+
+  StoreSql::Parts SqlParts() {
+    return {.folder = path_,
+            .config = config_,
+            .threads = threads_,
+            .registry = registry_,
+            .clock = clock_,
+            .dumps = dumps_,
+            .tables = tables_,
+            .catalog = [this] { return LoadCatalog(); },
+            .openers = [this](const std::stop_token& stop,
+                              const TableReadOptions& reading) { return Openers(stop, reading); },
+            .check_folder = [this](const CatalogView& view,
+                                   const std::string& token) { return CheckSeenInFolders({&view}, token); }};
+  }
+
   EmbeddedTablesParts TableParts() {
     return {.folder = path_ / kOwnFolder,
-            .folders = OpenSourceFolders(path_, threads_),
+            .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
+            .dumps = dumps_,
             .config = config_,
             .registry = registry_,
             .clock = clock_,
@@ -685,8 +741,9 @@ class EmbeddedStore final : public Store {
 
   SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
     return [this, folder = path_, threads = threads_, stop = std::move(stop), types](
-               const FileSource& source,
-               const std::map<std::string, DataType>& column_types) -> Result<std::unique_ptr<Source>> {
+               const BatchSource& source, const std::map<std::string, DataType>& column_types,
+               const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
+      if (source.warehouse) return OpenWarehouse(source, column_types, needs, stop);
       if (!source.table.empty()) {
         TM_ASSIGN(auto csv, existing_.OpenCsv(source, column_types, types == kAllTypes, stop));
         if (csv != nullptr) return csv;
@@ -708,7 +765,7 @@ class EmbeddedStore final : public Store {
   }
 
   /// A table that another engine keeps, in a folder or in the store's catalog.
-  Result<std::unique_ptr<Source>> OpenIceberg(const FileSource& source, const std::stop_token& stop) const {
+  Result<std::unique_ptr<Source>> OpenIceberg(const BatchSource& source, const std::stop_token& stop) const {
     std::filesystem::path path = (path_ / source.path).lexically_normal();
     if (!source.table.empty()) {
       TM_ASSIGN(const auto catalog, tables_.Catalog());
@@ -718,19 +775,32 @@ class EmbeddedStore final : public Store {
                              {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop});
   }
 
+  Result<std::unique_ptr<Source>> OpenWarehouse(const BatchSource& source,
+                                                const std::map<std::string, DataType>& column_types,
+                                                const SourceNeeds& needs, const std::stop_token& stop) const {
+    AdbcSourceOptions options{.column_types = column_types, .needs = needs, .stop = stop};
+    options.driver_folders = config_.adbc_driver_folders;
+    options.memory_bytes_max = config_.memory_bytes_max;
+    options.spill = [folder = path_ / kOwnFolder]() -> Result<std::unique_ptr<Spill>> {
+      TM_TRY(MakeFolder(folder));
+      return OpenSpillFile(folder);
+    };
+    return OpenAdbcSource(source, options);
+  }
+
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
-    const auto repairing =
-        [this, open = Opener(std::move(stop)), has_past = reading.as_of_us || reading.snapshot_id](
-            const FileSource& source,
-            const std::map<std::string, DataType>& types) -> Result<std::unique_ptr<Source>> {
+    const auto repairing = [this, open = Opener(std::move(stop)),
+                            has_past = reading.as_of_us || reading.snapshot_id](
+                               const BatchSource& source, const std::map<std::string, DataType>& types,
+                               const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
       if (has_past) {
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("as_of is for feature tables: nothing says when the rows of {} were written; "
                                 "known_by goes by a created-timestamp column",
-                                Quoted(source.path)));
+                                Quoted(source.place())));
       }
       TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
-      return open(source, types);
+      return open(source, types, needs);
     };
     return {repairing, tables_.Opener(reading)};
   }
@@ -833,9 +903,11 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
+  const std::shared_ptr<tidemark::Dumps> dumps_ = OpenDumpFolder(path_ / "dumps", threads_);
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   mutable EmbeddedTables tables_;  // uses those above
   mutable ExistingData existing_{ExistingParts()};
+  StoreSql sql_{SqlParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
   TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };
@@ -881,6 +953,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     TM_TRY(CheckName("project", options.project));
     config.project = options.project;
   }
+  config.adbc_driver_folders = options.adbc_driver_folders;
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "
@@ -902,6 +975,14 @@ void StopBackgroundWork() {
 Result<std::string> NormalizeDefinitions(std::string_view text) {
   TM_ASSIGN(const Definitions definitions, ReadDefinitions(text));
   return ToJson(definitions);
+}
+
+Result<std::int64_t> ParseSize(std::string_view text) {
+  return ParseBytes(text);
+}
+
+Result<std::int64_t> ParseDuration(std::string_view text) {
+  return ParseDurationUs(text);
 }
 
 Result<std::int64_t> ParseTime(std::string_view text) {

@@ -36,6 +36,7 @@ Json ToJson(const ErasureReceipt& receipt) {
           {"state", receipt.is_done ? "done" : "pending"},
           {"rows_removed", receipt.rows_removed},
           {"files_rewritten", receipt.files_rewritten},
+          {"dumps_removed", receipt.dumps_removed},
           {"pending", receipt.pending},
           {"out_of_reach", OutOfReach()}};
 }

@@ -50,6 +50,8 @@ OUTSIDE: dict[str, set[str]] = {
     "openssl/": {"src/base"},
     "sqlite3.h": {"src/adapters/sqlite"},
     "lmdb.h": {"src/adapters/lmdb"},
+    "arrow-adbc/": {"src/adapters/adbc"},
+    "dlfcn.h": {"src/adapters/adbc"},
     "CLI/": {"src/cli"},
     "nanobind/": {"python/native"},
     "Python.h": {"python/native"},

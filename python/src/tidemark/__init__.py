@@ -4,7 +4,7 @@ Importing this package is cheap: pyarrow, pandas and the native engine are loade
 first used.
 """
 
-from tidemark.data_format import CsvFormat, ParquetFormat
+from tidemark.data_format import AvroFormat, CsvFormat, JsonFormat, ParquetFormat, ProtoFormat
 from tidemark.entity import Entity
 from tidemark.errors import TidemarkError
 from tidemark.feature_service import FeatureService
@@ -15,12 +15,24 @@ from tidemark.historical import RetrievalJob
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
+from tidemark.sql import SqlResult
+from tidemark.stream_source import KafkaSource, KinesisSource
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
+from tidemark.warehouse_source import (
+    AdbcSource,
+    BigQuerySource,
+    PostgreSQLSource,
+    RedshiftSource,
+    SnowflakeSource,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdbcSource",
+    "AvroFormat",
+    "BigQuerySource",
     "CsvFormat",
     "Entity",
     "FeatureService",
@@ -30,12 +42,20 @@ __all__ = [
     "FileSource",
     "IcebergSource",
     "IngestReport",
+    "JsonFormat",
+    "KafkaSource",
+    "KinesisSource",
     "OnlineResponse",
     "ParquetFormat",
+    "PostgreSQLSource",
+    "ProtoFormat",
     "PushMode",
     "PushSource",
+    "RedshiftSource",
     "RelocatedTable",
     "RetrievalJob",
+    "SnowflakeSource",
+    "SqlResult",
     "TableOptions",
     "TidemarkError",
     "ValueType",

@@ -12,7 +12,8 @@ from tidemark.definition import Definition
 from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError
 from tidemark.field import Field
-from tidemark.source import FileSource, PushSource, TableOptions
+from tidemark.source import BatchSource, TableOptions, batch_source_from_dict
+from tidemark.stream_source import StreamSource, stream_source_from_dict
 from tidemark.times import duration_text, parse_duration
 
 
@@ -42,7 +43,8 @@ class FeatureView(Definition):
     """Features of zero or more entities over one source, or rows that Tidemark keeps itself.
 
     Without a batch source the view is a feature table: it is written by `store.ingest`, `push` and
-    `delete`, and `table` says how its rows are kept. A `PushSource` names where pushed rows go.
+    `delete`, and `table` says how its rows are kept. A `PushSource` names where pushed rows go, a
+    `KafkaSource` or `KinesisSource` the stream that rows come from.
 
     `entities` are `Entity` objects or names; without any the view has one row for all. `schema`
     lists the features; fields that are join keys of an entity state the key's type. Without a
@@ -57,8 +59,8 @@ class FeatureView(Definition):
     name: str
     entities: list[str]
     schema: list[Field]
-    source: FileSource | None
-    stream_source: PushSource | None
+    source: BatchSource | None
+    stream_source: StreamSource | None
     table: TableOptions
     ttl: timedelta
     online: bool
@@ -73,7 +75,7 @@ class FeatureView(Definition):
         self,
         *,
         name: str,
-        source: FileSource | PushSource | None = None,
+        source: BatchSource | StreamSource | None = None,
         schema: Sequence[Field] | None = None,
         entities: Sequence[Entity | str] | None = None,
         ttl: timedelta | str | int | None = None,
@@ -90,8 +92,8 @@ class FeatureView(Definition):
         self.entities = [e.name if isinstance(e, Entity) else e for e in entities or []]
         self.entity_objects = [e for e in entities or [] if isinstance(e, Entity)]
         self.schema = list(schema or [])
-        self.stream_source = source if isinstance(source, PushSource) else None
-        self.source = source.batch_source if isinstance(source, PushSource) else source
+        self.stream_source = source if isinstance(source, StreamSource) else None
+        self.source = source.batch_source if isinstance(source, StreamSource) else source
         self.table = table or TableOptions()
         self.ttl = ttl if isinstance(ttl, timedelta) else parse_duration(ttl or 0)
         if self.ttl < timedelta(0):
@@ -104,7 +106,7 @@ class FeatureView(Definition):
         self.projection = FeatureViewProjection(name)
 
     @property
-    def batch_source(self) -> FileSource | None:
+    def batch_source(self) -> BatchSource | None:
         """Where the view's history lies; None for a feature table."""
         return self.source
 
@@ -170,10 +172,10 @@ class FeatureView(Definition):
         fields = made.get("fields", [])
         if isinstance(fields, Mapping):
             fields = [{"name": name, "type": dtype} for name, dtype in fields.items()]
-        batch_source = FileSource.from_dict(made["source"]) if made.get("source") else None
-        source: FileSource | PushSource | None = batch_source
+        batch_source = batch_source_from_dict(made["source"]) if made.get("source") else None
+        source: BatchSource | StreamSource | None = batch_source
         if made.get("stream_source"):
-            source = PushSource.from_dict(made["stream_source"], batch_source)
+            source = stream_source_from_dict(made["stream_source"], batch_source)
         return cls(
             name=made["name"],
             entities=made.get("entities"),

@@ -22,12 +22,14 @@ from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError, TidemarkError, TypeMismatchError
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView
-from tidemark.source import FileSource
+from tidemark.source import BatchSource
+from tidemark.stream_source import StreamSource
 
 Document = dict[str, Any]
 _SECTIONS = ("entities", "feature_views", "feature_services")
 _ENDINGS = (".py", ".yaml", ".yml", ".json")
 _SETTINGS = "tidemark.yaml"
+_SOURCES = BatchSource | StreamSource
 
 T = TypeVar("T", bound=Definition)
 
@@ -50,7 +52,7 @@ def definitions_document(
             views.append(item)
         elif isinstance(item, FeatureService):
             services.append(item)
-        elif not isinstance(item, FileSource):  # a source goes with the views that use it
+        elif not isinstance(item, _SOURCES):  # a source goes with the views that use it
             raise InvalidArgumentError(
                 f"{item!r} is not a definition: give entities, feature views or feature services"
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import glob
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemark import frames
 from tidemark.aio import async_twin, current_token
-from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
+from tidemark.errors import AlreadyExistsError, InvalidArgumentError, IoError, NotFoundError
 from tidemark.existing import ExistingData
 from tidemark.feature_view import FeatureView
 from tidemark.places import TablePlaces
@@ -150,6 +152,24 @@ class TableRows:
     def to_polars(self) -> pl.DataFrame:
         return frames.to_polars(self.to_arrow())
 
+    def to_parquet(self, path: str | os.PathLike[str]) -> int:
+        """Writes a Parquet file, which appears whole or not at all; gives the number of rows."""
+        import pyarrow.parquet as pq
+
+        target = os.path.abspath(os.fspath(path))
+        rows = self.to_arrow()
+        unfinished = f"{target}.{uuid.uuid4().hex}.tmp"
+        try:
+            pq.write_table(rows, unfinished, compression="zstd", write_page_checksum=True)
+            os.replace(unfinished, target)
+        except OSError as error:
+            raise IoError(f"{target} cannot be written: {error}") from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(unfinished)
+        count: int = rows.num_rows
+        return count
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         capsule: object = self.to_arrow().__arrow_c_stream__(requested_schema)
         return capsule
@@ -157,6 +177,7 @@ class TableRows:
     to_arrow_async = async_twin(to_arrow)
     to_df_async = async_twin(to_df)
     to_polars_async = async_twin(to_polars)
+    to_parquet_async = async_twin(to_parquet)
 
 
 class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
@@ -247,6 +268,13 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
         import pyarrow as pa
 
         schema = pa.RecordBatchReader.from_stream(as_stream(df, f"rows for table {name}")).schema
+        for column in schema.names:
+            if schema.names.count(column) > 1:
+                raise InvalidArgumentError(
+                    f"column {column!r} is there {schema.names.count(column)} times: a table has "
+                    "each name once",
+                    f"table {name}",
+                )
         types = {field.name: _type_of(field, name) for field in schema}
         entities = _names("entities", entities)
         time_name = time_column or _only_time(types, name)

@@ -25,7 +25,7 @@ def duration_text(duration: timedelta) -> str:
     """A duration as definitions have it: `1d12h`, `0s`."""
     left_us = duration // _MICROSECOND
     if left_us < 0:
-        raise InvalidArgumentError(f"a ttl cannot be negative: {duration}")
+        raise InvalidArgumentError(f"a length of time cannot be negative: {duration}")
     text = ""
     for unit in ("d", "h", "m", "s", "ms", "us"):
         count, left_us = divmod(left_us, _UNITS_US[unit])

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 std::unique_ptr<Source> Open(const fs::path& folder, const std::string& path,
                              const FileSourceOptions& options = {}) {
-  FileSource definition;
+  BatchSource definition;
   definition.path = path;
   auto source = OpenFileSource(definition, folder, options);
   EXPECT_TRUE(source) << source.error().ToString();

@@ -119,7 +119,7 @@ class ExternalFolder final : public ExternalFiles {
         listed.partitions.push_back({name, value});
       listing.files.push_back(std::move(listed));
     }
-    FileSource definition;
+    BatchSource definition;
     definition.format = FileFormat::kCsv;
     definition.field_mapping = reading.mapping;
     FileSourceOptions options;

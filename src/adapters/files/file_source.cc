@@ -217,12 +217,12 @@ std::optional<std::int64_t> ParseInteger(std::string_view text) {
   return value;
 }
 
-std::string Mapped(const FileSource& definition, const std::string& column) {
+std::string Mapped(const BatchSource& definition, const std::string& column) {
   const auto found = definition.field_mapping.find(column);
   return found == definition.field_mapping.end() ? column : found->second;
 }
 
-std::shared_ptr<arrow::Schema> Renamed(const FileSource& definition, const arrow::Schema& schema) {
+std::shared_ptr<arrow::Schema> Renamed(const BatchSource& definition, const arrow::Schema& schema) {
   arrow::FieldVector fields;
   for (const auto& field : schema.fields())
     fields.push_back(field->WithName(Mapped(definition, field->name())));
@@ -294,22 +294,44 @@ Result<std::shared_ptr<arrow::Scalar>> PartitionScalar(const PartitionValue& par
 
 class Opening {
  public:
-  Opening(const FileSource& definition, const FileSourceOptions& options)
+  Opening(const BatchSource& definition, const FileSourceOptions& options)
       : definition_(definition), options_(options) {}
 
   Result<std::unique_ptr<Source>> Run(const std::filesystem::path& path) {
-    TM_ASSIGN(listing_, ListFiles(path, definition_.format));
-    return Open();
+    TM_TRY(Find(path));
+    return Assemble();
   }
 
   Result<std::unique_ptr<Source>> RunListed(FileListing listing) {
     listing_ = std::move(listing);
     may_miss_ = true;
-    return Open();
+    TM_TRY(LookInto());
+    return Assemble();
+  }
+
+  Result<FileSourceLayout> Layout(const std::filesystem::path& path) {
+    TM_TRY(Find(path));
+    FileSourceLayout layout;
+    layout.format = listing_.format;
+    for (ListedFile& listed : listing_.files)
+      layout.files.push_back(std::move(listed.file));
+    layout.schema = schema_;
+    layout.stored_names = stored_->field_names();
+    layout.first_partition = layout.stored_names.size();
+    for (const auto& partition : partitions_)
+      layout.stored_names.push_back(partition->name());
+    if (listing_.format == FileFormat::kCsv) layout.stated = options_.column_types;
+    return layout;
   }
 
  private:
-  Result<std::unique_ptr<Source>> Open() {
+  // The files, and what columns they have.
+  Result<void> Find(const std::filesystem::path& path) {
+    TM_ASSIGN(listing_, ListFiles(path, definition_.format));
+    return LookInto();
+  }
+
+  Result<void> LookInto() {
     if (listing_.files.size() > kFilesMax) {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("{} files are more than the {} that one source may have", listing_.files.size(),
@@ -318,8 +340,7 @@ class Opening {
     TM_TRY(OpenFiles());
     TM_TRY(UniteStored());
     TM_TRY(AddPartitions());
-    TM_TRY(CheckNames());
-    return Assemble();
+    return CheckNames();
   }
 
   Result<void> OpenFiles() {
@@ -434,7 +455,7 @@ class Opening {
     return std::make_unique<FilesSource>(schema_, std::move(files), std::move(opened), options_);
   }
 
-  const FileSource& definition_;
+  const BatchSource& definition_;
   const FileSourceOptions& options_;
   FileListing listing_;
   bool may_miss_ = false;  // a file need not have all columns
@@ -447,16 +468,8 @@ class Opening {
   std::shared_ptr<arrow::Schema> schema_;     // of the source
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Source>> OpenListedFiles(const FileSource& definition, FileListing listing,
-                                                const FileSourceOptions& options) {
-  return Opening(definition, options).RunListed(std::move(listing));
-}
-
-Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
-                                               const std::filesystem::path& store_folder,
-                                               const FileSourceOptions& options) {
+Result<std::filesystem::path> PathOf(const BatchSource& definition,
+                                     const std::filesystem::path& store_folder) {
   if (definition.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
   const std::filesystem::path path(definition.path);
   std::error_code failed;
@@ -464,7 +477,38 @@ Result<std::unique_ptr<Source>> OpenFileSource(const FileSource& definition,
   if (failed)
     return Fail(ErrorCode::kIo,
                 fmt::format("cannot find the path {}: {}", definition.path, failed.message()));
-  return Opening(definition, options).Run(absolute.lexically_normal());
+  return absolute.lexically_normal();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
+                                               const std::filesystem::path& store_folder,
+                                               const FileSourceOptions& options) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  return Opening(definition, options).Run(path);
+}
+
+Result<std::unique_ptr<Source>> OpenListedFiles(const BatchSource& definition, FileListing listing,
+                                                const FileSourceOptions& options) {
+  return Opening(definition, options).RunListed(std::move(listing));
+}
+
+Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
+                                              const std::filesystem::path& store_folder,
+                                              const FileSourceOptions& options) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  return Opening(definition, options).Layout(path);
+}
+
+Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
+                                                const std::filesystem::path& store_folder) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  TM_ASSIGN(FileListing listing, ListFiles(path, definition.format));
+  std::vector<SourceFile> files;
+  for (ListedFile& listed : listing.files)
+    files.push_back(std::move(listed.file));
+  return files;
 }
 
 }  // namespace tidemark

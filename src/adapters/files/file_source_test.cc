@@ -23,7 +23,7 @@ class FileSourceTest : public testing::Test {
 
   Result<std::unique_ptr<Source>> TryOpen(const std::string& path,
                                           const FileSourceOptions& options = {}) const {
-    FileSource definition;
+    BatchSource definition;
     definition.path = path;
     return OpenFileSource(definition, folder(), options);
   }
@@ -85,7 +85,7 @@ TEST_F(FileSourceTest, Formats) {
   WriteParquet(folder() / "part-0", *MakeKeys({1, 2}));
   ExpectError(ErrorOf("m"), ErrorCode::kInvalidArgument, AllOf(HasSubstr("a.parquet"), HasSubstr("b.csv")));
   ExpectError(ErrorOf("part-0"), ErrorCode::kInvalidArgument, AllOf(HasSubstr("part-0"), HasSubstr("state")));
-  FileSource stated;
+  BatchSource stated;
   stated.path = "part-0";
   stated.format = FileFormat::kParquet;
   EXPECT_TRUE(OpenFileSource(stated, folder()));
@@ -182,7 +182,7 @@ TEST_F(FileSourceTest, SchemasThatCanBeUnited) {
 // Goal: a mapped column goes by its new name everywhere, and a mapping that cannot be is refused.
 TEST_F(FileSourceTest, FieldMapping) {
   WriteParquet(folder() / "f.parquet", *MakeRows(100, 1));
-  FileSource definition;
+  BatchSource definition;
   definition.path = "f.parquet";
   definition.field_mapping = {{"key", "driver_id"}};
   const auto source = OpenFileSource(definition, folder());

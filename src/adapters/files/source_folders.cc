@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string_view EndingOf(const FileSource& source) {
+std::string_view EndingOf(const BatchSource& source) {
   return source.format == FileFormat::kCsv ? ".csv" : ".parquet";
 }
 
@@ -29,12 +29,12 @@ class Folders final : public SourceFolders {
  public:
   Folders(fs::path folder, std::size_t threads) : folder_(std::move(folder)), threads_(threads) {}
 
-  Result<void> Check(const FileSource& source) const override {
+  Result<void> Check(const BatchSource& source) const override {
     TM_TRY(FolderOf(source));
     return {};
   }
 
-  Result<std::optional<std::int64_t>> Add(const FileSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
                                           arrow::RecordBatchReader& rows) const override {
     TM_ASSIGN(const fs::path place, PlaceOf(source, name));
     std::error_code error;
@@ -45,7 +45,7 @@ class Folders final : public SourceFolders {
     return written;
   }
 
-  Result<std::vector<std::string>> Names(const FileSource& source) const override {
+  Result<std::vector<std::string>> Names(const BatchSource& source) const override {
     TM_ASSIGN(const auto folder, FolderOf(source));
     std::vector<std::string> names;
     std::error_code error;
@@ -62,7 +62,7 @@ class Folders final : public SourceFolders {
     return names;
   }
 
-  Result<void> RemoveRemains(const FileSource& source, const std::string& name) const override {
+  Result<void> RemoveRemains(const BatchSource& source, const std::string& name) const override {
     TM_ASSIGN(const fs::path place, PlaceOf(source, name));
     std::error_code error;
     if (!fs::exists(place.parent_path(), error)) return {};
@@ -79,7 +79,7 @@ class Folders final : public SourceFolders {
 
  private:
   /// The folder that files are added to; nothing if the source is a single file that is not there yet.
-  Result<std::optional<fs::path>> FolderOf(const FileSource& source) const {
+  Result<std::optional<fs::path>> FolderOf(const BatchSource& source) const {
     if (source.format == FileFormat::kIceberg) {
       return Fail(ErrorCode::kUnsupported,
                   "the source is an Iceberg table of another engine, which adds rows to it");
@@ -106,7 +106,7 @@ class Folders final : public SourceFolders {
     return path;
   }
 
-  Result<fs::path> PlaceOf(const FileSource& source, const std::string& name) const {
+  Result<fs::path> PlaceOf(const BatchSource& source, const std::string& name) const {
     TM_ASSIGN(const auto folder, FolderOf(source));
     return folder ? *folder / (name + std::string(EndingOf(source))) : folder_ / source.path;
   }

@@ -228,19 +228,41 @@ Result<SnapshotRows> Plan(const TableMetadata& metadata, const ExternalTableOpti
   return rows;
 }
 
+Result<SnapshotRows> PlanTable(const fs::path& metadata_path, const ExternalTableOptions& options) {
+  const auto plan = [&]() -> Result<SnapshotRows> {
+    TM_ASSIGN(const TableMetadata metadata, LoadMetadata(metadata_path));
+    return Plan(metadata, options);
+  };
+  auto rows = plan();
+  if (!rows) return std::unexpected(std::move(rows).error().In("Iceberg table " + metadata_path.string()));
+  return rows;
+}
+
 }  // namespace
 }  // namespace iceberg
+
+Result<std::filesystem::path> FindTableMetadata(const std::filesystem::path& path) {
+  return iceberg::FindMetadata(path);
+}
 
 Result<std::unique_ptr<Source>> OpenExternalTable(const std::filesystem::path& path,
                                                   const ExternalTableOptions& options) {
   TM_ASSIGN(const auto metadata_path, iceberg::FindMetadata(path));
-  const auto plan = [&]() -> Result<iceberg::SnapshotRows> {
-    TM_ASSIGN(const iceberg::TableMetadata metadata, iceberg::LoadMetadata(metadata_path));
-    return iceberg::Plan(metadata, options);
-  };
-  auto rows = plan();
-  if (!rows) return std::unexpected(std::move(rows).error().In("Iceberg table " + metadata_path.string()));
-  return iceberg::OpenSnapshotSource(*std::move(rows), {.threads = options.threads, .stop = options.stop});
+  TM_ASSIGN(auto rows, iceberg::PlanTable(metadata_path, options));
+  return iceberg::OpenSnapshotSource(std::move(rows), {.threads = options.threads, .stop = options.stop});
+}
+
+Result<ExternalTableFiles> ListExternalTable(const std::filesystem::path& path,
+                                             const ExternalTableOptions& options) {
+  ExternalTableFiles files;
+  TM_ASSIGN(files.metadata, iceberg::FindMetadata(path));
+  TM_ASSIGN(auto rows, iceberg::PlanTable(files.metadata, options));
+  files.columns = rows.columns;
+  for (const DataFileInfo& file : rows.files)
+    files.paths.push_back(file.path);
+  // Opening the files looks into each.
+  TM_TRY(iceberg::OpenSnapshotSource(std::move(rows), {.threads = options.threads, .stop = options.stop}));
+  return files;
 }
 
 }  // namespace tidemark

@@ -7,8 +7,10 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "store/offline_store.h"
 #include "store/source.h"
 
 namespace tidemark {
@@ -33,5 +35,19 @@ struct ExternalTableOptions {
 /// such a source would not see; kCorruption for damage. Errors name the file.
 Result<std::unique_ptr<Source>> OpenExternalTable(const std::filesystem::path& path,
                                                   const ExternalTableOptions& options);
+
+/// The newest snapshot of such a table, for those who read its files by themselves.
+struct ExternalTableFiles {
+  std::filesystem::path metadata;         // the file that says all this, which is never written again
+  std::vector<TableColumn> columns = {};  // by their names after the field mapping, with their ids
+  std::vector<std::string> paths = {};    // of the data files
+};
+
+/// The metadata file that OpenExternalTable would take: another one when the table was written to.
+Result<std::filesystem::path> FindTableMetadata(const std::filesystem::path& path);
+
+/// As OpenExternalTable: the same checks, of the data files too, and errors.
+Result<ExternalTableFiles> ListExternalTable(const std::filesystem::path& path,
+                                             const ExternalTableOptions& options);
 
 }  // namespace tidemark

@@ -69,7 +69,7 @@ class Reading {
 
   Result<std::shared_ptr<arrow::RecordBatchReader>> Run(const SourceOpeners& open) {
     if (start_us_ > end_us_) return Fail(ErrorCode::kInvalidArgument, "the start is after the end");
-    TM_ASSIGN(source_, ViewSource::Open(view_, open));
+    TM_ASSIGN(source_, ViewSource::Open(view_, open, view_.definition.fields));
     TM_TRY(ChooseColumns());
     if (request_.entities != nullptr) {
       TM_ASSIGN(entities_, EntitySet::Make(view_, *request_.entities));

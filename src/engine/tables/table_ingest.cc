@@ -549,7 +549,7 @@ class Ingesting {
   }
 
   Result<void> ToFolder(std::vector<TableRows> first) {
-    const FileSource& source = *target_.definition.source;
+    const BatchSource& source = *target_.definition.source;
     const auto write = [&]() -> Result<void> {
       if (!request_.batch_key.empty()) {
         // Of a writer that died before it could tell the ledger.

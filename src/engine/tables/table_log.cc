@@ -85,7 +85,7 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
   failed_from = std::min(failed_from, position.lsn);
   return Fail(
       ErrorCode::kUnknownFate,
-      fmt::format("the rows are logged, but not in their folder yet: {}; mend that, and they are brought "
+      fmt::format("the rows are logged, but not in their batch source yet: {}; mend that, and they are brought "
                   "there when the store is next written to or opened",
                   added.error().ToString()));
 }
@@ -254,7 +254,7 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
 Result<void> TableLog::AddMissingFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
   TM_ASSIGN(const bool is_there, HasFile(record.table_id, position));
   if (is_there) return {};
-  const FileSource& source = *rows.view.definition.source;
+  const BatchSource& source = *rows.view.definition.source;
   // Rows for a folder that the view has no more, which were never acknowledged, are nobody's.
   if (const auto checked = parts_.folders->Check(source);
       !checked && checked.error().code == ErrorCode::kUnsupported) {

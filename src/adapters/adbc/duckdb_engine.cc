@@ -1,0 +1,373 @@
+// Statements on their way through DuckDB.
+#include "adapters/adbc/duckdb_engine.h"
+
+#include <arrow/array.h>
+#include <arrow/array/builder_binary.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/util/byte_size.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <list>
+#include <map>
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "adapters/adbc/connection.h"
+#include "adapters/adbc/copy_types_internal.h"
+#include "adapters/adbc/duckdb_database_internal.h"
+#include "adapters/adbc/duckdb_error_internal.h"
+#include "adapters/adbc/duckdb_text_internal.h"
+#include "adapters/adbc/own_folder_internal.h"
+#include "adapters/adbc/result_types_internal.h"
+#include "adapters/adbc/spill_folders_internal.h"
+#include "adapters/adbc/sql_tree_internal.h"
+#include "adapters/adbc/text_times_internal.h"
+#include "model/name.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+using Json = nlohmann::json;
+
+// One row with one text.
+Result<std::shared_ptr<arrow::RecordBatch>> OneText(std::string_view text) {
+  arrow::StringBuilder builder;
+  TM_TRY(FromArrowStatus(builder.Append(text.data(), static_cast<std::int32_t>(text.size()))));
+  TM_ASSIGN(auto column, FromArrowResult(builder.Finish()));
+  return arrow::RecordBatch::Make(arrow::schema({arrow::field("text", arrow::utf8())}), 1, {column});
+}
+
+// The text in the only row and column of a result.
+Result<std::string> OnlyText(arrow::RecordBatchReader& reader) {
+  std::shared_ptr<arrow::RecordBatch> batch;
+  TM_TRY(FromArrowStatus(reader.ReadNext(&batch)));
+  if (batch == nullptr || batch->num_rows() != 1 || batch->num_columns() != 1) {
+    return Fail(ErrorCode::kInternal, "DuckDB gave another result than one text");
+  }
+  TM_ASSIGN(const auto value, FromArrowResult(batch->column(0)->GetScalar(0)));
+  return value->ToString();
+}
+
+std::set<std::string> FilesOf(const std::vector<SqlTable>& tables) {
+  std::set<std::string> files;
+  for (const SqlTable& table : tables)
+    files.insert(table.files.paths.begin(), table.files.paths.end());
+  return files;
+}
+
+// Parses statements: a database without tables, made when the first one comes. Calls follow one another.
+class Parser {
+ public:
+  explicit Parser(std::filesystem::path library) : library_(std::move(library)) {}
+
+  Result<std::string> Serialize(std::string_view text) {
+    return Call("SELECT json_serialize_sql($1::VARCHAR)", text);
+  }
+  Result<std::string> Deserialize(const std::string& tree) {
+    return Call("SELECT json_deserialize_sql($1::JSON)", tree);
+  }
+
+  TreeTools Tools() {
+    return {.parse = [this](const std::string& text) -> Result<Json> {
+              TM_ASSIGN(std::string tree, Serialize(text));
+              return Json::parse(tree, nullptr, false);
+            },
+            .print = [this](const Json& tree) { return Deserialize(tree.dump()); }};
+  }
+
+ private:
+  Result<std::string> Call(const std::string& sql, std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    if (connection_ == nullptr) TM_TRY(Connect());
+    TM_ASSIGN(const auto parameters, OneText(text));
+    TM_ASSIGN(const auto reader, connection_->Query({.sql = sql, .parameters = parameters}));
+    return OnlyText(*reader);
+  }
+
+  Result<void> Connect() {
+    TM_ASSIGN(auto database, DuckDbDatabase::Open({.library = library_,
+                                                   .memory_bytes_max = std::int64_t{256} << 20,
+                                                   .threads = 1}));
+    TM_ASSIGN(auto catalog, database->Prepare({}, {}));
+    TM_ASSIGN(connection_, database->Connect(*catalog));
+    database_ = std::move(database);
+    catalog_ = std::move(catalog);
+    return {};
+  }
+
+  const std::filesystem::path library_;
+  std::mutex mutex_;
+  std::unique_ptr<DuckDbDatabase> database_;
+  std::shared_ptr<const DuckDbCatalog> catalog_;
+  std::shared_ptr<AdbcConnection> connection_;
+};
+
+// What keeps a running query's tables where they are.
+struct Running {
+  std::shared_ptr<DuckDbDatabase> database;
+  std::shared_ptr<const DuckDbCatalog> catalog;
+  std::vector<std::shared_ptr<const void>> pins;
+  std::shared_ptr<AdbcConnection> connection;  // goes first
+};
+
+// A result in our types, with our errors.
+class ResultReader final : public arrow::RecordBatchReader {
+ public:
+  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Running running, DuckDbQuestion question)
+      : running_(std::move(running)),
+        question_(std::move(question)),
+        rows_(std::move(rows)),
+        schema_(ResultSchema(*rows_->schema())) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    batch->reset();
+    if (rows_ == nullptr) return arrow::Status::OK();
+    std::shared_ptr<arrow::RecordBatch> raw;
+    if (const arrow::Status read = rows_->ReadNext(&raw); !read.ok()) {
+      return ToStatus(DuckDbErrorOf(FromStatus(read), question_));
+    }
+    if (raw == nullptr) return Close();
+    auto typed = AsResult(*raw, schema_, row_);
+    if (!typed) return ToStatus(typed.error());
+    row_ += raw->num_rows();
+    *batch = std::move(typed).value();
+    return arrow::Status::OK();
+  }
+
+  arrow::Status Close() override {
+    rows_.reset();
+    running_ = {};
+    return arrow::Status::OK();
+  }
+
+ private:
+  Running running_;
+  DuckDbQuestion question_;
+  std::shared_ptr<arrow::RecordBatchReader> rows_;  // goes before what it reads
+  std::shared_ptr<arrow::Schema> schema_;
+  std::int64_t row_ = 0;
+};
+
+class DuckDbEngine final : public SqlEngine {
+ public:
+  explicit DuckDbEngine(DuckDbOptions options)
+      : options_(Complete(std::move(options))), parser_(options_.library), spills_(options_.spill_folder) {}
+
+  Result<SqlStatement> Parse(std::string_view text) override {
+    if (text.find('\0') != std::string_view::npos) {
+      return Fail(ErrorCode::kInvalidArgument, "the SQL text has a zero byte in it");
+    }
+    TM_ASSIGN(std::string tree, parser_.Serialize(text));
+    return ReadStatement(text, std::move(tree));
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatchReader>> Query(const SqlStatement& statement,
+                                                          const std::vector<SqlTable>& tables,
+                                                          const SqlOptions& options) override {
+    TM_ASSIGN(const auto database, DatabaseOf(tables, options));
+    TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
+    auto rows = prepared.running.connection->Query({.sql = prepared.sql}, prepared.limits);
+    if (!rows) return std::unexpected(ErrorOf(rows.error(), statement, prepared));
+    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared.running),
+                                          std::move(prepared.question));
+  }
+
+  Result<std::int64_t> Copy(const SqlStatement& statement, const std::vector<SqlTable>& tables,
+                            const std::filesystem::path& file, const SqlOptions& options) override {
+    std::error_code failed;
+    if (std::filesystem::exists(file, failed)) {
+      return Fail(ErrorCode::kAlreadyExists, "file " + file.string() + " exists already");
+    }
+    TM_ASSIGN(std::shared_ptr<DuckDbDatabase> database, OpenDatabase(tables, options, file));
+    TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, std::move(database)));
+    auto rows = CopyPrepared(statement, prepared, file);
+    if (!rows) {
+      prepared.running = {};  // before the file that it writes
+      std::filesystem::remove(file, failed);
+    }
+    return rows;
+  }
+
+ private:
+  // A query on the point of being run.
+  struct Prepared {
+    Running running;
+    std::string sql;
+    AdbcLimits limits;
+    DuckDbQuestion question;
+  };
+
+  struct Kept {
+    std::string key;
+    std::shared_ptr<DuckDbDatabase> database;
+  };
+
+  static DuckDbOptions Complete(DuckDbOptions options) {
+    if (options.library.empty()) options.library = OwnDuckDb();
+    return options;
+  }
+
+  // Beside this library; programs of the build tree have it in the folder of libraries.
+  static std::filesystem::path OwnDuckDb() {
+    const std::filesystem::path folder = OwnFolder();
+    std::error_code failed;
+    for (const char* place : {"libduckdb.so", "../lib/libduckdb.so"}) {
+      if (std::filesystem::exists(folder / place, failed)) return folder / place;
+    }
+    return folder / "libduckdb.so";
+  }
+
+  Result<std::unique_ptr<DuckDbDatabase>> OpenDatabase(const std::vector<SqlTable>& tables,
+                                                       const SqlOptions& options,
+                                                       const std::filesystem::path& target) {
+    TM_ASSIGN(const std::filesystem::path spill, spills_.Next());
+    const std::set<std::string> files = FilesOf(tables);
+    DuckDbDatabaseOptions open{.library = options_.library,
+                               .files = {files.begin(), files.end()},
+                               .memory_bytes_max = options.memory_bytes_max,
+                               .threads = options.threads,
+                               .spill_folder = spill};
+    if (!target.empty()) open.files.push_back(target.string());
+    return DuckDbDatabase::Open(open);
+  }
+
+  // One that is open to exactly the tables' files: one of those that are kept, or a new one.
+  Result<std::shared_ptr<DuckDbDatabase>> DatabaseOf(const std::vector<SqlTable>& tables,
+                                                     const SqlOptions& options) {
+    std::string key = std::to_string(options.memory_bytes_max) + "," + std::to_string(options.threads);
+    for (const std::string& file : FilesOf(tables))
+      key += "," + std::to_string(file.size()) + ":" + file;
+    const std::lock_guard lock(mutex_);
+    const auto known = std::ranges::find(kept_, key, &Kept::key);
+    if (known != kept_.end()) {
+      kept_.splice(kept_.begin(), kept_, known);
+      return kept_.front().database;
+    }
+    TM_ASSIGN(std::shared_ptr<DuckDbDatabase> database, OpenDatabase(tables, options, {}));
+    kept_.push_front({std::move(key), database});
+    if (kept_.size() > std::max<std::size_t>(1, options_.databases_kept_max)) kept_.pop_back();
+    return database;
+  }
+
+  void Forget(const std::shared_ptr<DuckDbDatabase>& database) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(kept_, [&](const Kept& kept) { return kept.database == database; });
+  }
+
+  Result<Prepared> Prepare(const SqlStatement& statement, const std::vector<SqlTable>& tables,
+                           const SqlOptions& options, std::shared_ptr<DuckDbDatabase> database) {
+    TM_ASSIGN(Json tree, TreeOf(statement));
+    TM_TRY(CheckNames(statement, tables, tree));
+    const std::set<std::string> files = FilesOf(tables);
+    Prepared prepared;
+    prepared.sql = statement.text;
+    prepared.limits = {.time_limit = options.time_limit, .stop = options.stop};
+    prepared.question = {.files = {files.begin(), files.end()}, .memory_bytes_max = options.memory_bytes_max};
+    prepared.running.database = std::move(database);
+    for (const SqlTable& table : tables)
+      prepared.running.pins.push_back(table.pin);
+    const auto failed = [&](const Error& error) {
+      return std::unexpected(DuckDbErrorOf(error, prepared.question));
+    };
+    auto catalog = prepared.running.database->Prepare(tables, prepared.limits);
+    if (!catalog) return failed(catalog.error());
+    prepared.running.catalog = std::move(catalog).value();
+    auto connection = prepared.running.database->Connect(*prepared.running.catalog);
+    if (!connection) return failed(connection.error());
+    prepared.running.connection = std::move(connection).value();
+    if (NeedsRewriting(tables)) {
+      TM_TRY(RewriteTimes(tree, tables, prepared.running.catalog->name(), parser_.Tools()));
+      TM_ASSIGN(prepared.sql, parser_.Deserialize(tree.dump()));
+      prepared.question.is_own_text = false;
+    }
+    return prepared;
+  }
+
+  // Every name must be a table's that was given, or a common table's.
+  static Result<void> CheckNames(const SqlStatement& statement, const std::vector<SqlTable>& tables,
+                                 const Json& tree) {
+    std::vector<std::string> common = CommonTableNames(tree);
+    for (const SqlTableName& name : statement.tables) {
+      const std::string table = LowerCase(name.table);
+      if (name.schema.empty() && std::ranges::find(common, table) != common.end()) continue;
+      std::vector<std::string> known;
+      bool is_given = false;
+      for (const SqlTable& given : tables) {
+        std::vector<std::string> names = given.aliases;
+        names.push_back(given.name);
+        for (const std::string& one : names) {
+          is_given = is_given ||
+                     (LowerCase(one) == table && LowerCase(given.schema) == LowerCase(name.schema));
+          known.push_back(given.schema.empty() ? one : given.schema + "." + one);
+        }
+      }
+      if (is_given) continue;
+      const std::string wanted = name.schema.empty() ? name.table : name.schema + "." + name.table;
+      return Fail(ErrorCode::kNotFound, "no table '" + wanted + "'" + Suggest(wanted, known) + "\n" +
+                                            PlaceIn(statement.text, name.position));
+    }
+    return {};
+  }
+
+  // The error of a query that could not begin. If another text than the user's ran, the user's own is asked
+  // for the place: what is wrong with names is wrong in both.
+  Error ErrorOf(const Error& raw, const SqlStatement& statement, Prepared& prepared) {
+    if (IsFatal(raw)) Forget(prepared.running.database);
+    Error error = DuckDbErrorOf(raw, prepared.question);
+    if (prepared.question.is_own_text || error.code != ErrorCode::kInvalidArgument) return error;
+    const auto own = prepared.running.connection->SchemaOf(statement.text, prepared.limits);
+    if (own) return error;
+    DuckDbQuestion question = prepared.question;
+    question.is_own_text = true;
+    Error placed = DuckDbErrorOf(own.error(), question);
+    const auto first_line = [](const std::string& text) { return text.substr(0, text.find('\n')); };
+    return first_line(placed.message) == first_line(error.message) ? placed : error;
+  }
+
+  Result<std::int64_t> CopyPrepared(const SqlStatement& statement, Prepared& prepared,
+                                    const std::filesystem::path& file) {
+    // The tree's own text has no comments and no semicolon at its end.
+    if (prepared.question.is_own_text) {
+      const auto schema = prepared.running.connection->SchemaOf(statement.text, prepared.limits);
+      if (!schema) return std::unexpected(ErrorOf(schema.error(), statement, prepared));
+      TM_ASSIGN(prepared.sql, parser_.Deserialize(statement.tree));
+      prepared.question.is_own_text = false;
+    }
+    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' ')) prepared.sql.pop_back();
+    const auto failed = [&](const Error& error) { return std::unexpected(ErrorOf(error, statement, prepared)); };
+    auto described = prepared.running.connection->Query(
+        {.sql = "DESCRIBE SELECT * FROM (" + prepared.sql + ")"}, prepared.limits);
+    if (!described) return failed(described.error());
+    TM_ASSIGN(const std::vector<CopyColumn> columns, ReadCopyColumns(**described));
+    described->reset();
+    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " + QuotedText(file.string()) +
+                             " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)";
+    auto counted = prepared.running.connection->Query({.sql = copy}, prepared.limits);
+    if (!counted) return failed(counted.error());
+    auto text = OnlyText(**counted);
+    if (!text) return failed(text.error());
+    return std::stoll(text.value());
+  }
+
+  const DuckDbOptions options_;
+  Parser parser_;
+  SpillFolders spills_;
+  std::mutex mutex_;
+  std::list<Kept> kept_;  // the last used first
+};
+
+}  // namespace
+
+std::unique_ptr<SqlEngine> MakeDuckDbEngine(DuckDbOptions options) {
+  return std::make_unique<DuckDbEngine>(std::move(options));
+}
+
+}  // namespace tidemark

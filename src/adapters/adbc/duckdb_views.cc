@@ -1,0 +1,208 @@
+// Tables as SELECT statements over read_parquet and read_csv.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "adapters/adbc/duckdb_text_internal.h"
+#include "adapters/adbc/duckdb_views_internal.h"
+
+namespace tidemark {
+namespace {
+
+// The column that says which file a row is from: names of users do not begin with two underscores.
+constexpr std::string_view kPathColumn = "__tidemark_path";
+
+bool IsHive(const SqlTable& table, const SqlColumn& column) {
+  return std::ranges::find(table.files.hive_columns, column.name) != table.files.hive_columns.end();
+}
+
+const std::string& InFile(const SqlColumn& column) {
+  return column.in_file.empty() ? column.name : column.in_file;
+}
+
+std::string PathList(const std::vector<std::string>& paths) {
+  std::string list;
+  for (const std::string& path : paths)
+    list += (list.empty() ? "" : ", ") + QuotedText(PatternOf(path));
+  return "[" + list + "]";
+}
+
+std::string EscapedForPattern(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::string_view("\\.^$|()[]{}*+?-").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+// The value of the innermost folder `name=value` on the way to the file. Compared with a constant it tells
+// DuckDB which files need not be opened.
+std::string HiveValue(const SqlColumn& column) {
+  const std::string pattern = ".*/" + EscapedForPattern(InFile(column)) + "=([^/]*)/";
+  const std::string text = "nullif(url_decode(regexp_extract(" + QuotedName(kPathColumn) + ", " +
+                           QuotedText(pattern) + ", 1)), '__HIVE_DEFAULT_PARTITION__')";
+  if (column.type.kind == TypeKind::kString) return text;
+  return "CAST(" + text + " AS " + DuckDbType(column.type) + ")";
+}
+
+std::string Selected(const std::string& value, const SqlColumn& column) {
+  return value + " AS " + QuotedName(column.name);
+}
+
+void Append(std::string& list, const std::string& item) {
+  list += (list.empty() ? "" : ", ") + item;
+}
+
+// Parquet: columns by their field id where they have one, by name otherwise, widened to what they are read
+// as; those that a file does not have are null.
+std::string ParquetSelect(const SqlTable& table) {
+  const bool by_id = std::ranges::all_of(
+      table.columns, [&](const SqlColumn& column) { return column.id != 0 || IsHive(table, column); });
+  std::string map;
+  std::string select;
+  for (const SqlColumn& column : table.columns) {
+    if (IsHive(table, column)) {
+      Append(select, Selected(HiveValue(column), column));
+      continue;
+    }
+    Append(map, (by_id ? std::to_string(column.id) : QuotedText(InFile(column))) +
+                    ": {name: " + QuotedText(column.name) + ", type: " + QuotedText(DuckDbType(column.type)) +
+                    ", default_value: NULL}");
+    Append(select, QuotedName(column.name));
+  }
+  std::string schema = map.empty() ? "" : ", schema=MAP{" + map + "}";
+  return "SELECT " + select + " FROM read_parquet(" + PathList(table.files.paths) +
+         ", filename=" + QuotedText(kPathColumn) + schema + ")";
+}
+
+// As the files layer reads CSV: a header, commas, quotes doubled; nothing between two commas is null, "" is
+// empty text.
+constexpr std::string_view kCsvOptions =
+    "header=true, delim=',', quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, skip=0, comment='', "
+    "dateformat='%Y-%m-%d', strict_mode=true";
+
+// The type that DuckDB parses a column's text as; times are read by tidemark_time, in all their forms.
+Result<std::string> CsvType(const SqlColumn& column) {
+  if (column.type.is_nested()) {
+    return Fail(ErrorCode::kUnsupported,
+                "column '" + column.name + "': CSV files hold no " + column.type.ToString());
+  }
+  const bool is_text = column.type.kind == TypeKind::kTimestamp || column.type.kind == TypeKind::kBinary;
+  return is_text ? std::string("VARCHAR") : DuckDbType(column.type);
+}
+
+std::string CsvValue(const SqlColumn& column) {
+  const std::string value = QuotedName(InFile(column));
+  if (column.type.kind == TypeKind::kTimestamp) {
+    return std::string(kTimeFunction) + "(" + value + ", " + QuotedText(column.name) + ")";
+  }
+  return column.type.kind == TypeKind::kBinary ? "encode(" + value + ")" : value;
+}
+
+Result<std::string> CsvSelect(const SqlTable& table, const ColumnNamesOf& names) {
+  const std::string paths = PathList(table.files.paths);
+  const std::string options(kCsvOptions);
+  TM_ASSIGN(const std::vector<std::string> header,
+            names("SELECT * FROM read_csv(" + paths + ", " + options + ", all_varchar=true, union_by_name=true)"));
+  const std::set<std::string> in_files(header.begin(), header.end());
+  const bool is_alone = table.files.paths.size() == 1;
+  std::string types;
+  std::string select;
+  std::set<std::string> typed;
+  for (const SqlColumn& column : table.columns) {
+    if (IsHive(table, column)) {
+      Append(select, Selected(HiveValue(column), column));
+    } else if (!in_files.contains(InFile(column))) {
+      Append(select, Selected("CAST(NULL AS " + DuckDbType(column.type) + ")", column));
+    } else {
+      TM_ASSIGN(const std::string type, CsvType(column));
+      if (!is_alone && typed.insert(InFile(column)).second) {
+        Append(types, QuotedText(InFile(column)) + ": " + QuotedText(type));
+      }
+      Append(select, Selected(CsvValue(column), column));
+    }
+  }
+  std::string parse = ", union_by_name=true" + (types.empty() ? "" : ", types={" + types + "}");
+  if (is_alone) {
+    // All of the header is stated, so that nothing has to be found out again when a query comes.
+    for (const std::string& name : header) {
+      const auto column = std::ranges::find_if(table.columns, [&](const SqlColumn& candidate) {
+        return InFile(candidate) == name && !IsHive(table, candidate);
+      });
+      std::string type = "VARCHAR";
+      if (column != table.columns.end()) {
+        TM_ASSIGN(type, CsvType(*column));
+      }
+      Append(types, QuotedText(name) + ": " + QuotedText(type));
+    }
+    parse = ", auto_detect=false, columns={" + types + "}";
+  }
+  return "SELECT " + select + " FROM read_csv(" + paths + ", " + options + parse +
+         ", filename=" + QuotedText(kPathColumn) + ")";
+}
+
+std::string RowsSelect(const SqlTable& table, const std::string& rows_table) {
+  std::string select;
+  for (const SqlColumn& column : table.columns) {
+    const bool is_there = table.rows->schema()->GetFieldIndex(column.name) >= 0;
+    const std::string value = is_there ? QuotedName(column.name) : "NULL";
+    Append(select, Selected("CAST(" + value + " AS " + DuckDbType(column.type) + ")", column));
+  }
+  return "SELECT " + select + " FROM " + rows_table;
+}
+
+std::string EmptySelect(const SqlTable& table) {
+  std::string select;
+  for (const SqlColumn& column : table.columns)
+    Append(select, Selected("CAST(NULL AS " + DuckDbType(column.type) + ")", column));
+  return "SELECT " + select + " WHERE false";
+}
+
+}  // namespace
+
+std::vector<std::string> FunctionStatements(std::string_view schema) {
+  const std::string macro = "CREATE MACRO " + std::string(schema) + ".";
+  return {
+      // DuckDB reads all forms but one without seconds and with a zone.
+      macro + std::string(kTimeFunction) +
+          R"((x, name) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(
+            try_cast(x AS TIMESTAMPTZ),
+            try_cast(regexp_replace(x, '^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d)(Z|[+-]\d\d(:?\d\d)?)$', '\1:00\2')
+                     AS TIMESTAMPTZ),
+            error('column "' || name || '": ''' || x || ''' is no time')::TIMESTAMPTZ) END)",
+      macro + "from_unixtime(seconds) AS to_timestamp(seconds)",
+      macro + "to_unixtime(moment) AS epoch(moment::TIMESTAMPTZ)",
+      macro + "from_iso8601_timestamp(text) AS " + std::string(schema) + "." + std::string(kTimeFunction) +
+          "(text, 'from_iso8601_timestamp')",
+      macro + "from_iso8601_date(text) AS CAST(text AS DATE)",
+      macro + "regexp_like(text, pattern) AS regexp_matches(text, pattern)",
+      macro + "json_extract_scalar(document, path) AS json_extract_string(document, path)",
+      macro + "approx_distinct(x) AS approx_count_distinct(x)",
+      macro + "array_join(list, delimiter) AS array_to_string(list, delimiter)",
+      macro + "is_nan(x) AS isnan(x)",
+      macro + "is_infinite(x) AS isinf(x)",
+      macro + "is_finite(x) AS isfinite(x)",
+      macro + "rand() AS random()",
+  };
+}
+
+Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_table, const ColumnNamesOf& names) {
+  if (table.columns.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "table '" + table.name + "' has no columns");
+  }
+  std::string select;
+  if (!table.files.paths.empty()) {
+    if (table.files.format == SqlFiles::Format::kCsv) {
+      TM_ASSIGN(select, CsvSelect(table, names));
+    } else {
+      select = ParquetSelect(table);
+    }
+  }
+  if (!rows_table.empty()) {
+    select += (select.empty() ? "" : " UNION ALL ") + RowsSelect(table, rows_table);
+  }
+  return select.empty() ? EmptySelect(table) : select;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,25 @@
+// Columns of a result as the types that Tidemark's columns have.
+#pragma once
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+
+namespace tidemark {
+
+/// The schema with every column as ToArrow of its type (pit/columns.h): a timestamp is microseconds UTC (a
+/// naive one is UTC), narrow and unsigned integers widen, dictionaries become their values, elements of a
+/// list are called "item". Types without a counterpart (a time of day, an interval) stay.
+std::shared_ptr<arrow::Schema> ResultSchema(const arrow::Schema& schema);
+
+/// The batch under `schema`, made by ResultSchema of its own; `first_row` is the number of its first row in
+/// the result. Copies only what has another layout. kTypeMismatch names column, row and value.
+Result<std::shared_ptr<arrow::RecordBatch>> AsResult(const arrow::RecordBatch& batch,
+                                                     const std::shared_ptr<arrow::Schema>& schema,
+                                                     std::int64_t first_row);
+
+}  // namespace tidemark

@@ -1,0 +1,202 @@
+// Walks over parse trees.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "adapters/adbc/duckdb_text_internal.h"
+#include "adapters/adbc/sql_tree_internal.h"
+
+namespace tidemark {
+namespace {
+
+using Json = nlohmann::json;
+
+// Deeper than anybody writes, and far from where a walk overflows the stack.
+constexpr int kDepthMax = 2000;
+
+// Table functions that read nothing but what they are given.
+constexpr std::array<std::string_view, 8> kTableFunctions = {
+    "range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "repeat_row", "generate_subscripts"};
+
+constexpr std::array<std::string_view, 12> kFileEndings = {".parquet", ".csv",  ".json", ".tsv",    ".gz", ".zst",
+                                                           ".txt",     ".db",   ".arrow", ".duckdb", ".jsonl",
+                                                           ".xlsx"};
+
+std::optional<std::size_t> PositionOf(const Json& node) {
+  const auto found = node.find("query_location");
+  if (found == node.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::size_t>();
+}
+
+std::unexpected<Error> FailAt(ErrorCode code, const std::string& message, std::string_view text,
+                              std::optional<std::size_t> position) {
+  // DuckDB marks "no place" by the greatest number.
+  if (!position || *position > text.size()) return Fail(code, message);
+  return Fail(code, message + "\n" + PlaceIn(text, *position));
+}
+
+bool LooksLikeFile(const std::string& name) {
+  const std::string low = LowerCase(name);
+  return name.find('/') != std::string::npos || name.find('\\') != std::string::npos ||
+         name.find('*') != std::string::npos ||
+         std::ranges::any_of(kFileEndings, [&](std::string_view end) { return low.ends_with(end); });
+}
+
+// Looks at every node of a tree and collects the tables.
+class TreeReader {
+ public:
+  explicit TreeReader(SqlStatement& statement) : statement_(statement) {}
+
+  Result<void> Read(const Json& node, int depth = 0) {
+    if (depth > kDepthMax) {
+      return Fail(ErrorCode::kInvalidArgument, "the statement is nested more than 2000 deep");
+    }
+    if (node.is_array()) {
+      for (const Json& child : node)
+        TM_TRY(Read(child, depth + 1));
+    } else if (node.is_object()) {
+      const std::string type = TextOf(node, "type");
+      if (type == "BASE_TABLE") TM_TRY(ReadTable(node));
+      if (type == "TABLE_FUNCTION") TM_TRY(CheckTableFunction(node));
+      if (type == "SHOW_REF") TM_TRY(CheckShow(node));
+      for (const auto& [name, child] : node.items()) {
+        if (child.is_structured()) TM_TRY(Read(child, depth + 1));
+      }
+    }
+    return {};
+  }
+
+ private:
+  Result<void> ReadTable(const Json& node) {
+    const std::string table = TextOf(node, "table_name");
+    const std::string schema = TextOf(node, "schema_name");
+    const std::string catalog = TextOf(node, "catalog_name");
+    const auto position = PositionOf(node);
+    if (schema.empty() && LooksLikeFile(table)) {
+      return FailAt(ErrorCode::kPermissionDenied,
+                    "'" + table + "' is a file: SQL reads the catalog's tables only (register_table makes a "
+                    "table of a file)",
+                    statement_.text, position);
+    }
+    if (!catalog.empty()) {
+      return FailAt(ErrorCode::kNotFound,
+                    "no table '" + catalog + "." + schema + "." + table +
+                        "': a table is named as project.table, with two parts at most",
+                    statement_.text, position);
+    }
+    statement_.tables.push_back({.schema = schema, .table = table, .position = position.value_or(0)});
+    return {};
+  }
+
+  Result<void> CheckTableFunction(const Json& node) const {
+    const auto function = node.find("function");
+    const std::string name = function == node.end() ? "" : LowerCase(TextOf(*function, "function_name"));
+    if (std::ranges::find(kTableFunctions, name) != kTableFunctions.end()) return {};
+    return FailAt(ErrorCode::kPermissionDenied,
+                  "the table function " + name + "() is not open to queries: SQL reads the catalog's tables only",
+                  statement_.text, PositionOf(node));
+  }
+
+  // SHOW TABLES and the like ask for what the engine happens to know of; DESCRIBE x holds a query.
+  static Result<void> CheckShow(const Json& node) {
+    const std::string type = TextOf(node, "show_type");
+    if (type == "DESCRIBE" || type == "SUMMARY") return {};
+    return Fail(ErrorCode::kUnsupported,
+                "SHOW is not supported: list tables with `tidemark tables`, and see one with DESCRIBE table");
+  }
+
+  SqlStatement& statement_;
+};
+
+Error ErrorOfParser(const Json& tree, std::string_view text) {
+  const std::string message = TextOf(tree, "error_message");
+  if (TextOf(tree, "error_type") == "not implemented") {
+    if (message.starts_with("Only SELECT")) {
+      return {ErrorCode::kInvalidArgument,
+              "this is no query: only SELECT, WITH, VALUES, FROM, DESCRIBE and SUMMARIZE are open to SQL",
+              {}};
+    }
+    return {ErrorCode::kUnsupported, "SQL that is not supported: " + message, {}};
+  }
+  const std::string at = TextOf(tree, "position");
+  std::size_t position = 0;
+  const auto [end, failed] = std::from_chars(at.data(), at.data() + at.size(), position);
+  if (at.empty() || failed != std::errc()) return {ErrorCode::kInvalidArgument, message, {}};
+  return FailAt(ErrorCode::kInvalidArgument, message, text, position).error();
+}
+
+Result<Json> Parsed(const std::string& tree) {
+  Json json = Json::parse(tree, nullptr, false);
+  if (json.is_discarded() || !json.is_object()) {
+    return Fail(ErrorCode::kInternal, "DuckDB's parse tree is no JSON");
+  }
+  return json;
+}
+
+void CollectCommonTables(const Json& node, std::vector<std::string>& names) {
+  if (node.is_array()) {
+    for (const Json& child : node)
+      CollectCommonTables(child, names);
+  } else if (node.is_object()) {
+    if (const auto ctes = node.find("cte_map"); ctes != node.end() && ctes->is_object() && ctes->contains("map")) {
+      for (const Json& cte : (*ctes)["map"])
+        names.push_back(LowerCase(TextOf(cte, "key")));
+    }
+    for (const auto& [name, child] : node.items()) {
+      if (child.is_structured()) CollectCommonTables(child, names);
+    }
+  }
+}
+
+}  // namespace
+
+std::string TextOf(const Json& node, const char* member) {
+  const auto found = node.find(member);
+  return found == node.end() || !found->is_string() ? std::string() : found->get<std::string>();
+}
+
+Json& RootNode(Json& tree) {
+  return tree["statements"][0]["node"];
+}
+
+Result<Json> TreeOf(const SqlStatement& statement) {
+  TM_ASSIGN(Json tree, Parsed(statement.tree));
+  const auto statements = tree.find("statements");
+  if (statements == tree.end() || !statements->is_array() || statements->size() != 1 ||
+      !statements->front().contains("node")) {
+    return Fail(ErrorCode::kInvalidArgument, "the SQL statement was not parsed");
+  }
+  return tree;
+}
+
+Result<SqlStatement> ReadStatement(std::string_view text, std::string tree) {
+  TM_ASSIGN(Json json, Parsed(tree));
+  if (json.value("error", false)) return std::unexpected(ErrorOfParser(json, text));
+  const auto statements = json.find("statements");
+  if (statements == json.end() || !statements->is_array() || statements->empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "the SQL text has no statement in it");
+  }
+  if (statements->size() > 1) {
+    return Fail(ErrorCode::kInvalidArgument, "the SQL text has " + std::to_string(statements->size()) +
+                                                 " statements: give one query at a time");
+  }
+  const Json& only = statements->front();
+  if (const auto parameters = only.find("named_param_map");
+      parameters != only.end() && !parameters->empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "the SQL text has parameters (? or $1), and nothing gives their values");
+  }
+  SqlStatement statement{.text = std::string(text), .tree = std::move(tree), .tables = {}};
+  TreeReader reader(statement);
+  TM_TRY(reader.Read(only));
+  return statement;
+}
+
+std::vector<std::string> CommonTableNames(const Json& tree) {
+  std::vector<std::string> names;
+  CollectCommonTables(tree, names);
+  return names;
+}
+
+}  // namespace tidemark

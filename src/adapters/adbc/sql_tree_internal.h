@@ -1,0 +1,32 @@
+// DuckDB's parse tree of a statement, as JSON: which tables it reads, and what it may not do.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "store/sql_engine.h"
+
+namespace tidemark {
+
+/// The statement that json_serialize_sql made `tree` of. kInvalidArgument, with the place, for text that does
+/// not parse, no or several statements, parameters, and whatever is no query; kPermissionDenied for table
+/// functions that read something else than their arguments, and for tables that are named as files are.
+Result<SqlStatement> ReadStatement(std::string_view text, std::string tree);
+
+/// The tree of a statement that ReadStatement has read.
+Result<nlohmann::json> TreeOf(const SqlStatement& statement);
+
+/// The root node of the tree's only statement.
+nlohmann::json& RootNode(nlohmann::json& tree);
+
+/// The text of a member, empty if there is none.
+std::string TextOf(const nlohmann::json& node, const char* member);
+
+/// Names of all common table expressions in the tree, in lower case.
+std::vector<std::string> CommonTableNames(const nlohmann::json& tree);
+
+}  // namespace tidemark
