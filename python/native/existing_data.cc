@@ -27,7 +27,7 @@ std::string PythonStore::Refresh(const std::vector<std::string>& tables, const C
 }
 
 std::string PythonStore::Tables(const std::string& database) const {
-  return Unlocked([&] { return store_->Tables(database); });
+  return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->Tables(database); }));
 }
 
 bool PythonStore::DropRegisteredTable(const std::string& name) const {

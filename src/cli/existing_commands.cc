@@ -142,19 +142,30 @@ void AddRefresh(CLI::App& app, Session& session) {
       [&session, names] { session.command = [&session, names] { return Refresh(session, *names); }; });
 }
 
+Result<void> Tables(const Session& session, const std::string& database, bool is_long) {
+  TM_ASSIGN(const auto store, session.Open());
+  TM_ASSIGN(const std::string told, store->Tables(database));
+  std::vector<Row> rows;
+  for (const Json& table : Json::parse(told)) {
+    Row row{table.at("database"), table.at("name"), table.at("kind")};
+    if (is_long) row = table.contains("path") ? TableRow(table) : Row(kTableColumns.size());
+    for (std::size_t i = 0; i < 3; ++i)
+      row[i] = table.at(kTableColumns[i]);
+    rows.push_back(std::move(row));
+  }
+  const auto columns = is_long ? kTableColumns : std::vector<std::string>{"database", "name", "kind"};
+  return PrintRows(session.output, columns, rows);
+}
+
 void AddTables(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("tables", "List feature tables and registered ones");
+  CLI::App* const command = app.add_subcommand(
+      "tables", "List what SQL can name: feature tables, views, sources, registered tables");
   const auto database = std::make_shared<std::string>();
+  const auto is_long = std::make_shared<bool>(false);
   command->add_option("database", *database, "Only those of this database");
-  command->callback([&session, database] {
-    session.command = [&session, database]() -> Result<void> {
-      TM_ASSIGN(const auto store, session.Open());
-      TM_ASSIGN(const std::string told, store->Tables(*database));
-      std::vector<Row> rows;
-      for (const Json& table : Json::parse(told))
-        rows.push_back(TableRow(table));
-      return PrintRows(session.output, kTableColumns, rows);
-    };
+  command->add_flag("-l,--long", *is_long, "With what registered tables have");
+  command->callback([&session, database, is_long] {
+    session.command = [&session, database, is_long] { return Tables(session, *database, *is_long); };
   });
 }
 

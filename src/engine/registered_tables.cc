@@ -171,6 +171,16 @@ Result<RegisteredInfo> RegisteredTables::Load(const Object& object) const {
   return info;
 }
 
+Result<std::vector<RegisteredTable>> RegisteredTables::Registered() const {
+  TM_ASSIGN(const auto objects, Objects());
+  std::vector<RegisteredTable> tables;
+  for (const Object& object : objects) {
+    TM_ASSIGN(const bool is_whole, IsWhole(object));
+    if (is_whole) tables.push_back(object.table);
+  }
+  return tables;
+}
+
 Result<std::vector<RegisteredInfo>> RegisteredTables::List() const {
   TM_ASSIGN(const auto objects, Objects());
   std::vector<RegisteredInfo> tables;

@@ -104,6 +104,8 @@ class RegisteredTables {
                                               const std::stop_token& stop);
 
   Result<std::vector<RegisteredInfo>> List() const;
+  /// What was registered, without looking at what the tables have.
+  Result<std::vector<RegisteredTable>> Registered() const;
   /// The table of a full name, `database.table`; nothing if none is registered under it.
   Result<std::optional<RegisteredInfo>> Find(std::string_view full_name) const;
 

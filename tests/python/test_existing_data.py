@@ -134,7 +134,7 @@ def test_a_folder_of_partitions_is_a_table_of_every_engine(
 ) -> None:
     before = look(root)
     made = store.register_table("taxi", "demand", root)
-    assert made.kind == "registered"
+    assert made.kind == "registered table"
     assert made.full_name == "taxi.demand"
     assert made.partition_columns == ("y", "m", "d")
     assert (made.partitions, made.files, made.rows) == (3, 3, 6)
@@ -296,7 +296,7 @@ def test_what_cannot_be_registered(root: Path, store: FeatureStore, tmp_path: Pa
             store.register_table(database, table, path)
         assert text in str(caught.value), str(caught.value)
     names = [(each.name, each.kind) for each in store.list_tables()]
-    assert names == [("Trips", "feature_table"), ("demand", "registered")]
+    assert names == [("Trips", "feature table"), ("demand", "registered table")]
     with pytest.raises(TidemarkError) as caught:
         store.register_table("taxi", "t", tmp_path / "two")
     assert "column 'n' is string in the file and int64 in the table" in str(caught.value).replace(
@@ -453,6 +453,58 @@ def test_a_registered_table_is_a_batch_source(root: Path, store: FeatureStore) -
         trained(store, 1, 25)
     gone.write_bytes(kept)
     assert trained(store, 1, 25) == [1.0, 2]
+
+
+# --- SQL ---
+
+
+def asked(store: FeatureStore, query: str) -> list[tuple[Any, ...]]:
+    rows = store.sql(query).to_arrow().to_pylist()
+    return [tuple(row.values()) for row in rows]
+
+
+def test_sql_reads_only_the_partitions_that_are_asked_for(root: Path, store: FeatureStore) -> None:
+    store.register_table("taxi", "demand", root)
+    assert asked(store, "select count(*), min(y), sum(d) from taxi.demand where Y = 2019") == [
+        (6, 2019, 12)
+    ]
+    assert asked(
+        store,
+        "select driver_id, demand, place.zones[2], d from TAXI.Demand where d >= 2"
+        " and event_timestamp <= timestamp '2019-07-03 00:00:00' order by d, driver_id",
+    ) == [(0, 1.0, 0, 2), (1, 1.0, 1, 2), (0, 2.0, 0, 3)]
+    source = IcebergSource(table="taxi.demand", timestamp_field="event_timestamp")
+    store.apply([DRIVER, demand_view(source)])
+    assert asked(store, "select sum(demand), max(d) from demand_stats where d < 3") == [(2.0, 2)]
+    damaged = root / day(2) / "part-00000.snappy.parquet"
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    assert asked(store, "select sum(demand) from taxi.demand where d < 3") == [(2.0,)]
+    with pytest.raises(TidemarkError) as caught:
+        asked(store, "select sum(demand) from taxi.demand")
+    assert "part-00000" in str(caught.value)
+    damaged.unlink()
+    with pytest.raises(NotFoundError) as caught:
+        asked(store, "select sum(demand) from taxi.demand")
+    assert str(damaged) in str(caught.value)
+    assert "refresh" in str(caught.value)
+    store.refresh()
+    assert asked(store, "select sum(demand) from taxi.demand") == [(2.0,)]
+
+
+def test_sql_sees_what_was_added(root: Path, store: FeatureStore) -> None:
+    store.register_table("taxi", "demand", root / day(0))
+    assert asked(store, "select count(*) from taxi.demand") == [(2,)]
+    write(root, 1, surge=pa.array([1.5, 2.5]))
+    store.add_partitions("taxi", "demand", [day(1)])
+    assert asked(store, "select count(*), count(surge), sum(surge) from taxi.demand") == [
+        (4, 2, 4.0)
+    ]
+    write_csv(root.parent / "csv", 1)
+    store.register_table("taxi", "other", root.parent / "csv")
+    assert asked(
+        store,
+        "select o.demand, d.demand from taxi.other o join taxi.demand d using (y, m, d, driver_id)",
+    ) == [(1.5, 1.0)]
 
 
 # --- CSV ---
