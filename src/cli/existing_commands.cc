@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "cli/session.h"
 #include "cli/table.h"
@@ -29,7 +30,9 @@ Result<std::pair<std::string, std::string>> Divided(const std::string& name) {
 
 /// A path as it is from where the user stands, not from the store's folder.
 std::string FromHere(const std::string& path) {
-  return std::filesystem::absolute(path).lexically_normal().string();
+  std::error_code failed;
+  const auto full = std::filesystem::absolute(path, failed);
+  return failed ? path : full.lexically_normal().string();
 }
 
 Row TableRow(const Json& table) {

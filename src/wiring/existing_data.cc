@@ -152,7 +152,8 @@ Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names,
   TM_ASSIGN(const auto views, parts_.views());
   const SourceOpener open = parts_.opener(stop);
   for (const auto& [name, view] : views->views()) {
-    if (!view.definition.source) continue;
+    // A warehouse may be down, and is no part of what lies in files.
+    if (!view.definition.source || view.definition.source->warehouse) continue;
     const auto columns = NewColumns(view, open);
     if (!columns && columns.error().code == ErrorCode::kCancelled) return std::unexpected(columns.error());
     if (columns && columns->empty()) continue;
@@ -199,8 +200,13 @@ Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const BatchSource& source,
                                                       const std::map<std::string, DataType>& column_types,
                                                       bool guesses_types, const std::stop_token& stop) {
   TM_ASSIGN(const auto tables, Open());
+  TM_ASSIGN(const auto registered, tables->Registered());
+  const bool is_csv = std::ranges::any_of(registered, [&](const RegisteredTable& table) {
+    return table.format == FileFormat::kCsv && FoldName(table.full_name()) == FoldName(source.table);
+  });
+  if (!is_csv) return nullptr;
   TM_ASSIGN(const auto found, tables->Find(source.table));
-  if (!found || found->table.format != FileFormat::kCsv) return nullptr;
+  if (!found) return nullptr;
   return tables->OpenCsv(*found, {.files = {},
                                   .types = column_types,
                                   .guesses_types = guesses_types,
