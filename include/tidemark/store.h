@@ -258,8 +258,6 @@ class TIDEMARK_EXPORT Store {
   /// "columns": [{"name", "type"}], "damage": why it cannot be read, or empty}.
   virtual Result<std::string> Dumps() = 0;
   virtual Result<void> RemoveDump(std::string_view id) = 0;
-  /// What SQL can name: a JSON array of {"database", "name", "kind"}.
-  virtual Result<std::string> Tables() = 0;
 
   /// Databases that feature tables and tables of other engines lie in, by name; the project's own is among
   /// them: "feature_store", or of another than the default project its name. Tables are named `table` or
@@ -290,9 +288,9 @@ class TIDEMARK_EXPORT Store {
   /// columns that views' sources have and the views have not are told of, and left to apply.
   virtual Result<std::string> Refresh(const std::vector<std::string>& tables,
                                       const std::stop_token& stop) = 0;
-  /// Feature tables and registered ones of a database (empty: of all): a JSON array of {"database", "name",
-  /// "kind": "feature_table" or "registered", "format", "path", "columns", "partition_columns", "partitions",
-  /// "files", "bytes", "rows", "warnings"}.
+  /// What SQL can name, of a database (empty: of all): a JSON array of {"database", "name", "kind"}; those of
+  /// the kind "registered table" also say "format", "path", "columns", "partition_columns", "partitions",
+  /// "files", "bytes", "rows" (null: not known) and "warnings".
   virtual Result<std::string> Tables(std::string_view database) = 0;
   /// Forgets a registered table (`database.table`) and leaves its files alone. False if there is none of that
   /// name; kInvalidArgument while a feature view reads it.

@@ -9,7 +9,8 @@ std::string PythonStore::RegisterTable(const std::string& database, const std::s
                                        const CancelToken* token) const {
   const std::stop_source stop = SourceOf(token);
   const RegisterOptions options{.partitions = std::move(partitions), .stop = stop.get_token()};
-  return Unwrap(RunInterruptibly(stop, [&] { return store_->RegisterTable(database, table, path, options); }));
+  return Unwrap(
+      RunInterruptibly(stop, [&] { return store_->RegisterTable(database, table, path, options); }));
 }
 
 std::string PythonStore::AddPartitions(const std::string& database, const std::string& table,
@@ -26,7 +27,7 @@ std::string PythonStore::Refresh(const std::vector<std::string>& tables, const C
 }
 
 std::string PythonStore::Tables(const std::string& database) const {
-  return Unlocked([&] { return store_->Tables(database); });
+  return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->Tables(database); }));
 }
 
 bool PythonStore::DropRegisteredTable(const std::string& name) const {

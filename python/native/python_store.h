@@ -98,7 +98,6 @@ class PythonStore {
   std::unique_ptr<ResultStream> ReadDump(const std::string& id, const CancelToken* token) const;
   std::string Dumps() const;
   void RemoveDump(const std::string& id) const;
-  std::string Tables() const;
   PythonReader PrepareOnline(const std::string& selection, const std::string& service,
                              bool full_feature_names, const std::string& at_least) const;
   std::string Explain(const std::string& feature, const std::string& key, std::optional<std::int64_t> t_us,

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "cli/session.h"
 #include "cli/table.h"
@@ -29,27 +30,23 @@ Result<std::pair<std::string, std::string>> Divided(const std::string& name) {
 
 /// A path as it is from where the user stands, not from the store's folder.
 std::string FromHere(const std::string& path) {
-  return std::filesystem::absolute(path).lexically_normal().string();
+  std::error_code failed;
+  const auto full = std::filesystem::absolute(path, failed);
+  return failed ? path : full.lexically_normal().string();
 }
 
 Row TableRow(const Json& table) {
   std::vector<std::string> partitions;
   for (const Json& column : table.at("partition_columns"))
     partitions.push_back(column.get<std::string>());
-  return {table.at("database"),
-          table.at("name"),
-          table.at("kind"),
-          table.at("format"),
-          table.at("columns").size(),
-          fmt::format("{}", fmt::join(partitions, ", ")),
-          table.at("partitions"),
-          table.at("files"),
-          table.at("rows"),
+  return {table.at("database"),   table.at("name"),           table.at("kind"),
+          table.at("format"),     table.at("columns").size(), fmt::format("{}", fmt::join(partitions, ", ")),
+          table.at("partitions"), table.at("files"),          table.at("rows"),
           table.at("path")};
 }
 
-const std::vector<std::string> kTableColumns{"database",   "name",  "kind", "format", "columns", "partitioned_by",
-                                             "partitions", "files", "rows", "path"};
+const std::vector<std::string> kTableColumns{"database",       "name",       "kind",  "format", "columns",
+                                             "partitioned_by", "partitions", "files", "rows",   "path"};
 
 void Warn(const Json& warnings) {
   for (const Json& warning : warnings)
@@ -144,24 +141,34 @@ void AddRefresh(CLI::App& app, Session& session) {
       "refresh", "Find new, changed and vanished files of registered tables (run it from a scheduler)");
   const auto names = std::make_shared<std::vector<std::string>>();
   command->add_option("tables", *names, "database.table ... (default: all)");
-  command->callback([&session, names] {
-    session.command = [&session, names] { return Refresh(session, *names); };
-  });
+  command->callback(
+      [&session, names] { session.command = [&session, names] { return Refresh(session, *names); }; });
+}
+
+Result<void> Tables(const Session& session, const std::string& database, bool is_long) {
+  TM_ASSIGN(const auto store, session.Open());
+  TM_ASSIGN(const std::string told, store->Tables(database));
+  std::vector<Row> rows;
+  for (const Json& table : Json::parse(told)) {
+    Row row{table.at("database"), table.at("name"), table.at("kind")};
+    if (is_long) row = table.contains("path") ? TableRow(table) : Row(kTableColumns.size());
+    for (std::size_t i = 0; i < 3; ++i)
+      row[i] = table.at(kTableColumns[i]);
+    rows.push_back(std::move(row));
+  }
+  const auto columns = is_long ? kTableColumns : std::vector<std::string>{"database", "name", "kind"};
+  return PrintRows(session.output, columns, rows);
 }
 
 void AddTables(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("tables", "List feature tables and registered ones");
+  CLI::App* const command = app.add_subcommand(
+      "tables", "List what SQL can name: feature tables, views, sources, registered tables");
   const auto database = std::make_shared<std::string>();
+  const auto is_long = std::make_shared<bool>(false);
   command->add_option("database", *database, "Only those of this database");
-  command->callback([&session, database] {
-    session.command = [&session, database]() -> Result<void> {
-      TM_ASSIGN(const auto store, session.Open());
-      TM_ASSIGN(const std::string told, store->Tables(*database));
-      std::vector<Row> rows;
-      for (const Json& table : Json::parse(told))
-        rows.push_back(TableRow(table));
-      return PrintRows(session.output, kTableColumns, rows);
-    };
+  command->add_flag("-l,--long", *is_long, "With what registered tables have");
+  command->callback([&session, database, is_long] {
+    session.command = [&session, database, is_long] { return Tables(session, *database, *is_long); };
   });
 }
 

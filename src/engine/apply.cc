@@ -159,10 +159,11 @@ Result<void> Planner::CheckRegisteredTables() const {
     const std::string& database = stated.empty() ? options_.own_database : stated;
     const auto found = registered.find(FoldName(database + "." + view.definition.name));
     if (found == registered.end()) continue;
-    return Fail(ErrorCode::kAlreadyExists,
-                fmt::format("feature view '{}' would have the name of registered table '{}': choose another one, "
-                            "or drop that table",
-                            view.definition.name, found->second));
+    return Fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("feature view '{}' would have the name of registered table '{}': choose another one, "
+                    "or drop that table",
+                    view.definition.name, found->second));
   }
   return {};
 }

@@ -39,7 +39,7 @@ struct PlanOptions {
   /// Objects of the project that are not in the definitions are removed, but for feature tables and their
   /// entities: no definition brings their rows back, so they are removed by name only.
   bool remove_missing = false;
-  std::vector<std::pair<ObjectKind, std::string>> remove;  // objects to remove by name
+  std::vector<std::pair<ObjectKind, std::string>> remove = {};  // objects to remove by name
   /// The database that views are in which state none: no registered table may have a view's name there.
   std::string own_database = {};
 };

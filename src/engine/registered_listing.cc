@@ -37,9 +37,10 @@ std::string PatternOf(const std::vector<FolderColumn>& columns) {
 }
 
 std::unexpected<Error> BadNote() {
-  return Fail(ErrorCode::kCorruption,
-              "the registry's list of the table's files cannot be read: restore the registry from a backup, or "
-              "drop the table and register it again");
+  return Fail(
+      ErrorCode::kCorruption,
+      "the registry's list of the table's files cannot be read: restore the registry from a backup, or "
+      "drop the table and register it again");
 }
 
 std::string TypeText(const std::optional<DataType>& type) {
@@ -130,8 +131,9 @@ Result<void> MergeCsvColumns(const std::vector<CsvColumn>& file, const std::vect
       const auto alike = std::ranges::find_if(
           table, [&](const CsvColumn& other) { return FoldName(other.name) == FoldName(column.name); });
       if (alike != table.end()) {
-        return Fail(ErrorCode::kTypeMismatch, fmt::format("column '{}' differs only in case from the table's '{}'",
-                                                          column.name, alike->name));
+        return Fail(
+            ErrorCode::kTypeMismatch,
+            fmt::format("column '{}' differs only in case from the table's '{}'", column.name, alike->name));
       }
       table.push_back(column);
       if (folder == folders.end()) growth.added.push_back(column.name);
@@ -144,9 +146,10 @@ Result<void> MergeCsvColumns(const std::vector<CsvColumn>& file, const std::vect
     }
     const auto united = United(*same->type, *column.type, how);
     if (!united) {
-      return Fail(ErrorCode::kTypeMismatch,
-                  fmt::format("column '{}' is {} in the file and {} in the table: the file is of another schema",
-                              column.name, TypeText(column.type), TypeText(same->type)));
+      return Fail(
+          ErrorCode::kTypeMismatch,
+          fmt::format("column '{}' is {} in the file and {} in the table: the file is of another schema",
+                      column.name, TypeText(column.type), TypeText(same->type)));
     }
     if (*united == *same->type) continue;
     growth.widened.push_back(
@@ -184,15 +187,16 @@ Result<std::vector<FolderColumn>> FolderColumnsOf(const std::vector<ForeignFile>
 }
 
 Result<void> CheckFolders(const ForeignFile& file, const std::vector<FolderColumn>& columns) {
-  const bool same = std::ranges::equal(file.folders, columns, {}, &FolderValues::value_type::first,
-                                       &FolderColumn::name);
+  const bool same =
+      std::ranges::equal(file.folders, columns, {}, &FolderValues::value_type::first, &FolderColumn::name);
   if (!same) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("file {} is in no partition of the table: it lies in {}, and the table's partitions "
-                            "are {}",
-                            file.file.path,
-                            file.folders.empty() ? "no folder name=value" : "folders of " + NamesOf(file.folders),
-                            columns.empty() ? "none" : PatternOf(columns)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("file {} is in no partition of the table: it lies in {}, and the table's partitions "
+                    "are {}",
+                    file.file.path,
+                    file.folders.empty() ? "no folder name=value" : "folders of " + NamesOf(file.folders),
+                    columns.empty() ? "none" : PatternOf(columns)));
   }
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const auto& value = file.folders[i].second;
@@ -213,15 +217,16 @@ Result<std::string> NormalPartition(const std::string& text, const std::string& 
   std::vector<std::string> names;
   for (const std::string& part : parts)
     names.push_back(part.substr(0, part.find('=')));
-  const bool is_partition = !path.starts_with('/') && !parts.empty() &&
-                            std::ranges::all_of(parts, [](const std::string& part) {
-                              const std::size_t equals = part.find('=');
-                              return equals != std::string::npos && equals > 0 && equals + 1 < part.size();
-                            });
+  const bool is_partition =
+      !path.starts_with('/') && !parts.empty() && std::ranges::all_of(parts, [](const std::string& part) {
+        const std::size_t equals = part.find('=');
+        return equals != std::string::npos && equals > 0 && equals + 1 < part.size();
+      });
   if (!is_partition) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} is no partition: partitions are folders of name=value, such as {}", Quoted(text),
-                            columns == nullptr || columns->empty() ? "y=2019/m=07/d=01" : PatternOf(*columns)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} is no partition: partitions are folders of name=value, such as {}", Quoted(text),
+                    columns == nullptr || columns->empty() ? "y=2019/m=07/d=01" : PatternOf(*columns)));
   }
   if (columns != nullptr && !std::ranges::equal(names, *columns, {}, {}, &FolderColumn::name)) {
     return Fail(ErrorCode::kInvalidArgument,

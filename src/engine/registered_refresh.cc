@@ -43,7 +43,7 @@ void Remember(const std::vector<ForeignFile>& files, std::vector<ForeignFile>& l
 struct RegisteredTables::Differences {
   std::vector<ForeignFile> added = {};
   std::vector<ForeignFile> changed = {};
-  std::vector<std::string> gone = {};         // paths
+  std::vector<std::string> gone = {};          // paths
   std::vector<ForeignFile> unremembered = {};  // in the table, and never looked at
   TableListing known = {};
   std::vector<std::string> partitions_before = {};
@@ -138,8 +138,8 @@ Result<RegisteredTables::Differences> RegisteredTables::Compare(const Object& ob
       continue;
     }
     const auto last = seen.find(PathOf(file));
-    const bool is_same = there->second->file.size == file.file.size &&
-                         (last == seen.end() || last->second->file == file.file);
+    const bool is_same =
+        there->second->file.size == file.file.size && (last == seen.end() || last->second->file == file.file);
     partitions.insert(PartitionOf(file.folders));
     before.erase(there);
     if (!is_same) {
@@ -185,7 +185,8 @@ Result<void> RegisteredTables::RefreshParquet(const Object& object, const Differ
     TM_ASSIGN(const ForeignOutcome outcome, parts_.foreign->Change(object.id, change, work));
     report.files_added = outcome.added;
     report.files_removed = outcome.removed;
-    report.new_columns.insert(report.new_columns.end(), outcome.new_columns.begin(), outcome.new_columns.end());
+    report.new_columns.insert(report.new_columns.end(), outcome.new_columns.begin(),
+                              outcome.new_columns.end());
     report.widened.insert(report.widened.end(), outcome.widened.begin(), outcome.widened.end());
     for (const Error& bad : outcome.bad_files)
       report.warnings.push_back("left out: " + bad.ToString());
@@ -196,11 +197,12 @@ Result<void> RegisteredTables::RefreshParquet(const Object& object, const Differ
   Remember(fresh, listing.files);
   Remember(readable, listing.files);
   Remember(differences.unremembered, listing.files);
-  const bool is_new = !differences.unremembered.empty() || !fresh.empty() || !readable.empty() || !report.files_removed.empty();
+  const bool is_new = !differences.unremembered.empty() || !fresh.empty() || !readable.empty() ||
+                      !report.files_removed.empty();
   if (is_new) TM_TRY(PutListing(object.id, std::move(listing)));
   const std::int64_t now_us = parts_.clock->now_us();
-  TM_TRY(parts_.foreign->CleanUp(object.id, {.snapshots_before_us = now_us - kSnapshotAgeUs,
-                                             .orphans_before_us = now_us - kDayUs}));
+  TM_TRY(parts_.foreign->CleanUp(
+      object.id, {.snapshots_before_us = now_us - kSnapshotAgeUs, .orphans_before_us = now_us - kDayUs}));
   return {};
 }
 

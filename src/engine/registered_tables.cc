@@ -43,8 +43,9 @@ std::string LeftOut(const std::string& column) {
 /// What an error after some commits leaves behind.
 Error HowFar(Error error, std::size_t batches_done, std::size_t batches, std::size_t partitions) {
   const std::size_t done = std::min(batches_done * kPartitionsPerCommit, partitions);
-  return std::move(error).In(fmt::format("{} of {} partitions are added ({} of {} commits), the others are not",
-                                         done, partitions, batches_done, batches));
+  return std::move(error).In(
+      fmt::format("{} of {} partitions are added ({} of {} commits), the others are not", done, partitions,
+                  batches_done, batches));
 }
 
 }  // namespace
@@ -138,7 +139,8 @@ Result<TableListing> RegisteredTables::Listing(std::uint32_t id) const {
 }
 
 Result<void> RegisteredTables::PutListing(std::uint32_t id, TableListing listing) const {
-  std::ranges::sort(listing.files, {}, [](const ForeignFile& file) -> const std::string& { return file.file.path; });
+  std::ranges::sort(listing.files, {},
+                    [](const ForeignFile& file) -> const std::string& { return file.file.path; });
   return parts_.registry->PutNote(id, kListingNote, ToJson(listing));
 }
 
@@ -167,6 +169,16 @@ Result<RegisteredInfo> RegisteredTables::Load(const Object& object) const {
                           .folders = std::move(file.folders)});
   }
   return info;
+}
+
+Result<std::vector<RegisteredTable>> RegisteredTables::Registered() const {
+  TM_ASSIGN(const auto objects, Objects());
+  std::vector<RegisteredTable> tables;
+  for (const Object& object : objects) {
+    TM_ASSIGN(const bool is_whole, IsWhole(object));
+    if (is_whole) tables.push_back(object.table);
+  }
+  return tables;
 }
 
 Result<std::vector<RegisteredInfo>> RegisteredTables::List() const {
@@ -210,21 +222,24 @@ Result<void> RegisteredTables::CheckFree(const RegisterRequest& request) const {
     const std::string& own = view.definition.table.database;
     const std::string full_name = fmt::format("{}.{}", own.empty() ? parts_.own_database : own, name);
     if (FoldName(full_name) != folded) continue;
-    return Fail(ErrorCode::kAlreadyExists,
-                fmt::format("there is a feature view '{}' already (names that differ only in case are the same)",
-                            full_name));
+    return Fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("there is a feature view '{}' already (names that differ only in case are the same)",
+                    full_name));
   }
   TM_ASSIGN(const auto objects, Objects());
   for (const Object& object : objects) {
     if (FoldName(object.table.full_name()) != folded) continue;
-    return Fail(ErrorCode::kAlreadyExists,
-                fmt::format("table '{}' is registered already: add_partitions and refresh extend it, drop_table "
-                            "forgets it",
-                            object.table.full_name()));
+    return Fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("table '{}' is registered already: add_partitions and refresh extend it, drop_table "
+                    "forgets it",
+                    object.table.full_name()));
   }
   if (!parts_.catalog->FindLocation(request.database, request.table)) return {};
-  return Fail(ErrorCode::kAlreadyExists, fmt::format("the catalog has a table '{}.{}' already, of another program",
-                                                     request.database, request.table));
+  return Fail(ErrorCode::kAlreadyExists,
+              fmt::format("the catalog has a table '{}.{}' already, of another program", request.database,
+                          request.table));
 }
 
 Result<void> RegisteredTables::RemoveObject(const Object& object) const {
@@ -330,8 +345,8 @@ Result<RegisteredInfo> RegisteredTables::Make(const RegisterRequest& request, co
   auto filled = Fill(object, found, request.stop);
   if (!filled) {
     if (filled.error().code == ErrorCode::kUnknownFate) return std::unexpected(std::move(filled).error());
-    TM_TRY_IN(RemoveObject(object), fmt::format("taking back the registration that failed ({})",
-                                                filled.error().ToString()));
+    TM_TRY_IN(RemoveObject(object),
+              fmt::format("taking back the registration that failed ({})", filled.error().ToString()));
     return std::unexpected(std::move(filled).error());
   }
   TM_ASSIGN(RegisteredInfo info, Load(object));
@@ -395,7 +410,8 @@ Result<AddedPartitions> RegisteredTables::AddPartitions(std::string_view databas
   std::vector<std::vector<ForeignFile>> batches;
   std::size_t in_batch = 0;
   for (const std::string& text : partitions) {
-    TM_ASSIGN(const std::string partition, NormalPartition(text, object.table.path, &object.table.partitions));
+    TM_ASSIGN(const std::string partition,
+              NormalPartition(text, object.table.path, &object.table.partitions));
     if (!seen.insert(partition).second) continue;
     auto found = parts_.files->Find(object.table.path, partition, object.table.format);
     if (!found) return std::unexpected(std::move(found).error().In("partition " + partition));
@@ -431,9 +447,8 @@ Result<void> RegisteredTables::AddParquet(const Object& object, std::vector<std:
                                           const std::stop_token& stop, AddedPartitions& report) {
   TM_ASSIGN(TableListing listing, Listing(object.id));
   std::size_t done = 0;
-  const ForeignWork work{.threads = parts_.threads,
-                         .stop = stop,
-                         .committed = [&](std::size_t count) { done = count; }};
+  const ForeignWork work{
+      .threads = parts_.threads, .stop = stop, .committed = [&](std::size_t count) { done = count; }};
   const std::size_t count = batches.size();
   const ForeignChange change{.added = std::move(batches), .removed = {}};
   const auto outcome = parts_.foreign->Change(object.id, change, work);
@@ -449,15 +464,17 @@ Result<void> RegisteredTables::AddParquet(const Object& object, std::vector<std:
   return {};
 }
 
-Result<void> RegisteredTables::AddCsv(const Object& object, const std::vector<std::vector<ForeignFile>>& batches,
+Result<void> RegisteredTables::AddCsv(const Object& object,
+                                      const std::vector<std::vector<ForeignFile>>& batches,
                                       const std::stop_token& stop, AddedPartitions& report) {
   TM_ASSIGN(TableListing listing, Listing(object.id));
   CsvGrowth growth;
   for (const std::vector<ForeignFile>& files : batches) {
     TM_ASSIGN(const auto columns, CsvColumnsOf(files, stop));
     for (std::size_t i = 0; i < files.size(); ++i) {
-      TM_TRY_IN(MergeCsvColumns(columns[i], object.table.partitions, CsvMerge::kStrict, listing.columns, growth),
-                "file " + files[i].file.path);
+      TM_TRY_IN(
+          MergeCsvColumns(columns[i], object.table.partitions, CsvMerge::kStrict, listing.columns, growth),
+          "file " + files[i].file.path);
     }
   }
   for (std::size_t i = 0; i < batches.size(); ++i) {
@@ -475,17 +492,19 @@ Result<bool> RegisteredTables::Drop(std::string_view full_name) {
   TM_ASSIGN(const auto lock, LockTable(full_name, {}));
   TM_TRY(RemoveRemains(full_name));
   TM_ASSIGN(const auto objects, Objects());
-  const auto object = std::ranges::find_if(
-      objects, [&](const Object& each) { return each.table.full_name() == full_name; });
+  const auto object =
+      std::ranges::find_if(objects, [&](const Object& each) { return each.table.full_name() == full_name; });
   if (object == objects.end()) return false;
   TM_ASSIGN(const auto catalog, Catalog::Load(*parts_.registry, parts_.project));
   for (const auto& [name, view] : catalog->views()) {
-    const bool reads = view.definition.source && FoldName(view.definition.source->table) == FoldName(full_name);
+    const bool reads =
+        view.definition.source && FoldName(view.definition.source->table) == FoldName(full_name);
     if (!reads) continue;
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("table '{}' is the batch source of feature view '{}': remove the view, or give it "
-                            "another source, first",
-                            full_name, name));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("table '{}' is the batch source of feature view '{}': remove the view, or give it "
+                    "another source, first",
+                    full_name, name));
   }
   if (object->table.format == FileFormat::kParquet) TM_TRY(parts_.foreign->Drop(object->id));
   TM_TRY(RemoveObject(*object));
@@ -516,10 +535,11 @@ Result<SqlTable> RegisteredTables::ForSql(const RegisteredInfo& info) const {
   for (const ForeignFile& file : info.files) {
     auto now = parts_.files->Look(file.file.path);
     if (!now && now.error().code == ErrorCode::kNotFound) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("table {}: file {} is gone, with which it was registered: put it back, or refresh "
-                              "the table, which takes it out",
-                              info.table.full_name(), file.file.path));
+      return Fail(
+          ErrorCode::kNotFound,
+          fmt::format("table {}: file {} is gone, with which it was registered: put it back, or refresh "
+                      "the table, which takes it out",
+                      info.table.full_name(), file.file.path));
     }
     if (!now) return std::unexpected(std::move(now).error());
     // Of files of others any may be another by now.

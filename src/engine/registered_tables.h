@@ -52,11 +52,11 @@ struct RegisterRequest {
 struct RegisteredInfo {
   std::uint32_t id = 0;
   RegisteredTable table = {};
-  std::vector<CsvColumn> columns = {};  // of files and folders
+  std::vector<CsvColumn> columns = {};           // of files and folders
   std::vector<std::string> folder_columns = {};  // those of them that no file has
-  std::vector<ForeignFile> files = {};  // path, size and folders; for CSV all that is known of them
-  std::int64_t rows = -1;               // -1: not known (CSV)
-  std::int64_t snapshot_id = 0;         // of Parquet
+  std::vector<ForeignFile> files = {};           // path, size and folders; for CSV all that is known of them
+  std::int64_t rows = -1;                        // -1: not known (CSV)
+  std::int64_t snapshot_id = 0;                  // of Parquet
   std::vector<std::string> warnings = {};
 
   std::size_t partitions() const;
@@ -104,6 +104,8 @@ class RegisteredTables {
                                               const std::stop_token& stop);
 
   Result<std::vector<RegisteredInfo>> List() const;
+  /// What was registered, without looking at what the tables have.
+  Result<std::vector<RegisteredTable>> Registered() const;
   /// The table of a full name, `database.table`; nothing if none is registered under it.
   Result<std::optional<RegisteredInfo>> Find(std::string_view full_name) const;
 

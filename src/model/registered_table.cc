@@ -22,7 +22,8 @@ std::string ToJson(const RegisteredTable& table) {
 
 Result<RegisteredTable> RegisteredTableFromJson(std::string_view json) {
   TM_ASSIGN(const Json tree, ParseJsonTree(json));
-  TM_ASSIGN(const Members members, Members::Of(tree, false, {"database", "name", "path", "format", "partitions"}));
+  TM_ASSIGN(const Members members,
+            Members::Of(tree, false, {"database", "name", "path", "format", "partitions"}));
   RegisteredTable table;
   TM_TRY(members.RequiredText("database", table.database));
   TM_TRY(members.RequiredText("name", table.name));

@@ -56,9 +56,9 @@ struct ForeignChange {
 
 /// What came of it.
 struct ForeignOutcome {
-  std::int64_t snapshot_id = 0;            // the newest
-  std::vector<std::string> added = {};     // paths
-  std::vector<std::string> removed = {};   // paths
+  std::int64_t snapshot_id = 0;           // the newest
+  std::vector<std::string> added = {};    // paths
+  std::vector<std::string> removed = {};  // paths
   std::vector<std::string> new_columns = {};
   std::vector<std::string> widened = {};   // "n: int -> long"
   std::vector<std::string> left_out = {};  // columns of types without a counterpart

@@ -1,8 +1,9 @@
 // Where definitions and what is known of their loading are kept.
 //
-// Every object (entity, feature view, feature service, registered table) has an opaque id that never changes, and versions 1,
-// 2, 3, ...: one JSON document each, all kept. A view's id is also the prefix of its online keys. Readers see
-// one consistent state; a change is one transaction that fails if the state it was made from has moved.
+// Every object (entity, feature view, feature service, registered table) has an opaque id that never changes,
+// and versions 1, 2, 3, ...: one JSON document each, all kept. A view's id is also the prefix of its online
+// keys. Readers see one consistent state; a change is one transaction that fails if the state it was made
+// from has moved.
 #pragma once
 
 #include <cstdint>

@@ -21,10 +21,11 @@ Result<std::string> ViewNameOf(const Catalog& catalog, const std::string& own, s
   const std::string_view database = name.substr(0, dot);
   for (const RegistryObject& object : catalog.state().objects) {
     if (object.kind != ObjectKind::kRegisteredTable || object.name != name) continue;
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("table '{}' is registered: its files are not Tidemark's to write, rewrite or remove, "
-                            "and it is read as a view's batch source (table=) or by SQL",
-                            object.name));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("table '{}' is registered: its files are not Tidemark's to write, rewrite or remove, "
+                    "and it is read as a view's batch source (table=) or by SQL",
+                    object.name));
   }
   TM_ASSIGN(const CatalogView* const view, catalog.DefinedView(name.substr(dot + 1)));
   const FeatureView& definition = view->definition;
@@ -74,13 +75,14 @@ Result<void> DropDatabase(TableCatalog& catalog, const Registry& registry, const
   for (const std::string& project : projects) {
     TM_ASSIGN(const auto defined, Catalog::Load(registry, project));
     for (const RegistryObject& object : defined->state().objects) {
-      const bool is_in = object.kind == ObjectKind::kRegisteredTable &&
-                         object.name.starts_with(std::string(name) + ".");
+      const bool is_in =
+          object.kind == ObjectKind::kRegisteredTable && object.name.starts_with(std::string(name) + ".");
       if (!is_in) continue;
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("database '{}' has tables, the registered '{}' of project '{}' for one: drop them "
-                              "first",
-                              name, object.name, project));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("database '{}' has tables, the registered '{}' of project '{}' for one: drop them "
+                      "first",
+                      name, object.name, project));
     }
     for (const auto& [view_name, view] : defined->views()) {
       if (!view.definition.is_table() || view.definition.table.database != name) continue;

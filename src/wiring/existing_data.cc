@@ -21,6 +21,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kKind = "registered table";
+
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -41,7 +43,7 @@ Json ToJson(const RegisteredInfo& info) {
     bytes += file.file.size;
   return {{"database", info.table.database},
           {"name", info.table.name},
-          {"kind", "registered"},
+          {"kind", kKind},
           {"format", FileFormatName(info.table.format)},
           {"path", info.table.path},
           {"columns", ColumnsOf(info.columns)},
@@ -51,28 +53,6 @@ Json ToJson(const RegisteredInfo& info) {
           {"bytes", bytes},
           {"rows", info.rows < 0 ? Json() : Json(info.rows)},
           {"warnings", info.warnings}};
-}
-
-Json ToJson(const FeatureView& view, const std::vector<JoinKey>& keys, const std::string& own_database) {
-  Json columns = Json::array();
-  for (const JoinKey& key : keys)
-    columns.push_back({{"name", key.name}, {"type", key.type ? Json(key.type->ToString()) : Json()}});
-  const TableOptions& table = view.table;
-  columns.push_back({{"name", table.timestamp_field}, {"type", table.timestamp_type.ToString()}});
-  for (const Field& field : view.fields)
-    columns.push_back({{"name", field.name}, {"type", field.type.ToString()}});
-  return {{"database", DatabaseOfTable(view, own_database)},
-          {"name", view.name},
-          {"kind", "feature_table"},
-          {"format", "iceberg"},
-          {"path", ""},
-          {"columns", std::move(columns)},
-          {"partition_columns", table.partitions},
-          {"partitions", Json()},
-          {"files", Json()},
-          {"bytes", Json()},
-          {"rows", Json()},
-          {"warnings", Json::array()}};
 }
 
 Json ToJson(const RefreshedTable& report) {
@@ -121,8 +101,8 @@ Result<std::shared_ptr<RegisteredTables>> ExistingData::Open() {
   parts.databases = [catalog = catalog_, own = parts.own_database] { return ListDatabases(*catalog, own); };
   parts.registry = parts_.registry;
   parts.catalog = catalog_;
-  TM_ASSIGN(parts.foreign, OpenForeignTables(*catalog_, *parts_.clock,
-                                             {.root = PlainPath(parts_.config.tables_path)}));
+  TM_ASSIGN(parts.foreign,
+            OpenForeignTables(*catalog_, *parts_.clock, {.root = PlainPath(parts_.config.tables_path)}));
   parts.files = OpenExternalFolder(parts_.folder, {parts_.folder / kOwnFolder, parts_.config.tables_path});
   parts.clock = parts_.clock;
   parts.lock_file = (parts_.folder / kOwnFolder / "registered.lock").string();
@@ -161,7 +141,8 @@ Result<std::string> ExistingData::AddPartitions(std::string_view database, std::
                {"warnings", added->warnings}});
 }
 
-Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names, const std::stop_token& stop) {
+Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names,
+                                          const std::stop_token& stop) {
   TM_ASSIGN(const auto tables, Open());
   TM_ASSIGN(const auto refreshed, tables->Refresh(names, stop));
   Json json{{"tables", Json::array()}, {"views", Json::array()}};
@@ -171,7 +152,8 @@ Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names,
   TM_ASSIGN(const auto views, parts_.views());
   const SourceOpener open = parts_.opener(stop);
   for (const auto& [name, view] : views->views()) {
-    if (!view.definition.source) continue;
+    // A warehouse may be down, and is no part of what lies in files.
+    if (!view.definition.source || view.definition.source->warehouse) continue;
     const auto columns = NewColumns(view, open);
     if (!columns && columns.error().code == ErrorCode::kCancelled) return std::unexpected(columns.error());
     if (columns && columns->empty()) continue;
@@ -182,7 +164,7 @@ Result<std::string> ExistingData::Refresh(const std::vector<std::string>& names,
   return Dump(json);
 }
 
-Result<std::string> ExistingData::Tables(std::string_view database) {
+Result<std::string> ExistingData::Tables(const std::string& listed, std::string_view database) {
   TM_ASSIGN(const auto tables, Open());
   if (!database.empty()) {
     TM_ASSIGN(const auto databases, ListDatabases(*catalog_, DatabaseOf(parts_.config.project)));
@@ -191,20 +173,18 @@ Result<std::string> ExistingData::Tables(std::string_view database) {
                   fmt::format("there is no database {}{}", Quoted(database), Suggest(database, databases)));
     }
   }
-  std::vector<Json> all;
-  TM_ASSIGN(const auto views, parts_.views());
-  for (const auto& [name, view] : views->views()) {
-    if (view.definition.is_table())
-      all.push_back(ToJson(view.definition, view.join_keys, DatabaseOf(parts_.config.project)));
-  }
   TM_ASSIGN(const auto registered, tables->List());
-  for (const RegisteredInfo& info : registered)
-    all.push_back(ToJson(info));
-  std::erase_if(all, [&](const Json& table) { return !database.empty() && table["database"] != database; });
-  std::ranges::sort(all, {}, [](const Json& table) {
-    return std::pair(table["database"].get<std::string>(), table["name"].get<std::string>());
-  });
-  return Dump(Json(std::move(all)));
+  Json all = Json::array();
+  for (Json& table : Json::parse(listed)) {
+    if (!database.empty() && table["database"] != database) continue;
+    for (const RegisteredInfo& info : registered) {
+      const bool is_it = table["kind"] == kKind && table["database"] == info.table.database &&
+                         table["name"] == info.table.name;
+      if (is_it) table = ToJson(info);
+    }
+    all.push_back(std::move(table));
+  }
+  return Dump(all);
 }
 
 Result<bool> ExistingData::Drop(std::string_view name) {
@@ -220,8 +200,13 @@ Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const BatchSource& source,
                                                       const std::map<std::string, DataType>& column_types,
                                                       bool guesses_types, const std::stop_token& stop) {
   TM_ASSIGN(const auto tables, Open());
+  TM_ASSIGN(const auto registered, tables->Registered());
+  const bool is_csv = std::ranges::any_of(registered, [&](const RegisteredTable& table) {
+    return table.format == FileFormat::kCsv && FoldName(table.full_name()) == FoldName(source.table);
+  });
+  if (!is_csv) return nullptr;
   TM_ASSIGN(const auto found, tables->Find(source.table));
-  if (!found || found->table.format != FileFormat::kCsv) return nullptr;
+  if (!found) return nullptr;
   return tables->OpenCsv(*found, {.files = {},
                                   .types = column_types,
                                   .guesses_types = guesses_types,
@@ -230,13 +215,19 @@ Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const BatchSource& source,
                                   .stop = stop});
 }
 
-Result<std::vector<std::string>> ExistingData::Names() {
+Result<std::vector<OtherSqlTable>> ExistingData::SqlTables() {
   TM_ASSIGN(const auto tables, Open());
-  TM_ASSIGN(const auto registered, tables->List());
-  std::vector<std::string> names;
-  for (const RegisteredInfo& info : registered)
-    names.push_back(info.table.full_name());
-  return names;
+  TM_ASSIGN(const auto registered, tables->Registered());
+  std::vector<OtherSqlTable> all;
+  for (const RegisteredTable& table : registered) {
+    const auto open = [this, name = table.full_name()](const std::stop_token&) -> Result<SqlTable> {
+      TM_ASSIGN(auto opened, ForSql(name));
+      if (opened) return *std::move(opened);
+      return Fail(ErrorCode::kNotFound, fmt::format("registered table '{}' was dropped meanwhile", name));
+    };
+    all.push_back({table.database, table.name, kKind, open});
+  }
+  return all;
 }
 
 Result<std::optional<SqlTable>> ExistingData::ForSql(std::string_view full_name) {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "engine/catalog.h"
 #include "engine/registered_tables.h"
+#include "engine/sql/sql_names.h"
 #include "store/registry.h"
 #include "store/source.h"
 #include "store/sql_engine.h"
@@ -46,7 +47,8 @@ class ExistingData {
   Result<std::string> AddPartitions(std::string_view database, std::string_view table,
                                     const std::vector<std::string>& partitions, const std::stop_token& stop);
   Result<std::string> Refresh(const std::vector<std::string>& tables, const std::stop_token& stop);
-  Result<std::string> Tables(std::string_view database);
+  /// `listed` is what SQL can name, JSON; gets what is known of registered tables.
+  Result<std::string> Tables(const std::string& listed, std::string_view database);
   Result<bool> Drop(std::string_view name);
 
   /// The rows of a registered CSV table; nothing if the source names no such table.
@@ -54,8 +56,8 @@ class ExistingData {
                                           const std::map<std::string, DataType>& column_types,
                                           bool guesses_types, const std::stop_token& stop);
 
-  /// Full names of all registered tables, `database.table`.
-  Result<std::vector<std::string>> Names();
+  /// All registered tables, opened when a statement reads them.
+  Result<std::vector<OtherSqlTable>> SqlTables();
   /// A registered table for queries, by its full name in any case; nothing if there is none. kNotFound for
   /// files that are gone.
   Result<std::optional<SqlTable>> ForSql(std::string_view full_name);

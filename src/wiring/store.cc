@@ -435,7 +435,6 @@ class EmbeddedStore final : public Store {
 
   Result<std::string> Dumps() override { return sql_.ListDumps(); }
   Result<void> RemoveDump(std::string_view id) override { return dumps_->Remove(id); }
-  Result<std::string> Tables() override { return sql_.ListTables(); }
 
   Result<std::vector<std::string>> Databases() override {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
@@ -467,7 +466,10 @@ class EmbeddedStore final : public Store {
     return existing_.Refresh(tables, stop);
   }
 
-  Result<std::string> Tables(std::string_view database) override { return existing_.Tables(database); }
+  Result<std::string> Tables(std::string_view database) override {
+    TM_ASSIGN(const std::string listed, sql_.ListTables());
+    return existing_.Tables(listed, database);
+  }
 
   Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
 
@@ -553,7 +555,9 @@ class EmbeddedStore final : public Store {
             .openers = [this](const std::stop_token& stop,
                               const TableReadOptions& reading) { return Openers(stop, reading); },
             .check_folder = [this](const CatalogView& view,
-                                   const std::string& token) { return CheckSeenInFolders({&view}, token); }};
+                                   const std::string& token) { return CheckSeenInFolders({&view}, token); },
+            .others = [this] { return existing_.SqlTables(); },
+            .registered = [this](const std::string& name) { return existing_.ForSql(name); }};
   }
 
   EmbeddedTablesParts TableParts() {

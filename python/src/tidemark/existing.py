@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tidemark.aio import async_twin, current_token
@@ -16,24 +16,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """A table of the store.
+    """A table that SQL can name: "feature table", "feature view", "source" or "registered table".
 
-    `kind` is "feature_table", whose rows Tidemark keeps, or "registered", whose files lie at `path`
-    and stay as they are. What is not counted is None: rows of CSV, and all counts of feature
-    tables.
+    The other fields are those of registered tables, whose files lie at `path` and stay as they
+    are; `rows` of CSV are not counted, and None.
     """
 
     database: str
     name: str
     kind: str
-    format: str
-    path: str
-    columns: Mapping[str, str | None]
-    partition_columns: tuple[str, ...]
-    partitions: int | None
-    files: int | None
-    bytes: int | None
-    rows: int | None
+    format: str = ""
+    path: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    partition_columns: tuple[str, ...] = ()
+    partitions: int | None = None
+    files: int | None = None
+    bytes: int | None = None
+    rows: int | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -45,9 +44,9 @@ class TableInfo:
         return cls(
             **{
                 **told,
-                "columns": {each["name"]: each["type"] for each in told["columns"]},
-                "partition_columns": tuple(told["partition_columns"]),
-                "warnings": tuple(told["warnings"]),
+                "columns": {each["name"]: each["type"] for each in told.get("columns", ())},
+                "partition_columns": tuple(told.get("partition_columns", ())),
+                "warnings": tuple(told.get("warnings", ())),
             }
         )
 
@@ -90,7 +89,7 @@ class RefreshedTable:
 
 @dataclass(frozen=True)
 class RefreshedView:
-    """Columns that a view's batch source has and the view has not; apply it with them to add them."""
+    """Columns that a view's batch source has and the view has not; `apply` may add them."""
 
     view: str
     new_columns: tuple[str, ...]
@@ -99,6 +98,8 @@ class RefreshedView:
 
 @dataclass(frozen=True)
 class RefreshReport:
+    """What a refresh did; `views` are those whose sources have more columns, or cannot be read."""
+
     tables: tuple[RefreshedTable, ...]
     views: tuple[RefreshedView, ...]
 
@@ -112,7 +113,7 @@ class RefreshReport:
 
 
 class ExistingData:
-    """The part of a store that registers files as tables; `FeatureStore` has all of these methods."""
+    """The part of a store that registers files; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
 
@@ -164,7 +165,7 @@ class ExistingData:
         )
 
     def list_tables(self, database: str = "") -> list[TableInfo]:
-        """Feature tables and registered ones, of one database or of all."""
+        """What SQL can name, of one database or of all: registered tables with what they have."""
         return [TableInfo.of(each) for each in json.loads(self._store.tables(database))]
 
     register_table_async = async_twin(register_table)

@@ -98,8 +98,9 @@ class IcebergSource(FileSource):
 
     `path` is the table's folder (its newest metadata is taken) or one of its metadata files;
     `table` is instead the name, "database.name", of a table that another engine made in the store's
-    own catalog. Time columns and `field_mapping` are as those of `FileSource`. A new snapshot is
-    seen by the next read; rows equal in their times are ordered by the commits that wrote them.
+    own catalog, or of one that `register_table` made of Parquet or CSV files. Time columns and
+    `field_mapping` are as those of `FileSource`. A new snapshot is seen by the next read; rows
+    equal in their times are ordered by the commits that wrote them.
     """
 
     table: str = ""

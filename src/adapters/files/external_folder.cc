@@ -107,10 +107,11 @@ class ExternalFolder final : public ExternalFiles {
     for (const ForeignFile& file : reading.files) {
       auto now = Look(file.file.path);
       if (!now && now.error().code == ErrorCode::kNotFound) {
-        return Fail(ErrorCode::kNotFound,
-                    fmt::format("file {}: the file is gone that the table was registered with: put it back, or "
-                                "refresh the table, which takes it out",
-                                file.file.path));
+        return Fail(
+            ErrorCode::kNotFound,
+            fmt::format("file {}: the file is gone that the table was registered with: put it back, or "
+                        "refresh the table, which takes it out",
+                        file.file.path));
       }
       if (!now) return std::unexpected(std::move(now).error());
       ListedFile listed{.file = *std::move(now), .partitions = {}};
@@ -135,9 +136,10 @@ class ExternalFolder final : public ExternalFiles {
   Result<void> CheckOutside(const fs::path& path) const {
     for (const fs::path& own : own_) {
       if (!IsBelow(path, own) && !IsBelow(own, path)) continue;
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} holds, or lies in, files of Tidemark's own ({}), which cannot be registered",
-                              path.string(), own.string()));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("{} holds, or lies in, files of Tidemark's own ({}), which cannot be registered",
+                      path.string(), own.string()));
     }
     return {};
   }

@@ -129,11 +129,11 @@ Result<TypePtr> UniteColumn(const United& column, const TypePtr& type, const Nam
   if (united == nullptr) united = UniteTypes(column.type, type);
   if (united == nullptr && from_text) united = UniteTexts(column.type, type);
   if (united != nullptr) return united;
-  return Fail(ErrorCode::kTypeMismatch,
-              fmt::format("column '{}' is {} in file {} but {} in file {}: the files of a source must have the "
-                          "same types",
-                          column.name, column.type->ToString(), column.first->file, type->ToString(),
-                          other.file));
+  return Fail(
+      ErrorCode::kTypeMismatch,
+      fmt::format("column '{}' is {} in file {} but {} in file {}: the files of a source must have the "
+                  "same types",
+                  column.name, column.type->ToString(), column.first->file, type->ToString(), other.file));
 }
 
 }  // namespace

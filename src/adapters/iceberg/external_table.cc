@@ -122,7 +122,8 @@ struct ListedFile {
   std::int64_t committed_ms = 0;     // 0 if its snapshot is gone
   DataFileInfo info = {};
   std::set<std::int32_t> partition_ids = {};  // columns whose value the partition says
-  std::map<std::int32_t, std::shared_ptr<arrow::Scalar>> constants = {};  // and those values, if they are known
+  std::map<std::int32_t, std::shared_ptr<arrow::Scalar>> constants =
+      {};  // and those values, if they are known
 };
 
 Result<ListedFile> Describe(const ManifestEntry& entry, const ManifestFile& manifest,

@@ -103,9 +103,8 @@ class Merge {
         TM_TRY(One(field, *same, prefix + field.name));
         continue;
       }
-      const auto alike = std::ranges::find_if(table, [&](const SchemaField& other) {
-        return FoldName(other.name) == FoldName(field.name);
-      });
+      const auto alike = std::ranges::find_if(
+          table, [&](const SchemaField& other) { return FoldName(other.name) == FoldName(field.name); });
       if (alike != table.end()) {
         return Fail(ErrorCode::kTypeMismatch,
                     fmt::format("column '{}' differs only in case from the table's '{}'", prefix + field.name,
@@ -148,9 +147,10 @@ class Merge {
 
   static std::unexpected<Error> Mismatch(const SchemaField& file, const SchemaField& table,
                                          const std::string& name) {
-    return Fail(ErrorCode::kTypeMismatch,
-                fmt::format("column '{}' is {} in the file and {} in the table: the file is of another schema",
-                            name, TextOf(file), TextOf(table)));
+    return Fail(
+        ErrorCode::kTypeMismatch,
+        fmt::format("column '{}' is {} in the file and {} in the table: the file is of another schema", name,
+                    TextOf(file), TextOf(table)));
   }
 
   std::int32_t& last_id_;

@@ -66,8 +66,7 @@ class Fitting {
       Schema grown = schema_;
       std::int32_t last_id = last_id_;
       SchemaGrowth growth = growth_;
-      auto merged =
-          iceberg::MergeFileSchema(file.columns.schema, folder_columns_, grown, last_id, growth);
+      auto merged = iceberg::MergeFileSchema(file.columns.schema, folder_columns_, grown, last_id, growth);
       if (!merged) {
         Error error = std::move(merged).error().In("file " + file.foreign.file.path);
         if (!work_.skips_bad_files) return std::unexpected(std::move(error));
@@ -106,15 +105,14 @@ Result<WrittenFile> AsWritten(const InspectedFile& file, const Schema& schema, c
   written.file = InTable(file, schema);
   written.path = file.foreign.file.path;
   auto partition = TupleOfFolders(schema, spec, file.foreign.folders);
-  if (!partition)
-    return std::unexpected(std::move(partition).error().In("file " + file.foreign.file.path));
+  if (!partition) return std::unexpected(std::move(partition).error().In("file " + file.foreign.file.path));
   written.file.partition = std::move(partition->tuple);
   written.partition = std::move(partition->summaries);
   return written;
 }
 
-Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& fitting, const fs::path& folder,
-                                   std::int64_t now_ms) {
+Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& fitting,
+                                   const fs::path& folder, std::int64_t now_ms) {
   TableMetadata metadata;
   metadata.uuid = iceberg::RandomUuid();
   metadata.location = iceberg::ToLocation(folder);
@@ -123,9 +121,8 @@ Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& f
   std::int32_t next_id = fitting.last_id() + 1;
   std::vector<PartitionField> partitions;
   for (const TableColumn& column : layout.folder_columns) {
-    const auto same = std::ranges::find_if(schema.fields, [&](const auto& field) {
-      return FoldName(field.name) == FoldName(column.name);
-    });
+    const auto same = std::ranges::find_if(
+        schema.fields, [&](const auto& field) { return FoldName(field.name) == FoldName(column.name); });
     if (same != schema.fields.end() && same->name == column.name) continue;  // the files have it themselves
     if (same != schema.fields.end()) {
       return Fail(ErrorCode::kTypeMismatch,
@@ -257,7 +254,8 @@ class IcebergForeignTables final : public ForeignTables {
     TM_ASSIGN(const TablePlace place, PlaceOf(id));
     HeadLoader heads(catalog_, id);
     TM_ASSIGN(CleanupReport report,
-              iceberg::ExpireSnapshots(place, heads, {.older_than_us = times.snapshots_before_us, .keep = kSnapshotsKept}));
+              iceberg::ExpireSnapshots(place, heads,
+                                       {.older_than_us = times.snapshots_before_us, .keep = kSnapshotsKept}));
     TM_ASSIGN(const CleanupReport orphans, iceberg::RemoveOrphans(place, heads, times.orphans_before_us));
     report.files += orphans.files;
     report.bytes += orphans.bytes;
@@ -306,8 +304,8 @@ class IcebergForeignTables final : public ForeignTables {
   }
 
   /// Looks into all batches, and whether the table's columns could become theirs.
-  static Result<std::vector<std::vector<InspectedFile>>> Inspect(const ForeignChange& change, const Head& head,
-                                                                 const ForeignWork& work,
+  static Result<std::vector<std::vector<InspectedFile>>> Inspect(const ForeignChange& change,
+                                                                 const Head& head, const ForeignWork& work,
                                                                  ForeignOutcome& outcome) {
     const TableMetadata& metadata = head.metadata;
     Fitting fitting(metadata.schema(), metadata.last_column_id,

@@ -1,9 +1,9 @@
 #include "adapters/iceberg/partition.h"
 
 #include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
-#include <arrow/buffer.h>
 #include <arrow/datum.h>
 #include <arrow/scalar.h>
 #include <arrow/util/checked_cast.h>

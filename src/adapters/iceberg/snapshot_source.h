@@ -30,8 +30,8 @@ struct SnapshotRows {
   /// By file, what its partition says the values are, by the columns' ids: of columns that the file does not
   /// have, and of all if it states no ids. Empty as above.
   std::vector<std::map<std::int32_t, std::shared_ptr<arrow::Scalar>>> constants = {};
-  std::vector<MappedField> mapping = {};  // of files that state no ids; empty: there are none
-  bool are_foreign = false;               // files of other people's, which may change or vanish
+  std::vector<MappedField> mapping = {};   // of files that state no ids; empty: there are none
+  bool are_foreign = false;                // files of other people's, which may change or vanish
   std::shared_ptr<Lease> lease = nullptr;  // held as long as the source lives; may be null
 };
 

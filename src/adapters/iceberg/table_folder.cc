@@ -49,10 +49,9 @@ Result<fs::path> FolderOfTable(const TableCatalog& catalog, const IcebergStoreOp
   if (folder.parent_path() == options.root) return folder;
   return Fail(
       ErrorCode::kInvalidArgument,
-      fmt::format(
-          "table '{}.{}' lies in '{}', which is not in this store's folder '{}': the store was moved "
-          "or copied. Run `tidemark relocate`",
-          entry.name.database, entry.name.name, folder.string(), options.root.string()));
+      fmt::format("table '{}.{}' lies in '{}', which is not in this store's folder '{}': the store was moved "
+                  "or copied. Run `tidemark relocate`",
+                  entry.name.database, entry.name.name, folder.string(), options.root.string()));
 }
 
 Result<void> DropTable(TableCatalog& catalog, const IcebergStoreOptions& options, TableId id) {
