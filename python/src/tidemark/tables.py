@@ -224,14 +224,10 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
             )
             return self.get_feature_view(schema["name"])
         source = definition.source
-        if isinstance(source, IcebergSource):
-            raise InvalidArgumentError(
-                f"feature view {definition.name} reads an Iceberg table of another engine: apply it"
-            )
-        if isinstance(source, AdbcSource):
-            raise InvalidArgumentError(
-                f"feature view {definition.name} reads a warehouse: apply it"
-            )
+        if isinstance(source, IcebergSource | AdbcSource):
+            is_iceberg = isinstance(source, IcebergSource)
+            kind = "an Iceberg table of another engine" if is_iceberg else "a warehouse"
+            raise InvalidArgumentError(f"feature view {definition.name} reads {kind}: apply it")
         if source is not None and _has_data(self.repo_path, source.path):
             raise InvalidArgumentError(
                 f"feature view {definition.name} has a batch source with data, "
