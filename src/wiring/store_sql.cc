@@ -38,19 +38,19 @@ StoreSql::StoreSql(Parts parts)
             return FindTable(*catalog, name);
           },
           parts_.threads),
-      queries_(
-          {.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder}),
-           .names = [this] { return Names(); },
-           .tables = {.tables = [this] { return parts_.tables.Open(); },
-                      .source = [this](const BatchSource& source, const std::map<std::string, DataType>& types,
-                                       const std::stop_token& stop) -> Result<SqlSource> {
-                        TM_TRY_IN(parts_.tables.Repair(), "finishing what a writer began that is gone");
-                        return sources_.Open(source, types, stop);
-                      },
-                      .check_folder = parts_.check_folder,
-                      .memory_bytes_max = parts_.config.memory_bytes_max},
-           .dumps = parts_.dumps,
-           .clock = parts_.clock}) {}
+      queries_({.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder}),
+                .names = [this] { return Names(); },
+                .tables = {
+                    .tables = [this] { return parts_.tables.Open(); },
+                    .source = [this](const BatchSource& source, const std::map<std::string, DataType>& types,
+                                     const std::stop_token& stop) -> Result<SqlSource> {
+                      TM_TRY_IN(parts_.tables.Repair(), "finishing what a writer began that is gone");
+                      return sources_.Open(source, types, stop);
+                    },
+                    .check_folder = parts_.check_folder,
+                    .memory_bytes_max = parts_.config.memory_bytes_max},
+                .dumps = parts_.dumps,
+                .clock = parts_.clock}) {}
 
 /// The store's own project first. The others' definitions are read when they have changed.
 Result<std::vector<SqlProject>> StoreSql::Projects() {
