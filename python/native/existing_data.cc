@@ -1,7 +1,4 @@
 // Files registered as tables, for Python: reports go out as JSON.
-#include <stop_token>
-#include <utility>
-
 #include "errors.h"
 #include "interruptible.h"
 #include "python_store.h"
@@ -35,7 +32,7 @@ std::string PythonStore::Tables(const std::string& database) const {
 }
 
 bool PythonStore::DropRegisteredTable(const std::string& name) const {
-  return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->DropRegisteredTable(name); }));
+  return Unlocked([&] { return store_->DropRegisteredTable(name); });
 }
 
 }  // namespace tidemark::python

@@ -21,11 +21,12 @@ namespace {
 /// The column that a source's event times are taken from when there are several timestamps.
 constexpr std::string_view kUsualTimestampField = "event_timestamp";
 
-/// What the source says of a column that cannot be read; empty if it says nothing.
-std::string HintOf(const arrow::Field& column) {
-  const auto hint = column.metadata() == nullptr ? arrow::Result<std::string>(arrow::Status::KeyError(""))
-                                                 : column.metadata()->Get(std::string(kColumnHint));
-  return hint.ok() ? fmt::format(" ({})", *hint) : "";
+/// kTypeMismatch for a column of which the source says that it cannot be read, and what to do.
+Result<void> CheckReadable(const arrow::Field& column) {
+  if (column.metadata() == nullptr) return {};
+  const auto hint = column.metadata()->Get(std::string(kColumnHint));
+  if (!hint.ok()) return {};
+  return Fail(ErrorCode::kTypeMismatch, fmt::format("column '{}' cannot be read: {}", column.name(), *hint));
 }
 
 /// One view against the columns of its source.
@@ -62,7 +63,10 @@ class Completion {
 Result<std::shared_ptr<arrow::DataType>> Completion::ColumnType(std::string_view what,
                                                                 const std::string& name) const {
   const int found = schema_.GetFieldIndex(name);
-  if (found >= 0) return schema_.field(found)->type();
+  if (found >= 0) {
+    TM_TRY(CheckReadable(*schema_.field(found)));
+    return schema_.field(found)->type();
+  }
   return Fail(ErrorCode::kNotFound,
               fmt::format("the source {} has no column '{}' ({}){}; its columns are: {}",
                           Quoted(view_.source->place()), name, what, Suggest(name, schema_.field_names()),
@@ -93,8 +97,8 @@ Result<void> Completion::ResolveKey(JoinKey& key) {
       return Fail(
           ErrorCode::kTypeMismatch,
           fmt::format("column '{}' has type {}, which cannot be a join key; those are string, int32, int64, "
-                      "binary, bool and timestamp. Cast it in the source, or declare another join key{}",
-                      key.name, column->ToString(), HintOf(*schema_.GetFieldByName(key.name))));
+                      "binary, bool and timestamp. Cast it in the source, or declare another join key",
+                      key.name, column->ToString()));
     }
     key.type = *std::move(found);
     return {};
@@ -174,6 +178,7 @@ Result<void> Completion::CheckTimestamp(std::string_view what, const std::string
 Result<void> Completion::InferFields() {
   for (const auto& column : schema_.fields()) {
     if (!IsFeature(column->name())) continue;
+    TM_TRY(CheckReadable(*column));
     if (auto checked = CheckFieldName(column->name()); !checked) {
       checked.error().message +=
           ". Declare the fields of the view, or give the column another name by field_mapping";
@@ -181,7 +186,6 @@ Result<void> Completion::InferFields() {
     }
     auto type = FromArrow(*column->type());
     if (!type) {
-      type.error().message += HintOf(*column);
       return std::unexpected(std::move(type).error().In(fmt::format("column '{}'", column->name())));
     }
     view_.fields.push_back({.name = column->name(),
@@ -207,9 +211,8 @@ Result<void> Completion::CheckFields() const {
         ErrorCode::kTypeMismatch,
         fmt::format(
             "column '{}' has type {}, which does not fit the field's type {} without loss. Declare the "
-            "type that the column has, or cast it in the source{}",
-            field.name, column->ToString(), field.type.ToString(),
-            HintOf(*schema_.GetFieldByName(field.name))));
+            "type that the column has, or cast it in the source",
+            field.name, column->ToString(), field.type.ToString()));
   }
   return {};
 }

@@ -95,7 +95,9 @@ class SqlEngine {
  public:
   virtual ~SqlEngine() = default;
 
-  virtual Result<SqlStatement> Parse(std::string_view text) = 0;
+  Result<SqlStatement> Parse(std::string_view text) { return Parse(text, {}); }
+  /// The same where the text itself may name some files and read them: without any it may name none.
+  virtual Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) = 0;
 
   /// Streams the result: memory does not grow with it. Names of statement.tables that are not among `tables`
   /// must be those of the statement's own common table expressions.

@@ -151,7 +151,8 @@ def test_training_sets_are_those_of_the_same_rows_in_parquet(
         ).sort_by("driver_id")
         for name in ("lake", "house")
     )
-    assert got == wanted and len(got) > 10, "the entities of a range of times"
+    assert got == wanted, "the entities of a range of times"
+    assert len(got) > 10
 
 
 def test_entity_rows_in_blocks_see_all_rows(
@@ -193,7 +194,8 @@ def test_the_server_gives_only_needed_columns_and_rows(
 
     answers(store, entities, ["v:city"], include_status=True, known_by=T0 + 80 * HOUR)
     asked = rows_query(postgresql, table)
-    assert '"city" FROM' in asked and '"rating"' not in asked
+    assert '"city" FROM' in asked
+    assert '"rating"' not in asked
     assert '"at" >=' not in asked, "rows older than the ttl are OUTSIDE_MAX_AGE, and not NOT_FOUND"
     assert "\"made\" <= TIMESTAMP WITH TIME ZONE '2026-01-04 08:00:00+00:00'" in asked
 
@@ -238,11 +240,13 @@ def test_types_have_their_counterparts(
     postgresql.run(
         f"CREATE TYPE mood_{table} AS ENUM ('calm', 'wild')",
         f"""CREATE TABLE {table} (driver_id int4, at timestamp, b bool, i2 int2, i8 int8, f4 float4,
-            f8 float8, n numeric(12, 3), big numeric, whole numeric, t text, v varchar(9), c char(3),
+            f8 float8, n numeric(12, 3), big numeric, whole numeric, t text, v varchar(9),
+            c char(3),
             u uuid, m mood_{table}, y bytea, z timestamptz, d date, li int4[], lt text[],
             ln numeric[], j jsonb, "od""d name" int4)""",
         f"""INSERT INTO {table} VALUES (1, '2026-01-01 00:00:00.123456', true, -2, {2**62}, 1.5,
-            0.1, 123456789.125, 12.5, 700.000, 'é''x', 'v', 'c', '0b3dd3f0-0000-4000-8000-00000000000a',
+            0.1, 123456789.125, 12.5, 700.000, 'é''x', 'v', 'c',
+            '0b3dd3f0-0000-4000-8000-00000000000a',
             'wild', '\\x00ff', '2026-01-01 02:00:00+02', '2026-02-03', '{{1,null,3}}',
             '{{a,"b c",null}}', '{{1.5,null}}', '{{"k": [1]}}', 7)""",
         f"INSERT INTO {table} (driver_id, at) VALUES (2, '2026-01-01')",
@@ -251,8 +255,7 @@ def test_types_have_their_counterparts(
         Field("big", Float64), Field("whole", Int64), Field("ln", Array(Float64)),
         *(Field(name, String) for name in ("u", "m", "j", "t", "v", "c")),
     ]  # fmt: skip
-    inferred = ["b", "i2", "i8", "f4", "f8", "n", "t", "v", "c", "u", "m", "y", "z", "d", "li", "lt", "j"]
-    query = f'SELECT *, "od""d name" AS odd FROM {table}'
+    inferred = [*list("bntvcumyzdj"), "i2", "i8", "f4", "f8", "li", "lt"]
     quoted = source(
         postgresql, table, created_timestamp_column="", field_mapping={'od"d name': "o"}
     )
@@ -265,7 +268,9 @@ def test_types_have_their_counterparts(
         [view("declared", quoted, schema=[*declared, Field("o", Int64)]), view("inferred", plain)]
     )
     found = {each.name: str(each.dtype) for each in store.get_feature_view("inferred").schema}
-    assert found["n"] == "decimal(12, 3)" and found["i2"] == "int32" and found["d"] == "date"
+    assert found["n"] == "decimal(12, 3)"
+    assert found["i2"] == "int32"
+    assert found["d"] == "date"
     times = pa.array([T0 + HOUR] * 3, TIME)
     entities = pa.table({"driver_id": [1, 2, 3], "event_timestamp": times})
 
@@ -279,9 +284,10 @@ def test_types_have_their_counterparts(
     }  # fmt: skip
     assert all(got[row][name] is None for row in (1, 2) for name in inferred)
     got = answers(store, entities, [f"declared:{each.name}" for each in declared] + ["declared:o"])
-    assert got.to_pylist()[0]["whole"] == 700 and got.to_pylist()[0]["ln"] == [1.5, None]
-    assert got.to_pylist()[0]["o"] == 7 and got.to_pylist()[0]["big"] == 12.5
-    assert query  # the statement above shows how an odd name is written
+    assert got.to_pylist()[0]["whole"] == 700
+    assert got.to_pylist()[0]["ln"] == [1.5, None]
+    assert got.to_pylist()[0]["o"] == 7
+    assert got.to_pylist()[0]["big"] == 12.5
 
 
 @pytest.mark.parametrize(
@@ -330,6 +336,31 @@ def test_a_value_that_does_not_fit_is_named(
         answers(store, entities, ["v:x"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        ("timestamptz", "'infinity'", r"column 'x', row 1: a time that is infinite.*nullif"),
+        ("timestamp", "'-infinity'", r"a time that is infinite"),
+        ("date", "'infinity'", r"a time that is infinite"),
+        ("timestamptz[]", "'{2026-01-01,infinity}'", r"column 'x', row 1: a time that is infinite"),
+        ("int4[]", "'{{1,2},{3,4}}'", r"column x holds an array of dimensions: 2"),
+        ("numeric(4,2)", "'NaN'", r"column 'x', row 1: nan does not fit decimal\(4, 2\)"),
+    ],
+)
+def test_values_that_the_driver_would_change_are_errors(
+    tmp_path: Path, postgresql: PostgreSQLServer, table: str, kind: str, value: str, message: str
+) -> None:
+    postgresql.run(
+        f"CREATE TABLE {table} (driver_id int8, at timestamptz, x {kind})",
+        f"INSERT INTO {table} VALUES (1, '2026-01-01', NULL), (1, '2026-01-02', {value})",
+    )
+    store = FeatureStore(tmp_path)
+    store.apply([view("v", source(postgresql, table, created_timestamp_column=""))])
+    entities = pa.table({"driver_id": [1], "event_timestamp": pa.array([T0 + 99 * HOUR], TIME)})
+    with pytest.raises(TidemarkError, match=message):
+        answers(store, entities, ["v:x"])
+
+
 def test_rows_that_tie_are_ordered_as_they_lie(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:
@@ -361,7 +392,7 @@ def test_incremental_loading_reads_what_was_created_since(
     store = FeatureStore(tmp_path)
     store.apply([view("v", source(postgresql, table))])
     assert store.materialize_incremental(T0 + 48 * HOUR)[0].rows_read == 50
-    # Of an old event time, and known only now; one that is not due; and one that came an hour too late.
+    # One of an old event time, known only now; one that is not due; one that came too late.
     late = [
         (1, T0 + HOUR, T0 + 6 * HOUR, 2.0, None),
         (2, T0 + 49 * HOUR, T0 + 6 * HOUR, 3.0, None),
@@ -378,7 +409,7 @@ def test_incremental_loading_reads_what_was_created_since(
     assert online(store, 2, 3) == [3.0, 1.0]
     store.materialize_incremental(T0 + 60 * HOUR, reload=True)
     assert online(store, 1, 2, 3) == [2.0, 3.0, 4.0]
-    state = store.describe(store.get_feature_view("v"))["online"]
+    state = store.describe("v")["online"]
     assert state["files"] == [f"postgresql {table}"]
 
 
@@ -419,7 +450,8 @@ def test_explain_names_the_table(tmp_path: Path, postgresql: PostgreSQLServer, t
     store.apply([view("v", source(postgresql, table), online=False)])
     told = store.explain("v:rating", {"driver_id": 1}, T0 + HOUR)
     assert (told["value"], told["rows_of_key"]) == (1.0, 1)
-    assert told["row"]["file"] == f"postgresql {table}" and "row" not in told["row"]
+    assert told["row"]["file"] == f"postgresql {table}"
+    assert "row" not in told["row"]
     assert told["row"]["created_timestamp"] == "2026-01-01T01:00:00Z"
 
 
@@ -473,7 +505,8 @@ def test_rows_that_the_table_refuses_leave_nothing(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str, many: bool
 ) -> None:
     postgresql.run(
-        f"CREATE TABLE {table} (driver_id int8, at timestamptz, made timestamptz, rating float8, city varchar(3))"
+        f"""CREATE TABLE {table} (driver_id int8, at timestamptz, made timestamptz, rating float8,
+            city varchar(3))"""
     )
     store = FeatureStore(tmp_path)
     store.apply([view("v", source(postgresql, table))])
@@ -527,7 +560,8 @@ def test_a_warehouse_that_cannot_be_reached_or_refuses(
     with pytest.raises(PermissionDeniedError, match="password authentication failed") as refused:
         store.apply([view("v", broken(postgresql, uri=refused_uri(postgresql)))])
     for error in (closed, refused):
-        assert PASSWORD not in str(error.value) and "p%40ss" not in str(error.value)
+        assert PASSWORD not in str(error.value)
+        assert "p%40ss" not in str(error.value)
         assert "wr0ng" not in str(error.value)
     assert store.list_feature_views() == []
 
@@ -539,7 +573,8 @@ def test_a_password_with_an_at_sign_must_be_written_so_that_the_server_is_found(
     uri = postgresql.uri.replace(PASSWORD_IN_URI, "s3cret@p4ss")
     with pytest.raises(InvalidArgumentError, match="%40") as error:
         store.apply([view("v", broken(postgresql, uri=uri))])
-    assert "s3cret" not in str(error.value) and "p4ss" not in str(error.value)
+    assert "s3cret" not in str(error.value)
+    assert "p4ss" not in str(error.value)
 
 
 def test_missing_tables_and_columns_are_told_with_what_there_is(
@@ -553,9 +588,9 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
         store.apply([view("v", source(postgresql, table), schema=[Field("ratings", Float64)])])
     with pytest.raises(InvalidArgumentError, match="nonsense"):
         store.apply([view("v", source(postgresql, table, query="SELECT nonsense FROM x y z"))])
-    with pytest.raises(NotFoundError, match="pip|install"):
+    with pytest.raises(NotFoundError, match="install the Python package"):
         store.apply([view("v", AdbcSource(driver="nonsense", table="t"))])
-    with pytest.raises(InvalidArgumentError, match="TIDEMARK_NO_SUCH.*is not set"):
+    with pytest.raises(InvalidArgumentError, match=r"TIDEMARK_NO_SUCH.*is not set"):
         store.apply([view("v", broken(postgresql, uri="${TIDEMARK_NO_SUCH}"))])
 
 
@@ -589,7 +624,7 @@ def test_a_server_that_dies_in_the_middle_of_a_read(tmp_path: Path) -> None:
         store.apply([view("v", source(server, "", query=query))])
         entities = pa.table({"driver_id": [1], "event_timestamp": pa.array([T0], TIME)})
         later = pa.table({"driver_id": [1], "event_timestamp": pa.array([T0 + 10**6 * HOUR], TIME)})
-        with pytest.raises(UnavailableError, match="terminat|closed|lost"):
+        with pytest.raises(UnavailableError, match=r"terminat|closed|lost"):
             answers(store, later, ["v:rating"])
         with pytest.raises(UnavailableError):
             store.materialize_incremental(dt.datetime.now(dt.UTC))
@@ -598,7 +633,7 @@ def test_a_server_that_dies_in_the_middle_of_a_read(tmp_path: Path) -> None:
         with pytest.raises(UnavailableError, match="warehouse postgresql"):
             answers(store, entities, ["v:rating"])
         server.start()
-        assert answers(store, entities, ["v:driver_id"] if False else ["v:rating"]) is not None
+        assert answers(store, entities, ["v:rating"]) is not None
     finally:
         server.remove()
 
@@ -612,7 +647,7 @@ def test_no_output_shows_a_secret(
     shown = [repr(made), str(made), str(store.plan([made]))]
     store.apply([made])
     listed = store.list_feature_views()[0]
-    shown += [repr(listed), json.dumps(store.describe(listed), default=str), str(listed.to_dict())]
+    shown += [repr(listed), json.dumps(store.describe("v")), str(listed.to_dict())]
     moved = view(
         "v", source(postgresql, table, uri=postgresql.uri.replace("127.0.0.1", "localhost"))
     )
@@ -621,7 +656,7 @@ def test_no_output_shows_a_secret(
     with pytest.raises(PermissionDeniedError) as refused:
         store.plan([other])
     shown.append(str(refused.value))
-    for command in (["feature-views", "list"], ["feature-views", "describe", "v"]):
+    for command in (["views", "list"], ["views", "describe", "v"]):
         for output in ("table", "json"):
             done = subprocess.run(
                 [PROGRAM, "--output", output, *command],
@@ -630,7 +665,7 @@ def test_no_output_shows_a_secret(
             shown += [done.stdout, done.stderr]
     captured = capfd.readouterr()
     for text in [*shown, captured.out, captured.err]:
-        assert PASSWORD not in text and PASSWORD_IN_URI not in text and "wr0ng" not in text, text
+        assert not any(secret in text for secret in (PASSWORD, PASSWORD_IN_URI, "wr0ng")), text
     assert "tide:***@127.0.0.1" in repr(listed)
 
 
@@ -642,8 +677,9 @@ def test_what_was_shown_can_be_applied_again(
     store = FeatureStore(tmp_path)
     store.apply([DRIVER, view("v", source(postgresql, table))])
     again = store.get_feature_view("v")
-    assert isinstance(again.source, AdbcSource) and "***" in again.source.uri
-    assert not store.plan([again]).changes
+    assert isinstance(again.source, AdbcSource)
+    assert "***" in again.source.uri
+    assert not store.plan([again])
     again.source.uri = again.source.uri.replace("127.0.0.1", "localhost")
     with pytest.raises(InvalidArgumentError, match="in the place of a secret"):
         store.apply([again])
@@ -663,7 +699,8 @@ def test_secrets_come_from_the_environment(
     store.apply([view("v", source(postgresql, table, uri=uri))])
     store.apply([view("w", source(postgresql, table, uri="${SHOP_URI}"))])
     again = store.get_feature_view("v").source
-    assert isinstance(again, AdbcSource) and again.uri == uri
+    assert isinstance(again, AdbcSource)
+    assert again.uri == uri
     entities = pa.table({"driver_id": [1], "event_timestamp": pa.array([T0], TIME)})
     got = answers(store, entities, ["v:rating", "w:city"])
     assert got.to_pylist()[0] | {"event_timestamp": 0} == {
@@ -678,7 +715,7 @@ def test_secrets_come_from_the_environment(
 def test_the_program_finds_the_driver(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:
-    """Goal: definitions in YAML, and the program; the driver's folder comes from the environment."""
+    """Goal: definitions in YAML, and the program; the environment says where the driver is."""
     postgresql.put(table, stats([(1, T0, T0, 1.5, "Oslo")]))
     (tmp_path / "features.yaml").write_text(
         "entities: [{name: driver, join_keys: [{name: driver_id, type: int64}]}]\n"
@@ -767,7 +804,8 @@ def test_thin_forms_say_driver_options_and_place() -> None:
     post = PostgreSQLSource(table="trips", uri="postgresql://db/shop")
     for each in (big, snow, red, post):
         again = AdbcSource.from_dict(each.to_dict())
-        assert type(again) is type(each) and again == each
+        assert type(again) is type(each)
+        assert again == each
     with pytest.raises(InvalidArgumentError, match="give one"):
         BigQuerySource(table="a", query="SELECT 1")
     with pytest.raises(InvalidArgumentError, match="name the driver"):
@@ -788,7 +826,7 @@ def test_other_warehouses_are_registered_and_printed(tmp_path: Path) -> None:
             view("snow", SnowflakeSource(table="T", timestamp_field="AT"), schema=schema),
         ]
     )
-    spec = store.describe(store.get_feature_view("big"))["spec"]
+    spec = store.describe("big")["spec"]
     assert spec["batchSource"] == {
         "type": "BATCH_BIGQUERY",
         "name": "big",

@@ -28,6 +28,7 @@ from tidemark.table_upkeep import TableUpkeep, as_rows
 from tidemark.table_upkeep import name_of as _name_of
 from tidemark.times import time_us
 from tidemark.types import DataType, from_pyarrow
+from tidemark.warehouse_source import AdbcSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,10 +224,10 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
             )
             return self.get_feature_view(schema["name"])
         source = definition.source
-        if isinstance(source, IcebergSource):
-            raise InvalidArgumentError(
-                f"feature view {definition.name} reads an Iceberg table of another engine: apply it"
-            )
+        if isinstance(source, IcebergSource | AdbcSource):
+            is_iceberg = isinstance(source, IcebergSource)
+            kind = "an Iceberg table of another engine" if is_iceberg else "a warehouse"
+            raise InvalidArgumentError(f"feature view {definition.name} reads {kind}: apply it")
         if source is not None and _has_data(self.repo_path, source.path):
             raise InvalidArgumentError(
                 f"feature view {definition.name} has a batch source with data, "

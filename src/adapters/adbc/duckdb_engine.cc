@@ -54,8 +54,8 @@ Result<std::string> OnlyText(arrow::RecordBatchReader& reader) {
   return value->ToString();
 }
 
-std::set<std::string> FilesOf(const std::vector<SqlTable>& tables) {
-  std::set<std::string> files;
+std::set<std::string> FilesOf(const std::vector<SqlTable>& tables, const SqlOptions& options) {
+  std::set<std::string> files(options.open_files.begin(), options.open_files.end());
   for (const SqlTable& table : tables)
     files.insert(table.files.paths.begin(), table.files.paths.end());
   return files;
@@ -91,9 +91,9 @@ class Parser {
   }
 
   Result<void> Connect() {
-    TM_ASSIGN(auto database, DuckDbDatabase::Open({.library = library_,
-                                                   .memory_bytes_max = std::int64_t{256} << 20,
-                                                   .threads = 1}));
+    TM_ASSIGN(auto database,
+              DuckDbDatabase::Open(
+                  {.library = library_, .memory_bytes_max = std::int64_t{256} << 20, .threads = 1}));
     TM_ASSIGN(auto catalog, database->Prepare({}, {}));
     TM_ASSIGN(connection_, database->Connect(*catalog));
     database_ = std::move(database);
@@ -158,15 +158,16 @@ class ResultReader final : public arrow::RecordBatchReader {
 
 class DuckDbEngine final : public SqlEngine {
  public:
+  using SqlEngine::Parse;
   explicit DuckDbEngine(DuckDbOptions options)
       : options_(Complete(std::move(options))), parser_(options_.library), spills_(options_.spill_folder) {}
 
-  Result<SqlStatement> Parse(std::string_view text) override {
+  Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) override {
     if (text.find('\0') != std::string_view::npos) {
       return Fail(ErrorCode::kInvalidArgument, "the SQL text has a zero byte in it");
     }
     TM_ASSIGN(std::string tree, parser_.Serialize(text));
-    return ReadStatement(text, std::move(tree));
+    return ReadStatement(text, std::move(tree), /*may_name_files=*/!open_files.empty());
   }
 
   Result<std::shared_ptr<arrow::RecordBatchReader>> Query(const SqlStatement& statement,
@@ -229,7 +230,7 @@ class DuckDbEngine final : public SqlEngine {
                                                        const SqlOptions& options,
                                                        const std::filesystem::path& target) {
     TM_ASSIGN(const std::filesystem::path spill, spills_.Next());
-    const std::set<std::string> files = FilesOf(tables);
+    const std::set<std::string> files = FilesOf(tables, options);
     DuckDbDatabaseOptions open{.library = options_.library,
                                .files = {files.begin(), files.end()},
                                .memory_bytes_max = options.memory_bytes_max,
@@ -243,7 +244,7 @@ class DuckDbEngine final : public SqlEngine {
   Result<std::shared_ptr<DuckDbDatabase>> DatabaseOf(const std::vector<SqlTable>& tables,
                                                      const SqlOptions& options) {
     std::string key = std::to_string(options.memory_bytes_max) + "," + std::to_string(options.threads);
-    for (const std::string& file : FilesOf(tables))
+    for (const std::string& file : FilesOf(tables, options))
       key += "," + std::to_string(file.size()) + ":" + file;
     const std::lock_guard lock(mutex_);
     const auto known = std::ranges::find(kept_, key, &Kept::key);
@@ -266,7 +267,7 @@ class DuckDbEngine final : public SqlEngine {
                            const SqlOptions& options, std::shared_ptr<DuckDbDatabase> database) {
     TM_ASSIGN(Json tree, TreeOf(statement));
     TM_TRY(CheckNames(statement, tables, tree));
-    const std::set<std::string> files = FilesOf(tables);
+    const std::set<std::string> files = FilesOf(tables, options);
     Prepared prepared;
     prepared.sql = statement.text;
     prepared.limits = {.time_limit = options.time_limit, .stop = options.stop};
@@ -304,8 +305,8 @@ class DuckDbEngine final : public SqlEngine {
         std::vector<std::string> names = given.aliases;
         names.push_back(given.name);
         for (const std::string& one : names) {
-          is_given = is_given ||
-                     (LowerCase(one) == table && LowerCase(given.schema) == LowerCase(name.schema));
+          is_given =
+              is_given || (LowerCase(one) == table && LowerCase(given.schema) == LowerCase(name.schema));
           known.push_back(given.schema.empty() ? one : given.schema + "." + one);
         }
       }
@@ -341,14 +342,18 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(prepared.sql, parser_.Deserialize(statement.tree));
       prepared.question.is_own_text = false;
     }
-    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' ')) prepared.sql.pop_back();
-    const auto failed = [&](const Error& error) { return std::unexpected(ErrorOf(error, statement, prepared)); };
+    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' '))
+      prepared.sql.pop_back();
+    const auto failed = [&](const Error& error) {
+      return std::unexpected(ErrorOf(error, statement, prepared));
+    };
     auto described = prepared.running.connection->Query(
         {.sql = "DESCRIBE SELECT * FROM (" + prepared.sql + ")"}, prepared.limits);
     if (!described) return failed(described.error());
     TM_ASSIGN(const std::vector<CopyColumn> columns, ReadCopyColumns(**described));
     described->reset();
-    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " + QuotedText(file.string()) +
+    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " +
+                             QuotedText(file.string()) +
                              " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)";
     auto counted = prepared.running.connection->Query({.sql = copy}, prepared.limits);
     if (!counted) return failed(counted.error());

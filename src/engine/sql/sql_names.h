@@ -41,7 +41,7 @@ struct SqlEntry {
   std::string name = {};
   std::shared_ptr<const Catalog> catalog = {};        // what the next two belong to
   const CatalogView* view = nullptr;                  // kTable, kView
-  const BatchSource* source = nullptr;                 // kSource
+  const BatchSource* source = nullptr;                // kSource
   std::shared_ptr<const OtherSqlTable> another = {};  // kOther
 
   /// "feature table", "feature view", "source", or what the other one says.

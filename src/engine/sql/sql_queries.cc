@@ -127,9 +127,9 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> Answer(const Show& show, const
 
 }  // namespace
 
-Result<SqlQueries::Prepared> SqlQueries::Prepare(std::string_view text) const {
+Result<SqlQueries::Prepared> SqlQueries::Prepare(std::string_view text, const SqlRequest& request) const {
   Prepared prepared;
-  TM_ASSIGN(prepared.statement, parts_.engine->Parse(text));
+  TM_ASSIGN(prepared.statement, parts_.engine->Parse(text, request.options.open_files));
   TM_ASSIGN(prepared.names, parts_.names());
   std::set<std::pair<std::string, std::string>> seen;
   std::optional<std::vector<std::string>> common;
@@ -188,7 +188,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SqlQueries::Query(std::string_
     TM_ASSIGN(const auto names, parts_.names());
     return Answer(*show, *names);
   }
-  TM_ASSIGN(const Prepared prepared, Prepare(text));
+  TM_ASSIGN(const Prepared prepared, Prepare(text, request));
   TM_ASSIGN(Opened opened, Open(prepared, request));
   TM_ASSIGN(auto reader, parts_.engine->Query(prepared.statement, opened.tables, request.options));
   return std::make_shared<PinnedReader>(std::move(reader), std::move(opened.tables));
@@ -208,7 +208,7 @@ Result<DumpInfo> SqlQueries::Dump(std::string_view text, const SqlRequest& reque
   if (ReadShow(text)) {
     return Fail(ErrorCode::kInvalidArgument, "what SHOW tells is no table to be dumped: write a SELECT");
   }
-  TM_ASSIGN(const Prepared prepared, Prepare(text));
+  TM_ASSIGN(const Prepared prepared, Prepare(text, request));
   DumpInfo info;
   info.sql = text;
   info.begun_us = parts_.clock->now_us();

@@ -58,7 +58,7 @@ class SqlQueries {
     std::vector<OpenedSqlTable> feature_tables;  // what to look at afterwards
   };
 
-  Result<Prepared> Prepare(std::string_view text) const;
+  Result<Prepared> Prepare(std::string_view text, const SqlRequest& request) const;
   Result<Opened> Open(const Prepared& prepared, const SqlRequest& request) const;
   Result<bool> IsErasedMeanwhile(const Opened& opened) const;
 

@@ -109,10 +109,11 @@ class TableOpening {
 
 Result<void> CheckIsFiles(const BatchSource& source) {
   if (!source.warehouse) return {};
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("its rows lie in a warehouse ({}), which has SQL of its own: here only files and "
-                          "feature tables are read. Ask the warehouse, or bring its rows into a feature table",
-                          source.place()));
+  return Fail(
+      ErrorCode::kUnsupported,
+      fmt::format("its rows lie in a warehouse ({}), which has SQL of its own: here only files and "
+                  "feature tables are read. Ask the warehouse, or bring its rows into a feature table",
+                  source.place()));
 }
 
 Result<void> CheckHasNoPast(const SqlReading& reading, std::string_view place) {
