@@ -70,10 +70,6 @@ void PythonStore::RemoveDump(const std::string& id) const {
   Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->RemoveDump(id); }));
 }
 
-std::string PythonStore::Tables() const {
-  return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->Tables(); }));
-}
-
 void BindSql(nb::module_& m) {
   nb::class_<SqlQueryOptions>(m, "SqlRequest")
       .def(

@@ -199,20 +199,6 @@ void AddDumps(CLI::App& app, Session& session) {
   });
 }
 
-void AddTables(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("tables", "List what SQL can name: tables, views, sources");
-  command->callback([&session] {
-    session.command = [&session]() -> Result<void> {
-      TM_ASSIGN(const auto store, session.Open());
-      TM_ASSIGN(const std::string listed, store->Tables());
-      std::vector<Row> rows;
-      for (const Json& table : Json::parse(listed))
-        rows.push_back({table.at("database"), table.at("name"), table.at("kind")});
-      return PrintRows(session.output, {"database", "name", "kind"}, rows);
-    };
-  });
-}
-
 }  // namespace
 
 void AddSqlCommands(CLI::App& app, Session& session) {
@@ -220,7 +206,6 @@ void AddSqlCommands(CLI::App& app, Session& session) {
   AddSnapshot(app, session);
   AddDump(app, session);
   AddDumps(app, session);
-  AddTables(app, session);
 }
 
 }  // namespace tidemark::cli

@@ -59,6 +59,7 @@ struct Config {
   MaintenanceSettings maintenance;
   SqlSettings sql;
   std::int64_t memory_bytes_max = 0;
+  std::vector<std::filesystem::path> adbc_driver_folders = {};  // from StoreOptions; no setting of the file
   std::size_t threads = 0;
 };
 

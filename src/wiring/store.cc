@@ -10,9 +10,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "adapters/adbc/adbc_source.h"
 #include "adapters/files/dump_folder.h"
 #include "adapters/files/file_source.h"
-#include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/iceberg/external_table.h"
@@ -41,7 +41,9 @@
 #include "wiring/config.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_tables.h"
+#include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
+#include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
 #include "wiring/stream_export.h"
@@ -76,6 +78,7 @@ ObjectType TypeOf(ObjectKind kind) {
     case ObjectKind::kFeatureView:
       return ObjectType::kFeatureView;
     case ObjectKind::kFeatureService:
+    case ObjectKind::kRegisteredTable:
       break;
   }
   return ObjectType::kFeatureService;
@@ -296,7 +299,8 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const Definitions definitions, DefinitionsOfSchema(schema, options, *before));
     TM_TRY(CheckDatabases(definitions));
     TM_TRY(tables_.CheckHere());
-    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+    const PlanOptions plan{.own_database = DatabaseOf(config_.project)};
+    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, plan, Opener({}), *clock_));
     TM_ASSIGN(const auto catalog, LoadCatalog());
     return tables_.Follow(*catalog);
   }
@@ -431,7 +435,6 @@ class EmbeddedStore final : public Store {
 
   Result<std::string> Dumps() override { return sql_.ListDumps(); }
   Result<void> RemoveDump(std::string_view id) override { return dumps_->Remove(id); }
-  Result<std::string> Tables() override { return sql_.ListTables(); }
 
   Result<std::vector<std::string>> Databases() override {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
@@ -447,6 +450,28 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
     return tidemark::DropDatabase(*catalog, *registry_, DatabaseOf(config_.project), name);
   }
+
+  Result<std::string> RegisterTable(std::string_view database, std::string_view table, std::string_view path,
+                                    const RegisterOptions& options) override {
+    return existing_.Register(database, table, path, options);
+  }
+
+  Result<std::string> AddPartitions(std::string_view database, std::string_view table,
+                                    const std::vector<std::string>& partitions,
+                                    const std::stop_token& stop) override {
+    return existing_.AddPartitions(database, table, partitions, stop);
+  }
+
+  Result<std::string> Refresh(const std::vector<std::string>& tables, const std::stop_token& stop) override {
+    return existing_.Refresh(tables, stop);
+  }
+
+  Result<std::string> Tables(std::string_view database) override {
+    TM_ASSIGN(const std::string listed, sql_.ListTables());
+    return existing_.Tables(listed, database);
+  }
+
+  Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
 
   Result<RelocateReport> Relocate() override {
     TM_TRY(MakeFolder(path_ / kOwnFolder));
@@ -481,6 +506,7 @@ class EmbeddedStore final : public Store {
                               stated.definitions.project, config_.project));
     }
     stated.options.remove_missing = options.remove_missing;
+    stated.options.own_database = DatabaseOf(config_.project);
     TM_ASSIGN(const auto catalog, LoadCatalog());
     for (const auto& [type, name] : options.remove) {
       std::string plain = name;
@@ -529,12 +555,14 @@ class EmbeddedStore final : public Store {
             .openers = [this](const std::stop_token& stop,
                               const TableReadOptions& reading) { return Openers(stop, reading); },
             .check_folder = [this](const CatalogView& view,
-                                   const std::string& token) { return CheckSeenInFolders({&view}, token); }};
+                                   const std::string& token) { return CheckSeenInFolders({&view}, token); },
+            .others = [this] { return existing_.SqlTables(); },
+            .registered = [this](const std::string& name) { return existing_.ForSql(name); }};
   }
 
   EmbeddedTablesParts TableParts() {
     return {.folder = path_ / kOwnFolder,
-            .folders = OpenSourceFolders(path_, threads_),
+            .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
             .dumps = dumps_,
             .config = config_,
             .registry = registry_,
@@ -569,6 +597,17 @@ class EmbeddedStore final : public Store {
       fmt::print(stderr, "tidemark: store {}: {}\n", path.string(), message);
     };
     return parts;
+  }
+
+  ExistingData::Parts ExistingParts() const {
+    return {.folder = path_,
+            .config = config_,
+            .registry = registry_,
+            .clock = clock_,
+            .catalog = [this] { return tables_.Catalog(); },
+            .views = [this] { return LoadCatalog(); },
+            .opener = [this](const std::stop_token& stop) { return Opener(stop); },
+            .threads = threads_};
   }
 
   OnlineWriteOptions SpillOptions() const {
@@ -707,7 +746,12 @@ class EmbeddedStore final : public Store {
   SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
     return [this, folder = path_, threads = threads_, stop = std::move(stop), types](
                const BatchSource& source, const std::map<std::string, DataType>& column_types,
-               const SourceNeeds&) -> Result<std::unique_ptr<Source>> {
+               const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
+      if (source.warehouse) return OpenWarehouse(source, column_types, needs, stop);
+      if (!source.table.empty()) {
+        TM_ASSIGN(auto csv, existing_.OpenCsv(source, column_types, types == kAllTypes, stop));
+        if (csv != nullptr) return csv;
+      }
       if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
       FileSourceOptions options;
       options.threads = threads;
@@ -733,6 +777,19 @@ class EmbeddedStore final : public Store {
     }
     return OpenExternalTable(path,
                              {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop});
+  }
+
+  Result<std::unique_ptr<Source>> OpenWarehouse(const BatchSource& source,
+                                                const std::map<std::string, DataType>& column_types,
+                                                const SourceNeeds& needs, const std::stop_token& stop) const {
+    AdbcSourceOptions options{.column_types = column_types, .needs = needs, .stop = stop};
+    options.driver_folders = config_.adbc_driver_folders;
+    options.memory_bytes_max = config_.memory_bytes_max;
+    options.spill = [folder = path_ / kOwnFolder]() -> Result<std::unique_ptr<Spill>> {
+      TM_TRY(MakeFolder(folder));
+      return OpenSpillFile(folder);
+    };
+    return OpenAdbcSource(source, options);
   }
 
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
@@ -853,6 +910,7 @@ class EmbeddedStore final : public Store {
   const std::shared_ptr<tidemark::Dumps> dumps_ = OpenDumpFolder(path_ / "dumps", threads_);
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   mutable EmbeddedTables tables_;  // uses those above
+  mutable ExistingData existing_{ExistingParts()};
   StoreSql sql_{SqlParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
   TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
@@ -899,6 +957,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     TM_TRY(CheckName("project", options.project));
     config.project = options.project;
   }
+  config.adbc_driver_folders = options.adbc_driver_folders;
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "

@@ -27,6 +27,31 @@ SqlTableName ParseTableName(std::string_view text) {
   return {.schema = std::string(text.substr(0, dot)), .table = std::string(text.substr(dot + 1))};
 }
 
+/// A registered table as the source of a view has it, under the names that definitions use.
+SqlSource AsSource(const BatchSource& source, const std::map<std::string, DataType>& types,
+                   const SqlTable& table) {
+  SqlSource made{.files = {.format = table.files.format, .paths = table.files.paths},
+                 .columns = {},
+                 .identity = table.identity};
+  for (SqlColumn column : table.columns) {
+    const auto mapped = source.field_mapping.find(column.name);
+    const bool is_folder =
+        std::ranges::find(table.files.hive_columns, column.name) != table.files.hive_columns.end();
+    if (mapped != source.field_mapping.end()) {
+      column.in_file = column.name;
+      column.name = mapped->second;
+    }
+    if (is_folder) made.files.hive_columns.push_back(column.name);
+    // CSV has no types of its own.
+    const auto stated = types.find(column.name);
+    if (table.files.format == SqlFiles::Format::kCsv && stated != types.end()) column.type = stated->second;
+    column.is_text_time = column.name == source.timestamp_field && column.type.kind == TypeKind::kString;
+    made.identity += fmt::format(" {}:{}", column.name, column.type.ToString());
+    made.columns.push_back(std::move(column));
+  }
+  return made;
+}
+
 }  // namespace
 
 StoreSql::StoreSql(Parts parts)
@@ -45,6 +70,10 @@ StoreSql::StoreSql(Parts parts)
                     .source = [this](const BatchSource& source, const std::map<std::string, DataType>& types,
                                      const std::stop_token& stop) -> Result<SqlSource> {
                       TM_TRY_IN(parts_.tables.Repair(), "finishing what a writer began that is gone");
+                      if (!source.table.empty() && parts_.registered) {
+                        TM_ASSIGN(const auto table, parts_.registered(source.table));
+                        if (table) return AsSource(source, types, *table);
+                      }
                       return sources_.Open(source, types, stop);
                     },
                     .check_folder = parts_.check_folder,

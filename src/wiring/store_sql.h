@@ -41,6 +41,8 @@ class StoreSql {
     std::function<Result<void>(const CatalogView& view, const std::string& token)> check_folder;
     /// Tables that are registered beside the definitions; may be empty.
     std::function<Result<std::vector<OtherSqlTable>>()> others = {};
+    /// One of them by its full name, which a view may have as its source; nothing if it is none of them.
+    std::function<Result<std::optional<SqlTable>>(const std::string& full_name)> registered = {};
   };
 
   explicit StoreSql(Parts parts);

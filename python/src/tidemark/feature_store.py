@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -69,7 +70,8 @@ class FeatureStore(FeatureTables, StoreSql):
 
         path = os.path.abspath(os.fspath(repo_path) if repo_path is not None else ".")
         _stop_work_at_exit()
-        self._store = _native.Store.open(path, project, create)
+        # Drivers of warehouses are Python packages: wherever this interpreter finds packages.
+        self._store = _native.Store.open(path, project, create, [each for each in sys.path if each])
         self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
 
     @property

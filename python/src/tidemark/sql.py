@@ -136,15 +136,6 @@ class Dump:
     damage: str
 
 
-@dataclass(frozen=True)
-class SqlTable:
-    """A table that SQL can name: `database.name`. `kind` says what it is."""
-
-    database: str
-    name: str
-    kind: str
-
-
 class StoreSql:
     """The part of a store that answers SQL; `FeatureStore` has all of these methods."""
 
@@ -239,17 +230,12 @@ class StoreSql:
         """Removes a dump and its file."""
         self._store.remove_dump(query_id)
 
-    def list_tables(self) -> list[SqlTable]:
-        """What SQL can name, by database and name."""
-        return [SqlTable(**each) for each in json.loads(self._store.tables())]
-
     sql_async = async_twin(sql)
     snapshot_async = async_twin(snapshot)
     dump_async = async_twin(dump)
     read_dump_async = async_twin(read_dump)
     dumps_async = async_twin(dumps)
     remove_dump_async = async_twin(remove_dump)
-    list_tables_async = async_twin(list_tables)
 
 
 def _request(

@@ -302,6 +302,13 @@ class Opening {
     return Assemble();
   }
 
+  Result<std::unique_ptr<Source>> RunListed(FileListing listing) {
+    listing_ = std::move(listing);
+    may_miss_ = true;
+    TM_TRY(LookInto());
+    return Assemble();
+  }
+
   Result<FileSourceLayout> Layout(const std::filesystem::path& path) {
     TM_TRY(Find(path));
     FileSourceLayout layout;
@@ -321,6 +328,10 @@ class Opening {
   // The files, and what columns they have.
   Result<void> Find(const std::filesystem::path& path) {
     TM_ASSIGN(listing_, ListFiles(path, definition_.format));
+    return LookInto();
+  }
+
+  Result<void> LookInto() {
     if (listing_.files.size() > kFilesMax) {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("{} files are more than the {} that one source may have", listing_.files.size(),
@@ -369,11 +380,15 @@ class Opening {
     for (std::size_t i = 0; i < schemas_.size(); ++i)
       named.push_back({listing_.files[i].file.path, schemas_[i]});
     const bool csv = listing_.format == FileFormat::kCsv;
-    TM_ASSIGN(stored_, UniteSchemas(named, csv));
+    TM_ASSIGN(stored_, UniteSchemas(named, csv, may_miss_));
     if (!csv) return {};
     // Text is read as the united types at once, never converted from narrower ones.
     for (std::size_t i = 0; i < schemas_.size(); ++i) {
-      data_[i] = MakeCsvFile(listing_.files[i].file, stored_, {options_.csv_part_bytes, options_.stop});
+      arrow::FieldVector own;
+      for (const auto& field : schemas_[i]->fields())
+        own.push_back(stored_->GetFieldByName(field->name()));
+      data_[i] = MakeCsvFile(listing_.files[i].file, may_miss_ ? arrow::schema(std::move(own)) : stored_,
+                             {options_.csv_part_bytes, options_.stop});
     }
     return {};
   }
@@ -423,6 +438,11 @@ class Opening {
         file.column_of.push_back(data_[i]->schema()->GetFieldIndex(field->name()));
       file.column_of.resize(static_cast<std::size_t>(schema_->num_fields()), -1);
       file.constant_of.resize(static_cast<std::size_t>(stored_count));
+      for (int column = 0; column < stored_count; ++column) {
+        const auto place = static_cast<std::size_t>(column);
+        if (file.column_of[place] < 0)
+          file.constant_of[place] = arrow::MakeNullScalar(stored_->field(column)->type());
+      }
       for (std::size_t p = 0; p < partitions_.size(); ++p) {
         const PartitionValue& partition = listing_.files[i].partitions[partition_place_[p]];
         TM_ASSIGN(auto constant, PartitionScalar(partition, partitions_[p]->type()));
@@ -438,6 +458,7 @@ class Opening {
   const BatchSource& definition_;
   const FileSourceOptions& options_;
   FileListing listing_;
+  bool may_miss_ = false;  // a file need not have all columns
   std::vector<std::unique_ptr<DataFile>> data_;
   std::vector<std::shared_ptr<arrow::Schema>> schemas_;
   std::shared_ptr<arrow::Schema> stored_;     // of the files, by their own names
@@ -466,6 +487,11 @@ Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
                                                const FileSourceOptions& options) {
   TM_ASSIGN(const auto path, PathOf(definition, store_folder));
   return Opening(definition, options).Run(path);
+}
+
+Result<std::unique_ptr<Source>> OpenListedFiles(const BatchSource& definition, FileListing listing,
+                                                const FileSourceOptions& options) {
+  return Opening(definition, options).RunListed(std::move(listing));
 }
 
 Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,

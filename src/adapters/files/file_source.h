@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/files/file_listing.h"
 #include "base/result.h"
 #include "model/definition.h"
 #include "store/source.h"
@@ -63,5 +64,10 @@ Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
 /// The files alone, which are not opened.
 Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
                                                 const std::filesystem::path& store_folder);
+
+/// The same of files that were listed before, which may have changed since; a column that a file does not
+/// have is null there. The definition's path is not looked at.
+Result<std::unique_ptr<Source>> OpenListedFiles(const BatchSource& definition, FileListing listing,
+                                                const FileSourceOptions& options);
 
 }  // namespace tidemark

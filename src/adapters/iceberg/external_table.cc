@@ -13,7 +13,9 @@
 
 #include "adapters/iceberg/iceberg_table.h"
 #include "adapters/iceberg/inflate.h"
+#include "adapters/iceberg/name_mapping.h"
 #include "adapters/iceberg/named_file.h"
+#include "adapters/iceberg/partition.h"
 #include "adapters/iceberg/snapshot_source.h"
 #include "adapters/iceberg/table_files.h"
 #include "adapters/iceberg/table_metadata.h"
@@ -120,6 +122,8 @@ struct ListedFile {
   std::int64_t committed_ms = 0;     // 0 if its snapshot is gone
   DataFileInfo info = {};
   std::set<std::int32_t> partition_ids = {};  // columns whose value the partition says
+  std::map<std::int32_t, std::shared_ptr<arrow::Scalar>> constants =
+      {};  // and those values, if they are known
 };
 
 Result<ListedFile> Describe(const ManifestEntry& entry, const ManifestFile& manifest,
@@ -139,6 +143,9 @@ Result<ListedFile> Describe(const ManifestEntry& entry, const ManifestFile& mani
     for (const PartitionSpecField& field : spec->fields) {
       if (field.transform == "identity") listed.partition_ids.insert(field.source_id);
     }
+    TM_ASSIGN(const auto constants, ConstantsOf(metadata.schema(), *spec, file.partition));
+    for (const PartitionConstant& constant : constants)
+      listed.constants.emplace(constant.column_id, constant.value);
   }
   return listed;
 }
@@ -211,7 +218,13 @@ Result<SnapshotRows> Plan(const TableMetadata& metadata, const ExternalTableOpti
   for (ListedFile& file : files) {
     rows.files.push_back(std::move(file.info));
     rows.partition_ids.push_back(std::move(file.partition_ids));
+    rows.constants.push_back(std::move(file.constants));
   }
+  const auto mapping = metadata.properties.find(std::string(kNameMappingProperty));
+  if (mapping != metadata.properties.end()) {
+    TM_ASSIGN(rows.mapping, ParseNameMapping(mapping->second));
+  }
+  rows.are_foreign = IsForeign(metadata);
   return rows;
 }
 

@@ -24,14 +24,15 @@ struct ExternalTableOptions {
 /// Opens the newest snapshot of an Iceberg table of format version 1 or 2 whose data files are Parquet.
 /// `path`, absolute, is a metadata file, or the table's folder: there the file that `version-hint.text` names
 /// is taken, or a later one, and without it the one of the greatest version. Columns are found in the files
-/// by their ids; columns of types that Tidemark has none for are left out. The files' order, which ends ties,
-/// is that of the commits that added them.
+/// by their ids, or where files state none, by the table's name mapping; columns that only partitions have
+/// the values of are constants; columns of types that Tidemark has none for are left out. The files' order,
+/// which ends ties, is that of the commits that added them.
 ///
 /// kNotFound if there is no such table or mapped column; kInvalidArgument if two metadata files have the
 /// greatest version, or a mapping takes a name twice; kUnsupported for what Tidemark does not read: other
-/// versions, delete files, other files than Parquet, files elsewhere than on a local disk, a column whose
-/// values lie in partition folders' names only, and Tidemark's own feature tables, whose deletions such a
-/// source would not see; kCorruption for damage. Errors name the file.
+/// versions, delete files, other files than Parquet, files elsewhere than on a local disk, a column that
+/// only a partition of a type without a counterpart has, and Tidemark's own feature tables, whose deletions
+/// such a source would not see; kCorruption for damage. Errors name the file.
 Result<std::unique_ptr<Source>> OpenExternalTable(const std::filesystem::path& path,
                                                   const ExternalTableOptions& options);
 
