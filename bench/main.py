@@ -20,7 +20,9 @@ from joins import ROWS, run_join
 from outcome import Outcome, Settings
 from processes import OthersMeter, pin_to_two_cores
 from serving import run_lookup, run_materialize
+from sql import run_sql
 from tables import run_commit, run_ingest, run_own_join, run_small_writes, run_tail
+from warehouse import run_postgresql
 
 RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "1": lambda settings: run_join(settings, ROWS["1"]),
@@ -34,6 +36,8 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "small-writes": run_small_writes,
     "tail": run_tail,
     "commit": run_commit,
+    "postgresql": run_postgresql,
+    "sql": run_sql,
 }
 
 

@@ -16,7 +16,9 @@
 
 #include "tidemark/arrow_c.h"
 #include "tidemark/error.h"
+#include "tidemark/existing.h"
 #include "tidemark/online.h"
+#include "tidemark/sql.h"
 #include "tidemark/tables.h"
 
 namespace tidemark {
@@ -27,6 +29,10 @@ struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
   bool create = true;               // false: kNotFound if there is no store in the folder
+  /// Where the packages of ADBC drivers lie (adbc_driver_postgresql and so on), which sources in warehouses
+  /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
+  /// in.
+  std::vector<std::filesystem::path> adbc_driver_folders = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
@@ -232,6 +238,27 @@ class TIDEMARK_EXPORT Store {
   virtual Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
                                  ArrowArrayStream* out) = 0;
 
+  /// Runs one query, SELECT and what is like it, over feature tables and file sources, named `project.table`
+  /// (also "feature_store.table" for the default project) or `table`, in any case. It reads the files of
+  /// these and nothing else, on disk or network, but what the store's settings open. What is wrong with the
+  /// query is said here; `out` streams, and may fail too (StreamError). It must be released before the store
+  /// is closed. SHOW TABLES [FROM database] and SHOW DATABASES are known.
+  virtual Result<void> Sql(std::string_view query, const SqlQueryOptions& options, ArrowArrayStream* out) = 0;
+  /// The same into a Parquet or CSV file, by its ending, which appears whole or not at all: its rows.
+  virtual Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
+                                        const std::filesystem::path& out) = 0;
+  /// The latest row of each key of a feature table or view, with the columns that SQL shows of it.
+  virtual Result<void> LatestRows(std::string_view table, const LatestRowsOptions& options,
+                                  ArrowArrayStream* out) = 0;
+  /// Writes the result of a query to the store's folder, to be read again by its id: whole or not at all.
+  virtual Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options) = 0;
+  /// kNotFound for an id of no dump, kCorruption for one that is not what was written.
+  virtual Result<void> ReadDump(std::string_view id, const std::stop_token& stop, ArrowArrayStream* out) = 0;
+  /// All dumps, oldest first: a JSON array of {"id", "sql", "time", "rows", "bytes", "path", "tables",
+  /// "columns": [{"name", "type"}], "damage": why it cannot be read, or empty}.
+  virtual Result<std::string> Dumps() = 0;
+  virtual Result<void> RemoveDump(std::string_view id) = 0;
+
   /// Databases that feature tables and tables of other engines lie in, by name; the project's own is among
   /// them: "feature_store", or of another than the default project its name. Tables are named `table` or
   /// `database.table`.
@@ -240,6 +267,34 @@ class TIDEMARK_EXPORT Store {
   virtual Result<void> CreateDatabase(std::string_view name) = 0;
   /// kInvalidArgument if there are tables in it, or it is the project's own; kNotFound.
   virtual Result<void> DropDatabase(std::string_view name) = 0;
+
+  /// Makes a table of Parquet or CSV files where they lie: nothing is copied, and no file is ever changed or
+  /// removed. `path` is a file, a folder, or a pattern; of one deep in folders `name=value` the table begins
+  /// above them, and that partition is registered. Columns are those of the files. kNotFound for the database
+  /// or the path, kAlreadyExists for the table. What was made is JSON, as one of Tables.
+  virtual Result<std::string> RegisterTable(std::string_view database, std::string_view table,
+                                            std::string_view path, const RegisterOptions& options) = 0;
+  /// Adds partitions ("y=2019/m=07/d=01") to a registered table, any number, in commits of at most 99. All
+  /// are looked into before the first: kNotFound for one that is missing, kInvalidArgument for what is no
+  /// partition, kTypeMismatch for one of another schema; then nothing is changed. Those that are there are
+  /// passed over. JSON: {"table", "added", "present", "files", "commits", "columns_added", "columns_widened",
+  /// "warnings"}.
+  virtual Result<std::string> AddPartitions(std::string_view database, std::string_view table,
+                                            const std::vector<std::string>& partitions,
+                                            const std::stop_token& stop) = 0;
+  /// Brings registered tables (`database.table`; empty: all) up to what lies in their folders. JSON:
+  /// {"tables": [{"table", "files_added", "files_removed", "files_changed", "partitions_added",
+  /// "columns_added", "columns_widened", "warnings", "error"}], "views": [{"view", "new_columns", "error"}]}:
+  /// columns that views' sources have and the views have not are told of, and left to apply.
+  virtual Result<std::string> Refresh(const std::vector<std::string>& tables,
+                                      const std::stop_token& stop) = 0;
+  /// What SQL can name, of a database (empty: of all): a JSON array of {"database", "name", "kind"}; those of
+  /// the kind "registered table" also say "format", "path", "columns", "partition_columns", "partitions",
+  /// "files", "bytes", "rows" (null: not known) and "warnings".
+  virtual Result<std::string> Tables(std::string_view database) = 0;
+  /// Forgets a registered table (`database.table`) and leaves its files alone. False if there is none of that
+  /// name; kInvalidArgument while a feature view reads it.
+  virtual Result<bool> DropRegisteredTable(std::string_view name) = 0;
 
   /// Makes the feature tables right after the store's folder was moved or copied: their metadata says where
   /// their files lie. The place that it came from is left alone. What this needs and changes is said in

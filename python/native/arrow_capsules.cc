@@ -1,10 +1,10 @@
 // Capsules are made and taken here; nothing is copied.
 #include "arrow_capsules.h"
 
+#include <stop_token>
 #include <utility>
 
 #include "errors.h"
-#include "interruptible.h"
 
 namespace nb = nanobind;
 
@@ -86,8 +86,10 @@ nb::capsule ResultStream::Schema() {
   return MakeCapsule(schema, kSchemaName);
 }
 
-nb::object ResultStream::Next() {
+nb::object ResultStream::Next(const CancelToken* token) {
   ArrowBatch batch;
+  const std::stop_callback passed_on(token == nullptr ? std::stop_token() : token->source().get_token(),
+                                     [this] { stop_.request_stop(); });
   Unwrap(RunInterruptibly(stop_, [&]() -> Result<void> {
     if (const int failed = stream_.get_next(&stream_, batch.array()); failed != 0) {
       return std::unexpected(StreamError(&stream_, failed));

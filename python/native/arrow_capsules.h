@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "interruptible.h"
 #include "tidemark/arrow_c.h"
 #include "tidemark/error.h"
 #include "tidemark/store.h"
@@ -58,8 +59,8 @@ class ResultStream {
 
   /// A schema capsule, for `pa.schema(stream)`.
   nanobind::capsule Schema();
-  /// The next batch, or None at the end.
-  nanobind::object Next();
+  /// The next batch, or None at the end. `token`, if given, stops the work as the call's own does.
+  nanobind::object Next(const CancelToken* token);
   /// Whole once Next has given None.
   const HistoricalReport& report() const { return *report_; }
 

@@ -13,6 +13,7 @@
 #include "online_rows.h"
 #include "python_store.h"
 #include "python_time.h"
+#include "store_sql.h"
 #include "tidemark/store.h"
 
 namespace nb = nanobind;
@@ -158,7 +159,7 @@ void BindHistorical(nb::module_& m) {
           "requested_schema"_a = nb::none());
   nb::class_<ResultStream>(m, "ResultStream")
       .def("__arrow_c_schema__", &ResultStream::Schema)
-      .def("next", &ResultStream::Next)
+      .def("next", &ResultStream::Next, "token"_a = nb::none())
       .def_prop_ro("report", &ResultStream::report, nb::rv_policy::copy);
 }
 
@@ -177,8 +178,11 @@ void BindOnline(nb::module_& m) {
 }
 
 void BindStore(nb::module_& m) {
-  nb::class_<PythonStore>(m, "Store")
-      .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a)
+  nb::class_<PythonStore> store(m, "Store");
+  BindSqlMethods(store);
+  store
+      .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
+                  "adbc_driver_folders"_a = std::vector<std::string>())
       .def_prop_ro("path", &PythonStore::path)
       .def_prop_ro("project", &PythonStore::project)
       .def("plan", &PythonStore::Plan, "definitions"_a, "remove_missing"_a, "remove"_a, "token"_a.none())
@@ -199,6 +203,13 @@ void BindStore(nb::module_& m) {
       .def("create_database", &PythonStore::CreateDatabase, "name"_a)
       .def("drop_database", &PythonStore::DropDatabase, "name"_a)
       .def("relocate", &PythonStore::Relocate)
+      .def("register_table", &PythonStore::RegisterTable, "database"_a, "table"_a, "path"_a, "partitions"_a,
+           "token"_a.none())
+      .def("add_partitions", &PythonStore::AddPartitions, "database"_a, "table"_a, "partitions"_a,
+           "token"_a.none())
+      .def("refresh", &PythonStore::Refresh, "tables"_a, "token"_a.none())
+      .def("tables", &PythonStore::Tables, "database"_a)
+      .def("drop_registered_table", &PythonStore::DropRegisteredTable, "name"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())
@@ -233,6 +244,7 @@ NB_MODULE(_native, m) {
   python::BindUpkeep(m);
   python::BindHistorical(m);
   python::BindOnline(m);
+  python::BindSql(m);
   python::BindStore(m);
   m.def(
       "normalize_definitions",

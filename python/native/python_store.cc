@@ -61,9 +61,11 @@ struct OpenRows {
 
 }  // namespace
 
-PythonStore PythonStore::Open(const std::string& path, const std::string& project, bool create) {
-  return PythonStore(
-      Unlocked([&] { return Store::Open({.path = path, .project = project, .create = create}); }));
+PythonStore PythonStore::Open(const std::string& path, const std::string& project, bool create,
+                              const std::vector<std::string>& adbc_driver_folders) {
+  StoreOptions options{.path = path, .project = project, .create = create};
+  options.adbc_driver_folders.assign(adbc_driver_folders.begin(), adbc_driver_folders.end());
+  return PythonStore(Unlocked([&] { return Store::Open(options); }));
 }
 
 std::vector<Change> PythonStore::Plan(const std::string& definitions, bool remove_missing,

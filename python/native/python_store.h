@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,8 @@ using NamedObjects = std::vector<std::pair<std::string, std::string>>;  // (type
 
 class PythonStore {
  public:
-  static PythonStore Open(const std::string& path, const std::string& project, bool create);
+  static PythonStore Open(const std::string& path, const std::string& project, bool create,
+                          const std::vector<std::string>& adbc_driver_folders);
 
   std::string path() const { return store_->path().string(); }
   const std::string& project() const { return store_->project(); }
@@ -53,6 +55,13 @@ class PythonStore {
   void CreateDatabase(const std::string& name) const;
   void DropDatabase(const std::string& name) const;
   std::vector<RelocateReport::Table> Relocate() const;
+  std::string RegisterTable(const std::string& database, const std::string& table, const std::string& path,
+                            std::vector<std::string> partitions, const CancelToken* token) const;
+  std::string AddPartitions(const std::string& database, const std::string& table,
+                            const std::vector<std::string>& partitions, const CancelToken* token) const;
+  std::string Refresh(const std::vector<std::string>& tables, const CancelToken* token) const;
+  std::string Tables(const std::string& database) const;
+  bool DropRegisteredTable(const std::string& name) const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,
@@ -77,6 +86,18 @@ class PythonStore {
   /// `entities` exports an Arrow stream, or is None.
   std::unique_ptr<ResultStream> ReadTable(const std::string& view, ReadTableOptions options,
                                           const nanobind::object& entities, const CancelToken* token) const;
+  /// The result of a query, which runs from here on.
+  std::unique_ptr<ResultStream> Sql(const std::string& query, SqlQueryOptions options,
+                                    const CancelToken* token) const;
+  std::unique_ptr<ResultStream> LatestRows(const std::string& table, LatestRowsOptions options,
+                                           const CancelToken* token) const;
+  /// Id, path, rows, bytes.
+  std::tuple<std::string, std::string, std::int64_t, std::int64_t> Dump(const std::string& query,
+                                                                        SqlQueryOptions options,
+                                                                        const CancelToken* token) const;
+  std::unique_ptr<ResultStream> ReadDump(const std::string& id, const CancelToken* token) const;
+  std::string Dumps() const;
+  void RemoveDump(const std::string& id) const;
   PythonReader PrepareOnline(const std::string& selection, const std::string& service,
                              bool full_feature_names, const std::string& at_least) const;
   std::string Explain(const std::string& feature, const std::string& key, std::optional<std::int64_t> t_us,

@@ -1,24 +1,13 @@
 // get-historical: a training set into a file, or onto the screen.
-#include <arrow/c/bridge.h>
-#include <arrow/record_batch.h>
-#include <arrow/type.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
-#include <limits>
-
-#include "cli/arrow_rows.h"
+#include "cli/result_rows.h"
 #include "cli/session.h"
-#include "cli/table.h"
 
 namespace tidemark::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::int64_t kTableRows = 40;  // in a terminal, unless --limit says otherwise
 
 struct Options {
   std::string entity_rows;  // empty: all entities between start and end
@@ -36,13 +25,6 @@ struct Options {
   std::optional<std::int64_t> limit;
 };
 
-Result<std::int64_t> ParseSnapshotId(const std::string& text) {
-  std::int64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error == std::errc() && end == text.data() + text.size()) return id;
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no snapshot's id, nor a time", text));
-}
-
 Result<HistoricalOptions> Request(Session& session, const Options& options) {
   HistoricalOptions made;
   made.features = options.features;
@@ -51,18 +33,10 @@ Result<HistoricalOptions> Request(Session& session, const Options& options) {
   made.full_feature_names = options.full_feature_names;
   made.include_status = options.status;
   made.known_by_event = options.known_by == "event";
-  made.reading.at_least = options.at_least;
+  TM_ASSIGN(made.reading, ParseReading(options.as_of, options.at_least));
   made.work = session.Work();
   if (!options.known_by.empty() && !made.known_by_event) {
     TM_ASSIGN(made.known_by_us, ParseTime(options.known_by));
-  }
-  if (!options.as_of.empty()) {
-    const bool is_id = std::ranges::all_of(options.as_of, [](char c) { return c >= '0' && c <= '9'; });
-    if (is_id) {
-      TM_ASSIGN(made.reading.snapshot_id, ParseSnapshotId(options.as_of));
-    } else {
-      TM_ASSIGN(made.reading.as_of_us, ParseTime(options.as_of));
-    }
   }
   if (options.start.empty() && options.end.empty()) return made;
   made.range.emplace();
@@ -90,64 +64,6 @@ Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows,
   return {};
 }
 
-/// The stream of a training set, released with it.
-class TrainingSet {
- public:
-  ~TrainingSet() {
-    if (stream_.release != nullptr) stream_.release(&stream_);
-  }
-
-  ArrowArrayStream* stream() { return &stream_; }
-
-  Result<std::shared_ptr<arrow::Schema>> Schema() {
-    ArrowSchema schema{};
-    if (const int failed = stream_.get_schema(&stream_, &schema); failed != 0) {
-      return std::unexpected(StreamError(&stream_, failed));
-    }
-    auto made = arrow::ImportSchema(&schema);
-    if (!made.ok()) return Fail(ErrorCode::kInternal, made.status().message());
-    return made.ValueUnsafe();
-  }
-
-  /// Null at the end.
-  Result<std::shared_ptr<arrow::RecordBatch>> Next(const std::shared_ptr<arrow::Schema>& schema) {
-    ArrowArray batch{};
-    if (const int failed = stream_.get_next(&stream_, &batch); failed != 0) {
-      return std::unexpected(StreamError(&stream_, failed));
-    }
-    if (batch.release == nullptr) return nullptr;
-    auto made = arrow::ImportRecordBatch(&batch, schema);
-    if (!made.ok()) return Fail(ErrorCode::kInternal, made.status().message());
-    return made.ValueUnsafe();
-  }
-
- private:
-  ArrowArrayStream stream_{};
-};
-
-Result<void> Print(Session& session, TrainingSet& set, std::optional<std::int64_t> limit) {
-  const bool table = session.output == OutputFormat::kTable;
-  std::int64_t left = limit.value_or(
-      table && isatty(STDOUT_FILENO) == 1 ? kTableRows : std::numeric_limits<std::int64_t>::max());
-  TM_ASSIGN(const auto schema, set.Schema());
-  const auto printer = MakeRowPrinter(session.output, schema->field_names());
-  bool more = false;
-  while (!more) {
-    auto batch = set.Next(schema);
-    session.progress.Clear();
-    if (!batch) return std::unexpected(std::move(batch).error());
-    if (*batch == nullptr) break;
-    more = (*batch)->num_rows() > left;
-    TM_TRY(PrintBatch(**batch, left, *printer));
-    left -= std::min(left, (*batch)->num_rows());
-  }
-  TM_TRY(printer->Finish());
-  if (more && !limit) {
-    fmt::print(stderr, "(the first {} rows; --limit N, --output csv or --out FILE for more)\n", kTableRows);
-  }
-  return {};
-}
-
 Result<void> Run(Session& session, const Options& options) {
   TM_ASSIGN(HistoricalOptions request, Request(session, options));
   if (session.output == OutputFormat::kParquet && options.out.empty()) {
@@ -164,9 +80,9 @@ Result<void> Run(Session& session, const Options& options) {
   if (!options.out.empty())
     return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
   request.ended = Warn;
-  TrainingSet set;
+  ResultRows set;
   TM_TRY(store->GetHistorical(rows, request, set.stream()));
-  return Print(session, set, options.limit);
+  return PrintResult(session, set, options.limit);
 }
 
 }  // namespace

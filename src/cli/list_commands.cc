@@ -35,6 +35,19 @@ Row EntityCells(const Json& entity) {
   return {entity["name"], keys, entity.value("description", ""), entity.value("owner", "")};
 }
 
+/// Where rows come from: a path, a table with its schema, or a query.
+Json SourcePlace(const Json& source) {
+  for (const char* member : {"path", "query"}) {
+    if (source.contains(member)) return source[member];
+  }
+  if (!source.contains("table")) return {};
+  std::string place = source["table"];
+  for (const char* outer : {"schema", "catalog"}) {
+    if (source.contains(outer)) place = source.value(outer, "") + '.' + place;
+  }
+  return place;
+}
+
 Row ViewCells(const Json& view) {
   const Json source = view.value("source", Json::object());
   return {view["name"],
@@ -42,7 +55,7 @@ Row ViewCells(const Json& view) {
           view.value("fields", Json::array()).size(),
           view.contains("ttl") ? view["ttl"] : Json("0s"),
           view.value("online", true),
-          source.value("path", Json()),
+          SourcePlace(source),
           view.value("description", "")};
 }
 

@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <map>
+#include <string_view>
 
 #include "cli/interrupt.h"
 #include "cli/session.h"
@@ -44,6 +47,19 @@ void AddVersion(CLI::App& app, Session& session) {
   });
 }
 
+/// Parquet is for rows in numbers; before any work is done, a command that has none is told so.
+Result<void> CheckOutput(const CLI::App& app, OutputFormat output) {
+  constexpr std::array<std::string_view, 5> kWithParquet{"get-historical", "get-online", "sql", "snapshot",
+                                                         "dump"};
+  if (output != OutputFormat::kParquet) return {};
+  for (const CLI::App* const command : app.get_subcommands()) {
+    if (std::ranges::find(kWithParquet, command->get_name()) != kWithParquet.end()) return {};
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} prints no Parquet: take --output table, json or csv", command->get_name()));
+  }
+  return {};
+}
+
 int Tell(const Error& error) {
   if (error.code == ErrorCode::kCancelled) {
     if (InterruptSignal() != 0) {
@@ -74,6 +90,8 @@ int RunProgram(int argc, char** argv) {
   AddOnlineCommand(app, session);
   AddTableCommands(app, session);
   AddUpkeepCommands(app, session);
+  AddSqlCommands(app, session);
+  AddExistingCommands(app, session);
   AddPlaceCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);
@@ -88,7 +106,8 @@ int RunProgram(int argc, char** argv) {
     fmt::print(stderr, "{}", app.help());
     return kExitUsage;
   }
-  const Result<void> done = session.command();
+  const Result<void> output = CheckOutput(app, session.output);
+  const Result<void> done = output ? session.command() : output;
   session.progress.Clear();
   return done ? 0 : Tell(done.error());
 }

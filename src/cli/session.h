@@ -47,6 +47,8 @@ void AddHistoricalCommand(CLI::App& app, Session& session);
 void AddOnlineCommand(CLI::App& app, Session& session);
 void AddTableCommands(CLI::App& app, Session& session);
 void AddUpkeepCommands(CLI::App& app, Session& session);
+void AddSqlCommands(CLI::App& app, Session& session);
+void AddExistingCommands(CLI::App& app, Session& session);
 void AddPlaceCommands(CLI::App& app, Session& session);
 void AddListCommands(CLI::App& app, Session& session);
 void AddExplainCommand(CLI::App& app, Session& session);

@@ -161,7 +161,8 @@ void AddCreateTable(CLI::App& app, Session& session) {
 }
 
 void AddDrop(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("drop", "Remove a feature table: its rows and its definition");
+  CLI::App* const command = app.add_subcommand(
+      "drop", "Remove a feature table: its rows and its definition; of a registered one, the registration");
   const auto name = std::make_shared<std::string>();
   command->add_option("table", *name, "Feature table (a view)")->required();
   const auto confirmed = std::make_shared<bool>(false);
@@ -169,6 +170,9 @@ void AddDrop(CLI::App& app, Session& session) {
   command->callback([&session, name, confirmed] {
     session.command = [&session, name, confirmed]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
+      TM_ASSIGN(const bool was_registered, store->DropRegisteredTable(*name));
+      if (was_registered)
+        return WriteOut(fmt::format("forgot registered table {}; its files are untouched\n", *name));
       TM_TRY(store->Snapshots(*name));  // says so if it is no table
       TM_ASSIGN(const bool agreed,
                 Confirm(*confirmed, fmt::format("Remove feature table '{}' with all of its rows?", *name)));

@@ -118,6 +118,7 @@ class Planner {
  private:
   void KeepKeyTypes();
   Result<void> CompleteViews();
+  Result<void> CheckRegisteredTables() const;
   bool HasOtherKeys(const Target<FeatureView>& view);
   static bool HasOtherTimes(const Target<FeatureView>& view);
   bool ReadsOtherData(const Target<FeatureView>& view) const;
@@ -144,6 +145,27 @@ void Planner::KeepKeyTypes() {
       if (!key.type && before != entity.before->join_keys.end()) key.type = before->type;
     }
   }
+}
+
+/// SQL and other engines find views and registered tables under one kind of name.
+Result<void> Planner::CheckRegisteredTables() const {
+  std::map<std::string, std::string> registered;  // by folded name
+  for (const RegistryObject& object : catalog_.state().objects) {
+    if (object.kind == ObjectKind::kRegisteredTable) registered.emplace(FoldName(object.name), object.name);
+  }
+  for (const Target<FeatureView>& view : targets_.views) {
+    if (view.is_removed) continue;
+    const std::string& stated = view.definition.table.database;
+    const std::string& database = stated.empty() ? options_.own_database : stated;
+    const auto found = registered.find(FoldName(database + "." + view.definition.name));
+    if (found == registered.end()) continue;
+    return Fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("feature view '{}' would have the name of registered table '{}': choose another one, "
+                    "or drop that table",
+                    view.definition.name, found->second));
+  }
+  return {};
 }
 
 bool Planner::HasOtherKeys(const Target<FeatureView>& view) {
@@ -293,6 +315,7 @@ Result<Prepared> Planner::Run(const Definitions& definitions) {
   TM_ASSIGN(targets_, MatchTargets(catalog_, definitions, options_));
   KeepKeyTypes();
   TM_TRY(CompleteViews());
+  TM_TRY(CheckRegisteredTables());
   // Once more with all that was found out: a column that became a feature may clash with another.
   TM_TRY(CheckDefinitions(targets_.Live(), {}));
   prepared_.serial = catalog_.serial();
@@ -353,7 +376,9 @@ Result<std::vector<std::uint32_t>> Teardown(Registry& registry, std::string_view
   TM_ASSIGN(const RegistryState state, registry.Load(project));
   std::set<std::uint32_t> others;
   for (const RegistryObject& object : state.objects) {
-    if (object.kind != ObjectKind::kFeatureView) others.insert(object.id);
+    const bool has_rows =
+        object.kind == ObjectKind::kFeatureView || object.kind == ObjectKind::kRegisteredTable;
+    if (!has_rows) others.insert(object.id);
   }
   TM_ASSIGN(std::vector<std::uint32_t> ids, registry.RemoveProject(project));
   std::erase_if(ids, [&](std::uint32_t id) { return others.contains(id); });

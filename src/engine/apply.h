@@ -39,7 +39,9 @@ struct PlanOptions {
   /// Objects of the project that are not in the definitions are removed, but for feature tables and their
   /// entities: no definition brings their rows back, so they are removed by name only.
   bool remove_missing = false;
-  std::vector<std::pair<ObjectKind, std::string>> remove;  // objects to remove by name
+  std::vector<std::pair<ObjectKind, std::string>> remove = {};  // objects to remove by name
+  /// The database that views are in which state none: no registered table may have a view's name there.
+  std::string own_database = {};
 };
 
 /// What Apply would do. The definitions are checked (model/definition.h), and completed and checked by their
@@ -57,7 +59,8 @@ Result<Plan> PlanApply(const Registry& registry, std::string_view project, const
 Result<Plan> Apply(Registry& registry, std::string_view project, const Definitions& definitions,
                    const PlanOptions& options, const SourceOpener& open, const Clock& clock);
 
-/// Removes the project with all versions and notes. Returns the ids of its views, whose online rows must go.
+/// Removes the project with all versions and notes. Returns the ids of its views, whose online rows must go,
+/// and of its registered tables, whose metadata must.
 Result<std::vector<std::uint32_t>> Teardown(Registry& registry, std::string_view project);
 
 }  // namespace tidemark

@@ -105,7 +105,10 @@ Result<std::string> DescribeObject(const Catalog& catalog, const Registry& regis
     const SpecMeta meta{object->created_us, object->updated_us, object->version};
     json["spec"] =
         Json::parse(ToSpecJson(view->definition, EntitiesOf(catalog, view->definition), meta))["spec"];
-    TM_ASSIGN(json["online"], OnlineState(registry, clock, object->id, place));
+    TM_ASSIGN(Json online, OnlineState(registry, clock, object->id, place));
+    // Rows of a table come online as they are written; loading adds only what was not due then.
+    if (view->definition.is_table() && view->definition.online) online["kept_by_writes"] = true;
+    json["online"] = std::move(online);
   }
   return ToText(json);
 }

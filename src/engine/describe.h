@@ -21,7 +21,8 @@ struct LoadPlace {
 /// One object as JSON: {"kind", "name", "id", "definition", "meta": {createdTimestamp, lastUpdatedTimestamp,
 /// version}, "versions": [{"version", "at"}]}; of a view also "spec" (model/definition_json.h) and "online":
 /// {"loaded_at", "from", "to", "rows_written", "files", "newest_event_timestamp", "age"} or null if it was
-/// never loaded into that online store. kNotFound with the nearest name.
+/// never loaded into that online store; of an online feature table "kept_by_writes": true too, or alone.
+/// kNotFound with the nearest name.
 Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,
                                    ObjectKind kind, std::string_view name, const LoadPlace& place);
 

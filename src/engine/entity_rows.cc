@@ -105,12 +105,41 @@ Result<std::string> FindEventColumn(const arrow::Schema& schema, const std::stri
 
 Result<bool> EntityRowBlocks::Fill() {
   while (rest_ == nullptr || rest_->num_rows() == 0) {
+    if (!ahead_.empty()) {
+      rest_ = std::move(ahead_.front());
+      ahead_.pop_front();
+      continue;
+    }
     std::shared_ptr<arrow::RecordBatch> next;
     TM_TRY_IN(FromArrowStatus(reader_->ReadNext(&next)), "entity rows");
     if (next == nullptr) return false;
     rest_ = std::move(next);
   }
   return true;
+}
+
+Result<std::optional<TimeRange>> EntityRowBlocks::SpanOfTimes(const std::string& column,
+                                                              std::int64_t bytes_max,
+                                                              std::int64_t first_row) {
+  std::optional<TimeRange> span;
+  std::int64_t bytes = 0;
+  while (true) {
+    std::shared_ptr<arrow::RecordBatch> next;
+    TM_TRY_IN(FromArrowStatus(reader_->ReadNext(&next)), "entity rows");
+    if (next == nullptr) return span;
+    ahead_.push_back(next);
+    bytes += arrow::util::TotalBufferSize(*next);
+    if (bytes > bytes_max) return std::nullopt;
+    TM_ASSIGN(const auto table, FromArrowResult(arrow::Table::FromRecordBatches(reader_schema_, {next})));
+    bool cut = false;
+    TM_ASSIGN(const auto times, EntityTimes(*table, column, first_row, &cut));
+    first_row += next->num_rows();
+    if (times->length() == 0) continue;
+    const auto [least, greatest] =
+        std::minmax_element(times->raw_values(), times->raw_values() + times->length());
+    if (!span) span = TimeRange{*least, *greatest};
+    span = TimeRange{std::min(span->start_us, *least), std::max(span->end_us, *greatest)};
+  }
 }
 
 Result<std::int64_t> EntityRowBlocks::BytesPerRow() {

@@ -6,12 +6,15 @@
 #include <arrow/table.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/catalog.h"
+#include "engine/load_log.h"
 
 namespace tidemark {
 
@@ -30,6 +33,11 @@ class EntityRowBlocks {
   /// empty: entity rows without any row still have a schema.
   Result<std::shared_ptr<arrow::Table>> Next(std::int64_t rows_max);
 
+  /// The span of the event times of all rows, which are read ahead for it; nothing if they are none, or more
+  /// bytes than `bytes_max`. `first_row` is as for EntityTimes. To be called before anything is taken.
+  Result<std::optional<TimeRange>> SpanOfTimes(const std::string& column, std::int64_t bytes_max,
+                                               std::int64_t first_row);
+
   /// The first batch's bytes for each row, for sizing blocks; read without consuming it. 0 without rows.
   Result<std::int64_t> BytesPerRow();
 
@@ -38,7 +46,8 @@ class EntityRowBlocks {
 
   std::shared_ptr<arrow::RecordBatchReader> reader_;
   std::shared_ptr<arrow::Schema> reader_schema_ = reader_->schema();
-  std::shared_ptr<arrow::RecordBatch> rest_;  // read and not yet given out
+  std::deque<std::shared_ptr<arrow::RecordBatch>> ahead_;  // read, behind the rest
+  std::shared_ptr<arrow::RecordBatch> rest_;               // read and not yet given out
   bool first_ = true;
 };
 

@@ -163,9 +163,11 @@ class Search {
                                                      .stop = stop_}));
     found_.value = ToJsonValue(*values.features.front(), 0);
     const std::size_t file = location >> 40;
-    found_.row = {{"file", source_.source().files()[file].path},
-                  {"row", location & kRowMask},
-                  {"event_timestamp", FormatTimestampUs(found_.winner.event_us)}};
+    found_.row = {{"file", source_.source().files()[file].path}};
+    // Rows of a warehouse have no numbers: key and times tell them.
+    if (const auto& source = source_.view().definition.source; !source || !source->warehouse)
+      found_.row["row"] = location & kRowMask;
+    found_.row["event_timestamp"] = FormatTimestampUs(found_.winner.event_us);
     if (source_.has_created()) {
       TM_ASSIGN(const std::int64_t created_us, CreatedOf(location));
       found_.row["created_timestamp"] = FormatTimestampUs(created_us);
@@ -196,6 +198,14 @@ class Search {
   std::vector<Fragment> fragments_;
   Found found_;
 };
+
+/// Only rows of the key are looked at.
+SourceNeeds OfKey(const CatalogView& view, const arrow::ArrayVector& keys) {
+  SourceNeeds needs;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    needs.key.emplace_back(view.join_keys[i].name, keys[i]);
+  return needs;
+}
 
 std::string Decision(const Found& found, Status status, std::int64_t t_us, std::int64_t ttl_us) {
   const std::string age = FormatDurationUs(AgeUs(found.winner.event_us, t_us));
@@ -270,7 +280,7 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   TM_ASSIGN(const arrow::ArrayVector keys, KeysFromJson(key_json, view));
   const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
 
-  TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open, view.definition.fields));
+  TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open, {field}, OfKey(view, keys)));
   TM_ASSIGN(const Found found, Search(*source, field, at_us, parts).Run(keys));
   Status status = found.winner.status;
   if (status == Status::kPresent && found.value.is_null()) status = Status::kNullValue;

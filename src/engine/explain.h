@@ -30,8 +30,8 @@ struct ExplainParts {
 /// JSON: {"feature", "key", "at", "status", "value", "decision", "row": {"file", "row", "event_timestamp",
 /// "created_timestamp", "age"} or null, "rows_of_key", "rows_up_to_then", "ttl", "online": {"status",
 /// "value", "event_timestamp"} or null for a view that is not online}. `feature` is `view:feature`; `key` is
-/// a JSON object of the view's join keys. Rows count from 0, in a CSV file as an
-/// editor shows them: the header is 1.
+/// a JSON object of the view's join keys. Rows count from 0, in a CSV file as an editor shows them: the
+/// header is 1; "row" is missing for a warehouse, whose rows have no numbers.
 Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
                             std::optional<std::int64_t> t_us);
 

@@ -45,6 +45,7 @@ constexpr std::int64_t kAnswerBytes = 4 + 4 + 1 + 1;  // who asked, which row, n
 // kept.
 constexpr std::int64_t kBlocksInMemory = 3;
 constexpr std::int64_t kChunksInMemory = 32;
+constexpr std::int64_t kSpanSharesOfMemory = 8;                  // of entity rows that are read ahead
 constexpr std::int64_t kColumnBytesMax = std::int64_t{3} << 29;  // text has 32-bit offsets; some room is left
 
 /// What the entity rows of one block get from one view.
@@ -164,12 +165,14 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   Result<void> Open(const SourceOpeners& open) {
     TM_CHECK((entity_rows_ == nullptr) == request_.range.has_value(), "entity rows or a range, not both");
     if (entity_rows_ != nullptr) TM_TRY(TakeEntityRows(request_.event_timestamp_column));
+    TM_TRY(FindSpan());
     for (const SelectedView& selected : request_.selection.views) {
       OpenView view;
       view.selected = &selected;
       for (const SelectedFeature& feature : selected.features)
         view.features.push_back(feature.field);
-      TM_ASSIGN(view.source, ViewSource::Open(*selected.view, open, view.features));
+      TM_ASSIGN(view.source,
+                ViewSource::Open(*selected.view, open, view.features, RowsThatMatter(*selected.view)));
       TM_TRY(view.source->CheckFeatures(view.features));
       TM_ASSIGN(view.fragments, view.source->Fragments());
       if (request_.known_by.kind != KnownBy::Kind::kAll && !view.source->has_created()) {
@@ -201,6 +204,45 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   }
 
  private:
+  /// Between which times entity rows lie, if a source can make use of it: one that is in a warehouse is asked
+  /// once, before the first block. Entity rows that do not fit into memory are not waited for.
+  Result<void> FindSpan() {
+    span_ = request_.range;
+    if (entity_rows_ == nullptr) return {};
+    const bool is_useful = std::ranges::any_of(request_.selection.views, [](const SelectedView& selected) {
+      const auto& source = selected.view->definition.source;
+      return source && source->warehouse;
+    });
+    if (!is_useful) return {};
+    const std::int64_t bytes_max = request_.memory_bytes_max > 0
+                                       ? request_.memory_bytes_max / kSpanSharesOfMemory
+                                       : std::numeric_limits<std::int64_t>::max();
+    TM_ASSIGN(span_, blocks_->SpanOfTimes(event_column_, bytes_max, request_.first_row));
+    return {};
+  }
+
+  /// Rows of a view that can change an answer. Rows older than the ttl can: they are OUTSIDE_MAX_AGE, where
+  /// no row at all is NOT_FOUND; unless nobody asks for statuses, as the value is null for both.
+  SourceNeeds RowsThatMatter(const CatalogView& view) const {
+    SourceNeeds::Times times;
+    if (span_) {
+      times.event_last_us = span_->end_us;
+      std::int64_t oldest_us = 0;
+      const std::int64_t ttl_us = view.definition.ttl_us;
+      if (request_.range) {
+        times.event_first_us = span_->start_us;
+      } else if (!request_.include_status && ttl_us > 0 &&
+                 !__builtin_sub_overflow(span_->start_us, ttl_us, &oldest_us)) {
+        times.event_first_us = oldest_us;
+      }
+    }
+    if (request_.known_by.kind == KnownBy::Kind::kTime) times.created_last_us = request_.known_by.time_us;
+    if (request_.known_by.kind == KnownBy::Kind::kEntityRow && span_) times.created_last_us = span_->end_us;
+    SourceNeeds needs;
+    if (times != SourceNeeds::Times{}) needs.times.push_back(times);
+    return needs;
+  }
+
   /// A null pointer at the end.
   Result<std::shared_ptr<arrow::RecordBatch>> NextChunk() {
     while (block_ != nullptr && chunk_begin_ >= block_->num_rows())
@@ -409,6 +451,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::RecordBatchReader> entity_rows_;  // null until they are found, with a range
   std::optional<EntityRowBlocks> blocks_;                  // of them
   std::string event_column_;
+  std::optional<TimeRange> span_;  // of all entity rows; nothing: not known
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<OpenView> views_;
   std::int64_t block_rows_ = kBlockRowsMax;

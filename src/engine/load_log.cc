@@ -72,6 +72,8 @@ LoadedFile FileFromJson(const Json& json, std::string_view store_folder) {
     file.ranges.push_back(RangeFromJson(range));
   if (const auto times = json.find("event_times"); times != json.end())
     file.event_times = RangeFromJson(*times);
+  if (const auto newest = json.find("newest_created_us"); newest != json.end())
+    file.newest_created_us = newest->get<std::int64_t>();
   return file;
 }
 
@@ -128,6 +130,7 @@ std::string ToJson(const LoadLog& log, std::string_view store_folder) {
                      {"mtime_ns", file.file.mtime_ns},
                      {"ranges", std::move(ranges)}});
     if (file.event_times) files.back()["event_times"] = RangeToJson(*file.event_times);
+    if (file.newest_created_us) files.back()["newest_created_us"] = *file.newest_created_us;
   }
   return Json{{"definition", log.definition},
               {"online_store", log.online_store},

@@ -43,6 +43,9 @@ struct LoadedFile {
   std::vector<TimeRange> ranges;  // that were loaded of it
   std::optional<TimeRange> event_times =
       {};  // of all its rows, once all were read: statistics for a file without any
+  /// Of a table in a warehouse: every row within `ranges` that was there has been loaded when the newest one
+  /// was created then. Nothing: not known, so that all is read again.
+  std::optional<std::int64_t> newest_created_us = {};
   bool operator==(const LoadedFile&) const = default;
 };
 

@@ -35,6 +35,9 @@ constexpr std::int64_t kSliceRowsMax = 4'000'000;  // winners whose values are h
 constexpr std::int64_t kSliceRowsMin = 1'000;
 constexpr std::int64_t kSliceBytesMax = std::int64_t{1} << 30;
 constexpr std::uint32_t kPartsMax = 1024;
+// How much later than it was created a row of a warehouse may become visible, and still be found by the next
+// run.
+constexpr std::int64_t kCreatedOverlapUs = std::int64_t{3'600} * 1'000'000;
 
 using Seconds = std::chrono::duration<double>;
 using SteadyClock = std::chrono::steady_clock;
@@ -99,9 +102,9 @@ class Loading {
 
   Result<MaterializedView> Run(const SourceOpeners& open) {
     const auto begin = SteadyClock::now();
-    TM_ASSIGN(source_, ViewSource::Open(view_, open, view_.definition.fields));
     TM_TRY(CheckRange());
     TM_TRY(ReadLog());
+    TM_ASSIGN(source_, ViewSource::Open(view_, open, view_.definition.fields, RowsToRead()));
     if (range_.start_us > range_.end_us) return std::move(report_);  // all of it is ahead of the clock
     PlanFiles();
     TM_TRY(PlanFragments());
@@ -175,10 +178,41 @@ class Loading {
     return has_rows ? missing : std::nullopt;
   }
 
+  bool is_in_warehouse() const {
+    const auto& source = view_.definition.source;
+    return source && source->warehouse;
+  }
+
+  /// Of a warehouse: of the times that were loaded before only rows that were created since then, as far as
+  /// that is known. A row may become visible after others that were created later: so some are read again.
+  SourceNeeds RowsToRead() const {
+    SourceNeeds needs;
+    if (!is_in_warehouse()) return needs;
+    const LoadedFile* loaded = request_.reload || log_.files.empty() ? nullptr : &log_.files.front();
+    if (loaded == nullptr || !loaded->newest_created_us) {
+      needs.times.push_back({.event_first_us = range_.start_us, .event_last_us = range_.end_us});
+      return needs;
+    }
+    if (const auto missing = Uncovered(range_, loaded->ranges))
+      needs.times.push_back({.event_first_us = missing->start_us, .event_last_us = missing->end_us});
+    for (const TimeRange& range : loaded->ranges) {
+      if (!Overlap(range, range_)) continue;
+      needs.times.push_back({.event_first_us = std::max(range.start_us, range_.start_us),
+                             .event_last_us = std::min(range.end_us, range_.end_us),
+                             .created_first_us = *loaded->newest_created_us - kCreatedOverlapUs});
+    }
+    return needs;
+  }
+
   /// Which times of which file are to be read: those that were not, and those that are read of any file
   /// before it by path. Rows read now win ties against rows read earlier, and by the rule the last file does.
   void PlanFiles() {
     const auto& files = source_->source().files();
+    if (is_in_warehouse()) {  // which has left out what need not be read
+      wanted_.assign(files.size(), range_);
+      event_times_.resize(files.size());
+      return;
+    }
     std::optional<TimeRange> wanted;
     for (const SourceFile& file : files) {
       // Rows of Tidemark's own tables say themselves when they were written.
@@ -210,8 +244,9 @@ class Loading {
     if (!fragments) return std::unexpected(std::move(fragments).error().In("view " + view_.definition.name));
     fragments_ = *std::move(fragments);
     std::vector<bool> is_read(wanted_.size(), false);
-    for (const std::size_t file : files)
-      event_times_[file] = kNoTimes;
+    for (const std::size_t file : files) {
+      if (!is_in_warehouse()) event_times_[file] = kNoTimes;  // not all of its rows come
+    }
     for (const Fragment& fragment : fragments_) {
       const auto& wanted = wanted_[fragment.file];
       const auto times = source_->EventTimes(fragment);
@@ -280,6 +315,7 @@ class Loading {
         if (counts_rows) {
           rows_read_.fetch_add(rows.event->length(), std::memory_order_relaxed);
           NoteTimes(scanned_[i]->file, *rows.event);
+          if (rows.created != nullptr && is_in_warehouse()) NoteCreated(*rows.created);
         }
         if (range == *scan_range_) {
           TM_TRY(latest.Add(rows, thread));
@@ -307,6 +343,28 @@ class Loading {
     }
     const std::lock_guard lock(times_mutex_);
     if (auto& times = event_times_[file]) times = Spanned(times, seen);
+  }
+
+  void NoteCreated(const arrow::Int64Array& created) {
+    if (created.length() == 0) return;
+    const std::int64_t* begin = created.raw_values();
+    const std::int64_t newest_us = *std::max_element(begin, begin + created.length());
+    const std::lock_guard lock(times_mutex_);
+    newest_created_us_ = std::max(newest_created_us_.value_or(newest_us), newest_us);
+  }
+
+  /// What is known of a table in a warehouse after this run, in all of its ranges.
+  std::optional<std::int64_t> NewestCreated(const LoadedFile* before) const {
+    if (before == nullptr || !before->newest_created_us) {
+      // Times that were loaded when nothing was known stay so, unless this run has read them too.
+      const bool has_others = before != nullptr && Merged(before->ranges, range_) != std::vector{range_};
+      return has_others ? std::nullopt : newest_created_us_;
+    }
+    const bool is_all = Merged(before->ranges, range_) == std::vector{range_};
+    return is_all
+               ? std::max(newest_created_us_.value_or(*before->newest_created_us), *before->newest_created_us)
+               : std::min(newest_created_us_.value_or(*before->newest_created_us),
+                          *before->newest_created_us);
   }
 
   /// Damaged rows that no row of the source took the place of.
@@ -427,7 +485,8 @@ class Loading {
       const bool is_known = before != nullptr && !event_times_[i];
       loaded.push_back({files[i],
                         Merged(before == nullptr ? std::vector<TimeRange>{} : before->ranges, range_),
-                        is_known ? before->event_times : event_times_[i]});
+                        is_known ? before->event_times : event_times_[i],
+                        is_in_warehouse() ? NewestCreated(before) : std::nullopt});
     }
     log_.files = std::move(loaded);
     log_.loaded_at_us = now_us_;
@@ -455,7 +514,8 @@ class Loading {
   std::unique_ptr<ViewSource> source_;
   std::vector<std::optional<TimeRange>> wanted_;       // for each file
   std::vector<Fragment> fragments_;                    // of the files that something is wanted of
-  std::mutex times_mutex_;                             // guards event_times_ while files are read
+  std::mutex times_mutex_;                             // guards the next two while files are read
+  std::optional<std::int64_t> newest_created_us_;      // of rows of a warehouse
   std::vector<std::optional<TimeRange>> event_times_;  // of all rows of each file, if all are read
   std::vector<const Fragment*> scanned_;               // those that are read
   std::optional<TimeRange> scan_range_;                // all of what is wanted of them

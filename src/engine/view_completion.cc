@@ -2,6 +2,7 @@
 #include "engine/view_completion.h"
 
 #include <arrow/array/util.h>
+#include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,6 +20,14 @@ namespace {
 
 /// The column that a source's event times are taken from when there are several timestamps.
 constexpr std::string_view kUsualTimestampField = "event_timestamp";
+
+/// kTypeMismatch for a column of which the source says that it cannot be read, and what to do.
+Result<void> CheckReadable(const arrow::Field& column) {
+  if (column.metadata() == nullptr) return {};
+  const auto hint = column.metadata()->Get(std::string(kColumnHint));
+  if (!hint.ok()) return {};
+  return Fail(ErrorCode::kTypeMismatch, fmt::format("column '{}' cannot be read: {}", column.name(), *hint));
+}
 
 /// One view against the columns of its source.
 class Completion {
@@ -54,7 +63,10 @@ class Completion {
 Result<std::shared_ptr<arrow::DataType>> Completion::ColumnType(std::string_view what,
                                                                 const std::string& name) const {
   const int found = schema_.GetFieldIndex(name);
-  if (found >= 0) return schema_.field(found)->type();
+  if (found >= 0) {
+    TM_TRY(CheckReadable(*schema_.field(found)));
+    return schema_.field(found)->type();
+  }
   return Fail(ErrorCode::kNotFound,
               fmt::format("the source {} has no column '{}' ({}){}; its columns are: {}",
                           Quoted(view_.source->place()), name, what, Suggest(name, schema_.field_names()),
@@ -166,6 +178,7 @@ Result<void> Completion::CheckTimestamp(std::string_view what, const std::string
 Result<void> Completion::InferFields() {
   for (const auto& column : schema_.fields()) {
     if (!IsFeature(column->name())) continue;
+    TM_TRY(CheckReadable(*column));
     if (auto checked = CheckFieldName(column->name()); !checked) {
       checked.error().message +=
           ". Declare the fields of the view, or give the column another name by field_mapping";

@@ -162,7 +162,9 @@ std::string ViewSource::ViewPlace() const {
 }
 
 std::string ViewSource::FilePlace(const Fragment& fragment) const {
-  return "file " + source_->files()[fragment.file].path;
+  const auto& source = view_.definition.source;
+  const std::string_view what = source && source->warehouse ? "warehouse" : "file";
+  return fmt::format("{} {}", what, source_->files()[fragment.file].path);
 }
 
 Result<std::vector<Fragment>> ViewSource::Fragments() const {

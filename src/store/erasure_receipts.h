@@ -21,7 +21,8 @@ struct ErasureReceipt {
   std::int64_t files_rewritten = 0;
   bool is_online_erased = false;
   bool is_done = false;
-  std::vector<std::string> pending = {};  // what is still to be removed, and by whom
+  std::vector<std::string> dumps_removed = {};  // their ids
+  std::vector<std::string> pending = {};        // what is still to be removed, and by whom
   bool operator==(const ErasureReceipt&) const = default;
 };
 

@@ -13,6 +13,8 @@ std::string_view ObjectKindName(ObjectKind kind) {
       return "feature view";
     case ObjectKind::kFeatureService:
       return "feature service";
+    case ObjectKind::kRegisteredTable:
+      return "registered table";
   }
   TM_CHECK(false, "an object kind that is none");
 }

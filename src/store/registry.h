@@ -1,8 +1,9 @@
 // Where definitions and what is known of their loading are kept.
 //
-// Every object (entity, feature view, feature service) has an opaque id that never changes, and versions 1,
-// 2, 3, ...: one JSON document each, all kept. A view's id is also the prefix of its online keys. Readers see
-// one consistent state; a change is one transaction that fails if the state it was made from has moved.
+// Every object (entity, feature view, feature service, registered table) has an opaque id that never changes,
+// and versions 1, 2, 3, ...: one JSON document each, all kept. A view's id is also the prefix of its online
+// keys. Readers see one consistent state; a change is one transaction that fails if the state it was made
+// from has moved.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,16 @@
 
 namespace tidemark {
 
-enum class ObjectKind : std::uint8_t { kEntity = 1, kFeatureView = 2, kFeatureService = 3 };
+/// The last one is a table over files that were there before, named `database.table`
+/// (model/registered_table.h); it is no part of what definitions state.
+enum class ObjectKind : std::uint8_t {
+  kEntity = 1,
+  kFeatureView = 2,
+  kFeatureService = 3,
+  kRegisteredTable = 4
+};
 
-/// "entity", "feature view", "feature service".
+/// "entity", "feature view", "feature service", "registered table".
 std::string_view ObjectKindName(ObjectKind kind);
 
 /// One version of one object.

@@ -56,7 +56,14 @@ struct SqlFiles {
   std::vector<std::string> hive_columns;  // names in `columns` that come from `name=value` folders
 };
 
-/// A table of a query. It is read as its files followed by its rows in memory.
+/// Rows of a table whose column `column`, a timestamp, is at or before `us`: the others are not there.
+struct SqlUpTo {
+  std::string column;
+  std::int64_t us = 0;  // microseconds since 1970 UTC
+};
+
+/// A table of a query, under the name that the statement has for it: without a schema if it has none. It is
+/// read as its files followed by its rows in memory.
 struct SqlTable {
   std::string schema;
   std::string name;
@@ -64,6 +71,7 @@ struct SqlTable {
   std::vector<SqlColumn> columns = {};    // in the order of select *
   SqlFiles files = {};
   std::shared_ptr<arrow::Table> rows = {};  // columns by `name`; null: none
+  std::optional<SqlUpTo> up_to = {};        // one of `columns`
   /// Two tables of one identity have the same files and rows, so that what the engine made of one serves for
   /// the other. Empty: it is made anew for each query.
   std::string identity = {};
@@ -74,6 +82,7 @@ struct SqlOptions {
   std::int64_t memory_bytes_max = 0;                         // what the engine may take; beyond it spills
   std::size_t threads = 0;                                   // 0: one per processor
   std::optional<std::chrono::milliseconds> time_limit = {};  // nothing: none
+  std::vector<std::string> open_files = {};  // absolute paths, which the text itself may name and read
   std::stop_token stop = {};
 };
 
@@ -86,7 +95,9 @@ class SqlEngine {
  public:
   virtual ~SqlEngine() = default;
 
-  virtual Result<SqlStatement> Parse(std::string_view text) = 0;
+  Result<SqlStatement> Parse(std::string_view text) { return Parse(text, {}); }
+  /// The same where the text itself may name some files and read them: without any it may name none.
+  virtual Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) = 0;
 
   /// Streams the result: memory does not grow with it. Names of statement.tables that are not among `tables`
   /// must be those of the statement's own common table expressions.

@@ -32,6 +32,9 @@ constexpr std::int64_t kFlushBytesMax = 4096 * kMiB;
 constexpr std::int64_t kSnapshotDaysMax = 36'500;
 constexpr std::int64_t kBusyTimeoutUsMax = std::int64_t{24} * 3600 * 1'000'000;
 
+constexpr std::int64_t kTimeLimitUsMin = 1000;
+constexpr std::string_view kExtraFiles = "sql.extra_files";
+
 using Setter = std::function<Result<void>(const std::string& value)>;
 
 /// Half of the machine's memory.
@@ -126,6 +129,32 @@ void AddTableSetters(Config& config, const std::filesystem::path& folder,
   };
 }
 
+/// Settings of SQL.
+void AddSqlSetters(Config& config, const std::filesystem::path& folder,
+                   std::map<std::string, Setter>& setters) {
+  setters["sql.memory_limit"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.sql.memory_bytes_max, ParseBytesWithin(value, kMemoryRange));
+    return {};
+  };
+  setters["sql.time_limit"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(const std::int64_t us, ParseDurationUs(value));
+    if (us < kTimeLimitUsMin) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is too short: no query ends in less than 1ms; leave the setting out for no "
+                              "limit",
+                              Quoted(value)));
+    }
+    config.sql.time_limit_us = us;
+    return {};
+  };
+  // Called for each member of the list.
+  setters[std::string(kExtraFiles)] = [&config, folder](const std::string& value) -> Result<void> {
+    TM_ASSIGN(auto path, ParsePath(folder, value));
+    config.sql.extra_files.push_back(std::move(path));
+    return {};
+  };
+}
+
 /// Every setting by its dotted name.
 std::map<std::string, Setter> Setters(Config& config, const std::filesystem::path& folder) {
   std::map<std::string, Setter> setters;
@@ -161,6 +190,7 @@ std::map<std::string, Setter> Setters(Config& config, const std::filesystem::pat
     return {};
   };
   AddTableSetters(config, folder, setters);
+  AddSqlSetters(config, folder, setters);
   setters["memory_limit"] = [&config](const std::string& value) -> Result<void> {
     TM_ASSIGN(config.memory_bytes_max, ParseBytesWithin(value, kMemoryRange));
     return {};
@@ -193,6 +223,14 @@ Result<void> Apply(const YAML::Node& node, const std::string& prefix,
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("unknown setting {}{}; the settings are: {}", Quoted(name),
                               Suggest(name, known), fmt::join(known, ", ")));
+    }
+    if (member.second.IsSequence() && name == kExtraFiles) {
+      for (const auto& each : member.second) {
+        if (!each.IsScalar())
+          return Fail(ErrorCode::kInvalidArgument, fmt::format("setting '{}' is a list of paths", name));
+        TM_TRY_IN(setter->second(each.as<std::string>()), fmt::format("setting '{}'", name));
+      }
+      continue;
     }
     if (!member.second.IsScalar()) {
       return Fail(ErrorCode::kInvalidArgument, fmt::format("setting '{}' needs one value", name));

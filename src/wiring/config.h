@@ -17,12 +17,18 @@
 //   memory_limit: 4GiB                  # for one training set or materialization; absent: half of the
 //                                       # machine's
 //   threads: 2                          # absent: one per processor
+//   sql:
+//     memory_limit: 2GiB                # for one query; absent: as above
+//     time_limit: 10m                   # for one query; absent: none
+//     extra_files: [lookups/*.parquet]  # that queries may read besides the tables, by their paths
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -36,6 +42,13 @@ struct MaintenanceSettings {
   std::int64_t snapshot_age_us = std::int64_t{7} * 24 * 3600 * 1'000'000;  // older ones go
 };
 
+/// What SQL may take and read.
+struct SqlSettings {
+  std::optional<std::int64_t> memory_bytes_max;
+  std::optional<std::int64_t> time_limit_us;
+  std::vector<std::filesystem::path> extra_files;  // paths and patterns
+};
+
 struct Config {
   std::string project = "default";
   std::filesystem::path registry_path;
@@ -44,7 +57,9 @@ struct Config {
   std::int64_t online_bytes_max = std::int64_t{64} << 30;
   std::filesystem::path tables_path;
   MaintenanceSettings maintenance;
+  SqlSettings sql;
   std::int64_t memory_bytes_max = 0;
+  std::vector<std::filesystem::path> adbc_driver_folders = {};  // from StoreOptions; no setting of the file
   std::size_t threads = 0;
 };
 

@@ -40,6 +40,13 @@ TEST(Config, HasDefaults) {
   }
 }
 
+TEST(Config, RefusesWhatIsNoSettingOfSql) {
+  EXPECT_THAT(Refused("sql: {time_limit: 0s}"), HasSubstr("too short"));
+  EXPECT_THAT(Refused("sql: {memory_limit: 1}"), HasSubstr("too little"));
+  EXPECT_THAT(Refused("sql: {extra_files: [{a: b}]}"), HasSubstr("list of paths"));
+  EXPECT_THAT(Refused("sql: {memory_limit: [1GiB]}"), HasSubstr("one value"));
+}
+
 TEST(Config, HearsEverySetting) {
   const Config config = Parsed(R"(
 project: demo
@@ -56,7 +63,14 @@ offline_store:
   snapshot_days: 2
 memory_limit: 512MB
 threads: 3
+sql:
+  memory_limit: 256MiB
+  time_limit: 90s
+  extra_files: [more/*.csv, /elsewhere/x.parquet]
 )");
+  EXPECT_EQ(config.sql.memory_bytes_max, std::int64_t{256} << 20);
+  EXPECT_EQ(config.sql.time_limit_us, 90'000'000);
+  EXPECT_THAT(config.sql.extra_files, testing::ElementsAre("/store/more/*.csv", "/elsewhere/x.parquet"));
   EXPECT_EQ(config.project, "demo");
   EXPECT_EQ(config.registry_path, "/store/sub/r.db");
   EXPECT_EQ(config.busy_timeout_ms, 250);

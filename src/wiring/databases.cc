@@ -19,6 +19,14 @@ Result<std::string> ViewNameOf(const Catalog& catalog, const std::string& own, s
   const std::size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return std::string(name);
   const std::string_view database = name.substr(0, dot);
+  for (const RegistryObject& object : catalog.state().objects) {
+    if (object.kind != ObjectKind::kRegisteredTable || object.name != name) continue;
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("table '{}' is registered: its files are not Tidemark's to write, rewrite or remove, "
+                    "and it is read as a view's batch source (table=) or by SQL",
+                    object.name));
+  }
   TM_ASSIGN(const CatalogView* const view, catalog.DefinedView(name.substr(dot + 1)));
   const FeatureView& definition = view->definition;
   if (!definition.is_table()) {
@@ -66,6 +74,16 @@ Result<void> DropDatabase(TableCatalog& catalog, const Registry& registry, const
   TM_ASSIGN(const auto projects, registry.Projects());
   for (const std::string& project : projects) {
     TM_ASSIGN(const auto defined, Catalog::Load(registry, project));
+    for (const RegistryObject& object : defined->state().objects) {
+      const bool is_in =
+          object.kind == ObjectKind::kRegisteredTable && object.name.starts_with(std::string(name) + ".");
+      if (!is_in) continue;
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("database '{}' has tables, the registered '{}' of project '{}' for one: drop them "
+                      "first",
+                      name, object.name, project));
+    }
     for (const auto& [view_name, view] : defined->views()) {
       if (!view.definition.is_table() || view.definition.table.database != name) continue;
       return Fail(ErrorCode::kInvalidArgument,

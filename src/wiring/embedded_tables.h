@@ -21,6 +21,7 @@ namespace tidemark {
 struct EmbeddedTablesParts {
   std::filesystem::path folder;  // the store's own, `.tidemark`
   std::shared_ptr<SourceFolders> folders;
+  std::shared_ptr<Dumps> dumps = {};
   Config config;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<const Clock> clock;

@@ -10,8 +10,9 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "adapters/adbc/adbc_source.h"
+#include "adapters/files/dump_folder.h"
 #include "adapters/files/file_source.h"
-#include "adapters/files/source_folders.h"
 #include "adapters/files/spill_file.h"
 #include "adapters/files/table_file.h"
 #include "adapters/iceberg/external_table.h"
@@ -40,8 +41,11 @@
 #include "wiring/config.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_tables.h"
+#include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
+#include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
+#include "wiring/store_sql.h"
 #include "wiring/stream_export.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
@@ -74,6 +78,7 @@ ObjectType TypeOf(ObjectKind kind) {
     case ObjectKind::kFeatureView:
       return ObjectType::kFeatureView;
     case ObjectKind::kFeatureService:
+    case ObjectKind::kRegisteredTable:
       break;
   }
   return ObjectType::kFeatureService;
@@ -227,11 +232,7 @@ class EmbeddedStore final : public Store {
                                            const std::filesystem::path& out) override {
     auto warnings = std::make_shared<Warnings>();
     TM_ASSIGN(const auto reader, StartHistorical(rows, options, warnings));
-    TableWriteOptions write_options;
-    write_options.threads = threads_;
-    write_options.row_group_bytes_max =
-        std::min(write_options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, write_options));
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*reader, out, FileWriting()));
     return HistoricalReport{written, warnings->Texts()};
   }
 
@@ -298,7 +299,8 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const Definitions definitions, DefinitionsOfSchema(schema, options, *before));
     TM_TRY(CheckDatabases(definitions));
     TM_TRY(tables_.CheckHere());
-    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+    const PlanOptions plan{.own_database = DatabaseOf(config_.project)};
+    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, plan, Opener({}), *clock_));
     TM_ASSIGN(const auto catalog, LoadCatalog());
     return tables_.Follow(*catalog);
   }
@@ -402,6 +404,38 @@ class EmbeddedStore final : public Store {
     return {};
   }
 
+  Result<void> Sql(std::string_view query, const SqlQueryOptions& options, ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, sql_.Query(query, options));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
+                                const std::filesystem::path& out) override {
+    TM_ASSIGN(const auto reader, sql_.Query(query, options));
+    return WriteTableFile(*reader, out, FileWriting());
+  }
+
+  Result<void> LatestRows(std::string_view table, const LatestRowsOptions& options,
+                          ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, sql_.LatestRows(table, options));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options) override {
+    return sql_.Dump(query, options);
+  }
+
+  Result<void> ReadDump(std::string_view id, const std::stop_token& stop, ArrowArrayStream* out) override {
+    TM_ASSIGN(auto reader, dumps_->Read(id, stop));
+    ExportStream(std::move(reader), {}, out);
+    return {};
+  }
+
+  Result<std::string> Dumps() override { return sql_.ListDumps(); }
+  Result<void> RemoveDump(std::string_view id) override { return dumps_->Remove(id); }
+
   Result<std::vector<std::string>> Databases() override {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
     return ListDatabases(*catalog, DatabaseOf(config_.project));
@@ -416,6 +450,28 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto catalog, tables_.Catalog());
     return tidemark::DropDatabase(*catalog, *registry_, DatabaseOf(config_.project), name);
   }
+
+  Result<std::string> RegisterTable(std::string_view database, std::string_view table, std::string_view path,
+                                    const RegisterOptions& options) override {
+    return existing_.Register(database, table, path, options);
+  }
+
+  Result<std::string> AddPartitions(std::string_view database, std::string_view table,
+                                    const std::vector<std::string>& partitions,
+                                    const std::stop_token& stop) override {
+    return existing_.AddPartitions(database, table, partitions, stop);
+  }
+
+  Result<std::string> Refresh(const std::vector<std::string>& tables, const std::stop_token& stop) override {
+    return existing_.Refresh(tables, stop);
+  }
+
+  Result<std::string> Tables(std::string_view database) override {
+    TM_ASSIGN(const std::string listed, sql_.ListTables());
+    return existing_.Tables(listed, database);
+  }
+
+  Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
 
   Result<RelocateReport> Relocate() override {
     TM_TRY(MakeFolder(path_ / kOwnFolder));
@@ -450,6 +506,7 @@ class EmbeddedStore final : public Store {
                               stated.definitions.project, config_.project));
     }
     stated.options.remove_missing = options.remove_missing;
+    stated.options.own_database = DatabaseOf(config_.project);
     TM_ASSIGN(const auto catalog, LoadCatalog());
     for (const auto& [type, name] : options.remove) {
       std::string plain = name;
@@ -478,9 +535,35 @@ class EmbeddedStore final : public Store {
     return (plain.has_filename() ? plain : plain.parent_path()).string();
   }
 
+  TableWriteOptions FileWriting() const {
+    TableWriteOptions options;
+    options.threads = threads_;
+    options.row_group_bytes_max =
+        std::min(options.row_group_bytes_max, config_.memory_bytes_max / kRowGroupsInMemory);
+    return options;
+  }
+
+  StoreSql::Parts SqlParts() {
+    return {.folder = path_,
+            .config = config_,
+            .threads = threads_,
+            .registry = registry_,
+            .clock = clock_,
+            .dumps = dumps_,
+            .tables = tables_,
+            .catalog = [this] { return LoadCatalog(); },
+            .openers = [this](const std::stop_token& stop,
+                              const TableReadOptions& reading) { return Openers(stop, reading); },
+            .check_folder = [this](const CatalogView& view,
+                                   const std::string& token) { return CheckSeenInFolders({&view}, token); },
+            .others = [this] { return existing_.SqlTables(); },
+            .registered = [this](const std::string& name) { return existing_.ForSql(name); }};
+  }
+
   EmbeddedTablesParts TableParts() {
     return {.folder = path_ / kOwnFolder,
-            .folders = OpenSourceFolders(path_, threads_),
+            .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
+            .dumps = dumps_,
             .config = config_,
             .registry = registry_,
             .clock = clock_,
@@ -514,6 +597,17 @@ class EmbeddedStore final : public Store {
       fmt::print(stderr, "tidemark: store {}: {}\n", path.string(), message);
     };
     return parts;
+  }
+
+  ExistingData::Parts ExistingParts() const {
+    return {.folder = path_,
+            .config = config_,
+            .registry = registry_,
+            .clock = clock_,
+            .catalog = [this] { return tables_.Catalog(); },
+            .views = [this] { return LoadCatalog(); },
+            .opener = [this](const std::stop_token& stop) { return Opener(stop); },
+            .threads = threads_};
   }
 
   OnlineWriteOptions SpillOptions() const {
@@ -652,7 +746,12 @@ class EmbeddedStore final : public Store {
   SourceOpener Opener(std::stop_token stop, SourceTypes types = kKnownTypes) const {
     return [this, folder = path_, threads = threads_, stop = std::move(stop), types](
                const BatchSource& source, const std::map<std::string, DataType>& column_types,
-               const SourceNeeds&) -> Result<std::unique_ptr<Source>> {
+               const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
+      if (source.warehouse) return OpenWarehouse(source, column_types, needs, stop);
+      if (!source.table.empty()) {
+        TM_ASSIGN(auto csv, existing_.OpenCsv(source, column_types, types == kAllTypes, stop));
+        if (csv != nullptr) return csv;
+      }
       if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
       FileSourceOptions options;
       options.threads = threads;
@@ -678,6 +777,19 @@ class EmbeddedStore final : public Store {
     }
     return OpenExternalTable(path,
                              {.field_mapping = source.field_mapping, .threads = threads_, .stop = stop});
+  }
+
+  Result<std::unique_ptr<Source>> OpenWarehouse(const BatchSource& source,
+                                                const std::map<std::string, DataType>& column_types,
+                                                const SourceNeeds& needs, const std::stop_token& stop) const {
+    AdbcSourceOptions options{.column_types = column_types, .needs = needs, .stop = stop};
+    options.driver_folders = config_.adbc_driver_folders;
+    options.memory_bytes_max = config_.memory_bytes_max;
+    options.spill = [folder = path_ / kOwnFolder]() -> Result<std::unique_ptr<Spill>> {
+      TM_TRY(MakeFolder(folder));
+      return OpenSpillFile(folder);
+    };
+    return OpenAdbcSource(source, options);
   }
 
   SourceOpeners Openers(std::stop_token stop, const TableReadOptions& reading = {}) {
@@ -795,8 +907,11 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
+  const std::shared_ptr<tidemark::Dumps> dumps_ = OpenDumpFolder(path_ / "dumps", threads_);
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   mutable EmbeddedTables tables_;  // uses those above
+  mutable ExistingData existing_{ExistingParts()};
+  StoreSql sql_{SqlParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
   TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };
@@ -842,6 +957,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     TM_TRY(CheckName("project", options.project));
     config.project = options.project;
   }
+  config.adbc_driver_folders = options.adbc_driver_folders;
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "
@@ -863,6 +979,14 @@ void StopBackgroundWork() {
 Result<std::string> NormalizeDefinitions(std::string_view text) {
   TM_ASSIGN(const Definitions definitions, ReadDefinitions(text));
   return ToJson(definitions);
+}
+
+Result<std::int64_t> ParseSize(std::string_view text) {
+  return ParseBytes(text);
+}
+
+Result<std::int64_t> ParseDuration(std::string_view text) {
+  return ParseDurationUs(text);
 }
 
 Result<std::int64_t> ParseTime(std::string_view text) {

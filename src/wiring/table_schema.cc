@@ -83,19 +83,31 @@ DataType TimeType(const DataType& type) {
   return type;
 }
 
-/// The entity of one join key: that of the catalog, or one to be made.
-std::pair<Entity, bool> EntityOf(const std::string& key, const std::optional<DataType>& type,
-                                 const Catalog& catalog) {
+/// The entity of one join key: that of the catalog, or one to be made. One of its name that other views have
+/// is not changed under them.
+Result<std::pair<Entity, bool>> EntityOf(const std::string& key, const std::optional<DataType>& type,
+                                         const Catalog& catalog) {
   for (const auto& [name, entity] : catalog.entities()) {
     if (entity.join_keys.size() == 1 && entity.join_keys[0].name == key &&
         (!type || entity.join_keys[0].type == type)) {
-      return {entity, false};
+      return std::pair(entity, false);
     }
+  }
+  for (const auto& [name, view] : catalog.views()) {
+    if (std::ranges::find(view.definition.entities, key) == view.definition.entities.end()) continue;
+    const auto same = std::ranges::find(view.join_keys, key, &JoinKey::name);
+    if (same != view.join_keys.end() && !same->type) continue;  // found by the first rows: here
+    return Fail(
+        ErrorCode::kTypeMismatch,
+        fmt::format("join key {} is {} here, and {} in feature view {}, which has the same entity: give "
+                    "the column that type, or another name",
+                    Quoted(key), type ? type->ToString() : "of no stated type",
+                    same == view.join_keys.end() ? "no join key" : same->type->ToString(), Quoted(name)));
   }
   Entity entity;
   entity.name = key;
   entity.join_keys = {{key, type}};
-  return {entity, true};
+  return std::pair(entity, true);
 }
 
 }  // namespace
@@ -135,7 +147,8 @@ Result<Definitions> DefinitionsOfSchema(std::string_view text, const CreateTable
   }
   for (const std::string& key : schema.entities) {
     const auto field = TakeField(schema.fields, key);
-    auto [entity, is_new] = EntityOf(key, field ? std::optional(field->type) : std::nullopt, catalog);
+    TM_ASSIGN(auto made, EntityOf(key, field ? std::optional(field->type) : std::nullopt, catalog));
+    auto& [entity, is_new] = made;
     view.entities.push_back(entity.name);
     if (is_new) definitions.entities.push_back(std::move(entity));
   }

@@ -194,6 +194,13 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const Gi
                     view));
   }
   TM_TRY(parts_.catalog->View(target.view->definition.name));  // one without rows has nothing to delete
+  if (target.view->join_keys.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("table '{}' has no entities, so that no row of it can be named and deleted: make a "
+                    "table with entities, or drop it",
+                    view));
+  }
   TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
   IngestRequest request = RequestOf(options, rows, *target.view);
   request.is_deletion = true;

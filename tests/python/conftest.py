@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from postgresql_server import PostgreSQLServer
 
 from tidemark import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource
 from tidemark.types import Float64, Int64, String
@@ -83,3 +85,11 @@ def entity_rows() -> pa.Table:
             ),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    """A server for all tests, each of which has tables of its own."""
+    server = PostgreSQLServer()
+    yield server
+    server.remove()

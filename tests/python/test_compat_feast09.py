@@ -92,7 +92,7 @@ job = client.get_historical_features(
     entity_source=entities,
 )
 training = pd.read_parquet(job.get_output_file_uri())
-print(training.to_json(orient="records", double_precision=3))
+print(training.drop(columns="event_timestamp").to_json(orient="records", double_precision=3))
 
 features = client.get_online_features(
     feature_refs=["driver_trips:average_daily_rides", "driver_trips:rating"],

@@ -28,12 +28,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgresql_server import PostgreSQLServer
 
 import tidemark
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(tidemark.__file__).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES_WITH_A_WAREHOUSE = {"warehouses.md"}
 EXAMPLE = ROOT / "examples/cpp/main.cc"
 
 FENCE = re.compile(r"^```(?P<language>\w*)[ ]*(?P<file>[^\n]*)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -137,8 +139,11 @@ def commands_of(text: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_page_runs_as_it_is_written(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    if path.name in PAGES_WITH_A_WAREHOUSE:
+        server: PostgreSQLServer = request.getfixturevalue("postgresql")
+        monkeypatch.setenv("SHOP_URI", server.uri)
     folder = tmp_path / "page"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -37,7 +37,7 @@ def test_import_is_quick() -> None:
 
 
 def test_one_exception_for_each_code() -> None:
-    assert len(errors.ERRORS) == 13
+    assert len(errors.ERRORS) == 15
     for code, kind in errors.ERRORS.items():
         error = errors.make_error(code, "it is wrong", "view v: row 3")
         assert type(error) is kind

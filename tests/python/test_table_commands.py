@@ -264,3 +264,24 @@ def test_completion_knows_the_commands(tmp_path: Path) -> None:
     assert completed("tidemark databases ", script)[-3:] == ["create", "drop", "list"]
     assert "--skip-bad-rows" in completed("tidemark ingest --s", script)
     assert completed("tidemark create-table --d", script) == ["--database"]
+
+
+def test_what_has_no_parquet_says_so_before_it_works(tmp_path: Path) -> None:
+    (tmp_path / "clicks.json").write_text(json.dumps(SCHEMA))
+    (tmp_path / "rows.csv").write_text(ROWS)
+    run("create-table", "clicks.json", cwd=tmp_path)
+    refused = run("ingest", "clicks", "rows.csv", "--output", "parquet", cwd=tmp_path, code=2)
+    assert "ingest prints no Parquet: take --output table, json or csv" in refused.stderr
+    assert online(tmp_path, 1) is None
+    refused = run("snapshots", "clicks", "--output", "parquet", cwd=tmp_path, code=2)
+    assert "snapshots prints no Parquet" in refused.stderr
+
+
+def test_explain_is_about_now_if_no_time_is_given(tmp_path: Path) -> None:
+    (tmp_path / "clicks.json").write_text(json.dumps(SCHEMA))
+    (tmp_path / "rows.csv").write_text(ROWS)
+    run("create-table", "clicks.json", cwd=tmp_path)
+    run("ingest", "clicks", "rows.csv", cwd=tmp_path)
+    explained = told("explain", "clicks:n", "user_id=2", cwd=tmp_path)
+    assert (explained["value"], explained["status"]) == (20, "PRESENT")
+    assert explained["at"] > "2026-01-01"

@@ -272,3 +272,37 @@ def test_a_table_can_be_left_out_of_the_catalog(store: FeatureStore) -> None:
     view = FeatureView(name="t", entities=[USER], schema=[Field("x", Int64)])
     assert store.create_table(view, catalog=False).table.catalog is False
     assert view.table.catalog is True
+
+
+def test_a_frame_with_a_column_twice_makes_no_table(store: FeatureStore) -> None:
+    twice = pa.table([[1], [2], [T0]], names=["a", "a", "event_timestamp"])
+    with pytest.raises(InvalidArgumentError, match="table t: column 'a' is there 2 times"):
+        store.create_table_from(twice, name="t")
+    assert store.list_feature_views() == []
+
+
+def test_a_join_key_of_another_type_than_its_entity_is_told(store: FeatureStore) -> None:
+    def make(name: str, key: Any) -> None:
+        frame = pd.DataFrame({"id": [key], "event_timestamp": [T0], "x": [1]})
+        store.create_table_from(frame, name=name, entities=["id"])
+
+    make("first", 1)
+    with pytest.raises(
+        TypeMismatchError, match="join key 'id' is string here, and int64 in feature view 'first'"
+    ):
+        make("second", "one")
+    make("third", 2)
+    for name in ("first", "third"):
+        store.drop_table(name)
+    make("second", "one")  # nothing holds the type any more
+    assert str(store.get_entity("id").key_types["id"]) == "string"
+
+
+def test_rows_of_a_table_without_entities_cannot_be_deleted(store: FeatureStore) -> None:
+    frame = pd.DataFrame({"id": [1], "event_timestamp": [T0]})
+    store.create_table_from(frame, name="t")
+    store.ingest("t", frame)
+    for keys in ({"id": 1}, [{}], frame):
+        with pytest.raises(InvalidArgumentError, match="table 't' has no entities"):
+            store.delete("t", keys)
+    assert len(every_row(store)) == 1

@@ -22,6 +22,7 @@ from tidemark.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
     InvalidDataError,
+    IoError,
     NotFoundError,
     UnsupportedError,
 )
@@ -699,3 +700,31 @@ def test_polars_and_files_go_in(store, tmp_path):
     frame.with_columns(n=pl.lit(2)).write_csv(tmp_path / "more.csv")
     store.ingest("clicks", tmp_path / "more.csv")
     assert online(store, 1) == [2]
+
+
+def test_rows_of_a_table_have_the_join_keys_first_and_go_to_parquet(store, tmp_path):
+    frame = rows((1, T0, 10), (2, T0, 20))
+    store.create_table_from(
+        frame[["n", "event_timestamp", "user_id"]], name="t", entities=["user_id"]
+    )
+    store.ingest("t", frame[["n", "event_timestamp", "user_id"]])
+    found = store.get_training_features("t")
+    system = ["api_invocation_time", "write_time", "is_deleted", "expires_at"]
+    assert found.to_arrow().column_names == ["user_id", "event_timestamp", "n", *system]
+    assert found.to_parquet(tmp_path / "rows.parquet") == 2
+    assert pq.read_table(tmp_path / "rows.parquet").equals(found.to_arrow())
+    with pytest.raises(IoError, match="cannot be written"):
+        found.to_parquet(tmp_path / "absent" / "rows.parquet")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IoError, match="cannot be written"):
+        found.to_parquet(tmp_path / "folder")
+    assert [each.name for each in tmp_path.glob("*.tmp")] == []
+
+
+def test_an_online_table_is_said_to_be_kept_by_writes(store):
+    store.ingest("clicks", rows((1, T0, 10)))
+    assert store.describe("clicks")["online"] == {"kept_by_writes": True}
+    store.materialize_incremental(datetime.now(UTC))
+    described = store.describe("clicks")["online"]
+    assert described["kept_by_writes"]
+    assert described["newest_event_timestamp"] == "2026-01-01T00:00:00Z"

@@ -15,14 +15,24 @@ from tidemark.historical import RetrievalJob
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
+from tidemark.sql import SqlResult
 from tidemark.stream_source import KafkaSource, KinesisSource
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
+from tidemark.warehouse_source import (
+    AdbcSource,
+    BigQuerySource,
+    PostgreSQLSource,
+    RedshiftSource,
+    SnowflakeSource,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdbcSource",
     "AvroFormat",
+    "BigQuerySource",
     "CsvFormat",
     "Entity",
     "FeatureService",
@@ -37,11 +47,15 @@ __all__ = [
     "KinesisSource",
     "OnlineResponse",
     "ParquetFormat",
+    "PostgreSQLSource",
     "ProtoFormat",
     "PushMode",
     "PushSource",
+    "RedshiftSource",
     "RelocatedTable",
     "RetrievalJob",
+    "SnowflakeSource",
+    "SqlResult",
     "TableOptions",
     "TidemarkError",
     "ValueType",

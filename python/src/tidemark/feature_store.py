@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -23,6 +24,7 @@ from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
+from tidemark.sql import StoreSql
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
 
@@ -50,7 +52,7 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables):
+class FeatureStore(FeatureTables, StoreSql):
     """A store in a folder.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -68,7 +70,8 @@ class FeatureStore(FeatureTables):
 
         path = os.path.abspath(os.fspath(repo_path) if repo_path is not None else ".")
         _stop_work_at_exit()
-        self._store = _native.Store.open(path, project, create)
+        # Drivers of warehouses are Python packages: wherever this interpreter finds packages.
+        self._store = _native.Store.open(path, project, create, [each for each in sys.path if each])
         self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
 
     @property

@@ -12,7 +12,7 @@ from tidemark.definition import Definition
 from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError
 from tidemark.field import Field
-from tidemark.source import FileSource, TableOptions
+from tidemark.source import BatchSource, TableOptions, batch_source_from_dict
 from tidemark.stream_source import StreamSource, stream_source_from_dict
 from tidemark.times import duration_text, parse_duration
 
@@ -59,7 +59,7 @@ class FeatureView(Definition):
     name: str
     entities: list[str]
     schema: list[Field]
-    source: FileSource | None
+    source: BatchSource | None
     stream_source: StreamSource | None
     table: TableOptions
     ttl: timedelta
@@ -75,7 +75,7 @@ class FeatureView(Definition):
         self,
         *,
         name: str,
-        source: FileSource | StreamSource | None = None,
+        source: BatchSource | StreamSource | None = None,
         schema: Sequence[Field] | None = None,
         entities: Sequence[Entity | str] | None = None,
         ttl: timedelta | str | int | None = None,
@@ -106,7 +106,7 @@ class FeatureView(Definition):
         self.projection = FeatureViewProjection(name)
 
     @property
-    def batch_source(self) -> FileSource | None:
+    def batch_source(self) -> BatchSource | None:
         """Where the view's history lies; None for a feature table."""
         return self.source
 
@@ -172,8 +172,8 @@ class FeatureView(Definition):
         fields = made.get("fields", [])
         if isinstance(fields, Mapping):
             fields = [{"name": name, "type": dtype} for name, dtype in fields.items()]
-        batch_source = FileSource.from_dict(made["source"]) if made.get("source") else None
-        source: FileSource | StreamSource | None = batch_source
+        batch_source = batch_source_from_dict(made["source"]) if made.get("source") else None
+        source: BatchSource | StreamSource | None = batch_source
         if made.get("stream_source"):
             source = stream_source_from_dict(made["stream_source"], batch_source)
         return cls(

@@ -22,14 +22,14 @@ from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError, TidemarkError, TypeMismatchError
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView
-from tidemark.source import FileSource
+from tidemark.source import BatchSource
 from tidemark.stream_source import StreamSource
 
 Document = dict[str, Any]
 _SECTIONS = ("entities", "feature_views", "feature_services")
 _ENDINGS = (".py", ".yaml", ".yml", ".json")
 _SETTINGS = "tidemark.yaml"
-_SOURCES = FileSource | StreamSource
+_SOURCES = BatchSource | StreamSource
 
 T = TypeVar("T", bound=Definition)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemark.data_format import FileFormat, format_name
 from tidemark.errors import InvalidArgumentError
+from tidemark.warehouse_source import WAREHOUSE_SOURCES, AdbcSource
 
 
 @dataclass(init=False)
@@ -97,8 +98,9 @@ class IcebergSource(FileSource):
 
     `path` is the table's folder (its newest metadata is taken) or one of its metadata files;
     `table` is instead the name, "database.name", of a table that another engine made in the store's
-    own catalog. Time columns and `field_mapping` are as those of `FileSource`. A new snapshot is
-    seen by the next read; rows equal in their times are ordered by the commits that wrote them.
+    own catalog, or of one that `register_table` made of Parquet or CSV files. Time columns and
+    `field_mapping` are as those of `FileSource`. A new snapshot is seen by the next read; rows
+    equal in their times are ordered by the commits that wrote them.
     """
 
     table: str = ""
@@ -157,6 +159,16 @@ class IcebergSource(FileSource):
         )
 
 
+BatchSource = FileSource | AdbcSource
+
+
+def batch_source_from_dict(made: Mapping[str, Any]) -> BatchSource:
+    """The source that a definition's JSON form states."""
+    if made.get("type", "file") in WAREHOUSE_SOURCES:
+        return AdbcSource.from_dict(made)
+    return FileSource.from_dict(made)
+
+
 @dataclass(init=False)
 class PushSource:
     """Rows that a program pushes with `store.push(name, rows)`.
@@ -166,7 +178,7 @@ class PushSource:
     """
 
     name: str
-    batch_source: FileSource | None = None
+    batch_source: BatchSource | None = None
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     owner: str = ""
@@ -174,7 +186,7 @@ class PushSource:
     def __init__(
         self,
         name: str,
-        batch_source: FileSource | None = None,
+        batch_source: BatchSource | None = None,
         *,
         description: str = "",
         tags: Mapping[str, str] | None = None,
@@ -193,7 +205,7 @@ class PushSource:
         return made | {name: value for name, value in optional.items() if value}
 
     @classmethod
-    def from_dict(cls, made: Mapping[str, Any], batch_source: FileSource | None) -> PushSource:
+    def from_dict(cls, made: Mapping[str, Any], batch_source: BatchSource | None) -> PushSource:
         return cls(
             made["name"],
             batch_source,

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemark.data_format import StreamFormat
 from tidemark.errors import InvalidArgumentError
-from tidemark.source import FileSource, PushSource
+from tidemark.source import BatchSource, PushSource
 from tidemark.times import duration_text, parse_duration
 
 
@@ -33,7 +33,7 @@ class KafkaSource:
     message_format: StreamFormat
     timestamp_field: str
     created_timestamp_column: str
-    batch_source: FileSource | None
+    batch_source: BatchSource | None
     field_mapping: dict[str, str]
     watermark_delay_threshold: timedelta | None
     security: dict[str, str] = field(repr=False)
@@ -55,7 +55,7 @@ class KafkaSource:
         description: str = "",
         tags: Mapping[str, str] | None = None,
         owner: str = "",
-        batch_source: FileSource | None = None,
+        batch_source: BatchSource | None = None,
         watermark_delay_threshold: timedelta | str | None = None,
         security: Mapping[str, str] | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class KafkaSource:
         )
 
     @classmethod
-    def from_dict(cls, made: Mapping[str, Any], batch_source: FileSource | None) -> KafkaSource:
+    def from_dict(cls, made: Mapping[str, Any], batch_source: BatchSource | None) -> KafkaSource:
         members = {name: value for name, value in made.items() if name != "type"}
         members["message_format"] = StreamFormat.from_dict(made["message_format"])
         return cls(**members, batch_source=batch_source)
@@ -125,7 +125,7 @@ class KinesisSource:
     stream_name: str
     timestamp_field: str
     created_timestamp_column: str
-    batch_source: FileSource | None
+    batch_source: BatchSource | None
     field_mapping: dict[str, str]
     endpoint_url: str
     description: str
@@ -145,7 +145,7 @@ class KinesisSource:
         description: str = "",
         tags: Mapping[str, str] | None = None,
         owner: str = "",
-        batch_source: FileSource | None = None,
+        batch_source: BatchSource | None = None,
         endpoint_url: str = "",
     ) -> None:
         self.name = name
@@ -181,7 +181,7 @@ class KinesisSource:
         )
 
     @classmethod
-    def from_dict(cls, made: Mapping[str, Any], batch_source: FileSource | None) -> KinesisSource:
+    def from_dict(cls, made: Mapping[str, Any], batch_source: BatchSource | None) -> KinesisSource:
         members = {name: value for name, value in made.items() if name != "type"}
         members["record_format"] = StreamFormat.from_dict(made["record_format"])
         return cls(**members, batch_source=batch_source)
@@ -198,7 +198,7 @@ _TYPES: dict[str, type[StreamSource]] = {
 
 
 def stream_source_from_dict(
-    made: Mapping[str, Any], batch_source: FileSource | None
+    made: Mapping[str, Any], batch_source: BatchSource | None
 ) -> StreamSource:
     """The source of a view's `stream_source` in JSON form."""
     return _TYPES[made.get("type", "push")].from_dict(made, batch_source)

@@ -50,7 +50,8 @@ class Erasure:
     """The receipt of an erasure.
 
     Rows of `keys` entities that were written up to `fence` are seen by no read. While `state` is
-    "pending" their bytes are still somewhere: `pending` says where, and what makes them go.
+    "pending" their bytes are still somewhere: `pending` says where, and what makes them go. Dumps
+    that may have held the rows are gone: `dumps_removed` are their ids.
     `out_of_reach` names what Tidemark cannot erase.
     """
 
@@ -61,6 +62,7 @@ class Erasure:
     state: str
     rows_removed: int
     files_rewritten: int
+    dumps_removed: tuple[str, ...]
     pending: tuple[str, ...]
     out_of_reach: tuple[str, ...]
 
@@ -73,6 +75,7 @@ class Erasure:
         return cls(
             **{
                 **receipt,
+                "dumps_removed": tuple(receipt["dumps_removed"]),
                 "pending": tuple(receipt["pending"]),
                 "out_of_reach": tuple(receipt["out_of_reach"]),
             }

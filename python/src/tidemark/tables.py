@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import glob
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidemark import frames
 from tidemark.aio import async_twin, current_token
-from tidemark.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
+from tidemark.errors import AlreadyExistsError, InvalidArgumentError, IoError, NotFoundError
+from tidemark.existing import ExistingData
 from tidemark.feature_view import FeatureView
 from tidemark.places import TablePlaces
 from tidemark.progress import ProgressBar
@@ -25,6 +28,7 @@ from tidemark.table_upkeep import TableUpkeep, as_rows
 from tidemark.table_upkeep import name_of as _name_of
 from tidemark.times import time_us
 from tidemark.types import DataType, from_pyarrow
+from tidemark.warehouse_source import AdbcSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +153,24 @@ class TableRows:
     def to_polars(self) -> pl.DataFrame:
         return frames.to_polars(self.to_arrow())
 
+    def to_parquet(self, path: str | os.PathLike[str]) -> int:
+        """Writes a Parquet file, which appears whole or not at all; gives the number of rows."""
+        import pyarrow.parquet as pq
+
+        target = os.path.abspath(os.fspath(path))
+        rows = self.to_arrow()
+        unfinished = f"{target}.{uuid.uuid4().hex}.tmp"
+        try:
+            pq.write_table(rows, unfinished, compression="zstd", write_page_checksum=True)
+            os.replace(unfinished, target)
+        except OSError as error:
+            raise IoError(f"{target} cannot be written: {error}") from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(unfinished)
+        count: int = rows.num_rows
+        return count
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         capsule: object = self.to_arrow().__arrow_c_stream__(requested_schema)
         return capsule
@@ -156,9 +178,10 @@ class TableRows:
     to_arrow_async = async_twin(to_arrow)
     to_df_async = async_twin(to_df)
     to_polars_async = async_twin(to_polars)
+    to_parquet_async = async_twin(to_parquet)
 
 
-class FeatureTables(TableUpkeep, TablePlaces):
+class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
     """The part of a store that keeps rows of its own; `FeatureStore` has all of these methods."""
 
     _store: _native.Store
@@ -201,10 +224,10 @@ class FeatureTables(TableUpkeep, TablePlaces):
             )
             return self.get_feature_view(schema["name"])
         source = definition.source
-        if isinstance(source, IcebergSource):
-            raise InvalidArgumentError(
-                f"feature view {definition.name} reads an Iceberg table of another engine: apply it"
-            )
+        if isinstance(source, IcebergSource | AdbcSource):
+            is_iceberg = isinstance(source, IcebergSource)
+            kind = "an Iceberg table of another engine" if is_iceberg else "a warehouse"
+            raise InvalidArgumentError(f"feature view {definition.name} reads {kind}: apply it")
         if source is not None and _has_data(self.repo_path, source.path):
             raise InvalidArgumentError(
                 f"feature view {definition.name} has a batch source with data, "
@@ -246,6 +269,13 @@ class FeatureTables(TableUpkeep, TablePlaces):
         import pyarrow as pa
 
         schema = pa.RecordBatchReader.from_stream(as_stream(df, f"rows for table {name}")).schema
+        for column in schema.names:
+            if schema.names.count(column) > 1:
+                raise InvalidArgumentError(
+                    f"column {column!r} is there {schema.names.count(column)} times: a table has "
+                    "each name once",
+                    f"table {name}",
+                )
         types = {field.name: _type_of(field, name) for field in schema}
         entities = _names("entities", entities)
         time_name = time_column or _only_time(types, name)
@@ -270,7 +300,12 @@ class FeatureTables(TableUpkeep, TablePlaces):
         return self.get_feature_view(name)
 
     def drop_table(self, name: str) -> None:
-        """Removes a feature table, its rows and its definition."""
+        """Removes a feature table, its rows and its definition.
+
+        Of a registered table ("database.table") only the registration goes; its files stay.
+        """
+        if self._store.drop_registered_table(name):
+            return
         if self.get_feature_view(name).source is not None:
             raise InvalidArgumentError(
                 f"feature view {name} reads rows of others: delete_feature_view removes it"

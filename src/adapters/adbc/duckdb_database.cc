@@ -37,6 +37,7 @@ std::string KeyOf(const std::vector<SqlTable>& tables) {
     if (table.identity.empty()) return {};
     for (const std::string* part : {&table.schema, &table.name, &table.identity})
       key += std::to_string(part->size()) + ":" + *part;
+    if (table.up_to) key += "<" + std::to_string(table.up_to->us) + table.up_to->column;
     for (const std::string& alias : table.aliases)
       key += "," + std::to_string(alias.size()) + ":" + alias;
     key += ";";

@@ -54,8 +54,8 @@ Result<std::string> OnlyText(arrow::RecordBatchReader& reader) {
   return value->ToString();
 }
 
-std::set<std::string> FilesOf(const std::vector<SqlTable>& tables) {
-  std::set<std::string> files;
+std::set<std::string> FilesOf(const std::vector<SqlTable>& tables, const SqlOptions& options) {
+  std::set<std::string> files(options.open_files.begin(), options.open_files.end());
   for (const SqlTable& table : tables)
     files.insert(table.files.paths.begin(), table.files.paths.end());
   return files;
@@ -158,15 +158,16 @@ class ResultReader final : public arrow::RecordBatchReader {
 
 class DuckDbEngine final : public SqlEngine {
  public:
+  using SqlEngine::Parse;
   explicit DuckDbEngine(DuckDbOptions options)
       : options_(Complete(std::move(options))), parser_(options_.library), spills_(options_.spill_folder) {}
 
-  Result<SqlStatement> Parse(std::string_view text) override {
+  Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) override {
     if (text.find('\0') != std::string_view::npos) {
       return Fail(ErrorCode::kInvalidArgument, "the SQL text has a zero byte in it");
     }
     TM_ASSIGN(std::string tree, parser_.Serialize(text));
-    return ReadStatement(text, std::move(tree));
+    return ReadStatement(text, std::move(tree), /*may_name_files=*/!open_files.empty());
   }
 
   Result<std::shared_ptr<arrow::RecordBatchReader>> Query(const SqlStatement& statement,
@@ -229,7 +230,7 @@ class DuckDbEngine final : public SqlEngine {
                                                        const SqlOptions& options,
                                                        const std::filesystem::path& target) {
     TM_ASSIGN(const std::filesystem::path spill, spills_.Next());
-    const std::set<std::string> files = FilesOf(tables);
+    const std::set<std::string> files = FilesOf(tables, options);
     DuckDbDatabaseOptions open{.library = options_.library,
                                .files = {files.begin(), files.end()},
                                .memory_bytes_max = options.memory_bytes_max,
@@ -243,7 +244,7 @@ class DuckDbEngine final : public SqlEngine {
   Result<std::shared_ptr<DuckDbDatabase>> DatabaseOf(const std::vector<SqlTable>& tables,
                                                      const SqlOptions& options) {
     std::string key = std::to_string(options.memory_bytes_max) + "," + std::to_string(options.threads);
-    for (const std::string& file : FilesOf(tables))
+    for (const std::string& file : FilesOf(tables, options))
       key += "," + std::to_string(file.size()) + ":" + file;
     const std::lock_guard lock(mutex_);
     const auto known = std::ranges::find(kept_, key, &Kept::key);
@@ -266,7 +267,7 @@ class DuckDbEngine final : public SqlEngine {
                            const SqlOptions& options, std::shared_ptr<DuckDbDatabase> database) {
     TM_ASSIGN(Json tree, TreeOf(statement));
     TM_TRY(CheckNames(statement, tables, tree));
-    const std::set<std::string> files = FilesOf(tables);
+    const std::set<std::string> files = FilesOf(tables, options);
     Prepared prepared;
     prepared.sql = statement.text;
     prepared.limits = {.time_limit = options.time_limit, .stop = options.stop};

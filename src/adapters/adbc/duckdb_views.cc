@@ -5,6 +5,7 @@
 
 #include "adapters/adbc/duckdb_text_internal.h"
 #include "adapters/adbc/duckdb_views_internal.h"
+#include "model/time.h"
 
 namespace tidemark {
 namespace {
@@ -152,6 +153,10 @@ std::string RowsSelect(const SqlTable& table, const std::string& rows_table) {
   return "SELECT " + select + " FROM " + rows_table;
 }
 
+std::string UpTo(const SqlUpTo& limit) {
+  return QuotedName(limit.column) + " <= TIMESTAMPTZ " + QuotedText(FormatTimestampUs(limit.us));
+}
+
 std::string EmptySelect(const SqlTable& table) {
   std::string select;
   for (const SqlColumn& column : table.columns)
@@ -202,7 +207,8 @@ Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_tabl
   if (!rows_table.empty()) {
     select += (select.empty() ? "" : " UNION ALL ") + RowsSelect(table, rows_table);
   }
-  return select.empty() ? EmptySelect(table) : select;
+  if (select.empty()) return EmptySelect(table);
+  return table.up_to ? "SELECT * FROM (" + select + ") WHERE " + UpTo(*table.up_to) : select;
 }
 
 }  // namespace tidemark

@@ -20,6 +20,11 @@ constexpr int kDepthMax = 2000;
 constexpr std::array<std::string_view, 8> kTableFunctions = {
     "range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "repeat_row", "generate_subscripts"};
 
+// Those that read the files that they are given.
+constexpr std::array<std::string_view, 9> kFileFunctions = {
+    "read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_ndjson",
+    "read_text",    "read_blob"};
+
 constexpr std::array<std::string_view, 12> kFileEndings = {".parquet", ".csv",  ".json", ".tsv",    ".gz", ".zst",
                                                            ".txt",     ".db",   ".arrow", ".duckdb", ".jsonl",
                                                            ".xlsx"};
@@ -47,7 +52,8 @@ bool LooksLikeFile(const std::string& name) {
 // Looks at every node of a tree and collects the tables.
 class TreeReader {
  public:
-  explicit TreeReader(SqlStatement& statement) : statement_(statement) {}
+  TreeReader(SqlStatement& statement, bool may_name_files)
+      : statement_(statement), may_name_files_(may_name_files) {}
 
   Result<void> Read(const Json& node, int depth = 0) {
     if (depth > kDepthMax) {
@@ -75,6 +81,7 @@ class TreeReader {
     const std::string catalog = TextOf(node, "catalog_name");
     const auto position = PositionOf(node);
     if (schema.empty() && LooksLikeFile(table)) {
+      if (may_name_files_) return {};
       return FailAt(ErrorCode::kPermissionDenied,
                     "'" + table + "' is a file: SQL reads the catalog's tables only (register_table makes a "
                     "table of a file)",
@@ -94,6 +101,7 @@ class TreeReader {
     const auto function = node.find("function");
     const std::string name = function == node.end() ? "" : LowerCase(TextOf(*function, "function_name"));
     if (std::ranges::find(kTableFunctions, name) != kTableFunctions.end()) return {};
+    if (may_name_files_ && std::ranges::find(kFileFunctions, name) != kFileFunctions.end()) return {};
     return FailAt(ErrorCode::kPermissionDenied,
                   "the table function " + name + "() is not open to queries: SQL reads the catalog's tables only",
                   statement_.text, PositionOf(node));
@@ -108,6 +116,7 @@ class TreeReader {
   }
 
   SqlStatement& statement_;
+  const bool may_name_files_;
 };
 
 Error ErrorOfParser(const Json& tree, std::string_view text) {
@@ -171,7 +180,7 @@ Result<Json> TreeOf(const SqlStatement& statement) {
   return tree;
 }
 
-Result<SqlStatement> ReadStatement(std::string_view text, std::string tree) {
+Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool may_name_files) {
   TM_ASSIGN(Json json, Parsed(tree));
   if (json.value("error", false)) return std::unexpected(ErrorOfParser(json, text));
   const auto statements = json.find("statements");
@@ -188,7 +197,7 @@ Result<SqlStatement> ReadStatement(std::string_view text, std::string tree) {
     return Fail(ErrorCode::kInvalidArgument, "the SQL text has parameters (? or $1), and nothing gives their values");
   }
   SqlStatement statement{.text = std::string(text), .tree = std::move(tree), .tables = {}};
-  TreeReader reader(statement);
+  TreeReader reader(statement, may_name_files);
   TM_TRY(reader.Read(only));
   return statement;
 }

@@ -15,7 +15,9 @@ namespace tidemark {
 /// The statement that json_serialize_sql made `tree` of. kInvalidArgument, with the place, for text that does
 /// not parse, no or several statements, parameters, and whatever is no query; kPermissionDenied for table
 /// functions that read something else than their arguments, and for tables that are named as files are.
-Result<SqlStatement> ReadStatement(std::string_view text, std::string tree);
+/// With `may_name_files` functions that read files, and files in the place of tables, are left to DuckDB,
+/// which opens only those that its settings name.
+Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool may_name_files = false);
 
 /// The tree of a statement that ReadStatement has read.
 Result<nlohmann::json> TreeOf(const SqlStatement& statement);

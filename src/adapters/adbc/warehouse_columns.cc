@@ -1,6 +1,8 @@
 // PostgreSQL's types are told by the metadata that its driver adds to each column.
+#include <arrow/array/array_nested.h>
 #include <arrow/array/builder_decimal.h>
 #include <arrow/array/builder_primitive.h>
+#include <arrow/extension/opaque.h>
 #include <arrow/extension_type.h>
 #include <arrow/util/decimal.h>
 #include <arrow/util/key_value_metadata.h>
@@ -108,7 +110,10 @@ class Planning {
     made_.field = arrow::field(name_, std::move(read));
   }
 
-  void AsItIs() { Is(arriving_.type(), arriving_.type()); }
+  void AsItIs() {
+    made_.may_be_infinite = type_.find("timestamp") != type_.npos || type_.find("date") != type_.npos;
+    Is(arriving_.type(), arriving_.type());
+  }
 
   void Cast(std::string_view type, const std::shared_ptr<arrow::DataType>& result) {
     made_.expression = fmt::format("CAST({} AS {})", made_.expression, type);
@@ -123,15 +128,16 @@ class Planning {
         "in the warehouse {}, which has no counterpart here: cast it in the source's query=, as in select "
         "cast({} as {}) as {}, or declare a type that it can be read as",
         what, quoted, cast, quoted);
-    made_.field = arrow::field(name_, arriving_.type())
+    // Of no type that anything would read: the server's own may look like one, as money does.
+    auto type = arrow::extension::opaque(arrow::null(), type_.empty() ? "unknown" : type_, "ADBC");
+    made_.field = arrow::field(name_, std::move(type))
                       ->WithMetadata(arrow::key_value_metadata({std::string(kColumnHint)}, {hint}));
   }
 
   /// A driver that is not PostgreSQL's.
   void PlanOther() {
-    if (FromArrow(*arriving_.type())) return AsItIs();
     const auto storage = StorageOf(arriving_.type());
-    if (storage != arriving_.type() && FromArrow(*storage)) return Is(arriving_.type(), storage);
+    if (FromArrow(*storage)) return Is(arriving_.type(), storage);
     if (IsKind(declared_, TypeKind::kString)) {
       made_.expression = AsText(plan_.dialect, made_.expression);
       return Is(arrow::utf8(), arrow::utf8());
@@ -164,8 +170,21 @@ class Planning {
     return DataType::Decimal(digits, scale);
   }
 
+  /// The driver makes one list of an array of several dimensions: the server is told to fail over it, by a
+  /// text that is no number.
+  void RefuseDimensions(std::string_view item) {
+    const std::string name = made_.expression;
+    const std::string told =
+        QuotedText(plan_.dialect, fmt::format("column {} holds an array of dimensions: ", made_.column));
+    made_.expression = fmt::format(
+        "CASE WHEN array_ndims({0}) > 1 THEN CAST(CAST(CAST({1} || array_ndims({0}) AS integer) AS text) AS "
+        "{2}[]) ELSE {0} END",
+        name, told, QuotedName(plan_.dialect, item));
+  }
+
   void PlanArray() {
     const std::string_view item = std::string_view(type_).substr(1);
+    RefuseDimensions(item);
     if (IsAmong(kPlainTypes, item)) return AsItIs();
     if (item == "numeric" && IsListOf(declared_, TypeKind::kFloat64))
       return Cast("double precision[]", arrow::list(arrow::float64()));
@@ -251,6 +270,45 @@ Result<std::shared_ptr<arrow::Array>> ReadExact(const WarehouseColumn& column,
                    });
 }
 
+/// The row of a time that PostgreSQL does not have: what its driver makes of one that is infinite, or too
+/// late for microseconds since 1970.
+std::optional<std::int64_t> RowBeyondTimes(const arrow::Array& values) {
+  constexpr std::int64_t kFirstUs = -210'866'803'200'000'000;  // 4713 BC, the first that it has
+  constexpr std::int32_t kFirstDay = -2'440'588;
+  const auto find = [&](const auto& typed, auto first) -> std::optional<std::int64_t> {
+    for (std::int64_t row = 0; row < typed.length(); ++row) {
+      if (typed.Value(row) < first && !typed.IsNull(row)) return row;
+    }
+    return std::nullopt;
+  };
+  switch (values.type_id()) {
+    case arrow::Type::TIMESTAMP:
+      return find(static_cast<const arrow::TimestampArray&>(values), kFirstUs);
+    case arrow::Type::DATE32:
+      return find(static_cast<const arrow::Date32Array&>(values), kFirstDay);
+    case arrow::Type::LIST: {
+      const auto& lists = static_cast<const arrow::ListArray&>(values);
+      for (std::int64_t row = 0; row < lists.length(); ++row) {
+        if (!lists.IsNull(row) && RowBeyondTimes(*lists.value_slice(row))) return row;
+      }
+      return std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+Result<void> CheckTimes(const WarehouseColumn& column, const arrow::Array& values, std::int64_t first_row) {
+  const auto row = RowBeyondTimes(values);
+  if (!row) return {};
+  return Fail(
+      ErrorCode::kInvalidData,
+      fmt::format("column '{0}', row {1}: a time that is infinite, or later than the year 294246, has no "
+                  "counterpart: make it null in the source's query=, as in nullif({2}, 'infinity')",
+                  column.field->name(), first_row + *row,
+                  QuotedName(SqlDialect::kPostgreSql, column.column)));
+}
+
 }  // namespace
 
 Result<std::vector<WarehouseColumn>> PlanColumns(const arrow::Schema& arriving, const ColumnPlan& plan) {
@@ -286,6 +344,7 @@ Result<std::shared_ptr<arrow::Array>> ReadColumn(const WarehouseColumn& column,
     plain = static_cast<const arrow::ExtensionArray&>(*values).storage();
   if (column.exact && plain->type_id() == arrow::Type::STRING)
     return ReadExact(column, static_cast<const arrow::StringArray&>(*plain), first_row);
+  if (column.may_be_infinite) TM_TRY(CheckTimes(column, *plain, first_row));
   if (plain->type()->Equals(*column.field->type())) return plain;
   return Fail(ErrorCode::kInvalidData,
               fmt::format("column '{}' comes as {} and was {} a moment ago: the table has changed; try again",

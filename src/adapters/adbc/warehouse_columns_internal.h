@@ -28,6 +28,7 @@ struct WarehouseColumn {
   std::shared_ptr<arrow::Field> field;        // as it is read, by its name in definitions
   std::shared_ptr<arrow::DataType> arriving;  // what the driver gives for the expression
   std::optional<DataType> exact = {};         // numbers that arrive as text
+  bool may_be_infinite = false;  // times of PostgreSQL, of which its driver makes others without a word
   bool is_unreadable = false;
 };
 

@@ -166,7 +166,7 @@ std::unexpected<Error> WarehouseSession::Worded(Error error) const {
 }
 
 Result<void> WarehouseSession::PrepareReading() {
-  if (dialect_ != SqlDialect::kPostgreSql) return {};
+  if (dialect_ != SqlDialect::kPostgreSql || warehouse_.kind == WarehouseKind::kRedshift) return {};
   // A scan that begins where another one is, or that several processes share, gives rows in no order. A query
   // says itself in which order its rows come.
   std::vector<std::string> settings{"('default_transaction_read_only', 'on')"};

@@ -4,6 +4,7 @@
 
 #include <arrow/record_batch.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -38,6 +39,9 @@ class WarehouseSession {
 
   SqlDialect dialect() const { return dialect_; }
 
+  /// The time of `timeout` begins anew: for a session that is used again.
+  void Restart() { begin_ = std::chrono::steady_clock::now(); }
+
   /// Rows of a table come in the order in which they lie, where the server can be told so; nothing is
   /// written.
   Result<void> PrepareReading();
@@ -67,7 +71,7 @@ class WarehouseSession {
   const SqlDialect dialect_;
   const std::stop_token stop_;
   const std::string place_;
-  const std::chrono::steady_clock::time_point begin_;
+  std::chrono::steady_clock::time_point begin_;
   std::shared_ptr<AdbcConnection> connection_;
 };
 

@@ -61,15 +61,6 @@ std::string UrlDecode(std::string_view text) {
   return out;
 }
 
-std::optional<PartitionValue> ParsePartition(std::string_view folder) {
-  const std::size_t equals = folder.find('=');
-  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
-  PartitionValue partition{UrlDecode(folder.substr(0, equals)), std::nullopt};
-  const std::string_view value = folder.substr(equals + 1);
-  if (value != kHiveNull) partition.value = UrlDecode(value);
-  return partition;
-}
-
 class Walk {
  public:
   Walk(const fs::path& path, std::optional<FileFormat> format) : path_(path), format_(format) {}
@@ -248,6 +239,15 @@ class Walk {
 };
 
 }  // namespace
+
+std::optional<PartitionValue> ParsePartition(std::string_view folder) {
+  const std::size_t equals = folder.find('=');
+  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+  PartitionValue partition{UrlDecode(folder.substr(0, equals)), std::nullopt};
+  const std::string_view value = folder.substr(equals + 1);
+  if (value != kHiveNull) partition.value = UrlDecode(value);
+  return partition;
+}
 
 Result<FileListing> ListFiles(const fs::path& path, std::optional<FileFormat> format) {
   return Walk(path, format).Run();

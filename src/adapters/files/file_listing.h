@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct PartitionValue {
   std::string name;
   std::optional<std::string> value;
 };
+
+/// What a folder's name says; nothing for one that is no `name=value`.
+std::optional<PartitionValue> ParsePartition(std::string_view folder);
 
 struct ListedFile {
   SourceFile file;

@@ -298,7 +298,40 @@ class Opening {
       : definition_(definition), options_(options) {}
 
   Result<std::unique_ptr<Source>> Run(const std::filesystem::path& path) {
+    TM_TRY(Find(path));
+    return Assemble();
+  }
+
+  Result<std::unique_ptr<Source>> RunListed(FileListing listing) {
+    listing_ = std::move(listing);
+    may_miss_ = true;
+    TM_TRY(LookInto());
+    return Assemble();
+  }
+
+  Result<FileSourceLayout> Layout(const std::filesystem::path& path) {
+    TM_TRY(Find(path));
+    FileSourceLayout layout;
+    layout.format = listing_.format;
+    for (ListedFile& listed : listing_.files)
+      layout.files.push_back(std::move(listed.file));
+    layout.schema = schema_;
+    layout.stored_names = stored_->field_names();
+    layout.first_partition = layout.stored_names.size();
+    for (const auto& partition : partitions_)
+      layout.stored_names.push_back(partition->name());
+    if (listing_.format == FileFormat::kCsv) layout.stated = options_.column_types;
+    return layout;
+  }
+
+ private:
+  // The files, and what columns they have.
+  Result<void> Find(const std::filesystem::path& path) {
     TM_ASSIGN(listing_, ListFiles(path, definition_.format));
+    return LookInto();
+  }
+
+  Result<void> LookInto() {
     if (listing_.files.size() > kFilesMax) {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("{} files are more than the {} that one source may have", listing_.files.size(),
@@ -307,11 +340,9 @@ class Opening {
     TM_TRY(OpenFiles());
     TM_TRY(UniteStored());
     TM_TRY(AddPartitions());
-    TM_TRY(CheckNames());
-    return Assemble();
+    return CheckNames();
   }
 
- private:
   Result<void> OpenFiles() {
     data_.resize(listing_.files.size());
     schemas_.resize(listing_.files.size());
@@ -349,11 +380,15 @@ class Opening {
     for (std::size_t i = 0; i < schemas_.size(); ++i)
       named.push_back({listing_.files[i].file.path, schemas_[i]});
     const bool csv = listing_.format == FileFormat::kCsv;
-    TM_ASSIGN(stored_, UniteSchemas(named, csv));
+    TM_ASSIGN(stored_, UniteSchemas(named, csv, may_miss_));
     if (!csv) return {};
     // Text is read as the united types at once, never converted from narrower ones.
     for (std::size_t i = 0; i < schemas_.size(); ++i) {
-      data_[i] = MakeCsvFile(listing_.files[i].file, stored_, {options_.csv_part_bytes, options_.stop});
+      arrow::FieldVector own;
+      for (const auto& field : schemas_[i]->fields())
+        own.push_back(stored_->GetFieldByName(field->name()));
+      data_[i] = MakeCsvFile(listing_.files[i].file, may_miss_ ? arrow::schema(std::move(own)) : stored_,
+                             {options_.csv_part_bytes, options_.stop});
     }
     return {};
   }
@@ -403,6 +438,11 @@ class Opening {
         file.column_of.push_back(data_[i]->schema()->GetFieldIndex(field->name()));
       file.column_of.resize(static_cast<std::size_t>(schema_->num_fields()), -1);
       file.constant_of.resize(static_cast<std::size_t>(stored_count));
+      for (int column = 0; column < stored_count; ++column) {
+        const auto place = static_cast<std::size_t>(column);
+        if (file.column_of[place] < 0)
+          file.constant_of[place] = arrow::MakeNullScalar(stored_->field(column)->type());
+      }
       for (std::size_t p = 0; p < partitions_.size(); ++p) {
         const PartitionValue& partition = listing_.files[i].partitions[partition_place_[p]];
         TM_ASSIGN(auto constant, PartitionScalar(partition, partitions_[p]->type()));
@@ -418,6 +458,7 @@ class Opening {
   const BatchSource& definition_;
   const FileSourceOptions& options_;
   FileListing listing_;
+  bool may_miss_ = false;  // a file need not have all columns
   std::vector<std::unique_ptr<DataFile>> data_;
   std::vector<std::shared_ptr<arrow::Schema>> schemas_;
   std::shared_ptr<arrow::Schema> stored_;     // of the files, by their own names
@@ -427,11 +468,8 @@ class Opening {
   std::shared_ptr<arrow::Schema> schema_;     // of the source
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
-                                               const std::filesystem::path& store_folder,
-                                               const FileSourceOptions& options) {
+Result<std::filesystem::path> PathOf(const BatchSource& definition,
+                                     const std::filesystem::path& store_folder) {
   if (definition.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
   const std::filesystem::path path(definition.path);
   std::error_code failed;
@@ -439,7 +477,38 @@ Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
   if (failed)
     return Fail(ErrorCode::kIo,
                 fmt::format("cannot find the path {}: {}", definition.path, failed.message()));
-  return Opening(definition, options).Run(absolute.lexically_normal());
+  return absolute.lexically_normal();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
+                                               const std::filesystem::path& store_folder,
+                                               const FileSourceOptions& options) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  return Opening(definition, options).Run(path);
+}
+
+Result<std::unique_ptr<Source>> OpenListedFiles(const BatchSource& definition, FileListing listing,
+                                                const FileSourceOptions& options) {
+  return Opening(definition, options).RunListed(std::move(listing));
+}
+
+Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
+                                              const std::filesystem::path& store_folder,
+                                              const FileSourceOptions& options) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  return Opening(definition, options).Layout(path);
+}
+
+Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
+                                                const std::filesystem::path& store_folder) {
+  TM_ASSIGN(const auto path, PathOf(definition, store_folder));
+  TM_ASSIGN(FileListing listing, ListFiles(path, definition.format));
+  std::vector<SourceFile> files;
+  for (ListedFile& listed : listing.files)
+    files.push_back(std::move(listed.file));
+  return files;
 }
 
 }  // namespace tidemark

@@ -1,13 +1,17 @@
 // Files as a source: Parquet and CSV, by a path, a glob or a folder with Hive partitions.
 #pragma once
 
+#include <arrow/type.h>
+
 #include <cstddef>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
+#include "adapters/files/file_listing.h"
 #include "base/result.h"
 #include "model/definition.h"
 #include "store/source.h"
@@ -41,5 +45,29 @@ struct FileSourceOptions {
 Result<std::unique_ptr<Source>> OpenFileSource(const BatchSource& definition,
                                                const std::filesystem::path& store_folder,
                                                const FileSourceOptions& options = {});
+
+/// The files of a source and the columns that they have, for those who read the files by themselves.
+struct FileSourceLayout {
+  FileFormat format = FileFormat::kParquet;
+  std::vector<SourceFile> files = {};           // by path
+  std::shared_ptr<arrow::Schema> schema = {};   // after the field mapping
+  std::vector<std::string> stored_names = {};   // of the columns, in the files or folders
+  std::size_t first_partition = 0;              // columns from here on come from folders
+  std::map<std::string, DataType> stated = {};  // what columns of CSV are to be read as, by their names
+};
+
+/// As OpenFileSource: the same files, checks and errors.
+Result<FileSourceLayout> FindFileSourceLayout(const BatchSource& definition,
+                                              const std::filesystem::path& store_folder,
+                                              const FileSourceOptions& options = {});
+
+/// The files alone, which are not opened.
+Result<std::vector<SourceFile>> ListSourceFiles(const BatchSource& definition,
+                                                const std::filesystem::path& store_folder);
+
+/// The same of files that were listed before, which may have changed since; a column that a file does not
+/// have is null there. The definition's path is not looked at.
+Result<std::unique_ptr<Source>> OpenListedFiles(const BatchSource& definition, FileListing listing,
+                                                const FileSourceOptions& options);
 
 }  // namespace tidemark

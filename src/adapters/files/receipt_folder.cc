@@ -46,6 +46,7 @@ std::string ToText(const ErasureReceipt& receipt) {
               {"files_rewritten", receipt.files_rewritten},
               {"online_erased", receipt.is_online_erased},
               {"done", receipt.is_done},
+              {"dumps_removed", receipt.dumps_removed},
               {"pending", receipt.pending}}
       .dump(1);
 }
@@ -78,6 +79,7 @@ Result<ErasureReceipt> ReadReceipt(const fs::path& path) {
     json.at("files_rewritten").get_to(receipt.files_rewritten);
     json.at("online_erased").get_to(receipt.is_online_erased);
     json.at("done").get_to(receipt.is_done);
+    if (json.contains("dumps_removed")) json.at("dumps_removed").get_to(receipt.dumps_removed);
     json.at("pending").get_to(receipt.pending);
     return receipt;
   } catch (const Json::exception& error) {

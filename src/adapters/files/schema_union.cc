@@ -113,43 +113,56 @@ TypePtr UniteCsvTypes(const TypePtr& a, const TypePtr& b) {
   return united != nullptr ? united : arrow::utf8();
 }
 
-Result<std::shared_ptr<arrow::Schema>> UniteSchemas(const std::vector<NamedSchema>& schemas, bool from_text) {
+namespace {
+
+/// A column as it is united so far, and the file that it was first found in.
+struct United {
+  std::string name;
+  TypePtr type;
+  const NamedSchema* first;
+};
+
+Result<TypePtr> UniteColumn(const United& column, const TypePtr& type, const NamedSchema& other,
+                            bool from_text) {
+  TypePtr united;
+  if (from_text && IsTimesInText(*column.type, *type)) united = arrow::utf8();
+  if (united == nullptr) united = UniteTypes(column.type, type);
+  if (united == nullptr && from_text) united = UniteTexts(column.type, type);
+  if (united != nullptr) return united;
+  return Fail(
+      ErrorCode::kTypeMismatch,
+      fmt::format("column '{}' is {} in file {} but {} in file {}: the files of a source must have the "
+                  "same types",
+                  column.name, column.type->ToString(), column.first->file, type->ToString(), other.file));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::Schema>> UniteSchemas(const std::vector<NamedSchema>& schemas, bool from_text,
+                                                    bool may_miss) {
   const NamedSchema& first = schemas.front();
   TM_TRY(CheckNoRepeats(first));
-  std::vector<TypePtr> types;
+  std::vector<United> columns;
   for (const auto& field : first.schema->fields())
-    types.push_back(PlainType(field->type()));
+    columns.push_back({field->name(), PlainType(field->type()), &first});
   for (const NamedSchema& other : schemas) {
     if (&other == &first || other.schema->Equals(*first.schema)) continue;
     TM_TRY(CheckNoRepeats(other));
     for (const auto& field : other.schema->fields()) {
-      if (first.schema->GetFieldIndex(field->name()) < 0) {
-        return std::unexpected(Missing(field->name(), first, other));
-      }
+      if (std::ranges::find(columns, field->name(), &United::name) != columns.end()) continue;
+      if (!may_miss) return std::unexpected(Missing(field->name(), first, other));
+      columns.push_back({field->name(), PlainType(field->type()), &other});
     }
-    for (std::size_t i = 0; i < types.size(); ++i) {
-      const auto& field = first.schema->field(static_cast<int>(i));
-      const auto same = other.schema->GetFieldByName(field->name());
-      if (same == nullptr) return std::unexpected(Missing(field->name(), other, first));
-      TypePtr united;
-      if (from_text && IsTimesInText(*types[i], *same->type())) united = arrow::utf8();
-      if (united == nullptr) united = UniteTypes(types[i], same->type());
-      if (united == nullptr && from_text) united = UniteTexts(types[i], same->type());
-      if (united == nullptr) {
-        return Fail(
-            ErrorCode::kTypeMismatch,
-            fmt::format("column '{}' is {} in file {} but {} in file {}: the files of a source must have the "
-                        "same types",
-                        field->name(), types[i]->ToString(), first.file, same->type()->ToString(),
-                        other.file));
-      }
-      types[i] = std::move(united);
+    for (United& column : columns) {
+      const auto same = other.schema->GetFieldByName(column.name);
+      if (same == nullptr && may_miss) continue;
+      if (same == nullptr) return std::unexpected(Missing(column.name, other, first));
+      TM_ASSIGN(column.type, UniteColumn(column, same->type(), other, from_text));
     }
   }
   arrow::FieldVector fields;
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    fields.push_back(arrow::field(first.schema->field(static_cast<int>(i))->name(), types[i]));
-  }
+  for (United& column : columns)
+    fields.push_back(arrow::field(column.name, std::move(column.type)));
   return arrow::schema(std::move(fields));
 }
 

@@ -23,8 +23,10 @@ struct NamedSchema {
 /// layouts to string. kTypeMismatch, naming column and both files, if a column is missing in one of them or
 /// its types do not fit together; kInvalidData if a file has two columns of one name. With `from_text` (CSV,
 /// whose files are read again as the united types) integers and floats become float64, dates and
-/// timestamps timestamps, and times that differ in having a zone, or stand beside text, text.
-Result<std::shared_ptr<arrow::Schema>> UniteSchemas(const std::vector<NamedSchema>& schemas, bool from_text);
+/// timestamps timestamps, and times that differ in having a zone, or stand beside text, text. With `may_miss`
+/// a file need not have all columns; those that the first file does not have come after its own.
+Result<std::shared_ptr<arrow::Schema>> UniteSchemas(const std::vector<NamedSchema>& schemas, bool from_text,
+                                                    bool may_miss = false);
 
 /// The one type for both, or a null pointer if there is none.
 std::shared_ptr<arrow::DataType> UniteTypes(const std::shared_ptr<arrow::DataType>& a,

@@ -119,4 +119,22 @@ Result<std::unique_ptr<ParquetFile>> OpenDataFile(const DataFileInfo& file) {
   return OpenParquetFile(std::make_unique<CheckedBytes>(file.path, std::move(blocks)), std::move(metadata));
 }
 
+Result<SourceFile> FindForeignFile(const DataFileInfo& file) {
+  const auto found = StatFile(file.path);
+  if (!found && found.error().code == ErrorCode::kNotFound) {
+    return Fail(
+        ErrorCode::kNotFound,
+        "the file is gone that the table was registered with: put it back, or refresh the table, which "
+        "takes it out");
+  }
+  if (!found) return std::unexpected(found.error());
+  SourceFile now = DescribeFile(file.path, *found);
+  if (now.size == file.bytes) return now;
+  return Fail(
+      ErrorCode::kInvalidData,
+      fmt::format("the file is {} bytes long and had {} when the table saw it last: it changed. Refresh "
+                  "the table",
+                  now.size, file.bytes));
+}
+
 }  // namespace tidemark::iceberg

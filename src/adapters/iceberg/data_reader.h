@@ -14,4 +14,8 @@ namespace tidemark::iceberg {
 /// if the file is missing, damaged, or not as long as the table says. Errors do not name the file.
 Result<std::unique_ptr<ParquetFile>> OpenDataFile(const DataFileInfo& file);
 
+/// A file of somebody else's as it lies now. kNotFound if it is gone, kInvalidData if it is not as long as
+/// the table says: both say what to do. Errors do not name the file.
+Result<SourceFile> FindForeignFile(const DataFileInfo& file);
+
 }  // namespace tidemark::iceberg

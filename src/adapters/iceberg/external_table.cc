@@ -13,7 +13,9 @@
 
 #include "adapters/iceberg/iceberg_table.h"
 #include "adapters/iceberg/inflate.h"
+#include "adapters/iceberg/name_mapping.h"
 #include "adapters/iceberg/named_file.h"
+#include "adapters/iceberg/partition.h"
 #include "adapters/iceberg/snapshot_source.h"
 #include "adapters/iceberg/table_files.h"
 #include "adapters/iceberg/table_metadata.h"
@@ -120,6 +122,8 @@ struct ListedFile {
   std::int64_t committed_ms = 0;     // 0 if its snapshot is gone
   DataFileInfo info = {};
   std::set<std::int32_t> partition_ids = {};  // columns whose value the partition says
+  std::map<std::int32_t, std::shared_ptr<arrow::Scalar>> constants =
+      {};  // and those values, if they are known
 };
 
 Result<ListedFile> Describe(const ManifestEntry& entry, const ManifestFile& manifest,
@@ -139,6 +143,9 @@ Result<ListedFile> Describe(const ManifestEntry& entry, const ManifestFile& mani
     for (const PartitionSpecField& field : spec->fields) {
       if (field.transform == "identity") listed.partition_ids.insert(field.source_id);
     }
+    TM_ASSIGN(const auto constants, ConstantsOf(metadata.schema(), *spec, file.partition));
+    for (const PartitionConstant& constant : constants)
+      listed.constants.emplace(constant.column_id, constant.value);
   }
   return listed;
 }
@@ -211,23 +218,51 @@ Result<SnapshotRows> Plan(const TableMetadata& metadata, const ExternalTableOpti
   for (ListedFile& file : files) {
     rows.files.push_back(std::move(file.info));
     rows.partition_ids.push_back(std::move(file.partition_ids));
+    rows.constants.push_back(std::move(file.constants));
   }
+  const auto mapping = metadata.properties.find(std::string(kNameMappingProperty));
+  if (mapping != metadata.properties.end()) {
+    TM_ASSIGN(rows.mapping, ParseNameMapping(mapping->second));
+  }
+  rows.are_foreign = IsForeign(metadata);
+  return rows;
+}
+
+Result<SnapshotRows> PlanTable(const fs::path& metadata_path, const ExternalTableOptions& options) {
+  const auto plan = [&]() -> Result<SnapshotRows> {
+    TM_ASSIGN(const TableMetadata metadata, LoadMetadata(metadata_path));
+    return Plan(metadata, options);
+  };
+  auto rows = plan();
+  if (!rows) return std::unexpected(std::move(rows).error().In("Iceberg table " + metadata_path.string()));
   return rows;
 }
 
 }  // namespace
 }  // namespace iceberg
 
+Result<std::filesystem::path> FindTableMetadata(const std::filesystem::path& path) {
+  return iceberg::FindMetadata(path);
+}
+
 Result<std::unique_ptr<Source>> OpenExternalTable(const std::filesystem::path& path,
                                                   const ExternalTableOptions& options) {
   TM_ASSIGN(const auto metadata_path, iceberg::FindMetadata(path));
-  const auto plan = [&]() -> Result<iceberg::SnapshotRows> {
-    TM_ASSIGN(const iceberg::TableMetadata metadata, iceberg::LoadMetadata(metadata_path));
-    return iceberg::Plan(metadata, options);
-  };
-  auto rows = plan();
-  if (!rows) return std::unexpected(std::move(rows).error().In("Iceberg table " + metadata_path.string()));
-  return iceberg::OpenSnapshotSource(*std::move(rows), {.threads = options.threads, .stop = options.stop});
+  TM_ASSIGN(auto rows, iceberg::PlanTable(metadata_path, options));
+  return iceberg::OpenSnapshotSource(std::move(rows), {.threads = options.threads, .stop = options.stop});
+}
+
+Result<ExternalTableFiles> ListExternalTable(const std::filesystem::path& path,
+                                             const ExternalTableOptions& options) {
+  ExternalTableFiles files;
+  TM_ASSIGN(files.metadata, iceberg::FindMetadata(path));
+  TM_ASSIGN(auto rows, iceberg::PlanTable(files.metadata, options));
+  files.columns = rows.columns;
+  for (const DataFileInfo& file : rows.files)
+    files.paths.push_back(file.path);
+  // Opening the files looks into each.
+  TM_TRY(iceberg::OpenSnapshotSource(std::move(rows), {.threads = options.threads, .stop = options.stop}));
+  return files;
 }
 
 }  // namespace tidemark

@@ -213,6 +213,9 @@ TEST_F(ExternalTableTest, AColumnThatOnlyThePartitionSaysIsRefused) {
   EXPECT_EQ(RowsOf(FolderWith(metadata)), 200);  // a column that was added later
   metadata["partition-specs"][0]["fields"].push_back(
       {{"source-id", 50}, {"field-id", 1000}, {"transform", "identity"}, {"name", "country"}});
+  // Beside a transform that Tidemark does not know, the values of others are not known either.
+  metadata["partition-specs"][0]["fields"].push_back(
+      {{"source-id", 50}, {"field-id", 1001}, {"transform", "truncate[2]"}, {"name", "country_trunc"}});
   const Error error = ErrorOf(FolderWith(metadata));
   EXPECT_EQ(error.code, ErrorCode::kUnsupported);
   EXPECT_THAT(error.message, HasSubstr("'country'"));

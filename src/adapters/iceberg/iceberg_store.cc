@@ -1,11 +1,8 @@
 #include "adapters/iceberg/iceberg_store.h"
 
-#include <fmt/format.h>
-
-#include <random>
-
 #include "adapters/iceberg/iceberg_table.h"
 #include "adapters/iceberg/named_file.h"
+#include "adapters/iceberg/table_folder.h"
 #include "model/name.h"
 
 namespace tidemark {
@@ -14,13 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using iceberg::TablePlace;
-
-Result<void> MakeFolder(const fs::path& path) {
-  std::error_code failed;
-  fs::create_directories(path, failed);
-  if (failed) return std::unexpected(iceberg::SystemError("make the folder", path, failed.value()));
-  return iceberg::SyncFolder(path.parent_path());
-}
 
 class IcebergStore final : public OfflineStore {
  public:
@@ -31,8 +21,7 @@ class IcebergStore final : public OfflineStore {
                                                const TableLayout& layout) override {
     TM_TRY(CheckName("table", name.name));
     TM_TRY(CheckName("database", name.database));
-    std::random_device random;
-    const TablePlace place = At(id, options_.root / fmt::format("{}-{:08x}", id, random()));
+    const TablePlace place = At(id, iceberg::NewTableFolder(options_, id));
     TM_ASSIGN(const iceberg::TableMetadata metadata,
               iceberg::MakeMetadata(layout, place.folder, clock_.now_us() / 1000));
     auto made = MakeFiles(place, name, metadata);
@@ -45,7 +34,7 @@ class IcebergStore final : public OfflineStore {
   }
 
   Result<std::unique_ptr<OfflineTable>> Open(TableId id) override {
-    TM_ASSIGN(const fs::path folder, FolderOf(id));
+    TM_ASSIGN(const fs::path folder, iceberg::FolderOfTable(catalog_, options_, id));
     return iceberg::OpenIcebergTable(At(id, folder));
   }
 
@@ -54,17 +43,7 @@ class IcebergStore final : public OfflineStore {
     return catalog_.Rename(id, name);
   }
 
-  Result<void> Drop(TableId id) override {
-    auto folder = FolderOf(id);
-    TM_TRY(catalog_.Remove(id));
-    // A table that is not there, or that another program took out of the catalog, has no folder to remove.
-    if (!folder && folder.error().code == ErrorCode::kNotFound) return {};
-    if (!folder) return std::unexpected(std::move(folder).error());
-    std::error_code failed;
-    fs::remove_all(*folder, failed);
-    if (failed) return std::unexpected(iceberg::SystemError("remove the folder", *folder, failed.value()));
-    return {};
-  }
+  Result<void> Drop(TableId id) override { return iceberg::DropTable(catalog_, options_, id); }
 
   Result<std::vector<CatalogEntry>> List() const override { return catalog_.List(); }
 
@@ -79,26 +58,11 @@ class IcebergStore final : public OfflineStore {
 
   Result<void> MakeFiles(const TablePlace& place, const TableName& name,
                          const iceberg::TableMetadata& metadata) {
-    for (const fs::path& folder : {place.folder, place.data(), place.metadata(), place.leases()})
-      TM_TRY(MakeFolder(folder));
+    TM_TRY(iceberg::MakeTableFolders(place));
     TM_ASSIGN(const fs::path path, iceberg::WriteMetadataFile(place.metadata(), 0, metadata));
     TM_TRY(iceberg::SyncFolder(place.metadata()));
     TM_TRY(place.Step("created"));
     return catalog_.Add({.id = place.id, .name = name, .metadata_location = iceberg::ToLocation(path)});
-  }
-
-  /// The folder that a table's metadata lies in. A store that was copied must not write into the first one's.
-  Result<fs::path> FolderOf(TableId id) const {
-    TM_ASSIGN(const CatalogEntry entry, catalog_.Get(id));
-    TM_ASSIGN(const fs::path path, iceberg::ToPath(entry.metadata_location));
-    const fs::path folder = path.parent_path().parent_path();
-    if (folder.parent_path() == options_.root) return folder;
-    return Fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format(
-            "table '{}.{}' lies in '{}', which is not in this store's folder '{}': the store was moved "
-            "or copied. Run `tidemark relocate`",
-            entry.name.database, entry.name.name, folder.string(), options_.root.string()));
   }
 
   TableCatalog& catalog_;
@@ -110,12 +74,7 @@ class IcebergStore final : public OfflineStore {
 
 Result<std::unique_ptr<OfflineStore>> OpenIcebergStore(TableCatalog& catalog, const Clock& clock,
                                                        const IcebergStoreOptions& options) {
-  if (!options.root.is_absolute())
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the folder of the tables, '{}', is not absolute", options.root.string()));
-  IcebergStoreOptions normal = options;
-  normal.root = options.root.lexically_normal();
-  if (!normal.root.has_filename()) normal.root = normal.root.parent_path();
+  TM_ASSIGN(IcebergStoreOptions normal, iceberg::WithPlainRoot(options));
   return std::make_unique<IcebergStore>(catalog, clock, std::move(normal));
 }
 

@@ -93,6 +93,7 @@ class IcebergTable final : public OfflineTable {
   Result<std::unique_ptr<StagedRows>> Stage(arrow::RecordBatchReader& rows,
                                             const StageOptions& options) override {
     TM_ASSIGN(const auto head, heads_.Load());
+    TM_TRY(CheckOwn(head->metadata));
     TM_ASSIGN(auto files, WriteDataFiles(head->metadata, place_.data(), rows, options, place_.at_step));
     return std::make_unique<Staged>(std::move(files), head->metadata.current_schema_id,
                                     head->metadata.default_spec_id);
@@ -163,14 +164,24 @@ class IcebergTable final : public OfflineTable {
     }
     FilesChange change(place_, std::move(files));
     bool unknown = false;
-    const auto committed =
-        Commit(place_, heads_, rule, [&](Attempt& attempt) { return change.Apply(attempt); }, &unknown);
+    const auto apply = [&](Attempt& attempt) -> Result<bool> {
+      TM_TRY(CheckOwn(attempt.head.metadata));
+      return change.Apply(attempt);
+    };
+    const auto committed = Commit(place_, heads_, rule, apply, &unknown);
     const bool happened = committed && committed->committed;
     if (!unknown) change.RemoveManifestUnless(happened);
     if (staged != nullptr && (unknown || happened)) staged->Release();
     if (!committed) return std::unexpected(committed.error());
     return CommitOutcome{.committed = happened,
                          .snapshot_id = committed->head->metadata.current_snapshot_id.value_or(0)};
+  }
+
+  /// Data files of others are never written, rewritten or taken away by what keeps tables in shape.
+  static Result<void> CheckOwn(const TableMetadata& metadata) {
+    if (!IsForeign(metadata)) return {};
+    return Fail(ErrorCode::kUnsupported,
+                "the table's files were registered where they lie, and are not Tidemark's to write");
   }
 
   static Result<void> FromCommit(const Result<Committed>& committed) {

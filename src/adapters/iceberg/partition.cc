@@ -1,9 +1,11 @@
 #include "adapters/iceberg/partition.h"
 
 #include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
+#include <arrow/scalar.h>
 #include <arrow/util/checked_cast.h>
 #include <fmt/format.h>
 
@@ -13,6 +15,8 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "adapters/iceberg/avro_codec.h"
@@ -247,6 +251,72 @@ Result<std::vector<FieldSummary>> SummariesOfTuple(const Schema& schema, const P
   }
   if (!in.rest().empty()) return Fail(ErrorCode::kCorruption, "a partition's values are not of its spec");
   return SummariesOf(columns, values);
+}
+
+namespace {
+
+Result<Value> ValueOfText(const std::optional<std::string>& text, const Column& column,
+                          const std::string& name) {
+  if (!text) return Value{.is_null = true};
+  if (column.is_text()) return Value{.text = *text};
+  Value value;
+  const char* const end = text->data() + text->size();
+  const auto [read, failed] = std::from_chars(text->data(), end, value.number);
+  if (column.source == "long" && failed == std::errc() && read == end) return value;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("partition column '{}' is {}, and the folder {}={} says something else", name,
+                          column.source == "long" ? "int64" : column.source, name, *text));
+}
+
+std::shared_ptr<arrow::Scalar> ScalarOf(const Value& value, std::string_view type) {
+  const auto made = [&]<typename Scalar>(Scalar scalar) -> std::shared_ptr<arrow::Scalar> {
+    if (value.is_null) return arrow::MakeNullScalar(scalar.type);
+    return std::make_shared<Scalar>(std::move(scalar));
+  };
+  if (type == "string") return made(arrow::StringScalar(std::string(value.text)));
+  if (type == "binary") return made(arrow::BinaryScalar(arrow::Buffer::FromString(std::string(value.text))));
+  if (type == "boolean") return made(arrow::BooleanScalar(value.number != 0));
+  if (type == "int") return made(arrow::Int32Scalar(static_cast<std::int32_t>(value.number)));
+  if (type == "date") return made(arrow::Date32Scalar(static_cast<std::int32_t>(value.number)));
+  if (type == "long") return made(arrow::Int64Scalar(value.number));
+  return made(arrow::TimestampScalar(value.number, arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")));
+}
+
+}  // namespace
+
+Result<PartitionTuple> TupleOfFolders(const Schema& schema, const PartitionSpec& spec,
+                                      const FolderValues& folders) {
+  TM_ASSIGN(const std::vector<Column> columns, ColumnsFor(schema, spec, nullptr));
+  AvroEncoder tuple;
+  std::vector<Value> values;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const std::string& name = FindField(schema, spec.fields[i].source_id)->name;
+    const auto folder = std::ranges::find(folders, name, &FolderValues::value_type::first);
+    if (folder == folders.end() || spec.fields[i].transform != "identity") {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("no folder says the value of partition column '{}'", name));
+    }
+    TM_ASSIGN(const Value value, ValueOfText(folder->second, columns[i], name));
+    columns[i].Encode(value, tuple);
+    values.push_back(value);
+  }
+  return PartitionTuple{tuple.Take(), SummariesOf(columns, values)};
+}
+
+Result<std::vector<PartitionConstant>> ConstantsOf(const Schema& schema, const PartitionSpec& spec,
+                                                   std::string_view tuple) {
+  std::vector<PartitionConstant> constants;
+  const auto columns = ColumnsFor(schema, spec, nullptr);
+  if (!columns && columns.error().code == ErrorCode::kUnsupported) return constants;
+  if (!columns) return std::unexpected(columns.error());
+  AvroDecoder in(tuple);
+  for (std::size_t i = 0; i < columns->size(); ++i) {
+    TM_ASSIGN(const Value value, (*columns)[i].Decode(in));
+    const PartitionSpecField& field = spec.fields[i];
+    if (field.transform == "identity")
+      constants.push_back({field.source_id, ScalarOf(value, (*columns)[i].source)});
+  }
+  return constants;
 }
 
 void MergeSummaries(const Schema& schema, const PartitionSpec& spec, std::vector<FieldSummary>& all,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "adapters/iceberg/manifest.h"
 #include "adapters/iceberg/table_metadata.h"
 #include "base/result.h"
+#include "store/foreign_tables.h"
 #include "store/offline_store.h"
 
 namespace tidemark::iceberg {
@@ -39,6 +41,28 @@ Result<std::vector<PartitionRows>> SplitByPartition(const Schema& schema, const 
 /// What one partition's tuple spans. kUnsupported for transforms that Tidemark does not write with,
 /// kCorruption for a tuple that is not of this spec.
 Result<std::vector<FieldSummary>> SummariesOfTuple(const Schema& schema, const PartitionSpec& spec,
+                                                   std::string_view tuple);
+
+/// One partition, of values that are given as text.
+struct PartitionTuple {
+  std::string tuple;                    // as Avro encodes it
+  std::vector<FieldSummary> summaries;  // of this one tuple
+};
+
+/// The tuple of identity partitions by the columns' names, as folders say them. kInvalidArgument, naming the
+/// column, for a value that is not there or not of its type.
+Result<PartitionTuple> TupleOfFolders(const Schema& schema, const PartitionSpec& spec,
+                                      const FolderValues& folders);
+
+/// A column that has one value in all rows of a partition.
+struct PartitionConstant {
+  std::int32_t column_id = 0;
+  std::shared_ptr<arrow::Scalar> value;  // as ToArrow of the column's type; may be null
+};
+
+/// The identity partitions of a tuple. None for a spec that Tidemark does not write with; kCorruption for a
+/// tuple that is not of this spec.
+Result<std::vector<PartitionConstant>> ConstantsOf(const Schema& schema, const PartitionSpec& spec,
                                                    std::string_view tuple);
 
 /// Widens `all` by what `more` spans.

@@ -1,11 +1,13 @@
 #include "adapters/iceberg/snapshot_source.h"
 
 #include <arrow/array/util.h>
+#include <arrow/scalar.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,43 +30,75 @@ constexpr std::size_t kFilesMax = std::size_t{1} << (63 - kFileShift);
 struct OpenedFile {
   std::unique_ptr<ParquetFile> data;
   std::vector<int> place_of;  // by column of the table; -1: the file is older than the column
+  // By column of the table: the type that the file has it as, with the ids of nested fields; null if it is
+  // not of the file.
+  std::vector<std::shared_ptr<arrow::DataType>> stored_type;
+  std::vector<std::shared_ptr<arrow::Scalar>> constant;  // by column of the table; null: not a constant
+  SourceFile file;
 };
 
 std::string InFile(const std::string& path) {
   return "file " + path;
 }
 
-/// Where the table's columns are in a file.
-Result<std::vector<int>> PlacesOf(const ParquetFile& file, const std::vector<TableColumn>& columns) {
-  const int count = file.schema()->num_fields();
-  std::vector<int> place_of(columns.size(), -1);
-  bool has_ids = false;
-  for (int place = 0; place < count; ++place) {
-    const std::int32_t id = file.FieldId(place);
-    has_ids = has_ids || id >= 0;
-    const auto column = std::ranges::find(columns, id, &TableColumn::id);
-    if (column != columns.end()) place_of[static_cast<std::size_t>(column - columns.begin())] = place;
+bool StatesIds(const ParquetFile& file) {
+  for (int place = 0; place < file.schema()->num_fields(); ++place) {
+    if (file.FieldId(place) >= 0) return true;
   }
-  if (!has_ids) {
+  return false;
+}
+
+/// Where the table's columns are in a file: by its ids, or if it states none, by those of its names.
+Result<void> FindPlaces(const SnapshotRows& rows, bool has_ids, OpenedFile& opened) {
+  const ParquetFile& file = *opened.data;
+  opened.place_of.assign(rows.columns.size(), -1);
+  opened.stored_type.resize(rows.columns.size());
+  if (!has_ids && rows.mapping.empty()) {
     return Fail(ErrorCode::kUnsupported,
                 "the file's columns have no field ids, by which a table's columns are found: write it anew "
                 "with an engine that gives them");
   }
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (place_of[i] < 0 && columns[i].required) {
-      return Fail(ErrorCode::kCorruption,
-                  fmt::format("column '{}' must have a value, and the file does not have it (field id {})",
-                              columns[i].name, columns[i].id));
-    }
+  for (int place = 0; place < file.schema()->num_fields(); ++place) {
+    const arrow::Field& field = *file.schema()->field(place);
+    const std::int32_t id = has_ids ? file.FieldId(place) : MappedId(rows.mapping, field.name());
+    const auto column = std::ranges::find(rows.columns, id, &TableColumn::id);
+    if (column == rows.columns.end()) continue;
+    const auto number = static_cast<std::size_t>(column - rows.columns.begin());
+    opened.place_of[number] = place;
+    opened.stored_type[number] =
+        has_ids ? field.type() : WithMappedIds(rows.mapping, field.name(), field.type());
   }
-  return place_of;
+  return {};
+}
+
+/// A column that the partition says is a constant, unless a file with ids has it itself.
+void FindConstants(const SnapshotRows& rows, std::size_t index, bool has_ids, OpenedFile& opened) {
+  opened.constant.resize(rows.columns.size());
+  if (rows.constants.empty()) return;
+  for (std::size_t i = 0; i < rows.columns.size(); ++i) {
+    const auto found = rows.constants[index].find(rows.columns[i].id);
+    if (found == rows.constants[index].end() || (has_ids && opened.place_of[i] >= 0)) continue;
+    opened.constant[i] = found->second;
+    opened.place_of[i] = -1;
+  }
+}
+
+Result<void> CheckRequired(const OpenedFile& opened, const std::vector<TableColumn>& columns) {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (opened.place_of[i] >= 0 || opened.constant[i] != nullptr || !columns[i].required) continue;
+    return Fail(ErrorCode::kCorruption,
+                fmt::format("column '{}' must have a value, and the file does not have it (field id {})",
+                            columns[i].name, columns[i].id));
+  }
+  return {};
 }
 
 /// A table that was made of folders may have left a column's values in their names.
-Result<void> CheckNotInPartition(const std::vector<int>& place_of, const std::vector<TableColumn>& columns,
+Result<void> CheckNotInPartition(const OpenedFile& opened, const std::vector<TableColumn>& columns,
                                  const std::set<std::int32_t>& partition_ids) {
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (place_of[i] >= 0 || !partition_ids.contains(columns[i].id)) continue;
+    const bool is_known = opened.place_of[i] >= 0 || opened.constant[i] != nullptr;
+    if (is_known || !partition_ids.contains(columns[i].id)) continue;
     return Fail(
         ErrorCode::kUnsupported,
         fmt::format("the file does not have column '{}', whose value only its partition says: rewrite "
@@ -85,6 +119,19 @@ Result<std::shared_ptr<arrow::Array>> AsTable(std::shared_ptr<arrow::Array> arra
   return arrow::MakeArray(Retyped(*array->data(), type));
 }
 
+/// A constant's bounds, of the types that parts of files are skipped by.
+std::optional<ColumnRange> RangeOf(const arrow::Scalar& constant) {
+  if (!constant.is_valid) return std::nullopt;
+  const auto both = [](auto value) { return ColumnRange{{}, value, value}; };
+  if (constant.type->id() == arrow::Type::INT64)
+    return both(static_cast<const arrow::Int64Scalar&>(constant).value);
+  if (constant.type->id() == arrow::Type::INT32)
+    return both(std::int64_t{static_cast<const arrow::Int32Scalar&>(constant).value});
+  if (constant.type->id() == arrow::Type::STRING)
+    return both(std::string(static_cast<const arrow::StringScalar&>(constant).view()));
+  return std::nullopt;
+}
+
 class SnapshotSource final : public Source {
  public:
   SnapshotSource(SnapshotRows rows, std::vector<OpenedFile> opened)
@@ -93,9 +140,8 @@ class SnapshotSource final : public Source {
     for (const TableColumn& column : rows_.columns)
       fields.push_back(arrow::field(column.name, ToArrow(column.type), !column.required));
     schema_ = arrow::schema(std::move(fields));
-    // A data file is never written again, and its name is never given to another one.
-    for (const DataFileInfo& file : rows_.files)
-      files_.push_back({file.path, std::filesystem::path(file.path).filename().string(), file.bytes, 0});
+    for (const OpenedFile& file : opened_)
+      files_.push_back(file.file);
   }
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
@@ -206,12 +252,12 @@ class SnapshotSource final : public Source {
       const std::size_t column = request.columns[i];
       const arrow::Field& field = *request.schema->field(static_cast<int>(i));
       std::shared_ptr<arrow::Array> array;
-      if (request.file->place_of[column] < 0) {
+      if (const auto& constant = request.file->constant[column]; constant != nullptr) {
+        TM_ASSIGN(array, FromArrowResult(arrow::MakeArrayFromScalar(*constant, rows, BufferPool())));
+      } else if (request.file->place_of[column] < 0) {
         TM_ASSIGN(array, FromArrowResult(arrow::MakeArrayOfNull(field.type(), rows, BufferPool())));
       } else {
-        const ParquetFile& file = *request.file->data;
-        const auto& stored_type = *file.schema()->field(request.file->place_of[column])->type();
-        TM_ASSIGN(array, Reshaped(*next++, stored_type, rows_.fields[column]));
+        TM_ASSIGN(array, Reshaped(*next++, *request.file->stored_type[column], rows_.fields[column]));
         TM_ASSIGN(array, AsTable(std::move(array), rows_.columns[column], field,
                                  request.part.first_row + first_row));
       }
@@ -224,8 +270,9 @@ class SnapshotSource final : public Source {
                                     const std::vector<std::size_t>& columns) const {
     std::vector<ColumnRange> ranges;
     for (const std::size_t column : columns) {
-      if (file.place_of[column] < 0) continue;
-      auto range = file.data->Range(part, file.place_of[column]);
+      const auto& constant = file.constant[column];
+      if (file.place_of[column] < 0 && constant == nullptr) continue;
+      auto range = constant != nullptr ? RangeOf(*constant) : file.data->Range(part, file.place_of[column]);
       if (!range) continue;
       range->column = rows_.columns[column].name;
       ranges.push_back(*std::move(range));
@@ -253,10 +300,22 @@ Result<std::unique_ptr<Source>> OpenSnapshotSource(SnapshotRows rows, const Sour
   std::vector<OpenedFile> opened(rows.files.size());
   const auto open = [&](std::size_t index, std::size_t) -> Result<void> {
     const auto one = [&]() -> Result<void> {
-      TM_ASSIGN(opened[index].data, OpenDataFile(rows.files[index]));
-      TM_ASSIGN(opened[index].place_of, PlacesOf(*opened[index].data, rows.columns));
+      OpenedFile& file = opened[index];
+      const DataFileInfo& info = rows.files[index];
+      if (rows.are_foreign) {
+        TM_ASSIGN(file.file, FindForeignFile(info));
+        TM_ASSIGN(file.data, OpenParquetFile(file.file));
+      } else {
+        // A data file is never written again, and its name is never given to another one.
+        file.file = {info.path, std::filesystem::path(info.path).filename().string(), info.bytes, 0};
+        TM_ASSIGN(file.data, OpenDataFile(info));
+      }
+      const bool has_ids = StatesIds(*file.data);
+      TM_TRY(FindPlaces(rows, has_ids, file));
+      FindConstants(rows, index, has_ids, file);
+      TM_TRY(CheckRequired(file, rows.columns));
       if (rows.partition_ids.empty()) return {};
-      return CheckNotInPartition(opened[index].place_of, rows.columns, rows.partition_ids[index]);
+      return CheckNotInPartition(file, rows.columns, rows.partition_ids[index]);
     };
     TM_TRY_IN(one(), InFile(rows.files[index].path));
     return {};

@@ -109,6 +109,11 @@ SystemColumns SystemColumnsOf(const TableMetadata& metadata, const Schema& schem
   return system;
 }
 
+bool IsForeign(const TableMetadata& metadata) {
+  const auto found = metadata.properties.find(std::string(kForeignProperty));
+  return found != metadata.properties.end() && found->second == "true";
+}
+
 Result<TableLayout> LayoutOf(const TableMetadata& metadata) {
   TableLayout layout;
   TM_ASSIGN(layout.columns, ColumnsOf(metadata.schema()));

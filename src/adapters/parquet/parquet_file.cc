@@ -223,6 +223,7 @@ class RowGroups final : public ParquetFile {
   std::int32_t FieldId(int column) const override {
     return contents_.columns[static_cast<std::size_t>(column)].field_id;
   }
+  const parquet::FileMetaData& footer() const override { return *contents_.metadata; }
 
   std::optional<ColumnRange> Range(std::size_t part, int column) const override {
     const FileColumn& own = contents_.columns[static_cast<std::size_t>(column)];

@@ -28,6 +28,7 @@ class ParquetFile : public DataFile {
  public:
   /// The field id that the file states for a column; -1 if it states none.
   virtual std::int32_t FieldId(int column) const = 0;
+  virtual const parquet::FileMetaData& footer() const = 0;
 };
 
 /// A part is a row group. `footer` is the file's; it is read if it is null. kCorruption if the file is not

@@ -140,33 +140,47 @@ Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::
   return {};
 }
 
-Result<TableToRead> FeatureTables::OpenSource(const CatalogView& view, const TableReading& reading) const {
+Result<TableState> FeatureTables::State(const CatalogView& view, const TableReading& reading) const {
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
-  TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
-  // An older snapshot too is asked for the view's columns.
-  const SourceOptions options{.filter = {}, .columns_of_now = true, .threads = parts_.threads, .stop = {}};
   // The logs first: what is flushed while we look is then seen twice at most, and skipped, and what was
   // trimmed before is in the snapshot.
   TM_ASSIGN(const auto logs, parts_.log->Snapshots());
-  TM_ASSIGN(const auto snapshot, table->Snapshot({.id = reading.snapshot_id}));
-  if (!reading.at_least.empty()) TM_TRY(CheckSeen(reading.at_least, Sight::kTable, logs, *snapshot, *table));
-  std::vector<LogTail> tails;
-  if (!reading.snapshot_id) {
-    TM_ASSIGN(tails, TailsOf(view, logs, snapshot->properties()));
+  TableState state;
+  TM_ASSIGN(state.snapshot, table->Snapshot({.id = reading.snapshot_id}));
+  if (!reading.at_least.empty())
+    TM_TRY(CheckSeen(reading.at_least, Sight::kTable, logs, *state.snapshot, *table));
+  state.columns = state.snapshot->columns();
+  if (reading.snapshot_id) {
+    // An older snapshot too is asked for the view's columns.
+    TM_ASSIGN(TableLayout layout, table->Layout());
+    state.columns = std::move(layout.columns);
+  } else {
+    TM_ASSIGN(state.tails, TailsOf(view, logs, state.snapshot->properties()));
   }
+  // The properties are those of now, also with an older snapshot, whose files nobody has swept.
+  TM_ASSIGN(state.erasures, Erasures::Of(state.snapshot->properties(), *parts_.key_hash));
+  state.may_hold_erased =
+      state.erasures != nullptr &&
+      (reading.snapshot_id.has_value() || !std::ranges::all_of(state.erasures->fences(), &Fence::is_swept));
+  return state;
+}
+
+Result<TableToRead> FeatureTables::OpenSource(const CatalogView& view, const TableReading& reading) const {
+  TM_ASSIGN(TableState state, State(view, reading));
+  TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
   std::unique_ptr<Source> files;
-  if (snapshot->id() != 0) {
-    TM_ASSIGN(files, snapshot->OpenSource(options));
+  if (state.snapshot->id() != 0) {
+    TM_ASSIGN(files, state.snapshot->OpenSource(
+                         {.filter = {}, .columns_of_now = true, .threads = parts_.threads, .stop = {}}));
   }
-  TableToRead read{MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(tails)),
-                   std::nullopt,
-                   {}};
-  // The properties are those of now, also with an older snapshot.
-  TM_ASSIGN(const auto erasures, Erasures::Of(snapshot->properties(), *parts_.key_hash));
-  if (erasures != nullptr) {
-    read.is_erased = [erasures](std::string_view key, std::int64_t write_time_us) {
+  TableToRead read{
+      MakeTableSource(TableSchema(view), wanted.system, std::move(files), std::move(state.tails)),
+      std::nullopt,
+      {}};
+  if (state.erasures != nullptr) {
+    read.is_erased = [erasures = state.erasures](std::string_view key, std::int64_t write_time_us) {
       return erasures->IsErased(key, write_time_us);
     };
   }

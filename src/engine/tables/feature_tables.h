@@ -21,7 +21,9 @@
 #include "base/write_times.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
+#include "engine/tables/table_state.h"
 #include "engine/view_source.h"
+#include "store/dumps.h"
 #include "store/erasure_receipts.h"
 #include "store/offline_store.h"
 
@@ -82,6 +84,7 @@ struct FeatureTablesParts {
   std::shared_ptr<const Clock> clock;
   std::shared_ptr<const KeyedHashFile> key_hash;  // what stands for keys that are erased
   std::shared_ptr<ErasureReceipts> receipts;
+  std::shared_ptr<Dumps> dumps = {};  // that may have rows of the tables; null: none
   OnlineOpener online;
   std::function<void(std::string_view step)> at_step = {};  // called at named steps of erasing; for tests
   std::string database;                                     // of the project's tables, for other engines
@@ -109,6 +112,10 @@ class FeatureTables {
 
   /// The table's rows: files and logs.
   Result<TableToRead> OpenSource(const CatalogView& view, const TableReading& reading) const;
+
+  /// The same for those who read the data files by themselves: the logs of this machine first, then the
+  /// newest snapshot, without what is flushed.
+  Result<TableState> State(const CatalogView& view, const TableReading& reading) const;
 
   /// Succeeds if lookups of the view see the write that `token` stands for; kNotFound if they do not.
   Result<void> CheckSeenOnline(const CatalogView& view, const std::string& token) const;

@@ -8,6 +8,7 @@
 //   swept     data files that had rows are written anew
 //   expired   snapshots that led to the files before are gone, with their files
 //   scrubbed  what was removed online is overwritten
+//   dumps     results of statements that may hold the keys are gone
 //   done      what is left is in the receipt: in logs of other processes, tagged snapshots, or under readers
 //
 // Every step may be repeated. Rows of the keys that are written later have a later write time, and stay.
@@ -23,6 +24,7 @@
 
 #include "base/result.h"
 #include "engine/online_rows.h"
+#include "engine/tables/erase_dumps_internal.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/table_marks_internal.h"
@@ -150,6 +152,8 @@ class Erasing {
     Step("expired");
     TM_TRY(Scrub(pending));
     Step("scrubbed");
+    TM_TRY(EraseDumps(pending));
+    Step("dumps");
     TM_TRY(LookIntoLogs(pending));
     // Of several that are completed together the newest gets the counts: it is the one that is waited for.
     if (!receipts_.empty()) {
@@ -310,6 +314,16 @@ class Erasing {
           "reader "
           "is done, with the next flush, erasure, or work in the background");
     }
+    return {};
+  }
+
+  Result<void> EraseDumps(std::vector<std::string>& pending) {
+    if (parts_.dumps == nullptr || receipts_.empty()) return {};
+    TM_ASSIGN(const auto hash, parts_.key_hash->Get(/*make=*/false));
+    TM_ASSIGN(ErasedDumps erased, EraseFromDumps(view_, *parts_.dumps, receipts_, hash, stop_));
+    auto& removed = receipts_.back().dumps_removed;
+    removed.insert(removed.end(), erased.removed.begin(), erased.removed.end());
+    pending.insert(pending.end(), erased.pending.begin(), erased.pending.end());
     return {};
   }
 

@@ -63,6 +63,33 @@ Result<RewrittenFiles> RewriteFiles(const CatalogView& view, const FeatureTables
   return made;
 }
 
+Result<std::int64_t> CountErasedRows(const CatalogView& view, const TableSnapshot& snapshot,
+                                     const DataFileInfo& file, const Erasures& erasures,
+                                     const std::stop_token& stop) {
+  SourceOptions reading;
+  reading.filter = [&](const DataFileInfo& each) { return each.path == file.path; };
+  reading.columns_of_now = true;
+  reading.threads = 1;
+  reading.stop = stop;
+  TM_ASSIGN(const auto source, snapshot.OpenSource(reading));
+  std::vector<std::string> columns;
+  for (const JoinKey& key : view.join_keys)
+    columns.push_back(key.name);
+  columns.push_back(system_column::kWriteTime);
+  std::int64_t count = 0;
+  TM_ASSIGN(const auto fragments, source->Fragments({}));
+  for (const Fragment& fragment : fragments) {
+    TM_TRY(
+        source->Scan(fragment, columns, [&](const arrow::RecordBatch& batch, std::int64_t) -> Result<void> {
+          if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+          TM_ASSIGN(const auto erased, erasures.ErasedRows(view, batch));
+          count += std::ssize(erased);
+          return {};
+        }));
+  }
+  return count;
+}
+
 Result<void> TableSweep::Run(std::span<const KeyMark> known, const FileFilter& may_hold) {
   for (int lost = 0; lost < kLostMax;) {
     if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
@@ -112,7 +139,7 @@ Result<std::vector<DataFileInfo>> TableSweep::NextPiece(const TableSnapshot& sna
   for (const DataFileInfo& file : files) {
     if (bytes >= kRewriteBytes) break;
     if (clean_.contains(file.path) || (may_hold && !may_hold(file))) continue;
-    TM_ASSIGN(const std::int64_t erased, CountErased(snapshot, file, erasures));
+    TM_ASSIGN(const std::int64_t erased, CountErasedRows(view_, snapshot, file, erasures, stop_));
     if (erased == 0) {
       clean_.insert(file.path);
       continue;
@@ -122,32 +149,6 @@ Result<std::vector<DataFileInfo>> TableSweep::NextPiece(const TableSnapshot& sna
     piece.push_back(file);
   }
   return piece;
-}
-
-Result<std::int64_t> TableSweep::CountErased(const TableSnapshot& snapshot, const DataFileInfo& file,
-                                             const Erasures& erasures) {
-  SourceOptions reading;
-  reading.filter = [&](const DataFileInfo& each) { return each.path == file.path; };
-  reading.columns_of_now = true;
-  reading.threads = 1;
-  reading.stop = stop_;
-  TM_ASSIGN(const auto source, snapshot.OpenSource(reading));
-  std::vector<std::string> columns;
-  for (const JoinKey& key : view_.join_keys)
-    columns.push_back(key.name);
-  columns.push_back(system_column::kWriteTime);
-  std::int64_t count = 0;
-  TM_ASSIGN(const auto fragments, source->Fragments({}));
-  for (const Fragment& fragment : fragments) {
-    TM_TRY(
-        source->Scan(fragment, columns, [&](const arrow::RecordBatch& batch, std::int64_t) -> Result<void> {
-          if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-          TM_ASSIGN(const auto erased, erasures.ErasedRows(view_, batch));
-          count += std::ssize(erased);
-          return {};
-        }));
-  }
-  return count;
 }
 
 Result<bool> TableSweep::NoteSwept(const TableSnapshot& snapshot, const Erasures& erasures) {
@@ -175,7 +176,7 @@ Result<bool> TableSweep::HoldsErased(const TableSnapshot& snapshot) {
   TM_ASSIGN(const std::vector<DataFileInfo> files, snapshot.Files());
   for (const DataFileInfo& file : files) {
     if (clean_.contains(file.path)) continue;
-    TM_ASSIGN(const std::int64_t erased, CountErased(snapshot, file, *erasures));
+    TM_ASSIGN(const std::int64_t erased, CountErasedRows(view_, snapshot, file, *erasures, stop_));
     if (erased > 0) return true;
     clean_.insert(file.path);
   }

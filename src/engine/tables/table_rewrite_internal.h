@@ -31,6 +31,11 @@ Result<RewrittenFiles> RewriteFiles(const CatalogView& view, const FeatureTables
                                     OfflineTable& table, const TableSnapshot& snapshot,
                                     const std::vector<DataFileInfo>& files, const std::stop_token& stop);
 
+/// How many rows of a data file are erased.
+Result<std::int64_t> CountErasedRows(const CatalogView& view, const TableSnapshot& snapshot,
+                                     const DataFileInfo& file, const Erasures& erasures,
+                                     const std::stop_token& stop);
+
 /// Takes erased rows out of a table's files.
 class TableSweep {
  public:
@@ -52,8 +57,6 @@ class TableSweep {
 
  private:
   void LookAnewFor(const std::vector<Fence>& fences);
-  Result<std::int64_t> CountErased(const TableSnapshot& snapshot, const DataFileInfo& file,
-                                   const Erasures& erasures);
   Result<std::vector<DataFileInfo>> NextPiece(const TableSnapshot& snapshot, const Erasures& erasures,
                                               const FileFilter& may_hold, std::int64_t& rows);
   Result<bool> NoteSwept(const TableSnapshot& snapshot, const Erasures& erasures);

@@ -277,19 +277,19 @@ class KinesisSource(StreamSource):
 
 def batch_source_of(source: Any) -> BatchSource | None:
     """The batch source of a registered view; None where this interface has none for it."""
-    if isinstance(source, tidemark.BigQuerySource):
-        return BigQuerySource(
-            source.timestamp_field,
-            source.table_ref,
-            source.created_timestamp_column,
-            source.field_mapping,
-        )
     if type(source) is tidemark.FileSource:
         file_format = CsvFormat() if source.file_format == "csv" else ParquetFormat()
         return FileSource(
             source.timestamp_field,
             file_format,
             source.path,
+            source.created_timestamp_column,
+            source.field_mapping,
+        )
+    if isinstance(source, tidemark.BigQuerySource):
+        return BigQuerySource(
+            source.timestamp_field,
+            source.table,
             source.created_timestamp_column,
             source.field_mapping,
         )

@@ -1,0 +1,17 @@
+// Data that were there before: Parquet and CSV files registered as tables where they lie.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace tidemark {
+
+struct RegisterOptions {
+  /// What divides the files into partitions: names of columns that folders `name=value` say ("y", "m"), or
+  /// the partitions to register ("y=2019/m=07"). Empty: all that is found.
+  std::vector<std::string> partitions = {};
+  std::stop_token stop = {};
+};
+
+}  // namespace tidemark
