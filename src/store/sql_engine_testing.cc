@@ -76,9 +76,9 @@ void SqlEngineConformance::SetUp() {
 }
 
 SqlTable SqlEngineConformance::Drivers() {
-  const auto schema = arrow::schema({arrow::field("driver_id", arrow::int64()),
-                                     arrow::field("rating", arrow::float64()),
-                                     arrow::field("seen_at", ToArrow(kTime))});
+  const auto schema =
+      arrow::schema({arrow::field("driver_id", arrow::int64()), arrow::field("rating", arrow::float64()),
+                     arrow::field("seen_at", ToArrow(kTime))});
   const auto file = folder_.path() / "drivers.parquet";
   if (!std::filesystem::exists(file)) {
     GetParam().write(*TableOf(schema, R"([[1, 4.5, "2024-05-01T00:00:00Z"], [2, null, "2024-05-02T00:00:00Z"],
@@ -97,15 +97,16 @@ SqlTable SqlEngineConformance::Drivers() {
 
 // A statement tells its tables as they were written, those of common table expressions among them, and where.
 TEST_P(SqlEngineConformance, StatementsTellTheirTables) {
-  const std::string text = "WITH q AS (SELECT * FROM Shop.\"Dri vers\") SELECT (SELECT max(x) FROM inner_one) FROM q "
-                           "JOIN other USING (k)";
+  const std::string text =
+      "WITH q AS (SELECT * FROM Shop.\"Dri vers\") SELECT (SELECT max(x) FROM inner_one) FROM q "
+      "JOIN other USING (k)";
   const auto statement = engine_->Parse(text);
   ASSERT_TRUE(statement) << statement.error().ToString();
   std::vector<std::string> names;
   for (const SqlTableName& table : statement->tables) {
     names.push_back(table.schema + "/" + table.table);
-    EXPECT_THAT(text.substr(table.position), testing::AnyOf(testing::StartsWith(table.table),
-                                                            testing::StartsWith(table.schema)));
+    EXPECT_THAT(text.substr(table.position),
+                testing::AnyOf(testing::StartsWith(table.table), testing::StartsWith(table.schema)));
   }
   EXPECT_THAT(names, testing::UnorderedElementsAre("Shop/Dri vers", "/inner_one", "/q", "/other"));
 }
@@ -116,10 +117,27 @@ TEST_P(SqlEngineConformance, TextThatIsNoQueryIsRefused) {
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(bad.error().message, HasSubstr("LINE 2:   a b c FROM x\n"));
-  for (const char* text : {"COPY a TO 'b'", "CREATE TABLE a (x int)", "DROP TABLE a", "INSERT INTO a VALUES (1)",
-                           "UPDATE a SET x = 1", "DELETE FROM a", "SET x = 1", "ATTACH 'a'", "INSTALL x", "LOAD x",
-                           "PRAGMA version", "CALL x()", "EXPLAIN SELECT 1", "EXPORT DATABASE 'x'", "USE x",
-                           "SELECT 1; SELECT 2", "", "-- nothing", "SELECT $1", "BEGIN", "VACUUM"}) {
+  for (const char* text : {"COPY a TO 'b'",
+                           "CREATE TABLE a (x int)",
+                           "DROP TABLE a",
+                           "INSERT INTO a VALUES (1)",
+                           "UPDATE a SET x = 1",
+                           "DELETE FROM a",
+                           "SET x = 1",
+                           "ATTACH 'a'",
+                           "INSTALL x",
+                           "LOAD x",
+                           "PRAGMA version",
+                           "CALL x()",
+                           "EXPLAIN SELECT 1",
+                           "EXPORT DATABASE 'x'",
+                           "USE x",
+                           "SELECT 1; SELECT 2",
+                           "",
+                           "-- nothing",
+                           "SELECT $1",
+                           "BEGIN",
+                           "VACUUM"}) {
     const auto refused = engine_->Parse(text);
     ASSERT_FALSE(refused) << text;
     EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument) << text << refused.error().ToString();
@@ -144,9 +162,11 @@ TEST_P(SqlEngineConformance, FilesAndRowsAreOneTable) {
 
 // Columns of a file are found by their own names; those that it has not are null; narrow ones are widened.
 TEST_P(SqlEngineConformance, ColumnsAreReadAsTheyAreStated) {
-  const auto old_schema = arrow::schema({arrow::field("id", arrow::int32()), arrow::field("x y", arrow::float32())});
-  const auto new_schema = arrow::schema({arrow::field("id", arrow::int64()), arrow::field("x y", arrow::float64()),
-                                         arrow::field("extra", arrow::utf8())});
+  const auto old_schema =
+      arrow::schema({arrow::field("id", arrow::int32()), arrow::field("x y", arrow::float32())});
+  const auto new_schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("x y", arrow::float64()),
+                     arrow::field("extra", arrow::utf8())});
   const auto before = folder_.path() / "it's [1] *.parquet";
   const auto after = folder_.path() / "new.parquet";
   GetParam().write(*TableOf(old_schema, "[[1, 0.5]]"), before);
@@ -199,12 +219,13 @@ TEST_P(SqlEngineConformance, TypesComeBackAsTheyAre) {
   const auto file = folder_.path() / "types.parquet";
   GetParam().write(*values, file);
   for (const bool in_memory : {false, true}) {
-    const SqlTable table{.schema = "p",
-                         .name = "t",
-                         .columns = columns,
-                         .files = {.paths = in_memory ? std::vector<std::string>{} : std::vector{file.string()}},
-                         .rows = in_memory ? values : nullptr,
-                         .identity = in_memory ? "m" : "f"};
+    const SqlTable table{
+        .schema = "p",
+        .name = "t",
+        .columns = columns,
+        .files = {.paths = in_memory ? std::vector<std::string>{} : std::vector{file.string()}},
+        .rows = in_memory ? values : nullptr,
+        .identity = in_memory ? "m" : "f"};
     const auto rows = RunSql(*engine_, "select * from p.t", {table});
     ASSERT_TRUE(rows) << rows.error().ToString();
     EXPECT_TRUE(rows.value()->schema()->Equals(*schema)) << rows.value()->schema()->ToString();
@@ -276,7 +297,8 @@ TEST_P(SqlEngineConformance, ResultsStream) {
   EXPECT_GT(batch->num_rows(), 0);
 }
 
-// What does not fit into the memory limit goes to the disk, and what cannot go there is an error that names it.
+// What does not fit into the memory limit goes to the disk, and what cannot go there is an error that names
+// it.
 TEST_P(SqlEngineConformance, MemoryLimitHolds) {
   const SqlOptions options{.memory_bytes_max = std::int64_t{96} << 20, .threads = 2};
   EXPECT_EQ(RowsText(RunSql(*engine_,
@@ -284,7 +306,8 @@ TEST_P(SqlEngineConformance, MemoryLimitHolds) {
                             "range(3000000) t(i))",
                             {}, options)),
             "3000000");
-  const auto full = RunSql(*engine_, "SELECT len(list(repeat('x', 1000) || i)) FROM range(3000000) t(i)", {}, options);
+  const auto full =
+      RunSql(*engine_, "SELECT len(list(repeat('x', 1000) || i)) FROM range(3000000) t(i)", {}, options);
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code, ErrorCode::kOutOfSpace);
   EXPECT_THAT(full.error().message, HasSubstr("memory_limit (96 MB)"));
@@ -301,7 +324,8 @@ TEST_P(SqlEngineConformance, ManyThreadsQueryAtOnce) {
         SqlTable own = shared;
         own.rows = TableOf(shared.rows->schema(), "[[" + std::to_string(100 * number + i) + ", null, null]]");
         own.identity = i % 2 == 0 ? "" : std::to_string(number);
-        if (i % 2 == 1) own.rows = TableOf(shared.rows->schema(), "[[" + std::to_string(100 * number) + ", null, null]]");
+        if (i % 2 == 1)
+          own.rows = TableOf(shared.rows->schema(), "[[" + std::to_string(100 * number) + ", null, null]]");
         const int wanted = 6 + 100 * number + (i % 2 == 0 ? i : 0);
         EXPECT_EQ(RowsText(RunSql(*engine_, "select sum(driver_id)::bigint from shop.drivers", {own})),
                   std::to_string(wanted));
@@ -315,7 +339,8 @@ TEST_P(SqlEngineConformance, CopiesAreWholeOrNotThere) {
   const SqlTable table = Drivers();
   const auto file = folder_.path() / "out's.parquet";
   const auto statement = engine_->Parse(
-      "select driver_id, sum(rating) r, sum(driver_id) s, timestamp '2024-01-01' t, [driver_id] l from shop.drivers "
+      "select driver_id, sum(rating) r, sum(driver_id) s, timestamp '2024-01-01' t, [driver_id] l from "
+      "shop.drivers "
       "group by all order by driver_id -- all of them\n;");
   ASSERT_TRUE(statement) << statement.error().ToString();
   const auto rows = engine_->Copy(*statement, {table}, file, {});
@@ -334,8 +359,8 @@ TEST_P(SqlEngineConformance, CopiesAreWholeOrNotThere) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "failed.parquet"));
   const auto endless = engine_->Parse(kEndless);
   ASSERT_TRUE(endless);
-  const auto late =
-      engine_->Copy(*endless, {}, folder_.path() / "late.parquet", {.time_limit = std::chrono::milliseconds(50)});
+  const auto late = engine_->Copy(*endless, {}, folder_.path() / "late.parquet",
+                                  {.time_limit = std::chrono::milliseconds(50)});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, ErrorCode::kCancelled);
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "late.parquet"));

@@ -1,4 +1,4 @@
-"""Goal: DuckDB's library is there when SQL is asked for, costs nothing before, and bears a neighbour.
+"""Goal: DuckDB's library is there when SQL is asked for, not before, and bears a neighbour.
 
 The Python package `duckdb` brings a library of its own, of another version, into the same process.
 """
@@ -39,8 +39,8 @@ def ours():
         source = FileSource(path="rows.parquet", timestamp_field="event_timestamp")
         entity = Entity("k", join_keys=["k"])
         store.apply([entity, FeatureView("rows", entities=[entity], source=source)])
-    query = "select sum(k)::bigint s, version() v from feature_store.rows where event_timestamp > '1970-01-01'"
-    assert store.sql(query).to_arrow().to_pylist() == [{"s": 6, "v": "v1.5.6"}]
+    query = "select sum(k)::bigint s, version() v from feature_store.rows where {} > '1970-01-01'"
+    assert store.sql(query.format("event_timestamp")).to_arrow().to_pylist() == [{"s": 6, "v": "v1.5.6"}]
     try:
         store.sql("select nonsense from feature_store.rows").to_arrow()
     except Exception as error:

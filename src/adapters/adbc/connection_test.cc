@@ -24,8 +24,9 @@ using testing_support::RowsText;
 using testing_support::TableOf;
 
 std::shared_ptr<AdbcConnection> Connect() {
-  const auto database = AdbcDatabase::Open(
-      {.driver = TIDEMARK_DUCKDB_LIBRARY, .entrypoint = "duckdb_adbc_init", .options = {{"path", ":memory:"}}});
+  const auto database = AdbcDatabase::Open({.driver = TIDEMARK_DUCKDB_LIBRARY,
+                                            .entrypoint = "duckdb_adbc_init",
+                                            .options = {{"path", ":memory:"}}});
   if (!database) {
     ADD_FAILURE() << database.error().ToString();
     return nullptr;
@@ -53,10 +54,12 @@ TEST(AdbcConnectionTest, AReaderKeepsWhatItNeeds) {
 TEST(AdbcConnectionTest, ParametersAreBound) {
   const auto connection = Connect();
   ASSERT_NE(connection, nullptr);
-  const auto rows = TableOf(arrow::schema({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64())}),
-                            R"([["it's; DROP", 7]])");
+  const auto rows =
+      TableOf(arrow::schema({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64())}),
+              R"([["it's; DROP", 7]])");
   const auto parameters = rows->CombineChunksToBatch().ValueOrDie();
-  EXPECT_EQ(Run(*connection, {.sql = "SELECT $1 || '!', $2 + 1", .parameters = parameters}), "it's; DROP!, 8");
+  EXPECT_EQ(Run(*connection, {.sql = "SELECT $1 || '!', $2 + 1", .parameters = parameters}),
+            "it's; DROP!, 8");
 }
 
 TEST(AdbcConnectionTest, RowsAreIngestedByMode) {
@@ -80,19 +83,22 @@ TEST(AdbcConnectionTest, RowsAreIngestedByMode) {
 TEST(AdbcConnectionTest, CallsEndWhenTheyMust) {
   const auto connection = Connect();
   ASSERT_NE(connection, nullptr);
-  const auto late = connection->Execute("SELECT count(*) FROM range(100000000) a(i), range(100000000) b(j) WHERE (i * j) % 7 = 3",
-                                        {.time_limit = std::chrono::milliseconds(40)});
+  const auto late = connection->Execute(
+      "SELECT count(*) FROM range(100000000) a(i), range(100000000) b(j) WHERE (i * j) % 7 = 3",
+      {.time_limit = std::chrono::milliseconds(40)});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, ErrorCode::kCancelled);
   EXPECT_THAT(late.error().message, HasSubstr("40 ms"));
   std::stop_source stop;
-  const auto reader = connection->Query({.sql = "SELECT i FROM range(1000000000) t(i)"}, {.stop = stop.get_token()});
+  const auto reader =
+      connection->Query({.sql = "SELECT i FROM range(1000000000) t(i)"}, {.stop = stop.get_token()});
   ASSERT_TRUE(reader) << reader.error().ToString();
   std::shared_ptr<arrow::RecordBatch> batch;
   ASSERT_TRUE((*reader)->ReadNext(&batch).ok());
   stop.request_stop();
   arrow::Status status;
-  while (status.ok()) status = (*reader)->ReadNext(&batch);
+  while (status.ok())
+    status = (*reader)->ReadNext(&batch);
   EXPECT_EQ(FromStatus(status).code, ErrorCode::kCancelled);
 }
 
@@ -123,7 +129,8 @@ TEST(AdbcErrorTest, ErrorsBecomeOurs) {
   };
   for (const Case& one : {
            Case{ADBC_STATUS_INTERNAL, "28P01", "x", ErrorCode::kPermissionDenied},
-           Case{ADBC_STATUS_IO, "", "FATAL: password authentication failed for user \"u\"", ErrorCode::kPermissionDenied},
+           Case{ADBC_STATUS_IO, "", "FATAL: password authentication failed for user \"u\"",
+                ErrorCode::kPermissionDenied},
            Case{ADBC_STATUS_IO, "", "could not translate host name", ErrorCode::kUnavailable},
            Case{ADBC_STATUS_TIMEOUT, "", "x", ErrorCode::kUnavailable},
            Case{ADBC_STATUS_INVALID_ARGUMENT, "42P01", "x", ErrorCode::kNotFound},
@@ -140,7 +147,8 @@ TEST(AdbcErrorTest, ErrorsBecomeOurs) {
     EXPECT_EQ(error.code, one.code) << one.state << one.message;
     EXPECT_FALSE(error.message.empty());
   }
-  const Error hidden = DriverErrorOf(ADBC_STATUS_IO, "", "cannot reach postgresql://u:hunter22@h/db with hunter22", {"hunter22"});
+  const Error hidden = DriverErrorOf(ADBC_STATUS_IO, "",
+                                     "cannot reach postgresql://u:hunter22@h/db with hunter22", {"hunter22"});
   EXPECT_THAT(hidden.message, Not(HasSubstr("hunter22")));
 }
 

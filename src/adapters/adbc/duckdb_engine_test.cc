@@ -59,9 +59,11 @@ TEST_F(DuckDbEngineTest, ColumnsAreFoundByFieldId) {
   const auto old_file = folder_.path() / "old.parquet";
   const auto new_file = folder_.path() / "new.parquet";
   testing_support::WriteParquet(
-      *TableOf(arrow::schema({WithId("a", arrow::int32(), 1), WithId("s", member, 3)}), R"([[1, {"p": 7}]])"), old_file);
+      *TableOf(arrow::schema({WithId("a", arrow::int32(), 1), WithId("s", member, 3)}), R"([[1, {"p": 7}]])"),
+      old_file);
   testing_support::WriteParquet(
-      *TableOf(arrow::schema({WithId("s", member, 3), WithId("renamed", arrow::int64(), 1), WithId("a", arrow::utf8(), 2)}),
+      *TableOf(arrow::schema({WithId("s", member, 3), WithId("renamed", arrow::int64(), 1),
+                              WithId("a", arrow::utf8(), 2)}),
                R"([[{"p": 8}, 6000000000, "text"]])"),
       new_file);
   const SqlTable table{.schema = "p",
@@ -77,17 +79,20 @@ TEST_F(DuckDbEngineTest, ColumnsAreFoundByFieldId) {
 // Values of `name=value` folders are columns of a stated type, decoded; Hive's null is null.
 TEST_F(DuckDbEngineTest, HivePartitionsAreColumns) {
   std::vector<std::string> paths;
-  for (const std::string part : {"y=2019/name=a%20b", "y=2020/name=x", "y=__HIVE_DEFAULT_PARTITION__/name=z"}) {
+  for (const std::string part :
+       {"y=2019/name=a%20b", "y=2020/name=x", "y=__HIVE_DEFAULT_PARTITION__/name=z"}) {
     const auto file = folder_.path() / "y=1" / part / "f.parquet";
     std::filesystem::create_directories(file.parent_path());
-    testing_support::WriteParquet(*TableOf(arrow::schema({arrow::field("n", arrow::int64())}), "[[1], [2]]"), file);
+    testing_support::WriteParquet(*TableOf(arrow::schema({arrow::field("n", arrow::int64())}), "[[1], [2]]"),
+                                  file);
     paths.push_back(file.string());
   }
-  const SqlTable table{.schema = "p",
-                       .name = "t",
-                       .columns = {{.name = "n", .type = kInt}, {.name = "y", .type = kInt}, {.name = "name", .type = kText}},
-                       .files = {.paths = paths, .hive_columns = {"y", "name"}},
-                       .identity = "hive"};
+  const SqlTable table{
+      .schema = "p",
+      .name = "t",
+      .columns = {{.name = "n", .type = kInt}, {.name = "y", .type = kInt}, {.name = "name", .type = kText}},
+      .files = {.paths = paths, .hive_columns = {"y", "name"}},
+      .identity = "hive"};
   EXPECT_EQ(Run("select y, name, sum(n)::bigint from p.t group by all order by y nulls last", {table}),
             "2019, a b, 3 | 2020, x, 3 | null, z, 3");
   EXPECT_EQ(Run("select n from p.t where y = 2020 and name = 'x' order by n", {table}), "1 | 2");
@@ -112,7 +117,8 @@ TEST_F(DuckDbEngineTest, CsvIsReadAsElsewhere) {
                        .files = {.format = SqlFiles::Format::kCsv, .paths = {one}},
                        .identity = "csv-1"};
   const std::string wanted =
-      "1, 2024-05-01 00:00:00.000000Z, , 1.5, true, ab, null | 2, 2024-05-02 00:00:00.000000Z, null, null, null, "
+      "1, 2024-05-01 00:00:00.000000Z, , 1.5, true, ab, null | 2, 2024-05-02 00:00:00.000000Z, null, null, "
+      "null, "
       "null, null | 3, 2024-05-03 00:00:00.000000Z, a\nb\"c, -2, false, , null";
   EXPECT_EQ(Run("select * from p.t order by id", {table}), wanted);
   SqlTable both = table;
@@ -144,11 +150,12 @@ TEST_F(DuckDbEngineTest, SchemasMayBeCalledAsDuckDbsOwn) {
 
 // Presto's functions that DuckDB calls otherwise.
 TEST_F(DuckDbEngineTest, PrestoFunctionsAreKnown) {
-  EXPECT_EQ(Run("select to_unixtime(from_unixtime(1.5)), to_unixtime(from_iso8601_timestamp('2024-05-01T00:00Z')), "
-                "regexp_like('abc', 'b.'), json_extract_scalar('{\"a\": \"b\"}', '$.a'), approx_distinct(x), "
-                "array_join([1, 2], '-') from (values (1)) v(x)",
-                {}),
-            "1.5, 1714521600, true, b, 1, 1-2");
+  EXPECT_EQ(
+      Run("select to_unixtime(from_unixtime(1.5)), to_unixtime(from_iso8601_timestamp('2024-05-01T00:00Z')), "
+          "regexp_like('abc', 'b.'), json_extract_scalar('{\"a\": \"b\"}', '$.a'), approx_distinct(x), "
+          "array_join([1, 2], '-') from (values (1)) v(x)",
+          {}),
+      "1.5, 1714521600, true, b, 1, 1-2");
 }
 
 // ---- times as text
@@ -176,7 +183,9 @@ class TextTimeTest : public DuckDbEngineTest {
             .identity = "other"};
   }
 
-  std::string Keys(const std::string& rest) { return Run("select k from p.events " + rest, {Events(), Other()}); }
+  std::string Keys(const std::string& rest) {
+    return Run("select k from p.events " + rest, {Events(), Other()});
+  }
 };
 
 TEST_F(TextTimeTest, ComparisonsAreThoseOfTimes) {
@@ -197,18 +206,25 @@ TEST_F(TextTimeTest, OrderIsThatOfTimes) {
   EXPECT_EQ(Keys("order by t"), "3 | 1 | 2 | 4 | 5");
   EXPECT_EQ(Keys("order by t desc nulls last limit 2"), "4 | 2");
   EXPECT_EQ(Run("select t as moment, k from p.events where k < 5 order by moment", {Events()}),
-            "2024-05-01T02:30+02:00, 3 | 2024-05-01T01:00:00Z, 1 | 2024-05-01 02:00, 2 | 2024-04-30T22:00:00-05:00, 4");
+            "2024-05-01T02:30+02:00, 3 | 2024-05-01T01:00:00Z, 1 | 2024-05-01 02:00, 2 | "
+            "2024-04-30T22:00:00-05:00, 4");
   EXPECT_EQ(Run("select k, t from p.events where k < 5 order by 2 desc limit 1", {Events()}),
             "4, 2024-04-30T22:00:00-05:00");
-  EXPECT_EQ(Run("select t from p.events where k < 3 union all select t from p.events where k = 4 order by t desc limit 1",
+  EXPECT_EQ(Run("select t from p.events where k < 3 union all select t from p.events where k = 4 order by t "
+                "desc limit 1",
                 {Events()}),
             "2024-04-30T22:00:00-05:00");
-  EXPECT_EQ(Run("select distinct t from p.events where k < 4 order by t limit 1", {Events()}), "2024-05-01T02:30+02:00");
-  EXPECT_EQ(Run("select min(t), max(t) from p.events", {Events()}), "2024-05-01T02:30+02:00, 2024-04-30T22:00:00-05:00");
+  EXPECT_EQ(Run("select distinct t from p.events where k < 4 order by t limit 1", {Events()}),
+            "2024-05-01T02:30+02:00");
+  EXPECT_EQ(Run("select min(t), max(t) from p.events", {Events()}),
+            "2024-05-01T02:30+02:00, 2024-04-30T22:00:00-05:00");
   EXPECT_EQ(Run("select list(k order by t) from p.events where k < 5", {Events()}), "[3, 1, 2, 4]");
   EXPECT_EQ(Run("select max_by(k, t), arg_min(k, t) from p.events", {Events()}), "4, 3");
-  EXPECT_EQ(Run("select k from p.events qualify row_number() over (order by t desc nulls last) = 1", {Events()}), "4");
-  EXPECT_EQ(Run("select max(t) over (order by k rows between 1 preceding and current row) m from p.events where k < 5 "
+  EXPECT_EQ(
+      Run("select k from p.events qualify row_number() over (order by t desc nulls last) = 1", {Events()}),
+      "4");
+  EXPECT_EQ(Run("select max(t) over (order by k rows between 1 preceding and current row) m from p.events "
+                "where k < 5 "
                 "order by k",
                 {Events()}),
             "2024-05-01T01:00:00Z | 2024-05-01 02:00 | 2024-05-01 02:00 | 2024-04-30T22:00:00-05:00");
@@ -216,17 +232,21 @@ TEST_F(TextTimeTest, OrderIsThatOfTimes) {
 
 // Through subqueries, stars and common tables; a column of the same name of another table stays text.
 TEST_F(TextTimeTest, ScopesAreThoseOfSql) {
-  EXPECT_EQ(Run("select k from (select *, row_number() over (partition by k % 2 order by t desc) as row_num from "
-                "p.events where t <= timestamp '2024-05-01 02:00:00') where row_num = 1 order by k",
-                {Events()}),
-            "1 | 2");
-  EXPECT_EQ(Run("with q as (select k, t as at from p.events) select k from q where at > '2024-05-01T01:30Z' order by at",
+  EXPECT_EQ(
+      Run("select k from (select *, row_number() over (partition by k % 2 order by t desc) as row_num from "
+          "p.events where t <= timestamp '2024-05-01 02:00:00') where row_num = 1 order by k",
+          {Events()}),
+      "1 | 2");
+  EXPECT_EQ(Run("with q as (select k, t as at from p.events) select k from q where at > '2024-05-01T01:30Z' "
+                "order by at",
                 {Events()}),
             "2 | 4");
-  EXPECT_EQ(Run("with q(a, b) as (select * from p.events) select a from q where b is not null order by b limit 1",
-                {Events()}),
-            "3");
-  EXPECT_EQ(Run("select e.k from p.events e join p.other o on e.k = o.k where e.t < '2024-05-01T01:30Z' and o.t > 'a'",
+  EXPECT_EQ(
+      Run("with q(a, b) as (select * from p.events) select a from q where b is not null order by b limit 1",
+          {Events()}),
+      "3");
+  EXPECT_EQ(Run("select e.k from p.events e join p.other o on e.k = o.k where e.t < '2024-05-01T01:30Z' and "
+                "o.t > 'a'",
                 {Events(), Other()}),
             "1");
   EXPECT_EQ(Run("select o.k from p.other o order by o.t", {Events(), Other()}), "2 | 1");
@@ -240,7 +260,8 @@ TEST_F(TextTimeTest, ScopesAreThoseOfSql) {
 
 // What is selected stays text, under the name that it would have had.
 TEST_F(TextTimeTest, NamesAndValuesStay) {
-  const auto rows = RunSql(*engine_, "select t, max(t), t > '2024-01-01' from p.events where k = 1 group by t", {Events()});
+  const auto rows =
+      RunSql(*engine_, "select t, max(t), t > '2024-01-01' from p.events where k = 1 group by t", {Events()});
   ASSERT_TRUE(rows) << rows.error().ToString();
   EXPECT_EQ(rows.value()->schema()->field(0)->name(), "t");
   EXPECT_EQ(rows.value()->schema()->field(1)->name(), "max(t)");
@@ -248,7 +269,8 @@ TEST_F(TextTimeTest, NamesAndValuesStay) {
   EXPECT_TRUE(rows.value()->schema()->field(1)->type()->Equals(*arrow::utf8()));
 }
 
-// Text that is no time is an error that names the column; unknown names still have their place in the user's text.
+// Text that is no time is an error that names the column; unknown names still have their place in the user's
+// text.
 TEST_F(TextTimeTest, ErrorsNameColumnAndPlace) {
   SqlTable table = Events("bad");
   table.rows = TableOf(table.rows->schema(), R"([[1, "yesterday"]])");

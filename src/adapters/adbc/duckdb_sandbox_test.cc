@@ -1,6 +1,6 @@
-// Proves that a query reaches the files of its tables and nothing else. Each way out is tried against the engine, which
-// refuses most of them while it parses, and against a locked database itself, which must hold if a statement ever got
-// past the parser.
+// Proves that a query reaches the files of its tables and nothing else. Each way out is tried against the
+// engine, which refuses most of them while it parses, and against a locked database itself, which must hold
+// if a statement ever got past the parser.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,20 +38,32 @@ class DuckDbSandboxTest : public testing::Test {
   // Reads of what the table is not.
   std::vector<std::string> Reads() const {
     std::vector<std::string> reads;
-    for (const std::string& call :
-         {"read_parquet('" + Path("neighbour.parquet") + "')", "read_parquet('" + Path("*.parquet") + "')",
-          "read_parquet('" + Path("own2.parquet") + "')", "parquet_scan('" + Path("neighbour.parquet") + "')",
-          "parquet_metadata('" + Path("neighbour.parquet") + "')", "parquet_schema('" + Path("neighbour.parquet") + "')",
-          "parquet_kv_metadata('" + Path("neighbour.parquet") + "')", "read_csv('" + Path("secret.csv") + "')",
-          "read_csv_auto('" + Path("secret.csv") + "')", "sniff_csv('" + Path("secret.csv") + "')",
-          "read_json('" + Path("secret.json") + "')", "read_json_objects('" + Path("secret.json") + "')",
-          "read_ndjson('" + Path("secret.json") + "')", "read_text('" + Path("secret.csv") + "')",
-          "read_blob('" + Path("secret.csv") + "')", std::string("read_text('/etc/passwd')"),
-          "glob('" + Path("*") + "')", std::string("glob('/etc/*')"), "'" + Path("neighbour.parquet") + "'",
-          "'" + Path("secret.csv") + "'", "\"" + Path("neighbour.parquet") + "\"",
-          "read_parquet('" + Path("nested/../neighbour.parquet") + "')",
-          std::string("read_parquet('https://example.com/a.parquet')"), std::string("'https://example.com/a.parquet'"),
-          std::string("read_csv('s3://bucket/a.csv')"), std::string("read_duckdb('" + Path("x.db") + "')")}) {
+    for (const std::string& call : {"read_parquet('" + Path("neighbour.parquet") + "')",
+                                    "read_parquet('" + Path("*.parquet") + "')",
+                                    "read_parquet('" + Path("own2.parquet") + "')",
+                                    "parquet_scan('" + Path("neighbour.parquet") + "')",
+                                    "parquet_metadata('" + Path("neighbour.parquet") + "')",
+                                    "parquet_schema('" + Path("neighbour.parquet") + "')",
+                                    "parquet_kv_metadata('" + Path("neighbour.parquet") + "')",
+                                    "read_csv('" + Path("secret.csv") + "')",
+                                    "read_csv_auto('" + Path("secret.csv") + "')",
+                                    "sniff_csv('" + Path("secret.csv") + "')",
+                                    "read_json('" + Path("secret.json") + "')",
+                                    "read_json_objects('" + Path("secret.json") + "')",
+                                    "read_ndjson('" + Path("secret.json") + "')",
+                                    "read_text('" + Path("secret.csv") + "')",
+                                    "read_blob('" + Path("secret.csv") + "')",
+                                    std::string("read_text('/etc/passwd')"),
+                                    "glob('" + Path("*") + "')",
+                                    std::string("glob('/etc/*')"),
+                                    "'" + Path("neighbour.parquet") + "'",
+                                    "'" + Path("secret.csv") + "'",
+                                    "\"" + Path("neighbour.parquet") + "\"",
+                                    "read_parquet('" + Path("nested/../neighbour.parquet") + "')",
+                                    std::string("read_parquet('https://example.com/a.parquet')"),
+                                    std::string("'https://example.com/a.parquet'"),
+                                    std::string("read_csv('s3://bucket/a.csv')"),
+                                    std::string("read_duckdb('" + Path("x.db") + "')")}) {
       reads.push_back("SELECT * FROM " + call);
     }
     reads.push_back("SELECT * FROM query('SELECT * FROM read_text(''/etc/passwd'')')");
@@ -95,7 +107,8 @@ TEST_F(DuckDbSandboxTest, TheEngineRefusesEveryWayOut) {
   for (const std::string& sql : Reads()) {
     const auto refused = RunSql(*engine, sql, {table_});
     ASSERT_FALSE(refused) << sql;
-    EXPECT_EQ(refused.error().code, ErrorCode::kPermissionDenied) << sql << "\n" << refused.error().ToString();
+    EXPECT_EQ(refused.error().code, ErrorCode::kPermissionDenied) << sql << "\n"
+                                                                  << refused.error().ToString();
     EXPECT_THAT(refused.error().message, HasSubstr("SQL reads the catalog's tables only")) << sql;
   }
   for (const std::string& sql : Changes()) {
@@ -105,20 +118,23 @@ TEST_F(DuckDbSandboxTest, TheEngineRefusesEveryWayOut) {
   }
 }
 
-// What DuckDB knows of itself is no table of the store: settings, views with their paths, other queries' tables.
+// What DuckDB knows of itself is no table of the store: settings, views with their paths, other queries'
+// tables.
 TEST_F(DuckDbSandboxTest, TheEngineHidesItsInside) {
   const auto engine = testing_support::MakeTestEngine(folder_.path() / "spill");
   for (const char* sql :
        {"select * from duckdb_settings()", "select * from duckdb_views()", "select * from duckdb_databases()",
-        "select * from duckdb_secrets()", "select * from pragma_version()", "select * from arrow_scan(1, 2, 3)",
-        "select * from information_schema.tables", "select * from pg_catalog.pg_class", "select * from duckdb_tables",
-        "select * from sqlite_master", "select * from memory.rows.r1", "select * from rows.r1", "show tables",
-        "show all tables", "describe"}) {
+        "select * from duckdb_secrets()", "select * from pragma_version()",
+        "select * from arrow_scan(1, 2, 3)", "select * from information_schema.tables",
+        "select * from pg_catalog.pg_class", "select * from duckdb_tables", "select * from sqlite_master",
+        "select * from memory.rows.r1", "select * from rows.r1", "show tables", "show all tables",
+        "describe"}) {
     const auto refused = RunSql(*engine, sql, {table_});
     ASSERT_FALSE(refused) << sql;
-    EXPECT_THAT(refused.error().code, testing::AnyOf(ErrorCode::kPermissionDenied, ErrorCode::kNotFound,
-                                                     ErrorCode::kUnsupported))
-        << sql << "\n" << refused.error().ToString();
+    EXPECT_THAT(refused.error().code,
+                testing::AnyOf(ErrorCode::kPermissionDenied, ErrorCode::kNotFound, ErrorCode::kUnsupported))
+        << sql << "\n"
+        << refused.error().ToString();
   }
 }
 
@@ -126,15 +142,17 @@ TEST_F(DuckDbSandboxTest, TheEngineHidesItsInside) {
 TEST_F(DuckDbSandboxTest, ADisguisedFileIsNotRead) {
   const auto engine = testing_support::MakeTestEngine(folder_.path() / "spill");
   const std::string file = QuotedName(Path("neighbour.parquet"));
-  const auto refused = RunSql(*engine, "select * from " + file + ", (with " + file + " as (select 1) select * from " + file + ")",
-                              {table_});
+  const auto refused = RunSql(
+      *engine, "select * from " + file + ", (with " + file + " as (select 1) select * from " + file + ")",
+      {table_});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kPermissionDenied) << refused.error().ToString();
 }
 
 TEST_F(DuckDbSandboxTest, TheLockedDatabaseHolds) {
-  const auto database = DuckDbDatabase::Open(
-      {.library = std::filesystem::path(TIDEMARK_DUCKDB_LIBRARY), .files = {Path("own.parquet")}, .spill_folder = folder_.path() / "s"});
+  const auto database = DuckDbDatabase::Open({.library = std::filesystem::path(TIDEMARK_DUCKDB_LIBRARY),
+                                              .files = {Path("own.parquet")},
+                                              .spill_folder = folder_.path() / "s"});
   ASSERT_TRUE(database) << database.error().ToString();
   const auto catalog = (*database)->Prepare({table_}, {});
   ASSERT_TRUE(catalog) << catalog.error().ToString();
@@ -152,7 +170,8 @@ TEST_F(DuckDbSandboxTest, TheLockedDatabaseHolds) {
     EXPECT_FALSE(std::filesystem::exists(folder_.path() / name)) << name;
 }
 
-// A file that may be read may be written too, as far as DuckDB is concerned: no statement that writes gets through.
+// A file that may be read may be written too, as far as DuckDB is concerned: no statement that writes gets
+// through.
 TEST_F(DuckDbSandboxTest, AnAllowedFileIsNotWritten) {
   const auto engine = testing_support::MakeTestEngine(folder_.path() / "spill");
   const auto before = std::filesystem::last_write_time(folder_.path() / "own.parquet");
@@ -174,8 +193,9 @@ TEST_F(DuckDbSandboxTest, SpillFoldersAreCleaned) {
   std::ofstream(spill / "sql-1-1" / "1" / "left.tmp") << "left by a process that died";
   {
     const auto engine = testing_support::MakeTestEngine(spill);
-    const auto rows = RunSql(*engine, "select count(*) from (select distinct i, repeat('x', 30) || i s from range(3000000) t(i))",
-                             {}, {.memory_bytes_max = std::int64_t{96} << 20, .threads = 2});
+    const auto rows = RunSql(
+        *engine, "select count(*) from (select distinct i, repeat('x', 30) || i s from range(3000000) t(i))",
+        {}, {.memory_bytes_max = std::int64_t{96} << 20, .threads = 2});
     ASSERT_TRUE(rows) << rows.error().ToString();
     EXPECT_FALSE(std::filesystem::exists(spill / "sql-1-1"));
   }
