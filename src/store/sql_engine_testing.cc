@@ -212,10 +212,11 @@ TEST_P(SqlEngineConformance, TypesComeBackAsTheyAre) {
   const auto schema = arrow::schema(fields);
   const auto values = TableOf(schema, R"([
       [true, 1, 5000000000, 0.5, 1.25, "é\"'", "\u0000x", "2024-05-01T00:00:00.000001Z", 19000, "123.456",
-       [["a", null], null, []], {"a b": 1, "c": [null, "2024-05-01T00:00:00Z"]}, [["k", {"v": 1.5}], ["l", null]]],
+       [["a", null], null, []], {"a b": 1, "c": [null, "2024-05-01T00:00:00Z"]},
+       [["k", {"v": 1.5}], ["l", null]]],
       [null, null, null, null, null, null, null, null, null, null, null, null, null],
-      [false, -1, -5, -0.5, -1.25, "", "", "1969-12-31T23:59:59.999999Z", -1, "-0.001", [], {"a b": null, "c": []},
-       []]])");
+      [false, -1, -5, -0.5, -1.25, "", "", "1969-12-31T23:59:59.999999Z", -1, "-0.001", [],
+       {"a b": null, "c": []}, []]])");
   const auto file = folder_.path() / "types.parquet";
   GetParam().write(*values, file);
   for (const bool in_memory : {false, true}) {

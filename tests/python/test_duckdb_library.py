@@ -40,7 +40,8 @@ def ours():
         entity = Entity("k", join_keys=["k"])
         store.apply([entity, FeatureView("rows", entities=[entity], source=source)])
     query = "select sum(k)::bigint s, version() v from feature_store.rows where {} > '1970-01-01'"
-    assert store.sql(query.format("event_timestamp")).to_arrow().to_pylist() == [{"s": 6, "v": "v1.5.6"}]
+    rows = store.sql(query.format("event_timestamp")).to_arrow().to_pylist()
+    assert rows == [{"s": 6, "v": "v1.5.6"}], rows
     try:
         store.sql("select nonsense from feature_store.rows").to_arrow()
     except Exception as error:

@@ -34,7 +34,7 @@ std::shared_ptr<AdbcConnection> Connect() {
   return (*database)->Connect().value();
 }
 
-std::string Run(AdbcConnection& connection, const AdbcQuery& query, const AdbcLimits& limits = {}) {
+std::string RowsOf(AdbcConnection& connection, const AdbcQuery& query, const AdbcLimits& limits = {}) {
   const auto reader = connection.Query(query, limits);
   if (!reader) return reader.error().ToString();
   return RowsText(FromArrowResult((*reader)->ToTable()));
@@ -58,7 +58,7 @@ TEST(AdbcConnectionTest, ParametersAreBound) {
       TableOf(arrow::schema({arrow::field("a", arrow::utf8()), arrow::field("b", arrow::int64())}),
               R"([["it's; DROP", 7]])");
   const auto parameters = rows->CombineChunksToBatch().ValueOrDie();
-  EXPECT_EQ(Run(*connection, {.sql = "SELECT $1 || '!', $2 + 1", .parameters = parameters}),
+  EXPECT_EQ(RowsOf(*connection, {.sql = "SELECT $1 || '!', $2 + 1", .parameters = parameters}),
             "it's; DROP!, 8");
 }
 
@@ -70,7 +70,7 @@ TEST(AdbcConnectionTest, RowsAreIngestedByMode) {
   ASSERT_TRUE(connection->Ingest({.table = "t"}, reader()));
   EXPECT_FALSE(connection->Ingest({.table = "t"}, reader()));
   ASSERT_TRUE(connection->Ingest({.table = "t", .mode = AdbcIngest::Mode::kAppend}, reader()));
-  EXPECT_EQ(Run(*connection, {.sql = "SELECT count(*) FROM t"}), "4");
+  EXPECT_EQ(RowsOf(*connection, {.sql = "SELECT count(*) FROM t"}), "4");
   const auto schema = connection->TableSchema("", "", "t");
   ASSERT_TRUE(schema) << schema.error().ToString();
   EXPECT_TRUE((*schema)->Equals(*rows->schema()));

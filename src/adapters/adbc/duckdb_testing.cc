@@ -11,7 +11,8 @@ namespace tidemark::testing_support {
 
 void WriteParquet(const arrow::Table& table, const std::filesystem::path& file) {
   const auto out = arrow::io::FileOutputStream::Open(file.string()).ValueOrDie();
-  ARROW_CHECK_OK(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), out, 1000));
+  const auto written = parquet::arrow::WriteTable(table, arrow::default_memory_pool(), out, 1000);
+  if (!written.ok()) written.Abort("writing " + file.string());
 }
 
 std::shared_ptr<arrow::Table> ReadParquet(const std::filesystem::path& file) {
