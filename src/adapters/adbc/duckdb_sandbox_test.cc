@@ -127,8 +127,8 @@ TEST_F(DuckDbSandboxTest, TheEngineHidesItsInside) {
         "select * from duckdb_secrets()", "select * from pragma_version()",
         "select * from arrow_scan(1, 2, 3)", "select * from information_schema.tables",
         "select * from pg_catalog.pg_class", "select * from duckdb_tables", "select * from sqlite_master",
-        "select * from memory.rows.r1", "select * from rows.r1", "show tables", "show all tables",
-        "describe"}) {
+        "select * from memory.tidemark_rows.r1", "select * from tidemark_rows.r1", "show tables",
+        "show all tables", "describe"}) {
     const auto refused = RunSql(*engine, sql, {table_});
     ASSERT_FALSE(refused) << sql;
     EXPECT_THAT(refused.error().code,
@@ -194,8 +194,8 @@ TEST_F(DuckDbSandboxTest, SpillFoldersAreCleaned) {
   {
     const auto engine = testing_support::MakeTestEngine(spill);
     const auto rows = RunSql(
-        *engine, "select count(*) from (select distinct i, repeat('x', 30) || i s from range(3000000) t(i))",
-        {}, {.memory_bytes_max = std::int64_t{96} << 20, .threads = 2});
+        *engine, "select count(*) from (select distinct i, repeat('x', 30) || i s from range(6000000) t(i))",
+        {}, {.memory_bytes_max = std::int64_t{200} << 20, .threads = 2});
     ASSERT_TRUE(rows) << rows.error().ToString();
     EXPECT_FALSE(std::filesystem::exists(spill / "sql-1-1"));
   }
