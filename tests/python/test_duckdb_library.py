@@ -17,7 +17,8 @@ import threading
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS = pa.table({"k": [1, 2, 3], "event_timestamp": pa.array([1, 2, 3], pa.timestamp("us", "UTC"))})
+TIMES = pa.array([1, 2, 3], pa.timestamp("us", "UTC"))
+ROWS = pa.table({"k": [1, 2, 3], "x": [1.5, 2.5, None], "event_timestamp": TIMES})
 pq.write_table(ROWS, "rows.parquet")
 
 
@@ -37,8 +38,8 @@ def ours():
     store = FeatureStore(".")
     if not store.list_feature_views():
         source = FileSource(path="rows.parquet", timestamp_field="event_timestamp")
-        entity = Entity("k", join_keys=["k"])
-        store.apply([entity, FeatureView("rows", entities=[entity], source=source)])
+        entity = Entity(name="k", join_keys=["k"])
+        store.apply([entity, FeatureView(name="rows", entities=[entity], source=source)])
     query = "select sum(k)::bigint s, version() v from feature_store.rows where {} > '1970-01-01'"
     rows = store.sql(query.format("event_timestamp")).to_arrow().to_pylist()
     assert rows == [{"s": 6, "v": "v1.5.6"}], rows
