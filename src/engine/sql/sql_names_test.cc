@@ -30,11 +30,13 @@ constexpr const char* kDefinitions = R"({
 class SqlNamesTest : public testing::Test {
  protected:
   SqlNamesTest() {
-    scene_.source("x.parquet") = {{"a",
-                                   BatchOf({{"id", arrow::int64(), "[1]"},
-                                            {"event_timestamp", kMicros, R"(["2026-01-01T00:00:00Z"])"},
-                                            {"a", arrow::int64(), "[1]"}}),
-                                   0, 1}};
+    scene_.source("x.parquet")
+        .push_back({.path = "x.parquet",
+                    .rows = TableOf({{"id", arrow::int64(), "[1]"},
+                                     {"event_timestamp", kMicros, R"(["2026-01-01T00:00:00Z"])"},
+                                     {"a", arrow::int64(), "[1]"}})
+                                ->CombineChunksToBatch()
+                                .ValueOrDie()});
     scene_.Apply(kDefinitions);
   }
 
