@@ -173,9 +173,12 @@ def test_snapshot_of_a_view_over_files(tmp_path: Path) -> None:
         times = [hour(1), hour(1)]
         pq.write_table(pa.table({"id": [1, 2], "ts": times, "rate": rates}), folder / name)
     store = FeatureStore(tmp_path)
-    entity = Entity("thing", join_keys={"id": Int64})
+    entity = Entity(name="thing", join_keys={"id": Int64})
     source = FileSource("rates", timestamp_field="ts")
-    store.apply([entity, FeatureView("rates", [entity], [Field("rate", Float64)], source=source)])
+    fields = [Field("rate", Float64)]
+    store.apply(
+        [entity, FeatureView(name="rates", entities=[entity], schema=fields, source=source)]
+    )
     rows = store.snapshot("feature_store.rates").to_arrow().sort_by("id").to_pylist()
     assert [row["rate"] for row in rows] == [3.0, 4.0]
     assert store.snapshot("rates", hour(0)).to_arrow().num_rows == 0
@@ -244,7 +247,6 @@ def test_show_and_describe(visits: Visits) -> None:
 
 def test_schema_evolution(store: FeatureStore) -> None:
     """Files from before a column was added or widened read with nulls and as what it became."""
-    entity = Entity("thing", join_keys={"id": Int64})
     rows = pa.table({"id": [1], "event_timestamp": [hour(0)], "a": pa.array([1], pa.int32())})
     store.create_table_from(rows, name="t", entities=["id"])
     store.ingest("t", rows)
@@ -259,7 +261,6 @@ def test_schema_evolution(store: FeatureStore) -> None:
     assert store.sql(query).to_arrow().to_pylist() == expected
     store.flush()
     assert store.sql(query).to_arrow().to_pylist() == expected
-    assert entity.name == "thing"
 
 
 def test_nested_values(visits: Visits) -> None:
@@ -339,12 +340,15 @@ def source_rows() -> pa.Table:
 
 
 def apply_view(store: FeatureStore, source: Any) -> None:
-    entity = Entity("driver", join_keys={"driver_id": Int64})
+    entity = Entity(name="driver", join_keys={"driver_id": Int64})
     store.apply(
         [
             entity,
             FeatureView(
-                "stats", [entity], [Field("rate", Float64), Field("city", String)], source=source
+                name="stats",
+                entities=[entity],
+                schema=[Field("rate", Float64), Field("city", String)],
+                source=source,
             ),
         ]
     )
