@@ -86,8 +86,10 @@ class PlainRows final : public arrow::RecordBatchReader {
     for (int i = 0; i < schema_->num_fields(); ++i) {
       const auto& column = (*batch)->column(i);
       const auto& type = schema_->field(i)->type();
-      ARROW_ASSIGN_OR_RAISE(auto plain,
-                            arrow::is_nested(type->id()) ? column->View(type) : arrow::Result(column));
+      std::shared_ptr<arrow::Array> plain = column;
+      if (arrow::is_nested(type->id())) {
+        ARROW_ASSIGN_OR_RAISE(plain, column->View(type));
+      }
       columns.push_back(std::move(plain));
     }
     *batch = arrow::RecordBatch::Make(schema_, (*batch)->num_rows(), std::move(columns));
