@@ -171,6 +171,17 @@ Result<RegisteredInfo> RegisteredTables::Load(const Object& object) const {
   return info;
 }
 
+/// Nothing for one that is not whole, or that another process drops while it is looked at.
+Result<std::optional<RegisteredInfo>> RegisteredTables::LoadIfThere(const Object& object) const {
+  TM_ASSIGN(const bool is_whole, IsWhole(object));
+  if (!is_whole) return std::nullopt;
+  auto info = Load(object);
+  if (info) return *std::move(info);
+  TM_ASSIGN(const bool is_still_whole, IsWhole(object));
+  if (!is_still_whole) return std::nullopt;
+  return std::unexpected(std::move(info).error().In("table " + object.table.full_name()));
+}
+
 Result<std::vector<RegisteredTable>> RegisteredTables::Registered() const {
   TM_ASSIGN(const auto objects, Objects());
   std::vector<RegisteredTable> tables;
@@ -185,11 +196,8 @@ Result<std::vector<RegisteredInfo>> RegisteredTables::List() const {
   TM_ASSIGN(const auto objects, Objects());
   std::vector<RegisteredInfo> tables;
   for (const Object& object : objects) {
-    TM_ASSIGN(const bool is_whole, IsWhole(object));
-    if (!is_whole) continue;
-    auto info = Load(object);
-    if (!info) return std::unexpected(std::move(info).error().In("table " + object.table.full_name()));
-    tables.push_back(*std::move(info));
+    TM_ASSIGN(auto info, LoadIfThere(object));
+    if (info) tables.push_back(*std::move(info));
   }
   return tables;
 }
@@ -198,11 +206,8 @@ Result<std::optional<RegisteredInfo>> RegisteredTables::Find(std::string_view fu
   TM_ASSIGN(const auto objects, Objects());
   for (const Object& object : objects) {
     if (FoldName(object.table.full_name()) != FoldName(full_name)) continue;
-    TM_ASSIGN(const bool is_whole, IsWhole(object));
-    if (!is_whole) continue;
-    auto info = Load(object);
-    if (!info) return std::unexpected(std::move(info).error().In("table " + object.table.full_name()));
-    return *std::move(info);
+    TM_ASSIGN(auto info, LoadIfThere(object));
+    if (info) return *std::move(info);
   }
   return std::nullopt;
 }

@@ -132,6 +132,7 @@ class RegisteredTables {
   Result<Object> ObjectNamed(std::string_view database, std::string_view table) const;
   Result<bool> IsWhole(const Object& object) const;
   Result<RegisteredInfo> Load(const Object& object) const;
+  Result<std::optional<RegisteredInfo>> LoadIfThere(const Object& object) const;
   Result<TableListing> Listing(std::uint32_t id) const;
   Result<void> PutListing(std::uint32_t id, TableListing listing) const;
   Result<void> CheckFree(const RegisterRequest& request) const;

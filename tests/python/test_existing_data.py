@@ -716,8 +716,40 @@ def test_async_forms(root: Path, store: FeatureStore) -> None:
     assert asyncio.run(use())[0].partitions == 3
 
 
-def test_a_process_that_is_killed_leaves_nothing_or_all(root: Path, store: FeatureStore) -> None:
-    """A name that was taken, with nothing behind it, is what such a process leaves."""
+def register_over_and_over(folder: str, root: str) -> None:
+    store = FeatureStore(folder)
+    while True:
+        store.register_table("taxi", "demand", root)
+        store.drop_table("taxi.demand")
+
+
+def test_killed_processes_leave_nothing_or_all(root: Path, store: FeatureStore) -> None:
+    for number in range(3, 30):
+        write(root, number)
+    before = look(root)
+    context = multiprocessing.get_context("spawn")
+    seen = set()
+    for round_ in range(6):
+        writer = context.Process(target=register_over_and_over, args=(store.repo_path, str(root)))
+        writer.start()
+        # Somewhere in its work, wherever that is by then.
+        for _ in range(20 + 7 * round_):
+            seen.add(tuple(each.rows for each in store.list_tables("taxi")))
+        writer.kill()
+        writer.join()
+        (rows, *others) = [each.rows for each in store.list_tables("taxi")] or [0]
+        assert rows in (0, 60)
+        assert not others
+        if rows == 0:
+            assert store.register_table("taxi", "demand", root).rows == 60
+        assert len(days(store)) == 60
+        store.drop_table("taxi.demand")
+    assert seen <= {(), (60,)}
+    assert look(root) == before
+
+
+def test_what_a_killed_process_leaves_counts_for_nothing(root: Path, store: FeatureStore) -> None:
+    """A name that was taken, with nothing behind it."""
     store.register_table("taxi", "demand", root)
     database = Path(store.repo_path) / ".tidemark" / "registry.db"
     with sqlite3.connect(database) as connection:

@@ -10,6 +10,7 @@ environment variable TIDEMARK_STORE names, or else on the one in the current fol
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATABASE = "feature_store"
+_DAY = re.compile(r"y=\d+/m=\d+/d=\d+")
 
 T = TypeVar("T")
 
@@ -109,26 +111,38 @@ def register_table(
     """Makes a table of the Parquet or CSV file at `path`, or of a folder of them.
 
     The root of the table and the partition that a file lies in are understood from its place, as in
-    `demand_attributes/y=2019/m=07/d=01/part-00000.snappy.parquet`; `partition` names the partition
-    columns where there are others than y, m and d. The database must be there, the table must not.
+    `demand_attributes/y=2019/m=07/d=01/part-00000.snappy.parquet`; of a folder, `partition` says
+    which one is registered. The database must be there, the table must not.
     """
 
     def register(store: FeatureStore) -> str:
-        partitions = None if partition is None else [partition]
-        store.register_table(db, table, os.fspath(path), partitions=partitions)
+        stated = None if partition is None else [_partition_of(partition)]
+        store.register_table(db, table, path, partitions=stated)
         return f"table {db}.{table} is registered"
 
     return _told(register)
 
 
 def add_partitions(db: str, table: str, partitions: Sequence[str]) -> tuple[bool, str]:
-    """Adds partitions to a table that was registered: `["y=2019/m=07/d=01/", ...]`, any number."""
+    """Adds partitions to a table that was registered: `["y=2019/m=07/d=01/", ...]`, any number.
+
+    Each contains its day as `y=2019/m=07/d=01`; a bucket or folder before it is passed over.
+    """
 
     def add(store: FeatureStore) -> str:
-        store.add_partitions(db, table, partitions)
-        return f"{len(partitions)} partitions are in table {db}.{table}"
+        made = store.add_partitions(db, table, [_partition_of(each) for each in partitions])
+        return (
+            f"{len(made.added)} partitions are added to table {db}.{table}, "
+            f"{len(made.present)} were there"
+        )
 
     return _told(add)
+
+
+def _partition_of(text: str) -> str:
+    """The day within a partition's address; another text as it is, for the store to judge."""
+    found = _DAY.search(text)
+    return found.group() if found else text
 
 
 class _Failure:
