@@ -98,8 +98,8 @@ TEST(AdbcSourceTest, ReadsWhatIsNeeded) {
   definition.field_mapping = {{"price", "cost"}};
   AdbcSourceOptions options;
   options.needs.columns = {"key", "at", "cost"};
-  options.needs.times = {{.event_first_us = 1'700'000'000'000'000 + 100'000,
-                          .event_last_us = 1'700'000'000'000'000 + 199'000}};
+  options.needs.times = {
+      {.event_first_us = 1'700'000'000'000'000 + 100'000, .event_last_us = 1'700'000'000'000'000 + 199'000}};
   const auto source = OpenAdbcSource(definition, options);
   ASSERT_TRUE(source) << source.error().ToString();
   EXPECT_EQ((*source)->schema()->field_names(),

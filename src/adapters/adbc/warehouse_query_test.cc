@@ -1,5 +1,5 @@
-// Goal: the SQL that reads a source asks for what is needed and no more, in each warehouse's own notation; names
-// and texts never end up as SQL.
+// Goal: the SQL that reads a source asks for what is needed and no more, in each warehouse's own notation;
+// names and texts never end up as SQL.
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/util/key_value_metadata.h>
@@ -52,8 +52,8 @@ std::string QueryOf(WarehouseKind kind, const std::string& table, const SourceNe
 TEST(WarehouseQueryTest, ColumnsAndTimesOfPostgreSql) {
   SourceNeeds needs;
   EXPECT_EQ(QueryOf(WarehouseKind::kPostgreSql, "trips", needs), R"(SELECT "id", "at" FROM "trips")");
-  needs.times.push_back({.event_first_us = Us("2026-01-01T00:00:00Z"),
-                         .event_last_us = Us("2026-01-02T03:04:05.678901Z")});
+  needs.times.push_back(
+      {.event_first_us = Us("2026-01-01T00:00:00Z"), .event_last_us = Us("2026-01-02T03:04:05.678901Z")});
   EXPECT_EQ(QueryOf(WarehouseKind::kPostgreSql, "trips", needs),
             R"(SELECT "id", "at" FROM "trips" WHERE (("at" >= TIMESTAMP WITH TIME ZONE )"
             R"('2026-01-01 00:00:00+00:00' AND "at" <= TIMESTAMP WITH TIME ZONE )"
@@ -86,9 +86,10 @@ TEST(WarehouseQueryTest, TimesBeyondTheCalendarOfDatabases) {
 TEST(WarehouseQueryTest, SeveralRanges) {
   const std::int64_t day = Us("2026-01-01T00:00:00Z");
   SourceNeeds needs{.times = {{.event_last_us = day}, {.created_first_us = day}}};
-  EXPECT_EQ(QueryOf(WarehouseKind::kBigQuery, "p:d.t", needs),
-            "SELECT `id`, `at` FROM `p.d.t` WHERE ((`at` <= TIMESTAMP '2026-01-01 00:00:00+00:00') OR (`made` "
-            ">= TIMESTAMP '2026-01-01 00:00:00+00:00') OR `at` IS NULL OR `made` IS NULL)");
+  EXPECT_EQ(
+      QueryOf(WarehouseKind::kBigQuery, "p:d.t", needs),
+      "SELECT `id`, `at` FROM `p.d.t` WHERE ((`at` <= TIMESTAMP '2026-01-01 00:00:00+00:00') OR (`made` "
+      ">= TIMESTAMP '2026-01-01 00:00:00+00:00') OR `at` IS NULL OR `made` IS NULL)");
   needs.times.emplace_back();
   EXPECT_EQ(QueryOf(WarehouseKind::kBigQuery, "p:d.t", needs), "SELECT `id`, `at` FROM `p.d.t`");
 }
@@ -98,8 +99,8 @@ TEST(WarehouseQueryTest, KeysOfOneEntity) {
   ASSERT_TRUE(number.Append(-7).ok());
   arrow::BinaryBuilder text;
   ASSERT_TRUE(text.Append("a'b\\").ok());
-  const SourceNeeds needs{.key = {{"id", number.Finish().ValueOrDie()},
-                                  {"na\"me`", text.Finish().ValueOrDie()}}};
+  const SourceNeeds needs{
+      .key = {{"id", number.Finish().ValueOrDie()}, {"na\"me`", text.Finish().ValueOrDie()}}};
   EXPECT_EQ(QueryOf(WarehouseKind::kPostgreSql, "t", needs),
             R"(SELECT "id", "at" FROM "t" WHERE "id" = -7 AND CAST("na""me`" AS text) = E'a\'b\\')");
   EXPECT_EQ(QueryOf(WarehouseKind::kSnowflake, "t", needs),
