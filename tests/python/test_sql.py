@@ -330,7 +330,7 @@ def source_rows() -> pa.Table:
     return pa.table(
         {
             "driver": pa.array([1, 2, 3], pa.int64()),
-            "at": pa.array([hour(1), hour(2), hour(3)], pa.timestamp("us", tz="UTC")),
+            "seen": pa.array([hour(1), hour(2), hour(3)], pa.timestamp("us", tz="UTC")),
             "rate": pa.array([0.5, None, 1.5], pa.float64()),
             "city": ["Oslo", None, "Rome, Italy"],
             "extra": [1, 2, 3],
@@ -351,9 +351,9 @@ def apply_view(store: FeatureStore, source: Any) -> None:
 
 
 EXPECTED = [
-    {"driver_id": 1, "at": hour(1), "rate": 0.5, "city": "Oslo"},
-    {"driver_id": 2, "at": hour(2), "rate": None, "city": None},
-    {"driver_id": 3, "at": hour(3), "rate": 1.5, "city": "Rome, Italy"},
+    {"driver_id": 1, "seen": hour(1), "rate": 0.5, "city": "Oslo"},
+    {"driver_id": 2, "seen": hour(2), "rate": None, "city": None},
+    {"driver_id": 3, "seen": hour(3), "rate": 1.5, "city": "Rome, Italy"},
 ]
 
 
@@ -373,17 +373,17 @@ def test_views_over_files(store: FeatureStore, tmp_path: Path, form: str) -> Non
             folder.mkdir(parents=True)
             pq.write_table(rows.slice(i, 1).drop_columns(["driver"]), folder / "x.parquet")
         path = "s"
-    source = FileSource(path, name="raw", timestamp_field="at", field_mapping=mapping)
+    source = FileSource(path, name="raw", timestamp_field="seen", field_mapping=mapping)
     apply_view(store, source)
     table = store.sql("select * from feature_store.stats order by driver_id").to_arrow()
     assert table.to_pylist() == EXPECTED
-    assert table.schema.field("at").type == pa.timestamp("us", tz="UTC")
+    assert table.schema.field("seen").type == pa.timestamp("us", tz="UTC")
     raw = store.sql('select "driver_id", extra from RAW order by 1').to_arrow()
     assert raw.to_pylist() == [{"driver_id": i, "extra": i} for i in (1, 2, 3)]
     kinds = {(each.name, each.kind) for each in store.list_tables()}
     assert kinds == {("stats", "feature view"), ("raw", "source")}
     assert values_of(
-        store, "select count(*) AS c from stats where at <= timestamp '2026-01-01 02:00:00'"
+        store, "select count(*) AS c from stats where seen <= timestamp '2026-01-01 02:00:00'"
     ) == [2]
     assert (
         sorted(store.snapshot("stats").to_arrow().to_pylist(), key=lambda r: r["driver_id"])
@@ -399,7 +399,7 @@ def test_a_source_that_changes_is_read_as_it_is(store: FeatureStore, tmp_path: P
     pq.write_table(source_rows().slice(0, 1), tmp_path / "s.parquet")
     apply_view(
         store,
-        FileSource("s.parquet", timestamp_field="at", field_mapping={"driver": "driver_id"}),
+        FileSource("s.parquet", timestamp_field="seen", field_mapping={"driver": "driver_id"}),
     )
     assert values_of(store, "select count(*) from stats") == [1]
     pq.write_table(source_rows(), tmp_path / "s.parquet")
@@ -416,7 +416,7 @@ def test_as_of_is_for_feature_tables(store: FeatureStore, tmp_path: Path) -> Non
     pq.write_table(source_rows(), tmp_path / "s.parquet")
     apply_view(
         store,
-        FileSource("s.parquet", timestamp_field="at", field_mapping={"driver": "driver_id"}),
+        FileSource("s.parquet", timestamp_field="seen", field_mapping={"driver": "driver_id"}),
     )
     with pytest.raises(errors.InvalidArgumentError, match="as_of is for feature tables"):
         store.sql("select * from stats", as_of=hour(1))

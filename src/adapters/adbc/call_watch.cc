@@ -80,7 +80,8 @@ Error CallWatch::Why() const {
 Result<void> CallWatch::Begin() {
   const std::lock_guard lock(mutex_);
   if (!reason_ && (stop_asked_ || limits_.stop.stop_requested())) reason_ = Reason::kStop;
-  if (!reason_ && limits_.time_limit && std::chrono::steady_clock::now() >= deadline_) reason_ = Reason::kTime;
+  if (!reason_ && limits_.time_limit && std::chrono::steady_clock::now() >= deadline_)
+    reason_ = Reason::kTime;
   if (reason_) return std::unexpected(Why());
   in_call_ = true;
   return {};

@@ -84,8 +84,8 @@ Result<std::vector<CopyColumn>> ReadCopyColumns(arrow::RecordBatchReader& descri
       TM_ASSIGN(const auto type, FromArrowResult(batch->column(1)->GetScalar(row)));
       columns.push_back({name->ToString(), type->ToString()});
       if (!names.insert(LowerCase(columns.back().name)).second) {
-        return Fail(ErrorCode::kInvalidArgument, "two columns of the result are called '" + columns.back().name +
-                                                     "': give one another name (AS)");
+        return Fail(ErrorCode::kInvalidArgument, "two columns of the result are called '" +
+                                                     columns.back().name + "': give one another name (AS)");
       }
     }
   }
@@ -107,7 +107,8 @@ std::string CopyType(const std::string& type) {
       at = EnumEnd(type, at);
     } else if (IsWordChar(type[at])) {
       std::size_t end = at;
-      while (end < type.size() && IsWordChar(type[end])) ++end;
+      while (end < type.size() && IsWordChar(type[end]))
+        ++end;
       written += WordType(std::string_view(type).substr(at, end - at));
       at = end;
     } else {

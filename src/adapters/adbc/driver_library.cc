@@ -44,9 +44,10 @@ Result<std::filesystem::path> FindAdbcDriver(std::string_view name,
                                              const std::vector<std::filesystem::path>& folders) {
   if (name.find('/') != std::string_view::npos) return std::filesystem::path(name);
   if (!IsDriverName(name)) {
-    return Fail(ErrorCode::kInvalidArgument, "'" + std::string(name) +
-                                                 "' is no name of an ADBC driver: letters, digits, _ and -, or "
-                                                 "the path of its library");
+    return Fail(ErrorCode::kInvalidArgument,
+                "'" + std::string(name) +
+                    "' is no name of an ADBC driver: letters, digits, _ and -, or "
+                    "the path of its library");
   }
   std::string package = "adbc_driver_" + std::string(name);
   std::ranges::replace(package, '-', '_');
@@ -61,9 +62,10 @@ Result<std::filesystem::path> FindAdbcDriver(std::string_view name,
   }
   std::string to_install = "adbc-driver-" + std::string(name);
   std::ranges::replace(to_install, '_', '-');
-  return Fail(ErrorCode::kNotFound, "no ADBC driver '" + std::string(name) + "' is installed: install the Python package " +
-                                        to_install + ", or name its folder in the environment's " +
-                                        kFoldersVariable + ", or give the path of the library");
+  return Fail(ErrorCode::kNotFound, "no ADBC driver '" + std::string(name) +
+                                        "' is installed: install the Python package " + to_install +
+                                        ", or name its folder in the environment's " + kFoldersVariable +
+                                        ", or give the path of the library");
 }
 
 }  // namespace tidemark

@@ -139,9 +139,9 @@ Result<void> DuckDbDatabase::Core::Configure() {
   }
   if (options.threads > 0) TM_TRY(Run("SET threads=" + std::to_string(options.threads)));
   TM_TRY(Run("SET temp_directory=" + QuotedText(options.spill_folder.string())));
-  for (const char* setting :
-       {"SET GLOBAL TimeZone='UTC'", "SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false",
-        "SET allow_community_extensions=false", "SET enable_external_file_cache=false"}) {
+  for (const char* setting : {"SET GLOBAL TimeZone='UTC'", "SET autoinstall_known_extensions=false",
+                              "SET autoload_known_extensions=false", "SET allow_community_extensions=false",
+                              "SET enable_external_file_cache=false"}) {
     TM_TRY(Run(setting));
   }
   TM_TRY(Run("CREATE SCHEMA functions"));

@@ -26,9 +26,9 @@ namespace tidemark {
 
 struct DuckDbDatabaseOptions {
   std::filesystem::path library;
-  std::vector<std::string> files = {};  // that it may read, and write: only queries are ever run
-  std::int64_t memory_bytes_max = 0;    // 0: DuckDB's own choice
-  std::size_t threads = 0;              // 0: one per processor
+  std::vector<std::string> files = {};      // that it may read, and write: only queries are ever run
+  std::int64_t memory_bytes_max = 0;        // 0: DuckDB's own choice
+  std::size_t threads = 0;                  // 0: one per processor
   std::filesystem::path spill_folder = {};  // of its own: made when needed, removed with it
 };
 
@@ -69,7 +69,7 @@ class DuckDbDatabase {
   void Keep(Kept kept);
 
   std::shared_ptr<Core> core_;
-  std::mutex mutex_;       // of kept_
+  std::mutex mutex_;      // of kept_
   std::list<Kept> kept_;  // the last used first
 };
 

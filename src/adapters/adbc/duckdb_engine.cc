@@ -91,9 +91,9 @@ class Parser {
   }
 
   Result<void> Connect() {
-    TM_ASSIGN(auto database, DuckDbDatabase::Open({.library = library_,
-                                                   .memory_bytes_max = std::int64_t{256} << 20,
-                                                   .threads = 1}));
+    TM_ASSIGN(auto database,
+              DuckDbDatabase::Open(
+                  {.library = library_, .memory_bytes_max = std::int64_t{256} << 20, .threads = 1}));
     TM_ASSIGN(auto catalog, database->Prepare({}, {}));
     TM_ASSIGN(connection_, database->Connect(*catalog));
     database_ = std::move(database);
@@ -305,8 +305,8 @@ class DuckDbEngine final : public SqlEngine {
         std::vector<std::string> names = given.aliases;
         names.push_back(given.name);
         for (const std::string& one : names) {
-          is_given = is_given ||
-                     (LowerCase(one) == table && LowerCase(given.schema) == LowerCase(name.schema));
+          is_given =
+              is_given || (LowerCase(one) == table && LowerCase(given.schema) == LowerCase(name.schema));
           known.push_back(given.schema.empty() ? one : given.schema + "." + one);
         }
       }
@@ -342,14 +342,18 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(prepared.sql, parser_.Deserialize(statement.tree));
       prepared.question.is_own_text = false;
     }
-    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' ')) prepared.sql.pop_back();
-    const auto failed = [&](const Error& error) { return std::unexpected(ErrorOf(error, statement, prepared)); };
+    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' '))
+      prepared.sql.pop_back();
+    const auto failed = [&](const Error& error) {
+      return std::unexpected(ErrorOf(error, statement, prepared));
+    };
     auto described = prepared.running.connection->Query(
         {.sql = "DESCRIBE SELECT * FROM (" + prepared.sql + ")"}, prepared.limits);
     if (!described) return failed(described.error());
     TM_ASSIGN(const std::vector<CopyColumn> columns, ReadCopyColumns(**described));
     described->reset();
-    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " + QuotedText(file.string()) +
+    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " +
+                             QuotedText(file.string()) +
                              " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)";
     auto counted = prepared.running.connection->Query({.sql = copy}, prepared.limits);
     if (!counted) return failed(counted.error());

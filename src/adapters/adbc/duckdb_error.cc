@@ -35,8 +35,9 @@ Parts Split(const std::string& message) {
     parts.place = message.substr(line + 2);
     end = line;
   }
-  for (const std::string_view hint : {"\n\nPossible solutions", "\nPossible solutions", "\n\nThis can happen when",
-                                      "\nThis can happen when", "\nPossible fixes", "\n\nSee also"}) {
+  for (const std::string_view hint :
+       {"\n\nPossible solutions", "\nPossible solutions", "\n\nThis can happen when",
+        "\nThis can happen when", "\nPossible fixes", "\n\nSee also"}) {
     if (const auto at = message.find(hint, begin); at != std::string::npos) end = std::min(end, at);
   }
   parts.body = message.substr(begin, end - begin);
@@ -108,12 +109,13 @@ Error ErrorOfMemory(const Parts& parts, const DuckDbQuestion& question) {
     return {ErrorCode::kOutOfSpace, "the disk that the query spills to is full: " + parts.body, {}};
   }
   std::string limit = question.memory_bytes_max > 0 ? " (" + Megabytes(question.memory_bytes_max) + ")" : "";
-  return {ErrorCode::kOutOfSpace,
-          "the query needs more memory than memory_limit" + limit +
-              " allows, and what it holds cannot be put aside on the disk: raise memory_limit, or let the query "
-              "hold less at a time (DuckDB: " +
-              parts.body + ")",
-          {}};
+  return {
+      ErrorCode::kOutOfSpace,
+      "the query needs more memory than memory_limit" + limit +
+          " allows, and what it holds cannot be put aside on the disk: raise memory_limit, or let the query "
+          "hold less at a time (DuckDB: " +
+          parts.body + ")",
+      {}};
 }
 
 ErrorCode CodeOfKind(const Parts& parts) {

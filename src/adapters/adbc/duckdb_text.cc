@@ -97,16 +97,18 @@ std::string PlaceIn(std::string_view text, std::size_t position) {
   std::string head = "LINE " + std::to_string(line_number) + ": ";
   if (position - begin > kBeforeMax) {
     begin = position - kBeforeMax;
-    while (begin < position && IsContinuation(text[begin])) ++begin;
+    while (begin < position && IsContinuation(text[begin]))
+      ++begin;
     head += "...";
   }
   std::size_t line_bytes = std::min(end - begin, kLineMax);
-  while (begin + line_bytes < end && IsContinuation(text[begin + line_bytes])) ++line_bytes;
+  while (begin + line_bytes < end && IsContinuation(text[begin + line_bytes]))
+    ++line_bytes;
   std::string line(text.substr(begin, line_bytes));
   std::ranges::replace(line, '\t', ' ');
   std::ranges::replace(line, '\r', ' ');
-  const auto columns = std::ranges::count_if(text.substr(begin, position - begin),
-                                             [](char c) { return !IsContinuation(c); });
+  const auto columns =
+      std::ranges::count_if(text.substr(begin, position - begin), [](char c) { return !IsContinuation(c); });
   return head + line + "\n" + std::string(head.size() + static_cast<std::size_t>(columns), ' ') + "^";
 }
 

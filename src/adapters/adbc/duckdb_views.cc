@@ -80,7 +80,8 @@ std::string ParquetSelect(const SqlTable& table) {
 // As the files layer reads CSV: a header, commas, quotes doubled; nothing between two commas is null, "" is
 // empty text.
 constexpr std::string_view kCsvOptions =
-    "header=true, delim=',', quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, skip=0, comment='', "
+    "header=true, delim=',', quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, skip=0, "
+    "comment='', "
     "dateformat='%Y-%m-%d', strict_mode=true";
 
 // The type that DuckDB parses a column's text as; times are read by tidemark_time, in all their forms.
@@ -104,8 +105,8 @@ std::string CsvValue(const SqlColumn& column) {
 Result<std::string> CsvSelect(const SqlTable& table, const ColumnNamesOf& names) {
   const std::string paths = PathList(table.files.paths);
   const std::string options(kCsvOptions);
-  TM_ASSIGN(const std::vector<std::string> header,
-            names("SELECT * FROM read_csv(" + paths + ", " + options + ", all_varchar=true, union_by_name=true)"));
+  TM_ASSIGN(const std::vector<std::string> header, names("SELECT * FROM read_csv(" + paths + ", " + options +
+                                                         ", all_varchar=true, union_by_name=true)"));
   const std::set<std::string> in_files(header.begin(), header.end());
   const bool is_alone = table.files.paths.size() == 1;
   std::string types;
@@ -192,7 +193,8 @@ std::vector<std::string> FunctionStatements(std::string_view schema) {
   };
 }
 
-Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_table, const ColumnNamesOf& names) {
+Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_table,
+                             const ColumnNamesOf& names) {
   if (table.columns.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "table '" + table.name + "' has no columns");
   }

@@ -23,6 +23,7 @@ using ColumnNamesOf = std::function<Result<std::vector<std::string>>(const std::
 
 /// The SELECT for `table`; `rows_table`, where not empty, is the quoted name of what has its rows in memory.
 /// Asks `names` for the header of CSV files. kUnsupported for a column that a CSV file cannot hold.
-Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_table, const ColumnNamesOf& names);
+Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_table,
+                             const ColumnNamesOf& names);
 
 }  // namespace tidemark

@@ -36,8 +36,7 @@ Result<void> StatementHandle::SetText(const std::string& sql) {
 
 Result<void> StatementHandle::SetOption(const std::string& name, const std::string& value) {
   DriverError error;
-  const AdbcStatusCode status =
-      AdbcStatementSetOption(&statement_, name.c_str(), value.c_str(), error.get());
+  const AdbcStatusCode status = AdbcStatementSetOption(&statement_, name.c_str(), value.c_str(), error.get());
   if (status != ADBC_STATUS_OK) {
     return std::unexpected(error.Take(status, secrets_).In("option '" + name + "'"));
   }
@@ -80,8 +79,7 @@ void QueryStream::Release() {
 Result<void> QueryStream::Start() {
   TM_TRY(watch_->Begin());
   DriverError error;
-  const AdbcStatusCode status =
-      AdbcStatementExecuteQuery(statement_->get(), &stream_, nullptr, error.get());
+  const AdbcStatusCode status = AdbcStatementExecuteQuery(statement_->get(), &stream_, nullptr, error.get());
   if (status != ADBC_STATUS_OK) {
     return std::unexpected(watch_->EndFailed(error.Take(status, statement_->secrets())));
   }

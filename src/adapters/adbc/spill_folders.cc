@@ -55,7 +55,8 @@ void SpillFolders::RemoveDead() const {
     if (!entry.path().filename().string().starts_with(kPrefix)) continue;
     auto lock = LockFile::Open((entry.path() / kLock).string(), LockFile::Access::kFull, false);
     if (!lock) continue;  // being made, or not ours
-    if (const auto is_free = lock.value()->TryLock(0); is_free && is_free.value()) dead.push_back(entry.path());
+    if (const auto is_free = lock.value()->TryLock(0); is_free && is_free.value())
+      dead.push_back(entry.path());
   }
   for (const auto& folder : dead)
     std::filesystem::remove_all(folder, failed);

@@ -17,17 +17,18 @@ using Json = nlohmann::json;
 constexpr int kDepthMax = 2000;
 
 // Table functions that read nothing but what they are given.
-constexpr std::array<std::string_view, 8> kTableFunctions = {
-    "range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "repeat_row", "generate_subscripts"};
+constexpr std::array<std::string_view, 8> kTableFunctions = {"range",      "generate_series",    "unnest",
+                                                             "json_each",  "json_tree",          "repeat",
+                                                             "repeat_row", "generate_subscripts"};
 
 // Those that read the files that they are given.
-constexpr std::array<std::string_view, 9> kFileFunctions = {
-    "read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_ndjson",
-    "read_text",    "read_blob"};
+constexpr std::array<std::string_view, 9> kFileFunctions = {"read_parquet",  "parquet_scan", "read_csv",
+                                                            "read_csv_auto", "read_json",    "read_json_auto",
+                                                            "read_ndjson",   "read_text",    "read_blob"};
 
-constexpr std::array<std::string_view, 12> kFileEndings = {".parquet", ".csv",  ".json", ".tsv",    ".gz", ".zst",
-                                                           ".txt",     ".db",   ".arrow", ".duckdb", ".jsonl",
-                                                           ".xlsx"};
+constexpr std::array<std::string_view, 12> kFileEndings = {".parquet", ".csv",    ".json",  ".tsv",
+                                                           ".gz",      ".zst",    ".txt",   ".db",
+                                                           ".arrow",   ".duckdb", ".jsonl", ".xlsx"};
 
 std::optional<std::size_t> PositionOf(const Json& node) {
   const auto found = node.find("query_location");
@@ -83,8 +84,9 @@ class TreeReader {
     if (schema.empty() && LooksLikeFile(table)) {
       if (may_name_files_) return {};
       return FailAt(ErrorCode::kPermissionDenied,
-                    "'" + table + "' is a file: SQL reads the catalog's tables only (register_table makes a "
-                    "table of a file)",
+                    "'" + table +
+                        "' is a file: SQL reads the catalog's tables only (register_table makes a "
+                        "table of a file)",
                     statement_.text, position);
     }
     if (!catalog.empty()) {
@@ -102,9 +104,10 @@ class TreeReader {
     const std::string name = function == node.end() ? "" : LowerCase(TextOf(*function, "function_name"));
     if (std::ranges::find(kTableFunctions, name) != kTableFunctions.end()) return {};
     if (may_name_files_ && std::ranges::find(kFileFunctions, name) != kFileFunctions.end()) return {};
-    return FailAt(ErrorCode::kPermissionDenied,
-                  "the table function " + name + "() is not open to queries: SQL reads the catalog's tables only",
-                  statement_.text, PositionOf(node));
+    return FailAt(
+        ErrorCode::kPermissionDenied,
+        "the table function " + name + "() is not open to queries: SQL reads the catalog's tables only",
+        statement_.text, PositionOf(node));
   }
 
   // SHOW TABLES and the like ask for what the engine happens to know of; DESCRIBE x holds a query.
@@ -149,7 +152,8 @@ void CollectCommonTables(const Json& node, std::vector<std::string>& names) {
     for (const Json& child : node)
       CollectCommonTables(child, names);
   } else if (node.is_object()) {
-    if (const auto ctes = node.find("cte_map"); ctes != node.end() && ctes->is_object() && ctes->contains("map")) {
+    if (const auto ctes = node.find("cte_map");
+        ctes != node.end() && ctes->is_object() && ctes->contains("map")) {
       for (const Json& cte : (*ctes)["map"])
         names.push_back(LowerCase(TextOf(cte, "key")));
     }
@@ -194,7 +198,8 @@ Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool
   const Json& only = statements->front();
   if (const auto parameters = only.find("named_param_map");
       parameters != only.end() && !parameters->empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "the SQL text has parameters (? or $1), and nothing gives their values");
+    return Fail(ErrorCode::kInvalidArgument,
+                "the SQL text has parameters (? or $1), and nothing gives their values");
   }
   SqlStatement statement{.text = std::string(text), .tree = std::move(tree), .tables = {}};
   TreeReader reader(statement, may_name_files);

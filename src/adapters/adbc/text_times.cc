@@ -42,15 +42,16 @@ struct Scope {
 
 // Functions whose result is one of the values of their first argument.
 constexpr std::array<std::string_view, 19> kPassing = {
-    "any_value", "arbitrary", "first",    "last",   "arg_max",     "arg_min",    "argmax",    "argmin",    "max_by",
-    "min_by",    "lag",       "lead",     "mode",   "first_value", "last_value", "nth_value", "coalesce", "min",
-    "max"};
+    "any_value",  "arbitrary", "first",    "last", "arg_max", "arg_min", "argmax",
+    "argmin",     "max_by",    "min_by",   "lag",  "lead",    "mode",    "first_value",
+    "last_value", "nth_value", "coalesce", "min",  "max"};
 // Functions that order by their second argument.
-constexpr std::array<std::string_view, 6> kOrdering = {"arg_max", "arg_min", "argmax", "argmin", "max_by", "min_by"};
+constexpr std::array<std::string_view, 6> kOrdering = {"arg_max", "arg_min", "argmax",
+                                                       "argmin",  "max_by",  "min_by"};
 constexpr std::array<std::string_view, 8> kComparisons = {
-    "COMPARE_EQUAL",           "COMPARE_NOTEQUAL",           "COMPARE_LESSTHAN",      "COMPARE_GREATERTHAN",
-    "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO", "COMPARE_DISTINCT_FROM",
-    "COMPARE_NOT_DISTINCT_FROM"};
+    "COMPARE_EQUAL",         "COMPARE_NOTEQUAL",          "COMPARE_LESSTHAN",
+    "COMPARE_GREATERTHAN",   "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO",
+    "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"};
 
 template <typename Names>
 bool IsOneOf(const std::string& name, const Names& names) {
@@ -90,7 +91,8 @@ bool SpeaksOfOwnCatalog(const std::string& schema) {
 // The name under which a column's values are asked for: the last part of a reference.
 std::string ShownName(const Json& expression) {
   const auto names = expression.find("column_names");
-  if (names != expression.end() && names->is_array() && !names->empty()) return names->back().get<std::string>();
+  if (names != expression.end() && names->is_array() && !names->empty())
+    return names->back().get<std::string>();
   const auto children = expression.find("children");
   if (children != expression.end() && children->is_array() && !children->empty()) {
     return ShownName(children->front());
@@ -153,8 +155,10 @@ class Rewriter {
     std::vector<Column> columns;
     const auto add = [&](const std::vector<Column>& more) {
       for (std::size_t i = 0; i < more.size(); ++i) {
-        if (i >= columns.size()) columns.push_back(more[i]);
-        else columns[i].is_time = columns[i].is_time || more[i].is_time;
+        if (i >= columns.size())
+          columns.push_back(more[i]);
+        else
+          columns[i].is_time = columns[i].is_time || more[i].is_time;
       }
     };
     for (const char* side : {"left", "right"}) {
@@ -175,7 +179,8 @@ class Rewriter {
     node["modifiers"] = Json::array();
     node = Wrapped(std::move(node));
     node["modifiers"] = std::move(modifiers);
-    Scope scope{.relations = {{.schema = "", .name = "q", .columns = columns}}, .aliases = columns, .outer = outer};
+    Scope scope{
+        .relations = {{.schema = "", .name = "q", .columns = columns}}, .aliases = columns, .outer = outer};
     TM_TRY(Modifiers(node, scope, columns, common));
     return columns;
   }
@@ -326,16 +331,17 @@ class Rewriter {
     const std::string name = LowerCase(TextOf(node, "table_name"));
     const std::string schema = LowerCase(TextOf(node, "schema_name"));
     const std::string alias = LowerCase(TextOf(node, "alias"));
-    Relation relation{.schema = alias.empty() ? schema : "", .name = alias.empty() ? name : alias, .columns = {}};
+    Relation relation{
+        .schema = alias.empty() ? schema : "", .name = alias.empty() ? name : alias, .columns = {}};
     if (const auto found = common.find(name); schema.empty() && found != common.end()) {
       relation.columns = found->second;
       return relation;
     }
     for (const SqlTable& table : tables_) {
-      const bool is_named = LowerCase(table.name) == name ||
-                            std::ranges::any_of(table.aliases, [&](const std::string& other) {
-                              return LowerCase(other) == name;
-                            });
+      const bool is_named =
+          LowerCase(table.name) == name || std::ranges::any_of(table.aliases, [&](const std::string& other) {
+            return LowerCase(other) == name;
+          });
       if (!is_named || LowerCase(table.schema) != schema) continue;
       for (const SqlColumn& column : table.columns)
         relation.columns.push_back({.name = LowerCase(column.name), .is_time = column.is_text_time});
@@ -385,7 +391,8 @@ class Rewriter {
     return false;
   }
 
-  // The sides of a comparison: if one is a time as text, all that are, and texts that are stated, become times.
+  // The sides of a comparison: if one is a time as text, all that are, and texts that are stated, become
+  // times.
   Result<void> Compare(const std::vector<Json*>& sides, const Scope& scope, const CommonTables& common) {
     std::string name;
     std::vector<bool> are_times;
@@ -427,7 +434,8 @@ class Rewriter {
   // ORDER BY within a window or an aggregate.
   void OrderByTimes(Json& node, const Scope& scope) const {
     for (const char* member : {"orders", "arg_orders"}) {
-      if (const auto orders = node.find(member); orders != node.end() && orders->is_array()) Order(*orders, scope);
+      if (const auto orders = node.find(member); orders != node.end() && orders->is_array())
+        Order(*orders, scope);
     }
     if (const auto orders = node.find("order_bys"); orders != node.end() && orders->is_object()) {
       if (orders->contains("orders")) Order((*orders)["orders"], scope);

@@ -19,6 +19,7 @@
 
 #include "adapters/files/table_file.h"
 #include "base/crc32c.h"
+#include "base/file_descriptor.h"
 #include "base/lock_file.h"
 #include "base/result.h"
 #include "model/name.h"
@@ -41,16 +42,9 @@ std::unexpected<Error> Failed(std::string_view what, const fs::path& path, int e
               fmt::format("cannot {} '{}': {}", what, path.string(), std::generic_category().message(error)));
 }
 
-Result<void> Sync(const fs::path& path, int flags) {
-  const int file = ::open(path.c_str(), flags | O_CLOEXEC);
-  const bool is_synced = file >= 0 && ::fsync(file) == 0;
-  const int error = errno;
-  if (file >= 0) ::close(file);
-  return is_synced ? Result<void>() : Failed("sync", path, error);
-}
-
-Result<void> SyncFolder(const fs::path& path) {
-  return Sync(path, O_RDONLY | O_DIRECTORY);
+Result<void> Sync(const fs::path& path) {
+  if (const int error = SyncPath(path); error != 0) return Failed("sync", path, error);
+  return {};
 }
 
 /// Ids as NewId makes them; nothing else is looked for.
@@ -70,18 +64,16 @@ struct FileSum {
 };
 
 Result<FileSum> SumOf(const fs::path& path, const std::stop_token& stop) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return Failed("open", path, errno);
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return Failed("open", path, errno);
   FileSum sum;
   std::vector<std::byte> bytes(kReadBytes);
   ssize_t got = 0;
-  while ((got = ::read(file, bytes.data(), bytes.size())) > 0 && !stop.stop_requested()) {
+  while ((got = ::read(file.get(), bytes.data(), bytes.size())) > 0 && !stop.stop_requested()) {
     sum.crc = Crc32c(std::span(bytes).first(static_cast<std::size_t>(got)), sum.crc);
     sum.bytes += got;
   }
-  const int error = errno;
-  ::close(file);
-  if (got < 0) return Failed("read", path, error);
+  if (got < 0) return Failed("read", path, errno);
   if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
   return sum;
 }
@@ -175,7 +167,7 @@ class DumpWriter final : public UnfinishedDump {
   Result<DumpInfo> Finish(std::int64_t rows) override {
     DumpInfo& info = kept_.info;
     info.rows = rows;
-    TM_TRY(Sync(path_, O_WRONLY));
+    TM_TRY(Sync(path_));
     TM_ASSIGN(const FileSum sum, SumOf(path_, {}));
     info.bytes = sum.bytes;
     kept_.crc = sum.crc;
@@ -185,14 +177,14 @@ class DumpWriter final : public UnfinishedDump {
         info.columns.push_back({field->name(), field->type()->ToString()});
     }
     TM_TRY(WriteInfo(unfinished_, kept_));
-    TM_TRY(Sync(unfinished_ / kInfoFile, O_WRONLY));
-    TM_TRY(SyncFolder(unfinished_));
+    TM_TRY(Sync(unfinished_ / kInfoFile));
+    TM_TRY(Sync(unfinished_));
     const fs::path place = folder_ / info.id;
     std::error_code failed;
     fs::rename(unfinished_, place, failed);
     if (failed) return Failed("name", place, failed.value());
     for (const fs::path& each : {folder_, folder_.parent_path()}) {
-      auto synced = SyncFolder(each);
+      auto synced = Sync(each);
       if (synced) continue;
       fs::remove_all(place, failed);  // nobody was told of it
       return std::unexpected(std::move(synced).error());
@@ -318,7 +310,7 @@ class DumpFolder final : public Dumps {
     if (failed) return Failed("remove", place, failed.value());
     fs::remove_all(gone, failed);
     if (failed) return Failed("remove", gone, failed.value());
-    return SyncFolder(folder_);
+    return Sync(folder_);
   }
 
  private:
