@@ -299,7 +299,7 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
     return std::unexpected(std::move(ingested).error());
   }
   if (mark != nullptr) {
-    if (!ingested->repeated) {
+    if (!ingested->repeated && ingested->to_files) {
       const auto loaded = parts_.load_online(view.definition.name, request.stop);
       if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
       ingested->online_rows = *loaded;
