@@ -503,7 +503,8 @@ def test_sql_sees_what_was_added(root: Path, store: FeatureStore) -> None:
     store.register_table("taxi", "other", root.parent / "csv")
     assert asked(
         store,
-        "select o.demand, d.demand from taxi.other o join taxi.demand d using (y, m, d, driver_id)",
+        "select o.demand, d.demand as d from taxi.other o"
+        " join taxi.demand d using (y, m, d, driver_id)",
     ) == [(1.5, 1.0)]
 
 

@@ -144,6 +144,9 @@ Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& f
   if (schema.fields.empty())
     return Fail(ErrorCode::kInvalidData, "the files have no column of a type that Tidemark has");
   metadata.last_column_id = next_id - 1;
+  std::vector<MappedField> others = fitting.unmapped();
+  for (MappedField& column : others)
+    GiveMappedIds(column, metadata.last_column_id);
   TM_ASSIGN(PartitionSpec spec, iceberg::MakeSpec(schema, partitions));
   metadata.last_partition_id = 999 + static_cast<std::int32_t>(spec.fields.size());
   metadata.sort_orders.emplace_back();
@@ -151,8 +154,7 @@ Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& f
     metadata.properties[key] = value;
   metadata.properties[std::string(iceberg::kForeignProperty)] = "true";
   metadata.properties["gc.enabled"] = "false";
-  metadata.properties[std::string(iceberg::kNameMappingProperty)] =
-      iceberg::NameMappingJson(schema, fitting.unmapped());
+  metadata.properties[std::string(iceberg::kNameMappingProperty)] = iceberg::NameMappingJson(schema, others);
   metadata.specs.push_back(std::move(spec));
   metadata.schemas.push_back(std::move(schema));
   return metadata;
@@ -174,11 +176,14 @@ Result<FolderValues> FoldersOf(const TableMetadata& metadata, const std::string&
 Result<void> Grow(const Fitting& fitting, TableMetadata& metadata) {
   std::string& mapping = metadata.properties[std::string(iceberg::kNameMappingProperty)];
   TM_ASSIGN(std::vector<MappedField> others, iceberg::ParseNameMapping(mapping));
-  std::erase_if(others, [](const MappedField& field) { return field.id.has_value(); });
+  std::erase_if(others, [&](const MappedField& field) {
+    return FindField(metadata.schema(), field.id.value_or(0)) != nullptr;
+  });
   const std::size_t before = others.size();
+  metadata.last_column_id = std::max(metadata.last_column_id, fitting.last_id());
   for (const MappedField& column : fitting.unmapped()) {
-    if (std::ranges::find(others, column.names, &MappedField::names) == others.end())
-      others.push_back(column);
+    if (std::ranges::find(others, column.names, &MappedField::names) != others.end()) continue;
+    GiveMappedIds(others.emplace_back(column), metadata.last_column_id);
   }
   if (!fitting.growth().any()) {
     if (others.size() != before) mapping = iceberg::NameMappingJson(metadata.schema(), others);
@@ -186,7 +191,6 @@ Result<void> Grow(const Fitting& fitting, TableMetadata& metadata) {
   }
   Schema schema = fitting.schema();
   schema.id = std::ranges::max(metadata.schemas, {}, &Schema::id).id + 1;
-  metadata.last_column_id = std::max(metadata.last_column_id, fitting.last_id());
   metadata.current_schema_id = schema.id;
   mapping = iceberg::NameMappingJson(schema, others);
   metadata.schemas.push_back(std::move(schema));

@@ -141,6 +141,12 @@ MappedField WithoutIds(std::string name, const arrow::DataType& type) {
   }
 }
 
+void GiveMappedIds(MappedField& field, std::int32_t& last_id) {
+  field.id = ++last_id;
+  for (MappedField& inner : field.fields)
+    GiveMappedIds(inner, last_id);
+}
+
 Result<Mapping> ParseNameMapping(std::string_view json) {
   const Json tree = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (tree.is_discarded()) return NoMapping("it is no JSON");
