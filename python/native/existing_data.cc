@@ -1,4 +1,5 @@
 // Files registered as tables, for Python: reports go out as JSON.
+#include "errors.h"
 #include "interruptible.h"
 #include "python_store.h"
 

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "errors.h"
 #include "tidemark/store.h"
 
 namespace tidemark::python {
@@ -27,6 +28,21 @@ class CancelToken {
  private:
   std::stop_source source_;
 };
+
+/// What stops a call: the token's source, or for null one that nobody asks.
+inline std::stop_source SourceOf(const CancelToken* token) {
+  return token == nullptr ? std::stop_source() : token->source();
+}
+
+/// The value of a short call, made without the interpreter lock.
+template <typename Call>
+auto Unlocked(Call&& call) {
+  auto result = [&] {
+    const nanobind::gil_scoped_release unlocked;
+    return call();
+  }();
+  return Unwrap(std::move(result));
+}
 
 /// The callback of a long call from a Python callable (or None). It may be called and destroyed without the
 /// interpreter lock; what the callable raises is reported as unraisable and stops nothing.

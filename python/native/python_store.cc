@@ -10,25 +10,11 @@ namespace nb = nanobind;
 namespace tidemark::python {
 namespace {
 
-/// The value of a call that is made without the interpreter lock.
-template <typename Call>
-auto Unlocked(Call&& call) {
-  auto result = [&] {
-    const nb::gil_scoped_release unlocked;
-    return call();
-  }();
-  return Unwrap(std::move(result));
-}
-
 ObjectType TypeFrom(const std::string& type) {
   if (type == "entity") return ObjectType::kEntity;
   if (type == "feature_view") return ObjectType::kFeatureView;
   if (type == "feature_service") return ObjectType::kFeatureService;
   Raise(ErrorCode::kInvalidArgument, "'" + type + "' is not entity, feature_view or feature_service");
-}
-
-std::stop_source SourceOf(const CancelToken* token) {
-  return token == nullptr ? std::stop_source() : token->source();
 }
 
 ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove, const std::stop_source& stop) {

@@ -18,10 +18,6 @@ using namespace nb::literals;
 namespace tidemark::python {
 namespace {
 
-std::stop_source SourceOf(const CancelToken* token) {
-  return token == nullptr ? std::stop_source() : token->source();
-}
-
 /// A stream that a call fills in.
 template <typename Call>
 std::unique_ptr<ResultStream> Streamed(const std::shared_ptr<Store>& store, const std::stop_source& stop,

@@ -2,9 +2,11 @@
 #include "engine/registered_tables.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <set>
 #include <span>
 #include <thread>
@@ -50,28 +52,22 @@ Error HowFar(Error error, std::size_t batches_done, std::size_t batches, std::si
 
 }  // namespace
 
-/// Held while a table is changed. Released when the process ends.
-class RegisteredTables::Lock {
- public:
-  static Result<std::unique_ptr<Lock>> Take(const std::string& path, std::string_view full_name,
-                                            const std::stop_token& stop) {
-    auto lock = std::make_unique<Lock>();
-    TM_ASSIGN(lock->file_, LockFile::Open(path, LockFile::Access::kFull, true));
-    // Tables whose names meet in one byte wait for each other, which does no harm.
-    const std::string folded = FoldName(full_name);
-    const auto byte = static_cast<off_t>(Hash64(std::as_bytes(std::span(folded))) & 0xFFFFFFF);
-    while (true) {
-      TM_ASSIGN(const bool is_held, lock->file_->TryLock(byte));
-      if (is_held) return lock;
-      if (stop.stop_requested())
-        return Fail(ErrorCode::kCancelled, "interrupted while another process changed the table");
-      std::this_thread::sleep_for(kLockPause);
-    }
+Result<std::unique_ptr<RegisteredTables::Lock>> RegisteredTables::Lock::Take(const std::string& path,
+                                                                             std::string_view full_name,
+                                                                             const std::stop_token& stop) {
+  auto lock = std::make_unique<Lock>();
+  TM_ASSIGN(lock->file_, LockFile::Open(path, LockFile::Access::kFull, true));
+  // Tables whose names meet in one byte wait for each other, which does no harm.
+  const std::string folded = FoldName(full_name);
+  const auto byte = static_cast<off_t>(Hash64(std::as_bytes(std::span(folded))) & 0xFFFFFFF);
+  while (true) {
+    TM_ASSIGN(const bool is_held, lock->file_->TryLock(byte));
+    if (is_held) return lock;
+    if (stop.stop_requested())
+      return Fail(ErrorCode::kCancelled, "interrupted while another process changed the table");
+    std::this_thread::sleep_for(kLockPause);
   }
-
- private:
-  std::unique_ptr<LockFile> file_;
-};
+}
 
 std::size_t RegisteredInfo::partitions() const {
   std::set<std::string> all;
@@ -534,8 +530,9 @@ Result<SqlTable> RegisteredTables::ForSql(const RegisteredInfo& info) const {
   table.files.format = is_csv ? SqlFiles::Format::kCsv : SqlFiles::Format::kParquet;
   table.files.hive_columns = info.folder_columns;
   for (const CsvColumn& column : info.columns)
-    table.columns.push_back(
-        {.name = column.name, .type = column.type.value_or(DataType{.kind = TypeKind::kString})});
+    table.columns.push_back({.name = column.name,
+                             .type = column.type.value_or(DataType{.kind = TypeKind::kString}),
+                             .in_file = {}});
   table.identity = fmt::format("registered {} {}", info.id, info.snapshot_id);
   for (const ForeignFile& file : info.files) {
     auto now = parts_.files->Look(file.file.path);

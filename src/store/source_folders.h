@@ -1,5 +1,5 @@
-// Folders that views have as batch sources, as far as files are added to them; or tables in a warehouse, where
-// a file is a transaction that is known by its name.
+// Folders that views have as batch sources, as far as files are added to them; or tables in a warehouse,
+// where a file is a transaction that is known by its name.
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -20,8 +20,8 @@ class SourceFolders {
  public:
   virtual ~SourceFolders() = default;
 
-  /// kUnsupported, with the reason, for a source that no file can be added to: a single file that is there, or a
-  /// pattern, or a query. kUnavailable and kPermissionDenied for a warehouse.
+  /// kUnsupported, with the reason, for a source that no file can be added to: a single file that is there,
+  /// or a pattern, or a query. kUnavailable and kPermissionDenied for a warehouse.
   virtual Result<void> Check(const BatchSource& source) const = 0;
 
   /// Writes rows as one more file of the source: `name`, and the ending of its format. The file appears whole

@@ -81,7 +81,7 @@ Result<std::vector<std::string>> NewColumns(const CatalogView& view, const Sourc
     known.insert(key.name);
     if (key.type) types.emplace(key.name, *key.type);
   }
-  TM_ASSIGN(const auto source, open(*definition.source, types));
+  TM_ASSIGN(const auto source, open(*definition.source, types, {}));
   std::vector<std::string> columns;
   for (const std::string& name : source->schema()->field_names()) {
     if (!known.contains(name)) columns.push_back(name);

@@ -30,9 +30,10 @@ SqlTableName ParseTableName(std::string_view text) {
 /// A registered table as the source of a view has it, under the names that definitions use.
 SqlSource AsSource(const BatchSource& source, const std::map<std::string, DataType>& types,
                    const SqlTable& table) {
-  SqlSource made{.files = {.format = table.files.format, .paths = table.files.paths},
-                 .columns = {},
-                 .identity = table.identity};
+  SqlSource made;
+  made.files.format = table.files.format;
+  made.files.paths = table.files.paths;
+  made.identity = table.identity;
   for (SqlColumn column : table.columns) {
     const auto mapped = source.field_mapping.find(column.name);
     const bool is_folder =

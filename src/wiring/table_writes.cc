@@ -107,6 +107,21 @@ IngestRequest RequestOf(const IngestOptions& options, const GivenRows& rows, con
   return request;
 }
 
+/// A table without entities has one row for all: whoever names columns to tell rows apart by means another
+/// deletion than the one that would happen.
+Result<void> CheckNamesNoEntity(const CatalogView& view, const arrow::Schema& rows) {
+  for (const std::string& name : rows.field_names()) {
+    if (name == view.definition.table.timestamp_field) continue;
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format(
+            "table '{}' has no entities, so that its rows cannot be told apart by '{}': give rows of "
+            "its time column '{}' alone, from which on nothing is found, or make a table with entities",
+            view.definition.name, name, view.definition.table.timestamp_field));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
@@ -194,14 +209,8 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const Gi
                     view));
   }
   TM_TRY(parts_.catalog->View(target.view->definition.name));  // one without rows has nothing to delete
-  if (target.view->join_keys.empty()) {
-    return Fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("table '{}' has no entities, so that no row of it can be named and deleted: make a "
-                    "table with entities, or drop it",
-                    view));
-  }
   TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
+  if (target.view->join_keys.empty()) TM_TRY(CheckNamesNoEntity(*target.view, *reader->schema()));
   IngestRequest request = RequestOf(options, rows, *target.view);
   request.is_deletion = true;
   request.event_us = event_us;
@@ -290,7 +299,7 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
     return std::unexpected(std::move(ingested).error());
   }
   if (mark != nullptr) {
-    if (!ingested->repeated) {
+    if (!ingested->repeated && ingested->to_files) {
       const auto loaded = parts_.load_online(view.definition.name, request.stop);
       if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
       ingested->online_rows = *loaded;

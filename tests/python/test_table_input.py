@@ -298,11 +298,13 @@ def test_a_join_key_of_another_type_than_its_entity_is_told(store: FeatureStore)
     assert str(store.get_entity("id").key_types["id"]) == "string"
 
 
-def test_rows_of_a_table_without_entities_cannot_be_deleted(store: FeatureStore) -> None:
+def test_a_table_without_entities_is_deleted_as_a_whole_or_not_at_all(store: FeatureStore) -> None:
     frame = pd.DataFrame({"id": [1], "event_timestamp": [T0]})
-    store.create_table_from(frame, name="t")
+    store.create_table(FeatureView(name="t", entities=[], schema=[Field("id", Int64)]))
     store.ingest("t", frame)
-    for keys in ({"id": 1}, [{}], frame):
-        with pytest.raises(InvalidArgumentError, match="table 't' has no entities"):
+    for keys in ({"id": 1}, frame):
+        with pytest.raises(InvalidArgumentError, match=r"table 't' has no entities, .* by 'id'"):
             store.delete("t", keys)
-    assert len(every_row(store)) == 1
+    assert store.get_online_features(["t:id"], [{}]).to_dict() == {"id": [1]}
+    store.delete("t", {"event_timestamp": T0 + timedelta(hours=1)})
+    assert store.get_online_features(["t:id"], [{}]).to_dict() == {"id": [None]}

@@ -162,7 +162,7 @@ def test_entity_rows_in_blocks_see_all_rows(
     rows = random_stats(300_000, seed=11)
     postgresql.put(table, rows)
     pq.write_table(rows, tmp_path / "stats.parquet")
-    (tmp_path / "tidemark.yaml").write_text("memory_limit: 16MB\n")
+    (tmp_path / "tidemark.yaml").write_text("memory_limit: 16MiB\n")
     file = FileSource("stats.parquet", timestamp_field="at", created_timestamp_column="made")
     store = FeatureStore(tmp_path)
     store.apply([view("lake", file), view("house", source(postgresql, table))])

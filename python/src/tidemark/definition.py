@@ -25,6 +25,10 @@ class Definition:
         """The JSON form of definitions."""
         raise NotImplementedError
 
+    def _shown(self) -> dict[str, Any]:
+        """The form that is printed: without secrets."""
+        return self.to_dict()
+
     def _metadata(self) -> dict[str, Any]:
         made = {"description": self.description, "owner": self.owner, "tags": self.tags}
         if self.renamed_from:
@@ -32,5 +36,5 @@ class Definition:
         return {name: value for name, value in made.items() if value}
 
     def __str__(self) -> str:
-        shown = self._registered if self._registered is not None else self.to_dict()
+        shown = self._registered if self._registered is not None else self._shown()
         return json.dumps(shown, indent=2, ensure_ascii=False)

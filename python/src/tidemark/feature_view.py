@@ -15,6 +15,7 @@ from tidemark.field import Field
 from tidemark.source import BatchSource, TableOptions, batch_source_from_dict
 from tidemark.stream_source import StreamSource, stream_source_from_dict
 from tidemark.times import duration_text, parse_duration
+from tidemark.warehouse_source import AdbcSource
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,12 @@ class FeatureView(Definition):
         if self.table != TableOptions():
             made["table"] = self.table.to_dict()
         return made | self._metadata()
+
+    def _shown(self) -> dict[str, Any]:
+        made = self.to_dict()
+        if isinstance(self.source, AdbcSource):
+            made["source"] = self.source.shown()
+        return made
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> FeatureView:

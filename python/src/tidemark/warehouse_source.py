@@ -93,18 +93,23 @@ class AdbcSource:
         self.tags = dict(tags or {})
         self.owner = owner
 
-    def __repr__(self) -> str:
-        shown = self.to_dict()
-        shown.pop("type")
+    def shown(self) -> dict[str, Any]:
+        """The JSON form with *** for every secret that is written out."""
+        made = self.to_dict()
         if self.uri:
-            shown["uri"] = _without_secrets(self.uri)
+            made["uri"] = _without_secrets(self.uri)
         if self.options:
-            shown["options"] = {
+            made["options"] = {
                 name: "***"
                 if _SECRET_WORDS.search(name) and not _VARIABLE.fullmatch(value)
                 else _without_secrets(value)
                 for name, value in self.options.items()
             }
+        return made
+
+    def __repr__(self) -> str:
+        shown = self.shown()
+        shown.pop("type")
         members = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"{type(self).__name__}({members})"
 

@@ -1,6 +1,7 @@
 // The columns come first, then one query for the rows, which are kept in a spool.
 #include "adapters/adbc/adbc_source.h"
 
+#include <arrow/array/array_binary.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
@@ -46,7 +47,7 @@ class AdbcSource final : public Source {
     ColumnPlan plan{.dialect = session_->dialect(),
                     .field_mapping = definition_.field_mapping,
                     .declared = options_.column_types,
-                    .enums = [this](const std::vector<std::int64_t>& types) { return EnumsAmong(types); }};
+                    .enums = [this](const std::vector<std::string>& types) { return EnumsAmong(types); }};
     TM_ASSIGN(columns_, Placed(PlanColumns(*arriving, plan)));
     arrow::FieldVector fields;
     for (const WarehouseColumn& column : columns_)
@@ -92,15 +93,21 @@ class AdbcSource final : public Source {
   }
 
  private:
-  Result<std::vector<std::int64_t>> EnumsAmong(const std::vector<std::int64_t>& types) const {
-    TM_ASSIGN(const auto table,
-              session_->Ask(fmt::format("SELECT oid::int8 FROM pg_type WHERE typtype = 'e' AND oid IN ({})",
-                                        fmt::join(types, ", "))));
-    std::vector<std::int64_t> enums;
+  Result<std::vector<std::string>> EnumsAmong(const std::vector<std::string>& types) const {
+    std::vector<std::string> texts;
+    for (const std::string& type : types)
+      texts.push_back(QuotedText(session_->dialect(), type));
+    TM_ASSIGN(
+        const auto table,
+        session_->Ask(fmt::format(
+            "SELECT name FROM (SELECT unnest(ARRAY[typname::text, 'unnamed<oid:' || oid || '>']) AS name "
+            "FROM pg_type WHERE typtype = 'e') AS enums WHERE name IN ({})",
+            fmt::join(texts, ", "))));
+    std::vector<std::string> enums;
     for (const auto& chunk : table->column(0)->chunks()) {
-      const auto& numbers = static_cast<const arrow::Int64Array&>(*chunk);
-      for (std::int64_t row = 0; row < numbers.length(); ++row)
-        enums.push_back(numbers.Value(row));
+      const auto& names = static_cast<const arrow::StringArray&>(*chunk);
+      for (std::int64_t row = 0; row < names.length(); ++row)
+        enums.push_back(names.GetString(row));
     }
     return enums;
   }

@@ -43,15 +43,6 @@ bool IsAmong(const Range& range, const Value& value) {
   return std::ranges::find(range, value) != std::ranges::end(range);
 }
 
-/// The number that stands for a type without a name.
-std::optional<std::int64_t> NumberOf(std::string_view type) {
-  if (!type.starts_with(kUnnamed)) return std::nullopt;
-  type.remove_prefix(kUnnamed.size());
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(type.data(), type.data() + type.size(), number);
-  return error == std::errc() ? std::optional(number) : std::nullopt;
-}
-
 bool IsKind(const std::optional<DataType>& type, TypeKind kind) {
   return type && type->kind == kind;
 }
@@ -78,7 +69,7 @@ class Planning {
     type_ = MetadataOf(arriving, "POSTGRESQL:type");
   }
 
-  WarehouseColumn Run(const std::vector<std::int64_t>& enums) {
+  WarehouseColumn Run(const std::vector<std::string>& enums) {
     if (type_.empty()) {
       PlanOther();
     } else if (type_ == "numeric") {
@@ -89,7 +80,7 @@ class Planning {
       PlanArray();
     } else if (type_ == "oid" && IsKind(declared_, TypeKind::kInt64)) {
       Cast("int8", arrow::int64());
-    } else if (IsKind(declared_, TypeKind::kString) || IsAmong(kTextTypes, type_) || IsEnum(enums)) {
+    } else if (IsKind(declared_, TypeKind::kString) || IsAmong(kTextTypes, type_) || IsAmong(enums, type_)) {
       Cast("text", arrow::utf8());
     } else {
       Unreadable(fmt::format("it is {}", ShownType()), "text");
@@ -98,11 +89,6 @@ class Planning {
   }
 
  private:
-  bool IsEnum(const std::vector<std::int64_t>& enums) const {
-    const auto number = NumberOf(type_);
-    return number && IsAmong(enums, *number);
-  }
-
   std::string ShownType() const { return type_.starts_with(kUnnamed) ? "a type of its own" : type_; }
 
   void Is(std::shared_ptr<arrow::DataType> arriving, std::shared_ptr<arrow::DataType> read) {
@@ -312,13 +298,16 @@ Result<void> CheckTimes(const WarehouseColumn& column, const arrow::Array& value
 }  // namespace
 
 Result<std::vector<WarehouseColumn>> PlanColumns(const arrow::Schema& arriving, const ColumnPlan& plan) {
-  std::vector<std::int64_t> unnamed;
+  std::vector<std::string> others;
   for (const auto& field : arriving.fields()) {
-    if (const auto number = NumberOf(MetadataOf(*field, "POSTGRESQL:type"))) unnamed.push_back(*number);
+    std::string type = MetadataOf(*field, "POSTGRESQL:type");
+    const bool is_known = type.empty() || type.starts_with('_') || type == "numeric" ||
+                          IsAmong(kPlainTypes, type) || IsAmong(kTextTypes, type);
+    if (!is_known) others.push_back(std::move(type));
   }
-  std::vector<std::int64_t> enums;
-  if (!unnamed.empty() && plan.enums) {
-    TM_ASSIGN(enums, plan.enums(unnamed));
+  std::vector<std::string> enums;
+  if (!others.empty() && plan.enums) {
+    TM_ASSIGN(enums, plan.enums(others));
   }
   std::vector<WarehouseColumn> columns;
   std::map<std::string, std::string> taken;

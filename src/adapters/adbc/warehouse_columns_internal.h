@@ -36,8 +36,9 @@ struct ColumnPlan {
   SqlDialect dialect = SqlDialect::kStandard;
   std::map<std::string, std::string> field_mapping;  // column -> name in definitions
   std::map<std::string, DataType> declared;          // by the name in definitions
-  /// Which of the types that the driver has no name for, by their numbers in the server, are enums.
-  std::function<Result<std::vector<std::int64_t>>(const std::vector<std::int64_t>& types)> enums;
+  /// Which of types that nothing else is known of are enums; by their names, or "unnamed<oid:17>" for one
+  /// that the driver has not heard of yet.
+  std::function<Result<std::vector<std::string>>(const std::vector<std::string>& types)> enums;
 };
 
 /// All columns of `arriving`, the schema of SELECT *. kAlreadyExists: two columns with one name.

@@ -67,7 +67,7 @@ class ExternalFolder final : public ExternalFiles {
     FoundFiles found{.format = listing.format};
     FolderValues above;
     for (const fs::path& part : fs::path(partition)) {
-      if (auto value = ParsePartition(part.string())) above.emplace_back(value->name, value->value);
+      if (auto value = ReadFolderName(part.string())) above.emplace_back(value->name, value->value);
     }
     for (ListedFile& file : listing.files) {
       ForeignFile made{.file = std::move(file.file), .folders = above};
@@ -131,7 +131,7 @@ class ExternalFolder final : public ExternalFiles {
   }
 
  private:
-  static bool IsPartition(const std::string& name) { return ParsePartition(name).has_value(); }
+  static bool IsPartition(const std::string& name) { return ReadFolderName(name).has_value(); }
 
   Result<void> CheckOutside(const fs::path& path) const {
     for (const fs::path& own : own_) {

@@ -191,7 +191,7 @@ class Walk {
   }
 
   static std::vector<PartitionValue> With(std::vector<PartitionValue> partitions, std::string_view folder) {
-    if (auto partition = ParsePartition(folder)) partitions.push_back(*std::move(partition));
+    if (auto partition = ReadFolderName(folder)) partitions.push_back(*std::move(partition));
     return partitions;
   }
 
@@ -240,7 +240,7 @@ class Walk {
 
 }  // namespace
 
-std::optional<PartitionValue> ParsePartition(std::string_view folder) {
+std::optional<PartitionValue> ReadFolderName(std::string_view folder) {
   const std::size_t equals = folder.find('=');
   if (equals == std::string_view::npos || equals == 0) return std::nullopt;
   PartitionValue partition{UrlDecode(folder.substr(0, equals)), std::nullopt};

@@ -21,7 +21,7 @@ struct PartitionValue {
 };
 
 /// What a folder's name says; nothing for one that is no `name=value`.
-std::optional<PartitionValue> ParsePartition(std::string_view folder);
+std::optional<PartitionValue> ReadFolderName(std::string_view folder);
 
 struct ListedFile {
   SourceFile file;

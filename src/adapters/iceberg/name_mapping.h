@@ -27,8 +27,12 @@ struct MappedField {
   bool operator==(const MappedField&) const = default;
 };
 
-/// JSON that maps every field of the schema by its present name.
-std::string NameMappingJson(const Schema& schema);
+/// JSON that maps every field of the schema by its present name. `others` are columns that files have and the
+/// schema has not, without ids: engines want to know of them too.
+std::string NameMappingJson(const Schema& schema, const std::vector<MappedField>& others);
+
+/// A column that has no id, with what lies within it.
+MappedField WithoutIds(std::string name, const arrow::DataType& type);
 
 /// kCorruption for what is no name mapping.
 Result<std::vector<MappedField>> ParseNameMapping(std::string_view json);

@@ -32,9 +32,11 @@ class SqlNamesTest : public testing::Test {
   SqlNamesTest() {
     scene_.source("x.parquet")
         .push_back({.path = "x.parquet",
-                    .table = TableOf({{"id", arrow::int64(), "[1]"},
-                                      {"event_timestamp", kMicros, R"(["2026-01-01T00:00:00Z"])"},
-                                      {"a", arrow::int64(), "[1]"}})});
+                    .rows = TableOf({{"id", arrow::int64(), "[1]"},
+                                     {"event_timestamp", kMicros, R"(["2026-01-01T00:00:00Z"])"},
+                                     {"a", arrow::int64(), "[1]"}})
+                                ->CombineChunksToBatch()
+                                .ValueOrDie()});
     scene_.Apply(kDefinitions);
   }
 

@@ -394,8 +394,10 @@ class Ingesting {
     }
     if (request_.dry_run) {
       TM_TRY(CheckAll(first));
+    } else if (is_for_warehouse()) {
+      if (rows > 0) TM_TRY(is_all ? ToWarehouse(std::move(first)) : ToFolder(std::move(first)));
     } else if (is_all) {
-      if (rows > 0) TM_TRY(ToLog(std::move(first)));
+      if (rows > 0) TM_TRY(ToLog(std::move(first), request_.to));
     } else if (request_.to == WriteTo::kOnline) {
       TM_TRY(AllToLog(std::move(first)));
     } else if (target_.definition.is_table()) {
@@ -427,16 +429,17 @@ class Ingesting {
   }
 
   /// One frame: all of it is written, or nothing.
-  Result<void> ToLog(std::vector<TableRows> parts) {
+  Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
     TM_ASSIGN(const TableRows rows, Joined(std::move(parts)));
     TM_ASSIGN(const Stamped stamped, Stamp(view_, rows, *parts_.write_times, now_us_));
     TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
     LogRecord record;
-    record.targets = static_cast<std::uint8_t>(request_.to);
+    record.targets = static_cast<std::uint8_t>(to);
     record.table_id = view_.id;
     record.schema_version = static_cast<std::uint32_t>(view_.version);
     record.write_time_us = stamped.write_time_us;
-    record.batch_key = request_.batch_key;
+    // Of rows that a warehouse has, the ledger knows the batch already.
+    if (!is_for_warehouse()) record.batch_key = request_.batch_key;
     record.payload = {reinterpret_cast<const std::byte*>(payload->data()),
                       static_cast<std::size_t>(payload->size())};
     FrameOnlineRows online;
@@ -479,7 +482,7 @@ class Ingesting {
       const std::int64_t row_bytes = BytesOf(part) / std::max<std::int64_t>(1, part.count()) + 1;
       const std::int64_t rows_max = std::clamp<std::int64_t>(kLogBytesMax / row_bytes, 1, kLogRowsMax);
       for (std::int64_t begin = 0; begin < part.count(); begin += rows_max) {
-        auto written = ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))});
+        auto written = ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))}, request_.to);
         if (written) continue;
         if (report_.rows == 0) return written;
         Error& error = written.error();
@@ -545,6 +548,26 @@ class Ingesting {
     report_.token = TokenOf(outcome.snapshot_id, (*snapshot)->committed_us());
     report_.repeated = !outcome.committed;
     if (outcome.committed) report_.rows = rows;
+    return {};
+  }
+
+  bool is_for_warehouse() const {
+    const auto& source = target_.definition.source;
+    return source && source->warehouse && request_.to != WriteTo::kOnline;
+  }
+
+  /// Few rows for a table in a warehouse, which may refuse them for reasons of its own: only those that it
+  /// has committed are logged, for the online store. What a crash leaves between the two, the mark of
+  /// `before_files` stands for.
+  Result<void> ToWarehouse(std::vector<TableRows> rows) {
+    std::vector<TableRows> online = rows;
+    TM_TRY(ToFolder(std::move(rows)));
+    if (request_.to == WriteTo::kOffline || report_.repeated) return {};
+    const std::int64_t written = report_.rows;
+    if (auto logged = ToLog(std::move(online), WriteTo::kOnline); !logged)
+      return std::unexpected(AfterCommit("bringing them online failed", logged.error()));
+    report_.rows = written;
+    report_.to_files = false;
     return {};
   }
 

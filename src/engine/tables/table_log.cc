@@ -85,9 +85,10 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
   failed_from = std::min(failed_from, position.lsn);
   return Fail(
       ErrorCode::kUnknownFate,
-      fmt::format("the rows are logged, but not in their batch source yet: {}; mend that, and they are brought "
-                  "there when the store is next written to or opened",
-                  added.error().ToString()));
+      fmt::format(
+          "the rows are logged, but not in their batch source yet: {}; mend that, and they are brought "
+          "there when the store is next written to or opened",
+          added.error().ToString()));
 }
 
 Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
