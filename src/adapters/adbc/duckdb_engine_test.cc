@@ -237,11 +237,11 @@ TEST_F(TextTimeTest, ScopesAreThoseOfSql) {
           "p.events where t <= timestamp '2024-05-01 02:00:00') where row_num = 1 order by k",
           {Events()}),
       "1 | 2");
-  EXPECT_EQ(
-      Run("with q as (select k, t as moment from p.events) select k from q where at > '2024-05-01T01:30Z' "
-          "order by moment",
-          {Events()}),
-      "2 | 4");
+  EXPECT_EQ(Run("with q as (select k, t as moment from p.events) select k from q where moment > "
+                "'2024-05-01T01:30Z' "
+                "order by moment",
+                {Events()}),
+            "2 | 4");
   EXPECT_EQ(
       Run("with q(a, b) as (select * from p.events) select a from q where b is not null order by b limit 1",
           {Events()}),
