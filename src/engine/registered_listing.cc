@@ -169,20 +169,20 @@ Result<std::vector<FolderColumn>> FolderColumnsOf(const std::vector<ForeignFile>
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("file {} lies in two folders '{}=...'", first.file.path, name));
     }
-    columns.push_back({name, {.kind = TypeKind::kInt64}});
-  }
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    bool has_value = false;
-    for (const ForeignFile& file : files) {
-      TM_TRY(CheckFolders(file, columns));
-      const auto& value = file.folders[i].second;
-      has_value = has_value || value;
-      if (value && !IsInteger(*value)) columns[i].type.kind = TypeKind::kString;
-    }
-    if (!has_value) columns[i].type.kind = TypeKind::kString;
+    columns.push_back({name, {.kind = TypeKind::kString}});
   }
   for (const ForeignFile& file : files)
     TM_TRY(CheckFolders(file, columns));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    bool has_value = false;
+    bool has_text = false;
+    for (const ForeignFile& file : files) {
+      const auto& value = file.folders[i].second;
+      has_value = has_value || value;
+      has_text = has_text || (value && !IsInteger(*value));
+    }
+    if (has_value && !has_text) columns[i].type.kind = TypeKind::kInt64;
+  }
   return columns;
 }
 

@@ -157,7 +157,6 @@ Result<RegisteredTables::Differences> RegisteredTables::Compare(const Object& ob
 Result<void> RegisteredTables::RefreshParquet(const Object& object, const Differences& differences,
                                               const std::stop_token& stop, RefreshedTable& report) {
   // A file that was written over with one that cannot be read stays in the table, so that reading it says so.
-  ForeignOutcome changed;
   const ForeignWork work{.threads = parts_.threads, .stop = stop, .skips_bad_files = true};
   TableListing listing = differences.known;
   std::vector<ForeignFile> fresh = differences.added;

@@ -2,9 +2,11 @@
 #include "engine/registered_tables.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <set>
 #include <span>
 #include <thread>

@@ -28,7 +28,8 @@ constexpr std::string_view kKafkaView =
 
 constexpr std::string_view kKinesisView =
     R"json({"name":"trips","fields":[{"name":"rating","type":"float32"}],)json"
-    R"json("stream_source":{"type":"kinesis","name":"trip_events","stream_name":"trips","region":"eu-west-1",)json"
+    R"json("stream_source":{"type":"kinesis","name":"trip_events","stream_name":"trips",)json"
+    R"json("region":"eu-west-1",)json"
     R"json("endpoint_url":"http://127.0.0.1:5000","record_format":{"type":"csv","columns":["at","id"],)json"
     R"json("delimiter":";"},"timestamp_field":"at"}})json";
 

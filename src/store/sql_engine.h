@@ -44,7 +44,7 @@ struct SqlStatement {
 struct SqlColumn {
   std::string name;           // in the result of select *
   DataType type;              // what it is read as: narrower ones in files are widened
-  std::string in_file;        // its name in the files, where that is another; empty: `name`
+  std::string in_file = {};   // its name in the files, where that is another; empty: `name`
   std::int32_t id = 0;        // its Parquet field id; 0: found by name
   bool is_text_time = false;  // ISO-8601 text that stands for a time: compared and ordered as one
 };
@@ -52,8 +52,8 @@ struct SqlColumn {
 /// Files of one format that a table reads. A column that a file does not have reads as null.
 struct SqlFiles {
   enum class Format : std::uint8_t { kParquet, kCsv } format = Format::kParquet;
-  std::vector<std::string> paths;         // absolute
-  std::vector<std::string> hive_columns;  // names in `columns` that come from `name=value` folders
+  std::vector<std::string> paths = {};         // absolute
+  std::vector<std::string> hive_columns = {};  // names in `columns` that come from `name=value` folders
 };
 
 /// Rows of a table whose column `column`, a timestamp, is at or before `us`: the others are not there.

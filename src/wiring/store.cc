@@ -349,7 +349,8 @@ class EmbeddedStore final : public Store {
 
   Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
-    TM_ASSIGN(const CatalogView* found, catalog->View(view));
+    TM_ASSIGN(const std::string name, ViewName(*catalog, view));
+    TM_ASSIGN(const CatalogView* found, catalog->View(name));
     TM_TRY(StartMaintenance());  // what stays pending is completed by it
     return upkeep_.Erase(*found, Rows(keys), work);
   }

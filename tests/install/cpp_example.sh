@@ -40,6 +40,7 @@ check_libraries() {
 }
 
 [[ -f $prefix/lib/libtidemark.so ]] || fail "no libtidemark.so in $(ls "$prefix")"
+[[ -f $prefix/lib/libduckdb.so && ! -L $prefix/lib/libduckdb.so ]] || fail "no libduckdb.so in $(ls "$prefix/lib")"
 while read -r file; do
   check_libraries "$file"
 done < <(find "$prefix" -type f \( -name '*.so*' -o -path '*/bin/*' \); echo "$work/example/tidemark_example")

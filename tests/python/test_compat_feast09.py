@@ -288,8 +288,8 @@ def test_what_is_defined_comes_back(client: Client, tmp_path: Path) -> None:
     assert got.features == table.features
     assert got.max_age == Duration(90)
     assert (got.batch_source, got.stream_source) == (table.batch_source, table.stream_source)
-    assert got.batch_source is not None
-    assert got.batch_source.file_options.file_url == str(tmp_path / "trips")  # type: ignore[attr-defined]
+    assert isinstance(got.batch_source, FileSource)
+    assert got.batch_source.file_options.file_url == str(tmp_path / "trips")
     kinesis = printed(client)["spec"]["streamSource"]
     assert kinesis["eventTimestampColumn"] == "at"  # another than that of the batch source
     assert kinesis["kinesisOptions"]["streamName"] == "trips"

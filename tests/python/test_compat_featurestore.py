@@ -190,7 +190,7 @@ def test_failures_are_told_and_not_raised(tmp_path: Path) -> None:
         (create_fg("a", "b", "c", "first", "event_time", None, frame), "version 'first'"),
         (create_fg("a", "b", "c", 1, "when", None, frame), "no column 'when'"),
         (create_fg("a", "b", "c", 1, "event_time", "s", frame), "time_unit is for numbers"),
-        (create_fg("a", "b", "c", 1, "event_time", "s", None), "is not rows"),  # type: ignore[arg-type]
+        (create_fg("a", "b", "c", 1, "event_time", "s", 5), "is not rows"),
         (register_table("absent", "demand", file), "absent"),
         (register_table("feature_store", "demand", f"{file}.gone"), "gone"),
         (add_partitions("feature_store", "demand", ["y=2019/m=07/d=01/"]), "demand"),

@@ -269,44 +269,6 @@ def test_an_erasure_waits_for_a_dump_that_is_being_written(visits: Visits, tmp_p
     assert visits.store.erasures("visits")[-1].is_done
 
 
-def test_rows_that_are_being_erased_never_show(visits: Visits, tmp_path: Path) -> None:
-    """Of an eraser that was killed after its fence: files have the rows, and no query sees them."""
-    store = visits.store
-    count = sum(row.key == "a" for row in visits.rows)
-    assert count > 0
-    _raise_fence_only(tmp_path)
-    query = "select count(*) AS all_rows, count(*) FILTER (user = 'a') AS a from visits"
-    expected = [{"all_rows": len(visits.rows) - count, "a": 0}]
-    assert store.sql(query).to_arrow().to_pylist() == expected
-    latest = store.snapshot("visits").to_arrow()
-    assert "a" not in latest.column("user").to_pylist()
-    store.flush()
-    assert store.sql(query).to_arrow().to_pylist() == expected
-    assert [each.is_done for each in store.erasures("visits")] == [True]
-
-
-def _raise_fence_only(folder: Path) -> None:
-    """Erases in a process that dies when its fence stands, before any file is rewritten."""
-    script = """
-import os, signal, sys, threading, time
-from pathlib import Path
-from tidemark import FeatureStore
-store = FeatureStore(sys.argv[1])
-metadata = Path(sys.argv[1]) / ".tidemark" / "tables"
-def fenced():
-    return any("erased." in each.read_text() for each in metadata.rglob("*.metadata.json"))
-def watch():
-    while not fenced():
-        pass
-    os.kill(os.getpid(), signal.SIGKILL)
-threading.Thread(target=watch, daemon=True).start()
-store.erase("visits", {"user": "a"})
-time.sleep(10)
-"""
-    done = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-    assert done.returncode == -signal.SIGKILL
-
-
 # --- The program ---
 
 

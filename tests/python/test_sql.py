@@ -20,7 +20,15 @@ import pyarrow.parquet as pq
 import pytest
 from sql_tables import KINDS, Visits, hour, values
 
-from tidemark import Entity, FeatureStore, FeatureView, Field, FileSource, errors
+from tidemark import (
+    Entity,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    IcebergSource,
+    errors,
+)
 from tidemark.types import Float64, Int64, String
 
 LATEST = """
@@ -173,9 +181,12 @@ def test_snapshot_of_a_view_over_files(tmp_path: Path) -> None:
         times = [hour(1), hour(1)]
         pq.write_table(pa.table({"id": [1, 2], "ts": times, "rate": rates}), folder / name)
     store = FeatureStore(tmp_path)
-    entity = Entity("thing", join_keys={"id": Int64})
+    entity = Entity(name="thing", join_keys={"id": Int64})
     source = FileSource("rates", timestamp_field="ts")
-    store.apply([entity, FeatureView("rates", [entity], [Field("rate", Float64)], source=source)])
+    fields = [Field("rate", Float64)]
+    store.apply(
+        [entity, FeatureView(name="rates", entities=[entity], schema=fields, source=source)]
+    )
     rows = store.snapshot("feature_store.rates").to_arrow().sort_by("id").to_pylist()
     assert [row["rate"] for row in rows] == [3.0, 4.0]
     assert store.snapshot("rates", hour(0)).to_arrow().num_rows == 0
@@ -244,7 +255,6 @@ def test_show_and_describe(visits: Visits) -> None:
 
 def test_schema_evolution(store: FeatureStore) -> None:
     """Files from before a column was added or widened read with nulls and as what it became."""
-    entity = Entity("thing", join_keys={"id": Int64})
     rows = pa.table({"id": [1], "event_timestamp": [hour(0)], "a": pa.array([1], pa.int32())})
     store.create_table_from(rows, name="t", entities=["id"])
     store.ingest("t", rows)
@@ -259,7 +269,6 @@ def test_schema_evolution(store: FeatureStore) -> None:
     assert store.sql(query).to_arrow().to_pylist() == expected
     store.flush()
     assert store.sql(query).to_arrow().to_pylist() == expected
-    assert entity.name == "thing"
 
 
 def test_nested_values(visits: Visits) -> None:
@@ -339,12 +348,15 @@ def source_rows() -> pa.Table:
 
 
 def apply_view(store: FeatureStore, source: Any) -> None:
-    entity = Entity("driver", join_keys={"driver_id": Int64})
+    entity = Entity(name="driver", join_keys={"driver_id": Int64})
     store.apply(
         [
             entity,
             FeatureView(
-                "stats", [entity], [Field("rate", Float64), Field("city", String)], source=source
+                name="stats",
+                entities=[entity],
+                schema=[Field("rate", Float64), Field("city", String)],
+                source=source,
             ),
         ]
     )
@@ -410,6 +422,56 @@ def test_a_source_that_changes_is_read_as_it_is(store: FeatureStore, tmp_path: P
     (tmp_path / "s.parquet").write_bytes(b"PAR1 not a file PAR1")
     with pytest.raises(errors.CorruptionError, match=r"s\.parquet"):
         store.sql("select count(*) from stats")
+
+
+def test_iceberg_tables_by_field_id(tmp_path: Path) -> None:
+    """A column that was renamed, widened and added since is found in older files by its id."""
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.types import LongType
+
+    (tmp_path / "lake").mkdir()
+    catalog = SqlCatalog(
+        "lake", uri=f"sqlite:///{tmp_path}/lake/c.db", warehouse=f"file://{tmp_path}/lake"
+    )
+    catalog.create_namespace("rides")
+    older = pa.table(
+        {
+            "driver_id": pa.array([1, 2], pa.int64()),
+            "seen": pa.array([hour(1), hour(2)], pa.timestamp("us", tz="UTC")),
+            "count": pa.array([10, 20], pa.int32()),
+        }
+    )
+    table = catalog.create_table("rides.trips", older.schema)
+    table.append(older)
+    with table.update_schema() as update:
+        update.update_column("count", LongType())
+        update.rename_column("count", "trips")
+        update.add_column("tip", LongType())
+    newer = {"driver_id": [1], "seen": [hour(3)], "trips": [2**40], "tip": [5]}
+    table.append(pa.table(newer, table.schema().as_arrow()))
+    store = FeatureStore(tmp_path / "store")
+    driver = Entity(name="driver", join_keys={"driver_id": Int64})
+    source = IcebergSource(
+        table.location().removeprefix("file://"),
+        name="raw_trips",
+        timestamp_field="seen",
+        field_mapping={"tip": "bonus"},
+    )
+    fields = [Field("trips", Int64), Field("bonus", Int64)]
+    store.apply(
+        [driver, FeatureView(name="trips", entities=[driver], schema=fields, source=source)]
+    )
+    expected = [
+        {"driver_id": 1, "seen": hour(1), "trips": 10, "bonus": None},
+        {"driver_id": 2, "seen": hour(2), "trips": 20, "bonus": None},
+        {"driver_id": 1, "seen": hour(3), "trips": 2**40, "bonus": 5},
+    ]
+    for name in ("trips", "raw_trips"):
+        query = f"select driver_id, seen, trips, bonus from {name} order by seen"
+        assert store.sql(query).to_arrow().to_pylist() == expected
+    assert values_of(store, "select count(*) from trips") == [3]
+    table.append(pa.table(newer, table.schema().as_arrow()))
+    assert values_of(store, "select count(*) from trips") == [4]
 
 
 def test_as_of_is_for_feature_tables(store: FeatureStore, tmp_path: Path) -> None:

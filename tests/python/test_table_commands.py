@@ -259,7 +259,7 @@ def test_completion_knows_the_commands(tmp_path: Path) -> None:
         *("create-table", "ingest", "push", "delete", "drop", "flush", "snapshots"),
         *("relocate", "databases"),
     ):
-        assert completed(f"tidemark {command[:-1]}", script) == [command]
+        assert command in completed(f"tidemark {command[:-1]}", script)
         assert f" {command} " in run("--help", cwd=tmp_path).stdout
     assert completed("tidemark databases ", script)[-3:] == ["create", "drop", "list"]
     assert "--skip-bad-rows" in completed("tidemark ingest --s", script)

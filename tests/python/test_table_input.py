@@ -303,7 +303,7 @@ def test_a_table_without_entities_is_deleted_as_a_whole_or_not_at_all(store: Fea
     store.create_table(FeatureView(name="t", entities=[], schema=[Field("id", Int64)]))
     store.ingest("t", frame)
     for keys in ({"id": 1}, frame):
-        with pytest.raises(InvalidArgumentError, match="table 't' has no entities, .* by 'id'"):
+        with pytest.raises(InvalidArgumentError, match=r"table 't' has no entities, .* by 'id'"):
             store.delete("t", keys)
     assert store.get_online_features(["t:id"], [{}]).to_dict() == {"id": [1]}
     store.delete("t", {"event_timestamp": T0 + timedelta(hours=1)})

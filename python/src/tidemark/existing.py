@@ -164,9 +164,9 @@ class ExistingData:
             tuple(RefreshedView(**_tupled(each)) for each in told["views"]),
         )
 
-    def list_tables(self, database: str = "") -> list[TableInfo]:
+    def list_tables(self, database: str | None = None) -> list[TableInfo]:
         """What SQL can name, of one database or of all: registered tables with what they have."""
-        return [TableInfo.of(each) for each in json.loads(self._store.tables(database))]
+        return [TableInfo.of(each) for each in json.loads(self._store.tables(database or ""))]
 
     register_table_async = async_twin(register_table)
     add_partitions_async = async_twin(add_partitions)

@@ -20,13 +20,12 @@ struct TypePair {
 };
 
 // Whole words outside of quotes; longer ones first where one begins another.
-constexpr std::array<TypePair, 13> kTypes{{
+constexpr std::array<TypePair, 12> kTypes{{
     {"UHUGEINT", "DECIMAL(38,0)"},
     {"HUGEINT", "DECIMAL(38,0)"},
     {"UTINYINT", "INTEGER"},
     {"USMALLINT", "INTEGER"},
     {"UINTEGER", "BIGINT"},
-    {"UBIGINT", "BIGINT"},
     {"TINYINT", "INTEGER"},
     {"SMALLINT", "INTEGER"},
     {"TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"},

@@ -37,6 +37,7 @@ std::string KeyOf(const std::vector<SqlTable>& tables) {
     if (table.identity.empty()) return {};
     for (const std::string* part : {&table.schema, &table.name, &table.identity})
       key += std::to_string(part->size()) + ":" + *part;
+    if (table.up_to) key += "<" + std::to_string(table.up_to->us) + table.up_to->column;
     for (const std::string& alias : table.aliases)
       key += "," + std::to_string(alias.size()) + ":" + alias;
     key += ";";
@@ -144,11 +145,11 @@ Result<void> DuckDbDatabase::Core::Configure() {
                               "SET enable_external_file_cache=false"}) {
     TM_TRY(Run(setting));
   }
-  TM_TRY(Run("CREATE SCHEMA functions"));
-  TM_TRY(Run("CREATE SCHEMA rows"));
-  for (const std::string& statement : FunctionStatements("functions"))
+  TM_TRY(Run("CREATE SCHEMA tidemark_functions"));
+  TM_TRY(Run("CREATE SCHEMA tidemark_rows"));
+  for (const std::string& statement : FunctionStatements("tidemark_functions"))
     TM_TRY(Run(statement));
-  TM_TRY(Run("SET search_path='memory.main,memory.functions'"));
+  TM_TRY(Run("SET search_path='memory.main,memory.tidemark_functions'"));
   if (!allowed.empty()) TM_TRY(Run("SET allowed_paths=[" + allowed + "]"));
   TM_TRY(Run("SET enable_external_access=false"));
   return Run("SET lock_configuration=true");
@@ -175,8 +176,8 @@ Result<std::shared_ptr<DuckDbDatabase::Core::Rows>> DuckDbDatabase::Core::RowsOf
   }
   const std::string name = "r" + std::to_string(next_rows++);
   const auto reader = std::make_shared<arrow::TableBatchReader>(table.rows);
-  TM_TRY(admin->Ingest({.table = name, .schema = "rows"}, reader, limits));
-  auto made = std::make_shared<Rows>(self, "memory.rows." + name);
+  TM_TRY(admin->Ingest({.table = name, .schema = "tidemark_rows"}, reader, limits));
+  auto made = std::make_shared<Rows>(self, "memory.tidemark_rows." + name);
   if (!table.identity.empty()) {
     std::erase_if(rows, [](const auto& entry) { return entry.second.expired(); });
     rows[table.identity] = made;
@@ -229,7 +230,7 @@ Result<std::shared_ptr<const DuckDbCatalog>> DuckDbDatabase::Prepare(const std::
   std::shared_ptr<Core::Catalog> catalog;
   {
     const std::lock_guard lock(core_->mutex);
-    const std::string name = "c" + std::to_string(core_->next_catalog++);
+    const std::string name = "tidemark_c" + std::to_string(core_->next_catalog++);
     TM_TRY(core_->Run("ATTACH ':memory:' AS " + name));
     catalog = std::make_shared<Core::Catalog>(core_, name);
     TM_TRY(core_->MakeViews(core_, tables, *catalog, limits));
@@ -255,7 +256,7 @@ void DuckDbDatabase::Keep(Kept kept) {
 
 Result<std::shared_ptr<AdbcConnection>> DuckDbDatabase::Connect(const DuckDbCatalog& catalog) {
   TM_ASSIGN(auto connection, core_->database->Connect());
-  TM_TRY(connection->Execute("SET search_path='" + catalog.name() + ".main,memory.functions'"));
+  TM_TRY(connection->Execute("SET search_path='" + catalog.name() + ".main,memory.tidemark_functions'"));
   return connection;
 }
 

@@ -1,9 +1,9 @@
 // One database of DuckDB's: in memory, locked, open to the files of one set of tables and to nothing else.
 //
-//   memory               the database's own catalog
-//     functions          macros
-//     rows.r1, r2, ...   rows in memory, one table for each identity
-//   c1, c2, ...          a catalog for each set of tables: their views in the schemas that users name
+//   memory                       the database's own catalog
+//     tidemark_functions         macros
+//     tidemark_rows.r1, r2, ...  rows in memory, one table for each identity
+//   tidemark_c1, c2, ...         a catalog for each set of tables: their views in the schemas that users name
 //
 // DuckDB's settings hold for a database and cannot be changed once it is locked, so the files decide which
 // database serves a query; which rows the tables have decides which catalog within it does.

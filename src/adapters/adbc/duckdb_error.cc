@@ -165,7 +165,7 @@ Error DuckDbErrorOf(const Error& raw, const DuckDbQuestion& question) {
   if (code == ErrorCode::kPermissionDenied) {
     return {code, "SQL reads the catalog's tables only: " + parts.body, {}};
   }
-  EraseAll(parts.body, "memory.functions.");
+  EraseAll(parts.body, "memory.tidemark_functions.");
   if (question.is_own_text && !parts.place.empty()) parts.body += "\n" + parts.place;
   return {code, std::move(parts.body), raw.context};
 }

@@ -5,6 +5,7 @@
 
 #include "adapters/adbc/duckdb_text_internal.h"
 #include "adapters/adbc/duckdb_views_internal.h"
+#include "model/name.h"
 #include "model/time.h"
 
 namespace tidemark {
@@ -37,11 +38,26 @@ std::string EscapedForPattern(const std::string& text) {
   return escaped;
 }
 
-// The value of the innermost folder `name=value` on the way to the file. Compared with a constant it tells
-// DuckDB which files need not be opened.
-std::string HiveValue(const SqlColumn& column) {
+// The column that says a file's path. By this name, and no other, DuckDB finds which files need not be opened
+// when something of the path is compared with a constant.
+constexpr std::string_view kUsualPathColumn = "filename";
+
+std::string_view PathColumn(const SqlTable& table) {
+  const bool is_taken = std::ranges::any_of(table.columns, [](const SqlColumn& column) {
+    return FoldName(column.name) == kUsualPathColumn || FoldName(InFile(column)) == kUsualPathColumn;
+  });
+  return is_taken ? kPathColumn : kUsualPathColumn;
+}
+
+std::string PathOption(const SqlTable& table) {
+  const std::string_view name = PathColumn(table);
+  return ", filename=" + (name == kUsualPathColumn ? std::string("true") : QuotedText(name));
+}
+
+// The value of the innermost folder `name=value` on the way to the file.
+std::string HiveValue(const SqlTable& table, const SqlColumn& column) {
   const std::string pattern = ".*/" + EscapedForPattern(InFile(column)) + "=([^/]*)/";
-  const std::string text = "nullif(url_decode(regexp_extract(" + QuotedName(kPathColumn) + ", " +
+  const std::string text = "nullif(url_decode(regexp_extract(" + QuotedName(PathColumn(table)) + ", " +
                            QuotedText(pattern) + ", 1)), '__HIVE_DEFAULT_PARTITION__')";
   if (column.type.kind == TypeKind::kString) return text;
   return "CAST(" + text + " AS " + DuckDbType(column.type) + ")";
@@ -64,7 +80,7 @@ std::string ParquetSelect(const SqlTable& table) {
   std::string select;
   for (const SqlColumn& column : table.columns) {
     if (IsHive(table, column)) {
-      Append(select, Selected(HiveValue(column), column));
+      Append(select, Selected(HiveValue(table, column), column));
       continue;
     }
     Append(map, (by_id ? std::to_string(column.id) : QuotedText(InFile(column))) +
@@ -73,8 +89,8 @@ std::string ParquetSelect(const SqlTable& table) {
     Append(select, QuotedName(column.name));
   }
   std::string schema = map.empty() ? "" : ", schema=MAP{" + map + "}";
-  return "SELECT " + select + " FROM read_parquet(" + PathList(table.files.paths) +
-         ", filename=" + QuotedText(kPathColumn) + schema + ")";
+  return "SELECT " + select + " FROM read_parquet(" + PathList(table.files.paths) + PathOption(table) +
+         schema + ")";
 }
 
 // As the files layer reads CSV: a header, commas, quotes doubled; nothing between two commas is null, "" is
@@ -82,7 +98,7 @@ std::string ParquetSelect(const SqlTable& table) {
 constexpr std::string_view kCsvOptions =
     "header=true, delim=',', quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, skip=0, "
     "comment='', "
-    "dateformat='%Y-%m-%d', strict_mode=true";
+    "dateformat='%Y-%m-%d', strict_mode=true, hive_partitioning=false";
 
 // The type that DuckDB parses a column's text as; times are read by tidemark_time, in all their forms.
 Result<std::string> CsvType(const SqlColumn& column) {
@@ -114,7 +130,7 @@ Result<std::string> CsvSelect(const SqlTable& table, const ColumnNamesOf& names)
   std::set<std::string> typed;
   for (const SqlColumn& column : table.columns) {
     if (IsHive(table, column)) {
-      Append(select, Selected(HiveValue(column), column));
+      Append(select, Selected(HiveValue(table, column), column));
     } else if (!in_files.contains(InFile(column))) {
       Append(select, Selected("CAST(NULL AS " + DuckDbType(column.type) + ")", column));
     } else {
@@ -140,8 +156,7 @@ Result<std::string> CsvSelect(const SqlTable& table, const ColumnNamesOf& names)
     }
     parse = ", auto_detect=false, columns={" + types + "}";
   }
-  return "SELECT " + select + " FROM read_csv(" + paths + ", " + options + parse +
-         ", filename=" + QuotedText(kPathColumn) + ")";
+  return "SELECT " + select + " FROM read_csv(" + paths + ", " + options + parse + PathOption(table) + ")";
 }
 
 std::string RowsSelect(const SqlTable& table, const std::string& rows_table) {

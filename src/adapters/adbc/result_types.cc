@@ -14,6 +14,8 @@ namespace tidemark {
 namespace {
 
 std::shared_ptr<arrow::DataType> ResultType(const std::shared_ptr<arrow::DataType>& type) {
+  // A hash fills all of its 64 bits.
+  if (type->id() == arrow::Type::UINT64) return type;
   const auto own = FromArrow(*type);
   return own ? ToArrow(*own) : type;
 }

@@ -13,7 +13,7 @@ namespace tidemark {
 
 /// The schema with every column as ToArrow of its type (pit/columns.h): a timestamp is microseconds UTC (a
 /// naive one is UTC), narrow and unsigned integers widen, dictionaries become their values, elements of a
-/// list are called "item". Types without a counterpart (a time of day, an interval) stay.
+/// list are called "item". Types without a counterpart (uint64, a time of day, an interval) stay.
 std::shared_ptr<arrow::Schema> ResultSchema(const arrow::Schema& schema);
 
 /// The batch under `schema`, made by ResultSchema of its own; `first_row` is the number of its first row in

@@ -111,6 +111,7 @@ class Rewriter {
     call_ = RootNode(call)["select_list"][0];
     TM_ASSIGN(Json wrapped, tools_.parse("SELECT * FROM (SELECT 1) AS q"));
     wrapper_ = RootNode(wrapped);
+    statement_ = std::move(wrapped);
     TM_TRY(Query(root, {}, nullptr));
     return {};
   }
@@ -243,10 +244,9 @@ class Rewriter {
 
   // The name that a column without an alias gets: its text.
   Result<std::string> NameOf(const Json& expression) {
-    Json tree = Json{{"error", false}, {"statements", Json::array({Json{{"node", wrapper_}}})}};
+    Json tree = statement_;
     Json& root = RootNode(tree);
     root["select_list"] = Json::array({expression});
-    root["from_table"]["subquery"]["node"]["modifiers"] = Json::array();
     TM_ASSIGN(const std::string text, tools_.print(tree));
     const std::size_t begin = text.find("SELECT ");
     const std::size_t end = text.rfind(" FROM (SELECT 1) AS q");
@@ -546,8 +546,9 @@ class Rewriter {
   const std::vector<SqlTable>& tables_;
   const std::string catalog_;
   const TreeTools& tools_;
-  Json call_;     // tidemark_time(x, 'x')
-  Json wrapper_;  // SELECT * FROM (SELECT 1) AS q
+  Json call_;       // tidemark_time(x, 'x')
+  Json wrapper_;    // SELECT * FROM (SELECT 1) AS q
+  Json statement_;  // the same, as a whole tree
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 // A dump appears by one rename; its id never reaches a path before it was seen to be one.
 #include "adapters/files/dump_folder.h"
 
+#include <arrow/array.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -46,6 +48,58 @@ Result<void> Sync(const fs::path& path) {
   if (const int error = SyncPath(path); error != 0) return Failed("sync", path, error);
   return {};
 }
+
+/// The type with the names that Arrow gives what lies within lists; Parquet has others.
+std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType>& type) {
+  const auto plain = [](const std::shared_ptr<arrow::Field>& field) {
+    return arrow::field(field->name(), PlainType(field->type()), field->nullable());
+  };
+  if (type->id() == arrow::Type::LIST)
+    return arrow::list(arrow::field("item", PlainType(type->field(0)->type()), type->field(0)->nullable()));
+  if (type->id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(*type);
+    return arrow::map(PlainType(map.key_type()), PlainType(map.item_type()));
+  }
+  if (type->id() != arrow::Type::STRUCT) return type;
+  arrow::FieldVector fields;
+  for (const auto& field : type->fields())
+    fields.push_back(plain(field));
+  return arrow::struct_(std::move(fields));
+}
+
+/// Rows of a Parquet file under Arrow's own names.
+class PlainRows final : public arrow::RecordBatchReader {
+ public:
+  explicit PlainRows(std::shared_ptr<arrow::RecordBatchReader> rows) : rows_(std::move(rows)) {
+    arrow::FieldVector fields;
+    for (const auto& field : rows_->schema()->fields())
+      fields.push_back(arrow::field(field->name(), PlainType(field->type()), field->nullable()));
+    schema_ = arrow::schema(std::move(fields));
+  }
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    ARROW_RETURN_NOT_OK(rows_->ReadNext(batch));
+    if (*batch == nullptr) return arrow::Status::OK();
+    arrow::ArrayVector columns;
+    for (int i = 0; i < schema_->num_fields(); ++i) {
+      const auto& column = (*batch)->column(i);
+      const auto& type = schema_->field(i)->type();
+      std::shared_ptr<arrow::Array> plain = column;
+      if (arrow::is_nested(type->id())) {
+        ARROW_ASSIGN_OR_RAISE(plain, column->View(type));
+      }
+      columns.push_back(std::move(plain));
+    }
+    *batch = arrow::RecordBatch::Make(schema_, (*batch)->num_rows(), std::move(columns));
+    return arrow::Status::OK();
+  }
+
+ private:
+  const std::shared_ptr<arrow::RecordBatchReader> rows_;
+  std::shared_ptr<arrow::Schema> schema_;
+};
 
 /// Ids as NewId makes them; nothing else is looked for.
 bool IsId(std::string_view text) {
@@ -174,7 +228,7 @@ class DumpWriter final : public UnfinishedDump {
     {
       TM_ASSIGN(const auto reader, OpenTableFile(path_, 1));
       for (const auto& field : reader->schema()->fields())
-        info.columns.push_back({field->name(), field->type()->ToString()});
+        info.columns.push_back({field->name(), PlainType(field->type())->ToString()});
     }
     TM_TRY(WriteInfo(unfinished_, kept_));
     TM_TRY(Sync(unfinished_ / kInfoFile));
@@ -297,7 +351,8 @@ class DumpFolder final : public Dumps {
     if (sum.bytes != kept.info.bytes)
       return damaged(fmt::format("its file has {} bytes of {}", sum.bytes, kept.info.bytes));
     if (sum.crc != kept.crc) return damaged("its checksum does not hold");
-    return OpenTableFile(kept.info.path, threads_, {}, stop);
+    TM_ASSIGN(auto rows, OpenTableFile(kept.info.path, threads_, {}, stop));
+    return std::make_shared<PlainRows>(std::move(rows));
   }
 
   Result<void> Remove(std::string_view id) override {

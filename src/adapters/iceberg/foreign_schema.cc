@@ -180,6 +180,7 @@ Result<FileSchema> SchemaOfFile(const arrow::Schema& stored) {
     if (own) {
       made.schema.fields.push_back(*std::move(own));
     } else {
+      made.unmapped.push_back(WithoutIds(field->name(), *field->type()));
       made.left_out.push_back(fmt::format("{}: {}", field->name(), field->type()->ToString()));
     }
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "adapters/iceberg/iceberg_schema.h"
+#include "adapters/iceberg/name_mapping.h"
 #include "base/result.h"
 
 namespace tidemark::iceberg {
@@ -17,6 +18,7 @@ namespace tidemark::iceberg {
 struct FileSchema {
   Schema schema = {};                      // ids from 1 on, of no meaning but in this file
   std::vector<std::string> left_out = {};  // "t: time64[us]", columns of types without a counterpart
+  std::vector<MappedField> unmapped = {};  // the same columns
 };
 
 /// What a file's columns are. Timestamps without a zone stay such, as other engines tell them apart.

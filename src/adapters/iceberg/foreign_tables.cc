@@ -33,6 +33,7 @@ using iceberg::FilesChange;
 using iceberg::Head;
 using iceberg::HeadLoader;
 using iceberg::InspectedFile;
+using iceberg::MappedField;
 using iceberg::PartitionSpec;
 using iceberg::Schema;
 using iceberg::SchemaGrowth;
@@ -73,6 +74,11 @@ class Fitting {
         outcome.bad_files.push_back(std::move(error));
         continue;
       }
+      for (const MappedField& column : file.columns.unmapped) {
+        const bool is_known =
+            std::ranges::find(unmapped_, column.names, &MappedField::names) != unmapped_.end();
+        if (!is_known) unmapped_.push_back(column);
+      }
       schema_ = std::move(grown);
       last_id_ = last_id;
       growth_ = std::move(growth);
@@ -84,6 +90,7 @@ class Fitting {
   const Schema& schema() const { return schema_; }
   std::int32_t last_id() const { return last_id_; }
   const SchemaGrowth& growth() const { return growth_; }
+  const std::vector<MappedField>& unmapped() const { return unmapped_; }
 
  private:
   Schema schema_;
@@ -91,6 +98,7 @@ class Fitting {
   const std::set<std::string> folder_columns_;
   const ForeignWork& work_;
   SchemaGrowth growth_;
+  std::vector<MappedField> unmapped_;  // columns of files that the table does not have
 };
 
 void TellLeftOut(const std::vector<InspectedFile>& files, ForeignOutcome& outcome) {
@@ -136,6 +144,9 @@ Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& f
   if (schema.fields.empty())
     return Fail(ErrorCode::kInvalidData, "the files have no column of a type that Tidemark has");
   metadata.last_column_id = next_id - 1;
+  std::vector<MappedField> others = fitting.unmapped();
+  for (MappedField& column : others)
+    GiveMappedIds(column, metadata.last_column_id);
   TM_ASSIGN(PartitionSpec spec, iceberg::MakeSpec(schema, partitions));
   metadata.last_partition_id = 999 + static_cast<std::int32_t>(spec.fields.size());
   metadata.sort_orders.emplace_back();
@@ -143,7 +154,7 @@ Result<TableMetadata> MakeMetadata(const ForeignLayout& layout, const Fitting& f
     metadata.properties[key] = value;
   metadata.properties[std::string(iceberg::kForeignProperty)] = "true";
   metadata.properties["gc.enabled"] = "false";
-  metadata.properties[std::string(iceberg::kNameMappingProperty)] = iceberg::NameMappingJson(schema);
+  metadata.properties[std::string(iceberg::kNameMappingProperty)] = iceberg::NameMappingJson(schema, others);
   metadata.specs.push_back(std::move(spec));
   metadata.schemas.push_back(std::move(schema));
   return metadata;
@@ -161,14 +172,29 @@ Result<FolderValues> FoldersOf(const TableMetadata& metadata, const std::string&
   return folders;
 }
 
-/// The grown schema becomes the table's.
-void Grow(const Fitting& fitting, TableMetadata& metadata) {
+/// Files' columns become known to the name mapping, and the grown schema the table's.
+Result<void> Grow(const Fitting& fitting, TableMetadata& metadata) {
+  std::string& mapping = metadata.properties[std::string(iceberg::kNameMappingProperty)];
+  TM_ASSIGN(std::vector<MappedField> others, iceberg::ParseNameMapping(mapping));
+  std::erase_if(others, [&](const MappedField& field) {
+    return FindField(metadata.schema(), field.id.value_or(0)) != nullptr;
+  });
+  const std::size_t before = others.size();
+  metadata.last_column_id = std::max(metadata.last_column_id, fitting.last_id());
+  for (const MappedField& column : fitting.unmapped()) {
+    if (std::ranges::find(others, column.names, &MappedField::names) != others.end()) continue;
+    GiveMappedIds(others.emplace_back(column), metadata.last_column_id);
+  }
+  if (!fitting.growth().any()) {
+    if (others.size() != before) mapping = iceberg::NameMappingJson(metadata.schema(), others);
+    return {};
+  }
   Schema schema = fitting.schema();
   schema.id = std::ranges::max(metadata.schemas, {}, &Schema::id).id + 1;
-  metadata.last_column_id = std::max(metadata.last_column_id, fitting.last_id());
   metadata.current_schema_id = schema.id;
-  metadata.properties[std::string(iceberg::kNameMappingProperty)] = iceberg::NameMappingJson(schema);
+  mapping = iceberg::NameMappingJson(schema, others);
   metadata.schemas.push_back(std::move(schema));
+  return {};
 }
 
 class IcebergForeignTables final : public ForeignTables {
@@ -378,7 +404,7 @@ class IcebergForeignTables final : public ForeignTables {
     }
     Fitting fitting(next.schema(), next.last_column_id, FolderColumns(next.schema(), next.spec()), work);
     TM_ASSIGN(const auto taken, fitting.Take(fresh, told));
-    if (fitting.growth().any()) Grow(fitting, next);
+    TM_TRY(Grow(fitting, next));
     for (const InspectedFile* file : taken) {
       TM_ASSIGN(WrittenFile written, AsWritten(*file, next.schema(), next.spec()));
       options.added.push_back(std::move(written));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tidemark::iceberg {
 namespace {
@@ -20,6 +21,17 @@ Json TreeOf(const std::vector<SchemaField>& fields) {
   for (const SchemaField& field : fields) {
     Json mapped = {{"field-id", field.id}, {"names", {field.name}}};
     if (!field.children.empty()) mapped["fields"] = TreeOf(field.children);
+    list.push_back(std::move(mapped));
+  }
+  return list;
+}
+
+Json TreeOf(const Mapping& fields) {
+  Json list = Json::array();
+  for (const MappedField& field : fields) {
+    Json mapped = {{"names", field.names}};
+    if (field.id) mapped["field-id"] = *field.id;
+    if (!field.fields.empty()) mapped["fields"] = TreeOf(field.fields);
     list.push_back(std::move(mapped));
   }
   return list;
@@ -100,8 +112,39 @@ std::shared_ptr<arrow::DataType> TypeWithIds(const Mapping& inner,
 
 }  // namespace
 
-std::string NameMappingJson(const Schema& schema) {
-  return TreeOf(schema.fields).dump();
+std::string NameMappingJson(const Schema& schema, const Mapping& others) {
+  Json tree = TreeOf(schema.fields);
+  for (Json& other : TreeOf(others))
+    tree.push_back(std::move(other));
+  return tree.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+MappedField WithoutIds(std::string name, const arrow::DataType& type) {
+  MappedField field{.names = {std::move(name)}};
+  switch (type.id()) {
+    case arrow::Type::STRUCT:
+      for (const auto& member : type.fields())
+        field.fields.push_back(WithoutIds(member->name(), *member->type()));
+      return field;
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST:
+    case arrow::Type::FIXED_SIZE_LIST:
+      field.fields.push_back(WithoutIds("element", *type.field(0)->type()));
+      return field;
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(type);
+      field.fields = {WithoutIds("key", *map.key_type()), WithoutIds("value", *map.item_type())};
+      return field;
+    }
+    default:
+      return field;
+  }
+}
+
+void GiveMappedIds(MappedField& field, std::int32_t& last_id) {
+  field.id = ++last_id;
+  for (MappedField& inner : field.fields)
+    GiveMappedIds(inner, last_id);
 }
 
 Result<Mapping> ParseNameMapping(std::string_view json) {

@@ -27,8 +27,14 @@ struct MappedField {
   bool operator==(const MappedField&) const = default;
 };
 
-/// JSON that maps every field of the schema by its present name.
-std::string NameMappingJson(const Schema& schema);
+/// JSON that maps every field of the schema by its present name. `others` are columns that files have and the
+/// schema has not, under ids of their own: some engines refuse files with columns that they do not know of.
+std::string NameMappingJson(const Schema& schema, const std::vector<MappedField>& others);
+
+/// A column that has no id, with what lies within it.
+MappedField WithoutIds(std::string name, const arrow::DataType& type);
+/// Gives it ids after `last_id`, which moves.
+void GiveMappedIds(MappedField& field, std::int32_t& last_id);
 
 /// kCorruption for what is no name mapping.
 Result<std::vector<MappedField>> ParseNameMapping(std::string_view json);
