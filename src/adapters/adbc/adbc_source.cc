@@ -7,6 +7,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/table.h>
+#include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -136,7 +136,7 @@ class WarehouseTables final : public SourceFolders {
   static std::string KeyOf(const Warehouse& warehouse) {
     std::string key = warehouse.driver_name() + '\n' + warehouse.uri + '\n' + warehouse.place();
     for (const auto& [name, value] : warehouse.options)
-      key += '\n' + name + '=' + value;
+      key += fmt::format("\n{}={}", name, value);
     return key;
   }
 
