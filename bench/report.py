@@ -74,7 +74,9 @@ def save(about: dict[str, Any], outcomes: list[Outcome], folder: Path) -> Path:
     stamp = about["date"].replace(":", "").replace("+0000", "Z")
     path = folder / f"{stamp}-{about['commit']}.json"
     whole = about | {"rows": [each.as_json() for each in outcomes]}
-    path.write_text(json.dumps(whole, indent=1) + "\n")
+    # Files are named from here on: where this machine keeps them says nothing.
+    text = json.dumps(whole, indent=1).replace(f"{folder.parent}/", "")
+    path.write_text(text + "\n")
     return path
 
 
