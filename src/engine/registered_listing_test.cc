@@ -8,7 +8,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 ForeignFile FileIn(std::string path, FolderValues folders) {
   return {.file = {.path = std::move(path), .id = "1:2", .size = 3, .mtime_ns = 4},

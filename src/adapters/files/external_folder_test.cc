@@ -2,6 +2,9 @@
 // read as they were listed.
 #include "adapters/files/external_folder.h"
 
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
