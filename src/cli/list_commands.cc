@@ -43,7 +43,7 @@ Json SourcePlace(const Json& source) {
   if (!source.contains("table")) return {};
   std::string place = source["table"];
   for (const char* outer : {"schema", "catalog"}) {
-    if (source.contains(outer)) place = source.value(outer, "") + '.' + place;
+    if (source.contains(outer)) place = fmt::format("{}.{}", source.value(outer, ""), place);
   }
   return place;
 }

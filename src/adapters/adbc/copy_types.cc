@@ -3,6 +3,7 @@
 
 #include <arrow/array.h>
 #include <arrow/scalar.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <set>
@@ -126,9 +127,10 @@ std::string CopySelect(const std::string& query, const std::vector<CopyColumn>& 
     const std::string type = CopyType(columns[i].type);
     const bool is_same = type == columns[i].type;
     is_cast = is_cast || !is_same;
-    select += (i == 0 ? "" : ", ") + (is_same ? name : "CAST(" + name + " AS " + type + ")") + " AS " +
-              QuotedName(columns[i].name);
-    names += (i == 0 ? "" : ", ") + name;
+    const std::string_view comma = i == 0 ? "" : ", ";
+    const std::string value = is_same ? name : fmt::format("CAST({} AS {})", name, type);
+    select += fmt::format("{}{} AS {}", comma, value, QuotedName(columns[i].name));
+    names += fmt::format("{}{}", comma, name);
   }
   if (!is_cast) return query;
   return "SELECT " + select + " FROM (" + query + ") AS q(" + names + ")";

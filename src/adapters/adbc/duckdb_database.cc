@@ -3,8 +3,10 @@
 #include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <arrow/util/byte_size.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -82,7 +84,7 @@ struct DuckDbDatabase::Core {
     Catalog(const Catalog&) = delete;
     Catalog& operator=(const Catalog&) = delete;
     const std::string& name() const override { return name_; }
-    void Hold(std::shared_ptr<Rows> rows) { rows_.push_back(std::move(rows)); }
+    void Hold(std::shared_ptr<Rows> held) { rows_.push_back(std::move(held)); }
 
    private:
     std::shared_ptr<Core> core_;
@@ -103,10 +105,10 @@ struct DuckDbDatabase::Core {
     return {};
   }
 
-  // What cannot be dropped goes with the database.
+  // What cannot be dropped goes with the database, which then is kept for no other query.
   void Drop(const std::string& sql) {
     const std::lock_guard lock(mutex);
-    static_cast<void>(admin->Execute(sql));
+    if (const auto dropped = admin->Execute(sql); !dropped) is_spoiled = true;
   }
 
   Result<void> Configure();
@@ -118,6 +120,7 @@ struct DuckDbDatabase::Core {
                         std::set<std::string>& schemas);
 
   DuckDbDatabaseOptions options;
+  std::atomic<bool> is_spoiled = false;
   std::shared_ptr<AdbcDatabase> database;
   // Of what follows. Recursive: a set of views that cannot be made is dropped while it is being made.
   std::recursive_mutex mutex;
@@ -166,6 +169,10 @@ Result<std::unique_ptr<DuckDbDatabase>> DuckDbDatabase::Open(const DuckDbDatabas
   return std::unique_ptr<DuckDbDatabase>(new DuckDbDatabase(std::move(core)));
 }
 
+bool DuckDbDatabase::is_spoiled() const {
+  return core_->is_spoiled;
+}
+
 DuckDbDatabase::~DuckDbDatabase() = default;
 
 Result<std::shared_ptr<DuckDbDatabase::Core::Rows>> DuckDbDatabase::Core::RowsOf(
@@ -194,7 +201,7 @@ Result<void> DuckDbDatabase::Core::MakeView(const SqlTable& table, const std::st
   std::set<std::string> made;
   for (const std::string& name : names) {
     if (!made.insert(LowerCase(name)).second) continue;
-    TM_TRY(Run("CREATE VIEW " + schema + "." + QuotedName(name) + " AS " + select));
+    TM_TRY(Run(fmt::format("CREATE VIEW {}.{} AS {}", schema, QuotedName(name), select)));
   }
   return {};
 }

@@ -55,6 +55,9 @@ class DuckDbDatabase {
   /// A connection to which the names of `catalog` and the functions are known.
   Result<std::shared_ptr<AdbcConnection>> Connect(const DuckDbCatalog& catalog);
 
+  /// True once it has tables that could not be dropped: it is not to be used again.
+  bool is_spoiled() const;
+
   /// What Open, Prepare and the limits are about, outlives the database as long as a catalog is used.
   struct Core;
 

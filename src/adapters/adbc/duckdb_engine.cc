@@ -247,6 +247,7 @@ class DuckDbEngine final : public SqlEngine {
     for (const std::string& file : FilesOf(tables, options))
       key += "," + std::to_string(file.size()) + ":" + file;
     const std::lock_guard lock(mutex_);
+    std::erase_if(kept_, [](const Kept& kept) { return kept.database->is_spoiled(); });
     const auto known = std::ranges::find(kept_, key, &Kept::key);
     if (known != kept_.end()) {
       kept_.splice(kept_.begin(), kept_, known);

@@ -34,10 +34,10 @@ struct Relation {
 using CommonTables = std::map<std::string, std::vector<Column>>;
 
 // What names within one SELECT mean.
-struct Scope {
+struct QueryScope {
   std::vector<Relation> relations;
   std::vector<Column> aliases;  // of the select list
-  const Scope* outer = nullptr;
+  const QueryScope* outer = nullptr;
 };
 
 // Functions whose result is one of the values of their first argument.
@@ -126,7 +126,7 @@ class Rewriter {
   }
 
   // A query: what its columns are, after it was rewritten.
-  Result<std::vector<Column>> Query(Json& node, CommonTables common, const Scope* outer) {
+  Result<std::vector<Column>> Query(Json& node, CommonTables common, const QueryScope* outer) {
     if (IsNode(node, "cte_map") && node["cte_map"].contains("map")) {
       for (Json& entry : node["cte_map"]["map"]) {
         Json& table = entry["value"];
@@ -152,7 +152,7 @@ class Rewriter {
     return std::vector<Column>();
   }
 
-  Result<std::vector<Column>> SetOperation(Json& node, const CommonTables& common, const Scope* outer) {
+  Result<std::vector<Column>> SetOperation(Json& node, const CommonTables& common, const QueryScope* outer) {
     std::vector<Column> columns;
     const auto add = [&](const std::vector<Column>& more) {
       for (std::size_t i = 0; i < more.size(); ++i) {
@@ -180,7 +180,7 @@ class Rewriter {
     node["modifiers"] = Json::array();
     node = Wrapped(std::move(node));
     node["modifiers"] = std::move(modifiers);
-    Scope scope{
+    QueryScope scope{
         .relations = {{.schema = "", .name = "q", .columns = columns}}, .aliases = columns, .outer = outer};
     TM_TRY(Modifiers(node, scope, columns, common));
     return columns;
@@ -200,8 +200,8 @@ class Rewriter {
     return wrapper;
   }
 
-  Result<std::vector<Column>> Select(Json& node, const CommonTables& common, const Scope* outer) {
-    Scope scope{.relations = {}, .aliases = {}, .outer = outer};
+  Result<std::vector<Column>> Select(Json& node, const CommonTables& common, const QueryScope* outer) {
+    QueryScope scope{.relations = {}, .aliases = {}, .outer = outer};
     if (IsNode(node, "from_table")) TM_TRY(From(node["from_table"], scope, common));
     std::vector<Column> columns;
     if (const auto list = node.find("select_list"); list != node.end()) {
@@ -220,7 +220,7 @@ class Rewriter {
   }
 
   // One item of a select list, and the columns that it gives.
-  Result<void> Selected(Json& expression, Scope& scope, const CommonTables& common,
+  Result<void> Selected(Json& expression, QueryScope& scope, const CommonTables& common,
                         std::vector<Column>& columns) {
     if (TextOf(expression, "class") == "STAR") {
       TM_TRY(Expression(expression, scope, common));
@@ -254,7 +254,7 @@ class Rewriter {
     return text.substr(7, end - 7);
   }
 
-  static void Star(const Json& star, const Scope& scope, std::vector<Column>& columns) {
+  static void Star(const Json& star, const QueryScope& scope, std::vector<Column>& columns) {
     const std::string only = LowerCase(TextOf(star, "relation_name"));
     std::vector<std::string> excluded = NamesOf(star, "exclude_list");
     if (const auto qualified = star.find("qualified_exclude_list");
@@ -284,7 +284,7 @@ class Rewriter {
 
   // ---- FROM
 
-  Result<void> From(Json& from, Scope& scope, const CommonTables& common) {
+  Result<void> From(Json& from, QueryScope& scope, const CommonTables& common) {
     const std::string type = TextOf(from, "type");
     const std::string alias = LowerCase(TextOf(from, "alias"));
     if (type == "JOIN") return Join(from, scope, common);
@@ -306,7 +306,7 @@ class Rewriter {
     return {};
   }
 
-  Result<void> Join(Json& join, Scope& scope, const CommonTables& common) {
+  Result<void> Join(Json& join, QueryScope& scope, const CommonTables& common) {
     TM_TRY(From(join["left"], scope, common));
     const std::size_t left = scope.relations.size();
     TM_TRY(From(join["right"], scope, common));
@@ -354,7 +354,7 @@ class Rewriter {
   // ---- expressions
 
   // All expressions and queries below a node.
-  Result<void> Children(Json& node, const Scope& scope, const CommonTables& common) {
+  Result<void> Children(Json& node, const QueryScope& scope, const CommonTables& common) {
     if (!node.is_structured()) return {};
     for (Json& child : node) {
       if (!child.is_structured()) continue;
@@ -368,7 +368,7 @@ class Rewriter {
   }
 
   // True if the expression, as it was, gives a time as text.
-  Result<bool> Expression(Json& node, const Scope& scope, const CommonTables& common) {
+  Result<bool> Expression(Json& node, const QueryScope& scope, const CommonTables& common) {
     const std::string kind = TextOf(node, "class");
     const std::string type = TextOf(node, "type");
     if (kind == "COLUMN_REF") return IsTimeColumn(NamesOf(node, "column_names"), scope);
@@ -393,7 +393,7 @@ class Rewriter {
 
   // The sides of a comparison: if one is a time as text, all that are, and texts that are stated, become
   // times.
-  Result<void> Compare(const std::vector<Json*>& sides, const Scope& scope, const CommonTables& common) {
+  Result<void> Compare(const std::vector<Json*>& sides, const QueryScope& scope, const CommonTables& common) {
     std::string name;
     std::vector<bool> are_times;
     for (Json* side : sides) {
@@ -412,7 +412,7 @@ class Rewriter {
     return {};
   }
 
-  Result<bool> Function(Json& node, const Scope& scope, const CommonTables& common) {
+  Result<bool> Function(Json& node, const QueryScope& scope, const CommonTables& common) {
     const std::string name = LowerCase(TextOf(node, "function_name"));
     auto children = node.find("children");
     const bool has_first = children != node.end() && children->is_array() && !children->empty();
@@ -432,7 +432,7 @@ class Rewriter {
   }
 
   // ORDER BY within a window or an aggregate.
-  void OrderByTimes(Json& node, const Scope& scope) const {
+  void OrderByTimes(Json& node, const QueryScope& scope) const {
     for (const char* member : {"orders", "arg_orders"}) {
       if (const auto orders = node.find(member); orders != node.end() && orders->is_array())
         Order(*orders, scope);
@@ -442,7 +442,7 @@ class Rewriter {
     }
   }
 
-  void Order(Json& orders, const Scope& scope) const {
+  void Order(Json& orders, const QueryScope& scope) const {
     for (Json& order : orders) {
       if (IsNode(order, "expression") && IsTime(order["expression"], scope)) {
         order["expression"] = TimeOf(std::move(order["expression"]));
@@ -451,7 +451,7 @@ class Rewriter {
   }
 
   // ORDER BY, LIMIT and DISTINCT ON of a query, whose columns may be named by their place.
-  Result<void> Modifiers(Json& node, const Scope& scope, const std::vector<Column>& columns,
+  Result<void> Modifiers(Json& node, const QueryScope& scope, const std::vector<Column>& columns,
                          const CommonTables& common) {
     const auto modifiers = node.find("modifiers");
     if (modifiers == node.end()) return {};
@@ -480,7 +480,7 @@ class Rewriter {
   }
 
   // x IN (SELECT ...), x = ANY (SELECT ...), EXISTS, a single value: true if that is a time.
-  Result<bool> Subquery(Json& node, const Scope& scope, const CommonTables& common) {
+  Result<bool> Subquery(Json& node, const QueryScope& scope, const CommonTables& common) {
     const bool has_child = IsNode(node, "child");
     bool is_child_time = false;
     if (has_child) {
@@ -509,7 +509,7 @@ class Rewriter {
 
   // ---- which expressions are times
 
-  static bool IsTime(const Json& node, const Scope& scope) {
+  static bool IsTime(const Json& node, const QueryScope& scope) {
     const std::string kind = TextOf(node, "class");
     if (kind == "COLUMN_REF") return IsTimeColumn(NamesOf(node, "column_names"), scope);
     const bool is_call = kind == "FUNCTION" || kind == "WINDOW" || kind == "OPERATOR";
@@ -523,9 +523,9 @@ class Rewriter {
            IsTime(children->front(), scope);
   }
 
-  static bool IsTimeColumn(const std::vector<std::string>& names, const Scope& scope) {
+  static bool IsTimeColumn(const std::vector<std::string>& names, const QueryScope& scope) {
     if (names.empty() || names.size() > 3) return false;
-    for (const Scope* at = &scope; at != nullptr; at = at->outer) {
+    for (const QueryScope* at = &scope; at != nullptr; at = at->outer) {
       bool is_known = false;
       for (const Relation& relation : at->relations) {
         const bool is_its = names.size() == 1 || (names.size() == 2 && names[0] == relation.name) ||

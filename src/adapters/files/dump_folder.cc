@@ -64,7 +64,7 @@ std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType
   arrow::FieldVector fields;
   for (const auto& field : type->fields())
     fields.push_back(plain(field));
-  return arrow::struct_(std::move(fields));
+  return arrow::struct_(fields);
 }
 
 /// Rows of a Parquet file under Arrow's own names.

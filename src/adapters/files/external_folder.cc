@@ -51,11 +51,10 @@ class ExternalFolder final : public ExternalFiles {
       return ExternalPlace{.root = full.string()};
     if (!found) return std::unexpected(std::move(found).error());
     fs::path root = S_ISDIR(found->st_mode) ? full : full.parent_path();
-    std::string partition;
-    while (IsPartition(root.filename().string())) {
-      partition = root.filename().string() + (partition.empty() ? "" : "/" + partition);
-      root = root.parent_path();
-    }
+    fs::path folders;
+    for (; IsPartition(root.filename().string()); root = root.parent_path())
+      folders = folders.empty() ? root.filename() : root.filename() / folders;
+    std::string partition = folders.string();
     if (!S_ISDIR(found->st_mode) && partition.empty()) return ExternalPlace{.root = full.string()};
     return ExternalPlace{.root = root.string(), .is_folder = true, .partition = std::move(partition)};
   }

@@ -36,7 +36,10 @@ struct Leaf {
 void CollectLeaves(const SchemaField& field, const std::shared_ptr<arrow::DataType>& type, LeafPath path,
                    std::map<LeafPath, Leaf>& leaves) {
   path.push_back(field.name);
-  if (field.shape == SchemaField::Shape::kPrimitive) leaves.emplace(std::move(path), Leaf{field, type});
+  if (field.shape == SchemaField::Shape::kPrimitive) {
+    leaves.emplace(std::move(path), Leaf{field, type});
+    return;
+  }
   if (field.shape != SchemaField::Shape::kStruct || type->id() != arrow::Type::STRUCT) return;
   const auto& members = static_cast<const arrow::StructType&>(*type);
   for (const SchemaField& child : field.children) {

@@ -24,8 +24,9 @@ std::optional<SchemaField> FieldOf(const std::string& name, const arrow::DataTyp
   field.name = name;
   const auto add_child = [&](const std::string& child_name, const arrow::DataType& child_type) {
     auto child = FieldOf(child_name, child_type, depth + 1);
-    if (child) field.children.push_back(*std::move(child));
-    return child.has_value();
+    if (!child) return false;
+    field.children.push_back(*std::move(child));
+    return true;
   };
   switch (type.id()) {
     case arrow::Type::STRUCT:
