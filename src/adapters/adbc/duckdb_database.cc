@@ -82,7 +82,7 @@ struct DuckDbDatabase::Core {
     Catalog(const Catalog&) = delete;
     Catalog& operator=(const Catalog&) = delete;
     const std::string& name() const override { return name_; }
-    void Hold(std::shared_ptr<Rows> rows) { rows_.push_back(std::move(rows)); }
+    void Hold(std::shared_ptr<Rows> held) { rows_.push_back(std::move(held)); }
 
    private:
     std::shared_ptr<Core> core_;
@@ -103,10 +103,10 @@ struct DuckDbDatabase::Core {
     return {};
   }
 
-  // What cannot be dropped goes with the database.
+  // Called when nobody is left to be told of an error: what cannot be dropped goes with the database.
   void Drop(const std::string& sql) {
     const std::lock_guard lock(mutex);
-    static_cast<void>(admin->Execute(sql));
+    [[maybe_unused]] const auto dropped = admin->Execute(sql);
   }
 
   Result<void> Configure();
@@ -194,7 +194,9 @@ Result<void> DuckDbDatabase::Core::MakeView(const SqlTable& table, const std::st
   std::set<std::string> made;
   for (const std::string& name : names) {
     if (!made.insert(LowerCase(name)).second) continue;
-    TM_TRY(Run("CREATE VIEW " + schema + "." + QuotedName(name) + " AS " + select));
+    std::string create = "CREATE VIEW " + schema;
+    create.append(".").append(QuotedName(name)).append(" AS ").append(select);
+    TM_TRY(Run(create));
   }
   return {};
 }
