@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "adapters/adbc/duckdb_text_internal.h"
+#include "model/name.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -83,7 +84,7 @@ Result<std::vector<CopyColumn>> ReadCopyColumns(arrow::RecordBatchReader& descri
       TM_ASSIGN(const auto name, FromArrowResult(batch->column(0)->GetScalar(row)));
       TM_ASSIGN(const auto type, FromArrowResult(batch->column(1)->GetScalar(row)));
       columns.push_back({name->ToString(), type->ToString()});
-      if (!names.insert(LowerCase(columns.back().name)).second) {
+      if (!names.insert(FoldName(columns.back().name)).second) {
         return Fail(ErrorCode::kInvalidArgument, "two columns of the result are called '" +
                                                      columns.back().name + "': give one another name (AS)");
       }

@@ -14,6 +14,7 @@
 #include "adapters/adbc/duckdb_database_internal.h"
 #include "adapters/adbc/duckdb_text_internal.h"
 #include "adapters/adbc/duckdb_views_internal.h"
+#include "model/name.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -195,12 +196,12 @@ Result<std::shared_ptr<DuckDbDatabase::Core::Rows>> DuckDbDatabase::Core::RowsOf
 Result<void> DuckDbDatabase::Core::MakeView(const SqlTable& table, const std::string& select,
                                             const Catalog& catalog, std::set<std::string>& schemas) {
   const std::string schema = catalog.name() + "." + QuotedName(table.schema.empty() ? "main" : table.schema);
-  if (schemas.insert(LowerCase(schema)).second) TM_TRY(Run("CREATE SCHEMA IF NOT EXISTS " + schema));
+  if (schemas.insert(FoldName(schema)).second) TM_TRY(Run("CREATE SCHEMA IF NOT EXISTS " + schema));
   std::vector<std::string> names = table.aliases;
   names.insert(names.begin(), table.name);
   std::set<std::string> made;
   for (const std::string& name : names) {
-    if (!made.insert(LowerCase(name)).second) continue;
+    if (!made.insert(FoldName(name)).second) continue;
     TM_TRY(Run(fmt::format("CREATE VIEW {}.{} AS {}", schema, QuotedName(name), select)));
   }
   return {};

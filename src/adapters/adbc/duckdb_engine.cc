@@ -298,7 +298,7 @@ class DuckDbEngine final : public SqlEngine {
                                  const Json& tree) {
     std::vector<std::string> common = CommonTableNames(tree);
     for (const SqlTableName& name : statement.tables) {
-      const std::string table = LowerCase(name.table);
+      const std::string table = FoldName(name.table);
       if (name.schema.empty() && std::ranges::find(common, table) != common.end()) continue;
       std::vector<std::string> known;
       bool is_given = false;
@@ -306,8 +306,7 @@ class DuckDbEngine final : public SqlEngine {
         std::vector<std::string> names = given.aliases;
         names.push_back(given.name);
         for (const std::string& one : names) {
-          is_given =
-              is_given || (LowerCase(one) == table && LowerCase(given.schema) == LowerCase(name.schema));
+          is_given = is_given || (FoldName(one) == table && FoldName(given.schema) == FoldName(name.schema));
           known.push_back(given.schema.empty() ? one : given.schema + "." + one);
         }
       }

@@ -81,13 +81,6 @@ std::string DuckDbType(const DataType& type) {
   return "STRUCT(" + members + ")";
 }
 
-std::string LowerCase(std::string_view name) {
-  std::string low(name);
-  std::ranges::transform(low, low.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return low;
-}
-
 std::string PlaceIn(std::string_view text, std::size_t position) {
   position = std::min(position, text.size());
   const std::size_t before = text.substr(0, position).rfind('\n');

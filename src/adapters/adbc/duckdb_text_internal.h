@@ -18,9 +18,6 @@ std::string PatternOf(const std::string& path);
 /// BIGINT, TIMESTAMP WITH TIME ZONE, STRUCT("a" BIGINT)[], ...
 std::string DuckDbType(const DataType& type);
 
-/// ASCII letters in lower case: how names are compared.
-std::string LowerCase(std::string_view name);
-
 /// The line of `text` that has the byte at `position`, with a caret below that byte:
 ///   LINE 2: from b
 ///                ^

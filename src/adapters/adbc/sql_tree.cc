@@ -7,6 +7,7 @@
 
 #include "adapters/adbc/duckdb_text_internal.h"
 #include "adapters/adbc/sql_tree_internal.h"
+#include "model/name.h"
 
 namespace tidemark {
 namespace {
@@ -44,7 +45,7 @@ std::unexpected<Error> FailAt(ErrorCode code, const std::string& message, std::s
 }
 
 bool LooksLikeFile(const std::string& name) {
-  const std::string low = LowerCase(name);
+  const std::string low = FoldName(name);
   return name.find('/') != std::string::npos || name.find('\\') != std::string::npos ||
          name.find('*') != std::string::npos ||
          std::ranges::any_of(kFileEndings, [&](std::string_view end) { return low.ends_with(end); });
@@ -101,7 +102,7 @@ class TreeReader {
 
   Result<void> CheckTableFunction(const Json& node) const {
     const auto function = node.find("function");
-    const std::string name = function == node.end() ? "" : LowerCase(TextOf(*function, "function_name"));
+    const std::string name = function == node.end() ? "" : FoldName(TextOf(*function, "function_name"));
     if (std::ranges::find(kTableFunctions, name) != kTableFunctions.end()) return {};
     if (may_name_files_ && std::ranges::find(kFileFunctions, name) != kFileFunctions.end()) return {};
     return FailAt(
@@ -155,7 +156,7 @@ void CollectCommonTables(const Json& node, std::vector<std::string>& names) {
     if (const auto ctes = node.find("cte_map");
         ctes != node.end() && ctes->is_object() && ctes->contains("map")) {
       for (const Json& cte : (*ctes)["map"])
-        names.push_back(LowerCase(TextOf(cte, "key")));
+        names.push_back(FoldName(TextOf(cte, "key")));
     }
     for (const auto& [name, child] : node.items()) {
       if (child.is_structured()) CollectCommonTables(child, names);

@@ -11,6 +11,7 @@
 #include "adapters/adbc/duckdb_text_internal.h"
 #include "adapters/adbc/duckdb_views_internal.h"
 #include "adapters/adbc/sql_tree_internal.h"
+#include "model/name.h"
 
 namespace tidemark {
 namespace {
@@ -67,7 +68,7 @@ std::vector<std::string> NamesOf(const Json& node, const char* member) {
   std::vector<std::string> names;
   if (const auto found = node.find(member); found != node.end() && found->is_array()) {
     for (const Json& name : *found) {
-      if (name.is_string()) names.push_back(LowerCase(name.get<std::string>()));
+      if (name.is_string()) names.push_back(FoldName(name.get<std::string>()));
     }
   }
   return names;
@@ -132,21 +133,21 @@ class Rewriter {
         Json& table = entry["value"];
         TM_ASSIGN(std::vector<Column> columns, Query(table["query"]["node"], common, outer));
         Rename(columns, NamesOf(table, "aliases"));
-        common[LowerCase(TextOf(entry, "key"))] = std::move(columns);
+        common[FoldName(TextOf(entry, "key"))] = std::move(columns);
       }
     }
     const std::string type = TextOf(node, "type");
     if (type == "SELECT_NODE") return Select(node, common, outer);
     if (type == "RECURSIVE_CTE_NODE") {
       TM_ASSIGN(std::vector<Column> columns, Query(node["left"], common, outer));
-      common[LowerCase(TextOf(node, "cte_name"))] = columns;
+      common[FoldName(TextOf(node, "cte_name"))] = columns;
       TM_TRY(Query(node["right"], common, outer));
       return columns;
     }
     if (type == "SET_OPERATION_NODE") return SetOperation(node, common, outer);
     if (type == "CTE_NODE") {
       TM_ASSIGN(std::vector<Column> columns, Query(node["query"], common, outer));
-      common[LowerCase(TextOf(node, "cte_name"))] = std::move(columns);
+      common[FoldName(TextOf(node, "cte_name"))] = std::move(columns);
       return Query(node["child"], common, outer);
     }
     return std::vector<Column>();
@@ -231,14 +232,14 @@ class Rewriter {
     TM_ASSIGN(const bool is_time, Expression(expression, scope, common));
     std::string name = TextOf(before, "alias");
     if (!name.empty()) {
-      scope.aliases.push_back({.name = LowerCase(name), .is_time = is_time});
+      scope.aliases.push_back({.name = FoldName(name), .is_time = is_time});
     } else if (TextOf(before, "class") == "COLUMN_REF") {
       name = ShownName(before);
     } else if (expression != before) {
       TM_ASSIGN(name, NameOf(before));
       expression["alias"] = name;
     }
-    columns.push_back({.name = LowerCase(name), .is_time = is_time});
+    columns.push_back({.name = FoldName(name), .is_time = is_time});
     return {};
   }
 
@@ -255,17 +256,17 @@ class Rewriter {
   }
 
   static void Star(const Json& star, const QueryScope& scope, std::vector<Column>& columns) {
-    const std::string only = LowerCase(TextOf(star, "relation_name"));
+    const std::string only = FoldName(TextOf(star, "relation_name"));
     std::vector<std::string> excluded = NamesOf(star, "exclude_list");
     if (const auto qualified = star.find("qualified_exclude_list");
         qualified != star.end() && qualified->is_array()) {
       for (const Json& name : *qualified)
-        excluded.push_back(LowerCase(name.is_string() ? name.get<std::string>() : TextOf(name, "column")));
+        excluded.push_back(FoldName(name.is_string() ? name.get<std::string>() : TextOf(name, "column")));
     }
     std::vector<std::string> replaced;
     if (const auto list = star.find("replace_list"); list != star.end() && list->is_array()) {
       for (const Json& entry : *list)
-        replaced.push_back(LowerCase(TextOf(entry, "key")));
+        replaced.push_back(FoldName(TextOf(entry, "key")));
     }
     for (const Relation& relation : scope.relations) {
       if (!only.empty() && relation.name != only) continue;
@@ -286,7 +287,7 @@ class Rewriter {
 
   Result<void> From(Json& from, QueryScope& scope, const CommonTables& common) {
     const std::string type = TextOf(from, "type");
-    const std::string alias = LowerCase(TextOf(from, "alias"));
+    const std::string alias = FoldName(TextOf(from, "alias"));
     if (type == "JOIN") return Join(from, scope, common);
     Relation relation{.schema = "", .name = alias, .columns = {}};
     if (type == "BASE_TABLE") {
@@ -328,9 +329,9 @@ class Rewriter {
   }
 
   Relation TableOf(Json& node, const CommonTables& common) const {
-    const std::string name = LowerCase(TextOf(node, "table_name"));
-    const std::string schema = LowerCase(TextOf(node, "schema_name"));
-    const std::string alias = LowerCase(TextOf(node, "alias"));
+    const std::string name = FoldName(TextOf(node, "table_name"));
+    const std::string schema = FoldName(TextOf(node, "schema_name"));
+    const std::string alias = FoldName(TextOf(node, "alias"));
     Relation relation{
         .schema = alias.empty() ? schema : "", .name = alias.empty() ? name : alias, .columns = {}};
     if (const auto found = common.find(name); schema.empty() && found != common.end()) {
@@ -339,12 +340,12 @@ class Rewriter {
     }
     for (const SqlTable& table : tables_) {
       const bool is_named =
-          LowerCase(table.name) == name || std::ranges::any_of(table.aliases, [&](const std::string& other) {
-            return LowerCase(other) == name;
+          FoldName(table.name) == name || std::ranges::any_of(table.aliases, [&](const std::string& other) {
+            return FoldName(other) == name;
           });
-      if (!is_named || LowerCase(table.schema) != schema) continue;
+      if (!is_named || FoldName(table.schema) != schema) continue;
       for (const SqlColumn& column : table.columns)
-        relation.columns.push_back({.name = LowerCase(column.name), .is_time = column.is_text_time});
+        relation.columns.push_back({.name = FoldName(column.name), .is_time = column.is_text_time});
       if (SpeaksOfOwnCatalog(schema)) node["catalog_name"] = catalog_;
       break;
     }
@@ -413,7 +414,7 @@ class Rewriter {
   }
 
   Result<bool> Function(Json& node, const QueryScope& scope, const CommonTables& common) {
-    const std::string name = LowerCase(TextOf(node, "function_name"));
+    const std::string name = FoldName(TextOf(node, "function_name"));
     auto children = node.find("children");
     const bool has_first = children != node.end() && children->is_array() && !children->empty();
     const bool is_first_time = has_first && IsTime(children->front(), scope);
@@ -515,7 +516,7 @@ class Rewriter {
     const bool is_call = kind == "FUNCTION" || kind == "WINDOW" || kind == "OPERATOR";
     if (!is_call) return false;
     // COALESCE is an operator, and some windows have a type where functions have a name.
-    std::string name = LowerCase(TextOf(node, "function_name"));
+    std::string name = FoldName(TextOf(node, "function_name"));
     if (kind == "OPERATOR") name = TextOf(node, "type") == "OPERATOR_COALESCE" ? "coalesce" : "";
     if (!IsOneOf(name, kPassing)) return false;
     const auto children = node.find("children");
@@ -555,7 +556,7 @@ class Rewriter {
 
 bool NeedsRewriting(const std::vector<SqlTable>& tables) {
   return std::ranges::any_of(tables, [](const SqlTable& table) {
-    return SpeaksOfOwnCatalog(LowerCase(table.schema)) ||
+    return SpeaksOfOwnCatalog(FoldName(table.schema)) ||
            std::ranges::any_of(table.columns, &SqlColumn::is_text_time);
   });
 }

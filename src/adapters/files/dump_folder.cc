@@ -19,6 +19,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "adapters/files/folder_error.h"
 #include "adapters/files/table_file.h"
 #include "base/crc32c.h"
 #include "base/file_descriptor.h"
@@ -38,14 +39,8 @@ constexpr std::string_view kUnfinished = ".new";
 constexpr std::string_view kLock = ".lock";
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
-std::unexpected<Error> Failed(std::string_view what, const fs::path& path, int error) {
-  const bool is_full = error == ENOSPC || error == EDQUOT;
-  return Fail(is_full ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
-              fmt::format("cannot {} '{}': {}", what, path.string(), std::generic_category().message(error)));
-}
-
 Result<void> Sync(const fs::path& path) {
-  if (const int error = SyncPath(path); error != 0) return Failed("sync", path, error);
+  if (const int error = SyncPath(path); error != 0) return FolderError("sync", path, error);
   return {};
 }
 
@@ -119,7 +114,7 @@ struct FileSum {
 
 Result<FileSum> SumOf(const fs::path& path, const std::stop_token& stop) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) return Failed("open", path, errno);
+  if (!file.is_open()) return FolderError("open", path, errno);
   FileSum sum;
   std::vector<std::byte> bytes(kReadBytes);
   ssize_t got = 0;
@@ -127,7 +122,7 @@ Result<FileSum> SumOf(const fs::path& path, const std::stop_token& stop) {
     sum.crc = Crc32c(std::span(bytes).first(static_cast<std::size_t>(got)), sum.crc);
     sum.bytes += got;
   }
-  if (got < 0) return Failed("read", path, errno);
+  if (got < 0) return FolderError("read", path, errno);
   if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
   return sum;
 }
@@ -188,7 +183,7 @@ Result<void> WriteInfo(const fs::path& folder, const KeptDump& kept) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << ToText(kept);
   file.close();
-  if (!file) return Failed("write", path, errno);
+  if (!file) return FolderError("write", path, errno);
   return {};
 }
 
@@ -236,7 +231,7 @@ class DumpWriter final : public UnfinishedDump {
     const fs::path place = folder_ / info.id;
     std::error_code failed;
     fs::rename(unfinished_, place, failed);
-    if (failed) return Failed("name", place, failed.value());
+    if (failed) return FolderError("name", place, failed.value());
     for (const fs::path& each : {folder_, folder_.parent_path()}) {
       auto synced = Sync(each);
       if (synced) continue;
@@ -258,7 +253,7 @@ class DumpWriter final : public UnfinishedDump {
   Result<void> Announce() {
     std::error_code failed;
     fs::create_directories(folder_, failed);
-    if (failed) return Failed("make the folder", folder_, failed.value());
+    if (failed) return FolderError("make the folder", folder_, failed.value());
     // The lock first: a folder without one is taken for what a killed writer left.
     while (lock_ == nullptr) {
       TM_ASSIGN(lock_, LockFile::Open(lock_path_.string(), LockFile::Access::kFull, /*create=*/true));
@@ -266,7 +261,7 @@ class DumpWriter final : public UnfinishedDump {
       if (!lock_->is_in_place()) lock_.reset();  // removed between the two
     }
     fs::create_directory(unfinished_, failed);
-    if (failed) return Failed("make the folder", unfinished_, failed.value());
+    if (failed) return FolderError("make the folder", unfinished_, failed.value());
     return WriteInfo(unfinished_, kept_);
   }
 
@@ -362,9 +357,9 @@ class DumpFolder final : public Dumps {
     const fs::path gone = folder_ / fmt::format(".{}{}", id, kUnfinished);
     std::error_code failed;
     fs::rename(place, gone, failed);
-    if (failed) return Failed("remove", place, failed.value());
+    if (failed) return FolderError("remove", place, failed.value());
     fs::remove_all(gone, failed);
-    if (failed) return Failed("remove", gone, failed.value());
+    if (failed) return FolderError("remove", gone, failed.value());
     return Sync(folder_);
   }
 
@@ -376,7 +371,7 @@ class DumpFolder final : public Dumps {
          entry.increment(failed))
       names.push_back(entry->path().filename().string());
     if (failed && failed != std::errc::no_such_file_or_directory)
-      return Failed("list", folder_, failed.value());
+      return FolderError("list", folder_, failed.value());
     return names;
   }
 

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "adapters/files/folder_error.h"
 #include "base/file_descriptor.h"
 #include "base/result.h"
 
@@ -25,12 +26,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kEnding = ".json";
 constexpr std::string_view kPendingEnding = ".pending.json";
-
-std::unexpected<Error> Failed(std::string_view what, const fs::path& path, int error) {
-  const bool is_full = error == ENOSPC || error == EDQUOT;
-  return Fail(is_full ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
-              fmt::format("cannot {} '{}': {}", what, path.string(), std::generic_category().message(error)));
-}
 
 std::string ToText(const ErasureReceipt& receipt) {
   Json marks = Json::array();
@@ -94,7 +89,7 @@ class ReceiptFolder final : public ErasureReceipts {
   Result<void> Put(const ErasureReceipt& receipt) override {
     std::error_code failed;
     fs::create_directories(folder_, failed);
-    if (failed) return Failed("make the folder", folder_, failed.value());
+    if (failed) return FolderError("make the folder", folder_, failed.value());
     const fs::path pending = folder_ / (receipt.id + std::string(kPendingEnding));
     const fs::path done = folder_ / (receipt.id + std::string(kEnding));
     // Two threads can complete one erasure, in the background and not.
@@ -104,14 +99,15 @@ class ReceiptFolder final : public ErasureReceipts {
       std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
       file << ToText(receipt);
       file.close();
-      if (!file) return Failed("write", unfinished, errno);
+      if (!file) return FolderError("write", unfinished, errno);
     }
-    if (const int error = SyncPath(unfinished); error != 0) return Failed("sync", unfinished, error);
+    if (const int error = SyncPath(unfinished); error != 0) return FolderError("sync", unfinished, error);
     fs::rename(unfinished, receipt.is_done ? done : pending, failed);
-    if (failed) return Failed("name", receipt.is_done ? done : pending, failed.value());
+    if (failed) return FolderError("name", receipt.is_done ? done : pending, failed.value());
     if (receipt.is_done) fs::remove(pending, failed);  // if it stays, the one that is done counts
     for (const fs::path& folder : {folder_, folder_.parent_path()}) {
-      if (const int error = SyncPath(folder); error != 0) return Failed("sync the folder", folder, error);
+      if (const int error = SyncPath(folder); error != 0)
+        return FolderError("sync the folder", folder, error);
     }
     return {};
   }
@@ -133,7 +129,7 @@ class ReceiptFolder final : public ErasureReceipts {
       }
     }
     if (failed == std::errc::no_such_file_or_directory) return std::vector<ErasureReceipt>{};
-    if (failed) return Failed("list", folder_, failed.value());
+    if (failed) return FolderError("list", folder_, failed.value());
     std::vector<ErasureReceipt> receipts;
     for (const auto& [id, path] : paths) {
       if (only_pending && !path.native().ends_with(kPendingEnding)) continue;
