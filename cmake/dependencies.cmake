@@ -71,8 +71,14 @@ find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 tidemark_dependency(xxhash)  # used inline: a source defines XXH_INLINE_ALL
 target_include_directories(dep_xxhash SYSTEM INTERFACE "${XXHASH_INCLUDE}")
 
-find_package(OpenSSL ${TIDEMARK_OPENSSL_MIN} REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL ${TIDEMARK_OPENSSL_MIN} REQUIRED COMPONENTS Crypto SSL)
 tidemark_dependency(crypto OpenSSL::Crypto)
+
+# The server's: Asio and Beast are headers only.
+find_package(Boost ${TIDEMARK_BOOST_MIN} REQUIRED)
+tidemark_dependency(asio Boost::headers OpenSSL::SSL)
+find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
+tidemark_dependency(simdjson simdjson::simdjson)
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)

@@ -146,6 +146,11 @@ struct OnlineOptions {
   std::string at_least = {};  // the token of a write to one of the views, which must be seen
 };
 
+struct ProjectDefinitions {
+  std::int64_t revision = 0;
+  std::string json;  // docs/definitions.md; passwords are left out
+};
+
 struct ExplainOptions {
   std::optional<std::int64_t> t_us = {};  // nothing: now
   WorkOptions work = {};
@@ -168,6 +173,13 @@ class TIDEMARK_EXPORT Store {
   /// Interrupted before the definitions are removed it changes nothing; after that it is finished.
   virtual Result<void> Teardown(const WorkOptions& work) = 0;
 
+  /// The projects of this store that have definitions, by name.
+  virtual Result<std::vector<std::string>> Projects() const = 0;
+  /// A number that grows with every change of the project's definitions, by any process; looked up anew if
+  /// it was last `max_age_ms` ago. For caches of what follows.
+  virtual Result<std::int64_t> Revision(std::int64_t max_age_ms) const = 0;
+  /// All definitions of the project at one moment, as Apply takes them, and their revision.
+  virtual Result<ProjectDefinitions> Definitions() const = 0;
   /// All live objects of a type: a JSON array of their documents, by name.
   virtual Result<std::string> List(ObjectType type) const = 0;
   /// One object as JSON: {"spec", "meta", "definition", "versions", and of a view "online": when and to where

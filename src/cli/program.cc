@@ -94,6 +94,7 @@ int RunProgram(int argc, char** argv) {
   AddPlaceCommands(app, session);
   AddListCommands(app, session);
   AddExplainCommand(app, session);
+  AddServeCommand(app, session);
   AddCompletionCommand(app, session);
   AddVersion(app, session);
   try {

@@ -43,6 +43,7 @@
 #include "wiring/embedded_tables.h"
 #include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
+#include "wiring/revision.h"
 #include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
@@ -195,6 +196,17 @@ class EmbeddedStore final : public Store {
     TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
     TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their rows");
     return {};
+  }
+
+  Result<std::vector<std::string>> Projects() const override { return registry_->Projects(); }
+
+  Result<std::int64_t> Revision(std::int64_t max_age_ms) const override {
+    return revision_.Get(*registry_, config_.project, clock_->now_us(), max_age_ms);
+  }
+
+  Result<ProjectDefinitions> Definitions() const override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    return ProjectDefinitions{.revision = catalog->serial(), .json = ListAll(*catalog, config_.project)};
   }
 
   Result<std::string> List(ObjectType type) const override {
@@ -904,6 +916,7 @@ class EmbeddedStore final : public Store {
   const std::size_t threads_;
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
+  const Revision revision_;
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written

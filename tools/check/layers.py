@@ -12,8 +12,13 @@ from pathlib import Path
 
 BELOW_ENGINE = {"include/tidemark", "src/base", "src/model", "src/pit", "src/store"}
 
+# What the dialects of the server share.
+DIALECT_BASE = {"include/tidemark", "src/base", "src/model", "src/server/json"}
+BELOW_DIALECTS = DIALECT_BASE | {"src/server/http", "src/server/catalog", "src/server/rows"}
+
 # Layer (a folder) -> the layers that it may include; itself always. `*` is one folder: an adapter
-# is a layer of its own, so adapters do not include each other, and meet the engine in wiring only.
+# is a layer of its own, so adapters do not include each other, and meet the engine in wiring only;
+# so it is with the dialects of the server, which meet in src/server itself.
 # An adapter with a row of its own is an exception that docs/adr explains.
 LAYERS: dict[str, set[str]] = {
     "include/tidemark": set(),
@@ -26,16 +31,24 @@ LAYERS: dict[str, set[str]] = {
     "src/adapters/files": BELOW_ENGINE | {"src/adapters/parquet"},
     "src/adapters/iceberg": BELOW_ENGINE | {"src/adapters/parquet"},
     "src/wiring": BELOW_ENGINE | {"src/engine", "src/adapters/*"},
-    "src/server": {"include/tidemark", "src/base", "src/wiring"},
-    "src/cli": {"include/tidemark", "src/base"},
+    "src/server/json": {"include/tidemark", "src/base", "src/model"},
+    "src/server/http": DIALECT_BASE,
+    "src/server/catalog": DIALECT_BASE,
+    "src/server/rows": DIALECT_BASE | {"src/server/catalog"},
+    "src/server/*": BELOW_DIALECTS,
+    "src/server": BELOW_DIALECTS | {"src/server/*"},
+    "src/cli": {"include/tidemark", "src/base", "src/server", "src/server/http"},
     "python/native": {"include/tidemark"},
 }
 
 # Include prefix -> the layers that may use it (tests may use any).
 ARROW_LAYERS = {"src/pit", "src/store", "src/engine", "src/adapters/*", "src/wiring"}
+SERVER_LAYERS = {"src/server", "src/server/*"}
 OUTSIDE: dict[str, set[str]] = {
-    "arrow/": ARROW_LAYERS | {"src/cli"},
-    "parquet/": {"src/adapters/*", "src/cli"},
+    "arrow/": ARROW_LAYERS | SERVER_LAYERS | {"src/cli"},
+    "parquet/": SERVER_LAYERS | {"src/adapters/*", "src/cli"},
+    "boost/": {"src/server/http", "src/adapters/*"},
+    "simdjson.h": SERVER_LAYERS,
     "nlohmann/": {
         "src/model",
         "src/store",
@@ -43,11 +56,12 @@ OUTSIDE: dict[str, set[str]] = {
         "src/adapters/*",
         "src/wiring",
         "src/cli",
+        *SERVER_LAYERS,
     },
     "yaml-cpp/": {"src/model", "src/wiring"},
     "fmt/": set(LAYERS) - {"include/tidemark"},
     "xxhash.h": {"src/base"},
-    "openssl/": {"src/base"},
+    "openssl/": {"src/base"} | SERVER_LAYERS,
     "sqlite3.h": {"src/adapters/sqlite"},
     "lmdb.h": {"src/adapters/lmdb"},
     "arrow-adbc/": {"src/adapters/adbc"},
@@ -57,7 +71,7 @@ OUTSIDE: dict[str, set[str]] = {
     "Python.h": {"python/native"},
 }
 # Slow to compile, so sources only, or headers that end in _internal.h.
-NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/")
+NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/", "boost/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 INCLUDE_ROOTS = ("src", "include")
@@ -65,9 +79,9 @@ SCANNED = ("include", "src", "python/native")
 
 
 def layer_of(path: str) -> str | None:
-    """The layer that holds `path`, an adapter by its own folder; None outside all layers."""
+    """The layer that holds `path`, an adapter or dialect by its own folder; None outside all."""
     parts = path.split("/")
-    if parts[:2] == ["src", "adapters"] and len(parts) > 3:
+    if parts[:2] in (["src", "adapters"], ["src", "server"]) and len(parts) > 3:
         return "/".join(parts[:3])
     folder = "/".join(parts[:2])
     return folder if folder in LAYERS else None
@@ -79,8 +93,8 @@ def row_of(layer: str) -> str:
 
 
 def any_of(layer: str) -> str:
-    """`layer` as the tables name it when they mean all adapters."""
-    return "src/adapters/*" if layer.startswith("src/adapters/") else layer
+    """`layer` as the tables name it when they mean all adapters, or all dialects."""
+    return re.sub(r"^src/(adapters|server)/.*", r"src/\1/*", layer)
 
 
 def resolve(root: Path, source: str, target: str) -> str | None:

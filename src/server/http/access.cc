@@ -1,0 +1,47 @@
+// Scopes, and the authenticator of a server without keys.
+#include "server/http/access.h"
+
+namespace tidemark::http {
+namespace {
+
+class Everybody final : public Authenticator {
+ public:
+  Result<Caller> Identify(const Request& /*request*/) const override { return Caller{.unlimited = true}; }
+};
+
+}  // namespace
+
+std::string_view NameOf(Scope scope) {
+  switch (scope) {
+    case Scope::kOpen:
+      return "open";
+    case Scope::kRead:
+      return "read";
+    case Scope::kWrite:
+      return "write";
+    case Scope::kAdmin:
+      return "admin";
+  }
+  return "open";
+}
+
+bool Caller::Allows(Scope scope, std::string_view project) const {
+  const auto asked = static_cast<unsigned>(scope);
+  if (unlimited || asked == 0) return true;
+  for (const std::string_view key : {project, std::string_view("*")}) {
+    const auto granted = scopes.find(std::string(key));
+    if (granted != scopes.end() && (granted->second & asked) == asked) return true;
+  }
+  return false;
+}
+
+std::string_view Caller::only_project() const {
+  if (scopes.size() != 1 || scopes.begin()->first == "*") return {};
+  return scopes.begin()->first;
+}
+
+std::shared_ptr<const Authenticator> NoKeys() {
+  return std::make_shared<const Everybody>();
+}
+
+}  // namespace tidemark::http
