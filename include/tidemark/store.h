@@ -179,7 +179,7 @@ class TIDEMARK_EXPORT Store {
   /// it was last `max_age_ms` ago. For caches of what follows.
   virtual Result<std::int64_t> Revision(std::int64_t max_age_ms) const = 0;
   /// All definitions of the project at one moment, as Apply takes them, and their revision.
-  virtual Result<ProjectDefinitions> Definitions() const = 0;
+  virtual Result<ProjectDefinitions> AllDefinitions() const = 0;
   /// All live objects of a type: a JSON array of their documents, by name.
   virtual Result<std::string> List(ObjectType type) const = 0;
   /// One object as JSON: {"spec", "meta", "definition", "versions", and of a view "online": when and to where

@@ -43,7 +43,7 @@
 #include "wiring/embedded_tables.h"
 #include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
-#include "wiring/revision.h"
+#include "wiring/revision_check.h"
 #include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
@@ -204,7 +204,7 @@ class EmbeddedStore final : public Store {
     return revision_.Get(*registry_, config_.project, clock_->now_us(), max_age_ms);
   }
 
-  Result<ProjectDefinitions> Definitions() const override {
+  Result<ProjectDefinitions> AllDefinitions() const override {
     TM_ASSIGN(const auto catalog, LoadCatalog());
     return ProjectDefinitions{.revision = catalog->serial(), .json = ListAll(*catalog, config_.project)};
   }
@@ -916,7 +916,7 @@ class EmbeddedStore final : public Store {
   const std::size_t threads_;
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
-  const Revision revision_;
+  const RevisionCheck revision_;
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written

@@ -96,7 +96,7 @@ Result<std::shared_ptr<const KnownDefinitions>> DefinitionsCache::GetAsOf(const 
     const auto found = known_.find(store.project());
     if (found != known_.end() && found->second->revision() == revision) return found->second;
   }
-  TM_ASSIGN(const ProjectDefinitions read, store.Definitions());
+  TM_ASSIGN(const ProjectDefinitions read, store.AllDefinitions());
   TM_ASSIGN(Definitions definitions, DefinitionsFromJson(read.json));
   auto known = std::make_shared<const KnownDefinitions>(read.revision, std::move(definitions));
   const std::lock_guard lock(mutex_);

@@ -12,7 +12,7 @@
 namespace tidemark {
 
 /// Thread safe; takes no lock.
-class Revision {
+class RevisionCheck {
  public:
   /// The registry's serial, asked for again if the last answer is `max_age_ms` old, or the clock was set
   /// back.
