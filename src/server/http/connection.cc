@@ -396,7 +396,7 @@ bool Connection::Authorize() {
   if (request_.caller.Allows(scope, request_.project)) return true;
   Refuse(403, {.code = ErrorCode::kPermissionDenied,
                .message = fmt::format("the key {} does not have the scope {} in project {}",
-                                      request_.caller.key_id, NameOf(scope), request_.project),
+                                      request_.caller.key_id(), NameOf(scope), request_.project),
                .context = {}});
   return false;
 }
@@ -608,7 +608,7 @@ void Connection::FinishAnswer() {
                                 .path = request_.path,
                                 .route = request_.route,
                                 .dialect = bound_ != nullptr ? bound_->dialect->name() : "",
-                                .key_id = is_abandoned_ ? std::string_view{} : request_.caller.key_id,
+                                .key_id = is_abandoned_ ? std::string_view{} : request_.caller.key_id(),
                                 .status = status_out_,
                                 .bytes_in = parser_.body_bytes(),
                                 .bytes_out = bytes_out_,
