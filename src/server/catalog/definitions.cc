@@ -13,17 +13,10 @@ namespace {
 
 constexpr std::int64_t kMaxAgeMs = 500;
 
-Field Column(const std::string& name, const DataType& type) {
-  Field field;
-  field.name = name;
-  field.type = type;
-  return field;
-}
-
 /// The event times of a view as a write gives them: of the type that a table keeps, or timestamps.
-Field EventTime(const FeatureView& view) {
-  if (view.is_table()) return Column(view.table.timestamp_field, view.table.timestamp_type);
-  return Column(view.source->timestamp_field, {.kind = TypeKind::kTimestamp});
+WriteColumn EventTime(const FeatureView& view) {
+  if (view.is_table()) return {.name = view.table.timestamp_field, .type = view.table.timestamp_type};
+  return {.name = view.source->timestamp_field, .type = {.kind = TypeKind::kTimestamp}};
 }
 
 }  // namespace
@@ -41,13 +34,14 @@ KnownDefinitions::KnownDefinitions(std::int64_t revision, Definitions definition
     }
     for (const auto& [name, key] : keys) {
       known.join_keys.push_back(key);
-      known.write_columns.push_back(Column(name, key.type.value_or(DataType{})));
+      known.write_columns.push_back({.name = name, .type = key.type.value_or(DataType{})});
     }
     known.write_columns.push_back(EventTime(view));
     if (!view.created_column().empty()) {
-      known.write_columns.push_back(Column(view.created_column(), {.kind = TypeKind::kTimestamp}));
+      known.write_columns.push_back({.name = view.created_column(), .type = {.kind = TypeKind::kTimestamp}});
     }
-    known.write_columns.insert(known.write_columns.end(), view.fields.begin(), view.fields.end());
+    for (const Field& field : view.fields)
+      known.write_columns.push_back({.name = field.name, .type = field.type});
     folded_.emplace(FoldName(view.name), view.name);
     views_.emplace(view.name, std::move(known));
   }

@@ -195,7 +195,7 @@ void AddWriteTypes(const KnownView& view, ColumnTypes& types) {
   for (const JoinKey& key : view.join_keys) {
     if (key.type) types.emplace(key.name, *key.type);
   }
-  for (const Field& column : view.write_columns) {
+  for (const WriteColumn& column : view.write_columns) {
     const bool is_key = std::ranges::find(view.join_keys, column.name, &JoinKey::name) != view.join_keys.end();
     if (!is_key) types.emplace(column.name, column.type);
   }
