@@ -27,24 +27,21 @@ Result<void> Projects(const V1& v1, const Request& request, Response& response) 
 }  // namespace
 
 void AddServerRoutes(V1& v1, Routes& routes) {
-  routes.push_back({Method::kGet, "/v1", Scope::kOpen, Runs::kInline, Body::kWhole,
-                    [](const Request& /*request*/, Response& response) -> Result<void> {
-                      AnswerJson(response, JsonObject()
-                                               .Text("name", "tidemark")
-                                               .Text("version", kVersion)
-                                               .Text("api", "v1")
-                                               .End());
-                      return {};
-                    }});
+  routes.push_back(
+      {Method::kGet, "/v1", Scope::kOpen, Runs::kInline, Body::kWhole,
+       [](const Request& /*request*/, Response& response) -> Result<void> {
+         AnswerJson(response,
+                    JsonObject().Text("name", "tidemark").Text("version", kVersion).Text("api", "v1").End());
+         return {};
+       }});
   routes.push_back({Method::kGet, "/v1/openapi.json", Scope::kOpen, Runs::kInline, Body::kWhole,
                     [](const Request& /*request*/, Response& response) -> Result<void> {
                       response.body = OpenApiText();
                       return {};
                     }});
-  routes.push_back({Method::kGet, "/v1/projects", Scope::kRead, Runs::kWorker, Body::kWhole,
-                    [&v1](const Request& request, Response& response) {
-                      return Projects(v1, request, response);
-                    }});
+  routes.push_back(
+      {Method::kGet, "/v1/projects", Scope::kRead, Runs::kWorker, Body::kWhole,
+       [&v1](const Request& request, Response& response) { return Projects(v1, request, response); }});
 }
 
 }  // namespace tidemark::server

@@ -88,7 +88,8 @@ Result<void> ExpireSnapshots(V1& v1, const Request& request, Response& response)
   const std::int64_t keep = body->Integer("keep").value_or(ExpireSnapshotsOptions{}.keep);
   TM_TRY(body->End());
   if (!older_than_us)
-    return Fail(ErrorCode::kInvalidArgument, "'older_than' must be given: snapshots committed before it may go");
+    return Fail(ErrorCode::kInvalidArgument,
+                "'older_than' must be given: snapshots committed before it may go");
   const ExpireSnapshotsOptions options{.older_than_us = *older_than_us, .keep = keep};
   return v1.Work(request, response,
                  {.project = {},
