@@ -68,6 +68,10 @@ class EventOrder {
   const arrow::Array& times_;
 };
 
+const std::string& TimeColumnOf(const FeatureView& view) {
+  return view.is_table() ? view.table.timestamp_field : view.source->timestamp_field;
+}
+
 Result<std::optional<std::int64_t>> TimeOf(const Request& request, std::string_view name) {
   const auto text = semantix::FormValue(request, name);
   if (!text || text->empty()) return std::nullopt;
@@ -95,7 +99,7 @@ Result<std::vector<std::string>> ColumnsOf(const Request& request, const KnownVi
     TM_TRY(check(name, view.join_keys, &JoinKey::name, "entity"));
     columns.push_back(name);
   }
-  const std::string& time = view.definition.timestamp_field();
+  const std::string& time = TimeColumnOf(view.definition);
   columns.push_back(time);
   if (!features) {
     for (const Field& field : view.definition.fields)
@@ -147,7 +151,7 @@ Result<std::shared_ptr<const TrainingPages::Rows>> TrainingPages::Read(const Req
   for (std::int64_t row = 0; row < all->num_rows(); ++row) {
     if (deleted == nullptr || deleted->IsNull(row) || !deleted->Value(row)) rows->order.push_back(row);
   }
-  const auto times = all->GetColumnByName(view.definition.timestamp_field());
+  const auto times = all->GetColumnByName(TimeColumnOf(view.definition));
   if (times == nullptr) return Fail(ErrorCode::kInternal, "the table's rows came without their event time");
   const std::vector<double> when = EventOrder(*times).Numbers();
   // Rows of one time stay in the order of their keys and of their writing.
