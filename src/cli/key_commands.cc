@@ -95,7 +95,7 @@ Result<void> CreateKey(const Session& session, const KeyArguments& arguments) {
   options.name = arguments.name;
   TM_ASSIGN(options.scopes, ParseScopes(arguments.scopes));
   TM_ASSIGN(options.expires_us, ParseEnd(arguments.expires));
-  TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), false));
+  TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), true));
   TM_ASSIGN(const NewApiKey made, keys->Create(options));
   const Json document{{"id", made.key.id},
                       {"name", made.key.name},
