@@ -1,4 +1,4 @@
-"""Goal: the same writes end in the same state whatever dialect they come by, and every dialect reads them."""
+"""Goal: writes end in the same state whatever dialect they come by; every dialect reads them."""
 
 from __future__ import annotations
 
