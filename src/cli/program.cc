@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -41,8 +42,8 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
       ->type_name("FORMAT");
 }
 
-void AddVersion(CLI::App& app, Session& session) {
-  app.add_subcommand("version", "Print the version")->callback([&session] {
+void AddVersion(Command app, Session& session) {
+  app.add_subcommand("version", "Print the version").callback([&session] {
     session.command = [] { return WriteOut(fmt::format("tidemark {}\n", kVersion)); };
   });
 }
@@ -82,22 +83,23 @@ int RunProgram(int argc, char** argv) {
   app.require_subcommand(0, 1);  // none is told by the help
   app.fallthrough();             // global options may stand behind the command
   AddGlobalOptions(app, session);
-  AddInit(app, session);
-  AddDefinitionCommands(app, session);
-  AddLoadCommands(app, session);
-  AddHistoricalCommand(app, session);
-  AddOnlineCommand(app, session);
-  AddTableCommands(app, session);
-  AddUpkeepCommands(app, session);
-  AddSqlCommands(app, session);
-  AddExistingCommands(app, session);
-  AddPlaceCommands(app, session);
-  AddListCommands(app, session);
-  AddExplainCommand(app, session);
-  AddServeCommand(app, session);
-  AddKeyCommands(app, session);
-  AddCompletionCommand(app, session);
-  AddVersion(app, session);
+  const Command program(app);
+  AddInit(program, session);
+  AddDefinitionCommands(program, session);
+  AddLoadCommands(program, session);
+  AddHistoricalCommand(program, session);
+  AddOnlineCommand(program, session);
+  AddTableCommands(program, session);
+  AddUpkeepCommands(program, session);
+  AddSqlCommands(program, session);
+  AddExistingCommands(program, session);
+  AddPlaceCommands(program, session);
+  AddListCommands(program, session);
+  AddExplainCommand(program, session);
+  AddServeCommand(program, session);
+  AddKeyCommands(program, session);
+  AddCompletionCommand(program, session);
+  AddVersion(program, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

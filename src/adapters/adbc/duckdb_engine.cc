@@ -33,8 +33,6 @@
 namespace tidemark {
 namespace {
 
-using Json = nlohmann::json;
-
 // One row with one text.
 Result<std::shared_ptr<arrow::RecordBatch>> OneText(std::string_view text) {
   arrow::StringBuilder builder;
@@ -76,7 +74,7 @@ class Parser {
   TreeTools Tools() {
     return {.parse = [this](const std::string& text) -> Result<Json> {
               TM_ASSIGN(std::string tree, Serialize(text));
-              return Json::parse(tree, nullptr, false);
+              return ParseJson(tree);
             },
             .print = [this](const Json& tree) { return Deserialize(tree.dump()); }};
   }

@@ -1,16 +1,15 @@
 #include "adapters/iceberg/name_mapping.h"
+#include "base/json.h"
 
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace tidemark::iceberg {
 namespace {
 
-using Json = nlohmann::json;
 using Mapping = std::vector<MappedField>;
 
 // What any table's columns stay below.
@@ -116,7 +115,7 @@ std::string NameMappingJson(const Schema& schema, const Mapping& others) {
   Json tree = TreeOf(schema.fields);
   for (Json& other : TreeOf(others))
     tree.push_back(std::move(other));
-  return tree.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return tree.dump();
 }
 
 MappedField WithoutIds(std::string name, const arrow::DataType& type) {
@@ -148,9 +147,9 @@ void GiveMappedIds(MappedField& field, std::int32_t& last_id) {
 }
 
 Result<Mapping> ParseNameMapping(std::string_view json) {
-  const Json tree = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (tree.is_discarded()) return NoMapping("it is no JSON");
-  return FieldsOf(tree, 1);
+  const Result<Json> tree = ParseJson(json);
+  if (!tree) return NoMapping("it is no JSON");
+  return FieldsOf(*tree, 1);
 }
 
 std::int32_t MappedId(const Mapping& mapping, std::string_view name) {
