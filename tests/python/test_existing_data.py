@@ -24,6 +24,7 @@ from tidemark import Entity, FeatureStore, FeatureView, Field, IcebergSource
 from tidemark.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
+    InvalidDataError,
     NotFoundError,
     TidemarkError,
     UnsupportedError,
@@ -562,6 +563,35 @@ def test_csv_is_a_view_of_its_files(store: FeatureStore, tmp_path: Path) -> None
     assert trained(store, 1, 23) == [None, None]
     for path, content in look(folder).items():
         assert before.get(path, content) == content
+
+
+def test_a_file_that_was_written_over_is_an_error_until_refreshed(
+    root: Path, store: FeatureStore, tmp_path: Path
+) -> None:
+    for number in range(2):
+        write_csv(tmp_path / "csv", number)
+    store.register_table("taxi", "demand", root)
+    store.register_table("taxi", "texts", tmp_path / "csv")
+    source = IcebergSource(table="taxi.texts", timestamp_field="event_timestamp")
+    store.apply([DRIVER, demand_view(source)])
+    over = write(root, 1, rows=3)
+    os.utime(root / day(2) / over.name, ns=(1, 1))
+    text = write_csv(tmp_path / "csv", 1, ",note", ",new")
+    for _ in range(2):
+        for read, file in (
+            (lambda: store.sql("select * from taxi.demand").to_arrow(), over),
+            (lambda: store.dump("select * from taxi.demand"), over),
+            (lambda: store.sql("select * from taxi.texts").to_arrow(), text),
+            (lambda: trained(store, 1, 99), text),
+        ):
+            with pytest.raises(InvalidDataError, match="written over.*refresh") as caught:
+                read()
+            assert str(file) in str(caught.value)
+    changed = [each for table in store.refresh().tables for each in table.files_changed]
+    assert sorted(changed) == sorted(map(str, [over, root / day(2) / over.name, text]))
+    assert asked(store, "select count(*) from taxi.demand") == [(7,)]
+    assert asked(store, "select note from taxi.texts order by 1") == [("new",), (None,)]
+    assert trained(store, 1, 99)[0] == 1.5
 
 
 # --- Refresh ---

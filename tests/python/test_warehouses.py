@@ -584,6 +584,8 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
     store = FeatureStore(tmp_path)
     with pytest.raises(NotFoundError, match=f"did you mean 'public.{table}'"):
         store.apply([view("v", source(postgresql, table + "x"))])
+    with pytest.raises(NotFoundError, match=f"write schema='public', table='{table}'"):
+        store.apply([view("v", source(postgresql, f"public.{table}"))])
     with pytest.raises(NotFoundError, match="its columns are: driver_id, at, made, rating, city"):
         store.apply([view("v", source(postgresql, table), schema=[Field("ratings", Float64)])])
     with pytest.raises(InvalidArgumentError, match="nonsense"):
