@@ -1,5 +1,5 @@
-// Any text is read as an Iceberg name mapping, or refused; what was read is written and read again as the same,
-// and gives a file's columns no other ids than it states.
+// Any text is read as an Iceberg name mapping, or refused; what was read is written and read again as the
+// same, and gives a file's columns no other ids than it states.
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
 

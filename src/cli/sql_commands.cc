@@ -63,7 +63,8 @@ Result<SqlQueryOptions> OptionsOf(const QueryArguments& arguments) {
 
 void AddQueryOptions(CLI::App* command, QueryArguments& arguments) {
   command->add_option("query", arguments.query, "A query: SELECT ... FROM feature_store.my_table");
-  command->add_option("-f,--file", arguments.file, "Read the query from FILE, or from stdin if it is -")->type_name("FILE");
+  command->add_option("-f,--file", arguments.file, "Read the query from FILE, or from stdin if it is -")
+      ->type_name("FILE");
   command->add_option("--as-of", arguments.as_of,
                       "Of feature tables, rows written up to this time, or a snapshot by its id");
   command->add_option("--at-least", arguments.at_least, "The token of a write that must be seen");

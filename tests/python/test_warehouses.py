@@ -596,6 +596,22 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
         store.apply([view("v", broken(postgresql, uri="${TIDEMARK_NO_SUCH}"))])
 
 
+def test_sql_leaves_a_view_in_a_warehouse_to_the_warehouse(
+    tmp_path: Path, postgresql: PostgreSQLServer, table: str
+) -> None:
+    """It is listed, refused by name, and its snapshot is there."""
+    postgresql.put(table, stats([(1, T0, T0, 1.5, "Oslo"), (1, T0 + HOUR, T0, 2.5, "Oslo")]))
+    store = FeatureStore(tmp_path)
+    store.apply([view("v", source(postgresql, table))])
+    assert ("v", "feature view") in [
+        (row["name"], row["kind"]) for row in store.sql("show tables").to_arrow().to_pylist()
+    ]
+    for ask in (store.sql, store.dump):
+        with pytest.raises(UnsupportedError, match=r"feature_store\.v: .*lie in a warehouse"):
+            ask("select * from v")
+    assert store.snapshot("v").to_arrow()["rating"].to_pylist() == [2.5]
+
+
 def test_a_query_that_takes_too_long_ends(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:

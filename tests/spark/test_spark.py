@@ -158,7 +158,7 @@ def test_after_a_flush_spark_gets_the_rows_that_we_do(store, seen):
 
 
 def test_spark_reads_registered_files_by_their_columns_names(tmp_path):
-    """Without ids in the files, of two schemas and partitions, with a column we have no type for."""
+    """Without ids in the files, of two schemas, with a column that we have no type for."""
     first = {
         "n": pa.array([1, None], pa.int32()),
         "at": pa.array([T0, T0 + HOUR], pa.timestamp("us", tz="UTC")),

@@ -143,8 +143,8 @@ def _column(name: str, values: Any, what: str) -> pa.Array:
     except _NOT_A_COLUMN as error:
         row = _first_bad_row(list(listed), is_pandas)
         raise InvalidDataError(
-            f"column {name!r}, row {row}: {list(listed)[row]!r} does not go together with the values "
-            f"before it ({_reason(error)})",
+            f"column {name!r}, row {row}: {list(listed)[row]!r} does not go together with the "
+            f"values before it ({_reason(error)})",
             what,
         ) from None
 
@@ -171,7 +171,7 @@ def _sifted(name: str, values: Any, what: str, without_text: Collection[str]) ->
 
 def _text(value: Any) -> str | None:
     """What the engine reads as the same value; of what has no such text, what Python prints."""
-    if value is None or value != value or type(value).__name__ in ("NaTType", "NAType"):
+    if value is None or type(value).__name__ in ("NaTType", "NAType") or value != value:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -68,8 +68,8 @@ std::size_t EnumEnd(std::string_view text, std::size_t begin) {
 }
 
 // What DuckDB would write into Parquet as bytes that nothing reads back, or not at all.
-constexpr std::array<std::string_view, 7> kUnwritable{
-    "INTERVAL", "UNION", "BIT", "BIGNUM", "VARIANT", "GEOMETRY", kZonedTime};
+constexpr std::array<std::string_view, 7> kUnwritable{"INTERVAL", "UNION",    "BIT",     "BIGNUM",
+                                                      "VARIANT",  "GEOMETRY", kZonedTime};
 
 std::string WordType(std::string_view word) {
   if (word.starts_with(kEnum)) return "VARCHAR";
@@ -166,10 +166,11 @@ Result<void> CheckCopyTypes(const std::vector<CopyColumn>& columns) {
       if (!part.is_type || std::ranges::find(kUnwritable, part.text) == kUnwritable.end()) continue;
       const std::string_view instead = part.text == "INTERVAL" ? ", or epoch({}) for its seconds" : "";
       const std::string name = QuotedName(column.name);
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("column '{}' of the result is {}, which a Parquet file cannot hold: cast it, as "
-                              "in CAST({} AS VARCHAR){}",
-                              column.name, column.type, name, fmt::format(fmt::runtime(instead), name)));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("column '{}' of the result is {}, which a Parquet file cannot hold: cast it, as "
+                      "in CAST({} AS VARCHAR){}",
+                      column.name, column.type, name, fmt::format(fmt::runtime(instead), name)));
     }
   }
   return {};

@@ -322,8 +322,8 @@ TEST_F(DuckDbEngineTest, TypesWithoutACounterpartAreErrors) {
 // Fields of structs may be called as types are.
 TEST_F(DuckDbEngineTest, FieldsThatAreCalledLikeTypesAreCopied) {
   const auto file = folder_.path() / "fields.parquet";
-  const auto statement =
-      engine_->Parse("select {'UUID': uuid(), 'BIT': 1::tinyint, 'interval': [{'HUGEINT': 5::hugeint}]} as x");
+  const auto statement = engine_->Parse(
+      "select {'UUID': uuid(), 'BIT': 1::tinyint, 'interval': [{'HUGEINT': 5::hugeint}]} as x");
   ASSERT_TRUE(engine_->Copy(*statement, {}, file, {}));
   const auto type = testing_support::ReadParquet(file)->schema()->field(0)->type();
   EXPECT_EQ(type->ToString(),

@@ -202,11 +202,12 @@ Error DuckDbErrorOf(const Error& raw, const DuckDbQuestion& question) {
   if (IsMissingColumn(parts)) parts.body = MissingColumn(parts.body, question.columns);
   if (code == ErrorCode::kUnsupported && parts.body.starts_with(kNoArrowType)) {
     const std::string type = parts.body.substr(kNoArrowType.size());
-    return {code,
-            fmt::format("a column of the result is of a type that has no counterpart here ({}): cast it, as in "
-                        "CAST(... AS VARCHAR)",
-                        type),
-            {}};
+    return {
+        code,
+        fmt::format("a column of the result is of a type that has no counterpart here ({}): cast it, as in "
+                    "CAST(... AS VARCHAR)",
+                    type),
+        {}};
   }
   if (code == ErrorCode::kPermissionDenied) {
     return {code, "SQL reads the catalog's tables only: " + parts.body, {}};

@@ -1,4 +1,5 @@
-// Goal: a name mapping gives every column the id that it states, however deep, and text that is none is refused.
+// Goal: a name mapping gives every column the id that it states, however deep, and text that is none is
+// refused.
 #include "adapters/iceberg/name_mapping.h"
 
 #include <arrow/type.h>
@@ -25,9 +26,9 @@ TEST(NameMappingTest, WhatIsWrittenIsRead) {
 }
 
 TEST(NameMappingTest, WhatIsNoneIsRefused) {
-  for (const char* text : {"", "{}", "[1]", R"([{"field-id": 1}])", R"([{"names": "a"}])", R"([{"names": [1]}])",
-                           R"([{"field-id": "1", "names": []}])", R"([{"field-id": 1.5, "names": []}])",
-                           R"([{"names": [], "fields": {}}])"}) {
+  for (const char* text : {"", "{}", "[1]", R"([{"field-id": 1}])", R"([{"names": "a"}])",
+                           R"([{"names": [1]}])", R"([{"field-id": "1", "names": []}])",
+                           R"([{"field-id": 1.5, "names": []}])", R"([{"names": [], "fields": {}}])"}) {
     const auto mapping = ParseNameMapping(text);
     ASSERT_FALSE(mapping) << text;
     EXPECT_EQ(mapping.error().code, ErrorCode::kCorruption) << text;
