@@ -18,6 +18,7 @@ namespace tidemark::cli {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr int kExitTimeLimit = 5;
 constexpr int kExitOnSignal = 128;
 
 const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
@@ -66,7 +67,9 @@ int Tell(const Error& error) {
       fmt::print(stderr, "interrupted\n");
       return kExitOnSignal + InterruptSignal();
     }
-    return error.message.empty() ? 0 : Describe(error.code).exit_code;
+    if (error.message.empty()) return 0;
+    fmt::print(stderr, "error: {}\n", error.ToString());  // nobody's signal: a time limit
+    return kExitTimeLimit;
   }
   fmt::print(stderr, "error: {}\n", error.ToString());
   return Describe(error.code).exit_code;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace tidemark::iceberg {
@@ -49,7 +50,9 @@ Result<Mapping> FieldsOf(const Json& list, int depth) {
     if (!each.is_object()) return NoMapping("a member is no object");
     MappedField field;
     if (const auto id = each.find("field-id"); id != each.end() && !id->is_null()) {
-      if (!id->is_number_integer()) return NoMapping("a field id is no integer");
+      const bool is_id =
+          id->is_number_integer() && *id >= 0 && *id <= std::numeric_limits<std::int32_t>::max();
+      if (!is_id) return NoMapping("a field id is no whole number of 32 bits");
       field.id = id->get<std::int32_t>();
     }
     const auto names = each.find("names");
