@@ -30,7 +30,7 @@ class Details {
     AddText(type, place, message, shown);
   }
   void AddText(std::string_view type, std::string_view place, std::string_view message,
-               std::string_view input) {
+               std::string_view input, std::string_view cause = {}) {
     if (!list_.empty()) list_.push_back(',');
     list_.append("{\"type\":");
     json::AppendText(list_, type);
@@ -38,7 +38,13 @@ class Details {
     if (!place.empty()) list_.append(",").append(place);
     list_.append("],\"msg\":");
     json::AppendText(list_, message);
-    list_.append(",\"input\":").append(input).append("}");
+    list_.append(",\"input\":").append(input);
+    if (!cause.empty()) {
+      list_.append(",\"ctx\":{\"error\":");
+      json::AppendText(list_, cause);
+      list_.push_back('}');
+    }
+    list_.push_back('}');
   }
   bool empty() const { return list_.empty(); }
   Refusal Finish() const { return {422, fmt::format("{{\"detail\":[{}]}}", list_)}; }
@@ -146,15 +152,18 @@ Answer<element> BodyReader::Read(std::string_view body, std::size_t depth_max) {
   const auto code = parser_.parse(text_.data(), text_.size(), false).get(tree);
   if (code == simdjson::SUCCESS) return tree;
   Details details;
-  details.AddText("json_invalid", "0", fmt::format("JSON decode error: {}", simdjson::error_message(code)),
-                  "{}");
+  details.AddText("json_invalid", "0", "JSON decode error", "{}", simdjson::error_message(code));
   return std::unexpected(details.Finish());
 }
 
 Answer<object> BodyReader::Read(std::string_view body, std::size_t depth_max,
                                 std::span<const BodyField> fields) {
-  TM_ASSIGN(const element tree, Read(body, depth_max));
   Details details;
+  if (body.empty()) {
+    details.AddText("missing", "", "Field required", "null");
+    return std::unexpected(details.Finish());
+  }
+  TM_ASSIGN(const element tree, Read(body, depth_max));
   if (!tree.is_object()) {
     details.Add("model_attributes_type", "",
                 "Input should be a valid dictionary or object to extract fields from", tree);

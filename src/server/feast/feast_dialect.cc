@@ -36,6 +36,12 @@ constexpr std::array<BodyField, 8> kSearchFields{
      {.name = "distance_metric", .shape = Shape::kTextOrNull},
      {.name = "api_version", .shape = Shape::kNumberOrNull}}};
 
+constexpr std::array<BodyField, 4> kVectorSearchFields{
+    {{.name = "query", .shape = Shape::kAnything, .is_required = true},
+     {.name = "max_num_results", .shape = Shape::kNumberOrNull},
+     {.name = "rewrite_query", .shape = Shape::kAnything},
+     {.name = "metadata", .shape = Shape::kAnything}}};
+
 /// {"error":{"message","type"}}, as OpenAI's API has it.
 void WriteNoVectorStore(const Request& request, Response& response) {
   response.status = 404;
@@ -98,7 +104,17 @@ class FeastDialect final : public http::Dialect {
            return Result<void>{};
          }},
         {Method::kGet, "/v1/vector_stores/{id}", Scope::kRead, Runs::kInline, Body::kWhole, no_store},
-        {Method::kPost, "/v1/vector_stores/{id}/search", Scope::kRead, Runs::kInline, Body::kWhole, no_store},
+        {Method::kPost, "/v1/vector_stores/{id}/search", Scope::kRead, Runs::kWorker, Body::kWhole,
+         [this](const Request& request, Response& response) {
+           feast::BodyReader reader;
+           const auto body = reader.Read(request.body, limits_.json_depth_max, kVectorSearchFields);
+           if (body) {
+             WriteNoVectorStore(request, response);
+           } else {
+             feast::Send(body.error(), response);
+           }
+           return Result<void>{};
+         }},
     };
   }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -74,7 +75,8 @@ bool OnlineRequestReader::Open(std::string_view body) {
     ondemand::field field;
     if (std::move(each).get(field) != simdjson::SUCCESS || !TakeField(field)) return false;
   }
-  if (!document_.at_end()) return false;
+  // Nothing may follow: there is no place behind the end.
+  if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS) return false;
   // A service counts where both are given.
   if (!asked_.service.empty()) asked_.features = {};
   return has_entities_ && !(asked_.service.empty() && asked_.features.empty());

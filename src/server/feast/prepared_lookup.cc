@@ -72,7 +72,7 @@ Answer<std::vector<Reference>> ReadReferences(std::string_view features) {
     references.push_back(std::move(reference));
   }
   if (references.empty()) {
-    return Refuse(400, "no features are asked for: give \"features\" or a \"feature_service\"");
+    return Refuse(400, "No features specified for retrieval: give \"features\" or a \"feature_service\"");
   }
   return references;
 }
@@ -86,7 +86,7 @@ Answer<std::string> ReadService(std::string_view service) {
   return std::string(name);
 }
 
-/// The version of a view's definition, counted from 1.
+/// The version of a view's definition, counted from 0 as Feast counts.
 Result<std::int64_t> VersionOf(const Store& store, std::string_view view) {
   TM_ASSIGN(const std::string text, store.Describe(ObjectType::kFeatureView, view));
   simdjson::dom::parser parser;
@@ -94,7 +94,7 @@ Result<std::int64_t> VersionOf(const Store& store, std::string_view view) {
   if (parser.parse(text)["meta"]["version"].get(version) != simdjson::SUCCESS) {
     return Fail(ErrorCode::kInternal, fmt::format("view {} is described without its version", Quoted(view)));
   }
-  return version;
+  return version - 1;
 }
 
 /// Prepares one request.
@@ -116,8 +116,9 @@ class Preparing {
       std::string name = OutputName(reference.shown_view, reference.feature, full_feature_names);
       if (!names.insert(name).second) {
         return RefuseAs(400, "FeatureNameCollisionError",
-                        fmt::format("Duplicate features named {} found. Give each once, or set "
-                                    "full_feature_names to true if they are of several views",
+                        fmt::format("Duplicate features named {} found.\nTo resolve this collision, either use "
+                                    "the full feature name by setting 'full_feature_names=True', or ensure "
+                                    "that the features in question have different names.",
                                     name));
       }
       names_.push_back(std::move(name));
@@ -202,7 +203,9 @@ class Preparing {
       if (view != views_.front()) lookup.view_versions.push_back(',');
       lookup.view_versions.append("{\"name\":");
       json::AppendText(lookup.view_versions, view->definition.name);
-      lookup.view_versions.append(fmt::format(",\"version\":{}}}", versions_.at(view->definition.name)));
+      // The first version is not said, as Protobuf leaves a zero out.
+      const std::int64_t version = versions_.at(view->definition.name);
+      lookup.view_versions.append(version == 0 ? "}" : fmt::format(",\"version\":{}}}", version));
     }
     lookup.view_versions.push_back(']');
   }

@@ -124,7 +124,10 @@ Answer<void> Writes::WriteOnline(const http::Request& request, http::Response& r
     TM_ASSIGN(definitions, services_.definitions.GetNow(*store));
     view = definitions->View(name);
   }
-  if (!view) return NoSuchView(name, store->project());
+  if (!view) {
+    return RefuseAs(404, "FeastObjectNotFoundException",
+                    fmt::format("Can't recognize feast object with a name {}", name));
+  }
   const std::array<const KnownView*, 1> views{*view};
   TM_ASSIGN(auto rows, ReadFrame(simdjson::dom::object{*Find(body, "df")}, views, limits_.rows_max));
   RowStream stream;
