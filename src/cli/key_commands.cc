@@ -95,7 +95,7 @@ Result<void> CreateKey(const Session& session, const KeyArguments& arguments) {
   options.name = arguments.name;
   TM_ASSIGN(options.scopes, ParseScopes(arguments.scopes));
   TM_ASSIGN(options.expires_us, ParseEnd(arguments.expires));
-  TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), false));
+  TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), true));
   TM_ASSIGN(const NewApiKey made, keys->Create(options));
   const Json document{{"id", made.key.id},
                       {"name", made.key.name},
@@ -125,9 +125,8 @@ Result<void> ListKeys(const Session& session) {
 Result<void> RevokeKey(const Session& session, const KeyArguments& arguments) {
   TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), false));
   TM_ASSIGN(const bool is_new, keys->Revoke(arguments.id));
-  return WriteOut(
-      fmt::format(is_new ? "{} is revoked: servers refuse it within a second\n" : "{} was revoked before\n",
-                  arguments.id));
+  if (!is_new) return WriteOut(fmt::format("{} was revoked before\n", arguments.id));
+  return WriteOut(fmt::format("{} is revoked: servers refuse it within a second\n", arguments.id));
 }
 
 }  // namespace

@@ -337,8 +337,10 @@ void Connection::Route() {
                         .message = fmt::format("the body has {} bytes; the limit is {}", length, body_max),
                         .context = {}});
   }
-  if (server_.metrics->in_flight.load(std::memory_order_relaxed) >=
-      static_cast<std::int64_t>(limits.in_flight_max)) {
+  // Whether the server is well is asked all the more when it has much to do.
+  const bool is_health = bound_->route.scope.scope == Scope::kOpen;
+  if (!is_health && server_.metrics->in_flight.load(std::memory_order_relaxed) >=
+                        static_cast<std::int64_t>(limits.in_flight_max)) {
     return Refuse(429, {.code = ErrorCode::kBusy,
                         .message = "the server is answering as many requests as it may: try again later",
                         .context = {}});
