@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/catalog/services.h"
+#include "server/feast/feast_dialect.h"
 #include "server/http/server.h"
 #include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
@@ -57,6 +58,7 @@ class StoreServer final : public RunningServer {
     settings.project = server->services_.stores->default_project();
     auto metrics = std::make_shared<http::Metrics>();
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
+        MakeFeastDialect(server->services_, settings.limits),
         MakeSemantixDialect(server->services_, settings.limits),
         MakeOpsDialect(server->services_, metrics,
                        server->draining_),  // last: it claims what nobody else does
