@@ -254,7 +254,9 @@ bool Connection::Step() {
            {.code = ErrorCode::kInvalidArgument, .message = parser_.problem(), .context = {}});
     return phase_ == Phase::kReading;
   }
-  if (state == RequestParser::State::kHead) {
+  const bool is_cut =
+      state == RequestParser::State::kBody && is_routed_ && used == 0;  // within a chunk's head
+  if (state == RequestParser::State::kHead || (is_cut && !is_too_much_)) {
     StartRead();
     return false;
   }
@@ -645,10 +647,13 @@ void Connection::FinishAnswer() {
 // What the client has sent and nobody reads would make the system break the connection off before the client
 // has read its answer: so read on for a moment.
 void Connection::EndConnection() {
+  const bool has_all =
+      parser_.state() == RequestParser::State::kDone && in_begin_ == in_end_ && !is_abandoned_;
   phase_ = Phase::kLingering;
   set_deadline(kLinger);
   in_begin_ = in_end_ = 0;
-  Shutdown();
+  if (Shutdown()) return;
+  if (has_all) return Close();
   StartRead();
 }
 
