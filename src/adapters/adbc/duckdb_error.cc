@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -12,6 +11,7 @@
 
 #include "adapters/adbc/duckdb_error_internal.h"
 #include "adapters/adbc/duckdb_text_internal.h"
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark {
@@ -32,11 +32,11 @@ constexpr std::string_view kMissingOfOne = " does not have a column named \"";
 // Of some errors DuckDB gives the parts as JSON.
 std::optional<Parts> SplitJson(const std::string& message) {
   if (!message.starts_with("{\"exception_type\"")) return std::nullopt;
-  const auto json = nlohmann::json::parse(message, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return std::nullopt;
-  const auto text = [&](const char* name) {
-    const auto found = json.find(name);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  const auto parsed = ParseJson(message);
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  const auto text = [&parsed](const char* name) {
+    const Json* const found = parsed->member(name);
+    return found != nullptr && found->is_string() ? found->text() : std::string();
   };
   return Parts{.kind = text("exception_type"), .body = text("exception_message"), .place = {}};
 }
