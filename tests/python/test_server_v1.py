@@ -1,4 +1,4 @@
-"""The server's own API: every route, every format of rows, what is wrong with requests, big bodies."""
+"""The server's own API: every route, every format of rows, bad requests, big bodies."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ def report_of(answer: Answer) -> dict[str, Any]:
     last = None
     for batch, metadata in reader.iter_batches_with_custom_metadata():
         last = (batch.num_rows, metadata)
-    assert last is not None and last[0] == 0
+    assert last is not None
+    assert last[0] == 0
     report: dict[str, Any] = json.loads(last[1][b"tidemark.report"])
     return report
 
@@ -242,7 +243,8 @@ def test_training_set_of_a_range(filled: ServerProcess) -> None:
     message = error(
         filled.post_json(f"{P}/historical", {"features": ["events"]}), 400, "INVALID_ARGUMENT"
     )
-    assert "entity_rows" in message and "range" in message
+    assert "entity_rows" in message
+    assert "range" in message
 
 
 def test_rows_that_do_not_fit_are_named(events: ServerProcess) -> None:
@@ -250,9 +252,11 @@ def test_rows_that_do_not_fit_are_named(events: ServerProcess) -> None:
     bad = rows()
     bad[1]["amount"] = "much"
     message = error(events.post_json(path, bad), 422, "TYPE_MISMATCH")
-    assert "column 'amount', row 1" in message and '"much"' in message
+    assert "column 'amount', row 1" in message
+    assert '"much"' in message
     answer = events.post_json(path, {"user_i": [1]})
-    assert 400 <= answer.status < 500 and "user_i" in answer.text
+    assert 400 <= answer.status < 500
+    assert "user_i" in answer.text
     csv = body_of(table(), CSV).replace(b"1.5", b"much")
     message = error(events.request("POST", path, csv, {"Content-Type": CSV}), 422, "INVALID_DATA")
     assert "much" in message and "/" not in message.split("much")[0], "no path of the server"
@@ -264,9 +268,7 @@ def test_rows_that_do_not_fit_are_named(events: ServerProcess) -> None:
 
 
 def test_bad_rows_come_back(events: ServerProcess) -> None:
-    given = table().set_column(
-        0, "user_id", pa.array([0, None, 2], pa.int64())
-    )
+    given = table().set_column(0, "user_id", pa.array([0, None, 2], pa.int64()))
     path = f"{P}/views/events/ingest?skip_bad_rows=true&rejected_rows=true"
     answer = events.request(
         "POST", path, arrow_bytes(given), {"Content-Type": ARROW, "Accept": ARROW}
@@ -304,7 +306,8 @@ def test_delete_and_erase(filled: ServerProcess) -> None:
         filled,
         filled.post_json(f"{P}/views/events/erase", {"user_id": [0]}, Prefer="respond-async"),
     )
-    assert job["state"] == "done" and job["report"]["keys"] == 1
+    assert job["state"] == "done"
+    assert job["report"]["keys"] == 1
 
 
 def test_online_rows_alone(events: ServerProcess) -> None:
@@ -321,9 +324,7 @@ feature_views:
 - {name: clicks, entities: [user], fields: [{name: url, type: string}],
    stream_source: {type: push, name: web}, table: {timestamp_field: event_timestamp}}
 """
-    answer = server.request(
-        "POST", f"{P}/apply", definitions, {"Content-Type": "application/yaml"}
-    )
+    answer = server.request("POST", f"{P}/apply", definitions, {"Content-Type": "application/yaml"})
     if answer.status != 200:
         pytest.fail(answer.text)
     pushed = done(
@@ -383,9 +384,7 @@ def test_reading_tables(filled: ServerProcess) -> None:
     assert len(done(filled.get(f"{P}/views/events/rows"))["rows"]) == 4
     assert len(done(filled.get(f"{P}/views/events/rows?latest=true"))["rows"]) == 3
     assert len(done(filled.get(f"{P}/views/events/rows?start={at(9)}"))["rows"]) == 1
-    some = done(
-        filled.post_json(f"{P}/views/events/read", {"entity_rows": {"user_id": [0]}})
-    )
+    some = done(filled.post_json(f"{P}/views/events/read", {"entity_rows": {"user_id": [0]}}))
     assert len(some["rows"]) == 2
     latest = done(filled.get(f"{P}/tables/events/latest"))
     assert len(latest["rows"]) == 3
@@ -417,7 +416,8 @@ def test_materialize_is_a_job(filled: ServerProcess) -> None:
     assert [one["id"] for one in done(filled.get(f"{P}/jobs"))["jobs"]] == [job["id"]]
     assert done(filled.request("DELETE", f"{P}/jobs/{job['id']}")) == {"cancelled": False}
     failed = end_of(filled, filled.post_json(f"{P}/materialize", {"views": ["none"]}))
-    assert failed["state"] == "failed" and failed["error"]["code"] == "NOT_FOUND"
+    assert failed["state"] == "failed"
+    assert failed["error"]["code"] == "NOT_FOUND"
     error(filled.get(f"{P}/jobs/none"), 404, "NOT_FOUND")
 
 
@@ -514,11 +514,18 @@ def test_values_of_every_type_come_back(server: ServerProcess) -> None:
     schema = {
         "name": "all",
         "entities": ["id"],
-        "schema": [{"name": "id", "type": "int64"}, {"name": "event_timestamp", "type": "timestamp"}]
+        "schema": [
+            {"name": "id", "type": "int64"},
+            {"name": "event_timestamp", "type": "timestamp"},
+        ]
         + [{"name": name, "type": kind} for name, (kind, _) in fields.items()],
     }
     done(server.post_json(f"{P}/tables", {"schema": schema}), 201)
-    row = {"id": 1, "event_timestamp": at(1), **{name: value for name, (_, value) in fields.items()}}
+    row = {
+        "id": 1,
+        "event_timestamp": at(1),
+        **{name: value for name, (_, value) in fields.items()},
+    }
     done(server.post_json(f"{P}/views/all/ingest", [row]))
     asked = {"features": [f"all:{name}" for name in fields], "entities": {"id": [1]}}
     answer = done(server.post_json(f"{P}/online", asked))
