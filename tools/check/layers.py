@@ -65,7 +65,7 @@ OUTSIDE: dict[str, set[str]] = {
     "sqlite3.h": {"src/adapters/sqlite"},
     "lmdb.h": {"src/adapters/lmdb"},
     "arrow-adbc/": {"src/adapters/adbc"},
-    "dlfcn.h": {"src/adapters/adbc"},
+    "dlfcn.h": {"src/adapters/adbc", "src/server"},
     "CLI/": {"src/cli"},
     "nanobind/": {"python/native"},
     "Python.h": {"python/native"},
