@@ -110,11 +110,12 @@ struct PullRequest {
   std::string time_column;
   std::optional<std::int64_t> start_us;
   std::optional<std::int64_t> end_us;
-  bool latest;
+  bool latest = false;
 };
 
 Result<PullRequest> PullRequestOf(Command& command, bool latest) {
-  PullRequest request{.latest = latest};
+  PullRequest request;
+  request.latest = latest;
   TM_ASSIGN(request.time_column, command.Text("timestamp_field"));
   TM_ASSIGN(request.start_us, command.Time("start_date"));
   TM_ASSIGN(request.end_us, command.Time("end_date"));
@@ -198,7 +199,7 @@ FeastResult<Answer> ColumnsOfSource(const Call& call, Command& command) {
   if (!view) return std::unexpected(view.error());
   arrow::StringBuilder names;
   arrow::StringBuilder types;
-  for (const Field& column : (*view)->write_columns) {
+  for (const WriteColumn& column : (*view)->write_columns) {
     TM_TRY(FromArrow(names.Append(column.name)));
     TM_TRY(FromArrow(types.Append(ArrowTypeName(column.type))));
   }

@@ -25,7 +25,7 @@ bool HasSource(const FeatureView& view, std::string_view source) {
 
 bool HasColumns(const KnownView& view, const std::vector<std::string>& columns) {
   return std::ranges::all_of(columns, [&](const std::string& column) {
-    return std::ranges::find(view.write_columns, column, &Field::name) != view.write_columns.end();
+    return std::ranges::find(view.write_columns, column, &WriteColumn::name) != view.write_columns.end();
   });
 }
 
