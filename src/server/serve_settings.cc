@@ -162,7 +162,7 @@ std::vector<Setting> PlaceSettings() {
       {{"host", "ADDRESS", "address to listen on"}, SetHost},
       {{"port", "PORT", "port of HTTP; 0: any that is free"},
        Whole(&OfHttp<&ServerSettings::port>, 0, kPortMax)},
-      {{"flight_port", "PORT", "port of Arrow Flight; left out: none; 0: any that is free"}, SetFlightPort},
+      {{"flight_port", "PORT", "port of Arrow Flight, usually 8815; left out: none; 0: any that is free"}, SetFlightPort},
       {{"threads", "N", "threads of connections; 0: one per core"},
        Whole(&OfHttp<&ServerSettings::threads>, 0, kThreadsMax)},
       {{"workers", "N", "threads of requests that wait for disks or compute; 0: 32 per core"},

@@ -34,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "src/server/json": {"include/tidemark", "src/base", "src/model"},
     "src/server/http": DIALECT_BASE,
     "src/server/catalog": DIALECT_BASE,
-    "src/server/rows": DIALECT_BASE | {"src/server/catalog"},
+    "src/server/rows": DIALECT_BASE | {"src/server/catalog", "src/server/http"},
     "src/server/*": BELOW_DIALECTS,
     "src/server": BELOW_DIALECTS | {"src/server/*"},
     "src/cli": {"include/tidemark", "src/base", "src/server", "src/server/http"},
