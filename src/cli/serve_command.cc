@@ -61,7 +61,8 @@ Result<void> RunServer(const Session& session, const server::SettingTexts& flags
              is_tls ? "https" : "http", host, server->port(),
              server->demands_keys() ? "with keys" : "without keys");
   if (const auto flight_port = server->flight_port())
-    fmt::print(stderr, "tidemark serves Arrow Flight on grpc{}://{}:{}\n", is_tls ? "+tls" : "", host, *flight_port);
+    fmt::print(stderr, "tidemark serves Arrow Flight on grpc{}://{}:{}\n", is_tls ? "+tls" : "", host,
+               *flight_port);
   signals.Wait();
   fmt::print(stderr, "tidemark: stopping\n");
   CutOffOnSecondSignal(signals);

@@ -20,7 +20,15 @@ import pytest
 from conftest import at, stats_table
 from server_process import ServerProcess, create_key
 
-from tidemark import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource
+from tidemark import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    PushSource,
+)
 from tidemark.types import Float64, Int64, String
 
 FLIGHT = re.compile(r"tidemark serves Arrow Flight on (grpc(?:\+tls)?)://(\S+):(\d+)")
@@ -125,7 +133,9 @@ def make_store(made: Path) -> Path:
         name="driver_stats",
         entities=[driver],
         schema=[Field("rating", Float64), Field("trips", Int64), Field("city", String)],
-        source=FileSource(str(source), timestamp_field="event_timestamp", created_timestamp_column="created"),
+        source=FileSource(
+            str(source), timestamp_field="event_timestamp", created_timestamp_column="created"
+        ),
     )
     clicks = FeatureView(
         name="clicks",
@@ -133,7 +143,9 @@ def make_store(made: Path) -> Path:
         schema=[Field("n", Int64), Field("page", String)],
         stream_source=PushSource(name="click_events"),
     )
-    store.apply([driver, stats, clicks, FeatureService(name="model", features=[stats, clicks[["n"]]])])
+    store.apply(
+        [driver, stats, clicks, FeatureService(name="model", features=[stats, clicks[["n"]]])]
+    )
     store.ingest("clicks", clicks_rows(20_000))
     return made
 
@@ -159,26 +171,40 @@ def test_a_million_rows_are_ingested(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "store")
     driver = Entity(name="driver", join_keys={"driver_id": Int64})
     store.create_table(
-        FeatureView(name="clicks", entities=[driver], schema=[Field("n", Int64), Field("page", String)])
+        FeatureView(
+            name="clicks", entities=[driver], schema=[Field("n", Int64), Field("page", String)]
+        )
     )
     sent = clicks_rows(ROWS)
-    with ServerProcess(tmp_path / "store", "--flight-port", "0") as server, connect(server) as client:
+    with (
+        ServerProcess(tmp_path / "store", "--flight-port", "0") as server,
+        connect(server) as client,
+    ):
         report = put(client, describe("ingest", view="clicks", idempotency_key="load 1"), sent)
         assert (report["rows"], report["rejected"], report["repeated"]) == (ROWS, 0, False)
         again = put(client, describe("ingest", view="clicks", idempotency_key="load 1"), sent)
         assert again["repeated"] is True
-        counted = sql(client, "SELECT count(*) AS rows, sum(n) AS total, count(DISTINCT page) AS pages FROM clicks")
+        counted = sql(
+            client,
+            "SELECT count(*) AS rows, sum(n) AS total, count(DISTINCT page) AS pages FROM clicks",
+        )
         assert counted.to_pylist() == [{"rows": ROWS, "total": ROWS * (ROWS - 1) // 2, "pages": 97}]
-        read = client.do_get(flight.Ticket(command("read", view="clicks", columns=["n", "page"]))).read_all()
+        read = client.do_get(
+            flight.Ticket(command("read", view="clicks", columns=["n", "page"]))
+        ).read_all()
         read = read.select(sent.column_names).sort_by("n")
         assert read.combine_chunks().equals(sent.combine_chunks())
 
 
-# What the entity rows may take in memory is a quarter of memory_max: the second goes through a file.
+# Entity rows may take a quarter of memory_max: the second goes through a file.
 @pytest.mark.parametrize("memory_max", ["1GiB", "1MiB"])
 def test_a_training_set_is_that_of_the_embedded_store(folder: Path, memory_max: str) -> None:
     entities = entity_rows()
-    expected = FeatureStore(folder).get_historical_features(entities, FEATURES, full_feature_names=True).to_arrow()
+    expected = (
+        FeatureStore(folder)
+        .get_historical_features(entities, FEATURES, full_feature_names=True)
+        .to_arrow()
+    )
     with (
         ServerProcess(folder, "--flight-port", "0", "--memory-max", memory_max) as server,
         connect(server) as client,
@@ -191,7 +217,9 @@ def test_a_training_set_is_that_of_the_embedded_store(folder: Path, memory_max: 
     assert got["clicks__n"].null_count < got.num_rows
 
 
-def test_training_sets_by_path_service_range_and_query(folder: Path, client: flight.FlightClient) -> None:
+def test_training_sets_by_path_service_range_and_query(
+    folder: Path, client: flight.FlightClient
+) -> None:
     store = FeatureStore(folder)
     entities = entity_rows(1000)
     service = store.get_feature_service("model")
@@ -204,7 +232,7 @@ def test_training_sets_by_path_service_range_and_query(folder: Path, client: fli
                 "historical",
                 service="model",
                 include_status=True,
-                entity_sql="SELECT driver_id, event_timestamp FROM driver_stats ORDER BY event_timestamp",
+                entity_sql="SELECT driver_id, event_timestamp FROM driver_stats ORDER BY 2",
             )
         )
     ).read_all()
@@ -213,11 +241,15 @@ def test_training_sets_by_path_service_range_and_query(folder: Path, client: fli
     in_range = client.do_get(
         flight.Ticket(
             command(
-                "historical", features=["driver_stats:rating"], range={"start": "2026-05-01", "end": "2026-05-01T10:30:00Z"}
+                "historical",
+                features=["driver_stats:rating"],
+                range={"start": "2026-05-01", "end": "2026-05-01T10:30:00Z"},
             )
         )
     ).read_all()
-    assert sorted(in_range.select(["driver_id", "rating"]).to_pylist(), key=lambda row: row["driver_id"]) == [
+    assert sorted(
+        in_range.select(["driver_id", "rating"]).to_pylist(), key=lambda row: row["driver_id"]
+    ) == [
         {"driver_id": 1001, "rating": 4.7},
         {"driver_id": 1002, "rating": None},
     ]
@@ -225,7 +257,9 @@ def test_training_sets_by_path_service_range_and_query(folder: Path, client: fli
 
 def test_reads_of_tables(folder: Path, client: flight.FlightClient) -> None:
     store = FeatureStore(folder)
-    latest = client.do_get(flight.Ticket(command("latest", table="driver_stats", at="2026-05-01T09:30:00Z"))).read_all()
+    latest = client.do_get(
+        flight.Ticket(command("latest", table="driver_stats", at="2026-05-01T09:30:00Z"))
+    ).read_all()
     assert sorted(latest["driver_id"].to_pylist()) == [1001, 1002]
     assert sorted(latest["created"].to_pylist()) == [at(8), at(9)]
     asked = flight.FlightDescriptor.for_path("read", "default", "clicks")
@@ -237,15 +271,22 @@ def test_reads_of_tables(folder: Path, client: flight.FlightClient) -> None:
     assert dumped.num_rows == 4
     info = client.get_flight_info(describe("sql", query="SELECT 1 AS one, 'x' AS text"))
     assert info.schema.names == ["one", "text"]
-    assert client.do_get(info.endpoints[0].ticket).read_all().to_pylist() == [{"one": 1, "text": "x"}]
+    assert client.do_get(info.endpoints[0].ticket).read_all().to_pylist() == [
+        {"one": 1, "text": "x"}
+    ]
     assert client.get_schema(describe("latest", table="clicks")).schema.names[:4] == [
         "driver_id",
         "event_timestamp",
         "n",
         "page",
     ]
-    listed = {tuple(info.descriptor.path): info.endpoints[0].ticket for info in client.list_flights()}
-    assert set(listed) == {(b"read", b"default", b"clicks"), (b"latest", b"default", b"driver_stats")}
+    listed = {
+        tuple(info.descriptor.path): info.endpoints[0].ticket for info in client.list_flights()
+    }
+    assert set(listed) == {
+        (b"read", b"default", b"clicks"),
+        (b"latest", b"default", b"driver_stats"),
+    }
     assert client.do_get(listed[(b"latest", b"default", b"driver_stats")]).read_all().num_rows == 2
 
 
@@ -260,19 +301,36 @@ def test_other_writes(tmp_path: Path) -> None:
     )
     store.apply([driver, clicks])
     rows = clicks_rows(3)
-    with ServerProcess(tmp_path / "store", "--flight-port", "0") as server, connect(server) as client:
+    with (
+        ServerProcess(tmp_path / "store", "--flight-port", "0") as server,
+        connect(server) as client,
+    ):
         pushed = put(client, describe("push", source="click_events", to="online_and_offline"), rows)
-        assert [(view["view"], view["rows"], view["online_rows"]) for view in pushed["views"]] == [("clicks", 3, 3)]
-        deleted = put(client, describe("delete", view="clicks", event_time="2026-06-01"), rows.select(["driver_id"])[:1])
+        assert [(view["view"], view["rows"], view["online_rows"]) for view in pushed["views"]] == [
+            ("clicks", 3, 3)
+        ]
+        deleted = put(
+            client,
+            describe("delete", view="clicks", event_time="2026-06-01"),
+            rows.select(["driver_id"])[:1],
+        )
         assert deleted["rows"] == 1
-        assert store.get_online_features(["clicks:n"], [{"driver_id": i} for i in range(3)]).to_dict()["n"] == [None, 1, 2]
-        newer = rows.set_column(1, "event_timestamp", pa.array([at(1, day=9)] * 3, pa.timestamp("us", tz="UTC")))
+        assert store.get_online_features(
+            ["clicks:n"], [{"driver_id": i} for i in range(3)]
+        ).to_dict()["n"] == [None, 1, 2]
+        newer = rows.set_column(
+            1, "event_timestamp", pa.array([at(1, day=9)] * 3, pa.timestamp("us", tz="UTC"))
+        )
         assert put(client, describe("write_online", view="clicks"), newer[1:])["written"] == 2
-        bad = pa.table({**dict(zip(rows.column_names, rows.columns, strict=True)), "n": ["1", "two", "3"]})
+        bad = pa.table(
+            {**dict(zip(rows.column_names, rows.columns, strict=True)), "n": ["1", "two", "3"]}
+        )
         skipped = put(client, describe("ingest", view="clicks", skip_bad_rows=True), bad)
         assert (skipped["rows"], skipped["rejected"], len(skipped["errors"])) == (2, 1, 1)
         assert "two" in skipped["errors"][0]
-        rejected, report = exchange(client, describe("ingest", view="clicks", skip_bad_rows=True), bad)
+        rejected, report = exchange(
+            client, describe("ingest", view="clicks", skip_bad_rows=True), bad
+        )
         assert (report["rows"], rejected["n"].to_pylist()) == (2, ["two"])
         nothing, report = exchange(client, describe("ingest", view="clicks", dry_run=True), rows)
         assert (report["rows"], nothing.num_columns) == (3, 0)
@@ -289,16 +347,36 @@ def test_other_writes(tmp_path: Path) -> None:
         (b'{"tidemark": 1}', pa.ArrowInvalid, "'call'"),
         (command("fly"), pa.ArrowInvalid, "no call 'fly'; it has sql, historical"),
         (command("sql"), pa.ArrowInvalid, "'query'"),
-        (command("sql", query="SELECT 1", time_limit_ms="soon"), pa.ArrowInvalid, "'time_limit_ms' must be an integer"),
-        (command("sql", query="SELECT 1", quary="x"), pa.ArrowInvalid, "no option 'quary'.*'query'"),
+        (
+            command("sql", query="SELECT 1", time_limit_ms="soon"),
+            pa.ArrowInvalid,
+            "'time_limit_ms' must be an integer",
+        ),
+        (
+            command("sql", query="SELECT 1", quary="x"),
+            pa.ArrowInvalid,
+            "no option 'quary'.*'query'",
+        ),
         (command("sql", query="SELECT * FROM nowhere"), pa.ArrowKeyError, "nowhere"),
-        (command("sql", query="\udcff".encode("utf-8", "surrogatepass").decode("latin-1")), pa.ArrowInvalid, ""),
+        (
+            command("sql", query="\udcff".encode("utf-8", "surrogatepass").decode("latin-1")),
+            pa.ArrowInvalid,
+            "",
+        ),
         (command("read", view="clikcs"), pa.ArrowKeyError, "did you mean 'clicks'"),
         (command("read", view="clicks", start="noon"), pa.ArrowInvalid, "'start' must be a time"),
         (command("read", view=["clicks"]), pa.ArrowInvalid, "'view' must be text"),
         (command("historical", features=["clicks"]), pa.ArrowInvalid, "'range', 'entity_sql'"),
-        (command("historical", features="clicks", range={}), pa.ArrowInvalid, "'features' must be a list"),
-        (command("historical", features=["clicks"], range={"form": 1}), pa.ArrowInvalid, "'range' has no option 'form'"),
+        (
+            command("historical", features="clicks", range={}),
+            pa.ArrowInvalid,
+            "'features' must be a list",
+        ),
+        (
+            command("historical", features=["clicks"], range={"form": 1}),
+            pa.ArrowInvalid,
+            "'range' has no option 'form'",
+        ),
         (command("sql", project="../x", query="SELECT 1"), pa.ArrowInvalid, "project"),
         (b'{"api": "get_historical_features"}', pa.ArrowNotImplementedError, "DoExchange"),
     ],
@@ -319,15 +397,27 @@ def test_what_is_wrong_with_rows_is_said(client: flight.FlightClient) -> None:
         (ingest, rows.drop_columns(["n"]), pa.ArrowException, "'n'"),
         (ingest, rows.append_column("more", rows["n"]), pa.ArrowException, "'more'"),
         (ingest, rows.set_column(2, "n", rows["page"]), pa.ArrowInvalid, "page 0"),
-        (describe("ingest", view="clicks", to="nowhere"), rows, pa.ArrowInvalid, "online_and_offline"),
-        (flight.FlightDescriptor.for_path("ingest", "clicks"), rows, pa.ArrowInvalid, "a call, a project"),
+        (
+            describe("ingest", view="clicks", to="nowhere"),
+            rows,
+            pa.ArrowInvalid,
+            "online_and_offline",
+        ),
+        (
+            flight.FlightDescriptor.for_path("ingest", "clicks"),
+            rows,
+            pa.ArrowInvalid,
+            "a call, a project",
+        ),
         (describe("push", source="nobody"), rows, pa.ArrowKeyError, "nobody"),
     ]:
         with pytest.raises(kind) as raised:
             put(client, descriptor, table)
         assert says in str(raised.value), raised.value
     with pytest.raises(pa.ArrowException, match="driver_id"):
-        exchange(client, describe("historical", features=FEATURES), rows.drop_columns(["driver_id"]))
+        exchange(
+            client, describe("historical", features=FEATURES), rows.drop_columns(["driver_id"])
+        )
     with pytest.raises(pa.ArrowKeyError, match="did you mean 'clicks'"):
         exchange(client, describe("historical", features=["clicsk:n"]), entity_rows(10))
 
@@ -344,7 +434,11 @@ def test_damaged_batches_are_refused(client: flight.FlightClient) -> None:
     }
     for texts_of in texts.values():
         with pytest.raises(pa.ArrowException):
-            put(client, describe("ingest", view="clicks", dry_run=True), good.set_column(3, "page", texts_of))
+            put(
+                client,
+                describe("ingest", view="clicks", dry_run=True),
+                good.set_column(3, "page", texts_of),
+            )
     assert put(client, describe("ingest", view="clicks", dry_run=True), good)["rows"] == 3
 
 
@@ -355,7 +449,8 @@ def test_work_that_nobody_waits_for_ends(folder: Path) -> None:
         with connect(server) as client:
             with pytest.raises((flight.FlightTimedOutError, flight.FlightCancelledError)):
                 client.do_get(
-                    flight.Ticket(command("sql", query=query)), flight.FlightCallOptions(timeout=1.5)
+                    flight.Ticket(command("sql", query=query)),
+                    flight.FlightCallOptions(timeout=1.5),
                 ).read_all()
             assert list(client.do_action("health"))
         assert server.stop() == 0
@@ -366,9 +461,13 @@ def test_what_outlasts_the_drain_is_cut_off(folder: Path) -> None:
     """A client that never ends its upload."""
     with ServerProcess(folder, "--flight-port", "0", "--drain-time-max", "300ms") as server:
         with connect(server) as client:
-            writer, _ = client.do_put(describe("ingest", view="clicks", dry_run=True), clicks_rows(1).schema)
+            writer, _ = client.do_put(
+                describe("ingest", view="clicks", dry_run=True), clicks_rows(1).schema
+            )
             writer.write_table(clicks_rows(1))
-            assert list(client.do_action("health"))  # which comes behind the upload on the connection
+            assert list(
+                client.do_action("health")
+            )  # which comes behind the upload on the connection
             assert server.stop() == 0
             with suppress(pa.ArrowException):
                 writer.close()
@@ -416,7 +515,9 @@ def test_keys(tmp_path: Path) -> None:
         assert put(client, ingest, clicks_rows(5), bearer(writes))["rows"] == 5
         with pytest.raises(flight.FlightUnauthorizedError, match="scope write"):
             put(client, ingest, clicks_rows(5), bearer(reads))
-        training, _ = exchange(client, describe("historical", service="model"), entity_rows(5), bearer(reads))
+        training, _ = exchange(
+            client, describe("historical", service="model"), entity_rows(5), bearer(reads)
+        )
         assert training.num_rows == 5
 
 
@@ -427,7 +528,17 @@ def openssl(*arguments: str | Path) -> None:
 def authority(folder: Path) -> Path:
     certificate = folder / "ca.pem"
     openssl(
-        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
+        *(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ),
         *("-keyout", folder / "ca.key", "-out", certificate, "-subj", "/CN=authority"),
     )
     return certificate
@@ -435,7 +546,9 @@ def authority(folder: Path) -> Path:
 
 def sign(folder: Path, name: str) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1 that the authority of the folder signed, and its key."""
-    key, request, signed, names = (folder / f"{name}.{end}" for end in ("key", "csr", "pem", "names"))
+    key, request, signed, names = (
+        folder / f"{name}.{end}" for end in ("key", "csr", "pem", "names")
+    )
     openssl(
         *("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
         *("-keyout", key, "-out", request, "-subj", f"/CN={name}"),
@@ -451,7 +564,16 @@ def sign(folder: Path, name: str) -> tuple[Path, Path]:
 def test_tls(folder: Path, tmp_path: Path) -> None:
     trusted = authority(tmp_path).read_bytes()
     certificate, key = sign(tmp_path, "server")
-    tls = ["--flight-port", "0", "--tls-cert", str(certificate), "--tls-key", str(key), "--require-keys", "no"]
+    tls = [
+        "--flight-port",
+        "0",
+        "--tls-cert",
+        str(certificate),
+        "--tls-key",
+        str(key),
+        "--require-keys",
+        "no",
+    ]
     ticket = flight.Ticket(command("sql", query="SELECT 1 AS one"))
     with ServerProcess(folder, *tls) as server:
         with connect(server, tls_root_certs=trusted) as client:
@@ -460,7 +582,10 @@ def test_tls(folder: Path, tmp_path: Path) -> None:
         with connect(server) as client, pytest.raises(flight.FlightUnavailableError):
             client.do_get(ticket).read_all()
     with ServerProcess(folder, *tls, "--tls-client-ca", str(tmp_path / "ca.pem")) as server:
-        with connect(server, tls_root_certs=trusted) as client, pytest.raises(flight.FlightUnavailableError):
+        with (
+            connect(server, tls_root_certs=trusted) as client,
+            pytest.raises(flight.FlightUnavailableError),
+        ):
             client.do_get(ticket).read_all()
         own, own_key = sign(tmp_path, "client")
         shown = {"cert_chain": own.read_bytes(), "private_key": own_key.read_bytes()}
@@ -476,7 +601,7 @@ def test_a_port_that_is_taken_is_an_error(folder: Path, server: ServerProcess) -
 
 
 def test_other_commands_do_not_load_flight(folder: Path) -> None:
-    """gRPC costs milliseconds and megabytes to load."""
+    """GRPC costs milliseconds and megabytes to load."""
     with ServerProcess(folder) as plain, ServerProcess(folder, "--flight-port", "0") as with_flight:
         loaded = [
             "libarrow_flight" in Path(f"/proc/{running.process.pid}/maps").read_text()
