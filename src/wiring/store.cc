@@ -48,6 +48,7 @@
 #include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
+#include "wiring/store_stats.h"
 #include "wiring/stream_export.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
@@ -345,6 +346,7 @@ class EmbeddedStore final : public Store {
                               ArrowArrayStream* rejected) override {
     TM_ASSIGN(const TableWrites writes, Writes());
     TM_ASSIGN(const TableWrites::Written written, writes.Ingest(view, Rows(rows), options));
+    rows_written_ += written.report.rows;
     if (rejected != nullptr && written.rejected != nullptr) {
       ExportStream(std::make_shared<arrow::TableBatchReader>(written.rejected), {}, rejected);
     }
@@ -355,13 +357,17 @@ class EmbeddedStore final : public Store {
                               const IngestOptions& options) override {
     TM_ASSIGN(const TableWrites writes, Writes());
     TM_ASSIGN(TableWrites::Written written, writes.Delete(view, Rows(rows), event_us, options));
+    rows_written_ += written.report.rows;
     return std::move(written.report);
   }
 
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, EntityRows rows,
                                                                  const IngestOptions& options) override {
     TM_ASSIGN(const TableWrites writes, Writes());
-    return writes.Push(source, Rows(rows), options);
+    TM_ASSIGN(auto reports, writes.Push(source, Rows(rows), options));
+    for (const auto& [view, report] : reports)
+      rows_written_ += report.rows;
+    return reports;
   }
 
   Result<FlushReport> Flush(const std::vector<std::string>& views) override {
@@ -532,6 +538,22 @@ class EmbeddedStore final : public Store {
         {"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}
         .dump();
   }
+
+  Result<std::string> Stats() override {
+    StoreStatsParts parts;
+    TM_ASSIGN(parts.catalog, LoadCatalog());
+    TM_ASSIGN(parts.tables, tables_.Open());
+    parts.registry = registry_;
+    if (HasOnline()) {
+      TM_ASSIGN(parts.online, Online());
+    }
+    parts.log_folder = path_ / kOwnFolder / "log";
+    parts.rows_written = rows_written_;
+    return StatsOfStore(parts);
+  }
+
+  /// As if something had been written.
+  Result<void> Maintain() { return StartMaintenance(); }
 
  private:
   Result<Stated> Read(std::string_view text, const ApplyOptions& options) const {
@@ -941,6 +963,7 @@ class EmbeddedStore final : public Store {
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
   const RevisionCheck revision_;
+  std::atomic<std::int64_t> rows_written_ = 0;
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
@@ -1007,7 +1030,9 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   registry_options.path = config.registry_path.string();
   registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
   TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
-  return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+  auto store = std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+  if (options.maintain) TM_TRY(store->Maintain());
+  return store;
 }
 
 void StopBackgroundWork() {
