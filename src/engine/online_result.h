@@ -47,7 +47,7 @@ struct OnlineResult::Impl {
     return fixed.data() + column.fixed_base * rows + row * column.width;
   }
   Status& StatusAt(std::size_t column, std::size_t row) { return statuses[column * rows + row]; }
-  std::int64_t& EventAt(std::size_t view, std::size_t row) { return events[view * rows + row]; }
+  StoredRow& StoredAt(std::size_t view, std::size_t row) { return stored[view * rows + row]; }
 
   /// Text columns are filled row by row, each row once.
   struct Text {
@@ -59,7 +59,7 @@ struct OnlineResult::Impl {
   std::size_t rows = 0;
   std::vector<std::byte> fixed;
   std::vector<Status> statuses;      // column by column
-  std::vector<std::int64_t> events;  // view by view
+  std::vector<StoredRow> stored;     // view by view
   std::vector<Text> texts;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> nested;
   std::vector<std::shared_ptr<arrow::Array>> nested_done;  // finished builders
