@@ -47,7 +47,7 @@
 #include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
-#include "wiring/stream_export.h"
+#include "pit/stream_export.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
 #include "wiring/table_upkeep.h"
