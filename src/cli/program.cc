@@ -95,6 +95,7 @@ int RunProgram(int argc, char** argv) {
   AddListCommands(app, session);
   AddExplainCommand(app, session);
   AddServeCommand(app, session);
+  AddKeyCommands(app, session);
   AddCompletionCommand(app, session);
   AddVersion(app, session);
   try {

@@ -1,14 +1,19 @@
 // `tidemark serve`: the server, until it is told to stop.
 #include <fmt/format.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <string>
+#include <thread>
 
 #include "cli/session.h"
 #include "server/serve.h"
 
 namespace tidemark::cli {
 namespace {
+
+constexpr int kExitOnSignal = 128;
 
 /// Waits for SIGTERM or SIGINT. Threads started before inherit the mask, so none of them is interrupted.
 class StopSignals {
@@ -19,24 +24,40 @@ class StopSignals {
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
-  void Wait() const {
+  int Wait() const {
     int signal = 0;
     sigwait(&signals_, &signal);
+    return signal;
   }
 
  private:
   sigset_t signals_{};
 };
 
-Result<void> RunServer(const Session& session, const http::ServerSettings& settings) {
-  const StopSignals signals;
+/// The first signal drains; another one ends the process where it is. What was acknowledged is on the disk.
+void CutOffOnSecondSignal(const StopSignals& signals) {
+  std::thread([&signals] {
+    const int signal = signals.Wait();
+    fmt::print(stderr, "tidemark: stopped at once\n");
+    _exit(kExitOnSignal + signal);
+  }).detach();
+}
+
+Result<void> RunServer(const Session& session, const server::SettingTexts& flags) {
+  static const StopSignals signals;  // the thread that waits for the second one has no end of its own
   server::ServeOptions options{.store = {.path = session.Folder(), .project = session.project},
-                               .http = settings};
+                               .settings = {}};
+  TM_ASSIGN(options.settings,
+            server::ReadServeSettings(session.Folder(), server::ProcessEnvironment(), flags));
   TM_ASSIGN(const auto server, server::Serve(options));
-  fmt::print(stderr, "tidemark serves {} on http://{}:{}\n", session.Folder().string(), settings.host,
-             server->port());
+  const http::ServerSettings& http = options.settings.http;
+  fmt::print(stderr, "tidemark serves {} on {}://{}:{} {}\n", session.Folder().string(),
+             http.tls.certificate.empty() ? "http" : "https",
+             http.host.find(':') == std::string::npos ? http.host : fmt::format("[{}]", http.host),
+             server->port(), server->demands_keys() ? "with keys" : "without keys");
   signals.Wait();
   fmt::print(stderr, "tidemark: stopping\n");
+  CutOffOnSecondSignal(signals);
   if (!server->Stop()) fmt::print(stderr, "tidemark: some requests took too long and were cut off\n");
   return {};
 }
@@ -44,17 +65,27 @@ Result<void> RunServer(const Session& session, const http::ServerSettings& setti
 }  // namespace
 
 void AddServeCommand(CLI::App& app, Session& session) {
-  auto settings = std::make_shared<http::ServerSettings>();
   CLI::App* command = app.add_subcommand("serve", "Serve the store over HTTP until SIGTERM or Ctrl-C");
-  command->add_option("--host", settings->host, "Address to listen on")->capture_default_str();
-  command->add_option("--port", settings->port, "Port; 0: any that is free")->capture_default_str();
-  command->add_option("--threads", settings->threads, "Threads of connections; 0: one per core")
-      ->capture_default_str();
-  command->add_option("--access-log", settings->access_log,
-                      "File for one line of JSON per request; -: stderr");
-  command->callback([&session, settings] {
-    session.command = [&session, settings] { return RunServer(session, *settings); };
-  });
+  const auto flags = std::make_shared<server::SettingTexts>();
+  for (const server::ServeSettingInfo& info : server::AllServeSettings()) {
+    std::string option = "--" + std::string(info.name);
+    for (char& c : option) {
+      if (c == '_') c = '-';
+    }
+    std::string what(info.what);
+    what.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(what.front())));
+    const std::string name(info.name);
+    const auto keep = [flags, name](const std::string& text) { flags->insert_or_assign(name, text); };
+    if (info.value.empty()) {
+      command->add_flag_callback(option, [keep] { keep("true"); }, what);
+    } else {
+      command->add_option_function<std::string>(option, keep, what)->type_name(std::string(info.value));
+    }
+  }
+  command->footer(
+      "Each is also a member of `server:` in tidemark.yaml, and TIDEMARK_SERVE_NAME in the environment.");
+  command->callback(
+      [&session, flags] { session.command = [&session, flags] { return RunServer(session, *flags); }; });
 }
 
 }  // namespace tidemark::cli

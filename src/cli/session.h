@@ -53,6 +53,7 @@ void AddPlaceCommands(CLI::App& app, Session& session);
 void AddListCommands(CLI::App& app, Session& session);
 void AddExplainCommand(CLI::App& app, Session& session);
 void AddServeCommand(CLI::App& app, Session& session);
+void AddKeyCommands(CLI::App& app, Session& session);
 void AddCompletionCommand(CLI::App& app, Session& session);
 
 /// A shell's completion script for `app`; `shell` is bash or zsh.

@@ -1,36 +1,69 @@
 // Puts the dialects on the HTTP server.
 #include "server/serve.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <vector>
 
 #include "server/catalog/services.h"
 #include "server/http/server.h"
+#include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
 
 namespace tidemark::server {
 namespace {
+
+KeyDemand DemandOf(RequireKeys require) {
+  switch (require) {
+    case RequireKeys::kAuto:
+      return KeyDemand::kWhenThereAre;
+    case RequireKeys::kYes:
+      return KeyDemand::kAlways;
+    case RequireKeys::kNo:
+      return KeyDemand::kNever;
+  }
+  return KeyDemand::kAlways;
+}
+
+Result<void> CheckOpenness(const ServeSettings& settings, bool demands_keys) {
+  if (demands_keys || settings.insecure || IsLoopback(settings.http.host)) return {};
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("other machines can reach {}, and no key is asked for: make one with `tidemark keys "
+                  "create`, listen on 127.0.0.1, or say --insecure to let everybody in",
+                  settings.http.host));
+}
 
 class StoreServer final : public RunningServer {
  public:
   static Result<std::unique_ptr<RunningServer>> Start(const ServeOptions& options) {
     auto server = std::make_unique<StoreServer>();
     TM_ASSIGN(server->services_.stores, Stores::Open(options.store));
-    http::ServerSettings settings = options.http;
+    KeyAuthenticatorParts parts;
+    TM_ASSIGN(parts.keys, ApiKeys::Open(options.store.path, true));
+    parts.demand = DemandOf(options.settings.require_keys);
+    TM_ASSIGN(server->authenticator_, KeyAuthenticator::Make(std::move(parts)));
+    TM_TRY(CheckOpenness(options.settings, server->demands_keys()));
+
+    http::ServerSettings settings = options.settings.http;
     settings.project = server->services_.stores->default_project();
     auto metrics = std::make_shared<http::Metrics>();
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
         MakeOpsDialect(server->services_, metrics),  // last: it claims what nobody else does
     };
-    TM_ASSIGN(server->http_, http::Server::Start(std::move(settings), dialects, http::NoKeys(), metrics));
+    TM_ASSIGN(server->http_,
+              http::Server::Start(std::move(settings), dialects, server->authenticator_, metrics));
     return server;
   }
 
   std::uint16_t port() const override { return http_->port(); }
+  bool demands_keys() const override { return authenticator_->demands_keys(); }
   bool Stop() override { return http_->Stop(); }
 
  private:
   Services services_;  // outlives the dialects, which `http_` holds
+  std::shared_ptr<KeyAuthenticator> authenticator_;
   std::unique_ptr<http::Server> http_;
 };
 

@@ -5,14 +5,14 @@
 #include <memory>
 
 #include "base/result.h"
-#include "server/http/settings.h"
+#include "server/serve_settings.h"
 #include "tidemark/store.h"
 
 namespace tidemark::server {
 
 struct ServeOptions {
   StoreOptions store;
-  http::ServerSettings http;
+  ServeSettings settings;
 };
 
 /// A server that is up. Its destructor cuts off what is being answered.
@@ -20,11 +20,14 @@ class RunningServer {
  public:
   virtual ~RunningServer() = default;
   virtual std::uint16_t port() const = 0;
+  /// Whether requests need a key now.
+  virtual bool demands_keys() const = 0;
   /// Drains (http/server.h). True if nothing had to be cut off.
   virtual bool Stop() = 0;
 };
 
-/// Opens the store and listens. Errors as of Store::Open and http::Server::Start.
+/// Opens the store and listens. Errors as of Store::Open, ApiKeys::Open and http::Server::Start;
+/// kInvalidArgument if other machines could ask without a key, and nobody said that they may.
 Result<std::unique_ptr<RunningServer>> Serve(const ServeOptions& options);
 
 }  // namespace tidemark::server

@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kMaxAgeMs = 500;
 
 /// The event times of a view as a write gives them: of the type that a table keeps, or timestamps.
-Field EventTime(const FeatureView& view) {
+WriteColumn EventTime(const FeatureView& view) {
   if (view.is_table()) return {.name = view.table.timestamp_field, .type = view.table.timestamp_type};
   return {.name = view.source->timestamp_field, .type = {.kind = TypeKind::kTimestamp}};
 }
@@ -40,7 +40,8 @@ KnownDefinitions::KnownDefinitions(std::int64_t revision, Definitions definition
     if (!view.created_column().empty()) {
       known.write_columns.push_back({.name = view.created_column(), .type = {.kind = TypeKind::kTimestamp}});
     }
-    known.write_columns.insert(known.write_columns.end(), view.fields.begin(), view.fields.end());
+    for (const Field& field : view.fields)
+      known.write_columns.push_back({.name = field.name, .type = field.type});
     folded_.emplace(FoldName(view.name), view.name);
     views_.emplace(view.name, std::move(known));
   }

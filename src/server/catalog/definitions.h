@@ -15,6 +15,12 @@
 
 namespace tidemark::server {
 
+/// A column of rows that are written.
+struct WriteColumn {
+  std::string name;
+  DataType type;
+};
+
 /// A feature view with what a request about it needs to know.
 struct KnownView {
   FeatureView definition;
@@ -22,7 +28,7 @@ struct KnownView {
   /// has no type.
   std::vector<JoinKey> join_keys;
   /// Columns that a write gives: join keys, event time, created time if there is one, fields; in this order.
-  std::vector<Field> write_columns;
+  std::vector<WriteColumn> write_columns;
 };
 
 /// Immutable.

@@ -7,6 +7,7 @@ namespace {
 class Everybody final : public Authenticator {
  public:
   Result<Caller> Identify(const Request& /*request*/) const override { return Caller{.unlimited = true}; }
+  Result<Caller> IdentifyKey(std::string_view /*key*/) const override { return Caller{.unlimited = true}; }
 };
 
 }  // namespace
@@ -28,16 +29,17 @@ std::string_view NameOf(Scope scope) {
 bool Caller::Allows(Scope scope, std::string_view project) const {
   const auto asked = static_cast<unsigned>(scope);
   if (unlimited || asked == 0) return true;
+  if (grant == nullptr) return false;
   for (const std::string_view key : {project, std::string_view("*")}) {
-    const auto granted = scopes.find(std::string(key));
-    if (granted != scopes.end() && (granted->second & asked) == asked) return true;
+    const auto granted = grant->scopes.find(key);
+    if (granted != grant->scopes.end() && (granted->second & asked) == asked) return true;
   }
   return false;
 }
 
 std::string_view Caller::only_project() const {
-  if (scopes.size() != 1 || scopes.begin()->first == "*") return {};
-  return scopes.begin()->first;
+  if (grant == nullptr || grant->scopes.size() != 1 || grant->scopes.begin()->first == "*") return {};
+  return grant->scopes.begin()->first;
 }
 
 std::shared_ptr<const Authenticator> NoKeys() {

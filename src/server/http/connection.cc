@@ -254,7 +254,9 @@ bool Connection::Step() {
            {.code = ErrorCode::kInvalidArgument, .message = parser_.problem(), .context = {}});
     return phase_ == Phase::kReading;
   }
-  if (state == RequestParser::State::kHead) {
+  const bool is_cut =
+      state == RequestParser::State::kBody && is_routed_ && used == 0;  // within a chunk's head
+  if (state == RequestParser::State::kHead || (is_cut && !is_too_much_)) {
     StartRead();
     return false;
   }
@@ -396,7 +398,7 @@ bool Connection::Authorize() {
   if (request_.caller.Allows(scope, request_.project)) return true;
   Refuse(403, {.code = ErrorCode::kPermissionDenied,
                .message = fmt::format("the key {} does not have the scope {} in project {}",
-                                      request_.caller.key_id, NameOf(scope), request_.project),
+                                      request_.caller.key_id(), NameOf(scope), request_.project),
                .context = {}});
   return false;
 }
@@ -608,7 +610,7 @@ void Connection::FinishAnswer() {
                                 .path = request_.path,
                                 .route = request_.route,
                                 .dialect = bound_ != nullptr ? bound_->dialect->name() : "",
-                                .key_id = is_abandoned_ ? std::string_view{} : request_.caller.key_id,
+                                .key_id = is_abandoned_ ? std::string_view{} : request_.caller.key_id(),
                                 .status = status_out_,
                                 .bytes_in = parser_.body_bytes(),
                                 .bytes_out = bytes_out_,
@@ -643,10 +645,13 @@ void Connection::FinishAnswer() {
 // What the client has sent and nobody reads would make the system break the connection off before the client
 // has read its answer: so read on for a moment.
 void Connection::EndConnection() {
+  const bool has_all =
+      parser_.state() == RequestParser::State::kDone && in_begin_ == in_end_ && !is_abandoned_;
   phase_ = Phase::kLingering;
   set_deadline(kLinger);
   in_begin_ = in_end_ = 0;
-  Shutdown();
+  if (Shutdown()) return;
+  if (has_all) return Close();
   StartRead();
 }
 

@@ -55,8 +55,8 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   virtual void AsyncWrite(std::array<boost::asio::const_buffer, 2>) = 0;  // all of it; then OnWritten
   /// Writes what the socket takes at once, for the common case that this is all. Returns how much.
   virtual std::size_t TryWrite(std::array<boost::asio::const_buffer, 2> bytes) = 0;
-  /// Tells the client that nothing more comes.
-  virtual void Shutdown() = 0;
+  /// Tells the client that nothing more comes. True if the connection closes by itself when it has been told.
+  virtual bool Shutdown() = 0;
 
   void OnRead(const SocketError& code, std::size_t bytes);
   void OnWritten(const SocketError& code);

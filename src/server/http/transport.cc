@@ -42,9 +42,10 @@ class PlainConnection final : public Connection {
     const ssize_t written = sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     return written < 0 ? 0 : static_cast<std::size_t>(written);
   }
-  void Shutdown() override {
+  bool Shutdown() override {
     SocketError ignored;  // the other side may have closed already
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    return false;
   }
 
   tcp::socket socket_;
@@ -81,8 +82,9 @@ class TlsConnection final : public Connection {
     });
   }
   std::size_t TryWrite(std::array<const_buffer, 2> /*bytes*/) override { return 0; }
-  void Shutdown() override {
+  bool Shutdown() override {
     stream_.async_shutdown([self = Self()](const SocketError& /*code*/) { self->Close(); });
+    return true;
   }
 
   std::shared_ptr<boost::asio::ssl::context> context_;
