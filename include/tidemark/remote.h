@@ -21,7 +21,7 @@ struct ConnectOptions {
   std::string api_key = {};
   std::string project = {};  // empty: the key's only one, or the server's own
   // Of HTTPS; PEM files.
-  std::filesystem::path ca_file = {};      // who may have signed the server's certificate; empty: the system's
+  std::filesystem::path ca_file = {};  // who may have signed the server's certificate; empty: the system's
   std::filesystem::path certificate = {};  // of this client, for servers that ask for one
   std::filesystem::path private_key = {};  // its key; empty: in the certificate's file
 

@@ -126,7 +126,8 @@ NetworkResult<std::size_t> AnswerReader::ReadBody(std::span<char> into, const Wa
     Code code;
     impl_->parser->put_eof(code);
     if (code) {
-      return std::unexpected(NetworkError{Kind::kBroken, "the connection was closed before the answer's end"});
+      return std::unexpected(
+          NetworkError{Kind::kBroken, "the connection was closed before the answer's end"});
     }
   }
   return 0;

@@ -24,8 +24,8 @@
 namespace tidemark::remote {
 namespace {
 
-constexpr std::int64_t kBatchRowsMax = 32'768;             // of one message
-constexpr std::size_t kKeptBytesMax = 16UL << 20U;         // of a body, for sending it again
+constexpr std::int64_t kBatchRowsMax = 32'768;      // of one message
+constexpr std::size_t kKeptBytesMax = 16UL << 20U;  // of a body, for sending it again
 constexpr std::size_t kFilePieceBytes = 1UL << 20U;
 constexpr const char* kReportKey = "tidemark.report";
 constexpr const char* kErrorKey = "tidemark.error";

@@ -17,8 +17,8 @@ namespace tidemark::remote {
 
 inline constexpr std::string_view kArrowStream = "application/vnd.apache.arrow.stream";
 
-/// A body of one stream of rows, with text before and behind it. Batches are encoded as they are sent; as long
-/// as they are few bytes they are kept, so that the body can be sent again.
+/// A body of one stream of rows, with text before and behind it. Batches are encoded as they are sent; as
+/// long as they are few bytes they are kept, so that the body can be sent again.
 class RowsBody : public RequestBody {
  public:
   struct Around {
@@ -48,7 +48,8 @@ using OnReport = std::function<void(const std::string& report)>;
 
 /// The rows of an answer, as they arrive. Errors that the server tells on the way come as the statuses that
 /// FromStatus knows.
-Result<std::shared_ptr<arrow::RecordBatchReader>> ReadRows(std::unique_ptr<Answer> answer, OnReport on_report);
+Result<std::shared_ptr<arrow::RecordBatchReader>> ReadRows(std::unique_ptr<Answer> answer,
+                                                           OnReport on_report);
 
 /// The same of an answer that is here as a whole.
 Result<std::shared_ptr<arrow::Table>> ReadTable(std::string body, const OnReport& on_report);

@@ -1,5 +1,5 @@
-// One attempt is: a connection, kept or new; the head and the body; the head of the answer. What went wrong on
-// the way says whether there may be another.
+// One attempt is: a connection, kept or new; the head and the body; the head of the answer. What went wrong
+// on the way says whether there may be another.
 #include "remote/http_client.h"
 
 #include <fmt/format.h>
@@ -20,9 +20,9 @@ namespace {
 using Kind = NetworkError::Kind;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kKeptMax{30};       // servers close what is idle for longer
-constexpr milliseconds kLateAnswerMax{2'000};      // of a server that stopped reading
-constexpr milliseconds kRetryAfterMax{30'000};     // beyond, the caller is told instead
+constexpr std::chrono::seconds kKeptMax{30};    // servers close what is idle for longer
+constexpr milliseconds kLateAnswerMax{2'000};   // of a server that stopped reading
+constexpr milliseconds kRetryAfterMax{30'000};  // beyond, the caller is told instead
 constexpr std::size_t kWholeAnswerBytesMax = 1UL << 30U;
 constexpr std::size_t kErrorBytesMax = 1UL << 20U;
 
@@ -55,7 +55,8 @@ std::optional<milliseconds> RetryAfter(std::string_view header) {
 /// Between half of `time` and all of it, so that clients that failed together do not come again together.
 milliseconds Scattered(milliseconds time) {
   thread_local std::minstd_rand random(std::random_device{}());
-  return milliseconds(std::uniform_int_distribution<milliseconds::rep>(time.count() / 2, time.count())(random));
+  return milliseconds(
+      std::uniform_int_distribution<milliseconds::rep>(time.count() / 2, time.count())(random));
 }
 
 }  // namespace
@@ -188,8 +189,8 @@ HttpClient::Tried<std::unique_ptr<Answer>> HttpClient::Exchange(Request& request
     failure.at_once = was_kept && failure.may_repeat && !reader->has_begun();
     return std::unexpected(std::move(failure));
   }
-  auto answer = std::make_unique<Answer>(shared_from_this(), std::move(connection), std::move(reader),
-                                         waiting, *sent);
+  auto answer =
+      std::make_unique<Answer>(shared_from_this(), std::move(connection), std::move(reader), waiting, *sent);
   if (answer->status() < 300) return answer;
   return Refused(request, *answer);
 }
@@ -266,8 +267,8 @@ HttpClient::Tried<std::unique_ptr<Answer>> HttpClient::Refused(const Request& re
 
 HttpClient::Failure HttpClient::FailureOf(const Request& request, const NetworkError& error) const {
   Failure failure{.error = ErrorOf(request.effect, error)};
-  failure.may_repeat = error.kind == Kind::kNotConnected ||
-                       (error.kind == Kind::kBroken && request.effect != Effect::kOnce);
+  failure.may_repeat =
+      error.kind == Kind::kNotConnected || (error.kind == Kind::kBroken && request.effect != Effect::kOnce);
   if (failure.error.code == ErrorCode::kUnknownFate && !request.idempotency_key.empty()) {
     failure.error.message.append(
         fmt::format(", or write the same rows again with the idempotency key '{}'", request.idempotency_key));
@@ -280,12 +281,14 @@ Error HttpClient::ErrorOf(Effect effect, const NetworkError& error) const {
   switch (error.kind) {
     case Kind::kNotConnected:
       return {ErrorCode::kUnavailable,
-              fmt::format("the server {} cannot be reached: {}", url_.text, error.text), {}};
+              fmt::format("the server {} cannot be reached: {}", url_.text, error.text),
+              {}};
     case Kind::kCancelled:
       return {ErrorCode::kCancelled, error.text, {}};
     case Kind::kProtocol:
       return {is_unknown ? ErrorCode::kUnknownFate : ErrorCode::kUnavailable,
-              fmt::format("what answers at {} is not understood: {}", url_.text, error.text), {}};
+              fmt::format("what answers at {} is not understood: {}", url_.text, error.text),
+              {}};
     case Kind::kBroken:
     case Kind::kTooSlow:
       break;
@@ -294,11 +297,12 @@ Error HttpClient::ErrorOf(Effect effect, const NetworkError& error) const {
   if (!is_unknown) {
     return {ErrorCode::kUnavailable, fmt::format("the server {} {}: {}", url_.text, what, error.text), {}};
   }
-  return {ErrorCode::kUnknownFate,
-          fmt::format("the server {} {} before it answered: {}; whether it did what was asked is not known: look "
-                      "before you try again",
-                      url_.text, what, error.text),
-          {}};
+  return {
+      ErrorCode::kUnknownFate,
+      fmt::format("the server {} {} before it answered: {}; whether it did what was asked is not known: look "
+                  "before you try again",
+                  url_.text, what, error.text),
+      {}};
 }
 
 std::unique_ptr<Connection> HttpClient::TakeKept() {

@@ -64,10 +64,10 @@ class Filling {
     TM_TRY(FillTimes(index, *batch_.column(first + 2)));
     const auto& values = batch_.column(first);
     if (!values->type()->Equals(*ToArrow(column.type))) {
-      return Fail(ErrorCode::kBusy, fmt::format("feature '{}' is {} now and was {} when the lookup was prepared: "
-                                                "prepare it again",
-                                                column.name, values->type()->ToString(),
-                                                column.type.ToString()));
+      return Fail(ErrorCode::kBusy,
+                  fmt::format("feature '{}' is {} now and was {} when the lookup was prepared: "
+                              "prepare it again",
+                              column.name, values->type()->ToString(), column.type.ToString()));
     }
     switch (column.form) {
       case ValueForm::kFixed:
@@ -122,7 +122,8 @@ class Filling {
     const auto* const from = reinterpret_cast<const std::byte*>(values.data()->buffers[1]->data()) +
                              static_cast<std::size_t>(values.offset()) * column.width;
     for (std::size_t row = 0; row < out_.rows; ++row) {
-      if (IsPresent(index, row)) std::memcpy(to + row * column.width, from + row * column.width, column.width);
+      if (IsPresent(index, row))
+        std::memcpy(to + row * column.width, from + row * column.width, column.width);
     }
   }
 
@@ -135,9 +136,10 @@ class Filling {
   }
 
   static std::unexpected<Error> Misshapen(const arrow::Array& column) {
-    return Fail(ErrorCode::kInternal, fmt::format("the server's answer to a lookup has a column of type {} where "
-                                                  "none belongs",
-                                                  column.type()->ToString()));
+    return Fail(ErrorCode::kInternal,
+                fmt::format("the server's answer to a lookup has a column of type {} where "
+                            "none belongs",
+                            column.type()->ToString()));
   }
 
   const arrow::RecordBatch& batch_;
@@ -204,7 +206,9 @@ class RemoteReader final : public OnlineReader {
 
   Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows, OnlineResult& result) const override {
     auto read = ReadInto(keys, rows, result.impl());
-    if (!read) result.impl().Clear();  // half an answer is none
+    if (read) return read;
+    result.impl().Clear();  // half an answer is none
+    if (read.error().code == ErrorCode::kBusy) is_current_.store(false);
     return read;
   }
 
@@ -231,8 +235,8 @@ class RemoteReader final : public OnlineReader {
       const bool is_text = kind == TypeKind::kString || kind == TypeKind::kBinary;
       const std::size_t form = kind == TypeKind::kBool ? 2 : is_text ? 1 : 0;
       if (keys[i].index() == form && LengthOf(keys[i]) == rows) continue;
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("the values of key '{}' are not {} of type {}", keys_[i].name, rows, keys_[i].type));
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("the values of key '{}' are not {} of type {}",
+                                                           keys_[i].name, rows, keys_[i].type));
     }
     return {};
   }
@@ -256,7 +260,8 @@ class RemoteReader final : public OnlineReader {
     TM_ASSIGN(const auto batch, FromArrowResult(table->CombineChunksToBatch()));
     if (static_cast<std::size_t>(batch->num_rows()) != rows ||
         static_cast<std::size_t>(batch->num_columns()) != features_.size() * 3) {
-      return Fail(ErrorCode::kBusy, "the definitions have changed since the lookup was prepared: prepare it again");
+      return Fail(ErrorCode::kBusy,
+                  "the definitions have changed since the lookup was prepared: prepare it again");
     }
     out.Reset(shape_, rows);
     out.nested.clear();

@@ -163,9 +163,9 @@ class RemoteStore final : public Store {
   Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) override {
     Json parsed = Json::parse(schema, nullptr, false);
     if (parsed.is_discarded()) return Fail(ErrorCode::kInvalidArgument, "the table's schema is no JSON");
-    const Json request{{"schema", std::move(parsed)},         {"time_column", options.time_column},
-                       {"time_unit", options.time_unit},      {"online", options.online},
-                       {"catalog", options.catalog},          {"database", options.database}};
+    const Json request{{"schema", std::move(parsed)},    {"time_column", options.time_column},
+                       {"time_unit", options.time_unit}, {"online", options.online},
+                       {"catalog", options.catalog},     {"database", options.database}};
     TM_TRY(session_->Post(session_->Path({"tables"}), Effect::kOnce, TextOf(request)));
     return {};
   }
@@ -195,7 +195,8 @@ class RemoteStore final : public Store {
   }
 
   Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) override {
-    TM_ASSIGN(const std::string body, RunJob(*session_, session_->Path({"compact"}), ViewsRequest(views), work));
+    TM_ASSIGN(const std::string body,
+              RunJob(*session_, session_->Path({"compact"}), ViewsRequest(views), work));
     TM_ASSIGN(const Json report, Parse(body));
     return CompactReportOf(report);
   }
@@ -254,8 +255,8 @@ class RemoteStore final : public Store {
   }
 
   Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options) override {
-    TM_ASSIGN(const Json answer, Tell(session_->Path({"dumps"}), Effect::kOnce, SqlRequest(query, options),
-                                      options.stop));
+    TM_ASSIGN(const Json answer,
+              Tell(session_->Path({"dumps"}), Effect::kOnce, SqlRequest(query, options), options.stop));
     return DumpReport{.id = Text(answer, "id"),
                       .path = Text(answer, "path"),
                       .rows = Number(answer, "rows"),
@@ -282,9 +283,8 @@ class RemoteStore final : public Store {
   }
 
   Result<void> CreateDatabase(std::string_view name) override {
-    Request request{.method = "PUT",
-                    .target = session_->Path({"databases", name}).text(),
-                    .effect = Effect::kRepeatable};
+    Request request{
+        .method = "PUT", .target = session_->Path({"databases", name}).text(), .effect = Effect::kRepeatable};
     TM_TRY(session_->client->Call(request));
     return {};
   }
@@ -299,7 +299,8 @@ class RemoteStore final : public Store {
                        {"table", std::string(table)},
                        {"path", std::string(path)},
                        {"partitions", options.partitions}};
-    return session_->Post(session_->Path({"registered-tables"}), Effect::kOnce, TextOf(request), options.stop);
+    return session_->Post(session_->Path({"registered-tables"}), Effect::kOnce, TextOf(request),
+                          options.stop);
   }
 
   Result<std::string> AddPartitions(std::string_view database, std::string_view table,
@@ -371,8 +372,8 @@ class RemoteStore final : public Store {
 
   Result<std::vector<Change>> Changes(std::string_view route, Effect effect, std::string_view definitions,
                                       const ApplyOptions& options) {
-    TM_ASSIGN(const Json answer, Tell(session_->Path({route}), effect, ApplyRequest(definitions, options),
-                                      options.work.stop));
+    TM_ASSIGN(const Json answer,
+              Tell(session_->Path({route}), effect, ApplyRequest(definitions, options), options.work.stop));
     return ChangesOf(answer);
   }
 

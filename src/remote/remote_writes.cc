@@ -104,7 +104,8 @@ Result<IngestReport> SendForReport(const Session& session, Write& write) {
 Result<IngestReport> Ingest(const Session& session, std::string_view view, const EntityRows& rows,
                             const IngestOptions& options, ArrowArrayStream* rejected) {
   const bool wants_rejected = rejected != nullptr && options.skip_bad_rows;
-  Write write(session, session.Path({"views", view, "ingest"}).Flag("rejected_rows", wants_rejected), options);
+  Write write(session, session.Path({"views", view, "ingest"}).Flag("rejected_rows", wants_rejected),
+              options);
   TM_TRY(write.Give(rows, view));
   if (!wants_rejected) return SendForReport(session, write);
   write.request().accept = kArrowStream;
@@ -132,7 +133,8 @@ Result<IngestReport> Delete(const Session& session, std::string_view view, const
   return SendForReport(session, write);
 }
 
-Result<std::vector<std::pair<std::string, IngestReport>>> Push(const Session& session, std::string_view source,
+Result<std::vector<std::pair<std::string, IngestReport>>> Push(const Session& session,
+                                                               std::string_view source,
                                                                const EntityRows& rows,
                                                                const IngestOptions& options) {
   Write write(session, session.Path({"push", source}), options);

@@ -1,5 +1,5 @@
-// OpenSSL reads and writes through calls of ours, so that a lost connection raises no SIGPIPE, and so that one
-// can look whether anything has come without waiting for it.
+// OpenSSL reads and writes through calls of ours, so that a lost connection raises no SIGPIPE, and so that
+// one can look whether anything has come without waiting for it.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/bio.h>
@@ -45,8 +45,7 @@ int WriteSocket(BIO* bio, const char* bytes, int size) {
 int ReadSocket(BIO* bio, char* bytes, int size) {
   const auto* state = static_cast<const SocketState*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const ssize_t got =
-      recv(state->fd, bytes, static_cast<std::size_t>(size), state->waits ? 0 : MSG_DONTWAIT);
+  const ssize_t got = recv(state->fd, bytes, static_cast<std::size_t>(size), state->waits ? 0 : MSG_DONTWAIT);
   if (got < 0 && IsWait(errno)) BIO_set_retry_read(bio);
   return static_cast<int>(got);
 }
@@ -146,7 +145,8 @@ class TlsConnection final : public Connection {
   bool HasInput() override {
     state_.waits = false;
     std::array<char, 1> byte{};
-    const int got = SSL_peek(ssl_.get(), byte.data(), 1);  // reads tickets of sessions too, which are no input
+    const int got =
+        SSL_peek(ssl_.get(), byte.data(), 1);  // reads tickets of sessions too, which are no input
     state_.waits = true;
     const bool waits = got <= 0 && IsWaiting(got);
     ERR_clear_error();

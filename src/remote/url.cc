@@ -55,7 +55,8 @@ Result<Authority> SplitAuthority(std::string_view text) {
 Result<void> CheckPort(std::string_view port) {
   unsigned number = 0;
   const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (failed == std::errc() && end == port.data() + port.size() && number >= 1 && number <= kPortMax) return {};
+  if (failed == std::errc() && end == port.data() + port.size() && number >= 1 && number <= kPortMax)
+    return {};
   return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no port", port));
 }
 
@@ -94,8 +95,9 @@ Result<ServerUrl> ParseServerUrl(std::string_view text) {
   const std::size_t begin = text.find("//") + 2;
   const std::string_view authority = text.substr(begin, text.find_first_of("/?#", begin) - begin);
   if (authority.find('@') != std::string_view::npos) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a server's URL holds no user name or password: give the key as api_key or in TIDEMARK_API_KEY");
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "a server's URL holds no user name or password: give the key as api_key or in TIDEMARK_API_KEY");
   }
   auto url = Parse(text);
   if (url) return url;

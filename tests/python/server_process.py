@@ -22,7 +22,9 @@ import tidemark
 
 PROGRAM = Path(tidemark.__file__).parent / "bin" / "tidemark"
 STARTED = re.compile(r"tidemark serves .* on (https?)://\S*:(\d+) ")
-TIMEOUT_SECONDS = 60.0  # generous: a machine that is busy is slow, and only what hangs takes so long
+TIMEOUT_SECONDS = (
+    60.0  # generous: a machine that is busy is slow, and only what hangs takes so long
+)
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,7 @@ class ServerProcess:
 
     def connect(self, context: ssl.SSLContext | None = None) -> HTTPConnection:
         if self.scheme == "https":
-            return HTTPSConnection(
-                "127.0.0.1", self.port, timeout=TIMEOUT_SECONDS, context=context
-            )
+            return HTTPSConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS, context=context)
         return HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
 
     def request(
@@ -121,7 +121,9 @@ class ServerProcess:
             connection.close()
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return self.request(
+            "GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
 
     def post_json(self, path: str, value: Any, **headers: str) -> Answer:
         return self.request(
@@ -179,7 +181,9 @@ def read_answer(response: HTTPResponse) -> Answer:
     return Answer(response.status, headers, response.read())
 
 
-def run_program(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_program(
+    folder: Path, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(PROGRAM), "--store", str(folder), *arguments],
         capture_output=True,
