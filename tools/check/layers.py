@@ -18,7 +18,8 @@ BELOW_DIALECTS = DIALECT_BASE | {"src/server/http", "src/server/catalog", "src/s
 
 # Layer (a folder) -> the layers that it may include; itself always. `*` is one folder: an adapter
 # is a layer of its own, so adapters do not include each other, and meet the engine in wiring only;
-# so it is with the dialects of the server, which meet in src/server itself. A row may also name one file.
+# so it is with the dialects of the server, which meet in src/server itself. A row may also name
+# one file.
 # An adapter with a row of its own is an exception that docs/adr explains.
 LAYERS: dict[str, set[str]] = {
     "include/tidemark": set(),

@@ -58,11 +58,11 @@ class FeatureStore(FeatureTables, StoreSql):
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
     when there are any. Every blocking method has an `_async` form. Thread safe.
 
-    With `url` ("http://host:6566", also in place of `repo_path`) the store is that of a server, `tidemark
-    serve`, and everything else is as before: files of entity rows and results are of this machine.
-    `api_key` (else the environment's TIDEMARK_API_KEY) goes with every request. `timeout` is how many
-    seconds the server may be silent. Of https, `ca_file` says who may have signed the server's
-    certificate, and `certificate` and `private_key` are this client's own.
+    With `url` ("http://host:6566", also in place of `repo_path`) the store is that of a server,
+    `tidemark serve`, and all else is as before: files of entity rows and results are of this
+    machine. `api_key` (else the environment's TIDEMARK_API_KEY) goes with every request. `timeout`
+    is how many seconds the server may be silent. Of https, `ca_file` says who may have signed the
+    server's certificate, and `certificate` and `private_key` are this client's own.
     """
 
     def __init__(
