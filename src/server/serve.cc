@@ -10,6 +10,7 @@
 #include "server/http/server.h"
 #include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
+#include "server/v1/v1_dialect.h"
 
 namespace tidemark::server {
 namespace {
@@ -50,6 +51,7 @@ class StoreServer final : public RunningServer {
     settings.project = server->services_.stores->default_project();
     auto metrics = std::make_shared<http::Metrics>();
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
+        MakeV1Dialect(server->services_, settings.limits),
         MakeOpsDialect(server->services_, metrics),  // last: it claims what nobody else does
     };
     TM_ASSIGN(server->http_,
