@@ -3,6 +3,7 @@
 #include "remote/arrow_bodies.h"
 
 #include <arrow/buffer.h>
+#include <arrow/c/bridge.h>
 #include <arrow/io/compressed.h>
 #include <arrow/io/file.h>
 #include <arrow/io/memory.h>
@@ -12,8 +13,8 @@
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <deque>
+#include <filesystem>
 #include <random>
 #include <utility>
 #include <vector>
@@ -122,31 +123,43 @@ class EncodedRows final : public RowsBody {
   bool keeps_ = true;
 };
 
+/// A file's bytes, with text before and behind them.
 class FileBody final : public RequestBody {
  public:
-  explicit FileBody(std::string path) : path_(std::move(path)) {}
+  FileBody(std::string path, RowsBody::Around around) : path_(std::move(path)), around_(std::move(around)) {}
 
   Result<void> Open() {
     TM_ASSIGN(const auto file, FromArrowResult(arrow::io::ReadableFile::Open(path_)));
     stream_ = file;
+    state_ = State::kBefore;
     if (!path_.ends_with(".gz")) return {};
-    TM_ASSIGN(auto codec, FromArrowResult(arrow::util::Codec::Create(arrow::Compression::GZIP)));
-    codec_ = std::move(codec);
+    TM_ASSIGN(codec_, FromArrowResult(arrow::util::Codec::Create(arrow::Compression::GZIP)));
     TM_ASSIGN(stream_, FromArrowResult(arrow::io::CompressedInputStream::Make(codec_.get(), file)));
     return {};
   }
 
   Result<std::string_view> Next() override {
-    piece_.resize(kFilePieceBytes);
-    TM_ASSIGN(const std::int64_t got,
-              FromArrowResult(stream_->Read(static_cast<std::int64_t>(piece_.size()), piece_.data())));
-    return std::string_view(piece_).substr(0, static_cast<std::size_t>(got));
+    if (state_ == State::kBefore) {
+      state_ = State::kBytes;
+      if (!around_.before.empty()) return around_.before;
+    }
+    if (state_ == State::kBytes) {
+      piece_.resize(kFilePieceBytes);
+      TM_ASSIGN(const std::int64_t got,
+                FromArrowResult(stream_->Read(static_cast<std::int64_t>(piece_.size()), piece_.data())));
+      if (got > 0) return std::string_view(piece_).substr(0, static_cast<std::size_t>(got));
+      state_ = State::kOver;
+      return around_.behind;
+    }
+    return std::string_view();
   }
 
   bool Restart() override { return Open().has_value(); }
 
  private:
+  enum class State : std::uint8_t { kBefore, kBytes, kOver } state_ = State::kBefore;
   const std::string path_;
+  const RowsBody::Around around_;
   std::unique_ptr<arrow::util::Codec> codec_;
   std::shared_ptr<arrow::io::InputStream> stream_;
   std::string piece_;
@@ -238,22 +251,32 @@ class AnswerRows final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::ipc::RecordBatchStreamReader> reader_;
 };
 
+/// What stands around rows in a multipart body whose first part is the request itself.
+struct Multipart {
+  static Multipart Of(std::string_view request, std::string_view rows_type);
+  std::string content_type;
+  RowsBody::Around around;
+};
+
+/// Of a file, by its ending.
+Result<std::string> MediaTypeOf(const std::filesystem::path& path) {
+  std::error_code failed;
+  const std::string name = path.string();
+  std::string type;
+  if (name.ends_with(".parquet") || name.ends_with(".pq")) type = "application/vnd.apache.parquet";
+  if (name.ends_with(".csv") || name.ends_with(".csv.gz")) type = "text/csv";
+  if (type.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("'{}' does not end in .parquet, .csv or .csv.gz: say by its name what it is", name));
+  }
+  if (std::filesystem::is_regular_file(path, failed)) return type;
+  return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}'", name));
+}
+
 std::string NewBoundary() {
   std::random_device random;
   return fmt::format("tidemark{:08x}{:08x}{:08x}", random(), random(), random());
-}
-
-}  // namespace
-
-std::unique_ptr<RowsBody> RowsBody::Make(std::shared_ptr<arrow::RecordBatchReader> rows, Around around,
-                                         std::function<void(std::int64_t)> sent) {
-  return std::make_unique<EncodedRows>(std::move(rows), std::move(around), std::move(sent));
-}
-
-Result<std::unique_ptr<RequestBody>> OpenFileBody(const std::string& path) {
-  auto body = std::make_unique<FileBody>(path);
-  TM_TRY(body->Open());
-  return body;
 }
 
 Multipart Multipart::Of(std::string_view request, std::string_view rows_type) {
@@ -267,6 +290,48 @@ Multipart Multipart::Of(std::string_view request, std::string_view rows_type) {
       boundary, request, rows_type);
   made.around.behind = fmt::format("\r\n--{}--\r\n", boundary);
   return made;
+}
+
+}  // namespace
+
+std::unique_ptr<RowsBody> RowsBody::Make(std::shared_ptr<arrow::RecordBatchReader> rows, Around around,
+                                         std::function<void(std::int64_t)> sent) {
+  return std::make_unique<EncodedRows>(std::move(rows), std::move(around), std::move(sent));
+}
+
+Result<GivenRows> TakeRows(const EntityRows& rows, std::string_view request,
+                           std::function<void(std::int64_t)> sent) {
+  std::shared_ptr<arrow::RecordBatchReader> reader;
+  if (rows.stream != nullptr) {
+    if (rows.stream->release == nullptr) {
+      return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
+    }
+    TM_ASSIGN(reader, FromArrowResult(arrow::ImportRecordBatchReader(rows.stream)));
+  }
+  if ((reader == nullptr) == rows.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
+  }
+  GivenRows given;
+  given.content_type = kArrowStream;
+  if (reader == nullptr) {
+    TM_ASSIGN(given.content_type, MediaTypeOf(rows.path));
+  }
+  RowsBody::Around around;
+  if (!request.empty()) {
+    Multipart parts = Multipart::Of(request, given.content_type);
+    given.content_type = std::move(parts.content_type);
+    around = std::move(parts.around);
+  }
+  if (reader == nullptr) {
+    auto file = std::make_unique<FileBody>(rows.path.string(), std::move(around));
+    TM_TRY(file->Open());
+    given.body = std::move(file);
+    return given;
+  }
+  auto body = RowsBody::Make(std::move(reader), std::move(around), std::move(sent));
+  given.stream = body.get();
+  given.body = std::move(body);
+  return given;
 }
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> ReadRows(std::unique_ptr<Answer> answer,

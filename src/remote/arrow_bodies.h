@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "remote/http_client.h"
+#include "tidemark/store.h"
 
 namespace tidemark::remote {
 
@@ -32,16 +33,19 @@ class RowsBody : public RequestBody {
   virtual std::int64_t rows() const = 0;
 };
 
-/// A file's bytes as they are; those of one that ends in .gz unpacked.
-Result<std::unique_ptr<RequestBody>> OpenFileBody(const std::string& path);
-
-/// What stands around rows in a multipart body whose first part is the request itself.
-struct Multipart {
-  /// `request` is JSON, `rows_type` the media type of the rows.
-  static Multipart Of(std::string_view request, std::string_view rows_type);
+/// Rows that a caller gave, on their way.
+struct GivenRows {
+  std::unique_ptr<RequestBody> body;
   std::string content_type;
-  RowsBody::Around around;
+  const RowsBody* stream = nullptr;  // `body` where the rows came as a stream
 };
+
+/// Takes rows over, as a body of their own, or with `request` (JSON, may be empty) in front. A file goes as
+/// it is, and is read by the server as a store in a folder would read it; only .gz is unpacked.
+/// kInvalidArgument for none or two of stream and path, and for another ending; kNotFound for a file that is
+/// not there.
+Result<GivenRows> TakeRows(const EntityRows& rows, std::string_view request,
+                           std::function<void(std::int64_t)> sent = {});
 
 /// Called with the JSON that an answer says of itself at its end; once, if at all.
 using OnReport = std::function<void(const std::string& report)>;

@@ -138,7 +138,7 @@ class RemoteStore final : public Store {
   Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                            const std::filesystem::path& out) override {
     TM_ASSIGN(const TrainingSet set, Start(rows, options));
-    TM_ASSIGN(set.report->rows, session_->files.write(*set.rows, out));
+    TM_ASSIGN(set.report->rows, session_->write_file(*set.rows, out));
     return std::move(*set.report);
   }
 
@@ -242,7 +242,7 @@ class RemoteStore final : public Store {
   Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
                                 const std::filesystem::path& out) override {
     TM_ASSIGN(const auto rows, Query(query, options));
-    return session_->files.write(*rows, out);
+    return session_->write_file(*rows, out);
   }
 
   Result<void> LatestRows(std::string_view table, const LatestRowsOptions& options,
@@ -390,48 +390,34 @@ class RemoteStore final : public Store {
                       const std::stop_token& stop, ArrowArrayStream* out) {
     Request request{.method = "POST", .target = session_->Path(path).text()};
     request.stop = stop;
-    std::unique_ptr<RowsBody> body;
-    if (rows == nullptr) {
-      request.body = TextOf(asked);
-    } else {
-      TM_ASSIGN(auto reader, OpenGiven(*session_, *rows, {}, stop));
-      body = Attach(request, asked, std::move(reader));
-    }
+    TM_ASSIGN(const GivenRows given, Attach(request, asked, rows));
     TM_ASSIGN(auto answer, session_->Rows(request));
     ExportStream(std::move(answer), {}, out);
     return {};
   }
 
-  /// Makes the request one of two parts.
-  static std::unique_ptr<RowsBody> Attach(Request& request, const Json& asked,
-                                          std::shared_ptr<arrow::RecordBatchReader> rows) {
-    Multipart parts = Multipart::Of(TextOf(asked), kArrowStream);
-    request.content_type = std::move(parts.content_type);
-    auto body = RowsBody::Make(std::move(rows), std::move(parts.around));
-    request.stream = body.get();
-    return body;
+  /// Gives the request its body: of two parts if there are rows.
+  static Result<GivenRows> Attach(Request& request, const Json& asked, const EntityRows* rows) {
+    GivenRows given;
+    if (rows == nullptr) {
+      request.body = TextOf(asked);
+      return given;
+    }
+    TM_ASSIGN(given, TakeRows(*rows, TextOf(asked)));
+    request.content_type = given.content_type;
+    request.stream = given.body.get();
+    return given;
   }
 
   Result<TrainingSet> Start(const EntityRows& rows, const HistoricalOptions& options) {
-    std::shared_ptr<arrow::RecordBatchReader> reader;
-    if (rows.stream != nullptr || !options.range) {
-      const auto types = [&] {
-        return KeyTypes(*session_, options.features, options.service, options.selection);
-      };
-      TM_ASSIGN(reader, OpenGiven(*session_, rows, types, options.work.stop));
-    }
-    if (options.range && (reader != nullptr || !rows.path.empty())) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "a range of event times is for requests without entity rows: give one of them");
-    }
+    const bool has_rows = rows.stream != nullptr || !rows.path.empty();
     TM_ASSIGN(const Json asked, HistoricalRequestOf(options));
     Request request{.method = "POST", .target = session_->Path({"historical"}).text()};
     request.stop = options.work.stop;
-    std::unique_ptr<RowsBody> body;
-    if (reader == nullptr) {
-      request.body = TextOf(asked);
-    } else {
-      body = Attach(request, asked, std::move(reader));
+    TM_ASSIGN(const GivenRows given, Attach(request, asked, has_rows || !options.range ? &rows : nullptr));
+    if (has_rows && options.range) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "a range of event times is for requests without entity rows: give one of them");
     }
     TrainingSet set;
     const auto on_report = [report = set.report](const std::string& text) {
@@ -461,10 +447,10 @@ Result<std::string> FindProject(const Session& session, const std::string& wante
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> OpenRemoteStore(const ConnectOptions& options, LocalFiles files) {
+Result<std::unique_ptr<Store>> OpenRemoteStore(const ConnectOptions& options, WriteFile write_file) {
   auto session = std::make_shared<Session>();
   TM_ASSIGN(session->client, HttpClient::Make(options));
-  session->files = std::move(files);
+  session->write_file = std::move(write_file);
   TM_ASSIGN(session->project, FindProject(*session, options.project));
   if (!options.project.empty()) TM_TRY(session->Get(session->Path({"revision"})));
   return std::make_unique<RemoteStore>(std::move(session));

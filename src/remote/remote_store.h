@@ -9,7 +9,7 @@
 
 namespace tidemark::remote {
 
-/// As Connect; `files` reads and writes files of this machine.
-Result<std::unique_ptr<Store>> OpenRemoteStore(const ConnectOptions& options, LocalFiles files);
+/// As Connect.
+Result<std::unique_ptr<Store>> OpenRemoteStore(const ConnectOptions& options, WriteFile write_file);
 
 }  // namespace tidemark::remote

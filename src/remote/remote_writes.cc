@@ -52,19 +52,10 @@ class Write {
 
   Request& request() { return request_; }
 
-  Result<void> Give(const EntityRows& rows, std::string_view view) {
-    if (rows.stream == nullptr && !rows.path.empty() && options_.skip_bad_rows &&
-        session_.files.is_csv(rows.path)) {
-      // Which rows are bad is seen by the text of their values.
-      TM_ASSIGN(file_, OpenFileBody(rows.path.string()));
-      request_.content_type = "text/csv";
-      request_.stream = file_.get();
-      return {};
-    }
-    const auto types = [&] { return WriteTypes(session_, view); };
-    TM_ASSIGN(auto reader, OpenGiven(session_, rows, types, options_.stop));
-    rows_ = RowsBody::Make(std::move(reader), {});
-    request_.stream = rows_.get();
+  Result<void> Give(const EntityRows& rows) {
+    TM_ASSIGN(rows_, TakeRows(rows, {}, options_.progress));
+    request_.stream = rows_.body.get();
+    request_.content_type = rows_.content_type;
     return {};
   }
 
@@ -72,14 +63,12 @@ class Write {
 
   /// A write that was sent again by us is no repetition to the caller.
   void Settle(IngestReport& report) const {
-    if (report.repeated && is_own_key_ && rows_ != nullptr) {
-      report.repeated = false;
-      report.rows = rows_->rows();
-      report.warnings.emplace_back(
-          "the answer to the write was lost and it was sent again: the rows are there once; how many of them "
-          "are online is not told");
-    }
-    if (options_.progress) options_.progress(report.rows);
+    if (!report.repeated || !is_own_key_) return;
+    report.repeated = false;
+    if (rows_.stream != nullptr && !options_.skip_bad_rows) report.rows = rows_.stream->rows();
+    report.warnings.emplace_back(
+        "the answer to the write was lost, and it was sent again: its rows are there once, but how many of "
+        "them came online is not told");
   }
 
  private:
@@ -87,8 +76,7 @@ class Write {
   const IngestOptions& options_;
   const bool is_own_key_;
   Request request_;
-  std::unique_ptr<RowsBody> rows_;
-  std::unique_ptr<RequestBody> file_;
+  GivenRows rows_;
 };
 
 Result<IngestReport> SendForReport(const Session& session, Write& write) {
@@ -106,7 +94,7 @@ Result<IngestReport> Ingest(const Session& session, std::string_view view, const
   const bool wants_rejected = rejected != nullptr && options.skip_bad_rows;
   Write write(session, session.Path({"views", view, "ingest"}).Flag("rejected_rows", wants_rejected),
               options);
-  TM_TRY(write.Give(rows, view));
+  TM_TRY(write.Give(rows));
   if (!wants_rejected) return SendForReport(session, write);
   write.request().accept = kArrowStream;
   TM_ASSIGN(std::string body, write.Send());
@@ -129,7 +117,7 @@ Result<IngestReport> Delete(const Session& session, std::string_view view, const
   Target target = session.Path({"views", view, "delete"});
   if (event_us) target.Add("event_time", std::to_string(*event_us));
   Write write(session, std::move(target), options);
-  TM_TRY(write.Give(rows, view));
+  TM_TRY(write.Give(rows));
   return SendForReport(session, write);
 }
 
@@ -138,7 +126,7 @@ Result<std::vector<std::pair<std::string, IngestReport>>> Push(const Session& se
                                                                const EntityRows& rows,
                                                                const IngestOptions& options) {
   Write write(session, session.Path({"push", source}), options);
-  TM_TRY(write.Give(rows, source));
+  TM_TRY(write.Give(rows));
   TM_ASSIGN(const std::string body, write.Send());
   TM_ASSIGN(const Json answer, ParseAnswer(session.url(), body));
   std::vector<std::pair<std::string, IngestReport>> reports;
@@ -154,7 +142,7 @@ Result<OnlineWriteReport> WriteOnline(const Session& session, std::string_view v
   const IngestOptions options;
   Write write(session, session.Path({"views", view, "write-online"}), options);
   write.request().idempotency_key.clear();  // merging rows twice is merging them once
-  TM_TRY(write.Give({.stream = rows, .path = {}}, view));
+  TM_TRY(write.Give({.stream = rows, .path = {}}));
   TM_ASSIGN(const std::string body, write.Send());
   TM_ASSIGN(const Json answer, ParseAnswer(session.url(), body));
   return OnlineWriteReport{.written = Number(answer, "written"), .kept = Number(answer, "kept")};
@@ -166,7 +154,7 @@ Result<std::string> Erase(const Session& session, std::string_view view, const E
   options.stop = work.stop;
   Write write(session, session.Path({"views", view, "erase"}), options);
   write.request().idempotency_key.clear();  // erasing again completes what was begun
-  TM_TRY(write.Give(keys, view));
+  TM_TRY(write.Give(keys));
   return write.Send();
 }
 

@@ -3,40 +3,30 @@
 
 #include <arrow/record_batch.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
+#include <initializer_list>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
-#include "model/definition.h"
-#include "model/type.h"
 #include "remote/http_client.h"
 #include "remote/url.h"
 #include "tidemark/store.h"
 
 namespace tidemark::remote {
 
-/// Files of this machine: how wiring reads and writes them.
-struct LocalFiles {
-  /// Rows of a Parquet or CSV file; columns of CSV that are in the map are read as those types.
-  std::function<Result<std::shared_ptr<arrow::RecordBatchReader>>(
-      const std::filesystem::path&, const std::map<std::string, DataType>&, const std::stop_token&)>
-      open;
-  /// Writes rows to a Parquet or CSV file, whole or not at all; how many there were.
-  std::function<Result<std::int64_t>(arrow::RecordBatchReader&, const std::filesystem::path&)> write;
-  /// Whether a file is CSV.
-  std::function<bool(const std::filesystem::path&)> is_csv;
-};
+/// Writes rows to a Parquet or CSV file of this machine, whole or not at all; how many there were.
+using WriteFile =
+    std::function<Result<std::int64_t>(arrow::RecordBatchReader& rows, const std::filesystem::path& path)>;
 
 /// Thread safe.
 struct Session {
   std::shared_ptr<HttpClient> client;
-  LocalFiles files;
+  WriteFile write_file;
   std::string project;
 
   /// "/v1/projects/<project>" and the parts behind it.
@@ -50,21 +40,6 @@ struct Session {
   /// Rows that answer a request.
   Result<std::shared_ptr<arrow::RecordBatchReader>> Rows(
       Request& request, std::function<void(const std::string& report)> on_report = {}) const;
-
-  Result<Definitions> ReadDefinitions() const;
 };
-
-/// Rows that a caller gave, read as what is known of their columns, which `types` tells if it is asked.
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGiven(
-    const Session& session, const EntityRows& rows,
-    const std::function<Result<std::map<std::string, DataType>>()>& types, const std::stop_token& stop);
-
-/// Types of the columns that rows for a view have: join keys, features, times; for a push source, those of
-/// all its views.
-Result<std::map<std::string, DataType>> WriteTypes(const Session& session, std::string_view view_or_source);
-/// Types of the join keys of what a request asks for, by the columns of the entity rows.
-Result<std::map<std::string, DataType>> KeyTypes(const Session& session,
-                                                 const std::vector<std::string>& features,
-                                                 const std::string& service, const std::string& selection);
 
 }  // namespace tidemark::remote
