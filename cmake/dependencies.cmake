@@ -77,6 +77,9 @@ tidemark_dependency(crypto OpenSSL::Crypto)
 # The server's: Asio and Beast are headers only.
 find_package(Boost ${TIDEMARK_BOOST_MIN} REQUIRED)
 tidemark_dependency(asio Boost::headers OpenSSL::SSL)
+if(TIDEMARK_SANITIZE MATCHES thread)  # which does not see Asio's fences, but does see its locks
+  target_compile_options(dep_asio INTERFACE -Wno-tsan)
+endif()
 find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
 tidemark_dependency(simdjson simdjson::simdjson)
 

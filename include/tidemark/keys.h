@@ -23,7 +23,7 @@ namespace tidemark {
 enum class KeyScope : std::uint8_t {
   kRead = 1,   // values, training sets, definitions
   kWrite = 2,  // rows
-  kAdmin = 4,  // definitions, tables, erasing, metrics of the server
+  kAdmin = 4,  // definitions, tables, erasing
 };
 
 /// "read", "write", "admin".

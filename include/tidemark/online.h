@@ -59,6 +59,10 @@ class TIDEMARK_EXPORT OnlineResult {
   /// Event time of the row that was found, microseconds; 0 where none was.
   std::int64_t event_time_us(std::size_t column, std::size_t row) const;
 
+  /// Both for all rows of a column. Columns of one view share their event times: then the pointers are equal.
+  const Status* statuses(std::size_t column) const;
+  const std::int64_t* event_times_us(std::size_t column) const;
+
   /// All rows' values of a kFixed column.
   const std::byte* fixed(std::size_t column) const;
   template <typename T>

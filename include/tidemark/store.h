@@ -29,6 +29,7 @@ struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
   bool create = true;               // false: kNotFound if there is no store in the folder
+  bool maintain = false;  // keep tables in shape from now on, not only after the first write: for servers
   /// Where the packages of ADBC drivers lie (adbc_driver_postgresql and so on), which sources in warehouses
   /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
   /// in.
@@ -322,6 +323,12 @@ class TIDEMARK_EXPORT Store {
 
   /// Rows and bytes of the online store: JSON.
   virtual Result<std::string> OnlineStats() const = 0;
+  /// How large the store is, and how fresh, for monitoring; reads metadata only. JSON: {"rows_written": by
+  /// ingest, push and delete since it was opened, "online": null or {"rows", "bytes", "bytes_max"}, "log":
+  /// {"bytes", "files"}, "tables": [{"view", "rows", "bytes", "files", "small_files": that compaction would
+  /// take, "committed_us", "newest_event_us"}], "loads": [{"view", "loaded_us", "newest_event_us"}]: of views
+  /// that were materialized}; times may be null.
+  virtual Result<std::string> Stats() = 0;
 };
 
 /// Ends what stores of this process do by themselves (flush, compact, expire), for good: for the end of a

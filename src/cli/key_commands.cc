@@ -4,11 +4,12 @@
 
 #include <array>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
+#include "cli/command.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "tidemark/keys.h"
@@ -95,7 +96,7 @@ Result<void> CreateKey(const Session& session, const KeyArguments& arguments) {
   options.name = arguments.name;
   TM_ASSIGN(options.scopes, ParseScopes(arguments.scopes));
   TM_ASSIGN(options.expires_us, ParseEnd(arguments.expires));
-  TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), false));
+  TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), true));
   TM_ASSIGN(const NewApiKey made, keys->Create(options));
   const Json document{{"id", made.key.id},
                       {"name", made.key.name},
@@ -125,38 +126,37 @@ Result<void> ListKeys(const Session& session) {
 Result<void> RevokeKey(const Session& session, const KeyArguments& arguments) {
   TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), false));
   TM_ASSIGN(const bool is_new, keys->Revoke(arguments.id));
-  return WriteOut(
-      fmt::format(is_new ? "{} is revoked: servers refuse it within a second\n" : "{} was revoked before\n",
-                  arguments.id));
+  if (!is_new) return WriteOut(fmt::format("{} was revoked before\n", arguments.id));
+  return WriteOut(fmt::format("{} is revoked: servers refuse it within a second\n", arguments.id));
 }
 
 }  // namespace
 
-void AddKeyCommands(CLI::App& app, Session& session) {
-  CLI::App* const keys = app.add_subcommand("keys", "API keys that servers of the store accept");
-  keys->require_subcommand(1);
+void AddKeyCommands(Command app, Session& session) {
+  const Command keys = app.add_subcommand("keys", "API keys that servers of the store accept");
+  keys.require_subcommand();
   const auto arguments = std::make_shared<KeyArguments>();
 
-  CLI::App* const create = keys->add_subcommand("create", "Make a key; its secret is printed this once");
-  create->add_option("name", arguments->name, "What the key is for");
+  const Command create = keys.add_subcommand("create", "Make a key; its secret is printed this once");
+  create.add_option("name", arguments->name, "What the key is for");
   create
-      ->add_option("--scope", arguments->scopes,
-                   "What it may do: read, write, admin, several with commas; in one project with @PROJECT. "
-                   "May be given again")
-      ->required()
-      ->type_name("SCOPES[@PROJECT]");
-  create->add_option("--expires", arguments->expires, "When it ends: a time, or a duration from now (90d)")
-      ->type_name("TIME");
-  create->callback([&session, arguments] {
+      .add_option("--scope", arguments->scopes,
+                  "What it may do: read, write, admin, several with commas; in one project with @PROJECT. "
+                  "May be given again")
+      .required()
+      .type_name("SCOPES[@PROJECT]");
+  create.add_option("--expires", arguments->expires, "When it ends: a time, or a duration from now (90d)")
+      .type_name("TIME");
+  create.callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateKey(session, *arguments); };
   });
 
-  CLI::App* const list = keys->add_subcommand("list", "All keys, without their secrets");
-  list->callback([&session] { session.command = [&session] { return ListKeys(session); }; });
+  const Command list = keys.add_subcommand("list", "All keys, without their secrets");
+  list.callback([&session] { session.command = [&session] { return ListKeys(session); }; });
 
-  CLI::App* const revoke = keys->add_subcommand("revoke", "Make a key void, for good");
-  revoke->add_option("id", arguments->id, "The key's id")->required();
-  revoke->callback([&session, arguments] {
+  const Command revoke = keys.add_subcommand("revoke", "Make a key void, for good");
+  revoke.add_option("id", arguments->id, "The key's id").required();
+  revoke.callback([&session, arguments] {
     session.command = [&session, arguments] { return RevokeKey(session, *arguments); };
   });
 }

@@ -154,6 +154,14 @@ std::int64_t OnlineResult::event_time_us(std::size_t column, std::size_t row) co
   return impl_->EventAt(impl_->shape->columns[column].view, row);
 }
 
+const Status* OnlineResult::statuses(std::size_t column) const {
+  return &impl_->StatusAt(column, 0);
+}
+
+const std::int64_t* OnlineResult::event_times_us(std::size_t column) const {
+  return &impl_->EventAt(impl_->shape->columns[column].view, 0);
+}
+
 const std::byte* OnlineResult::fixed(std::size_t column) const {
   return impl_->FixedAt(impl_->shape->columns[column], 0);
 }

@@ -4,10 +4,12 @@
 #include <optional>
 #include <utility>
 
-#include "remote/answer_json_internal.h"
+#include "remote/answer_json.h"
 
 namespace tidemark::remote {
 namespace {
+
+constexpr std::size_t kDepthMax = 128;
 
 template <typename T, typename Read>
 std::vector<T> ListOf(const Json& object, const char* name, const Read& read) {
@@ -37,20 +39,15 @@ ObjectType TypeNamed(const std::string& name) {
 }  // namespace
 
 Result<Json> ParseAnswer(std::string_view url, const std::string& body) {
-  Json parsed = Json::parse(body, nullptr, false);
-  if (!parsed.is_discarded()) return parsed;
+  auto parsed = ParseJson(body, {.depth_max = kDepthMax});
+  if (parsed) return parsed;
   return Fail(ErrorCode::kUnavailable, fmt::format("what answers at {} is no Tidemark server: no JSON", url));
-}
-
-std::string TextOf(const Json& document) {
-  return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 const Json& Member(const Json& object, const char* name) {
   static const Json kNothing;
-  if (!object.is_object()) return kNothing;
-  const auto found = object.find(name);
-  return found == object.end() ? kNothing : *found;
+  const Json* const found = object.member(name);
+  return found == nullptr ? kNothing : *found;
 }
 
 std::string Text(const Json& object, const char* name) {
@@ -161,9 +158,7 @@ Result<void> SetSelection(Json& object, const std::vector<std::string>& features
   if (!features.empty()) object["features"] = features;
   Set(object, "service", service);
   if (selection.empty()) return {};
-  Json parsed = Json::parse(selection, nullptr, false);
-  if (parsed.is_discarded()) return Fail(ErrorCode::kInvalidArgument, "the selection of features is no JSON");
-  object["selection"] = std::move(parsed);
+  TM_ASSIGN(object["selection"], ParseJson(selection, {.depth_max = kDepthMax}));
   return {};
 }
 

@@ -4,14 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "base/json.h"
 
 namespace tidemark::remote {
 namespace {
 
-using Json = nlohmann::json;
-
+constexpr std::size_t kDepthMax = 128;
 constexpr std::size_t kShownBytesMax = 200;
 
 std::optional<ErrorCode> CodeNamed(std::string_view name) {
@@ -23,8 +23,8 @@ std::optional<ErrorCode> CodeNamed(std::string_view name) {
 }
 
 std::string TextOf(const Json& object, const char* member) {
-  const auto found = object.find(member);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  const Json* const found = object.member(member);
+  return found != nullptr && found->is_string() ? found->text() : std::string();
 }
 
 std::optional<Error> ErrorOf(const Json& object) {
@@ -49,13 +49,13 @@ ErrorCode CodeOfStatus(int status) {
 }  // namespace
 
 std::optional<Error> ErrorFromJson(std::string_view object) {
-  return ErrorOf(Json::parse(object, nullptr, false));
+  const auto parsed = ParseJson(object, {.depth_max = kDepthMax});
+  return parsed ? ErrorOf(*parsed) : std::nullopt;
 }
 
 Error ErrorOfAnswer(std::string_view url, int status, std::string_view body) {
-  const Json document = Json::parse(body, nullptr, false);
-  if (document.is_object()) {
-    if (const auto error = document.find("error"); error != document.end()) {
+  if (const auto document = ParseJson(body, {.depth_max = kDepthMax})) {
+    if (const Json* const error = document->member("error")) {
       if (auto told = ErrorOf(*error)) return *std::move(told);
     }
   }

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "remote/answer_json_internal.h"
+#include "remote/answer_json.h"
 #include "remote/error_answer.h"
 
 namespace tidemark::remote {
@@ -58,8 +58,8 @@ void Tell(const Json& state, const WorkOptions& work) {
 
 Result<std::string> Outcome(const Json& state) {
   const std::string name = Text(state, "state");
-  if (name == "done") return TextOf(Member(state, "report"));
-  if (auto error = ErrorFromJson(TextOf(Member(state, "error")))) return std::unexpected(*std::move(error));
+  if (name == "done") return Member(state, "report").dump();
+  if (auto error = ErrorFromJson(Member(state, "error").dump())) return std::unexpected(*std::move(error));
   return Fail(ErrorCode::kCancelled, name == "cancelled" ? "interrupted" : "interrupted; the server goes on");
 }
 

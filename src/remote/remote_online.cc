@@ -18,7 +18,7 @@
 #include "model/type_width.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
-#include "remote/answer_json_internal.h"
+#include "remote/answer_json.h"
 #include "remote/arrow_bodies.h"
 
 namespace tidemark::remote {
@@ -147,7 +147,7 @@ class Filling {
 };
 
 void AppendJsonText(std::string& out, std::string_view text) {
-  out.append(TextOf(Json(std::string(text))));
+  out.append(Json(std::string(text).dump()));
 }
 
 void AppendKeys(std::string& out, const KeyColumn& column, bool is_binary) {
@@ -183,7 +183,7 @@ std::size_t LengthOf(const KeyColumn& column) {
 class RemoteReader final : public OnlineReader {
  public:
   RemoteReader(std::shared_ptr<const Session> session, const Json& request)
-      : session_(std::move(session)), target_(session_->Path({"online"}).text()), head_(TextOf(request)) {
+      : session_(std::move(session)), target_(session_->Path({"online"}).text()), head_(request.dump()) {
     head_.pop_back();  // the '}': entities follow
   }
 
@@ -195,7 +195,7 @@ class RemoteReader final : public OnlineReader {
     for (const ColumnInfo& key : keys_) {
       TM_ASSIGN(DataType type, DataType::Parse(key.type));
       key_types_.push_back(std::move(type));
-      key_names_.push_back(TextOf(Json(key.name)));
+      key_names_.push_back(Json(key.name).dump());
     }
     TM_ASSIGN(shape_, ShapeOf(features_));
     return {};
@@ -294,7 +294,7 @@ Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const std::shared_ptr<
   Json preparing = asked;
   Set(preparing, "at_least", options.at_least);
   TM_ASSIGN(const std::string body,
-            session->Post(session->Path({"online", "prepare"}), Effect::kNone, TextOf(preparing)));
+            session->Post(session->Path({"online", "prepare"}), Effect::kNone, preparing.dump()));
   TM_ASSIGN(const Json answer, ParseAnswer(session->url(), body));
   asked["statuses"] = true;
   asked["event_timestamps"] = true;

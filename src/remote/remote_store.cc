@@ -8,7 +8,7 @@
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/stream_export.h"
-#include "remote/answer_json_internal.h"
+#include "remote/answer_json.h"
 #include "remote/arrow_bodies.h"
 #include "remote/remote_jobs.h"
 #include "remote/remote_online.h"
@@ -30,23 +30,33 @@ std::string_view FolderOf(ObjectType type) {
 }
 
 std::string ApplyRequest(std::string_view definitions, const ApplyOptions& options) {
-  Json request{{"definitions", std::string(definitions)}};
+  Json request = Json::object();
+  request["definitions"] = definitions;
   Set(request, "remove_missing", options.remove_missing);
   for (const auto& [type, name] : options.remove)
-    request["remove"].push_back({{"type", NameOf(type)}, {"name", name}});
-  return TextOf(request);
+    request["remove"].push_back(Json{{"type", NameOf(type)}, {"name", name}});
+  return request.dump();
 }
 
 std::string ViewsRequest(const std::vector<std::string>& views) {
-  return TextOf({{"views", views}});
+  Json request = Json::object();
+  request["views"] = views;
+  return request.dump();
+}
+
+std::string TablesRequest(const std::vector<std::string>& tables) {
+  Json request = Json::object();
+  request["tables"] = tables;
+  return request.dump();
 }
 
 std::string SqlRequest(std::string_view query, const SqlQueryOptions& options) {
-  Json request{{"query", std::string(query)}};
+  Json request = Json::object();
+  request["query"] = query;
   Set(request, "memory_bytes_max", options.memory_bytes_max);
   if (options.time_limit) request["time_limit_ms"] = options.time_limit->count();
   SetReading(request, options.reading);
-  return TextOf(request);
+  return request.dump();
 }
 
 Result<Json> HistoricalRequestOf(const HistoricalOptions& options) {
@@ -110,7 +120,7 @@ class RemoteStore final : public Store {
   Result<ProjectDefinitions> AllDefinitions() const override {
     TM_ASSIGN(const Json answer, Ask(session_->Path({"definitions"})));
     return ProjectDefinitions{.revision = Number(answer, "revision"),
-                              .json = TextOf(Member(answer, "definitions"))};
+                              .json = Member(answer, "definitions").dump()};
   }
 
   Result<std::string> List(ObjectType type) const override {
@@ -147,7 +157,7 @@ class RemoteStore final : public Store {
     Set(request, "start", options.start_us);
     Set(request, "reload", options.reload);
     TM_ASSIGN(const std::string body,
-              RunJob(*session_, session_->Path({"materialize"}), TextOf(request), options.work));
+              RunJob(*session_, session_->Path({"materialize"}), request.dump(), options.work));
     TM_ASSIGN(const Json report, Parse(body));
     return MaterializeReportOf(report);
   }
@@ -161,12 +171,12 @@ class RemoteStore final : public Store {
   }
 
   Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) override {
-    Json parsed = Json::parse(schema, nullptr, false);
-    if (parsed.is_discarded()) return Fail(ErrorCode::kInvalidArgument, "the table's schema is no JSON");
-    const Json request{{"schema", std::move(parsed)},    {"time_column", options.time_column},
+    auto parsed = ParseJson(schema);
+    if (!parsed) return std::unexpected(std::move(parsed).error().In("the table's schema"));
+    const Json request{{"schema", *std::move(parsed)},   {"time_column", options.time_column},
                        {"time_unit", options.time_unit}, {"online", options.online},
                        {"catalog", options.catalog},     {"database", options.database}};
-    TM_TRY(session_->Post(session_->Path({"tables"}), Effect::kOnce, TextOf(request)));
+    TM_TRY(session_->Post(session_->Path({"tables"}), Effect::kOnce, request.dump()));
     return {};
   }
 
@@ -205,7 +215,7 @@ class RemoteStore final : public Store {
                                                 const ExpireSnapshotsOptions& options) override {
     const Json request{{"views", views}, {"older_than", options.older_than_us}, {"keep", options.keep}};
     TM_ASSIGN(const Json answer,
-              Tell(session_->Path({"expire-snapshots"}), Effect::kRepeatable, TextOf(request)));
+              Tell(session_->Path({"expire-snapshots"}), Effect::kRepeatable, request.dump()));
     return ExpireSnapshotsReportOf(answer);
   }
 
@@ -299,8 +309,7 @@ class RemoteStore final : public Store {
                        {"table", std::string(table)},
                        {"path", std::string(path)},
                        {"partitions", options.partitions}};
-    return session_->Post(session_->Path({"registered-tables"}), Effect::kOnce, TextOf(request),
-                          options.stop);
+    return session_->Post(session_->Path({"registered-tables"}), Effect::kOnce, request.dump(), options.stop);
   }
 
   Result<std::string> AddPartitions(std::string_view database, std::string_view table,
@@ -309,12 +318,12 @@ class RemoteStore final : public Store {
     const Json request{
         {"database", std::string(database)}, {"table", std::string(table)}, {"partitions", partitions}};
     return session_->Post(session_->Path({"registered-tables", "partitions"}), Effect::kRepeatable,
-                          TextOf(request), stop);
+                          request.dump(), stop);
   }
 
   Result<std::string> Refresh(const std::vector<std::string>& tables, const std::stop_token& stop) override {
     return session_->Post(session_->Path({"registered-tables", "refresh"}), Effect::kRepeatable,
-                          TextOf({{"tables", tables}}), stop);
+                          TablesRequest(tables), stop);
   }
 
   Result<std::string> Tables(std::string_view database) override {
@@ -339,16 +348,18 @@ class RemoteStore final : public Store {
 
   Result<std::string> Explain(std::string_view feature, std::string_view key,
                               const ExplainOptions& options) override {
-    Json parsed = Json::parse(key, nullptr, false);
-    if (parsed.is_discarded()) return Fail(ErrorCode::kInvalidArgument, "the entity's key is no JSON");
-    Json request{{"feature", std::string(feature)}, {"key", std::move(parsed)}};
+    auto parsed = ParseJson(key);
+    if (!parsed) return std::unexpected(std::move(parsed).error().In("the entity's key"));
+    Json request{{"feature", feature}, {"key", *std::move(parsed)}};
     Set(request, "time", options.t_us);
-    return session_->Post(session_->Path({"explain"}), Effect::kNone, TextOf(request), options.work.stop);
+    return session_->Post(session_->Path({"explain"}), Effect::kNone, request.dump(), options.work.stop);
   }
 
   Result<std::string> OnlineStats() const override {
     return session_->Get(session_->Path({"online", "stats"}));
   }
+
+  Result<std::string> Stats() override { return session_->Get(session_->Path({"stats"})); }
 
  private:
   Result<Json> Parse(const std::string& body) const { return ParseAnswer(session_->url(), body); }
@@ -400,10 +411,10 @@ class RemoteStore final : public Store {
   static Result<GivenRows> Attach(Request& request, const Json& asked, const EntityRows* rows) {
     GivenRows given;
     if (rows == nullptr) {
-      request.body = TextOf(asked);
+      request.body = asked.dump();
       return given;
     }
-    TM_ASSIGN(given, TakeRows(*rows, TextOf(asked)));
+    TM_ASSIGN(given, TakeRows(*rows, asked.dump()));
     request.content_type = given.content_type;
     request.stream = given.body.get();
     return given;
@@ -421,9 +432,10 @@ class RemoteStore final : public Store {
     }
     TrainingSet set;
     const auto on_report = [report = set.report](const std::string& text) {
-      const Json told = Json::parse(text, nullptr, false);
-      report->rows = Number(told, "rows");
-      report->warnings = Texts(told, "warnings");
+      const auto told = ParseJson(text);
+      if (!told) return;  // its rows are whole all the same
+      report->rows = Number(*told, "rows");
+      report->warnings = Texts(*told, "warnings");
     };
     TM_ASSIGN(set.rows, session_->Rows(request, on_report));
     return set;

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "pit/stream_export.h"
-#include "remote/answer_json_internal.h"
+#include "remote/answer_json.h"
 #include "remote/arrow_bodies.h"
 
 namespace tidemark::remote {
@@ -39,6 +39,7 @@ class Write {
     target.Set("to", NameOf(options.to))
         .Flag("dry_run", options.dry_run)
         .Flag("skip_bad_rows", options.skip_bad_rows)
+        .Flag("reads_text", options.reads_text)
         .Flag("ignore_other_columns", options.ignore_other_columns);
     request_.method = "POST";
     request_.target = target.text();

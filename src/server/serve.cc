@@ -3,13 +3,18 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "server/catalog/services.h"
+#include "server/feast/feast_dialect.h"
 #include "server/http/server.h"
 #include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
+#include "server/semantix/semantix_dialect.h"
 #include "server/v1/v1_dialect.h"
 
 namespace tidemark::server {
@@ -40,7 +45,10 @@ class StoreServer final : public RunningServer {
  public:
   static Result<std::unique_ptr<RunningServer>> Start(const ServeOptions& options) {
     auto server = std::make_unique<StoreServer>();
-    TM_ASSIGN(server->services_.stores, Stores::Open(options.store));
+    StoreOptions store = options.store;
+    store.maintain = true;
+    TM_ASSIGN(server->services_.stores, Stores::Open(store));
+    server->drain_delay_ = options.settings.drain_delay;
     KeyAuthenticatorParts parts;
     TM_ASSIGN(parts.keys, ApiKeys::Open(options.store.path, true));
     parts.demand = DemandOf(options.settings.require_keys);
@@ -52,7 +60,10 @@ class StoreServer final : public RunningServer {
     auto metrics = std::make_shared<http::Metrics>();
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
         MakeV1Dialect(server->services_, settings.limits),
-        MakeOpsDialect(server->services_, metrics),  // last: it claims what nobody else does
+        MakeFeastDialect(server->services_, settings.limits),
+        MakeSemantixDialect(server->services_, settings.limits),
+        MakeOpsDialect(server->services_, metrics,
+                       server->draining_),  // last: it claims what nobody else does
     };
     TM_ASSIGN(server->http_,
               http::Server::Start(std::move(settings), dialects, server->authenticator_, metrics));
@@ -61,9 +72,15 @@ class StoreServer final : public RunningServer {
 
   std::uint16_t port() const override { return http_->port(); }
   bool demands_keys() const override { return authenticator_->demands_keys(); }
-  bool Stop() override { return http_->Stop(); }
+  bool Stop() override {
+    draining_ = true;
+    std::this_thread::sleep_for(drain_delay_);
+    return http_->Stop();
+  }
 
  private:
+  std::atomic<bool> draining_ = false;
+  std::chrono::milliseconds drain_delay_{0};
   Services services_;  // outlives the dialects, which `http_` holds
   std::shared_ptr<KeyAuthenticator> authenticator_;
   std::unique_ptr<http::Server> http_;

@@ -143,6 +143,11 @@ template <auto Member>
 auto& OfLimits(ServeSettings& settings) {
   return settings.http.limits.*Member;
 }
+Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  TM_ASSIGN(const std::int64_t us, ParseDuration(text));
+  settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
+  return {};
+}
 bool& Insecure(ServeSettings& settings) {
   return settings.insecure;
 }
@@ -171,6 +176,8 @@ std::vector<Setting> PlaceSettings() {
        Path(&OfTls<&TlsSettings::client_ca>)},
       {{"require_keys", "WHEN", "auto (once the store has a key), yes or no"}, SetRequireKeys},
       {{"insecure", "", "let other machines ask without a key"}, Flag(&Insecure)},
+      {{"drain_delay", "TIME", "told to stop: not ready for so long, then no more connections"},
+       SetDrainDelay},
       {{"access_log", "FILE", "one line of JSON for each request; -: standard error"}, SetAccessLog},
   };
 }

@@ -5,6 +5,7 @@
 // this order counts.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -31,6 +32,7 @@ struct ServeSettings {
   RequireKeys require_keys = RequireKeys::kAuto;
   bool insecure = false;                          // other machines may ask without a key
   std::optional<std::uint16_t> flight_port = {};  // of Arrow Flight; absent: none; 0: any that is free
+  std::chrono::milliseconds drain_delay{0};       // from not ready to draining: for balancers to notice
 };
 
 /// One of them, for who lists them.

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "adapters/adbc/adbc_source.h"
 #include "adapters/files/dump_folder.h"
@@ -19,6 +18,7 @@
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "adapters/sqlite/sqlite_registry.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "base/write_times.h"
@@ -48,6 +48,7 @@
 #include "wiring/source_places.h"
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
+#include "wiring/store_stats.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
 #include "wiring/table_upkeep.h"
@@ -321,6 +322,7 @@ class EmbeddedStore final : public Store {
                               ArrowArrayStream* rejected) override {
     TM_ASSIGN(const TableWrites writes, Writes());
     TM_ASSIGN(const TableWrites::Written written, writes.Ingest(view, Rows(rows), options));
+    rows_written_ += written.report.rows;
     if (rejected != nullptr && written.rejected != nullptr) {
       ExportStream(std::make_shared<arrow::TableBatchReader>(written.rejected), {}, rejected);
     }
@@ -331,13 +333,17 @@ class EmbeddedStore final : public Store {
                               const IngestOptions& options) override {
     TM_ASSIGN(const TableWrites writes, Writes());
     TM_ASSIGN(TableWrites::Written written, writes.Delete(view, Rows(rows), event_us, options));
+    rows_written_ += written.report.rows;
     return std::move(written.report);
   }
 
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, EntityRows rows,
                                                                  const IngestOptions& options) override {
     TM_ASSIGN(const TableWrites writes, Writes());
-    return writes.Push(source, Rows(rows), options);
+    TM_ASSIGN(auto reports, writes.Push(source, Rows(rows), options));
+    for (const auto& [view, report] : reports)
+      rows_written_ += report.rows;
+    return reports;
   }
 
   Result<FlushReport> Flush(const std::vector<std::string>& views) override {
@@ -380,7 +386,7 @@ class EmbeddedStore final : public Store {
     TM_TRY(tables->Prepare(*found[0]));
     TM_ASSIGN(const auto table, tables->offline().Open(found[0]->id));
     TM_ASSIGN(const auto snapshots, table->Snapshots());
-    auto list = nlohmann::ordered_json::array();
+    auto list = Json::array();
     for (const SnapshotInfo& each : snapshots) {
       list.push_back({{"id", each.id},
                       {"parent", each.parent_id},
@@ -504,10 +510,24 @@ class EmbeddedStore final : public Store {
   Result<std::string> OnlineStats() const override {
     TM_ASSIGN(const auto online, Online());
     TM_ASSIGN(const auto stats, online->Stats());
-    return nlohmann::ordered_json{
-        {"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}
-        .dump();
+    return Json{{"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}.dump();
   }
+
+  Result<std::string> Stats() override {
+    StoreStatsParts parts;
+    TM_ASSIGN(parts.catalog, LoadCatalog());
+    TM_ASSIGN(parts.tables, tables_.Open());
+    parts.registry = registry_;
+    if (HasOnline()) {
+      TM_ASSIGN(parts.online, Online());
+    }
+    parts.log_folder = path_ / kOwnFolder / "log";
+    parts.rows_written = rows_written_;
+    return StatsOfStore(parts);
+  }
+
+  /// As if something had been written.
+  Result<void> Maintain() { return StartMaintenance(); }
 
  private:
   Result<Stated> Read(std::string_view text, const ApplyOptions& options) const {
@@ -917,6 +937,7 @@ class EmbeddedStore final : public Store {
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
   const RevisionCheck revision_;
+  std::atomic<std::int64_t> rows_written_ = 0;
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
@@ -983,7 +1004,9 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   registry_options.path = config.registry_path.string();
   registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
   TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
-  return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+  auto store = std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+  if (options.maintain) TM_TRY(store->Maintain());
+  return store;
 }
 
 void StopBackgroundWork() {

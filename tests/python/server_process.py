@@ -18,9 +18,10 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-import tidemark
-
-PROGRAM = Path(tidemark.__file__).parent / "bin" / "tidemark"
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(
+    os.environ.get("TIDEMARK_PROGRAM") or ROOT / "python" / "src" / "tidemark" / "bin" / "tidemark"
+)
 STARTED = re.compile(r"tidemark serves .* on (https?)://\S*:(\d+) ")
 TIMEOUT_SECONDS = (
     60.0  # generous: a machine that is busy is slow, and only what hangs takes so long

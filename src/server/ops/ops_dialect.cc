@@ -2,6 +2,7 @@
 #include "server/ops/ops_dialect.h"
 
 #include "server/json/json_text.h"
+#include "server/ops/store_metrics.h"
 
 namespace tidemark::server {
 namespace {
@@ -15,8 +16,10 @@ using http::Scope;
 
 class OpsDialect final : public http::Dialect {
  public:
-  OpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics)
-      : services_(services), metrics_(std::move(metrics)) {}
+  OpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics, const std::atomic<bool>& draining)
+      : services_(services), metrics_(std::move(metrics)), draining_(draining) {
+    metrics_->AddSource([this](std::string& out) { AppendStoreMetrics(services_, out); });
+  }
 
   std::string_view name() const override { return "ops"; }
 
@@ -59,6 +62,7 @@ class OpsDialect final : public http::Dialect {
  private:
   Result<void> Ready(Response& response) {
     response.content_type = "";
+    if (draining_) return Fail(ErrorCode::kUnavailable, "the server is stopping");
     TM_ASSIGN(const auto store, services_.stores->Get({}));
     if (const auto revision = store->Revision(0); !revision) {
       return Fail(ErrorCode::kUnavailable, revision.error().ToString());
@@ -68,12 +72,14 @@ class OpsDialect final : public http::Dialect {
 
   Services& services_;
   const std::shared_ptr<http::Metrics> metrics_;
+  const std::atomic<bool>& draining_;
 };
 
 }  // namespace
 
-std::shared_ptr<http::Dialect> MakeOpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics) {
-  return std::make_shared<OpsDialect>(services, std::move(metrics));
+std::shared_ptr<http::Dialect> MakeOpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics,
+                                              const std::atomic<bool>& draining) {
+  return std::make_shared<OpsDialect>(services, std::move(metrics), draining);
 }
 
 }  // namespace tidemark::server

@@ -6,6 +6,7 @@
 //   GET /metrics        the text format of Prometheus
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "server/catalog/services.h"
@@ -15,6 +16,7 @@
 namespace tidemark::server {
 
 /// Claims what no other dialect claims, so it goes last. `services` outlives it.
-std::shared_ptr<http::Dialect> MakeOpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics);
+std::shared_ptr<http::Dialect> MakeOpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics,
+                                              const std::atomic<bool>& draining);
 
 }  // namespace tidemark::server

@@ -1,4 +1,5 @@
-// Bodies as bytes: whole ones, parts of multipart ones, and those that Arrow reads or that go to a file first.
+// Bodies as bytes: whole ones, parts of multipart ones, and those that Arrow reads or that go to a file
+// first.
 #pragma once
 
 #include <arrow/io/interfaces.h>

@@ -1,4 +1,5 @@
-// A reader for each format; each remembers the error that it failed with, which Arrow would keep as text only.
+// A reader for each format; each remembers the error that it failed with, which Arrow would keep as text
+// only.
 #include "server/rows/body_rows.h"
 
 #include <arrow/array.h>
@@ -27,9 +28,8 @@ struct Told {
 /// Reads an Arrow IPC stream. What it claims about its buffers is checked before anyone believes it.
 class ArrowRows final : public arrow::RecordBatchReader {
  public:
-  static Result<std::shared_ptr<arrow::RecordBatchReader>> Open(std::shared_ptr<arrow::io::InputStream> stream,
-                                                                const BodyStream* body,
-                                                                std::shared_ptr<Told> told) {
+  static Result<std::shared_ptr<arrow::RecordBatchReader>> Open(
+      std::shared_ptr<arrow::io::InputStream> stream, const BodyStream* body, std::shared_ptr<Told> told) {
     auto options = arrow::ipc::IpcReadOptions::Defaults();
     options.use_threads = false;
     auto reader = arrow::ipc::RecordBatchStreamReader::Open(std::move(stream), options);
@@ -39,7 +39,8 @@ class ArrowRows final : public arrow::RecordBatchReader {
     }
     return std::make_shared<ArrowRows>(*std::move(reader), body, std::move(told));
   }
-  ArrowRows(std::shared_ptr<arrow::RecordBatchReader> reader, const BodyStream* body, std::shared_ptr<Told> told)
+  ArrowRows(std::shared_ptr<arrow::RecordBatchReader> reader, const BodyStream* body,
+            std::shared_ptr<Told> told)
       : reader_(std::move(reader)), body_(body), told_(std::move(told)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
@@ -47,8 +48,8 @@ class ArrowRows final : public arrow::RecordBatchReader {
     arrow::Status status = reader_->ReadNext(batch);
     if (status.ok() && *batch != nullptr) status = (*batch)->ValidateFull();
     if (status.ok()) return status;
-    told_->error = body_ != nullptr && body_->error() ? *body_->error()
-                                                      : BodyErrorOf(status).In("the Arrow stream");
+    told_->error =
+        body_ != nullptr && body_->error() ? *body_->error() : BodyErrorOf(status).In("the Arrow stream");
     return status;
   }
 

@@ -18,15 +18,15 @@
 namespace tidemark::server {
 
 struct BodyRowsOptions {
-  JsonRowsOptions json = {};                  // types and limits, of JSON and NDJSON
-  std::size_t body_bytes_max = 64UL << 20U;   // of JSON bodies, and of one line of NDJSON
-  std::filesystem::path spool_folder;         // for bodies that are read out of order, or later
+  JsonRowsOptions json = {};                 // types and limits, of JSON and NDJSON
+  std::size_t body_bytes_max = 64UL << 20U;  // of JSON bodies, and of one line of NDJSON
+  std::filesystem::path spool_folder;        // for bodies that are read out of order, or later
   /// The rows are read after the body: it is put aside first, whatever its format.
   bool read_later = false;
 };
 
-/// Memory is bounded in all formats but JSON: NDJSON and Arrow are read as they arrive, CSV and Parquet from a
-/// file. Batches of Arrow are checked before anyone reads them.
+/// Memory is bounded in all formats but JSON: NDJSON and Arrow are read as they arrive, CSV and Parquet from
+/// a file. Batches of Arrow are checked before anyone reads them.
 class BodyRows {
  public:
   /// `body` must outlive the reading, unless `read_later`. Errors of JSON are found here, of other formats

@@ -149,7 +149,8 @@ Result<RowFormat> WantedFormat(const http::Request& request) {
     best_quality = quality;
   }
   if (best) return *best;
-  return Fail(ErrorCode::kUnsupported, fmt::format("no answer comes as {}: accept one of {}", accept, kKnown));
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("no answer comes as {}: accept one of {}", accept, kKnown));
 }
 
 }  // namespace tidemark::server

@@ -36,6 +36,8 @@ struct JsonPolicy {
   bool numbers_as_text = false;  // 12 is "12" and true is "true", where a string is wanted
   bool plain_binary = false;     // binary is the text's own bytes
   bool nan_is_null = false;      // "NaN" is null where a float is wanted
+  bool times_in_seconds = false;  // a timestamp is an integer of seconds, and never text
+  bool nested_as_text = false;    // a struct or map may come as its JSON in a text
 };
 
 /// One column while it is filled.

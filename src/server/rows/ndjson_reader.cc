@@ -34,7 +34,8 @@ Result<void> NdjsonReader::Fill() {
   held_ -= std::exchange(lines_, 0);
   while (!is_at_end_ && lines_ == 0) {
     const std::size_t wanted = held_ + kBlockBytes;
-    if (bytes_.size() < wanted + simdjson::SIMDJSON_PADDING) bytes_.resize(wanted + simdjson::SIMDJSON_PADDING);
+    if (bytes_.size() < wanted + simdjson::SIMDJSON_PADDING)
+      bytes_.resize(wanted + simdjson::SIMDJSON_PADDING);
     while (held_ < wanted) {
       TM_ASSIGN(const std::size_t got,
                 body_.Read(std::as_writable_bytes(std::span(bytes_.data() + held_, wanted - held_))));

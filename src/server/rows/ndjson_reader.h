@@ -32,7 +32,10 @@ class NdjsonReader {
 
  private:
   NdjsonReader(http::BodyReader& body, JsonRowsOptions options, std::size_t line_bytes_max)
-      : body_(body), depth_max_(options.depth_max), line_bytes_max_(line_bytes_max), objects_(std::move(options)) {}
+      : body_(body),
+        depth_max_(options.depth_max),
+        line_bytes_max_(line_bytes_max),
+        objects_(std::move(options)) {}
 
   Result<void> Fill();  // block_: whole lines, empty at the end
   template <typename Function>

@@ -116,8 +116,8 @@ class ArrowWriter final : public RowWriter {
   Result<void> Tell(std::string_view key, const std::string& text) {
     auto empty = arrow::RecordBatch::MakeEmpty(schema_);
     TM_TRY(out_.Check(empty.status()));
-    return out_.Check(writer_->WriteRecordBatch(
-        **empty, arrow::key_value_metadata({std::string(key)}, {text})));
+    return out_.Check(
+        writer_->WriteRecordBatch(**empty, arrow::key_value_metadata({std::string(key)}, {text})));
   }
   AnswerStream out_;
   std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;

@@ -27,7 +27,8 @@ struct Kind {
 constexpr std::array<Kind, 3> kKinds{{
     {ObjectType::kEntity, "/v1/projects/{project}/entities", "/v1/projects/{project}/entities/{name}"},
     {ObjectType::kFeatureView, "/v1/projects/{project}/views", "/v1/projects/{project}/views/{name}"},
-    {ObjectType::kFeatureService, "/v1/projects/{project}/services", "/v1/projects/{project}/services/{name}"},
+    {ObjectType::kFeatureService, "/v1/projects/{project}/services",
+     "/v1/projects/{project}/services/{name}"},
 }};
 
 Result<ObjectType> TypeNamed(std::string_view name) {

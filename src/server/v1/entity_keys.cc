@@ -82,7 +82,8 @@ bool TakeTexts(const arrow::Array& values, std::vector<std::string_view>& out) {
 
 }  // namespace
 
-Result<EntityKeys> EntityKeys::Of(std::shared_ptr<arrow::RecordBatch> rows, const std::vector<ColumnInfo>& keys) {
+Result<EntityKeys> EntityKeys::Of(std::shared_ptr<arrow::RecordBatch> rows,
+                                  const std::vector<ColumnInfo>& keys) {
   EntityKeys out;
   out.batch_ = std::move(rows);
   std::vector<std::string> names;
@@ -91,21 +92,22 @@ Result<EntityKeys> EntityKeys::Of(std::shared_ptr<arrow::RecordBatch> rows, cons
   for (const std::string& given : out.batch_->schema()->field_names()) {
     if (std::ranges::find(names, given) != names.end()) continue;
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the entities have a column '{}', which is no join key of these features{}", given,
-                            Suggest(given, names)));
+                fmt::format("the entities have a column '{}', which is no join key of these features{}",
+                            given, Suggest(given, names)));
   }
   for (const ColumnInfo& key : keys) {
     const auto column = out.batch_->GetColumnByName(key.name);
     if (column == nullptr) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("the entities have no column '{}' (or have it twice), which is a join key",
-                              key.name));
+      return Fail(
+          ErrorCode::kNotFound,
+          fmt::format("the entities have no column '{}' (or have it twice), which is a join key", key.name));
     }
     if (column->null_count() > 0) {
       std::int64_t row = 0;
       while (!column->IsNull(row))
         ++row;
-      return Fail(ErrorCode::kInvalidData, fmt::format("column '{}', row {}: a join key is null", key.name, row));
+      return Fail(ErrorCode::kInvalidData,
+                  fmt::format("column '{}', row {}: a join key is null", key.name, row));
     }
     TM_TRY(out.Add(*column, key));
   }

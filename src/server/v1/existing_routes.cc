@@ -81,11 +81,12 @@ Result<void> Refresh(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(JsonRequest body, JsonRequest::Parse(request.body, v1.limits));
   const auto tables = body->Texts("tables");
   TM_TRY(body->End());
-  return v1.Work(request, response,
-                 {.project = {},
-                  .operation = "refresh",
-                  .scope = Scope::kAdmin,
-                  .work = [store, tables](const WorkOptions& work) { return store->Refresh(tables, work.stop); }});
+  return v1.Work(
+      request, response,
+      {.project = {},
+       .operation = "refresh",
+       .scope = Scope::kAdmin,
+       .work = [store, tables](const WorkOptions& work) { return store->Refresh(tables, work.stop); }});
 }
 
 Result<void> DropRegistered(V1& v1, const Request& request, Response& response) {

@@ -22,9 +22,10 @@ constexpr std::int64_t kWaitMsMax = 30'000;
 Result<void> ListJobs(V1& v1, const Request& request, Response& response) {
   TM_TRY(RequestOptions(request).End());
   const auto jobs = v1.jobs.List(request.project);
-  AnswerJson(response, JsonObject()
-                           .Json("jobs", JsonList(jobs, [](const std::string& job) -> std::string_view { return job; }))
-                           .End());
+  AnswerJson(response,
+             JsonObject()
+                 .Json("jobs", JsonList(jobs, [](const std::string& job) -> std::string_view { return job; }))
+                 .End());
   return {};
 }
 
@@ -42,8 +43,9 @@ Result<void> CancelJob(V1& v1, const Request& request, Response& response) {
   TM_TRY(RequestOptions(request).End());
   TM_ASSIGN(const Scope scope, v1.jobs.ScopeOf(request.project, request.Part("id")));
   if (!request.caller.unlimited && !request.caller.Allows(scope, request.project)) {
-    return Fail(ErrorCode::kPermissionDenied,
-                fmt::format("cancelling this job needs the scope {} in project {}", NameOf(scope), request.project));
+    return Fail(
+        ErrorCode::kPermissionDenied,
+        fmt::format("cancelling this job needs the scope {} in project {}", NameOf(scope), request.project));
   }
   TM_ASSIGN(const bool cancelled, v1.jobs.Cancel(request.project, request.Part("id")));
   AnswerJson(response, JsonObject().Flag("cancelled", cancelled).End());

@@ -82,7 +82,8 @@ Jobs::~Jobs() {
 Result<std::string> Jobs::Start(JobRequest request) {
   const std::lock_guard lock(mutex_);
   ForgetLocked();
-  const auto waiting = std::ranges::count_if(jobs_, [](const auto& job) { return job->state == State::kQueued; });
+  const auto waiting =
+      std::ranges::count_if(jobs_, [](const auto& job) { return job->state == State::kQueued; });
   if (is_ending_ || static_cast<std::size_t>(waiting) >= limits_.waiting_max) {
     return Fail(ErrorCode::kBusy,
                 fmt::format("{} jobs are waiting, which is as many as may: try again later", waiting));
@@ -113,7 +114,8 @@ Result<std::string> Jobs::Get(std::string_view project, std::string_view id, std
   std::unique_lock lock(mutex_);
   ForgetLocked();
   const auto job = FindLocked(project, id);
-  if (!job) return Fail(ErrorCode::kNotFound, fmt::format("there is no job '{}' in project '{}'", id, project));
+  if (!job)
+    return Fail(ErrorCode::kNotFound, fmt::format("there is no job '{}' in project '{}'", id, project));
   changed_.wait_for(lock, stop, std::chrono::milliseconds(wait_ms),
                     [&] { return job->version != version || job->has_ended() || is_ending_; });
   return ToJsonLocked(*job);
@@ -122,14 +124,16 @@ Result<std::string> Jobs::Get(std::string_view project, std::string_view id, std
 Result<http::Scope> Jobs::ScopeOf(std::string_view project, std::string_view id) {
   const std::lock_guard lock(mutex_);
   const auto job = FindLocked(project, id);
-  if (!job) return Fail(ErrorCode::kNotFound, fmt::format("there is no job '{}' in project '{}'", id, project));
+  if (!job)
+    return Fail(ErrorCode::kNotFound, fmt::format("there is no job '{}' in project '{}'", id, project));
   return job->request.scope;
 }
 
 Result<bool> Jobs::Cancel(std::string_view project, std::string_view id) {
   const std::lock_guard lock(mutex_);
   const auto job = FindLocked(project, id);
-  if (!job) return Fail(ErrorCode::kNotFound, fmt::format("there is no job '{}' in project '{}'", id, project));
+  if (!job)
+    return Fail(ErrorCode::kNotFound, fmt::format("there is no job '{}' in project '{}'", id, project));
   if (job->has_ended()) return false;
   job->stop.request_stop();
   if (job->state == State::kQueued) {

@@ -21,10 +21,10 @@ namespace tidemark::server {
 
 struct JobsLimits {
   std::size_t running_max = 4;
-  std::size_t waiting_max = 100;                 // beyond: kBusy
-  std::int64_t kept_us = 3'600LL * 1'000'000;    // after their end
-  std::size_t ended_max = 10'000;                // beyond, the oldest go earlier
-  std::function<std::int64_t()> now_us = {};     // the clock; empty: the system's
+  std::size_t waiting_max = 100;               // beyond: kBusy
+  std::int64_t kept_us = 3'600LL * 1'000'000;  // after their end
+  std::size_t ended_max = 10'000;              // beyond, the oldest go earlier
+  std::function<std::int64_t()> now_us = {};   // the clock; empty: the system's
 };
 
 /// What is to be done: its report as JSON.
@@ -32,7 +32,7 @@ using JobWork = std::function<Result<std::string>(const WorkOptions&)>;
 
 struct JobRequest {
   std::string project;
-  std::string operation;               // "materialize"
+  std::string operation;                    // "materialize"
   http::Scope scope = http::Scope::kWrite;  // that cancelling asks for
   JobWork work;
 };

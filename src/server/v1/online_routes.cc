@@ -136,7 +136,8 @@ Result<std::size_t> RowsOfLookup(const V1& v1, const Lookup& lookup, const Onlin
     }
     rows = entities->num_rows();
   }
-  if (rows >= 0 && static_cast<std::size_t>(rows) <= v1.limits.entities_max) return static_cast<std::size_t>(rows);
+  if (rows >= 0 && static_cast<std::size_t>(rows) <= v1.limits.entities_max)
+    return static_cast<std::size_t>(rows);
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("there are {} entities, and a request may have 0 to {} (entities_max)", rows,
                           v1.limits.entities_max));
@@ -174,7 +175,8 @@ std::string ListOfColumns(std::size_t columns, const Function& append) {
   return out;
 }
 
-Result<std::string> ResultAsJson(const OnlineReader& reader, const Lookup& lookup, const OnlineResult& result) {
+Result<std::string> ResultAsJson(const OnlineReader& reader, const Lookup& lookup,
+                                 const OnlineResult& result) {
   ArrowSchema c_schema{};
   ArrowArray c_batch{};
   TM_TRY(result.ToArrow(false, false, &c_schema, &c_batch));
@@ -198,7 +200,8 @@ Result<std::string> ResultAsJson(const OnlineReader& reader, const Lookup& looku
                 }));
   }
   if (lookup.event_timestamps) {
-    answer.Json("event_timestamps", ListOfColumns(result.columns(), [&](std::string& out, std::size_t column) {
+    answer.Json("event_timestamps",
+                ListOfColumns(result.columns(), [&](std::string& out, std::size_t column) {
                   AppendEventTimes(out, result, column);
                 }));
   }

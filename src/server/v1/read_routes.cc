@@ -52,11 +52,11 @@ Result<void> Historical(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(RequestWithRows parts, ReadRequestWithRows(request, *request.stream, v1.limits));
   TM_ASSIGN(HistoricalOptions options, HistoricalOptionsOf(parts.request.options()));
   TM_ASSIGN(const auto known, v1.services.definitions.Get(*store));
-  TM_ASSIGN(const std::shared_ptr<BodyRows> rows,
-            RowsOfRequest(parts, v1.RowsOptions(EntityTypes(*known, options.features, options.service,
-                                                            options.selection,
-                                                            options.event_timestamp_column),
-                                                true)));
+  TM_ASSIGN(
+      const std::shared_ptr<BodyRows> rows,
+      RowsOfRequest(parts, v1.RowsOptions(EntityTypes(*known, options.features, options.service,
+                                                      options.selection, options.event_timestamp_column),
+                                          true)));
   TM_TRY(parts.request->End());
   if ((rows == nullptr) == !options.range.has_value()) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -77,16 +77,17 @@ Result<void> Historical(V1& v1, const Request& request, Response& response) {
   const auto blame = [rows](Error error) { return rows ? rows->Blame(std::move(error)) : error; };
   if (auto began = store->GetHistorical(rows ? rows->rows() : EntityRows{}, options, held->out.out()); !began)
     return std::unexpected(blame(std::move(began).error()));
-  V1::Answer(request, response,
-             {.format = format,
-              .rows = std::shared_ptr<RowStream>(held, &held->out),
-              .report =
-                  [report, rows] {
-                    if (rows && rows->cut_times())
-                      report->warnings.emplace_back("entity rows: timestamps finer than a microsecond were cut");
-                    return ToJson(*report);
-                  },
-              .blame = blame});
+  V1::Answer(
+      request, response,
+      {.format = format,
+       .rows = std::shared_ptr<RowStream>(held, &held->out),
+       .report =
+           [report, rows] {
+             if (rows && rows->cut_times())
+               report->warnings.emplace_back("entity rows: timestamps finer than a microsecond were cut");
+             return ToJson(*report);
+           },
+       .blame = blame});
   return {};
 }
 
@@ -107,9 +108,7 @@ Result<void> AnswerTable(V1& v1, const Request& request, RequestOptions& options
   auto began = store->ReadTable(request.Part("view"), read, rows->out());
   if (!began) return std::unexpected(entities ? entities->Blame(std::move(began).error()) : began.error());
   // The rows of the entities are read while the answer is.
-  V1::Answer(request, response, {.format = format,
-                                 .rows = std::move(rows),
-                                 .blame = [entities](Error error) {
+  V1::Answer(request, response, {.format = format, .rows = std::move(rows), .blame = [entities](Error error) {
                                    return entities ? entities->Blame(std::move(error)) : error;
                                  }});
   return {};
@@ -127,9 +126,10 @@ Result<void> ReadTable(V1& v1, const Request& request, Response& response) {
   if (parts.format == RowFormat::kCsv || parts.format == RowFormat::kParquet)
     return Fail(ErrorCode::kInvalidArgument, "rows of join keys come as JSON, NDJSON or Arrow");
   TM_ASSIGN(const auto known, v1.services.definitions.Get(*store));
-  TM_ASSIGN(const auto entities,
-            RowsOfRequest(parts, v1.RowsOptions(
-                                     EntityTypes(*known, {std::string(request.Part("view"))}, {}, {}, {}), true)));
+  TM_ASSIGN(
+      const auto entities,
+      RowsOfRequest(
+          parts, v1.RowsOptions(EntityTypes(*known, {std::string(request.Part("view"))}, {}, {}, {}), true)));
   return AnswerTable(v1, request, parts.request.options(), entities, response);
 }
 

@@ -52,7 +52,8 @@ void RequestOptions::Wrong(std::string_view name, std::string_view wanted) {
 std::optional<dom::element> RequestOptions::Member(std::string_view name) {
   asked_.emplace_back(name);
   dom::element value;
-  if (!object_ || object_->at_key(name).get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
+  if (!object_ || object_->at_key(name).get(value) != simdjson::SUCCESS || value.is_null())
+    return std::nullopt;
   return value;
 }
 
@@ -114,7 +115,8 @@ std::optional<std::int64_t> RequestOptions::Time(std::string_view name) {
     const auto value = Member(name);
     if (!value) return std::nullopt;
     if (value->is_int64()) us = value->get_int64().value_unsafe();
-    if (std::string_view text; value->get_string().get(text) == simdjson::SUCCESS) us = ParseTimestampUs(text);
+    if (std::string_view text; value->get_string().get(text) == simdjson::SUCCESS)
+      us = ParseTimestampUs(text);
   }
   if (!us) Wrong(name, "a time: ISO-8601, or an integer of microseconds since 1970");
   return us;

@@ -24,8 +24,8 @@ class RequestOptions {
   /// Of a JSON object, which must outlive this. `what` it is in messages: "the request".
   RequestOptions(simdjson::dom::element object, std::string_view what);
 
-  std::string Text(std::string_view name);             // empty if it is not there
-  std::string NeededText(std::string_view name);       // not empty
+  std::string Text(std::string_view name);        // empty if it is not there
+  std::string NeededText(std::string_view name);  // not empty
   bool Flag(std::string_view name, bool otherwise);
   std::optional<std::int64_t> Integer(std::string_view name);
   std::optional<std::int64_t> Time(std::string_view name);  // ISO-8601, or an integer of microseconds

@@ -166,8 +166,9 @@ Result<RequestWithRows> ReadRequestWithRows(const Request& request, http::BodyRe
   TM_ASSIGN(const auto second, multipart->Next());
   if (!second) return parts;
   if (second->name != "rows") {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the second part of the multipart body must be 'rows' and is '{}'", second->name));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the second part of the multipart body must be 'rows' and is '{}'", second->name));
   }
   TM_ASSIGN(parts.format, FormatOfContentType(second->content_type));
   parts.rows = std::move(multipart);
@@ -196,7 +197,8 @@ void AddWriteTypes(const KnownView& view, ColumnTypes& types) {
     if (key.type) types.emplace(key.name, *key.type);
   }
   for (const WriteColumn& column : view.write_columns) {
-    const bool is_key = std::ranges::find(view.join_keys, column.name, &JoinKey::name) != view.join_keys.end();
+    const bool is_key =
+        std::ranges::find(view.join_keys, column.name, &JoinKey::name) != view.join_keys.end();
     if (!is_key) types.emplace(column.name, column.type);
   }
   types.emplace("expires_at", DataType{.kind = TypeKind::kTimestamp});

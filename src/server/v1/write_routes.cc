@@ -34,6 +34,7 @@ Result<IngestOptions> IngestOptionsOf(const Request& request, RequestOptions& qu
   TM_ASSIGN(options.to, TargetNamed(query.Text("to")));
   options.dry_run = query.Flag("dry_run", false);
   options.skip_bad_rows = query.Flag("skip_bad_rows", false);
+  options.reads_text = query.Flag("reads_text", false);
   options.ignore_other_columns = query.Flag("ignore_other_columns", false);
   options.idempotency_key = request.Header("idempotency-key").value_or("");
   options.stop = request.stop;
@@ -54,7 +55,8 @@ Result<void> CreateTable(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(JsonRequest body, JsonRequest::Parse(request.body, v1.limits));
   const auto schema = body->Element("schema");
   if (!schema || !schema->is_object())
-    return Fail(ErrorCode::kInvalidArgument, "'schema' must be an object: {\"name\", \"entities\", \"schema\"}");
+    return Fail(ErrorCode::kInvalidArgument,
+                "'schema' must be an object: {\"name\", \"entities\", \"schema\"}");
   CreateTableOptions options;
   if (const std::string column = body->Text("time_column"); !column.empty()) options.time_column = column;
   options.time_unit = body->Text("time_unit");
@@ -133,10 +135,12 @@ Result<void> WriteOnline(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(ColumnTypes types, TypesOf(v1, *store, request.Part("view")));
   TM_ASSIGN(const RowFormat format, FormatOfContentType(request.Header("content-type").value_or("")));
   if (format == RowFormat::kCsv || format == RowFormat::kParquet) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "rows for the online store alone come as JSON, NDJSON or Arrow: send one of these, or ingest");
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "rows for the online store alone come as JSON, NDJSON or Arrow: send one of these, or ingest");
   }
-  TM_ASSIGN(const auto rows, BodyRows::Open(*request.stream, format, v1.RowsOptions(std::move(types), false)));
+  TM_ASSIGN(const auto rows,
+            BodyRows::Open(*request.stream, format, v1.RowsOptions(std::move(types), false)));
   const EntityRows given = rows->rows();
   auto report = store->WriteToOnlineStore(request.Part("view"), given.stream);
   if (!report) return std::unexpected(rows->Blame(std::move(report).error()));

@@ -3,24 +3,20 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "tidemark/store.h"
 
 namespace tidemark::remote {
 
-using Json = nlohmann::ordered_json;
-
 /// kUnavailable for what is no JSON.
 Result<Json> ParseAnswer(std::string_view url, const std::string& body);
-/// On one line; bytes that are not UTF-8 become U+FFFD.
-std::string TextOf(const Json& document);
-
 /// The member of that name; a null if there is none.
 const Json& Member(const Json& object, const char* name);
 std::string Text(const Json& object, const char* name);
