@@ -147,7 +147,7 @@ class Filling {
 };
 
 void AppendJsonText(std::string& out, std::string_view text) {
-  out.append(Json(std::string(text).dump()));
+  out.append(Json(text).dump());
 }
 
 void AppendKeys(std::string& out, const KeyColumn& column, bool is_binary) {
