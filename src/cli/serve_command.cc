@@ -54,10 +54,15 @@ Result<void> RunServer(const Session& session, const server::SettingTexts& flags
             server::ReadServeSettings(session.Folder(), server::ProcessEnvironment(), flags));
   TM_ASSIGN(const auto server, server::Serve(options));
   const http::ServerSettings& http = options.settings.http;
+  const std::string host =
+      http.host.find(':') == std::string::npos ? http.host : fmt::format("[{}]", http.host);
+  const bool is_tls = !http.tls.certificate.empty();
   fmt::print(stderr, "tidemark serves {} on {}://{}:{} {}\n", session.Folder().string(),
-             http.tls.certificate.empty() ? "http" : "https",
-             http.host.find(':') == std::string::npos ? http.host : fmt::format("[{}]", http.host),
-             server->port(), server->demands_keys() ? "with keys" : "without keys");
+             is_tls ? "https" : "http", host, server->port(),
+             server->demands_keys() ? "with keys" : "without keys");
+  if (const auto flight_port = server->flight_port())
+    fmt::print(stderr, "tidemark serves Arrow Flight on grpc{}://{}:{}\n", is_tls ? "+tls" : "", host,
+               *flight_port);
   signals.Wait();
   fmt::print(stderr, "tidemark: stopping\n");
   CutOffOnSecondSignal(signals);

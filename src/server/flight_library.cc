@@ -17,8 +17,9 @@ namespace {
 constexpr const char* kLibrary = "libtidemark_flight.so";
 
 std::unexpected<Error> NoLibrary(const std::string& why) {
-  return Fail(ErrorCode::kNotFound,
-              fmt::format("cannot load Arrow Flight: {}; it is installed with Tidemark, beside libtidemark.so", why));
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format("cannot load Arrow Flight: {}; it is installed with Tidemark, beside libtidemark.so", why));
 }
 
 /// The folder of libtidemark.so, in which `StopBackgroundWork` lies.
@@ -41,7 +42,8 @@ Result<std::unique_ptr<FlightServer>> LoadAndStartFlight(
   const auto start = reinterpret_cast<FlightStart*>(dlsym(library, "tidemark_flight_start"));
   if (version == nullptr || start == nullptr) return NoLibrary("the library is not Tidemark's");
   if (std::string_view(version()) != kVersion)
-    return NoLibrary(fmt::format("the library is of version {}, and this program of {}", version(), kVersion));
+    return NoLibrary(
+        fmt::format("the library is of version {}, and this program of {}", version(), kVersion));
   Result<std::unique_ptr<FlightServer>> server = Fail(ErrorCode::kInternal, "Flight did not start");
   start(settings, services, authenticator, server);
   return server;

@@ -50,10 +50,10 @@ Result<Mapping> FieldsOf(const Json& list, int depth) {
     if (!each.is_object()) return NoMapping("a member is no object");
     MappedField field;
     if (const auto id = each.find("field-id"); id != each.end() && !id->is_null()) {
-      const bool is_id =
-          id->is_number_integer() && *id >= 0 && *id <= std::numeric_limits<std::int32_t>::max();
-      if (!is_id) return NoMapping("a field id is no whole number of 32 bits");
-      field.id = id->get<std::int32_t>();
+      const std::int64_t number = id->is_number_integer() ? id->get<std::int64_t>() : -1;
+      if (number < 0 || number > std::numeric_limits<std::int32_t>::max())
+        return NoMapping("a field id is no whole number of 32 bits");
+      field.id = static_cast<std::int32_t>(number);
     }
     const auto names = each.find("names");
     if (names == each.end() || !names->is_array()) return NoMapping("a field has no list of names");

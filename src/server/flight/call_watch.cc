@@ -32,6 +32,8 @@ std::unique_ptr<CallWatch::Watched> CallWatch::Watch(std::function<bool()> is_go
 
 CallWatch::Watched::~Watched() {
   const std::lock_guard lock(watch_.mutex_);
+  // One that noticed by itself, on reading or writing, before it was asked.
+  if (!entry_->stop.stop_requested() && entry_->is_gone()) ++watch_.stopped_;
   watch_.calls_.erase(entry_);
 }
 

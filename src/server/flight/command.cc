@@ -14,8 +14,6 @@
 namespace tidemark::server::flight {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::size_t kCommandBytesMax = 4UL << 20U;
 constexpr std::size_t kDepthMax = 64;
 
@@ -25,27 +23,17 @@ struct PathCall {
   std::string_view option;
 };
 constexpr std::array kPathCalls{
-    PathCall{"ingest", "view"},   PathCall{"push", "source"},        PathCall{"delete", "view"},
-    PathCall{"read", "view"},     PathCall{"historical", "service"}, PathCall{"latest", "table"},
+    PathCall{"ingest", "view"},    PathCall{"push", "source"},        PathCall{"delete", "view"},
+    PathCall{"read", "view"},      PathCall{"historical", "service"}, PathCall{"latest", "table"},
     PathCall{"snapshot", "table"}, PathCall{"sql", "query"},          PathCall{"dump", "id"},
 };
 
-std::unexpected<Error> Wrong(std::string_view name, std::string_view expected, const json& value) {
+std::unexpected<Error> Wrong(std::string_view name, std::string_view expected, const tidemark::Json& value) {
   constexpr std::size_t kShownMax = 60;
-  std::string shown = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string shown = value.dump();
   if (shown.size() > kShownMax) shown = shown.substr(0, kShownMax) + "...";
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("the option '{}' must be {}, not {}", name, expected, shown));
-}
-
-/// The value of JSON text, or null (discarded) if it is none or nests too deeply.
-json Parsed(std::string_view text) {
-  bool too_deep = false;
-  const auto depth = [&](int level, json::parse_event_t /*event*/, json& /*value*/) {
-    too_deep = too_deep || std::cmp_greater(level, kDepthMax);
-    return !too_deep;
-  };
-  json value = json::parse(text, depth, /*allow_exceptions=*/false);
-  return too_deep ? json(json::value_t::discarded) : value;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("the option '{}' must be {}, not {}", name, expected, shown));
 }
 
 }  // namespace
@@ -60,12 +48,13 @@ Result<Command> Command::Parse(std::string_view text) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the command has {} bytes, more than {}", text.size(), kCommandBytesMax));
   }
-  json members = Parsed(text);
-  if (!members.is_object()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                R"(the command is no JSON object; send {"tidemark": 1, "call": "historical", ..}, or a path)");
+  auto members = ParseJson(text, {.depth_max = kDepthMax});
+  if (!members || !members->is_object()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        R"(the command is no JSON object; send {"tidemark": 1, "call": "historical", ..}, or a path)");
   }
-  Command command(std::move(members));
+  Command command(*std::move(members));
   command.is_feast_ = command.members_.contains("api") && !command.members_.contains("tidemark");
   if (command.is_feast_) {
     TM_ASSIGN(command.call_, command.Text("api"));
@@ -82,15 +71,17 @@ Result<Command> Command::Parse(std::string_view text) {
 }
 
 Result<Command> Command::OfPath(const std::vector<std::string>& path) {
-  const auto known = path.size() == 3 ? std::ranges::find(kPathCalls, path[0], &PathCall::call) : kPathCalls.end();
+  const auto known =
+      path.size() == 3 ? std::ranges::find(kPathCalls, path[0], &PathCall::call) : kPathCalls.end();
   if (known == kPathCalls.end()) {
     std::vector<std::string_view> calls;
     for (const PathCall& call : kPathCalls)
       calls.push_back(call.call);
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("a path is a call, a project and what the call is about; calls are {}", fmt::join(calls, ", ")));
+                fmt::format("a path is a call, a project and what the call is about; calls are {}",
+                            fmt::join(calls, ", ")));
   }
-  json members = json::object();
+  tidemark::Json members = tidemark::Json::object();
   members[std::string(known->option)] = path[2];
   Command command(std::move(members));
   command.call_ = path[0];
@@ -98,32 +89,35 @@ Result<Command> Command::OfPath(const std::vector<std::string>& path) {
   return command;
 }
 
-Command Command::OfOptions(std::string_view name, const json& members) {
+Command Command::OfOptions(std::string_view name, const tidemark::Json& members) {
   Command command(members);
   command.call_ = name;
   return command;
 }
 
 std::string Command::TicketText() const {
-  json members = members_;
-  if (!is_feast_) members.update({{"tidemark", 1}, {"call", call_}});
+  tidemark::Json members = members_;
+  if (!is_feast_) {
+    members["tidemark"] = 1;
+    members["call"] = call_;
+  }
   if (!project_.empty()) members["project"] = project_;
-  return members.dump(-1, ' ', false, json::error_handler_t::replace);
+  return members.dump();
 }
 
 bool Command::Has(std::string_view name) const {
-  const auto found = members_.find(name);
-  return found != members_.end() && !found->is_null();
+  const tidemark::Json* const found = members_.member(name);
+  return found != nullptr && !found->is_null();
 }
 
-const json* Command::Value(std::string_view name) {
+const tidemark::Json* Command::Value(std::string_view name) {
   known_.emplace(name);
-  return Has(name) ? &*members_.find(name) : nullptr;
+  return Has(name) ? members_.member(name) : nullptr;
 }
 
 std::string Command::Json(std::string_view name) {
-  const json* value = Value(name);
-  return value == nullptr ? std::string{} : value->dump(-1, ' ', false, json::error_handler_t::replace);
+  const tidemark::Json* value = Value(name);
+  return value == nullptr ? std::string{} : value->dump();
 }
 
 Result<std::string> Command::Text(std::string_view name) {
@@ -134,42 +128,43 @@ Result<std::string> Command::Text(std::string_view name) {
 }
 
 Result<std::string> Command::Text(std::string_view name, std::string_view otherwise) {
-  const json* value = Value(name);
+  const tidemark::Json* value = Value(name);
   if (value == nullptr) return std::string(otherwise);
   if (!value->is_string()) return Wrong(name, "text", *value);
   return value->get<std::string>();
 }
 
 Result<bool> Command::Flag(std::string_view name) {
-  const json* value = Value(name);
+  const tidemark::Json* value = Value(name);
   if (value == nullptr) return false;
   if (!value->is_boolean()) return Wrong(name, "true or false", *value);
   return value->get<bool>();
 }
 
 Result<std::optional<std::int64_t>> Command::Integer(std::string_view name) {
-  const json* value = Value(name);
+  const tidemark::Json* value = Value(name);
   if (value == nullptr) return std::nullopt;
-  const bool is_large = value->is_number_unsigned() &&
-                        std::cmp_greater(value->get<std::uint64_t>(), std::numeric_limits<std::int64_t>::max());
+  const bool is_large =
+      value->is_number_unsigned() &&
+      std::cmp_greater(value->get<std::uint64_t>(), std::numeric_limits<std::int64_t>::max());
   if (!value->is_number_integer() || is_large) return Wrong(name, "an integer", *value);
   return value->get<std::int64_t>();
 }
 
 Result<std::optional<std::int64_t>> Command::Time(std::string_view name) {
-  const json* value = Value(name);
+  const tidemark::Json* value = Value(name);
   if (value == nullptr || !value->is_string()) return Integer(name);
-  const auto time = ParseTime(value->get_ref<const std::string&>());
+  const auto time = ParseTime(value->text());
   if (!time) return Wrong(name, "a time, such as 2026-01-31T12:00:00Z", *value);
   return *time;
 }
 
 Result<std::vector<std::string>> Command::Texts(std::string_view name) {
-  const json* value = Value(name);
+  const tidemark::Json* value = Value(name);
   std::vector<std::string> texts;
   if (value == nullptr) return texts;
   if (!value->is_array()) return Wrong(name, "a list of texts", *value);
-  for (const json& text : *value) {
+  for (const tidemark::Json& text : *value) {
     if (!text.is_string()) return Wrong(name, "a list of texts", *value);
     texts.push_back(text.get<std::string>());
   }

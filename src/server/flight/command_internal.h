@@ -10,13 +10,13 @@
 #include <arrow/flight/types.h>
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "tidemark/tables.h"
 
@@ -29,7 +29,7 @@ class Command {
   static Result<Command> Parse(const arrow::flight::FlightDescriptor& descriptor);
   static Result<Command> Parse(std::string_view text);
   /// The members of the option `name`, an object, read in the same way.
-  static Command OfOptions(std::string_view name, const nlohmann::json& members);
+  static Command OfOptions(std::string_view name, const tidemark::Json& members);
 
   bool is_feast() const { return is_feast_; }
   const std::string& call() const { return call_; }  // of Feast's form, its "api"
@@ -48,7 +48,7 @@ class Command {
   Result<std::optional<std::int64_t>> Time(std::string_view name);
   Result<std::vector<std::string>> Texts(std::string_view name);
   /// Null: it is not there.
-  const nlohmann::json* Value(std::string_view name);
+  const tidemark::Json* Value(std::string_view name);
   /// As Value, taken as JSON text; empty: it is not there.
   std::string Json(std::string_view name);
 
@@ -61,10 +61,10 @@ class Command {
   Result<void> NothingElse() const;
 
  private:
-  explicit Command(nlohmann::json members) : members_(std::move(members)) {}
+  explicit Command(tidemark::Json members) : members_(std::move(members)) {}
   static Result<Command> OfPath(const std::vector<std::string>& path);
 
-  nlohmann::json members_;  // an object
+  tidemark::Json members_;  // an object
   std::set<std::string, std::less<>> known_;
   std::string call_;
   std::string project_;

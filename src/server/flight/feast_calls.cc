@@ -7,9 +7,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "server/flight/command_internal.h"
@@ -110,11 +110,12 @@ struct PullRequest {
   std::string time_column;
   std::optional<std::int64_t> start_us;
   std::optional<std::int64_t> end_us;
-  bool latest;
+  bool latest = false;
 };
 
 Result<PullRequest> PullRequestOf(Command& command, bool latest) {
-  PullRequest request{.latest = latest};
+  PullRequest request;
+  request.latest = latest;
   TM_ASSIGN(request.time_column, command.Text("timestamp_field"));
   TM_ASSIGN(request.start_us, command.Time("start_date"));
   TM_ASSIGN(request.end_us, command.Time("end_date"));
@@ -140,8 +141,10 @@ std::string QueryOf(const std::string& view, const PullRequest& request) {
   for (const std::string& column : request.columns)
     columns.push_back(quoted(column));
   const std::string time = quoted(request.time_column);
-  if (request.start_us) conditions.push_back(fmt::format("{} >= TIMESTAMPTZ '{}'", time, FormatTimestampUs(*request.start_us)));
-  if (request.end_us) conditions.push_back(fmt::format("{} <= TIMESTAMPTZ '{}'", time, FormatTimestampUs(*request.end_us)));
+  if (request.start_us)
+    conditions.push_back(fmt::format("{} >= TIMESTAMPTZ '{}'", time, FormatTimestampUs(*request.start_us)));
+  if (request.end_us)
+    conditions.push_back(fmt::format("{} <= TIMESTAMPTZ '{}'", time, FormatTimestampUs(*request.end_us)));
   return fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(columns, ", "), quoted(view),
                      fmt::join(conditions, " AND "));
 }
@@ -151,8 +154,10 @@ Result<Answer> PullRows(const Call& call, std::shared_ptr<Store> store, const Fe
   OwnedStream stream;
   Narrowing narrowing{.columns = request.columns, .time_column = request.time_column};
   if (view.is_table()) {
-    ReadTableOptions options{
-        .start_us = request.start_us, .end_us = request.end_us, .latest = request.latest, .stop = call.stop()};
+    ReadTableOptions options{.start_us = request.start_us,
+                             .end_us = request.end_us,
+                             .latest = request.latest,
+                             .stop = call.stop()};
     narrowing.drop_deleted = true;
     TM_TRY(store->ReadTable(view.name, options, stream.get()));
   } else if (request.latest) {
@@ -180,10 +185,11 @@ FeastResult<Answer> Pull(const Call& call, Command& command, bool latest) {
 /// The name of the data source that `data_source_proto` (Feast's message as JSON) describes.
 Result<std::string> SourceNameOf(Command& command) {
   TM_ASSIGN(const std::string text, command.Text("data_source_proto"));
-  const auto source = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!source.is_object() || !source.contains("name") || !source["name"].is_string())
+  const auto source = ParseJson(text);
+  const Json* const name = source ? source->member("name") : nullptr;
+  if (name == nullptr || !name->is_string())
     return Fail(ErrorCode::kInvalidArgument, "the option 'data_source_proto' is no data source with a name");
-  return source["name"].get<std::string>();
+  return name->text();
 }
 
 FeastResult<const KnownView*> DescribedView(const KnownDefinitions& definitions, Command& command) {
@@ -198,13 +204,14 @@ FeastResult<Answer> ColumnsOfSource(const Call& call, Command& command) {
   if (!view) return std::unexpected(view.error());
   arrow::StringBuilder names;
   arrow::StringBuilder types;
-  for (const Field& column : (*view)->write_columns) {
+  for (const WriteColumn& column : (*view)->write_columns) {
     TM_TRY(FromArrow(names.Append(column.name)));
     TM_TRY(FromArrow(types.Append(ArrowTypeName(column.type))));
   }
   TM_ASSIGN(auto name_column, FromArrow(names.Finish()));
   TM_ASSIGN(auto type_column, FromArrow(types.Finish()));
-  const auto schema = arrow::schema({arrow::field("name", arrow::utf8()), arrow::field("type", arrow::utf8())});
+  const auto schema =
+      arrow::schema({arrow::field("name", arrow::utf8()), arrow::field("type", arrow::utf8())});
   const std::int64_t rows = name_column->length();
   auto batch = arrow::RecordBatch::Make(schema, rows, {std::move(name_column), std::move(type_column)});
   TM_ASSIGN(auto reader, FromArrow(arrow::RecordBatchReader::Make({std::move(batch)}, schema)));
@@ -216,7 +223,8 @@ FeastResult<Answer> ColumnsOfSource(const Call& call, Command& command) {
 FeastResult<void> WriteBatch(const Call& call, Command& command, const std::shared_ptr<UploadedRows>& rows) {
   TM_ASSIGN(const auto views, command.Texts("feature_view_names"));
   if (views.size() != 1)
-    return Refuse(ErrorCode::kInvalidArgument, "offline_write_batch writes to one view: name it in 'feature_view_names'");
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "offline_write_batch writes to one view: name it in 'feature_view_names'");
   TM_ASSIGN(const auto store, call.Open(command.project(), http::Scope::kWrite));
   TM_ASSIGN(const auto definitions, call.DefinitionsOf(*store));
   const auto view = FeastView(*definitions, views[0]);

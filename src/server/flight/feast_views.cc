@@ -6,8 +6,8 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark::server::flight {
@@ -25,7 +25,7 @@ bool HasSource(const FeatureView& view, std::string_view source) {
 
 bool HasColumns(const KnownView& view, const std::vector<std::string>& columns) {
   return std::ranges::all_of(columns, [&](const std::string& column) {
-    return std::ranges::find(view.write_columns, column, &Field::name) != view.write_columns.end();
+    return std::ranges::find(view.write_columns, column, &WriteColumn::name) != view.write_columns.end();
   });
 }
 
@@ -51,7 +51,8 @@ struct Wanted {
 FeastResult<Wanted*> WantedOf(const KnownDefinitions& definitions, std::vector<Wanted>& wanted,
                               const std::map<std::string, std::string, std::less<>>& views,
                               std::string_view name) {
-  if (const auto found = std::ranges::find(wanted, name, &Wanted::name); found != wanted.end()) return &*found;
+  if (const auto found = std::ranges::find(wanted, name, &Wanted::name); found != wanted.end())
+    return &*found;
   const auto named = views.find(name);
   auto view = FeastView(definitions, named == views.end() ? name : std::string_view(named->second));
   if (!view) return std::unexpected(std::move(view).error());
@@ -78,14 +79,14 @@ FeastResult<const KnownView*> ViewOfSource(const KnownDefinitions& definitions, 
   }
   if (found != nullptr && columns.empty()) return found;
   Error error{.code = ErrorCode::kNotFound, .message = {}, .context = {}};
-  error.message = found == nullptr
-                      ? fmt::format("no feature view has the data source {}", Quoted(source))
-                      : fmt::format("the data source {} does not have all of the columns {}", Quoted(source),
-                                    fmt::join(columns, ", "));
+  error.message = found == nullptr ? fmt::format("no feature view has the data source {}", Quoted(source))
+                                   : fmt::format("the data source {} does not have all of the columns {}",
+                                                 Quoted(source), fmt::join(columns, ", "));
   return std::unexpected(FeastFailure(std::move(error), "DataSourceObjectNotFoundException"));
 }
 
-FeastResult<std::string> SelectionOf(const KnownDefinitions& definitions, const std::vector<std::string>& views,
+FeastResult<std::string> SelectionOf(const KnownDefinitions& definitions,
+                                     const std::vector<std::string>& views,
                                      const std::vector<std::string>& aliases,
                                      const std::vector<std::string>& references) {
   std::map<std::string, std::string, std::less<>> named;  // alias or name -> view
@@ -105,10 +106,10 @@ FeastResult<std::string> SelectionOf(const KnownDefinitions& definitions, const 
     if (!of_view) return std::unexpected(std::move(of_view).error());
     (*of_view)->features.emplace_back(reference.substr(colon + 1));
   }
-  nlohmann::ordered_json selection = nlohmann::ordered_json::array();
+  Json selection = Json::array();
   for (const Wanted& one : wanted) {
     const std::string& view = one.view->definition.name;
-    nlohmann::ordered_json members{{"view", view}, {"features", one.features}};
+    Json members{{"view", view}, {"features", one.features}};
     if (one.name != view) {
       members["alias"] = one.name;
       const auto map = JoinKeyMapOf(definitions, view, one.name);
@@ -116,7 +117,7 @@ FeastResult<std::string> SelectionOf(const KnownDefinitions& definitions, const 
     }
     selection.push_back(std::move(members));
   }
-  return selection.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return selection.dump();
 }
 
 std::string ArrowTypeName(const DataType& type) {

@@ -26,7 +26,8 @@ FeastResult<const KnownView*> ViewOfSource(const KnownDefinitions& definitions, 
 /// and `aliases` are parallel; an empty alias is none. An alias takes along the join key map of the feature
 /// service that gives the view this alias. Errors: FeatureViewNotFoundException, FeastError for what is no
 /// reference.
-FeastResult<std::string> SelectionOf(const KnownDefinitions& definitions, const std::vector<std::string>& views,
+FeastResult<std::string> SelectionOf(const KnownDefinitions& definitions,
+                                     const std::vector<std::string>& views,
                                      const std::vector<std::string>& aliases,
                                      const std::vector<std::string>& references);
 

@@ -55,9 +55,10 @@ class Methods final : public arrow::flight::FlightServerBase {
     auto command = Command::Parse(ticket.ticket);
     if (!command) return Failed(context, command.error());
     if (command->is_feast())
-      return Failed(context, FeastFailure({.code = ErrorCode::kUnsupported,
-                                           .message = "send this by DoExchange, as current clients of Feast do",
-                                           .context = {}}));
+      return Failed(context,
+                    FeastFailure({.code = ErrorCode::kUnsupported,
+                                  .message = "send this by DoExchange, as current clients of Feast do",
+                                  .context = {}}));
     auto answer = GetRows(*call, *command);
     if (!answer) return Failed(context, answer.error());
     *stream = AnswerStream(std::move(answer->rows), std::move(answer->report), call);
@@ -130,9 +131,10 @@ class Methods final : public arrow::flight::FlightServerBase {
   arrow::Status DoAction(const ServerCallContext& context, const arrow::flight::Action& action,
                          std::unique_ptr<arrow::flight::ResultStream>* result) override {
     if (action.type != "health") {
-      return Failed(context, Error{.code = ErrorCode::kUnsupported,
-                                   .message = fmt::format("there is no action '{}'; there is health", action.type),
-                                   .context = {}});
+      return Failed(context,
+                    Error{.code = ErrorCode::kUnsupported,
+                          .message = fmt::format("there is no action '{}'; there is health", action.type),
+                          .context = {}});
     }
     const auto store = environment_.services.stores->Get({});
     if (!store) return Failed(context, store.error());
@@ -169,8 +171,8 @@ Result<arrow::flight::FlightServerOptions> OptionsOf(const FlightSettings& setti
   const auto location = is_tls ? arrow::flight::Location::ForGrpcTls(host, settings.port)
                                : arrow::flight::Location::ForGrpcTcp(host, settings.port);
   if (!location.ok()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("'{}' is no address to listen on: {}", settings.host, location.status().message()));
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is no address to listen on: {}", settings.host,
+                                                         location.status().message()));
   }
   arrow::flight::FlightServerOptions options(*location);
   options.verify_client = false;
@@ -195,16 +197,17 @@ class Running final : public FlightServer {
                   .authenticator = *keys_,
                   .watch = watch_,
                   .uploads = {.bytes_max = static_cast<std::int64_t>(settings.limits.stream_bytes_max),
-                              .in_memory_max =
-                                  static_cast<std::int64_t>(settings.limits.memory_bytes_max) / kInMemoryPart}}) {}
+                              .in_memory_max = static_cast<std::int64_t>(settings.limits.memory_bytes_max) /
+                                               kInMemoryPart}}) {}
   ~Running() override { Stop(); }
 
   Result<void> Start(const FlightSettings& settings) {
     TM_ASSIGN(const auto options, OptionsOf(settings));
     if (const arrow::Status started = methods_.Init(options); !started.ok()) {
-      return Fail(ErrorCode::kAlreadyExists,
-                  fmt::format("cannot serve Flight on {}:{}: {} (is the port taken, or a certificate not one?)",
-                              settings.host, settings.port, started.message()));
+      return Fail(
+          ErrorCode::kAlreadyExists,
+          fmt::format("cannot serve Flight on {}:{}: {} (is the port taken, or a certificate not one?)",
+                      settings.host, settings.port, started.message()));
     }
     serves_ = true;
     return {};

@@ -16,10 +16,12 @@ using arrow::flight::FlightDescriptor;
 using arrow::flight::FlightEndpoint;
 using arrow::flight::FlightInfo;
 
-Result<FlightInfo> Info(const arrow::Schema& schema, const FlightDescriptor& descriptor, const Command& command) {
-  const FlightEndpoint endpoint{
-      .ticket = {.ticket = command.TicketText()}, .locations = {}, .expiration_time = {}, .app_metadata = {}};
-  return FromArrow(FlightInfo::Make(schema, descriptor, {endpoint}, /*total_records=*/-1, /*total_bytes=*/-1));
+Result<FlightInfo> Info(const arrow::Schema& schema, const FlightDescriptor& descriptor,
+                        const Command& command) {
+  FlightEndpoint endpoint;
+  endpoint.ticket.ticket = command.TicketText();
+  return FromArrow(
+      FlightInfo::Make(schema, descriptor, {endpoint}, /*total_records=*/-1, /*total_bytes=*/-1));
 }
 
 }  // namespace

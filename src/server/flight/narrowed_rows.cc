@@ -74,8 +74,9 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> Narrow(std::shared_ptr<arrow::
   TM_TRY(FromArrow(arrow::compute::Initialize()));
   if (narrowing.from_us) {
     const auto field = rows->schema()->GetFieldByName(narrowing.time_column);
-    const bool is_us = field != nullptr && field->type()->id() == arrow::Type::TIMESTAMP &&
-                       static_cast<const arrow::TimestampType&>(*field->type()).unit() == arrow::TimeUnit::MICRO;
+    const bool is_us =
+        field != nullptr && field->type()->id() == arrow::Type::TIMESTAMP &&
+        static_cast<const arrow::TimestampType&>(*field->type()).unit() == arrow::TimeUnit::MICRO;
     if (!is_us)
       return Fail(ErrorCode::kTypeMismatch, fmt::format("column '{}' has no times", narrowing.time_column));
   }

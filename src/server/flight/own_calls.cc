@@ -150,8 +150,9 @@ Result<std::optional<EventRange>> RangeOf(Command& command) {
   const auto* members = command.Value("range");
   if (members == nullptr) return std::nullopt;
   if (!members->is_object()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                R"(the option 'range' must be an object such as {"start": "2026-01-01", "end": "2026-02-01"})");
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        R"(the option 'range' must be an object such as {"start": "2026-01-01", "end": "2026-02-01"})");
   }
   Command inner = Command::OfOptions("range", *members);
   EventRange range;
@@ -221,7 +222,8 @@ Result<IngestReport> IngestRows(const Call& call, Command& command, Upload& uplo
   options.stop = call.stop();
   TM_TRY(command.NothingElse());
   TM_ASSIGN(store, call.Open(command.project(), http::Scope::kWrite));
-  return Write(call, upload, [&](EntityRows rows) { return store->Ingest(view, rows, options, rejected.get()); });
+  return Write(call, upload,
+               [&](EntityRows rows) { return store->Ingest(view, rows, options, rejected.get()); });
 }
 
 /// What is wrong with the first of the rows that were left out.
@@ -322,7 +324,8 @@ Result<std::string> PutRows(const Call& call, Command& command, arrow::flight::F
   return put(call, command, reader);
 }
 
-Result<void> QueryRows(Store& store, const std::string& query, const std::stop_token& stop, OwnedStream& out) {
+Result<void> QueryRows(Store& store, const std::string& query, const std::stop_token& stop,
+                       OwnedStream& out) {
   return store.Sql(query, {.stop = stop}, out.get());
 }
 

@@ -1,47 +1,43 @@
 // Writes reports.
 #include "server/flight/reports.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace tidemark::server::flight {
 namespace {
 
-using json = nlohmann::ordered_json;
-
-json MembersOf(const IngestReport& report) {
+Json MembersOf(const IngestReport& report) {
   return {{"rows", report.rows},         {"online_rows", report.online_rows}, {"ahead", report.ahead},
           {"rejected", report.rejected}, {"repeated", report.repeated},       {"token", report.token},
           {"warnings", report.warnings}};
 }
 
-std::string TextOf(const json& members) {
-  return members.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string ReportOf(const IngestReport& report, const std::vector<std::string>& errors) {
-  json members = MembersOf(report);
+  Json members = MembersOf(report);
   if (!errors.empty()) members["errors"] = errors;
-  return TextOf(members);
+  return members.dump();
 }
 
 std::string ReportOf(const std::vector<std::pair<std::string, IngestReport>>& views) {
-  json list = json::array();
+  Json list = Json::array();
   for (const auto& [view, report] : views) {
-    json members{{"view", view}};
-    members.update(MembersOf(report));
+    Json members{{"view", view}};
+    const Json told = MembersOf(report);
+    for (const auto& [name, value] : told.items())
+      members[name] = value;
     list.push_back(std::move(members));
   }
-  return TextOf({{"views", std::move(list)}});
+  return Json({{"views", std::move(list)}}).dump();
 }
 
 std::string ReportOf(const HistoricalReport& report) {
-  return TextOf({{"rows", report.rows}, {"warnings", report.warnings}});
+  return Json({{"rows", report.rows}, {"warnings", report.warnings}}).dump();
 }
 
 std::string ReportOf(const OnlineWriteReport& report) {
-  return TextOf({{"written", report.written}, {"kept", report.kept}});
+  return Json({{"written", report.written}, {"kept", report.kept}}).dump();
 }
 
 }  // namespace tidemark::server::flight

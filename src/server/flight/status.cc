@@ -78,8 +78,8 @@ arrow::Status StatusOf(const FeastFailure& failure) {
 Error ErrorOf(const arrow::Status& status) {
   Error error{.code = ErrorCode::kInternal, .message = status.message(), .context = {}};
   if (const auto detail = arrow::flight::FlightStatusDetail::UnwrapStatus(status)) {
-    error.code = detail->code() == FlightStatusCode::Cancelled ? ErrorCode::kCancelled
-                                                               : ErrorCode::kUnavailable;
+    error.code =
+        detail->code() == FlightStatusCode::Cancelled ? ErrorCode::kCancelled : ErrorCode::kUnavailable;
   } else if (status.IsCancelled()) {
     error.code = ErrorCode::kCancelled;
   } else if (status.IsInvalid() || status.IsSerializationError() || status.IsTypeError()) {

@@ -64,7 +64,8 @@ class StreamOfRows final : public arrow::flight::FlightDataStream {
   arrow::Result<arrow::flight::FlightPayload> Next() override {
     ARROW_ASSIGN_OR_RAISE(arrow::flight::FlightPayload payload, stream_.Next());
     // Of a batch with dictionaries, these come first.
-    if (payload.ipc_message.type == arrow::ipc::MessageType::RECORD_BATCH) payload.app_metadata = reported_->said();
+    if (payload.ipc_message.type == arrow::ipc::MessageType::RECORD_BATCH)
+      payload.app_metadata = reported_->said();
     return payload;
   }
 

@@ -59,8 +59,8 @@ class Kept {
     TM_TRY(FromArrow(file_->Flush()));
     const int again = dup(file_->file_descriptor());
     if (again < 0 || lseek(again, 0, SEEK_SET) != 0) {
-      return Fail(ErrorCode::kIo, "cannot read back the rows that wait: " +
-                                      std::generic_category().message(errno));
+      return Fail(ErrorCode::kIo,
+                  "cannot read back the rows that wait: " + std::generic_category().message(errno));
     }
     TM_ASSIGN(std::shared_ptr<arrow::io::ReadableFile> in, FromArrow(arrow::io::ReadableFile::Open(again)));
     TM_ASSIGN(auto reader, FromArrow(arrow::ipc::RecordBatchStreamReader::Open(std::move(in))));
@@ -127,10 +127,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> UploadedRows::Checked(std::shared_pt
   TM_ASSIGN(const std::int64_t bytes, FromArrow(arrow::util::ReferencedBufferSize(*batch)));
   bytes_ += bytes;
   if (bytes_ > limits_.bytes_max) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the call sends more than {} bytes, which is as much as this server takes at once; "
-                            "send the rows in several calls",
-                            limits_.bytes_max));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the call sends more than {} bytes, which is as much as this server takes at once; "
+                    "send the rows in several calls",
+                    limits_.bytes_max));
   }
   if (!kept_.empty()) {
     TM_ASSIGN(batch, FromArrow(batch->SelectColumns(kept_)));
