@@ -46,8 +46,8 @@ class BodyReader {
   std::string text_;  // the body with the padding that the parser asks for
 };
 
-/// What a field holds that was checked to have the shape; `otherwise` where it is not there. Of a field that is
-/// there twice the last one counts.
+/// What a field holds that was checked to have the shape; `otherwise` where it is not there. Of a field that
+/// is there twice the last one counts.
 std::optional<simdjson::dom::element> Find(simdjson::dom::object body, std::string_view name);
 std::optional<std::string_view> TextOf(simdjson::dom::object body, std::string_view name);
 bool FlagOf(simdjson::dom::object body, std::string_view name, bool otherwise);

@@ -26,15 +26,14 @@ using http::Response;
 using http::Runs;
 using http::Scope;
 
-constexpr std::array<BodyField, 8> kSearchFields{
-    {{.name = "feature_service", .shape = Shape::kTextOrNull},
-     {.name = "features", .shape = Shape::kTexts},
-     {.name = "full_feature_names", .shape = Shape::kFlag},
-     {.name = "top_k", .shape = Shape::kNumberOrNull},
-     {.name = "query", .shape = Shape::kNumbersOrNull},
-     {.name = "query_string", .shape = Shape::kTextOrNull},
-     {.name = "distance_metric", .shape = Shape::kTextOrNull},
-     {.name = "api_version", .shape = Shape::kNumberOrNull}}};
+constexpr std::array<BodyField, 8> kSearchFields{{{.name = "feature_service", .shape = Shape::kTextOrNull},
+                                                  {.name = "features", .shape = Shape::kTexts},
+                                                  {.name = "full_feature_names", .shape = Shape::kFlag},
+                                                  {.name = "top_k", .shape = Shape::kNumberOrNull},
+                                                  {.name = "query", .shape = Shape::kNumbersOrNull},
+                                                  {.name = "query_string", .shape = Shape::kTextOrNull},
+                                                  {.name = "distance_metric", .shape = Shape::kTextOrNull},
+                                                  {.name = "api_version", .shape = Shape::kNumberOrNull}}};
 
 constexpr std::array<BodyField, 4> kVectorSearchFields{
     {{.name = "query", .shape = Shape::kAnything, .is_required = true},
@@ -93,7 +92,8 @@ class FeastDialect final : public http::Dialect {
         {Method::kPost, "/get-online-features", Scope::kRead, Runs::kInline, Body::kWhole, online},
         {Method::kPost, "/push", Scope::kWrite, Runs::kWorker, Body::kWhole, push},
         {Method::kPost, "/write-to-online-store", Scope::kWrite, Runs::kWorker, Body::kWhole, write},
-        {Method::kPost, "/materialize", Scope::kWrite, Runs::kWorker, Body::kWhole, materialize(Kind::kRange)},
+        {Method::kPost, "/materialize", Scope::kWrite, Runs::kWorker, Body::kWhole,
+         materialize(Kind::kRange)},
         {Method::kPost, "/materialize-incremental", Scope::kWrite, Runs::kWorker, Body::kWhole,
          materialize(Kind::kIncremental)},
         {Method::kPost, "/search", Scope::kRead, Runs::kWorker, Body::kWhole, search},
@@ -135,7 +135,8 @@ class FeastDialect final : public http::Dialect {
   Answer<void> Search(const Request& request) const {
     feast::BodyReader reader;
     TM_TRY(reader.Read(request.body, limits_.json_depth_max, kSearchFields));
-    return feast::Refuse(500, "Online document retrieval is not supported by the online store of this server");
+    return feast::Refuse(500,
+                         "Online document retrieval is not supported by the online store of this server");
   }
 
   const http::Limits limits_;

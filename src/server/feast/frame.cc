@@ -82,17 +82,18 @@ class Frame {
       return column.name == event ? Wanted::Role::kEventTime : Wanted::Role::kFeature;
     };
     for (const WriteColumn& column : view.write_columns) {
-      Wanted wanted{.role = role_of(column), .name = column.name, .type = column.type,
-                    .view = view.definition.name};
+      Wanted wanted{
+          .role = role_of(column), .name = column.name, .type = column.type, .view = view.definition.name};
       const auto key = std::ranges::find(view.join_keys, column.name, &JoinKey::name);
       if (key != view.join_keys.end()) wanted.type = key->type;
       const auto known = std::ranges::find(wanted_, column.name, &Wanted::name);
       if (known == wanted_.end()) {
         wanted_.push_back(std::move(wanted));
       } else if (known->type != wanted.type) {
-        return Refuse(400, fmt::format("column {} has different types in the views {} and {}: write to each of "
-                                       "them by itself",
-                                       Quoted(column.name), Quoted(known->view), Quoted(wanted.view)));
+        return Refuse(400,
+                      fmt::format("column {} has different types in the views {} and {}: write to each of "
+                                  "them by itself",
+                                  Quoted(column.name), Quoted(known->view), Quoted(wanted.view)));
       }
     }
     return {};
@@ -113,9 +114,10 @@ class Frame {
         first = field.key;
         rows_ = rows;
       } else if (rows != rows_) {
-        return Refuse(400, fmt::format("\"df\": all columns must have the same length: {} has {} values and {} "
-                                       "has {}",
-                                       Quoted(*first), rows_, Quoted(field.key), rows));
+        return Refuse(400,
+                      fmt::format("\"df\": all columns must have the same length: {} has {} values and {} "
+                                  "has {}",
+                                  Quoted(*first), rows_, Quoted(field.key), rows));
       }
     }
     if (rows_ <= rows_max_) return {};
@@ -157,7 +159,8 @@ class Frame {
 
 }  // namespace
 
-Answer<std::shared_ptr<arrow::RecordBatch>> ReadFrame(dom::object frame, std::span<const KnownView* const> views,
+Answer<std::shared_ptr<arrow::RecordBatch>> ReadFrame(dom::object frame,
+                                                      std::span<const KnownView* const> views,
                                                       std::size_t rows_max) {
   return Frame(frame, views, rows_max).Read();
 }

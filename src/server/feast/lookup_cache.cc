@@ -67,11 +67,12 @@ Answer<std::shared_ptr<const PreparedLookup>> LookupCache::Get(std::string_view 
 
 void LookupCache::Put(Part& part, std::string_view key, std::shared_ptr<const PreparedLookup> lookup) {
   if (key.size() > kKeyBytesMax) return;
-  const auto [at, is_new] = part.entries.insert_or_assign(std::string(key), Entry{std::move(lookup), ++part.uses});
+  const auto [at, is_new] =
+      part.entries.insert_or_assign(std::string(key), Entry{std::move(lookup), ++part.uses});
   if (is_new) part.bytes += key.size();
   while (part.entries.size() > kEntriesMax || part.bytes > kBytesMax) {
-    const auto oldest = std::ranges::min_element(
-        part.entries, {}, [](const auto& entry) { return entry.second.used; });
+    const auto oldest =
+        std::ranges::min_element(part.entries, {}, [](const auto& entry) { return entry.second.used; });
     part.bytes -= oldest->first.size();
     part.entries.erase(oldest);
   }

@@ -18,13 +18,12 @@
 namespace tidemark::server::feast {
 namespace {
 
-constexpr std::array<BodyField, 6> kRangeFields{
-    {{.name = "start_ts", .shape = Shape::kTextOrNull},
-     {.name = "end_ts", .shape = Shape::kTextOrNull},
-     {.name = "feature_views", .shape = Shape::kTextsOrNull},
-     {.name = "disable_event_timestamp", .shape = Shape::kFlag},
-     {.name = "full_feature_names", .shape = Shape::kFlag},
-     {.name = "version", .shape = Shape::kTextOrNull}}};
+constexpr std::array<BodyField, 6> kRangeFields{{{.name = "start_ts", .shape = Shape::kTextOrNull},
+                                                 {.name = "end_ts", .shape = Shape::kTextOrNull},
+                                                 {.name = "feature_views", .shape = Shape::kTextsOrNull},
+                                                 {.name = "disable_event_timestamp", .shape = Shape::kFlag},
+                                                 {.name = "full_feature_names", .shape = Shape::kFlag},
+                                                 {.name = "version", .shape = Shape::kTextOrNull}}};
 constexpr std::array<BodyField, 4> kIncrementalFields{
     {{.name = "end_ts", .shape = Shape::kText, .is_required = true},
      {.name = "feature_views", .shape = Shape::kTextsOrNull},
@@ -33,8 +32,8 @@ constexpr std::array<BodyField, 4> kIncrementalFields{
 
 Answer<std::int64_t> ReadTime(std::string_view name, std::string_view text) {
   if (const auto us = ParseTimestampUs(text)) return *us;
-  return Refuse(400, fmt::format("Invalid timestamp format: {} is {}; write 2024-05-01T12:00:00Z", name,
-                                 Quoted(text)));
+  return Refuse(
+      400, fmt::format("Invalid timestamp format: {} is {}; write 2024-05-01T12:00:00Z", name, Quoted(text)));
 }
 
 /// Sets the times of a request for a range.
@@ -127,10 +126,11 @@ Answer<void> Materializations::Start(const http::Request& request, http::Respons
   if (!conflicting.empty() && !IsSet(request, "force")) {
     response.status = 409;
     response.body = "{\"error\":";
-    json::AppendText(response.body,
-                     fmt::format("Cannot start async materialization — the following feature views are already "
-                                 "in MATERIALIZING state: {}. Use ?force=true to override.",
-                                 ListOf(conflicting)));
+    json::AppendText(
+        response.body,
+        fmt::format("Cannot start async materialization — the following feature views are already "
+                    "in MATERIALIZING state: {}. Use ?force=true to override.",
+                    ListOf(conflicting)));
     response.body.append(",\"feature_views\":").append(ListOf(conflicting)).append("}");
     return {};
   }

@@ -35,7 +35,7 @@ class Materializations {
   struct Job {
     std::string project;
     std::vector<std::string> views;
-    bool is_done = false;   // guarded by mutex_
+    bool is_done = false;  // guarded by mutex_
     std::jthread thread;
   };
 

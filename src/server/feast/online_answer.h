@@ -10,8 +10,9 @@
 
 namespace tidemark::server::feast {
 
-/// {"results":[{"values":[..],"statuses":[..],"event_timestamps":[..]},..],"metadata":{"feature_names":[..]}}:
-/// the join keys that were given, in the order of the request, then the features. Appends to `out`.
+/// {"results":[{"values":[..],"statuses":[..],"event_timestamps":[..]},..],
+///  "metadata":{"feature_names":[..]}}
+/// with the join keys that were given, in the order of the request, then the features. Appends to `out`.
 Answer<void> WriteAnswer(const PreparedLookup& lookup, const Entities& entities, const OnlineResult& result,
                          bool with_versions, std::string& out);
 

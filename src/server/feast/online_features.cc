@@ -75,7 +75,8 @@ Answer<void> OnlineFeatures::Run(const http::Request& request, http::Response& r
   for (std::size_t i = 0; i < lookup->keys.size(); ++i)
     scratch.keys.push_back(scratch.entities.columns[i].Values(lookup->keys[i].type));
   TM_TRY(lookup->reader->Read(scratch.keys, scratch.entities.rows, scratch.result));
-  return WriteAnswer(*lookup, scratch.entities, scratch.result, scratch.reader.wants_versions(), response.body);
+  return WriteAnswer(*lookup, scratch.entities, scratch.result, scratch.reader.wants_versions(),
+                     response.body);
 }
 
 Answer<void> OnlineFeatures::RunCarefully(const http::Request& request, http::Response& response,

@@ -9,7 +9,8 @@
 
 namespace tidemark::server::feast {
 
-/// Answers on the connection's own thread what is prepared and small; the rest asks for a worker. Thread safe.
+/// Answers on the connection's own thread what is prepared and small; the rest asks for a worker. Thread
+/// safe.
 class OnlineFeatures {
  public:
   OnlineFeatures(Services& services, const http::Limits& limits) : limits_(limits), cache_(services) {}

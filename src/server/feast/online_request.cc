@@ -26,8 +26,8 @@ constexpr std::array<BodyField, 5> kFields{
 
 /// The token with what follows it cut off: simdjson gives it out with the white space behind it.
 std::string_view Token(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' ||
-                            token.back() == '\t')) {
+  while (!token.empty() &&
+         (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t')) {
     token.remove_suffix(1);
   }
   return token;
@@ -111,7 +111,8 @@ bool OnlineRequestReader::TakeField(ondemand::field& field) {
 }
 
 Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const PreparedLookup& lookup,
-                                                                    std::size_t rows_max, Entities& entities) {
+                                                                    std::size_t rows_max,
+                                                                    Entities& entities) {
   entities.Clear(lookup.keys.size());
   TM_ASSIGN(const Read read, ReadColumns(lookup, rows_max, entities));
   if (read == Read::kMalformed) return read;
@@ -121,10 +122,12 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const Prepar
     missing.append(missing.empty() ? "" : ", ").append(Quoted(lookup.keys[i].name));
   }
   if (!missing.empty()) {
-    return Refuse(400, fmt::format("Missing join key values for keys: {}. Give a column of each in \"entities\"",
-                                   missing));
+    return Refuse(
+        400,
+        fmt::format("Missing join key values for keys: {}. Give a column of each in \"entities\"", missing));
   }
-  if (entities.rows == 0) return Refuse(400, "\"entities\" has no rows: give at least one value of each join key");
+  if (entities.rows == 0)
+    return Refuse(400, "\"entities\" has no rows: give at least one value of each join key");
   return read;
 }
 
@@ -162,24 +165,28 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadColumns(const Prepare
       first = name;
       entities.rows = rows;
     } else if (rows != entities.rows) {
-      return Refuse(400, fmt::format("All entity rows must have the same columns: {} has {} values and {} has {}",
-                                     Quoted(first), entities.rows, Quoted(name), rows));
+      return Refuse(400,
+                    fmt::format("All entity rows must have the same columns: {} has {} values and {} has {}",
+                                Quoted(first), entities.rows, Quoted(name), rows));
     }
   }
   return Read::kDone;
 }
 
-Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadColumn(std::string_view name, ondemand::array values,
+Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadColumn(std::string_view name,
+                                                                  ondemand::array values,
                                                                   const PreparedLookup::Key& key,
-                                                                  std::size_t rows_max, EntityColumn& column) {
+                                                                  std::size_t rows_max,
+                                                                  EntityColumn& column) {
   const bool takes_integers = TakesIntegers(key.type);
   const bool takes_texts = key.type.kind == TypeKind::kString;
   for (auto each : values) {
     ondemand::value value;
     if (std::move(each).get(value) != simdjson::SUCCESS) return Read::kMalformed;
     if (column.size() >= rows_max) {
-      return Refuse(400, fmt::format("entity column {} has more than {} values, which is the limit of one request",
-                                     Quoted(name), rows_max));
+      return Refuse(400,
+                    fmt::format("entity column {} has more than {} values, which is the limit of one request",
+                                Quoted(name), rows_max));
     }
     if (takes_integers) {
       std::int64_t integer = 0;

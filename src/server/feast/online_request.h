@@ -17,8 +17,8 @@ namespace tidemark::server::feast {
 /// One for each thread. What it gives out is valid until the next body is opened.
 class OnlineRequestReader {
  public:
-  /// Reads what is asked for. False for a body that is not plainly of the form of a request: it must be looked
-  /// at with more care (`Normalize`), to be refused, or to be opened in another spelling.
+  /// Reads what is asked for. False for a body that is not plainly of the form of a request: it must be
+  /// looked at with more care (`Normalize`), to be refused, or to be opened in another spelling.
   bool Open(std::string_view body);
 
   const Asked& asked() const { return asked_; }

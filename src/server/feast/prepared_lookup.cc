@@ -39,16 +39,17 @@ void SplitVersion(Reference& reference) {
     reference.version = number;
   }
   reference.view.resize(at);
-  reference.shown_view = reference.version ? fmt::format("{}@v{}", reference.view, *reference.version)
-                                           : reference.view;
+  reference.shown_view =
+      reference.version ? fmt::format("{}@v{}", reference.view, *reference.version) : reference.view;
 }
 
 Answer<Reference> ReadReference(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
-    return Refuse(400, fmt::format("Invalid feature reference {}. Expected format: '<feature_view>:<feature>' "
-                                   "or '<feature_view>@<version>:<feature>'",
-                                   Quoted(text)));
+    return Refuse(400,
+                  fmt::format("Invalid feature reference {}. Expected format: '<feature_view>:<feature>' "
+                              "or '<feature_view>@<version>:<feature>'",
+                              Quoted(text)));
   }
   Reference reference{.view = std::string(text.substr(0, colon)),
                       .shown_view = std::string(text.substr(0, colon)),
@@ -115,11 +116,12 @@ class Preparing {
       }
       std::string name = OutputName(reference.shown_view, reference.feature, full_feature_names);
       if (!names.insert(name).second) {
-        return RefuseAs(400, "FeatureNameCollisionError",
-                        fmt::format("Duplicate features named {} found.\nTo resolve this collision, either use "
-                                    "the full feature name by setting 'full_feature_names=True', or ensure "
-                                    "that the features in question have different names.",
-                                    name));
+        return RefuseAs(
+            400, "FeatureNameCollisionError",
+            fmt::format("Duplicate features named {} found.\nTo resolve this collision, either use "
+                        "the full feature name by setting 'full_feature_names=True', or ensure "
+                        "that the features in question have different names.",
+                        name));
       }
       names_.push_back(std::move(name));
       options_.features.push_back(fmt::format("{}:{}", reference.view, reference.feature));

@@ -41,8 +41,8 @@ struct PreparedLookup {
   std::vector<ValueForm> forms;
   std::size_t bytes_per_row = 0;  // of an answer, about
   bool has_nested = false;
-  std::string feature_names;  // "a","b": JSON, without the brackets
-  std::string view_versions;  // [{"name":"view","version":2}]
+  std::string feature_names;                       // "a","b": JSON, without the brackets
+  std::string view_versions;                       // [{"name":"view","version":2}]
   mutable std::atomic<bool> is_refreshing{false};  // somebody prepares it anew
 
   /// The key that a column of entities is for; npos: none.

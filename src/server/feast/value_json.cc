@@ -86,8 +86,7 @@ void AppendValue(std::string& out, const arrow::Array& values, std::int64_t row)
       out.append(static_cast<const arrow::BooleanArray&>(values).Value(row) ? "true" : "false");
       return;
     case arrow::Type::INT32:
-      return json::AppendNumber(out,
-                                std::int64_t{static_cast<const arrow::Int32Array&>(values).Value(row)});
+      return json::AppendNumber(out, std::int64_t{static_cast<const arrow::Int32Array&>(values).Value(row)});
     case arrow::Type::INT64:
       return json::AppendNumber(out, static_cast<const arrow::Int64Array&>(values).Value(row));
     case arrow::Type::FLOAT:
@@ -99,8 +98,7 @@ void AppendValue(std::string& out, const arrow::Array& values, std::int64_t row)
     case arrow::Type::BINARY:
       return AppendBytes(out, static_cast<const arrow::BinaryArray&>(values).GetView(row));
     case arrow::Type::TIMESTAMP:
-      return json::AppendNumber(out,
-                                SecondsOf(static_cast<const arrow::TimestampArray&>(values).Value(row)));
+      return json::AppendNumber(out, SecondsOf(static_cast<const arrow::TimestampArray&>(values).Value(row)));
     case arrow::Type::DATE32:
       return AppendDate(out, static_cast<const arrow::Date32Array&>(values).Value(row));
     case arrow::Type::DECIMAL128: {

@@ -103,7 +103,8 @@ Answer<void> Writes::Push(const http::Request& request, http::Response& response
     views = definitions->ViewsOfPushSource(source);
   }
   if (views.empty()) {
-    return RefuseAs(422, "PushSourceNotFoundException", fmt::format("Unable to find push source '{}'.", source));
+    return RefuseAs(422, "PushSourceNotFoundException",
+                    fmt::format("Unable to find push source '{}'.", source));
   }
   TM_ASSIGN(auto rows, ReadFrame(simdjson::dom::object{*Find(body, "df")}, views, limits_.rows_max));
   RowStream stream;

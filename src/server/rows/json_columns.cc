@@ -98,7 +98,8 @@ class BoolAppender final : public AppenderTo<arrow::BooleanBuilder> {
     if (!state().policy.text_numbers) return false;
     if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS) return AppendText(text);
     std::int64_t number = 0;
-    return value.get_int64().get(number) == simdjson::SUCCESS && (number == 0 || number == 1) && Put(number == 1);
+    return value.get_int64().get(number) == simdjson::SUCCESS && (number == 0 || number == 1) &&
+           Put(number == 1);
   }
 };
 

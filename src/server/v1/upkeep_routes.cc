@@ -130,6 +130,13 @@ Result<void> Erasures(V1& v1, const Request& request, Response& response) {
   return {};
 }
 
+Result<void> Stats(V1& v1, const Request& request, Response& response) {
+  TM_ASSIGN(const auto store, v1.StoreOf(request));
+  TM_TRY(RequestOptions(request).End());
+  TM_ASSIGN(response.body, store->Stats());
+  return {};
+}
+
 }  // namespace
 
 void AddUpkeepRoutes(V1& v1, Routes& routes) {
@@ -146,6 +153,7 @@ void AddUpkeepRoutes(V1& v1, Routes& routes) {
   add(Method::kPost, "/v1/projects/{project}/relocate", Scope::kAdmin, Relocate);
   add(Method::kGet, "/v1/projects/{project}/views/{view}/snapshots", Scope::kRead, Snapshots);
   add(Method::kGet, "/v1/projects/{project}/erasures", Scope::kRead, Erasures);
+  add(Method::kGet, "/v1/projects/{project}/stats", Scope::kRead, Stats);
 }
 
 }  // namespace tidemark::server

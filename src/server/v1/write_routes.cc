@@ -34,6 +34,7 @@ Result<IngestOptions> IngestOptionsOf(const Request& request, RequestOptions& qu
   TM_ASSIGN(options.to, TargetNamed(query.Text("to")));
   options.dry_run = query.Flag("dry_run", false);
   options.skip_bad_rows = query.Flag("skip_bad_rows", false);
+  options.reads_text = query.Flag("reads_text", false);
   options.ignore_other_columns = query.Flag("ignore_other_columns", false);
   options.idempotency_key = request.Header("idempotency-key").value_or("");
   options.stop = request.stop;
