@@ -3,11 +3,13 @@
 #include "remote/remote_online.h"
 
 #include <arrow/array.h>
-#include <arrow/compute/cast.h>
+#include <arrow/array/concatenate.h>
 #include <arrow/table.h>
 #include <arrow/util/base64.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -23,6 +25,8 @@
 
 namespace tidemark::remote {
 namespace {
+
+constexpr std::size_t kEntitiesMax = 20'000;  // of one request
 
 ValueForm FormOf(const DataType& type) {
   if (type.kind == TypeKind::kString || type.kind == TypeKind::kBinary) return ValueForm::kText;
@@ -52,10 +56,11 @@ Result<Status> StatusNamed(std::string_view name) {
   return Fail(ErrorCode::kInternal, fmt::format("the server told the status '{}', which is not known", name));
 }
 
-/// Lays the columns of one feature into a result.
+/// Lays the columns of one answer into a result, from one of its rows on.
 class Filling {
  public:
-  Filling(const arrow::RecordBatch& batch, OnlineResult::Impl& out) : batch_(batch), out_(out) {}
+  Filling(const arrow::RecordBatch& batch, OnlineResult::Impl& out, std::size_t first_row)
+      : batch_(batch), out_(out), first_(first_row), rows_(static_cast<std::size_t>(batch.num_rows())) {}
 
   Result<void> Fill(std::size_t index) {
     const ResultColumn& column = out_.shape->columns[index];
@@ -77,19 +82,22 @@ class Filling {
         FillTexts(index, static_cast<const arrow::BinaryArray&>(*values));
         break;
       case ValueForm::kNested:
-        out_.nested_done.push_back(values);
+        pieces_of_nested_.push_back(values);
         break;
     }
     return {};
   }
 
+  /// The columns that only Arrow holds, in their order.
+  const arrow::ArrayVector& nested() const { return pieces_of_nested_; }
+
  private:
   Result<void> FillStatuses(std::size_t index, const arrow::Array& names) {
     if (names.type_id() != arrow::Type::STRING) return Misshapen(names);
     const auto& texts = static_cast<const arrow::StringArray&>(names);
-    for (std::size_t row = 0; row < out_.rows; ++row) {
+    for (std::size_t row = 0; row < rows_; ++row) {
       const std::string_view name = texts.GetView(static_cast<std::int64_t>(row));
-      TM_ASSIGN(out_.StatusAt(index, row), StatusNamed(name));
+      TM_ASSIGN(out_.StatusAt(index, first_ + row), StatusNamed(name));
     }
     return {};
   }
@@ -97,23 +105,23 @@ class Filling {
   Result<void> FillTimes(std::size_t index, const arrow::Array& times) {
     if (times.type_id() != arrow::Type::TIMESTAMP) return Misshapen(times);
     const auto& values = static_cast<const arrow::TimestampArray&>(times);
-    for (std::size_t row = 0; row < out_.rows; ++row) {
+    for (std::size_t row = 0; row < rows_; ++row) {
       const auto at = static_cast<std::int64_t>(row);
-      out_.EventAt(index, row) = values.IsNull(at) ? 0 : values.Value(at);
+      out_.EventAt(index, first_ + row) = values.IsNull(at) ? 0 : values.Value(at);
     }
     return {};
   }
 
   bool IsPresent(std::size_t index, std::size_t row) const {
-    return out_.statuses[index * out_.rows + row] == Status::kPresent;
+    return out_.StatusAt(index, first_ + row) == Status::kPresent;
   }
 
   void FillFixed(std::size_t index, const arrow::Array& values) {
     const ResultColumn& column = out_.shape->columns[index];
-    std::byte* const to = out_.FixedAt(column, 0);
+    std::byte* const to = out_.FixedAt(column, first_);
     if (column.type.kind == TypeKind::kBool) {
       const auto& bits = static_cast<const arrow::BooleanArray&>(values);
-      for (std::size_t row = 0; row < out_.rows; ++row) {
+      for (std::size_t row = 0; row < rows_; ++row) {
         const bool value = IsPresent(index, row) && bits.Value(static_cast<std::int64_t>(row));
         to[row] = std::byte{value};
       }
@@ -121,7 +129,7 @@ class Filling {
     }
     const auto* const from = reinterpret_cast<const std::byte*>(values.data()->buffers[1]->data()) +
                              static_cast<std::size_t>(values.offset()) * column.width;
-    for (std::size_t row = 0; row < out_.rows; ++row) {
+    for (std::size_t row = 0; row < rows_; ++row) {
       if (IsPresent(index, row))
         std::memcpy(to + row * column.width, from + row * column.width, column.width);
     }
@@ -129,7 +137,7 @@ class Filling {
 
   void FillTexts(std::size_t index, const arrow::BinaryArray& values) {
     OnlineResult::Impl::Text& text = out_.texts[out_.shape->columns[index].place];
-    for (std::size_t row = 0; row < out_.rows; ++row) {
+    for (std::size_t row = 0; row < rows_; ++row) {
       if (IsPresent(index, row)) text.bytes.append(values.GetView(static_cast<std::int64_t>(row)));
       text.ends.push_back(text.bytes.size());
     }
@@ -144,13 +152,22 @@ class Filling {
 
   const arrow::RecordBatch& batch_;
   OnlineResult::Impl& out_;
+  const std::size_t first_;
+  const std::size_t rows_;
+  arrow::ArrayVector pieces_of_nested_;
 };
 
 void AppendJsonText(std::string& out, std::string_view text) {
   out.append(Json(text).dump());
 }
 
-void AppendKeys(std::string& out, const KeyColumn& column, bool is_binary) {
+/// Some of the entities.
+struct Span {
+  std::size_t begin = 0;
+  std::size_t count = 0;
+};
+
+void AppendKeys(std::string& out, const KeyColumn& column, Span span, bool is_binary) {
   out.push_back('[');
   const std::size_t begin = out.size();
   const auto separate = [&] {
@@ -158,17 +175,17 @@ void AppendKeys(std::string& out, const KeyColumn& column, bool is_binary) {
   };
   if (const auto* const integers = std::get_if<0>(&column)) {
     std::array<char, 24> digits{};
-    for (const std::int64_t value : *integers) {
+    for (const std::int64_t value : integers->subspan(span.begin, span.count)) {
       separate();
       out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
     }
   } else if (const auto* const texts = std::get_if<1>(&column)) {
-    for (const std::string_view text : *texts) {
+    for (const std::string_view text : texts->subspan(span.begin, span.count)) {
       separate();
       AppendJsonText(out, is_binary ? arrow::util::base64_encode(text) : std::string(text));
     }
   } else {
-    for (const bool value : std::get<2>(column)) {
+    for (const bool value : std::get<2>(column).subspan(span.begin, span.count)) {
       separate();
       out.append(value ? "true" : "false");
     }
@@ -241,8 +258,33 @@ class RemoteReader final : public OnlineReader {
     return {};
   }
 
+  /// Many entities are asked for in several requests, each within what a server takes at once.
   Result<void> ReadInto(std::span<const KeyColumn> keys, std::size_t rows, OnlineResult::Impl& out) const {
     TM_TRY(CheckKeys(keys, rows));
+    out.Reset(shape_, rows);
+    out.nested.clear();
+    std::vector<arrow::ArrayVector> nested;  // of each request
+    std::size_t begin = 0;
+    do {
+      const Span span{.begin = begin, .count = std::min(rows - begin, kEntitiesMax)};
+      TM_ASSIGN(const auto batch, Ask(keys, span));
+      Filling filling(*batch, out, begin);
+      for (std::size_t i = 0; i < features_.size(); ++i)
+        TM_TRY(filling.Fill(i));
+      nested.push_back(filling.nested());
+      begin += span.count;
+    } while (begin < rows);
+    for (std::size_t i = 0; i < nested[0].size(); ++i) {
+      arrow::ArrayVector pieces;
+      for (const arrow::ArrayVector& each : nested)
+        pieces.push_back(each[i]);
+      TM_ASSIGN(auto whole, FromArrowResult(arrow::Concatenate(pieces)));
+      out.nested_done.push_back(std::move(whole));
+    }
+    return {};
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Ask(std::span<const KeyColumn> keys, Span span) const {
     Request request{.method = "POST", .target = target_};
     request.accept = kArrowStream;
     request.body = head_;
@@ -250,25 +292,20 @@ class RemoteReader final : public OnlineReader {
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (i > 0) request.body.push_back(',');
       request.body.append(key_names_[i]).push_back(':');
-      AppendKeys(request.body, keys[i], key_types_[i].kind == TypeKind::kBinary);
+      AppendKeys(request.body, keys[i], span, key_types_[i].kind == TypeKind::kBinary);
     }
     request.body.append("}");
-    if (keys.empty()) request.body.append(fmt::format(",\"rows\":{}", rows));
+    if (keys.empty()) request.body.append(fmt::format(",\"rows\":{}", span.count));
     request.body.append("}");
     TM_ASSIGN(std::string body, session_->client->Call(request));
     TM_ASSIGN(const auto table, ReadTable(std::move(body), {}));
-    TM_ASSIGN(const auto batch, FromArrowResult(table->CombineChunksToBatch()));
-    if (static_cast<std::size_t>(batch->num_rows()) != rows ||
-        static_cast<std::size_t>(batch->num_columns()) != features_.size() * 3) {
-      return Fail(ErrorCode::kBusy,
-                  "the definitions have changed since the lookup was prepared: prepare it again");
+    TM_ASSIGN(auto batch, FromArrowResult(table->CombineChunksToBatch()));
+    if (static_cast<std::size_t>(batch->num_rows()) == span.count &&
+        static_cast<std::size_t>(batch->num_columns()) == features_.size() * 3) {
+      return batch;
     }
-    out.Reset(shape_, rows);
-    out.nested.clear();
-    Filling filling(*batch, out);
-    for (std::size_t i = 0; i < features_.size(); ++i)
-      TM_TRY(filling.Fill(i));
-    return {};
+    return Fail(ErrorCode::kBusy,
+                "the definitions have changed since the lookup was prepared: prepare it again");
   }
 
   const std::shared_ptr<const Session> session_;

@@ -1,4 +1,4 @@
-"""A proxy between a client and a server that loses, delays and puts off what the tests tell it to."""
+"""A proxy between a client and a server that loses, delays and puts off what it is told to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FaultyProxy:
     def __init__(self, port: int) -> None:
         self._port = port
         self._lock = threading.Lock()
-        self._open: list[socket.socket] = []
+        self.open: list[socket.socket] = []
         self.lose_answers = 0
         self.put_off = 0  # requests answered with 503, to be sent again at once
         self.is_silent = False  # takes everything and answers nothing
@@ -44,7 +44,7 @@ class FaultyProxy:
             return left > 0
 
     def _serve(self, client: socket.socket) -> None:
-        self._open.append(client)
+        self.open.append(client)
         if self._take("put_off"):
             client.recv(1 << 16)
             client.sendall(
@@ -54,7 +54,7 @@ class FaultyProxy:
             client.close()
             return
         server = socket.create_connection(("127.0.0.1", self._port))
-        self._open.append(server)
+        self.open.append(server)
         threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
         with suppress(OSError):
             while data := server.recv(1 << 16):
@@ -74,7 +74,7 @@ class FaultyProxy:
 
     def close(self) -> None:
         self._listener.close()
-        for each in self._open:
+        for each in self.open:
             cut(each)
 
     def __enter__(self) -> FaultyProxy:

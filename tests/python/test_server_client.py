@@ -29,15 +29,12 @@ import pytest
 import test_store
 import test_tables
 from conftest import definitions, stats_table
-from faulty_proxy import FaultyProxy
+from faulty_proxy import FaultyProxy, cut
 from server_process import PROGRAM, ServerProcess
 
 import tidemark
-from tidemark import Entity, FeatureStore, FeatureView, Field
+from tidemark import FeatureStore, Field
 from tidemark.errors import (
-    AlreadyExistsError,
-    BusyError,
-    CancelledError,
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
@@ -77,8 +74,6 @@ def tests_over_a_store() -> dict[str, Callable[..., Any]]:
 
 
 globals().update(tests_over_a_store())
-
-entity_rows_again = None
 
 
 @pytest.fixture
@@ -203,8 +198,9 @@ def test_folder_and_server_answer_alike(folder: Path, server: ServerProcess) -> 
         lambda each: each.get_online_features(
             ["driver_stats"], [{"driver_id": 1001}, {"driver_id": 7}]
         ).to_arrow(include_status=True, include_event_timestamps=True),
-        lambda each: each.explain("driver_stats:rating", {"driver_id": 1001}, test_store.at(9))
-        .to_dict()["value"],
+        lambda each: each.explain(
+            "driver_stats:rating", {"driver_id": 1001}, test_store.at(9)
+        ).to_dict()["value"],
         lambda each: each.erasures(),
         lambda each: each.dumps(),
         lambda each: [len(each.snapshots("clicks"))],
@@ -345,7 +341,8 @@ def test_ctrl_c_ends_a_call_that_waits(clicks: FeatureStore, proxy: FaultyProxy,
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         proxy.is_silent = True
         child.stdin.write("\n")
@@ -383,8 +380,8 @@ def test_a_kept_connection_that_was_closed_is_no_error(
     clicks: FeatureStore, proxy: FaultyProxy
 ) -> None:
     store = FeatureStore(proxy.url)
-    for connection in proxy._open:
-        connection.close()
+    for connection in proxy.open:
+        cut(connection)
     assert [each.name for each in store.list_feature_views()] == ["clicks"]
 
 
@@ -428,8 +425,16 @@ def test_a_change_that_cannot_be_repeated_says_that_its_fate_is_unknown(
     through = FeatureStore(proxy.url)
     proxy.lose_answers = 1
     with pytest.raises(UnknownFateError, match=f"the server {proxy.url} was lost"):
-        through.create_table({"name": "made", "entities": ["id"], "schema": [
-            {"name": "event_timestamp", "type": "timestamp"}, {"name": "n", "type": "int64"}]})
+        through.create_table(
+            {
+                "name": "made",
+                "entities": ["id"],
+                "schema": [
+                    {"name": "event_timestamp", "type": "timestamp"},
+                    {"name": "n", "type": "int64"},
+                ],
+            }
+        )
     assert store.get_feature_view("made").name == "made"
 
 
@@ -463,8 +468,8 @@ def test_a_result_that_breaks_off_is_an_error(clicks: FeatureStore, proxy: Fault
     store = FeatureStore(proxy.url)
     batches = store.sql("SELECT a.n FROM clicks a, clicks b").batches()
     next(batches)
-    for connection in proxy._open:
-        connection.close()
+    for connection in proxy.open:
+        cut(connection)
     proxy.close()
     with pytest.raises(UnavailableError):
         for _ in batches:
@@ -477,7 +482,9 @@ def test_a_result_that_breaks_off_is_an_error(clicks: FeatureStore, proxy: Fault
 def make_key(folder: Path, *scopes: str) -> str:
     made = subprocess.run(
         [str(PROGRAM), "--store", str(folder), "--output", "json", "keys", "create", *scopes],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     key: str = json.loads(made.stdout)["key"]
     return key
@@ -542,7 +549,8 @@ store.sql("SELECT 1 AS one").to_arrow()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 rows = bytes_ = 0
-for batch in store.sql("SELECT a.n AS a, b.n AS b, a.n + b.n AS c FROM clicks a, clicks b").batches():
+pairs = "SELECT a.n AS a, b.n AS b, a.n + b.n AS c FROM clicks a, clicks b"
+for batch in store.sql(pairs).batches():
     rows += batch.num_rows
     bytes_ += batch.nbytes
 schema = pa.schema([("user_id", pa.int64()), ("event_timestamp", pa.timestamp("us", "UTC")),
@@ -567,6 +575,16 @@ def test_large_results_and_rows_take_little_memory(
     assert (rows, sent) == (9_000_000, 5_000_000)
     assert megabytes > 150
     assert grown < 100, f"{grown} MiB for {megabytes} MiB"
+
+
+def test_many_entities_are_looked_up_in_pieces(clicks: FeatureStore) -> None:
+    """More than a server takes at once, of every form that values have."""
+    clicks.ingest("clicks", clicks_rows(50_000))
+    users = [*range(49_990, 50_010), *range(45_000)]
+    got = clicks.get_online_features(["clicks"], {"user_id": users}, include_status=True).to_dict()
+    assert got["n"] == [user if user < 50_000 else None for user in users]
+    assert set(got["n__status"]) == {"PRESENT", "NOT_FOUND"}
+    assert got["city"] == [None] * len(users)
 
 
 def test_many_threads_share_a_store(clicks: FeatureStore) -> None:
@@ -603,7 +621,10 @@ def test_a_forked_child_has_connections_of_its_own(clicks: FeatureStore) -> None
 def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(PROGRAM), *arguments],
-        capture_output=True, text=True, env={**os.environ, **environment}, timeout=60,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=60,
     )
 
 
@@ -616,8 +637,9 @@ def test_the_program_asks_a_server(
     assert made.returncode == 0, made.stderr
     looked_up = program(*at, "--output", "json", "get-online", "user_id=1", "-f", "clicks:n")
     assert json.loads(looked_up.stdout)[0]["n"] == 1
-    queried = program("sql", "SELECT count(*) AS n FROM clicks", "--output", "csv",
-                      TIDEMARK_URL=server.url)
+    queried = program(
+        "sql", "SELECT count(*) AS n FROM clicks", "--output", "csv", TIDEMARK_URL=server.url
+    )
     assert queried.stdout.split() == ["n", "3"]
     wrong = program(*at, "describe", "nothing")
     assert (wrong.returncode, "nothing" in wrong.stderr) == (3, True)
