@@ -1,6 +1,7 @@
 // How event times were written, beyond their microseconds.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>

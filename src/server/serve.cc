@@ -13,6 +13,7 @@
 #include "server/http/server.h"
 #include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
+#include "server/sagemaker/sagemaker_dialect.h"
 #include "server/semantix/semantix_dialect.h"
 
 namespace tidemark::server {
@@ -57,6 +58,8 @@ class StoreServer final : public RunningServer {
     settings.project = server->services_.stores->default_project();
     auto metrics = std::make_shared<http::Metrics>();
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
+        sagemaker::MakeDialect(server->services_, options.settings.sagemaker,
+                               settings.limits.json_depth_max),
         MakeSemantixDialect(server->services_, settings.limits),
         MakeOpsDialect(server->services_, metrics,
                        server->draining_),  // last: it claims what nobody else does

@@ -123,7 +123,7 @@ Answer<void> Control::Call(const http::Request& request, http::Response& respons
   const auto& [run, scope] = found->second;
   if (!request.caller.Allows(scope, request.project)) {
     return Refuse(Why::kForbidden, fmt::format("the key {} does not have the scope {} in project {}",
-                                               request.caller.key_id, http::NameOf(scope), request.project));
+                                               request.caller.key_id(), http::NameOf(scope), request.project));
   }
   TM_ASSIGN(const Fields fields, Fields::Parse(request.body, depth_max_));
   std::unique_lock<std::mutex> lock(changing_, std::defer_lock);

@@ -281,10 +281,10 @@ Answer<void> Runtime::BatchGetRecord(const http::Request& request, http::Respons
 struct Runtime::Batch {
   GroupPointer group;
   Targets stores;
-  std::vector<BatchEntry*> entries;
-  std::vector<Row> rows;
-  std::string key;
-  std::optional<Refusal> failure;  // that is not about a row: nothing is known of the whole
+  std::vector<BatchEntry*> entries = {};
+  std::vector<Row> rows = {};
+  std::string key = {};
+  std::optional<Refusal> failure = {};  // that is not about a row: nothing is known of the whole
 };
 
 void Runtime::WriteBatch(const http::Request& request, Batch& batch) {
