@@ -35,6 +35,7 @@ tidemark_arrow_target(compute arrow_compute Arrow::arrow)
 tidemark_arrow_target(parquet parquet Arrow::arrow)
 tidemark_arrow_target(acero arrow_acero Arrow::compute)
 tidemark_arrow_target(dataset arrow_dataset Arrow::acero Arrow::parquet)
+tidemark_arrow_target(flight arrow_flight Arrow::arrow)
 
 # --- Debian packages ---------------------------------------------------------------------------------------------
 function(tidemark_dependency name)

@@ -70,6 +70,10 @@ class TIDEMARK_EXPORT OnlineResult {
   /// Event time of the row that was found, microseconds; 0 where none was.
   std::int64_t event_time_us(std::size_t column, std::size_t row) const;
 
+  /// Both for all rows of a column. Columns of one view share their event times: then the pointers are equal.
+  const Status* statuses(std::size_t column) const;
+  const std::int64_t* event_times_us(std::size_t column) const;
+
   /// The row of the column's view that the value, or its absence, is of.
   StoredRow stored_row(std::size_t column, std::size_t row) const;
 

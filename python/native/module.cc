@@ -76,11 +76,12 @@ void BindTables(nb::module_& m) {
   nb::class_<IngestOptions>(m, "IngestRequest")
       .def(
           "__init__",
-          [](IngestOptions* made, const std::string& to, bool dry_run, bool skip_bad_rows,
+          [](IngestOptions* made, const std::string& to, bool dry_run, bool skip_bad_rows, bool reads_text,
              bool ignore_other_columns, std::string idempotency_key, nb::object progress) {
             new (made) IngestOptions{.to = TargetFrom(to),
                                      .dry_run = dry_run,
                                      .skip_bad_rows = skip_bad_rows,
+                                     .reads_text = reads_text,
                                      .ignore_other_columns = ignore_other_columns,
                                      .idempotency_key = std::move(idempotency_key),
                                      .stop = {},
@@ -88,7 +89,7 @@ void BindTables(nb::module_& m) {
             if (const auto report = ProgressFrom(std::move(progress)))
               made->progress = [report](std::int64_t rows) { report({"writing rows", rows, 0}); };
           },
-          nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false,
+          nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false, "reads_text"_a = false,
           "ignore_other_columns"_a = false, "idempotency_key"_a = "", "progress"_a = nb::none());
   nb::class_<IngestReport>(m, "IngestReport")
       .def_ro("rows", &IngestReport::rows)

@@ -1,5 +1,6 @@
 // One visit per cell: this is for people and small results; files are written by the engine.
 #include "cli/arrow_rows.h"
+#include "base/json.h"
 
 #include <arrow/array.h>
 #include <arrow/scalar.h>
@@ -8,7 +9,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 namespace tidemark::cli {
 namespace {

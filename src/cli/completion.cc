@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <set>
 
 #include "cli/session.h"
@@ -101,12 +102,12 @@ std::string CompletionScript(const CLI::App& app, const std::string& shell) {
                      fmt::arg("cases", cases));
 }
 
-void AddCompletionCommand(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("completion", "Print a completion script for a shell");
+void AddCompletionCommand(Command app, Session& session) {
+  const Command command = app.add_subcommand("completion", "Print a completion script for a shell");
   const auto shell = std::make_shared<std::string>();
-  command->add_option("shell", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
-  command->callback([&app, &session, shell] {
-    session.command = [&app, shell] { return WriteOut(CompletionScript(app, *shell)); };
+  command.add_option("shell", *shell, "bash or zsh").required().one_of({"bash", "zsh"});
+  command.callback([app, &session, shell] {
+    session.command = [app, shell] { return WriteOut(CompletionScript(app.app(), *shell)); };
   });
 }
 

@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/definition_files.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -73,19 +73,18 @@ Result<std::vector<Change>> PlanOrApply(Session& session, const StatedOptions& o
   return apply ? store->Apply(definitions, stated) : store->Plan(definitions, stated);
 }
 
-void AddStated(CLI::App& app, Session& session, const std::string& name, const std::string& what,
-               bool apply) {
-  CLI::App* const command = app.add_subcommand(name, what);
+void AddStated(Command app, Session& session, const std::string& name, const std::string& what, bool apply) {
+  const Command command = app.add_subcommand(name, what);
   const auto options = std::make_shared<StatedOptions>();
-  command->add_option(
+  command.add_option(
       "path", options->paths,
       "Definition files or folders (*.py, *.yaml, *.json); default: all in the store's folder, which "
       "then are the whole project: what is not in them is removed");
-  CLI::Option* const partial =
-      command->add_flag("--partial", options->partial, "Keep what the definitions do not mention");
-  command->add_flag("--remove-missing", options->remove_missing, "Remove what the definitions do not mention")
-      ->excludes(partial);
-  command->callback([&session, options, apply] {
+  const Option partial =
+      command.add_flag("--partial", options->partial, "Keep what the definitions do not mention");
+  command.add_flag("--remove-missing", options->remove_missing, "Remove what the definitions do not mention")
+      .excludes(partial);
+  command.callback([&session, options, apply] {
     session.command = [&session, options, apply]() -> Result<void> {
       TM_ASSIGN(const auto changes, PlanOrApply(session, *options, apply));
       return PrintChanges(session.output, changes);
@@ -107,15 +106,15 @@ Result<void> Teardown(Session& session, bool confirmed) {
 
 }  // namespace
 
-void AddDefinitionCommands(CLI::App& app, Session& session) {
+void AddDefinitionCommands(Command app, Session& session) {
   AddStated(app, session, "plan", "Show what apply would change", false);
   AddStated(app, session, "apply", "Register definitions, in one transaction", true);
 
-  CLI::App* const teardown =
+  const Command teardown =
       app.add_subcommand("teardown", "Remove the project: definitions and online rows, but no source files");
   const auto confirmed = std::make_shared<bool>(false);
-  teardown->add_flag("-y,--yes", *confirmed, "Do not ask");
-  teardown->callback([&session, confirmed] {
+  teardown.add_flag("-y,--yes", *confirmed, "Do not ask");
+  teardown.callback([&session, confirmed] {
     session.command = [&session, confirmed] { return Teardown(session, *confirmed); };
   });
 }

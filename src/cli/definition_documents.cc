@@ -1,21 +1,21 @@
 // The store gives JSON text; a text that is not what it promises is a defect of it.
 #include "cli/definition_documents.h"
+#include "base/json.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace tidemark::cli {
 
 Result<std::vector<Json>> ListObjects(const Store& store, ObjectType type) {
   TM_ASSIGN(const std::string text, store.List(type));
-  const Json made = Json::parse(text, nullptr, false);
+  const Json made = ParseJson(text).value_or(nullptr);
   if (!made.is_array()) return Fail(ErrorCode::kInternal, "the store's list is not a JSON array");
   return std::vector<Json>(made.begin(), made.end());
 }
 
 Result<Json> DescribeObject(const Store& store, ObjectType type, const std::string& name) {
   TM_ASSIGN(const std::string text, store.Describe(type, name));
-  Json made = Json::parse(text, nullptr, false);
+  Json made = ParseJson(text).value_or(nullptr);
   if (!made.is_object()) return Fail(ErrorCode::kInternal, "the store's description is not a JSON object");
   return made;
 }

@@ -7,9 +7,9 @@
 #include <array>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json.h"
 #include "cli/child_process.h"
 #include "tidemark/store.h"
 
@@ -17,20 +17,18 @@ namespace tidemark::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
 constexpr std::array kSections{"entities", "feature_views", "feature_services"};
 const std::set<std::string> kEndings{".py", ".yaml", ".yml", ".json"};
 
 Result<Json> ParseDocument(const std::string& text, const std::string& origin) {
-  Json made = Json::parse(text, nullptr, false);
+  Json made = ParseJson(text).value_or(nullptr);
   if (made.is_object()) return made;
   return Fail(ErrorCode::kInternal, fmt::format("the definitions of {} are not a JSON object", origin));
 }
 
 /// A schema file of `create-table`, which may lie beside the definitions.
 bool IsTableSchema(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = ParseJson(text).value_or(nullptr);
   return json.is_object() && json.contains("schema") && json.contains("name");
 }
 

@@ -9,8 +9,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "tidemark/store.h"
 
 namespace tidemark::cli {
@@ -81,7 +81,7 @@ Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities
 Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys) {
   Json given;
   if (text.starts_with('{')) {
-    given = Json::parse(text, nullptr, false);
+    given = ParseJson(text).value_or(nullptr);
     if (!given.is_object()) {
       return Fail(ErrorCode::kInvalidArgument, fmt::format("the entity {} is not JSON", text));
     }

@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "base/json.h"
 #include "cli/session.h"
 #include "cli/table.h"
 
@@ -64,18 +64,18 @@ Result<void> Register(Session& session, const TableArguments& arguments) {
   return PrintRows(session.output, kTableColumns, {TableRow(table)});
 }
 
-void AddRegister(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddRegister(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("register", "Make a table of Parquet or CSV files where they lie, without copying");
   const auto arguments = std::make_shared<TableArguments>();
-  command->add_option("table", arguments->table, "database.table")->required();
-  command->add_option("path", arguments->path, "File, folder or pattern")->required();
+  command.add_option("table", arguments->table, "database.table").required();
+  command.add_option("path", arguments->path, "File, folder or pattern").required();
   command
-      ->add_option("--partitions", arguments->partitions,
-                   "Columns that the folders say (y,m,d), or the partitions to register (default: all)")
-      ->delimiter(',')
-      ->type_name("LIST");
-  command->callback([&session, arguments] {
+      .add_option("--partitions", arguments->partitions,
+                  "Columns that the folders say (y,m,d), or the partitions to register (default: all)")
+      .delimiter(',')
+      .type_name("LIST");
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Register(session, *arguments); };
   });
 }
@@ -92,12 +92,12 @@ Result<void> AddSome(Session& session, const TableArguments& arguments) {
                      report.at("files"), report.at("commits"), report.at("columns_added")}});
 }
 
-void AddPartitions(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("add-partitions", "Add partitions to a registered table");
+void AddPartitions(Command app, Session& session) {
+  const Command command = app.add_subcommand("add-partitions", "Add partitions to a registered table");
   const auto arguments = std::make_shared<TableArguments>();
-  command->add_option("table", arguments->table, "database.table")->required();
-  command->add_option("partitions", arguments->partitions, "y=2019/m=07/d=01 ...")->required();
-  command->callback([&session, arguments] {
+  command.add_option("table", arguments->table, "database.table").required();
+  command.add_option("partitions", arguments->partitions, "y=2019/m=07/d=01 ...").required();
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return AddSome(session, *arguments); };
   });
 }
@@ -136,12 +136,12 @@ Result<void> Refresh(Session& session, const std::vector<std::string>& names) {
               fmt::format("{} of the tables and views could not be refreshed, as said above", failed));
 }
 
-void AddRefresh(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand(
+void AddRefresh(Command app, Session& session) {
+  const Command command = app.add_subcommand(
       "refresh", "Find new, changed and vanished files of registered tables (run it from a scheduler)");
   const auto names = std::make_shared<std::vector<std::string>>();
-  command->add_option("tables", *names, "database.table ... (default: all)");
-  command->callback(
+  command.add_option("tables", *names, "database.table ... (default: all)");
+  command.callback(
       [&session, names] { session.command = [&session, names] { return Refresh(session, *names); }; });
 }
 
@@ -160,21 +160,21 @@ Result<void> Tables(const Session& session, const std::string& database, bool is
   return PrintRows(session.output, columns, rows);
 }
 
-void AddTables(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand(
+void AddTables(Command app, Session& session) {
+  const Command command = app.add_subcommand(
       "tables", "List what SQL can name: feature tables, views, sources, registered tables");
   const auto database = std::make_shared<std::string>();
   const auto is_long = std::make_shared<bool>(false);
-  command->add_option("database", *database, "Only those of this database");
-  command->add_flag("-l,--long", *is_long, "With what registered tables have");
-  command->callback([&session, database, is_long] {
+  command.add_option("database", *database, "Only those of this database");
+  command.add_flag("-l,--long", *is_long, "With what registered tables have");
+  command.callback([&session, database, is_long] {
     session.command = [&session, database, is_long] { return Tables(session, *database, *is_long); };
   });
 }
 
 }  // namespace
 
-void AddExistingCommands(CLI::App& app, Session& session) {
+void AddExistingCommands(Command app, Session& session) {
   AddRegister(app, session);
   AddPartitions(app, session);
   AddRefresh(app, session);

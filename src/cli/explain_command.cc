@@ -1,7 +1,7 @@
 // explain: which row gave a feature its value.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/definition_documents.h"
 #include "cli/entity_arguments.h"
 #include "cli/session.h"
@@ -26,21 +26,20 @@ Result<void> Run(Session& session, const Options& options) {
   TM_ASSIGN(const auto keys, JoinKeysOf(*store, name.view));
   TM_ASSIGN(const Json entity, ParseEntity(options.entity, keys));
   TM_ASSIGN(const std::string explained, store->Explain(options.feature, entity.dump(), wanted));
-  const Json document = Json::parse(explained, nullptr, false);
-  if (document.is_discarded()) return Fail(ErrorCode::kInternal, "the explanation is not JSON");
+  TM_ASSIGN(const Json document, ParseJson(explained));
   return PrintDocument(session.output, document);
 }
 
 }  // namespace
 
-void AddExplainCommand(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddExplainCommand(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("explain", "Show which row gave a feature its value, and why, or why there is none");
   const auto options = std::make_shared<Options>();
-  command->add_option("feature", options->feature, "view:feature")->required();
-  command->add_option("entity", options->entity, "driver_id=1001, a=1,b=2, or a JSON object")->required();
-  command->add_option("--at", options->at, "At this time, ISO-8601 (default: now)")->type_name("TIME");
-  command->callback(
+  command.add_option("feature", options->feature, "view:feature").required();
+  command.add_option("entity", options->entity, "driver_id=1001, a=1,b=2, or a JSON object").required();
+  command.add_option("--at", options->at, "At this time, ISO-8601 (default: now)").type_name("TIME");
+  command.callback(
       [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
 }
 

@@ -87,33 +87,33 @@ Result<void> Run(Session& session, const Options& options) {
 
 }  // namespace
 
-void AddHistoricalCommand(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand(
+void AddHistoricalCommand(Command app, Session& session) {
+  const Command command = app.add_subcommand(
       "get-historical", "Make a training set: features as they were known at each entity row's time");
   const auto options = std::make_shared<Options>();
-  command->add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows");
+  command.add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows");
   command
-      ->add_option("--start", options->start,
-                   "Without entity rows: the latest row of every entity from this time on")
-      ->type_name("TIME");
-  command->add_option("--end", options->end, "... up to this time (default: now)")->type_name("TIME");
-  CLI::Option* const features =
-      command->add_option("-f,--features", options->features, "view:feature or view, separated by commas")
-          ->delimiter(',')
-          ->allow_extra_args(false);
-  command->add_option("--service", options->service, "A feature service instead")->excludes(features);
-  command->add_option("--out", options->out, "Write to FILE (.parquet or .csv) instead of the screen")
-      ->type_name("FILE");
-  command->add_option("--event-timestamp", options->event_timestamp, "Timestamp column of the entity rows");
-  command->add_option("--known-by", options->known_by,
-                      "Only rows created by this time count; 'event': by each entity row's own time");
-  command->add_option("--as-of", options->as_of,
-                      "Of feature tables, rows written up to this time, or a snapshot by its id");
-  command->add_option("--at-least", options->at_least, "The token of a write that must be seen");
-  command->add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
-  command->add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
-  command->add_option("--limit", options->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);
-  command->callback(
+      .add_option("--start", options->start,
+                  "Without entity rows: the latest row of every entity from this time on")
+      .type_name("TIME");
+  command.add_option("--end", options->end, "... up to this time (default: now)").type_name("TIME");
+  const Option features =
+      command.add_option("-f,--features", options->features, "view:feature or view, separated by commas")
+          .delimiter(',')
+          .allow_extra_args(false);
+  command.add_option("--service", options->service, "A feature service instead").excludes(features);
+  command.add_option("--out", options->out, "Write to FILE (.parquet or .csv) instead of the screen")
+      .type_name("FILE");
+  command.add_option("--event-timestamp", options->event_timestamp, "Timestamp column of the entity rows");
+  command.add_option("--known-by", options->known_by,
+                     "Only rows created by this time count; 'event': by each entity row's own time");
+  command.add_option("--as-of", options->as_of,
+                     "Of feature tables, rows written up to this time, or a snapshot by its id");
+  command.add_option("--at-least", options->at_least, "The token of a write that must be seen");
+  command.add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
+  command.add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
+  command.add_option("--limit", options->limit, "Print at most N rows").not_negative();
+  command.callback(
       [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
 }
 

@@ -89,13 +89,13 @@ Result<void> Run(const Options& options) {
 
 }  // namespace
 
-void AddInit(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("init", "Make a small project that runs as it is");
+void AddInit(Command app, Session& session) {
+  const Command command = app.add_subcommand("init", "Make a small project that runs as it is");
   const auto options = std::make_shared<Options>();
-  command->add_option("folder", options->folder, "Its folder (default: the current one)");
-  command->add_option("--name", options->name, "The project's name (default: the folder's)");
-  command->add_flag("--python", options->python, "Definitions in Python instead of YAML");
-  command->callback([&session, options] { session.command = [options] { return Run(*options); }; });
+  command.add_option("folder", options->folder, "Its folder (default: the current one)");
+  command.add_option("--name", options->name, "The project's name (default: the folder's)");
+  command.add_flag("--python", options->python, "Definitions in Python instead of YAML");
+  command.callback([&session, options] { session.command = [options] { return Run(*options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -4,11 +4,12 @@
 
 #include <array>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
+#include "cli/command.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "tidemark/keys.h"
@@ -131,31 +132,31 @@ Result<void> RevokeKey(const Session& session, const KeyArguments& arguments) {
 
 }  // namespace
 
-void AddKeyCommands(CLI::App& app, Session& session) {
-  CLI::App* const keys = app.add_subcommand("keys", "API keys that servers of the store accept");
-  keys->require_subcommand(1);
+void AddKeyCommands(Command app, Session& session) {
+  const Command keys = app.add_subcommand("keys", "API keys that servers of the store accept");
+  keys.require_subcommand();
   const auto arguments = std::make_shared<KeyArguments>();
 
-  CLI::App* const create = keys->add_subcommand("create", "Make a key; its secret is printed this once");
-  create->add_option("name", arguments->name, "What the key is for");
+  const Command create = keys.add_subcommand("create", "Make a key; its secret is printed this once");
+  create.add_option("name", arguments->name, "What the key is for");
   create
-      ->add_option("--scope", arguments->scopes,
-                   "What it may do: read, write, admin, several with commas; in one project with @PROJECT. "
-                   "May be given again")
-      ->required()
-      ->type_name("SCOPES[@PROJECT]");
-  create->add_option("--expires", arguments->expires, "When it ends: a time, or a duration from now (90d)")
-      ->type_name("TIME");
-  create->callback([&session, arguments] {
+      .add_option("--scope", arguments->scopes,
+                  "What it may do: read, write, admin, several with commas; in one project with @PROJECT. "
+                  "May be given again")
+      .required()
+      .type_name("SCOPES[@PROJECT]");
+  create.add_option("--expires", arguments->expires, "When it ends: a time, or a duration from now (90d)")
+      .type_name("TIME");
+  create.callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateKey(session, *arguments); };
   });
 
-  CLI::App* const list = keys->add_subcommand("list", "All keys, without their secrets");
-  list->callback([&session] { session.command = [&session] { return ListKeys(session); }; });
+  const Command list = keys.add_subcommand("list", "All keys, without their secrets");
+  list.callback([&session] { session.command = [&session] { return ListKeys(session); }; });
 
-  CLI::App* const revoke = keys->add_subcommand("revoke", "Make a key void, for good");
-  revoke->add_option("id", arguments->id, "The key's id")->required();
-  revoke->callback([&session, arguments] {
+  const Command revoke = keys.add_subcommand("revoke", "Make a key void, for good");
+  revoke.add_option("id", arguments->id, "The key's id").required();
+  revoke.callback([&session, arguments] {
     session.command = [&session, arguments] { return RevokeKey(session, *arguments); };
   });
 }

@@ -1,7 +1,7 @@
 // entities | views | fields | services, each with list and describe.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/definition_documents.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -41,7 +41,7 @@ Json SourcePlace(const Json& source) {
     if (source.contains(member)) return source[member];
   }
   if (!source.contains("table")) return {};
-  std::string place = source["table"];
+  std::string place = source["table"].text();
   for (const char* outer : {"schema", "catalog"}) {
     if (source.contains(outer)) place = fmt::format("{}.{}", source.value(outer, ""), place);
   }
@@ -112,7 +112,8 @@ Result<void> DescribeField(const Session& session, const std::string& text) {
   for (const Json& field : view.value("fields", Json::array())) {
     if (field.value("name", "") != name.feature) continue;
     Json document{{"view", name.view}};
-    document.update(field);
+    for (const auto& [member, value] : field.items())
+      document[member] = value;
     return PrintDocument(session.output, document);
   }
   return Fail(ErrorCode::kNotFound,
@@ -120,40 +121,40 @@ Result<void> DescribeField(const Session& session, const std::string& text) {
                           Joined(view.value("fields", Json::array()), "name")));
 }
 
-void AddObjectCommands(CLI::App& app, Session& session, const std::string& name, const std::string& what,
+void AddObjectCommands(Command app, Session& session, const std::string& name, const std::string& what,
                        const Listing& listing) {
-  CLI::App* const group = app.add_subcommand(name, what);
-  group->require_subcommand(1);
-  group->add_subcommand("list", "List all")->callback([&session, listing] {
+  const Command group = app.add_subcommand(name, what);
+  group.require_subcommand();
+  group.add_subcommand("list", "List all").callback([&session, listing] {
     session.command = [&session, listing] { return List(session, listing); };
   });
-  CLI::App* const describe = group->add_subcommand("describe", "Show one, with its spec and versions");
+  const Command describe = group.add_subcommand("describe", "Show one, with its spec and versions");
   const auto wanted = std::make_shared<std::string>();
-  describe->add_option("name", *wanted, "Its name")->required();
-  describe->callback([&session, listing, wanted] {
+  describe.add_option("name", *wanted, "Its name").required();
+  describe.callback([&session, listing, wanted] {
     session.command = [&session, listing, wanted] { return DescribeOne(session, listing.type, *wanted); };
   });
 }
 
-void AddFieldCommands(CLI::App& app, Session& session) {
-  CLI::App* const group = app.add_subcommand("fields", "Features of the views");
-  group->require_subcommand(1);
-  CLI::App* const list = group->add_subcommand("list", "List the features of all views or one");
+void AddFieldCommands(Command app, Session& session) {
+  const Command group = app.add_subcommand("fields", "Features of the views");
+  group.require_subcommand();
+  const Command list = group.add_subcommand("list", "List the features of all views or one");
   const auto view = std::make_shared<std::string>();
-  list->add_option("view", *view, "Only of this view");
-  list->callback(
+  list.add_option("view", *view, "Only of this view");
+  list.callback(
       [&session, view] { session.command = [&session, view] { return ListFields(session, *view); }; });
-  CLI::App* const describe = group->add_subcommand("describe", "Show one feature");
+  const Command describe = group.add_subcommand("describe", "Show one feature");
   const auto feature = std::make_shared<std::string>();
-  describe->add_option("feature", *feature, "view:feature")->required();
-  describe->callback([&session, feature] {
+  describe.add_option("feature", *feature, "view:feature").required();
+  describe.callback([&session, feature] {
     session.command = [&session, feature] { return DescribeField(session, *feature); };
   });
 }
 
 }  // namespace
 
-void AddListCommands(CLI::App& app, Session& session) {
+void AddListCommands(Command app, Session& session) {
   AddObjectCommands(app, session, "entities", "What features are about",
                     {ObjectType::kEntity, {"name", "join_keys", "description", "owner"}, EntityCells});
   AddObjectCommands(app, session, "views", "Feature views",

@@ -3,8 +3,8 @@
 
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/session.h"
 #include "cli/table.h"
 
@@ -56,23 +56,22 @@ Result<void> Load(Session& session, const LoadOptions& options, bool incremental
 
 }  // namespace
 
-void AddLoadCommands(CLI::App& app, Session& session) {
+void AddLoadCommands(Command app, Session& session) {
   for (const bool incremental : {false, true}) {
-    CLI::App* const command =
+    const Command command =
         incremental
             ? app.add_subcommand("materialize-incremental", "Load what is new into the online store")
             : app.add_subcommand("materialize", "Load the latest rows of a time range into the online store");
     const auto options = std::make_shared<LoadOptions>();
-    if (!incremental) command->add_option("start", options->start, "Start, ISO-8601")->required();
-    command->add_option("end", options->end, incremental ? "End, ISO-8601 (default: now)" : "End, ISO-8601")
-        ->required(!incremental);
-    command
-        ->add_option("--views", options->views, "Views, separated by commas (default: all that are online)")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    command->add_flag("--reload", options->reload,
-                      "Load again what was loaded before, and replace damaged online rows");
-    command->callback([&session, options, incremental] {
+    if (!incremental) command.add_option("start", options->start, "Start, ISO-8601").required();
+    command.add_option("end", options->end, incremental ? "End, ISO-8601 (default: now)" : "End, ISO-8601")
+        .required(!incremental);
+    command.add_option("--views", options->views, "Views, separated by commas (default: all that are online)")
+        .delimiter(',')
+        .allow_extra_args(false);
+    command.add_flag("--reload", options->reload,
+                     "Load again what was loaded before, and replace damaged online rows");
+    command.callback([&session, options, incremental] {
       session.command = [&session, options, incremental] { return Load(session, *options, incremental); };
     });
   }

@@ -8,8 +8,8 @@
 
 #include <deque>
 #include <memory>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/arrow_rows.h"
 #include "cli/entity_arguments.h"
 #include "cli/session.h"
@@ -57,7 +57,7 @@ class KeyArguments {
     } else if (key.type == "string" || key.type == "binary") {
       auto& values = texts_.emplace_back();
       for (const Json& entity : entities_)
-        values.push_back(entity[key.name].get_ref<const std::string&>());
+        values.push_back(entity[key.name].text());
       columns_.emplace_back(std::span<const std::string_view>(values));
     } else {
       auto& values = integers_.emplace_back();
@@ -181,21 +181,21 @@ Result<void> Run(const Session& session, const Options& options) {
 
 }  // namespace
 
-void AddOnlineCommand(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("get-online", "Look up the latest values of features");
+void AddOnlineCommand(Command app, Session& session) {
+  const Command command = app.add_subcommand("get-online", "Look up the latest values of features");
   const auto options = std::make_shared<Options>();
-  command->add_option("entity", options->entities, "Entities: driver_id=1001, a=1,b=2, or JSON objects");
-  CLI::Option* const features =
-      command->add_option("-f,--features", options->features, "view:feature or view, separated by commas")
-          ->delimiter(',')
-          ->allow_extra_args(false);
-  command->add_option("--service", options->service, "A feature service instead")->excludes(features);
-  command->add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
-  command->add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
-  command->add_flag("--event-timestamps", options->event_timestamps,
-                    "Add a column <feature>__event_timestamp behind each feature");
-  command->add_option("--out", options->out, "Write a Parquet file")->type_name("FILE");
-  command->callback(
+  command.add_option("entity", options->entities, "Entities: driver_id=1001, a=1,b=2, or JSON objects");
+  const Option features =
+      command.add_option("-f,--features", options->features, "view:feature or view, separated by commas")
+          .delimiter(',')
+          .allow_extra_args(false);
+  command.add_option("--service", options->service, "A feature service instead").excludes(features);
+  command.add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
+  command.add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
+  command.add_flag("--event-timestamps", options->event_timestamps,
+                   "Add a column <feature>__event_timestamp behind each feature");
+  command.add_option("--out", options->out, "Write a Parquet file").type_name("FILE");
+  command.callback(
       [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
 }
 

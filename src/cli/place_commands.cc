@@ -1,16 +1,16 @@
 // databases, relocate: where tables lie.
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/session.h"
 #include "cli/table.h"
 
 namespace tidemark::cli {
 namespace {
 
-void AddDatabases(CLI::App& app, Session& session) {
-  CLI::App* const group = app.add_subcommand("databases", "Databases that tables lie in, for other engines");
-  group->require_subcommand(1);
-  group->add_subcommand("list", "List them")->callback([&session] {
+void AddDatabases(Command app, Session& session) {
+  const Command group = app.add_subcommand("databases", "Databases that tables lie in, for other engines");
+  group.require_subcommand();
+  group.add_subcommand("list", "List them").callback([&session] {
     session.command = [&session]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const auto names, store->Databases());
@@ -22,10 +22,10 @@ void AddDatabases(CLI::App& app, Session& session) {
   });
   using Change = Result<void> (Store::*)(std::string_view);
   const auto add = [&](const char* verb, const char* what, Change change, bool may_make_store) {
-    CLI::App* const command = group->add_subcommand(verb, what);
+    const Command command = group.add_subcommand(verb, what);
     const auto name = std::make_shared<std::string>();
-    command->add_option("name", *name, "Database")->required();
-    command->callback([&session, name, change, may_make_store] {
+    command.add_option("name", *name, "Database").required();
+    command.callback([&session, name, change, may_make_store] {
       session.command = [&session, name, change, may_make_store]() -> Result<void> {
         TM_ASSIGN(const auto store, session.Open(may_make_store));
         return ((*store).*change)(*name);
@@ -36,10 +36,10 @@ void AddDatabases(CLI::App& app, Session& session) {
   add("drop", "Remove one that has no tables", &Store::DropDatabase, false);
 }
 
-void AddRelocate(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand(
+void AddRelocate(Command app, Session& session) {
+  const Command command = app.add_subcommand(
       "relocate", "Make the feature tables right after the store's folder was moved or copied");
-  command->callback([&session] {
+  command.callback([&session] {
     session.command = [&session]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const RelocateReport report, store->Relocate());
@@ -53,7 +53,7 @@ void AddRelocate(CLI::App& app, Session& session) {
 
 }  // namespace
 
-void AddPlaceCommands(CLI::App& app, Session& session) {
+void AddPlaceCommands(Command app, Session& session) {
   AddDatabases(app, session);
   AddRelocate(app, session);
 }

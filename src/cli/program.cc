@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -17,6 +18,7 @@ namespace tidemark::cli {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr int kExitTimeLimit = 5;
 constexpr int kExitOnSignal = 128;
 
 const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
@@ -41,8 +43,8 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
       ->type_name("FORMAT");
 }
 
-void AddVersion(CLI::App& app, Session& session) {
-  app.add_subcommand("version", "Print the version")->callback([&session] {
+void AddVersion(Command app, Session& session) {
+  app.add_subcommand("version", "Print the version").callback([&session] {
     session.command = [] { return WriteOut(fmt::format("tidemark {}\n", kVersion)); };
   });
 }
@@ -65,7 +67,9 @@ int Tell(const Error& error) {
       fmt::print(stderr, "interrupted\n");
       return kExitOnSignal + InterruptSignal();
     }
-    return error.message.empty() ? 0 : Describe(error.code).exit_code;
+    if (error.message.empty()) return 0;
+    fmt::print(stderr, "error: {}\n", error.ToString());  // nobody's signal: a time limit
+    return kExitTimeLimit;
   }
   fmt::print(stderr, "error: {}\n", error.ToString());
   return Describe(error.code).exit_code;
@@ -82,22 +86,23 @@ int RunProgram(int argc, char** argv) {
   app.require_subcommand(0, 1);  // none is told by the help
   app.fallthrough();             // global options may stand behind the command
   AddGlobalOptions(app, session);
-  AddInit(app, session);
-  AddDefinitionCommands(app, session);
-  AddLoadCommands(app, session);
-  AddHistoricalCommand(app, session);
-  AddOnlineCommand(app, session);
-  AddTableCommands(app, session);
-  AddUpkeepCommands(app, session);
-  AddSqlCommands(app, session);
-  AddExistingCommands(app, session);
-  AddPlaceCommands(app, session);
-  AddListCommands(app, session);
-  AddExplainCommand(app, session);
-  AddServeCommand(app, session);
-  AddKeyCommands(app, session);
-  AddCompletionCommand(app, session);
-  AddVersion(app, session);
+  const Command program(app);
+  AddInit(program, session);
+  AddDefinitionCommands(program, session);
+  AddLoadCommands(program, session);
+  AddHistoricalCommand(program, session);
+  AddOnlineCommand(program, session);
+  AddTableCommands(program, session);
+  AddUpkeepCommands(program, session);
+  AddSqlCommands(program, session);
+  AddExistingCommands(program, session);
+  AddPlaceCommands(program, session);
+  AddListCommands(program, session);
+  AddExplainCommand(program, session);
+  AddServeCommand(program, session);
+  AddKeyCommands(program, session);
+  AddCompletionCommand(program, session);
+  AddVersion(program, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

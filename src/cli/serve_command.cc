@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 
+#include "cli/command.h"
 #include "cli/session.h"
 #include "server/serve.h"
 
@@ -51,10 +54,15 @@ Result<void> RunServer(const Session& session, const server::SettingTexts& flags
             server::ReadServeSettings(session.Folder(), server::ProcessEnvironment(), flags));
   TM_ASSIGN(const auto server, server::Serve(options));
   const http::ServerSettings& http = options.settings.http;
+  const std::string host =
+      http.host.find(':') == std::string::npos ? http.host : fmt::format("[{}]", http.host);
+  const bool is_tls = !http.tls.certificate.empty();
   fmt::print(stderr, "tidemark serves {} on {}://{}:{} {}\n", session.Folder().string(),
-             http.tls.certificate.empty() ? "http" : "https",
-             http.host.find(':') == std::string::npos ? http.host : fmt::format("[{}]", http.host),
-             server->port(), server->demands_keys() ? "with keys" : "without keys");
+             is_tls ? "https" : "http", host, server->port(),
+             server->demands_keys() ? "with keys" : "without keys");
+  if (const auto flight_port = server->flight_port())
+    fmt::print(stderr, "tidemark serves Arrow Flight on grpc{}://{}:{}\n", is_tls ? "+tls" : "", host,
+               *flight_port);
   signals.Wait();
   fmt::print(stderr, "tidemark: stopping\n");
   CutOffOnSecondSignal(signals);
@@ -64,8 +72,8 @@ Result<void> RunServer(const Session& session, const server::SettingTexts& flags
 
 }  // namespace
 
-void AddServeCommand(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("serve", "Serve the store over HTTP until SIGTERM or Ctrl-C");
+void AddServeCommand(Command app, Session& session) {
+  const Command command = app.add_subcommand("serve", "Serve the store over HTTP until SIGTERM or Ctrl-C");
   const auto flags = std::make_shared<server::SettingTexts>();
   for (const server::ServeSettingInfo& info : server::AllServeSettings()) {
     std::string option = "--" + std::string(info.name);
@@ -75,16 +83,18 @@ void AddServeCommand(CLI::App& app, Session& session) {
     std::string what(info.what);
     what.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(what.front())));
     const std::string name(info.name);
-    const auto keep = [flags, name](const std::string& text) { flags->insert_or_assign(name, text); };
+    const std::function<void(const std::string&)> keep = [flags, name](const std::string& text) {
+      flags->insert_or_assign(name, text);
+    };
     if (info.value.empty()) {
-      command->add_flag_callback(option, [keep] { keep("true"); }, what);
+      command.add_flag(option, [keep] { keep("true"); }, what);
     } else {
-      command->add_option_function<std::string>(option, keep, what)->type_name(std::string(info.value));
+      command.add_option(option, keep, what).type_name(std::string(info.value));
     }
   }
-  command->footer(
+  command.footer(
       "Each is also a member of `server:` in tidemark.yaml, and TIDEMARK_SERVE_NAME in the environment.");
-  command->callback(
+  command.callback(
       [&session, flags] { session.command = [&session, flags] { return RunServer(session, *flags); }; });
 }
 

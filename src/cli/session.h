@@ -1,7 +1,6 @@
 // What all commands share: where the store is, how results are printed, how work is watched and interrupted.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/command.h"
 #include "cli/progress_bar.h"
 #include "tidemark/store.h"
 
@@ -40,21 +40,21 @@ struct Session {
 Result<bool> Confirm(bool is_confirmed, const std::string& question);
 
 // Each adds its commands to the program; one source file each.
-void AddInit(CLI::App& app, Session& session);
-void AddDefinitionCommands(CLI::App& app, Session& session);
-void AddLoadCommands(CLI::App& app, Session& session);
-void AddHistoricalCommand(CLI::App& app, Session& session);
-void AddOnlineCommand(CLI::App& app, Session& session);
-void AddTableCommands(CLI::App& app, Session& session);
-void AddUpkeepCommands(CLI::App& app, Session& session);
-void AddSqlCommands(CLI::App& app, Session& session);
-void AddExistingCommands(CLI::App& app, Session& session);
-void AddPlaceCommands(CLI::App& app, Session& session);
-void AddListCommands(CLI::App& app, Session& session);
-void AddExplainCommand(CLI::App& app, Session& session);
-void AddServeCommand(CLI::App& app, Session& session);
-void AddKeyCommands(CLI::App& app, Session& session);
-void AddCompletionCommand(CLI::App& app, Session& session);
+void AddInit(Command app, Session& session);
+void AddDefinitionCommands(Command app, Session& session);
+void AddLoadCommands(Command app, Session& session);
+void AddHistoricalCommand(Command app, Session& session);
+void AddOnlineCommand(Command app, Session& session);
+void AddTableCommands(Command app, Session& session);
+void AddUpkeepCommands(Command app, Session& session);
+void AddSqlCommands(Command app, Session& session);
+void AddExistingCommands(Command app, Session& session);
+void AddPlaceCommands(Command app, Session& session);
+void AddListCommands(Command app, Session& session);
+void AddExplainCommand(Command app, Session& session);
+void AddServeCommand(Command app, Session& session);
+void AddKeyCommands(Command app, Session& session);
+void AddCompletionCommand(Command app, Session& session);
 
 /// A shell's completion script for `app`; `shell` is bash or zsh.
 std::string CompletionScript(const CLI::App& app, const std::string& shell);

@@ -2,9 +2,10 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <iostream>
 #include <sstream>
 
+#include "base/json.h"
 #include "cli/interrupt.h"
 #include "cli/result_rows.h"
 #include "cli/session.h"
@@ -30,8 +31,17 @@ Result<std::string> TextOf(const QueryArguments& arguments) {
   if (arguments.query.empty() == arguments.file.empty())
     return Fail(ErrorCode::kInvalidArgument, "give one query: as text, or in a file with -f");
   if (!arguments.query.empty()) return arguments.query;
-  std::ifstream file(arguments.file, std::ios::binary);
   std::stringstream text;
+  if (arguments.file == "-") {
+    text << std::cin.rdbuf();
+    return text.str();
+  }
+  std::error_code failed;
+  if (fs::is_directory(arguments.file, failed)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is a folder: name a file with one query in it", arguments.file));
+  }
+  std::ifstream file(arguments.file, std::ios::binary);
   text << file.rdbuf();
   if (!file) return Fail(ErrorCode::kNotFound, fmt::format("cannot read the file '{}'", arguments.file));
   return text.str();
@@ -51,16 +61,15 @@ Result<SqlQueryOptions> OptionsOf(const QueryArguments& arguments) {
   return options;
 }
 
-void AddQueryOptions(CLI::App* command, QueryArguments& arguments) {
-  command->add_option("query", arguments.query, "A query: SELECT ... FROM feature_store.my_table");
-  command->add_option("-f,--file", arguments.file, "Read the query from FILE")->type_name("FILE");
-  command->add_option("--as-of", arguments.as_of,
-                      "Of feature tables, rows written up to this time, or a snapshot by its id");
-  command->add_option("--at-least", arguments.at_least, "The token of a write that must be seen");
-  command->add_option("--memory-limit", arguments.memory_limit, "What it may take, as 2GiB")
-      ->type_name("SIZE");
-  command->add_option("--time-limit", arguments.time_limit, "How long it may take, as 90s")
-      ->type_name("TIME");
+void AddQueryOptions(Command command, QueryArguments& arguments) {
+  command.add_option("query", arguments.query, "A query: SELECT ... FROM feature_store.my_table");
+  command.add_option("-f,--file", arguments.file, "Read the query from FILE, or from stdin if it is -")
+      .type_name("FILE");
+  command.add_option("--as-of", arguments.as_of,
+                     "Of feature tables, rows written up to this time, or a snapshot by its id");
+  command.add_option("--at-least", arguments.at_least, "The token of a write that must be seen");
+  command.add_option("--memory-limit", arguments.memory_limit, "What it may take, as 2GiB").type_name("SIZE");
+  command.add_option("--time-limit", arguments.time_limit, "How long it may take, as 90s").type_name("TIME");
 }
 
 Result<void> CheckOutput(const Session& session, const std::string& out) {
@@ -85,14 +94,14 @@ Result<void> Query(Session& session, const QueryArguments& arguments) {
   return PrintResult(session, rows, arguments.limit);
 }
 
-void AddSql(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("sql", "Run a SQL query over feature tables and sources");
+void AddSql(Command app, Session& session) {
+  const Command command = app.add_subcommand("sql", "Run a SQL query over feature tables and sources");
   const auto arguments = std::make_shared<QueryArguments>();
   AddQueryOptions(command, *arguments);
-  command->add_option("--out", arguments->out, "Write to FILE (.parquet or .csv) instead of the screen")
-      ->type_name("FILE");
-  command->add_option("--limit", arguments->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);
-  command->callback([&session, arguments] {
+  command.add_option("--out", arguments->out, "Write to FILE (.parquet or .csv) instead of the screen")
+      .type_name("FILE");
+  command.add_option("--limit", arguments->limit, "Print at most N rows").not_negative();
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Query(session, *arguments); };
   });
 }
@@ -121,19 +130,19 @@ Result<void> Snapshot(Session& session, const SnapshotArguments& arguments) {
   return PrintResult(session, rows, arguments.limit);
 }
 
-void AddSnapshot(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddSnapshot(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("snapshot", "Print the latest row of each key of a table, now or at a past time");
   const auto arguments = std::make_shared<SnapshotArguments>();
-  command->add_option("table", arguments->table, "Feature table or view")->required();
-  command->add_option("--at", arguments->at, "Only rows of event times up to this time, ISO-8601")
-      ->type_name("TIME");
-  command->add_flag("--deleted", arguments->deleted, "Also keys whose latest row is a deletion");
-  command->add_option("--as-of", arguments->as_of,
-                      "Only rows written up to this time, or a snapshot by its id");
-  command->add_option("--at-least", arguments->at_least, "The token of a write that must be seen");
-  command->add_option("--limit", arguments->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);
-  command->callback([&session, arguments] {
+  command.add_option("table", arguments->table, "Feature table or view").required();
+  command.add_option("--at", arguments->at, "Only rows of event times up to this time, ISO-8601")
+      .type_name("TIME");
+  command.add_flag("--deleted", arguments->deleted, "Also keys whose latest row is a deletion");
+  command.add_option("--as-of", arguments->as_of,
+                     "Only rows written up to this time, or a snapshot by its id");
+  command.add_option("--at-least", arguments->at_least, "The token of a write that must be seen");
+  command.add_option("--limit", arguments->limit, "Print at most N rows").not_negative();
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Snapshot(session, *arguments); };
   });
 }
@@ -148,12 +157,12 @@ Result<void> Dump(Session& session, const QueryArguments& arguments) {
   return PrintRows(session.output, {"id", "rows", "bytes", "path"}, rows);
 }
 
-void AddDump(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddDump(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("dump", "Write the result of a SQL query to the store's folder, and print its id");
   const auto arguments = std::make_shared<QueryArguments>();
   AddQueryOptions(command, *arguments);
-  command->callback([&session, arguments] {
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Dump(session, *arguments); };
   });
 }
@@ -187,21 +196,21 @@ Result<void> Dumps(Session& session, const DumpsArguments& arguments) {
   return PrintResult(session, rows, arguments.limit);
 }
 
-void AddDumps(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("dumps", "List dumps, print one, or remove some");
+void AddDumps(Command app, Session& session) {
+  const Command command = app.add_subcommand("dumps", "List dumps, print one, or remove some");
   const auto arguments = std::make_shared<DumpsArguments>();
-  CLI::Option* const read =
-      command->add_option("--read", arguments->read, "Print the rows of this one")->type_name("ID");
-  command->add_option("--remove", arguments->remove, "Remove these")->type_name("ID")->excludes(read);
-  command->add_option("--limit", arguments->limit, "Print at most N rows")->check(CLI::NonNegativeNumber);
-  command->callback([&session, arguments] {
+  const Option read =
+      command.add_option("--read", arguments->read, "Print the rows of this one").type_name("ID");
+  command.add_option("--remove", arguments->remove, "Remove these").type_name("ID").excludes(read);
+  command.add_option("--limit", arguments->limit, "Print at most N rows").not_negative();
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Dumps(session, *arguments); };
   });
 }
 
 }  // namespace
 
-void AddSqlCommands(CLI::App& app, Session& session) {
+void AddSqlCommands(Command app, Session& session) {
   AddSql(app, session);
   AddSnapshot(app, session);
   AddDump(app, session);

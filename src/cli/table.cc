@@ -1,5 +1,6 @@
 // Widths are counted in characters, not bytes.
 #include "cli/table.h"
+#include "base/json.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -8,7 +9,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 namespace tidemark::cli {
 namespace {
@@ -104,7 +104,7 @@ class JsonPrinter final : public RowPrinter {
     Json object = Json::object();
     for (std::size_t i = 0; i < row.size(); ++i)
       object[columns_[i]] = row[i];
-    const std::string text = object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = object.dump();
     const char* const before = first_ ? "[\n  " : ",\n  ";
     first_ = false;
     return WriteOut(before + text);
@@ -169,7 +169,7 @@ void AppendDocument(const Json& document, std::size_t indent, std::string& out) 
 
 std::string CellText(const Json& cell) {
   if (cell.is_string()) return cell.get<std::string>();
-  return cell.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return cell.dump();
 }
 
 Result<void> WriteOut(const std::string& text) {

@@ -2,17 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "cli/session.h"
 
 namespace tidemark::cli {
-
-/// Keeps the order of members.
-using Json = nlohmann::ordered_json;
 
 /// A cell is any JSON value; null is shown as such (nothing in CSV).
 using Row = std::vector<Json>;

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/json.h"
 #include "cli/definition_documents.h"
 #include "cli/entity_arguments.h"
 #include "cli/session.h"
@@ -91,36 +91,36 @@ Result<void> Push(Session& session, const WriteArguments& arguments) {
   return PrintReports(session, *reports);
 }
 
-void AddWriteOptions(CLI::App* command, WriteArguments& arguments) {
-  command->add_option("--to", arguments.to, "online, offline or both")
-      ->check(CLI::IsMember({"online", "offline", "both", "online_and_offline"}))
-      ->type_name("TARGET");
-  command->add_option("--idempotency-key", arguments.key, "The same batch again within a day changes nothing")
-      ->type_name("KEY");
+void AddWriteOptions(Command command, WriteArguments& arguments) {
+  command.add_option("--to", arguments.to, "online, offline or both")
+      .one_of({"online", "offline", "both", "online_and_offline"})
+      .type_name("TARGET");
+  command.add_option("--idempotency-key", arguments.key, "The same batch again within a day changes nothing")
+      .type_name("KEY");
 }
 
-void AddIngest(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("ingest", "Append rows of a Parquet or CSV file to a table");
+void AddIngest(Command app, Session& session) {
+  const Command command = app.add_subcommand("ingest", "Append rows of a Parquet or CSV file to a table");
   const auto arguments = std::make_shared<WriteArguments>();
-  command->add_option("table", arguments->name, "Feature table (a view)")->required();
-  command->add_option("file", arguments->file, "Parquet or CSV file")->required();
+  command.add_option("table", arguments->name, "Feature table (a view)").required();
+  command.add_option("file", arguments->file, "Parquet or CSV file").required();
   AddWriteOptions(command, *arguments);
-  command->add_flag("--dry-run", arguments->dry_run, "Check every row, write nothing");
-  command->add_flag("--skip-bad-rows", arguments->skip, "Leave out rows that do not fit, and say which");
-  command->callback([&session, arguments] {
+  command.add_flag("--dry-run", arguments->dry_run, "Check every row, write nothing");
+  command.add_flag("--skip-bad-rows", arguments->skip, "Leave out rows that do not fit, and say which");
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Ingest(session, *arguments); };
   });
 }
 
-void AddPush(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddPush(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("push", "Write rows of a file to the views that have a push source");
   const auto arguments = std::make_shared<WriteArguments>();
   arguments->to = "online";
-  command->add_option("source", arguments->name, "Push source, or a feature table")->required();
-  command->add_option("file", arguments->file, "Parquet or CSV file")->required();
+  command.add_option("source", arguments->name, "Push source, or a feature table").required();
+  command.add_option("file", arguments->file, "Parquet or CSV file").required();
   AddWriteOptions(command, *arguments);
-  command->callback([&session, arguments] {
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Push(session, *arguments); };
   });
 }
@@ -146,28 +146,28 @@ Result<void> CreateTable(const Session& session, const SchemaArguments& argument
   return store->CreateTable(schema.str(), options);
 }
 
-void AddCreateTable(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("create-table", "Make a feature table of a JSON schema file");
+void AddCreateTable(Command app, Session& session) {
+  const Command command = app.add_subcommand("create-table", "Make a feature table of a JSON schema file");
   const auto arguments = std::make_shared<SchemaArguments>();
-  command->add_option("schema", arguments->file, "JSON file with name, entities and schema")->required();
-  command->add_option("--time-unit", arguments->time_unit, "Of event times that are whole numbers")
-      ->check(CLI::IsMember({"s", "ms", "us", "ns"}));
-  command->add_option("--database", arguments->database, "Database that it lies in (default: feature_store)")
-      ->type_name("NAME");
-  command->add_flag("--unlisted", arguments->unlisted, "Keep it from SQL and other engines");
-  command->callback([&session, arguments] {
+  command.add_option("schema", arguments->file, "JSON file with name, entities and schema").required();
+  command.add_option("--time-unit", arguments->time_unit, "Of event times that are whole numbers")
+      .one_of({"s", "ms", "us", "ns"});
+  command.add_option("--database", arguments->database, "Database that it lies in (default: feature_store)")
+      .type_name("NAME");
+  command.add_flag("--unlisted", arguments->unlisted, "Keep it from SQL and other engines");
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateTable(session, *arguments); };
   });
 }
 
-void AddDrop(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand(
+void AddDrop(Command app, Session& session) {
+  const Command command = app.add_subcommand(
       "drop", "Remove a feature table: its rows and its definition; of a registered one, the registration");
   const auto name = std::make_shared<std::string>();
-  command->add_option("table", *name, "Feature table (a view)")->required();
+  command.add_option("table", *name, "Feature table (a view)").required();
   const auto confirmed = std::make_shared<bool>(false);
-  command->add_flag("-y,--yes", *confirmed, "Do not ask");
-  command->callback([&session, name, confirmed] {
+  command.add_flag("-y,--yes", *confirmed, "Do not ask");
+  command.callback([&session, name, confirmed] {
     session.command = [&session, name, confirmed]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const bool was_registered, store->DropRegisteredTable(*name));
@@ -186,12 +186,12 @@ void AddDrop(CLI::App& app, Session& session) {
   });
 }
 
-void AddFlush(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddFlush(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("flush", "Bring logged rows into the tables' files, where other engines see them");
   const auto names = std::make_shared<std::vector<std::string>>();
-  command->add_option("tables", *names, "Feature tables (default: all)");
-  command->callback([&session, names] {
+  command.add_option("tables", *names, "Feature tables (default: all)");
+  command.callback([&session, names] {
     session.command = [&session, names]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const FlushReport report, store->Flush(*names));
@@ -203,11 +203,11 @@ void AddFlush(CLI::App& app, Session& session) {
   });
 }
 
-void AddSnapshots(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("snapshots", "List the snapshots of a feature table");
+void AddSnapshots(Command app, Session& session) {
+  const Command command = app.add_subcommand("snapshots", "List the snapshots of a feature table");
   const auto name = std::make_shared<std::string>();
-  command->add_option("table", *name, "Feature table (a view)")->required();
-  command->callback([&session, name] {
+  command.add_option("table", *name, "Feature table (a view)").required();
+  command.callback([&session, name] {
     session.command = [&session, name]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const std::string listed, store->Snapshots(*name));
@@ -253,25 +253,24 @@ Result<void> Delete(Session& session, const DeleteArguments& arguments) {
   return PrintReports(session, {{arguments.table, report}});
 }
 
-void AddDelete(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddDelete(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("delete", "Append deletions: lookups from then on find nothing of an entity");
   const auto arguments = std::make_shared<DeleteArguments>();
-  command->add_option("table", arguments->table, "Feature table (a view)")->required();
-  command->add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects")
-      ->required();
-  command->add_option("--at", arguments->at, "As of this time, ISO-8601 (default: now)")->type_name("TIME");
-  command->add_option("--to", arguments->to, "online, offline or both")
-      ->check(CLI::IsMember({"online", "offline", "both", "online_and_offline"}))
-      ->type_name("TARGET");
-  command->callback([&session, arguments] {
+  command.add_option("table", arguments->table, "Feature table (a view)").required();
+  command.add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects").required();
+  command.add_option("--at", arguments->at, "As of this time, ISO-8601 (default: now)").type_name("TIME");
+  command.add_option("--to", arguments->to, "online, offline or both")
+      .one_of({"online", "offline", "both", "online_and_offline"})
+      .type_name("TARGET");
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Delete(session, *arguments); };
   });
 }
 
 }  // namespace
 
-void AddTableCommands(CLI::App& app, Session& session) {
+void AddTableCommands(Command app, Session& session) {
   AddCreateTable(app, session);
   AddIngest(app, session);
   AddPush(app, session);

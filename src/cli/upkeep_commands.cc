@@ -4,9 +4,9 @@
 #include <charconv>
 #include <chrono>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "cli/definition_documents.h"
 #include "cli/entity_arguments.h"
 #include "cli/session.h"
@@ -15,11 +15,11 @@
 namespace tidemark::cli {
 namespace {
 
-void AddCompact(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("compact", "Rewrite small files of tables as few large ones");
+void AddCompact(Command app, Session& session) {
+  const Command command = app.add_subcommand("compact", "Rewrite small files of tables as few large ones");
   const auto names = std::make_shared<std::vector<std::string>>();
-  command->add_option("tables", *names, "Feature tables (default: all)");
-  command->callback([&session, names] {
+  command.add_option("tables", *names, "Feature tables (default: all)");
+  command.callback([&session, names] {
     session.command = [&session, names]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const CompactReport report, store->Compact(*names, session.Work()));
@@ -72,18 +72,18 @@ Result<void> Expire(const Session& session, const ExpireArguments& arguments) {
   return PrintRows(session.output, {"table", "snapshots", "files", "bytes", "being_read"}, rows);
 }
 
-void AddExpire(CLI::App& app, Session& session) {
-  CLI::App* const command =
+void AddExpire(Command app, Session& session) {
+  const Command command =
       app.add_subcommand("expire-snapshots", "Forget old snapshots of tables, and remove their files");
   const auto arguments = std::make_shared<ExpireArguments>();
-  command->add_option("tables", arguments->names, "Feature tables (default: all)");
-  command->add_option("--older-than", arguments->older_than, "Those older than this: a time, or an age")
-      ->type_name("TIME")
-      ->capture_default_str();
-  command->add_option("--keep", arguments->keep, "So many of the newest stay in any case")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->callback([&session, arguments] {
+  command.add_option("tables", arguments->names, "Feature tables (default: all)");
+  command.add_option("--older-than", arguments->older_than, "Those older than this: a time, or an age")
+      .type_name("TIME")
+      .capture_default_str();
+  command.add_option("--keep", arguments->keep, "So many of the newest stay in any case")
+      .positive()
+      .capture_default_str();
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Expire(session, *arguments); };
   });
 }
@@ -125,23 +125,22 @@ Result<void> Erase(Session& session, const EraseArguments& arguments) {
   return PrintReceipts(session, Json::array({read}));
 }
 
-void AddErase(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand(
+void AddErase(Command app, Session& session) {
+  const Command command = app.add_subcommand(
       "erase", "Remove all rows of entities from files, log, online store and old snapshots");
   const auto arguments = std::make_shared<EraseArguments>();
-  command->add_option("table", arguments->table, "Feature table (a view)")->required();
-  command->add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects")
-      ->required();
-  command->callback([&session, arguments] {
+  command.add_option("table", arguments->table, "Feature table (a view)").required();
+  command.add_option("entities", arguments->entities, "driver_id=1001, a=1,b=2, or JSON objects").required();
+  command.callback([&session, arguments] {
     session.command = [&session, arguments] { return Erase(session, *arguments); };
   });
 }
 
-void AddErasures(CLI::App& app, Session& session) {
-  CLI::App* const command = app.add_subcommand("erasures", "List the receipts of erasures");
+void AddErasures(Command app, Session& session) {
+  const Command command = app.add_subcommand("erasures", "List the receipts of erasures");
   const auto names = std::make_shared<std::vector<std::string>>();
-  command->add_option("tables", *names, "Feature tables (default: all)");
-  command->callback([&session, names] {
+  command.add_option("tables", *names, "Feature tables (default: all)");
+  command.callback([&session, names] {
     session.command = [&session, names]() -> Result<void> {
       TM_ASSIGN(const auto store, session.Open());
       TM_ASSIGN(const std::string listed, store->Erasures(*names));
@@ -152,7 +151,7 @@ void AddErasures(CLI::App& app, Session& session) {
 
 }  // namespace
 
-void AddUpkeepCommands(CLI::App& app, Session& session) {
+void AddUpkeepCommands(Command app, Session& session) {
   AddCompact(app, session);
   AddExpire(app, session);
   AddErase(app, session);

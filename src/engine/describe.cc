@@ -1,10 +1,9 @@
 // Puts together what the registry knows of an object.
 #include "engine/describe.h"
 
-#include <nlohmann/json.hpp>
-
 #include <limits>
 
+#include "base/json.h"
 #include "base/redaction.h"
 #include "base/result.h"
 #include "engine/age.h"
@@ -15,11 +14,9 @@
 namespace tidemark {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 /// Paths may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
 std::string ToText(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 /// The definition that the registry has, without the secrets in it.
@@ -30,7 +27,7 @@ Json Shown(const RegistryObject& object) {
   if (const auto uri = source->find("uri"); uri != source->end())
     *uri = RedactOption("uri", uri->get<std::string>());
   if (const auto options = source->find("options"); options != source->end()) {
-    for (auto& [name, value] : options->items())
+    for (auto& [name, value] : options->members())
       value = RedactOption(name, value.get<std::string>());
   }
   return json;

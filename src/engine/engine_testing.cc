@@ -5,14 +5,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "engine/apply.h"
 #include "engine/json_value.h"
 #include "engine/online_reader.h"
 #include "engine/selection.h"
 #include "model/definition_json.h"
 #include "pit/arrow_status.h"
-
-#include <nlohmann/json.hpp>
 
 namespace tidemark::testing_support {
 namespace {

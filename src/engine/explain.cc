@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "engine/age.h"
@@ -24,8 +24,6 @@
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr RowLocation kRowMask = (RowLocation{1} << 40) - 1;
 
@@ -43,7 +41,7 @@ Result<arrow::ArrayVector> KeysFromJson(const Json& key, const CatalogView& view
 }
 
 Result<Json> ParseKey(std::string_view text, const CatalogView& view) {
-  Json key = Json::parse(text, nullptr, false);
+  Json key = ParseJson(text).value_or(nullptr);
   if (!key.is_object()) {
     return Fail(
         ErrorCode::kInvalidArgument,
@@ -299,7 +297,7 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
     TM_ASSIGN(json["online"], OnlineAnswer(parts, ref, keys));
   }
   // Paths and text may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 }  // namespace tidemark

@@ -1,6 +1,7 @@
 // Goal: a training set has the rows that came in, in their order, with the values that the rule gives,
 // whatever the blocks, fragments, types and nulls; and what is wrong is named.
 #include "engine/historical.h"
+#include "base/json.h"
 
 #include <arrow/compute/cast.h>
 #include <gmock/gmock.h>
@@ -15,8 +16,6 @@
 #include "pit/arrow_status.h"
 #include "pit/golden_testing.h"
 #include "pit/naive_testing.h"
-
-#include <nlohmann/json.hpp>
 
 namespace tidemark {
 namespace {
@@ -400,16 +399,16 @@ TEST_F(HistoricalTest, EntityRowsInAnyForm) {
 }
 
 /// A golden view as definitions and a source, if external files can state it.
-void AddGoldenView(const pit_testing::GoldenView& view, Scene& scene, nlohmann::json& definitions) {
-  nlohmann::json keys = nlohmann::json::array();
+void AddGoldenView(const pit_testing::GoldenView& view, Scene& scene, Json& definitions) {
+  Json keys = Json::array();
   for (const auto& key : view.keys)
     keys.push_back({{"name", key.name}, {"type", key.type.ToString()}});
-  nlohmann::json fields = nlohmann::json::object();
+  Json fields = Json::object();
   for (const auto& feature : view.features)
     fields[feature.name] = feature.type.ToString();
-  nlohmann::json source{{"type", "file"}, {"path", view.name}, {"timestamp_field", "event_timestamp"}};
+  Json source{{"type", "file"}, {"path", view.name}, {"timestamp_field", "event_timestamp"}};
   if (view.has_created()) source["created_timestamp_column"] = "created_timestamp";
-  nlohmann::json entities = nlohmann::json::array();
+  Json entities = Json::array();
   if (!view.keys.empty()) {
     definitions["entities"].push_back({{"name", "of_" + view.name}, {"join_keys", keys}});
     entities.push_back("of_" + view.name);
@@ -499,8 +498,7 @@ TEST(GoldenCases, OfflineAndOnline) {
     SCOPED_TRACE(one.place);
     Scene scene;
     scene.clock().set_us(AtSecond(1'000'000'000));
-    nlohmann::json definitions{{"entities", nlohmann::json::array()},
-                               {"feature_views", nlohmann::json::array()}};
+    Json definitions{{"entities", Json::array()}, {"feature_views", Json::array()}};
     for (const auto& view : one.views)
       AddGoldenView(view, scene, definitions);
     scene.Apply(definitions.dump());

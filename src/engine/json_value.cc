@@ -6,16 +6,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kDayUs = std::int64_t{86'400} * 1'000'000;
 
@@ -29,7 +27,7 @@ Result<std::int64_t> IntegerOf(const Json& value, const JoinKey& key) {
     return Misfit(value, key);
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (key.type->kind == TypeKind::kTimestamp && value.is_string()) {
-    if (const auto us = ParseTimestampUs(value.get_ref<const std::string&>())) return *us;
+    if (const auto us = ParseTimestampUs(value.text())) return *us;
   }
   return Misfit(value, key);
 }
@@ -73,9 +71,7 @@ Json MapToJson(const arrow::MapArray& values, std::int64_t row) {
   Json object = Json::object();
   for (std::int64_t i = values.value_offset(row); i < values.value_offset(row + 1); ++i) {
     const Json name = ToJsonValue(*values.keys(), i);
-    object[name.is_string() ? name.get<std::string>()
-                            : name.dump(-1, ' ', false, Json::error_handler_t::replace)] =
-        ToJsonValue(*values.items(), i);
+    object[name.is_string() ? name.get<std::string>() : name.dump()] = ToJsonValue(*values.items(), i);
   }
   return object;
 }
@@ -87,7 +83,7 @@ Result<std::shared_ptr<arrow::Array>> KeyFromJson(const Json& value, const JoinK
     case TypeKind::kString:
     case TypeKind::kBinary:
       if (!value.is_string()) return Misfit(value, key);
-      return One<arrow::BinaryBuilder>(value.get_ref<const std::string&>());
+      return One<arrow::BinaryBuilder>(value.text());
     case TypeKind::kBool:
       if (!value.is_boolean()) return Misfit(value, key);
       return One<arrow::BooleanBuilder>(value.get<bool>());

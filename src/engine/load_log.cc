@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/result.h"
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json RangeToJson(const TimeRange& range) {
   return Json::array({range.start_us, range.end_us});
@@ -65,9 +63,8 @@ std::string OutOfStore(const std::string& path, std::string_view store_folder) {
 
 LoadedFile FileFromJson(const Json& json, std::string_view store_folder) {
   LoadedFile file;
-  file.file = {OutOfStore(PathOfText(json.at("path").get_ref<const std::string&>()), store_folder),
-               json.at("id").get<std::string>(), json.at("size").get<std::int64_t>(),
-               json.at("mtime_ns").get<std::int64_t>()};
+  file.file = {OutOfStore(PathOfText(json.at("path").text()), store_folder), json.at("id").get<std::string>(),
+               json.at("size").get<std::int64_t>(), json.at("mtime_ns").get<std::int64_t>()};
   for (const Json& range : json.at("ranges"))
     file.ranges.push_back(RangeFromJson(range));
   if (const auto times = json.find("event_times"); times != json.end())
@@ -157,7 +154,7 @@ Result<LoadLog> LoadLogFromJson(std::string_view text, std::string_view store_fo
     for (const Json& file : json.at("files"))
       log.files.push_back(FileFromJson(file, store_folder));
     return log;
-  } catch (const Json::exception& error) {
+  } catch (const JsonError& error) {
     return Fail(ErrorCode::kCorruption,
                 std::string("the registry's note on what was loaded cannot be read: ") + error.what());
   }

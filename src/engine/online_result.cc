@@ -159,6 +159,14 @@ StoredRow OnlineResult::stored_row(std::size_t column, std::size_t row) const {
   return impl_->StoredAt(impl_->shape->columns[column].view, row);
 }
 
+const Status* OnlineResult::statuses(std::size_t column) const {
+  return &impl_->StatusAt(column, 0);
+}
+
+const std::int64_t* OnlineResult::event_times_us(std::size_t column) const {
+  return &impl_->EventAt(impl_->shape->columns[column].view, 0);
+}
+
 const std::byte* OnlineResult::fixed(std::size_t column) const {
   return impl_->FixedAt(impl_->shape->columns[column], 0);
 }

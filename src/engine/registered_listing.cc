@@ -6,15 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 bool IsInteger(const std::string& text) {
   std::int64_t value = 0;
@@ -85,11 +83,11 @@ std::string ToJson(const TableListing& listing) {
     files.push_back({each.file.path, each.file.id, each.file.size, each.file.mtime_ns, std::move(folders)});
   }
   const Json json{{"columns", std::move(columns)}, {"files", std::move(files)}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 Result<TableListing> ListingFromJson(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json json = ParseJson(text).value_or(nullptr);
   if (!json.is_object() || !json.contains("columns") || !json.contains("files")) return BadNote();
   TableListing listing;
   for (const Json& each : json["columns"]) {

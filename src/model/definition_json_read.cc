@@ -47,8 +47,8 @@ Result<void> ReadDuration(const Members& from, std::string_view name, std::int64
   if (duration == nullptr) return {};
   if (!duration->is_string() && !duration->is_number())
     return WrongKind(name, "a string or a number of seconds", *duration);
-  Result<std::int64_t> us = duration->is_string() ? ParseDurationUs(duration->get_ref<const std::string&>())
-                                                  : DurationFromNumber(*duration);
+  Result<std::int64_t> us =
+      duration->is_string() ? ParseDurationUs(duration->text()) : DurationFromNumber(*duration);
   if (!us) return std::unexpected(std::move(us).error().In(name));
   out = *us;
   return {};
@@ -61,7 +61,7 @@ std::string Place(std::string_view list, std::size_t index, const Json& item) {
   std::string place = fmt::format("{}[{}]", list, index);
   if (!item.is_object()) return place;
   const auto name = item.find("name");
-  if (name != item.end() && name->is_string()) place += ' ' + Quoted(name->get_ref<const std::string&>());
+  if (name != item.end() && name->is_string()) place += ' ' + Quoted(name->text());
   return place;
 }
 
@@ -84,7 +84,7 @@ Result<void> ReadList(const Members& from, std::string_view name, Result<T> (*re
 Result<JoinKey> ReadJoinKey(const Json& value, bool text_scalars) {
   JoinKey key;
   if (value.is_string()) {
-    key.name = value.get_ref<const std::string&>();
+    key.name = value.text();
     return key;
   }
   TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"name", "type"}));
@@ -118,7 +118,7 @@ Result<void> ReadId(const Members& from, std::int32_t& out) {
   if (value->is_number_integer()) {
     id = value->get<std::int64_t>();
   } else if (from.text_scalars() && value->is_string()) {
-    const auto& text = value->get_ref<const std::string&>();
+    const auto& text = value->text();
     const bool digits =
         !text.empty() && text.size() <= 10 && text.find_first_not_of("0123456789") == text.npos;
     if (digits) id = std::stoll(text);
@@ -137,7 +137,7 @@ Result<Field> ShortField(const std::string& name, const Json& type) {
     return WrongKind(fmt::format("the type of field {}", Quoted(name)), "a string", type);
   Field field;
   field.name = name;
-  Result<DataType> parsed = DataType::Parse(type.get_ref<const std::string&>());
+  Result<DataType> parsed = DataType::Parse(type.text());
   if (!parsed) return std::unexpected(std::move(parsed).error().In(fmt::format("field {}", Quoted(name))));
   field.type = std::move(parsed).value();
   return field;
@@ -147,7 +147,7 @@ Result<Field> ReadField(const Json& value, bool text_scalars) {
   static const std::vector<std::string_view> known{"name", "type", "description",
                                                    "tags", "id",   "renamed_from"};
   if (value.is_object() && value.size() == 1) {
-    const auto& [name, type] = value.get_ref<const Json::object_t&>().front();
+    const auto& [name, type] = value.items().front();
     if (std::ranges::find(known, name) == known.end()) return ShortField(name, type);
   }
   TM_ASSIGN(const Members members, Members::Of(value, text_scalars, known));
@@ -166,7 +166,7 @@ Result<Field> ReadField(const Json& value, bool text_scalars) {
 Result<void> ReadFields(const Members& from, std::vector<Field>& out) {
   const Json* fields = from.Find("fields");
   if (fields == nullptr || !fields->is_object()) return ReadList(from, "fields", ReadField, out);
-  for (const auto& [name, type] : fields->get_ref<const Json::object_t&>()) {
+  for (const auto& [name, type] : fields->items()) {
     TM_ASSIGN(Field field, ShortField(name, type));
     out.push_back(std::move(field));
   }
@@ -259,7 +259,7 @@ Result<std::optional<WarehouseKind>> ReadSourceType(const Json& value) {
   const auto type = value.find("type");
   if (type == value.end() || type->is_null()) return std::nullopt;
   if (!type->is_string()) return WrongKind("type", "a string", *type);
-  const auto& name = type->get_ref<const std::string&>();
+  const auto& name = type->text();
   if (name == "file") return std::nullopt;
   std::vector<std::string> names{"file"};
   for (const WarehouseKind kind : kKinds) {
@@ -312,7 +312,7 @@ Result<void> ReadStreamSource(const Json& value, bool text_scalars, FeatureView&
   if (value.is_object()) {
     if (const auto stated = value.find("type"); stated != value.end() && !stated->is_null()) {
       if (!stated->is_string()) return WrongKind("type", "a string", *stated);
-      type = stated->get_ref<const std::string&>();
+      type = stated->text();
     }
   }
   if (type == "push") {
@@ -388,7 +388,7 @@ Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
 Result<ViewSelection> ReadSelection(const Json& value, bool text_scalars) {
   ViewSelection selection;
   if (value.is_string()) {
-    TM_ASSIGN(FeatureRef ref, ParseFeatureRef(value.get_ref<const std::string&>()));
+    TM_ASSIGN(FeatureRef ref, ParseFeatureRef(value.text()));
     selection.view = std::move(ref.view);
     if (!ref.feature.empty()) selection.features.push_back(std::move(ref.feature));
     return selection;

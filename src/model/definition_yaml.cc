@@ -60,7 +60,7 @@ class TreeFromYaml {
 
   Result<Json> OfMap(const YAML::Node& node, std::size_t depth) {
     Json object = Json::object();
-    auto& members = object.get_ref<Json::object_t&>();
+    auto& members = object.members();
     std::unordered_set<std::string> names;
     for (const auto& entry : node) {
       const YAML::Node& key = entry.first;
@@ -196,7 +196,7 @@ void AppendYaml(const Json& value, std::size_t indent, std::string& out) {
   if (value.is_structured() && value.empty()) {
     out += value.is_object() ? "{}\n" : "[]\n";
   } else if (value.is_object()) {
-    for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) {
+    for (const auto& [name, member] : value.items()) {
       AppendMemberName(name, indent, out);
       AppendMemberValue(member, indent, out);
     }
@@ -209,7 +209,7 @@ void AppendYaml(const Json& value, std::size_t indent, std::string& out) {
       out.replace(start, has_margin ? indent + 2 : 0, std::string(indent, ' ') + "- ");
     }
   } else {
-    out += value.is_string() ? YamlText(value.get_ref<const std::string&>()) : DumpJsonTree(value, -1);
+    out += value.is_string() ? YamlText(value.text()) : DumpJsonTree(value, -1);
     out += '\n';
   }
 }

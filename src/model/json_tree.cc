@@ -1,10 +1,8 @@
-// Builds the tree itself rather than by nlohmann's own handler, to refuse what that takes: members that are
-// there twice, and any depth.
+// Strict: what JSON leaves open (members that are there twice, any depth) is refused.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -14,99 +12,17 @@
 namespace tidemark {
 namespace {
 
-class TreeBuilder final : public nlohmann::json_sax<Json> {
- public:
-  bool null() override { return Add(nullptr) != nullptr; }
-  bool boolean(bool value) override { return Add(value) != nullptr; }
-  bool number_integer(number_integer_t value) override { return Add(value) != nullptr; }
-  bool number_unsigned(number_unsigned_t value) override { return Add(value) != nullptr; }
-  bool number_float(number_float_t value, const string_t& /*text*/) override { return Add(value) != nullptr; }
-  bool string(string_t& value) override { return Add(std::move(value)) != nullptr; }
-  bool binary(binary_t& /*value*/) override { return Refuse("binary values are not JSON"); }
-
-  bool start_object(std::size_t /*members*/) override { return Open(Json::object()); }
-  bool start_array(std::size_t /*items*/) override { return Open(Json::array()); }
-  bool end_object() override { return Close(); }
-  bool end_array() override { return Close(); }
-
-  bool key(string_t& name) override {
-    if (!open_.back().names.insert(name).second)
-      return Refuse(fmt::format("member {} is there twice", Quoted(name)));
-    key_ = std::move(name);
-    return true;
-  }
-
-  bool parse_error(std::size_t /*position*/, const std::string& /*last_token*/,
-                   const nlohmann::detail::exception& problem) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    const std::string_view text = problem.what();
-    const std::size_t bracket = text.find("] ");
-    return Refuse(bracket == std::string_view::npos ? text : text.substr(bracket + 2));
-  }
-
-  Result<Json> Take(bool complete) && {
-    if (complete) return std::move(root_);
-    return Fail(ErrorCode::kInvalidArgument, "cannot read the JSON text: " + problem_);
-  }
-
- private:
-  struct Level {
-    Json* value;
-    std::unordered_set<std::string> names;  // of an object's members so far
-  };
-
-  bool Refuse(std::string_view problem) {
-    problem_ = problem;
-    return false;
-  }
-
-  // Puts `value` where the text is now. The pointer holds until the level that it was put in gets another.
-  Json* Add(Json value) {
-    if (open_.empty()) {
-      root_ = std::move(value);
-      return &root_;
-    }
-    Json& parent = *open_.back().value;
-    if (parent.is_array()) {
-      parent.push_back(std::move(value));
-      return &parent.back();
-    }
-    // Appended as the vector it is: its own insertion would look through all members for each.
-    auto& members = parent.get_ref<Json::object_t&>();
-    members.emplace_back(std::move(key_), std::move(value));
-    return &members.back().second;
-  }
-
-  bool Open(Json empty) {
-    if (open_.size() >= kTreeDepthMax)
-      return Refuse(fmt::format("it nests more than {} deep", kTreeDepthMax));
-    Json* value = Add(std::move(empty));
-    open_.push_back({value, {}});
-    return true;
-  }
-
-  bool Close() {
-    open_.pop_back();
-    return true;
-  }
-
-  Json root_;
-  std::vector<Level> open_;
-  std::string key_;
-  std::string problem_;
-};
-
 std::string_view KindName(const Json& value) {
-  switch (value.type()) {
-    case Json::value_t::null:
+  switch (value.kind()) {
+    case Json::Kind::kNull:
       return "null";
-    case Json::value_t::boolean:
+    case Json::Kind::kBool:
       return "true or false";
-    case Json::value_t::string:
+    case Json::Kind::kText:
       return "a string";
-    case Json::value_t::object:
+    case Json::Kind::kObject:
       return "an object";
-    case Json::value_t::array:
+    case Json::Kind::kArray:
       return "a list";
     default:
       return "a number";
@@ -116,13 +32,11 @@ std::string_view KindName(const Json& value) {
 }  // namespace
 
 Result<Json> ParseJsonTree(std::string_view text) {
-  TreeBuilder builder;
-  const bool complete = Json::sax_parse(text.begin(), text.end(), &builder);
-  return std::move(builder).Take(complete);
+  return ParseJson(text, {.depth_max = kTreeDepthMax, .quote_repeated = Quoted});
 }
 
 std::string DumpJsonTree(const Json& tree, int indent) {
-  return tree.dump(indent, ' ', false, Json::error_handler_t::replace);
+  return tree.dump(indent);
 }
 
 std::unexpected<Error> WrongKind(std::string_view member, std::string_view wanted, const Json& found) {
@@ -136,19 +50,19 @@ Result<Members> Members::Of(const Json& value, bool text_scalars,
     return Fail(ErrorCode::kInvalidArgument, fmt::format("must be an object with the members {}, not {}",
                                                          fmt::join(known, ", "), KindName(value)));
   }
-  for (const auto& member : value.items()) {
-    if (std::ranges::find(known, member.key()) != known.end()) continue;
-    const std::string near = Suggest(member.key(), {known.begin(), known.end()});
+  for (const auto& [name, member] : value.items()) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const std::string near = Suggest(name, {known.begin(), known.end()});
     return Fail(ErrorCode::kInvalidArgument,
-                near.empty() ? fmt::format("unknown member {}; there are {}", Quoted(member.key()),
-                                           fmt::join(known, ", "))
-                             : fmt::format("unknown member {}{}", Quoted(member.key()), near));
+                near.empty()
+                    ? fmt::format("unknown member {}; there are {}", Quoted(name), fmt::join(known, ", "))
+                    : fmt::format("unknown member {}{}", Quoted(name), near));
   }
   return Members(value, text_scalars);
 }
 
 const Json* Members::Find(std::string_view name) const {
-  for (const auto& [key, value] : object_->get_ref<const Json::object_t&>()) {
+  for (const auto& [key, value] : object_->items()) {
     if (key == name) return value.is_null() ? nullptr : &value;
   }
   return nullptr;
@@ -158,7 +72,7 @@ Result<void> Members::Text(std::string_view name, std::string& out) const {
   const Json* value = Find(name);
   if (value == nullptr) return {};
   if (!value->is_string()) return WrongKind(name, "a string", *value);
-  out = value->get_ref<const std::string&>();
+  out = value->text();
   return {};
 }
 
@@ -181,7 +95,7 @@ Result<void> Members::Truth(std::string_view name, bool& out) const {
     return {};
   }
   if (!text_scalars_ || !value->is_string()) return WrongKind(name, "true or false", *value);
-  const auto& text = value->get_ref<const std::string&>();
+  const auto& text = value->text();
   if (text != "true" && text != "false") {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} must be true or false, not {}", name, Quoted(text)));
@@ -194,9 +108,9 @@ Result<void> Members::TextMap(std::string_view name, std::map<std::string, std::
   const Json* value = Find(name);
   if (value == nullptr) return {};
   if (!value->is_object()) return WrongKind(name, "an object of strings", *value);
-  for (const auto& [key, text] : value->get_ref<const Json::object_t&>()) {
+  for (const auto& [key, text] : value->items()) {
     if (!text.is_string()) return WrongKind(fmt::format("{} {}", name, Quoted(key)), "a string", text);
-    out.emplace(key, text.get_ref<const std::string&>());
+    out.emplace(key, text.text());
   }
   return {};
 }
@@ -208,7 +122,7 @@ Result<void> Members::TextList(std::string_view name, std::vector<std::string>& 
   for (std::size_t i = 0; i < value->size(); ++i) {
     const Json& item = value->at(i);
     if (!item.is_string()) return WrongKind(fmt::format("{}[{}]", name, i), "a string", item);
-    out.push_back(item.get_ref<const std::string&>());
+    out.push_back(item.text());
   }
   return {};
 }

@@ -4,19 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "model/definition.h"
 
 namespace tidemark {
-
-/// Keeps the members' order, as fields have one.
-using Json = nlohmann::ordered_json;
 
 /// How deep the text of a definition may nest; what it defines needs eight.
 inline constexpr std::size_t kTreeDepthMax = 64;

@@ -26,7 +26,7 @@ Result<MessageFormat::Kind> ReadKind(const std::string& type) {
 Result<MessageFormat> ReadFormat(const Json& value, bool text_scalars) {
   MessageFormat format;
   if (value.is_string()) {
-    TM_ASSIGN(format.kind, ReadKind(value.get_ref<const std::string&>()));
+    TM_ASSIGN(format.kind, ReadKind(value.text()));
     return format;
   }
   TM_ASSIGN(const Members members,
@@ -109,14 +109,14 @@ void PutSpecFormat(Json& options, const char* name, const MessageFormat& format)
 std::map<std::string, std::string> Flat(const Json& tree) {
   std::map<std::string, std::string> members;
   const auto text = [](const Json& value) {
-    return value.is_string() ? value.get_ref<const std::string&>() : DumpJsonTree(value, -1);
+    return value.is_string() ? value.text() : DumpJsonTree(value, -1);
   };
-  for (const auto& [name, value] : tree.get_ref<const Json::object_t&>()) {
+  for (const auto& [name, value] : tree.items()) {
     if (!value.is_object()) {
       members[name] = text(value);
       continue;
     }
-    for (const auto& [inner, inner_value] : value.get_ref<const Json::object_t&>())
+    for (const auto& [inner, inner_value] : value.items())
       members[fmt::format("{}.{}", name, inner)] = text(inner_value);
   }
   return members;

@@ -1,20 +1,24 @@
-// Puts the dialects on the HTTP server.
+// Puts the dialects on the HTTP server, and Flight beside it.
 #include "server/serve.h"
 
 #include <fmt/format.h>
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "server/catalog/services.h"
+#include "server/feast/feast_dialect.h"
+#include "server/flight_library.h"
 #include "server/http/server.h"
 #include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
 #include "server/sagemaker/sagemaker_dialect.h"
 #include "server/semantix/semantix_dialect.h"
+#include "server/v1/v1_dialect.h"
 
 namespace tidemark::server {
 namespace {
@@ -58,6 +62,8 @@ class StoreServer final : public RunningServer {
     settings.project = server->services_.stores->default_project();
     auto metrics = std::make_shared<http::Metrics>();
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
+        MakeV1Dialect(server->services_, settings.limits),
+        MakeFeastDialect(server->services_, settings.limits),
         sagemaker::MakeDialect(server->services_, options.settings.sagemaker,
                                settings.limits.json_depth_max),
         MakeSemantixDialect(server->services_, settings.limits),
@@ -66,23 +72,42 @@ class StoreServer final : public RunningServer {
     };
     TM_ASSIGN(server->http_,
               http::Server::Start(std::move(settings), dialects, server->authenticator_, metrics));
+    TM_TRY(server->StartFlight(options.settings));
     return server;
   }
 
   std::uint16_t port() const override { return http_->port(); }
   bool demands_keys() const override { return authenticator_->demands_keys(); }
+  std::optional<std::uint16_t> flight_port() const override {
+    return flight_ ? std::optional(flight_->port()) : std::nullopt;
+  }
+
   bool Stop() override {
     draining_ = true;
     std::this_thread::sleep_for(drain_delay_);
-    return http_->Stop();
+    // Both drain at the same time.
+    auto flight = std::async(std::launch::async, [this] { return flight_ == nullptr || flight_->Stop(); });
+    const bool http_was_done = http_->Stop();
+    return flight.get() && http_was_done;
   }
 
  private:
+  Result<void> StartFlight(const ServeSettings& settings) {
+    if (!settings.flight_port) return {};
+    const FlightSettings flight{.host = settings.http.host,
+                                .port = *settings.flight_port,
+                                .tls = settings.http.tls,
+                                .limits = settings.http.limits};
+    TM_ASSIGN(flight_, LoadAndStartFlight(flight, services_, authenticator_));
+    return {};
+  }
+
   std::atomic<bool> draining_ = false;
   std::chrono::milliseconds drain_delay_{0};
   Services services_;  // outlives the dialects, which `http_` holds
   std::shared_ptr<KeyAuthenticator> authenticator_;
   std::unique_ptr<http::Server> http_;
+  std::unique_ptr<FlightServer> flight_;
 };
 
 }  // namespace

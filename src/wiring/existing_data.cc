@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "adapters/files/external_folder.h"
 #include "adapters/iceberg/foreign_tables.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "model/name.h"
 #include "wiring/databases.h"
@@ -19,12 +19,10 @@
 namespace tidemark {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kKind = "registered table";
 
 std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 Json ColumnsOf(const std::vector<CsvColumn>& columns) {

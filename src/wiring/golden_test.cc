@@ -10,13 +10,13 @@
 #include <filesystem>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 
 #include "adapters/files/file_source.h"
 #include "adapters/files/table_file.h"
 #include "adapters/lmdb/lmdb_online_store.h"
+#include "base/json.h"
 #include "engine/apply.h"
 #include "engine/materialize.h"
 #include "engine/online_reader.h"
@@ -35,7 +35,6 @@ namespace {
 
 using namespace pit_testing;
 using namespace testing_support;
-using Json = nlohmann::ordered_json;
 using Batch = std::shared_ptr<arrow::RecordBatch>;
 namespace fs = std::filesystem;
 

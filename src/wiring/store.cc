@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "adapters/adbc/adbc_source.h"
 #include "adapters/files/dump_folder.h"
@@ -19,6 +18,7 @@
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "adapters/sqlite/sqlite_registry.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "base/write_times.h"
@@ -410,7 +410,7 @@ class EmbeddedStore final : public Store {
     TM_TRY(tables->Prepare(*found[0]));
     TM_ASSIGN(const auto table, tables->offline().Open(found[0]->id));
     TM_ASSIGN(const auto snapshots, table->Snapshots());
-    auto list = nlohmann::ordered_json::array();
+    auto list = Json::array();
     for (const SnapshotInfo& each : snapshots) {
       list.push_back({{"id", each.id},
                       {"parent", each.parent_id},
@@ -534,9 +534,7 @@ class EmbeddedStore final : public Store {
   Result<std::string> OnlineStats() const override {
     TM_ASSIGN(const auto online, Online());
     TM_ASSIGN(const auto stats, online->Stats());
-    return nlohmann::ordered_json{
-        {"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}
-        .dump();
+    return Json{{"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}.dump();
   }
 
   Result<std::string> Stats() override {

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "adapters/adbc/duckdb_engine.h"
 #include "adapters/files/file_source.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "engine/sql/latest_rows.h"
 #include "model/name.h"
@@ -16,8 +16,6 @@
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kSpillFolder = "spill";
 
@@ -235,7 +233,7 @@ Result<std::string> StoreSql::ListDumps() {
                     {"columns", std::move(columns)},
                     {"damage", dump.damage}});
   }
-  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return list.dump();
 }
 
 Result<std::string> StoreSql::ListTables() {

@@ -11,9 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "adapters/files/dump_folder.h"
+#include "base/json.h"
 #include "store/online_store_testing.h"
 #include "wiring/table_testing.h"
 
@@ -24,7 +23,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 const std::string kKey = "user-who-goes";

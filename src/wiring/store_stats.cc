@@ -2,16 +2,16 @@
 #include "wiring/store_stats.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
 #include <variant>
+
+#include "base/json.h"
 
 namespace tidemark {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 /// Bytes and number of the files of the logs. A file that goes meanwhile is not counted.
 Json LogStats(const fs::path& folder) {

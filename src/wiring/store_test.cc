@@ -2,6 +2,7 @@
 // loading, lookups, explanations; online equals offline; and bad input is an error that names the thing, with
 // nothing changed.
 #include "tidemark/store.h"
+#include "base/json.h"
 
 #include <arrow/c/bridge.h>
 #include <arrow/io/file.h>
@@ -11,7 +12,6 @@
 
 #include <chrono>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <random>
 
 #include "store/memory_source_testing.h"
@@ -24,7 +24,6 @@ using namespace testing_support;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 const auto kMicros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
@@ -256,6 +255,13 @@ TEST_F(StoreTest, LoadsAndLooksUp) {
   EXPECT_EQ(described["online"]["files"].size(), 1U);
   EXPECT_TRUE(Json::parse(store_->Describe(ObjectType::kFeatureView, "sales").value())["online"].is_null());
   EXPECT_EQ(Json::parse(store_->OnlineStats().value())["rows"], 4);
+  const Json stats = Json::parse(store_->Stats().value());
+  EXPECT_EQ(stats["rows_written"], 0);
+  EXPECT_EQ(stats["online"]["rows"], 4);
+  EXPECT_TRUE(stats["tables"].empty());
+  ASSERT_EQ(stats["loads"].size(), 2U);
+  EXPECT_EQ(stats["loads"][0]["view"], "stats");
+  EXPECT_EQ(stats["loads"][0]["newest_event_us"], 1714561200000000);
   ASSERT_TRUE(store_->Teardown({}));
   EXPECT_EQ(Json::parse(store_->OnlineStats().value())["rows"], 0);
   EXPECT_EQ(store_->List(ObjectType::kFeatureView).value(), "[]");
@@ -391,7 +397,7 @@ TEST_F(StoreTest, Explains) {
   EXPECT_EQ(json["row"]["row"], 2);
   EXPECT_EQ(json["row"]["event_timestamp"], "2024-05-01T11:00:00Z");
   EXPECT_EQ(json["row"]["created_timestamp"], "2024-05-01T12:00:00Z");
-  EXPECT_THAT(std::string(json["row"]["file"]), HasSubstr("stats.parquet"));
+  EXPECT_THAT(json["row"]["file"].text(), HasSubstr("stats.parquet"));
   EXPECT_EQ(json["row"]["age"], "1h");
   EXPECT_EQ(json["rows_of_key"], 2);
   EXPECT_EQ(json["rows_up_to_then"], 2);
@@ -402,11 +408,11 @@ TEST_F(StoreTest, Explains) {
   EXPECT_EQ(explain("stats:tags", R"({"driver": 1})", noon)["value"], Json::parse(R"(["b", "c"])"));
   json = explain("stats:trips", R"({"driver": 1})", noon + 86'400'000'000);
   EXPECT_EQ(json["status"], "OUTSIDE_MAX_AGE");
-  EXPECT_THAT(std::string(json["decision"]), HasSubstr("ttl 1d"));
+  EXPECT_THAT(json["decision"].text(), HasSubstr("ttl 1d"));
   json = explain("stats:trips", R"({"driver": 1})", 0);
-  EXPECT_THAT(std::string(json["decision"]), HasSubstr("later"));
+  EXPECT_THAT(json["decision"].text(), HasSubstr("later"));
   EXPECT_TRUE(json["row"].is_null());
-  EXPECT_THAT(std::string(explain("stats:trips", R"({"driver": 5})", noon)["decision"]), HasSubstr("no row"));
+  EXPECT_THAT(explain("stats:trips", R"({"driver": 5})", noon)["decision"].text(), HasSubstr("no row"));
   json = explain("weather:rain", R"({"city": "Rome"})", noon);
   EXPECT_EQ(json["value"], 0.5);
   EXPECT_EQ(json["row"]["row"], 2) << "of a CSV file, whose header is row 1";

@@ -7,8 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "engine/tables/erasures.h"
 #include "store/online_store_testing.h"
 #include "wiring/table_testing.h"
@@ -19,7 +18,6 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 const std::string kKey = "user-who-goes";

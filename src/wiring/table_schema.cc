@@ -4,15 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "model/name.h"
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::unexpected<Error> WrongForm(std::string_view what) {
   return Fail(
@@ -43,8 +41,8 @@ struct Schema {
 };
 
 Result<Schema> ReadSchema(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) return WrongForm("is no JSON object");
+  const Json json = ParseJson(text).value_or(nullptr);
+  if (!json.is_object()) return WrongForm("is no JSON object");
   Schema schema;
   for (const auto& [member, value] : json.items()) {
     if (member == "name" && value.is_string()) {

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "engine/entity_rows.h"
 #include "model/time.h"
@@ -14,8 +14,6 @@
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// What Tidemark cannot erase, whatever it does.
 const std::vector<std::string>& OutOfReach() {

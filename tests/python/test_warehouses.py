@@ -584,6 +584,8 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
     store = FeatureStore(tmp_path)
     with pytest.raises(NotFoundError, match=f"did you mean 'public.{table}'"):
         store.apply([view("v", source(postgresql, table + "x"))])
+    with pytest.raises(NotFoundError, match=f"write schema='public', table='{table}'"):
+        store.apply([view("v", source(postgresql, f"public.{table}"))])
     with pytest.raises(NotFoundError, match="its columns are: driver_id, at, made, rating, city"):
         store.apply([view("v", source(postgresql, table), schema=[Field("ratings", Float64)])])
     with pytest.raises(InvalidArgumentError, match="nonsense"):
@@ -592,6 +594,22 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
         store.apply([view("v", AdbcSource(driver="nonsense", table="t"))])
     with pytest.raises(InvalidArgumentError, match=r"TIDEMARK_NO_SUCH.*is not set"):
         store.apply([view("v", broken(postgresql, uri="${TIDEMARK_NO_SUCH}"))])
+
+
+def test_sql_leaves_a_view_in_a_warehouse_to_the_warehouse(
+    tmp_path: Path, postgresql: PostgreSQLServer, table: str
+) -> None:
+    """It is listed, refused by name, and its snapshot is there."""
+    postgresql.put(table, stats([(1, T0, T0, 1.5, "Oslo"), (1, T0 + HOUR, T0, 2.5, "Oslo")]))
+    store = FeatureStore(tmp_path)
+    store.apply([view("v", source(postgresql, table))])
+    assert ("v", "feature view") in [
+        (row["name"], row["kind"]) for row in store.sql("show tables").to_arrow().to_pylist()
+    ]
+    for ask in (store.sql, store.dump):
+        with pytest.raises(UnsupportedError, match=r"feature_store\.v: .*lie in a warehouse"):
+            ask("select * from v")
+    assert store.snapshot("v").to_arrow()["rating"].to_pylist() == [2.5]
 
 
 def test_a_query_that_takes_too_long_ends(

@@ -81,6 +81,7 @@ class IngestRequest:
         to: str = "",
         dry_run: bool = False,
         skip_bad_rows: bool = False,
+        reads_text: bool = False,
         ignore_other_columns: bool = False,
         idempotency_key: str = "",
         progress: ProgressCallback | None = None,

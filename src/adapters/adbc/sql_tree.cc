@@ -12,8 +12,6 @@
 namespace tidemark {
 namespace {
 
-using Json = nlohmann::json;
-
 // Deeper than anybody writes, and far from where a walk overflows the stack.
 constexpr int kDepthMax = 2000;
 
@@ -141,10 +139,8 @@ Error ErrorOfParser(const Json& tree, std::string_view text) {
 }
 
 Result<Json> Parsed(const std::string& tree) {
-  Json json = Json::parse(tree, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) {
-    return Fail(ErrorCode::kInternal, "DuckDB's parse tree is no JSON");
-  }
+  Result<Json> json = ParseJson(tree);
+  if (!json || !json->is_object()) return Fail(ErrorCode::kInternal, "DuckDB's parse tree is no JSON");
   return json;
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "store/sql_engine.h"
 
@@ -20,15 +20,15 @@ namespace tidemark {
 Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool may_name_files = false);
 
 /// The tree of a statement that ReadStatement has read.
-Result<nlohmann::json> TreeOf(const SqlStatement& statement);
+Result<Json> TreeOf(const SqlStatement& statement);
 
 /// The root node of the tree's only statement.
-nlohmann::json& RootNode(nlohmann::json& tree);
+Json& RootNode(Json& tree);
 
 /// The text of a member, empty if there is none.
-std::string TextOf(const nlohmann::json& node, const char* member);
+std::string TextOf(const Json& node, const char* member);
 
 /// Names of all common table expressions in the tree, in lower case.
-std::vector<std::string> CommonTableNames(const nlohmann::json& tree);
+std::vector<std::string> CommonTableNames(const Json& tree);
 
 }  // namespace tidemark

@@ -16,8 +16,6 @@
 namespace tidemark {
 namespace {
 
-using Json = nlohmann::json;
-
 // A column that a relation gives.
 struct Column {
   std::string name;  // in lower case
@@ -425,7 +423,8 @@ class Rewriter {
     if (is_first_time && (name == "min" || name == "max")) {
       const Json first = children->front();
       node["function_name"] = "arg_" + name;
-      children->insert(children->begin() + 1, TimeOf(first));
+      Json::Array& arguments = children->items_of_array();
+      arguments.insert(arguments.begin() + 1, TimeOf(first));
     } else if (is_second_time && IsOneOf(name, kOrdering)) {
       (*children)[1] = TimeOf((*children)[1]);
     }

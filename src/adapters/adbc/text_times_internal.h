@@ -9,10 +9,10 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "store/sql_engine.h"
 
@@ -21,9 +21,9 @@ namespace tidemark {
 /// What the rewriting asks the engine for.
 struct TreeTools {
   /// The tree of a statement's text.
-  std::function<Result<nlohmann::json>(const std::string& text)> parse;
+  std::function<Result<Json>(const std::string& text)> parse;
   /// The text of a tree.
-  std::function<Result<std::string>(const nlohmann::json& tree)> print;
+  std::function<Result<std::string>(const Json& tree)> print;
 };
 
 /// True if a table among `tables` has such columns, or bears the name of one of DuckDB's own catalogs, which
@@ -31,7 +31,7 @@ struct TreeTools {
 bool NeedsRewriting(const std::vector<SqlTable>& tables);
 
 /// Rewrites `tree`; `catalog` is where the views of `tables` are.
-Result<void> RewriteTimes(nlohmann::json& tree, const std::vector<SqlTable>& tables,
-                          const std::string& catalog, const TreeTools& tools);
+Result<void> RewriteTimes(Json& tree, const std::vector<SqlTable>& tables, const std::string& catalog,
+                          const TreeTools& tools);
 
 }  // namespace tidemark

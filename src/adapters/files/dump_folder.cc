@@ -12,7 +12,6 @@
 #include <array>
 #include <cerrno>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
 #include <span>
@@ -23,6 +22,7 @@
 #include "adapters/files/table_file.h"
 #include "base/crc32c.h"
 #include "base/file_descriptor.h"
+#include "base/json.h"
 #include "base/lock_file.h"
 #include "base/result.h"
 #include "model/name.h"
@@ -31,8 +31,6 @@ namespace tidemark {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view kDataFile = "data.parquet";
 constexpr std::string_view kInfoFile = "dump.json";
 constexpr std::string_view kUnfinished = ".new";
@@ -147,7 +145,7 @@ std::string ToText(const KeptDump& kept) {
               {"bytes", info.bytes},
               {"crc32c", kept.crc},
               {"columns", std::move(columns)}}
-      .dump(1, ' ', false, Json::error_handler_t::replace);
+      .dump(1);
 }
 
 Result<KeptDump> ReadInfo(const fs::path& folder) {
@@ -170,7 +168,7 @@ Result<KeptDump> ReadInfo(const fs::path& folder) {
     json.at("crc32c").get_to(kept.crc);
     for (const Json& column : json.at("columns"))
       info.columns.push_back({column.at("name").get<std::string>(), column.at("type").get<std::string>()});
-  } catch (const Json::exception& error) {
+  } catch (const JsonError& error) {
     return Fail(ErrorCode::kCorruption,
                 fmt::format("'{}' is not what was written: {}", path.string(), error.what()));
   }

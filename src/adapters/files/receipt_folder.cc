@@ -10,20 +10,18 @@
 #include <cstdint>
 #include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
 
 #include "adapters/files/folder_error.h"
 #include "base/file_descriptor.h"
+#include "base/json.h"
 #include "base/result.h"
 
 namespace tidemark {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view kEnding = ".json";
 constexpr std::string_view kPendingEnding = ".pending.json";
 
@@ -77,7 +75,7 @@ Result<ErasureReceipt> ReadReceipt(const fs::path& path) {
     if (json.contains("dumps_removed")) json.at("dumps_removed").get_to(receipt.dumps_removed);
     json.at("pending").get_to(receipt.pending);
     return receipt;
-  } catch (const Json::exception& error) {
+  } catch (const JsonError& error) {
     return damaged(error.what());
   }
 }

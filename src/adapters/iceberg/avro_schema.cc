@@ -1,16 +1,15 @@
 #include "adapters/iceberg/avro_schema.h"
+#include "base/json.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace tidemark::iceberg {
 namespace {
 
-using Json = nlohmann::json;
 using TypePtr = std::shared_ptr<const AvroType>;
 
 constexpr int kDepthMax = 64;
@@ -34,12 +33,12 @@ class Parser {
  public:
   Result<TypePtr> Type(const Json& json, int depth) {
     if (depth > kDepthMax) return Wrong("it is nested too deep");
-    if (json.is_string()) return Named(json.get_ref<const std::string&>());
+    if (json.is_string()) return Named(json.text());
     if (json.is_array()) return Union(json, depth);
     if (!json.is_object() || !json.contains("type")) return Wrong("a type is neither name, list nor object");
     const Json& type = json["type"];
     if (!type.is_string()) return Type(type, depth + 1);
-    const auto& kind = type.get_ref<const std::string&>();
+    const auto& kind = type.text();
     if (kind == "record" || kind == "error") return Record(json, depth);
     if (kind == "array") return Item(json, "items", AvroKind::kArray, depth);
     if (kind == "map") return Item(json, "values", AvroKind::kMap, depth);
@@ -129,9 +128,9 @@ class Parser {
 }  // namespace
 
 Result<TypePtr> ParseAvroSchema(std::string_view json) {
-  const Json parsed = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) return Wrong("it is no JSON");
-  return Parser().Type(parsed, 0);
+  const Result<Json> parsed = ParseJson(json);
+  if (!parsed) return Wrong("it is no JSON");
+  return Parser().Type(*parsed, 0);
 }
 
 }  // namespace tidemark::iceberg

@@ -1,16 +1,16 @@
 #include "adapters/iceberg/name_mapping.h"
+#include "base/json.h"
 
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <limits>
 #include <utility>
 
 namespace tidemark::iceberg {
 namespace {
 
-using Json = nlohmann::json;
 using Mapping = std::vector<MappedField>;
 
 // What any table's columns stay below.
@@ -50,8 +50,10 @@ Result<Mapping> FieldsOf(const Json& list, int depth) {
     if (!each.is_object()) return NoMapping("a member is no object");
     MappedField field;
     if (const auto id = each.find("field-id"); id != each.end() && !id->is_null()) {
-      if (!id->is_number_integer()) return NoMapping("a field id is no integer");
-      field.id = id->get<std::int32_t>();
+      const std::int64_t number = id->is_number_integer() ? id->get<std::int64_t>() : -1;
+      if (number < 0 || number > std::numeric_limits<std::int32_t>::max())
+        return NoMapping("a field id is no whole number of 32 bits");
+      field.id = static_cast<std::int32_t>(number);
     }
     const auto names = each.find("names");
     if (names == each.end() || !names->is_array()) return NoMapping("a field has no list of names");
@@ -116,7 +118,7 @@ std::string NameMappingJson(const Schema& schema, const Mapping& others) {
   Json tree = TreeOf(schema.fields);
   for (Json& other : TreeOf(others))
     tree.push_back(std::move(other));
-  return tree.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return tree.dump();
 }
 
 MappedField WithoutIds(std::string name, const arrow::DataType& type) {
@@ -148,9 +150,9 @@ void GiveMappedIds(MappedField& field, std::int32_t& last_id) {
 }
 
 Result<Mapping> ParseNameMapping(std::string_view json) {
-  const Json tree = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (tree.is_discarded()) return NoMapping("it is no JSON");
-  return FieldsOf(tree, 1);
+  const Result<Json> tree = ParseJson(json);
+  if (!tree) return NoMapping("it is no JSON");
+  return FieldsOf(*tree, 1);
 }
 
 std::int32_t MappedId(const Mapping& mapping, std::string_view name) {

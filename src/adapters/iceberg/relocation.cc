@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "adapters/iceberg/avro_rewrite.h"
@@ -13,6 +12,7 @@
 #include "adapters/iceberg/manifest.h"
 #include "adapters/iceberg/named_file.h"
 #include "adapters/iceberg/table_head.h"
+#include "base/json.h"
 
 namespace tidemark {
 namespace {
@@ -169,7 +169,7 @@ class Moving {
   }
 
   /// Locations in members that Tidemark does not look at, such as statistics of other engines.
-  void MoveTexts(nlohmann::json& json) const {
+  void MoveTexts(Json& json) const {
     if (json.is_string()) json = Moved(json.get<std::string>());
     if (!json.is_structured()) return;
     for (auto& member : json)
@@ -194,7 +194,7 @@ class Moving {
     for (auto& [name, value] : metadata.properties)
       value = Moved(value);
     for (auto& [name, text] : metadata.others) {
-      auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+      TM_ASSIGN(Json json, ParseJson(text));
       MoveTexts(json);
       text = json.dump();
     }

@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/check.h"
+#include "base/json.h"
 
 namespace tidemark::iceberg {
 namespace {
 
-using Json = nlohmann::json;
 using Shape = SchemaField::Shape;
 
 constexpr int kDepthMax = 64;
@@ -492,15 +491,14 @@ std::string WriteTableMetadata(const TableMetadata& metadata) {
                {"refs", ReferencesJson(metadata)}};
   if (metadata.current_snapshot_id) json["current-snapshot-id"] = *metadata.current_snapshot_id;
   for (const auto& [name, text] : metadata.others)
-    json[name] = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  // Text of a user's that is no UTF-8 must not throw; it was checked before it came here.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    json[name] = ParseJson(text).value_or(nullptr);
+  return json.dump();
 }
 
 Result<TableMetadata> ReadTableMetadata(std::string_view text, MetadataUse use) {
   if (NestsTooDeep(text)) return Wrong("it is nested too deep");
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_object()) return Wrong("it is no JSON object");
+  Json json = ParseJson(text).value_or(nullptr);
+  if (!json.is_object()) return Wrong("it is no JSON object");
   bool failed = false;
   std::string what;
   Reader read(failed, what);

@@ -4,16 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
 
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark {
 namespace {
-
-using Json = nlohmann::json;
 
 std::string Undashed(std::string_view name) {
   std::string folded = FoldName(name);
@@ -164,10 +162,9 @@ std::unexpected<Error> SqlNames::Unknown(const SqlTableName& name, const std::st
 
 Result<std::vector<std::string>> CommonTableNames(const SqlStatement& statement) {
   std::vector<std::string> names;
-  const Json tree = Json::parse(statement.tree, nullptr, /*allow_exceptions=*/false);
-  if (tree.is_discarded())
-    return Fail(ErrorCode::kInternal, "the engine's form of the statement cannot be read");
-  Collect(tree, names);
+  const Result<Json> tree = ParseJson(statement.tree);
+  if (!tree) return Fail(ErrorCode::kInternal, "the engine's form of the statement cannot be read");
+  Collect(*tree, names);
   return names;
 }
 

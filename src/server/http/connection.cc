@@ -22,6 +22,7 @@ constexpr std::size_t kFirstBufferBytes = 4UL << 10U;
 constexpr std::size_t kBodyBufferBytes = 128UL << 10U;
 constexpr std::size_t kUnheldBytes = 16UL << 10U;     // small bodies and answers are not counted
 constexpr std::size_t kKeptBodyBytes = 256UL << 10U;  // memory that a connection keeps between requests
+constexpr std::size_t kKeptAnswerBytes = 8UL << 20U;  // that a loop keeps
 constexpr milliseconds kLinger{2'000};
 
 std::string_view ReasonOf(int status) {
@@ -412,9 +413,13 @@ void Connection::Dispatch() {
   server_.metrics->in_flight.fetch_add(1, std::memory_order_relaxed);
   is_counted_ = true;
   phase_ = Phase::kAnswering;
+  response_.body.swap(loop_.answer_memory);
   if (bound_->route.runs == Runs::kInline && !pipe_) {
-    return Answered(RunHandler(bound_->route.handler, request_, response_));
+    auto result = RunHandler(bound_->route.handler, request_, response_);
+    if (!result || !response_.needs_worker) return Answered(std::move(result));
+    response_.Clear();
   }
+  request_.on_worker = true;
   stop_ = std::stop_source();
   request_.stop = stop_.get_token();
   set_deadline(pipe_ ? server_.settings.limits.silence_max : server_.settings.limits.answer_time_max);
@@ -628,6 +633,8 @@ void Connection::FinishAnswer() {
   }
   parser_.Reset();
   response_.Clear();
+  if (response_.body.capacity() > loop_.answer_memory.capacity()) response_.body.swap(loop_.answer_memory);
+  if (loop_.answer_memory.capacity() > kKeptAnswerBytes) std::string().swap(loop_.answer_memory);
   if (response_.body.capacity() > kKeptBodyBytes) response_.body.shrink_to_fit();
   body_.clear();
   if (body_.capacity() > kKeptBodyBytes) body_.shrink_to_fit();

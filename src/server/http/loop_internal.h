@@ -60,6 +60,8 @@ class Loop {
   const std::string& date() const { return date_; }
 
   boost::asio::io_context io{1};
+  /// Memory for the next answer, passed on from one connection to the other: warm, and not one for each.
+  std::string answer_memory;
 
  private:
   void Accept();

@@ -95,6 +95,7 @@ void Request::Clear() {
   method = Method::kOther;
   target = path = query = body = id = peer = route = project = {};
   stream = nullptr;
+  is_tls = on_worker = false;
   caller = {};
   stop = {};
   headers_.clear();
@@ -106,6 +107,7 @@ void Response::Clear() {
   content_type = "application/json";
   headers.clear();
   body.clear();
+  needs_worker = false;
   stream = nullptr;
 }
 

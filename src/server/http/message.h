@@ -54,6 +54,7 @@ class Request {
   std::string_view peer;         // address of the client
   std::string_view route;        // the pattern that matched
   bool is_tls = false;
+  bool on_worker = false;    // the handler runs where it may wait
   Caller caller;             // who asks; anonymous where no keys are needed
   std::string_view project;  // that it is about: of the path, or the caller's only one, or the server's
   std::stop_token stop;      // the client is gone, the time for the answer is over, or the server stops
@@ -86,7 +87,10 @@ struct Response {
   int status = 200;
   std::string_view content_type = "application/json";  // a constant; empty: no such header
   std::vector<std::pair<std::string, std::string>> headers = {};
-  std::string body = {};  // its memory is used again by the next answer of the connection
+  std::string body = {};  // its memory is used again by later answers
+  /// Set, instead of an answer, by a handler that runs inline and finds that it would have to wait or to work
+  /// for long: it is then called again on a worker.
+  bool needs_worker = false;
   /// Instead of a body: writes it piece by piece, after the handler has returned, on the handler's thread.
   /// An error before the first byte is answered like one of the handler; one that comes later breaks the
   /// connection off, so that the client sees that the body is not whole.

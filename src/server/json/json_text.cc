@@ -1,12 +1,11 @@
-// Escapes by a table, numbers by std::to_chars.
+// Escapes by a table.
 #include "server/json/json_text.h"
 
 #include <simdjson.h>
 
 #include <array>
-#include <charconv>
-#include <cmath>
-#include <cstring>
+
+#include "server/json/numbers.h"
 
 namespace tidemark::json {
 namespace {
@@ -68,11 +67,10 @@ std::size_t ValidLength(std::string_view text) {
   return 0;
 }
 
-template <typename Integer>
-void AppendInteger(std::string& out, Integer value) {
-  std::array<char, 24> digits;
-  const auto end = std::to_chars(digits.begin(), digits.end(), value).ptr;
-  out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+template <typename Number>
+void Append(std::string& out, Number value) {
+  std::array<char, kNumberBytesMax> bytes;
+  out.append(bytes.data(), static_cast<std::size_t>(PutNumber(bytes.data(), value) - bytes.data()));
 }
 
 }  // namespace
@@ -97,23 +95,15 @@ void AppendText(std::string& out, std::string_view text) {
 }
 
 void AppendNumber(std::string& out, std::int64_t value) {
-  AppendInteger(out, value);
+  Append(out, value);
 }
 
 void AppendNumber(std::string& out, std::uint64_t value) {
-  AppendInteger(out, value);
+  Append(out, value);
 }
 
 void AppendNumber(std::string& out, double value) {
-  if (!std::isfinite(value)) {
-    out.append(std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-    return;
-  }
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.begin(), digits.end(), value).ptr;
-  const std::string_view text(digits.data(), static_cast<std::size_t>(end - digits.data()));
-  out.append(text);
-  if (text.find_first_of(".e") == std::string_view::npos) out.append(".0");
+  Append(out, value);
 }
 
 }  // namespace tidemark::json

@@ -8,16 +8,14 @@
 #include <array>
 #include <iterator>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "server/http/metrics.h"
 
 namespace tidemark::server {
 namespace {
-
-using nlohmann::json;
 
 struct Metric {
   std::string_view name;
@@ -51,7 +49,7 @@ class Samples {
     fmt::format_to(std::back_inserter(lines_[metric]), "{}{{{}}} {}\n", metric, labels, value);
   }
   /// Nothing for null.
-  void Add(std::string_view metric, const std::string& labels, const json& value, double scale = 1) {
+  void Add(std::string_view metric, const std::string& labels, const Json& value, double scale = 1) {
     if (value.is_number()) Add(metric, labels, value.get<double>() * scale);
   }
   void Render(std::string& out) const {
@@ -69,10 +67,10 @@ class Samples {
 
 constexpr double kSecondsPerUs = 1e-6;
 
-void AddProject(Samples& samples, const std::string& project, const json& stats) {
+void AddProject(Samples& samples, const std::string& project, const Json& stats) {
   const std::string of_project = fmt::format("project=\"{}\"", http::LabelValue(project));
   samples.Add("tidemark_rows_written_total", of_project, stats["rows_written"]);
-  for (const json& table : stats["tables"]) {
+  for (const Json& table : stats["tables"]) {
     const std::string labels = fmt::format("{},view=\"{}\"", of_project, table["view"].get<std::string>());
     samples.Add("tidemark_table_rows", labels, table["rows"]);
     samples.Add("tidemark_table_bytes", labels, table["bytes"]);
@@ -82,7 +80,7 @@ void AddProject(Samples& samples, const std::string& project, const json& stats)
     samples.Add("tidemark_newest_event_seconds", labels + ",in=\"table\"", table["newest_event_us"],
                 kSecondsPerUs);
   }
-  for (const json& load : stats["loads"]) {
+  for (const Json& load : stats["loads"]) {
     const std::string labels = fmt::format("{},view=\"{}\"", of_project, load["view"].get<std::string>());
     samples.Add("tidemark_loaded_seconds", labels, load["loaded_us"], kSecondsPerUs);
     samples.Add("tidemark_newest_event_seconds", labels + ",in=\"online\"", load["newest_event_us"],
@@ -91,7 +89,7 @@ void AddProject(Samples& samples, const std::string& project, const json& stats)
 }
 
 /// What all projects share.
-void AddFolder(Samples& samples, const json& stats) {
+void AddFolder(Samples& samples, const Json& stats) {
   samples.Add("tidemark_log_bytes", "", stats["log"]["bytes"]);
   if (stats["online"].is_null()) return;
   samples.Add("tidemark_online_rows", "", stats["online"]["rows"]);
@@ -99,10 +97,10 @@ void AddFolder(Samples& samples, const json& stats) {
   samples.Add("tidemark_online_bytes_max", "", stats["online"]["bytes_max"]);
 }
 
-Result<json> StatsOf(Services& services, const std::string& project) {
+Result<Json> StatsOf(Services& services, const std::string& project) {
   TM_ASSIGN(const auto store, services.stores->Get(project));
   TM_ASSIGN(const std::string text, store->Stats());
-  return json::parse(text);
+  return Json::parse(text);
 }
 
 }  // namespace

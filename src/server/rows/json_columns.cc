@@ -30,6 +30,14 @@ struct ColumnState {
   std::string wrong;  // why a value does not fit, where its type alone does not say it
 };
 
+/// An object, also one that comes as its text where that is allowed; `parser` holds it then.
+bool ObjectIn(dom::element value, const JsonPolicy& policy, dom::parser& parser, dom::object& object) {
+  if (value.get_object().get(object) == simdjson::SUCCESS) return true;
+  std::string_view text;
+  return policy.nested_as_text && value.get_string().get(text) == simdjson::SUCCESS &&
+         parser.parse(simdjson::padded_string(text)).get_object().get(object) == simdjson::SUCCESS;
+}
+
 /// Appends to one builder. False: the value does not fit, and nothing of it was appended to this builder.
 class Appender {
  public:
@@ -87,9 +95,11 @@ class BoolAppender final : public AppenderTo<arrow::BooleanBuilder> {
  private:
   bool AppendValue(dom::element value) override {
     if (bool flag = false; value.get_bool().get(flag) == simdjson::SUCCESS) return Put(flag);
-    if (std::string_view text; state().policy.text_numbers && value.get_string().get(text) == 0)
-      return AppendText(text);
-    return false;
+    if (!state().policy.text_numbers) return false;
+    if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS) return AppendText(text);
+    std::int64_t number = 0;
+    return value.get_int64().get(number) == simdjson::SUCCESS && (number == 0 || number == 1) &&
+           Put(number == 1);
   }
 };
 
@@ -215,7 +225,30 @@ class TimestampAppender final : public AppenderTo<arrow::TimestampBuilder> {
   }
 
  private:
+  /// Whole seconds, as a number or, where texts may be numbers, as text.
+  bool AppendSeconds(dom::element value) {
+    std::int64_t seconds = 0;
+    std::string_view text;
+    if (state().policy.text_numbers && value.get_string().get(text) == simdjson::SUCCESS) {
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+      if (error != std::errc{} || end != text.data() + text.size()) return IsNoSeconds();
+    } else if (double number = 0; value.is_double() && value.get_double().get(number) == simdjson::SUCCESS) {
+      if (std::trunc(number) != number || std::fabs(number) > 1e12) return IsNoSeconds();
+      seconds = static_cast<std::int64_t>(number);
+    } else if (value.get_int64().get(seconds) != simdjson::SUCCESS) {
+      return IsNoSeconds();
+    }
+    if (seconds > kSecondsMax || seconds < -kSecondsMax) return IsNoSeconds();
+    return Put(seconds * 1'000'000);
+  }
+  bool IsNoSeconds() {
+    state().wrong = "is no whole number of seconds since 1970";
+    return false;
+  }
+  static constexpr std::int64_t kSecondsMax = std::numeric_limits<std::int64_t>::max() / 1'000'000;
+
   bool AppendValue(dom::element value) override {
+    if (state().policy.times_in_seconds) return AppendSeconds(value);
     if (std::int64_t us = 0; value.is_int64() && value.get_int64().get(us) == simdjson::SUCCESS)
       return Put(us);
     std::string_view text;
@@ -309,8 +342,9 @@ class StructAppender final : public Appender {
 
  private:
   bool AppendValue(dom::element value) override {
+    dom::parser parser;
     dom::object object;
-    if (value.get_object().get(object) != simdjson::SUCCESS || !struct_->Append().ok()) return false;
+    if (!ObjectIn(value, state().policy, parser, object) || !struct_->Append().ok()) return false;
     std::size_t found = 0;
     for (std::size_t i = 0; i < members_.size(); ++i) {
       dom::element member;
@@ -342,8 +376,9 @@ class MapAppender final : public Appender {
 
  private:
   bool AppendValue(dom::element value) override {
+    dom::parser parser;
     dom::object object;
-    if (value.get_object().get(object) != simdjson::SUCCESS || !map_->Append().ok()) return false;
+    if (!ObjectIn(value, state().policy, parser, object) || !map_->Append().ok()) return false;
     for (const auto [key, item] : object) {
       if (!keys_->AppendText(key) || !values_->Append(item)) return false;
     }

@@ -31,11 +31,13 @@ namespace tidemark::server {
 
 /// Where a dialect is more lenient than the table above.
 struct JsonPolicy {
-  bool text_numbers = false;     // "12" is 12 and "true" is true, where a number or a bool is wanted
-  bool truncate_floats = false;  // 1.7 is 1 where an integer is wanted
-  bool numbers_as_text = false;  // 12 is "12" and true is "true", where a string is wanted
-  bool plain_binary = false;     // binary is the text's own bytes
-  bool nan_is_null = false;      // "NaN" is null where a float is wanted
+  bool text_numbers = false;      // "12" is 12 and "true" is true, where a number or a bool is wanted
+  bool truncate_floats = false;   // 1.7 is 1 where an integer is wanted
+  bool numbers_as_text = false;   // 12 is "12" and true is "true", where a string is wanted
+  bool plain_binary = false;      // binary is the text's own bytes
+  bool nan_is_null = false;       // "NaN" is null where a float is wanted
+  bool times_in_seconds = false;  // a timestamp is an integer of seconds, and never text
+  bool nested_as_text = false;    // a struct or map may come as its JSON in a text
 };
 
 /// One column while it is filled.

@@ -89,12 +89,20 @@ Result<KeyValues> ReadKeys(const ColumnInfo& key, simdjson::dom::array values) {
       read.column = std::span<const std::string_view>(read.texts);
       return read;
     }
-    default: {
+    case TypeKind::kInt64:
+    case TypeKind::kTimestamp: {
       const auto& numbers = static_cast<const arrow::PrimitiveArray&>(*read.array);
+      if (count == 0) {
+        read.column = std::span<const std::int64_t>();
+        return read;
+      }
       const auto* const first = reinterpret_cast<const std::int64_t*>(numbers.values()->data());
       read.column = std::span<const std::int64_t>(first + numbers.offset(), count);
       return read;
     }
+    default:
+      return Fail(ErrorCode::kUnsupported, fmt::format("entity {} is {}, which this request cannot look up",
+                                                       Quoted(key.name), key.type));
   }
 }
 
@@ -169,13 +177,11 @@ Result<void> RowRequests::Push(const Request& request, Response& response) {
   TM_ASSIGN(const auto document,
             JsonDocument::Parse(semantix::PlainJson(request.body), limits_.json_depth_max));
   TM_ASSIGN(const auto store, services_.stores->Get(request.project));
-  TM_ASSIGN(const auto definitions, services_.definitions.Get(*store));
-  auto view = definitions->View(name);
-  if (!view) {
-    TM_ASSIGN(const auto newest, services_.definitions.GetNow(*store));
-    TM_TRY(newest->View(name));
-    return Fail(ErrorCode::kBusy, fmt::format("the table {} has just been made: try again", Quoted(name)));
+  TM_ASSIGN(auto definitions, services_.definitions.Get(*store));
+  if (!definitions->View(name)) {
+    TM_ASSIGN(definitions, services_.definitions.GetNow(*store));  // it may have just been made
   }
+  TM_ASSIGN(const KnownView* view, definitions->View(name));
   element frame;
   simdjson::dom::object columns;
   if (document.root()["df"].get(frame) != simdjson::SUCCESS || frame.get(columns) != simdjson::SUCCESS)
@@ -183,11 +189,11 @@ Result<void> RowRequests::Push(const Request& request, Response& response) {
                 "the body is {\"df\": {\"column\": [values]}, \"to\": \"online_and_offline\"}");
   IngestOptions options;
   TM_ASSIGN(options.to, TargetOf(document.root()));
-  if (!(*view)->definition.online && options.to == WriteTarget::kBoth) options.to = WriteTarget::kOffline;
+  if (!view->definition.online && options.to == WriteTarget::kBoth) options.to = WriteTarget::kOffline;
   options.idempotency_key = request.Header("idempotency-key").value_or("");
   options.stop = request.stop;
   JsonRowsOptions reading;
-  reading.types = TypesOf(**view);
+  reading.types = TypesOf(*view);
   reading.policy = {.numbers_as_text = true, .nan_is_null = true};
   reading.rows_max = limits_.rows_max;
   reading.depth_max = limits_.json_depth_max;

@@ -29,7 +29,7 @@ class FeatureTable:
 
     async def list(self) -> list[dict[str, Any]]:
         """Every table: `{"name", "entities", "schema"}`."""
-        return await asyncio.to_thread(self._tables.list)
+        return await asyncio.to_thread(self._tables.all_tables)
 
     async def delete(self, ft_name: str) -> None:
         await asyncio.to_thread(self._tables.delete, ft_name)

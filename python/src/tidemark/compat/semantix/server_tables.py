@@ -40,7 +40,7 @@ class ServerTables:
     def create(self, schema: Mapping[str, Any]) -> None:
         self._post("/feature-view", {name: schema[name] for name in ("name", "entities", "schema")})
 
-    def list(self) -> list[dict[str, Any]]:
+    def all_tables(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self._get("/list-feature-views", {})["feature_views"]
         return listed
 

@@ -28,7 +28,7 @@ class TablesPlace(Protocol):
 
     def create(self, schema: Mapping[str, Any]) -> None: ...
 
-    def list(self) -> list[dict[str, Any]]: ...
+    def all_tables(self) -> list[dict[str, Any]]: ...
 
     def delete(self, name: str) -> None: ...
 
@@ -74,7 +74,7 @@ class EmbeddedTables:
             if self._described(self._store.get_feature_view(schema["name"])) != _described(schema):
                 raise
 
-    def list(self) -> list[dict[str, Any]]:
+    def all_tables(self) -> list[dict[str, Any]]:
         return [self._document(view) for view in self._store.list_feature_views()]
 
     def delete(self, name: str) -> None:
