@@ -58,8 +58,8 @@ struct OnlineResult::Impl {
   std::shared_ptr<const ResultShape> shape;
   std::size_t rows = 0;
   std::vector<std::byte> fixed;
-  std::vector<Status> statuses;      // column by column
-  std::vector<StoredRow> stored;     // view by view
+  std::vector<Status> statuses;   // column by column
+  std::vector<StoredRow> stored;  // view by view
   std::vector<Text> texts;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> nested;
   std::vector<std::shared_ptr<arrow::Array>> nested_done;  // finished builders

@@ -83,7 +83,7 @@ class SagemakerDialect final : public http::Dialect {
     if (status == 404 || status == 405)
       return WriteRefusal(request, NameOf(Why::kUnknownOperation, api).code, status, error.ToString(),
                           response);
-    const Why why = status == 403                   ? Why::kForbidden
+    const Why why = status == 403                    ? Why::kForbidden
                     : status == 408 || status == 503 ? Why::kUnavailable
                     : status >= 500                  ? Why::kInternal
                                                      : Why::kInvalid;

@@ -15,14 +15,16 @@ from botocore.config import Config
 from server_process import PROGRAM, ServerProcess
 
 
-def client(service: str, server: ServerProcess, **settings: Any) -> Any:
+def client(
+    service: str, server: ServerProcess, key_id: str = "AKIATEST", secret: str = "secret"
+) -> Any:
     return boto3.client(
         service,
         endpoint_url=server.url,
         region_name="us-east-1",
-        aws_access_key_id="AKIATEST",
-        aws_secret_access_key="secret",
-        config=Config(retries={"total_max_attempts": 1}, **settings),
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        config=Config(retries={"total_max_attempts": 1}),
     )
 
 

@@ -1,5 +1,8 @@
-"""Feature groups through boto3's control plane client. Goal: every rule of making, describing, listing, changing,
-tagging, searching and deleting groups, and groups that were made elsewhere."""
+"""Feature groups through boto3's control plane client.
+
+Goal: every rule of making, describing, listing, changing, tagging, searching and deleting groups,
+and groups that were made elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,11 @@ def test_create_and_describe(control: Any, tmp_path: Path) -> None:
     request = definition(
         FeatureGroupName="Customers-1",
         Description="who buys",
-        OnlineStoreConfig={"EnableOnlineStore": True, "TtlDuration": ttl, "StorageType": "Standard"},
+        OnlineStoreConfig={
+            "EnableOnlineStore": True,
+            "TtlDuration": ttl,
+            "StorageType": "Standard",
+        },
         ThroughputConfig={"ThroughputMode": "OnDemand"},
         Tags=[{"Key": "team", "Value": "growth"}],
     )
@@ -41,8 +48,15 @@ def test_create_and_describe(control: Any, tmp_path: Path) -> None:
         told = control.describe_feature_group(FeatureGroupName=name)
         assert told["FeatureGroupName"] == "Customers-1"
         assert told["FeatureGroupArn"] == arn
-        for member in ("FeatureDefinitions", "Description", "RoleArn", "OnlineStoreConfig",
-                       "ThroughputConfig", "RecordIdentifierFeatureName", "EventTimeFeatureName"):  # fmt: skip
+        for member in (
+            "FeatureDefinitions",
+            "Description",
+            "RoleArn",
+            "OnlineStoreConfig",
+            "ThroughputConfig",
+            "RecordIdentifierFeatureName",
+            "EventTimeFeatureName",
+        ):
             assert told[member] == request[member]
         assert told["FeatureGroupStatus"] == "Created"
         assert told["OfflineStoreStatus"] == {"Status": "Active"}
@@ -71,37 +85,89 @@ IN_MEMORY = {"EnableOnlineStore": True, "StorageType": "InMemory"}
 
 @pytest.mark.parametrize(
     "changes",
-    [{"FeatureGroupName": "-a"}, {"FeatureGroupName": "a_"}, {"FeatureGroupName": "a.b"},
-     {"FeatureGroupName": "x" * 65}, {"RecordIdentifierFeatureName": "nothing"},
-     {"EventTimeFeatureName": "nothing"}, {"EventTimeFeatureName": "age"},
-     {"EventTimeFeatureName": "customer_id"}, {"RecordIdentifierFeatureName": "score"},
-     {"FeatureDefinitions": [*FEATURES, {"FeatureName": "write_time", "FeatureType": "String"}]},
-     {"FeatureDefinitions": [*FEATURES, {"FeatureName": "is_deleted", "FeatureType": "String"}]},
-     {"FeatureDefinitions": [*FEATURES, {"FeatureName": "api_invocation_time", "FeatureType": "String"}]},
-     {"FeatureDefinitions": [*FEATURES, FEATURES[2]]},
-     {"FeatureDefinitions": [*FEATURES, {"FeatureName": "x", "FeatureType": "Boolean"}]},
-     {"FeatureDefinitions": [*FEATURES, {"FeatureName": "x y", "FeatureType": "String"}]},
-     {"FeatureDefinitions": [*FEATURES, {"FeatureName": "x", "FeatureType": "String", "CollectionType": "List"}]},
-     {"OnlineStoreConfig": IN_MEMORY, "FeatureDefinitions":
-         [*FEATURES, {"FeatureName": "x", "FeatureType": "Fractional", "CollectionType": "Vector"}]},
-     {"OnlineStoreConfig": IN_MEMORY, "FeatureDefinitions":
-         [*FEATURES, {"FeatureName": "x", "FeatureType": "Integral", "CollectionType": "Vector",
-                      "CollectionConfig": {"VectorConfig": {"Dimension": 2}}}]},
-     {"OnlineStoreConfig": IN_MEMORY, "FeatureDefinitions":
-         [*FEATURES, {"FeatureName": "x", "FeatureType": "Fractional", "CollectionType": "Vector",
-                      "CollectionConfig": {"VectorConfig": {"Dimension": 8193}}}]},
-     {"OnlineStoreConfig": None, "OfflineStoreConfig": None},
-     {"OnlineStoreConfig": {"EnableOnlineStore": False}, "OfflineStoreConfig": None},
-     {"OnlineStoreConfig": {"EnableOnlineStore": True, "StorageType": "Slow"}},
-     {"OnlineStoreConfig": {"EnableOnlineStore": True, "TtlDuration": {"Unit": "Moons", "Value": 1}}},
-     {"OfflineStoreConfig": {"S3StorageConfig": {"S3Uri": "s3://somebody-elses"}}},
-     {"OfflineStoreConfig": {"S3StorageConfig": {"S3Uri": "/etc"}}},
-     {"OfflineStoreConfig": {"S3StorageConfig": {"S3Uri": "s3://tidemark/x"}, "TableFormat": "Csv"}},
-     {"RoleArn": "x" * 30}, {"Description": "x" * 129},
-     {"Tags": [{"Key": f"k{i}", "Value": "v"} for i in range(51)]},
-     {"Tags": [{"Key": "sagemaker.created", "Value": "0"}]}, {"Tags": [{"Key": "aws:x", "Value": "0"}]},
-     {"ThroughputConfig": {"ThroughputMode": "Provisioned"}}],
-)  # fmt: skip
+    [
+        {"FeatureGroupName": "-a"},
+        {"FeatureGroupName": "a_"},
+        {"FeatureGroupName": "a.b"},
+        {"FeatureGroupName": "x" * 65},
+        {"RecordIdentifierFeatureName": "nothing"},
+        {"EventTimeFeatureName": "nothing"},
+        {"EventTimeFeatureName": "age"},
+        {"EventTimeFeatureName": "customer_id"},
+        {"RecordIdentifierFeatureName": "score"},
+        {"FeatureDefinitions": [*FEATURES, {"FeatureName": "write_time", "FeatureType": "String"}]},
+        {"FeatureDefinitions": [*FEATURES, {"FeatureName": "is_deleted", "FeatureType": "String"}]},
+        {
+            "FeatureDefinitions": [
+                *FEATURES,
+                {"FeatureName": "api_invocation_time", "FeatureType": "String"},
+            ]
+        },
+        {"FeatureDefinitions": [*FEATURES, FEATURES[2]]},
+        {"FeatureDefinitions": [*FEATURES, {"FeatureName": "x", "FeatureType": "Boolean"}]},
+        {"FeatureDefinitions": [*FEATURES, {"FeatureName": "x y", "FeatureType": "String"}]},
+        {
+            "FeatureDefinitions": [
+                *FEATURES,
+                {"FeatureName": "x", "FeatureType": "String", "CollectionType": "List"},
+            ]
+        },
+        {
+            "OnlineStoreConfig": IN_MEMORY,
+            "FeatureDefinitions": [
+                *FEATURES,
+                {"FeatureName": "x", "FeatureType": "Fractional", "CollectionType": "Vector"},
+            ],
+        },
+        {
+            "OnlineStoreConfig": IN_MEMORY,
+            "FeatureDefinitions": [
+                *FEATURES,
+                {
+                    "FeatureName": "x",
+                    "FeatureType": "Integral",
+                    "CollectionType": "Vector",
+                    "CollectionConfig": {"VectorConfig": {"Dimension": 2}},
+                },
+            ],
+        },
+        {
+            "OnlineStoreConfig": IN_MEMORY,
+            "FeatureDefinitions": [
+                *FEATURES,
+                {
+                    "FeatureName": "x",
+                    "FeatureType": "Fractional",
+                    "CollectionType": "Vector",
+                    "CollectionConfig": {"VectorConfig": {"Dimension": 8193}},
+                },
+            ],
+        },
+        {"OnlineStoreConfig": None, "OfflineStoreConfig": None},
+        {"OnlineStoreConfig": {"EnableOnlineStore": False}, "OfflineStoreConfig": None},
+        {"OnlineStoreConfig": {"EnableOnlineStore": True, "StorageType": "Slow"}},
+        {
+            "OnlineStoreConfig": {
+                "EnableOnlineStore": True,
+                "TtlDuration": {"Unit": "Moons", "Value": 1},
+            }
+        },
+        {"OfflineStoreConfig": {"S3StorageConfig": {"S3Uri": "s3://somebody-elses"}}},
+        {"OfflineStoreConfig": {"S3StorageConfig": {"S3Uri": "/etc"}}},
+        {
+            "OfflineStoreConfig": {
+                "S3StorageConfig": {"S3Uri": "s3://tidemark/x"},
+                "TableFormat": "Csv",
+            }
+        },
+        {"RoleArn": "x" * 30},
+        {"Description": "x" * 129},
+        {"Tags": [{"Key": f"k{i}", "Value": "v"} for i in range(51)]},
+        {"Tags": [{"Key": "sagemaker.created", "Value": "0"}]},
+        {"Tags": [{"Key": "aws:x", "Value": "0"}]},
+        {"ThroughputConfig": {"ThroughputMode": "Provisioned"}},
+    ],
+)
 def test_what_is_no_group_is_refused(control: Any, changes: dict[str, Any]) -> None:
     assert refused(control.create_feature_group, **definition(**changes)) == "ValidationException"
     assert control.list_feature_groups()["FeatureGroupSummaries"] == []
@@ -117,8 +183,12 @@ def test_iceberg_needs_text_event_times(control: Any) -> None:
 
 
 def test_places_that_stand_for_the_store(control: Any, tmp_path: Path) -> None:
-    places = ("s3://tidemark", "s3://sagemaker-us-east-1-123456789012/x", str(tmp_path / "offline"),
-              f"file://{tmp_path}/offline")  # fmt: skip
+    places = (
+        "s3://tidemark",
+        "s3://sagemaker-us-east-1-123456789012/x",
+        str(tmp_path / "offline"),
+        f"file://{tmp_path}/offline",
+    )
     for i, uri in enumerate(places):
         config = {"S3StorageConfig": {"S3Uri": uri}}
         control.create_feature_group(
@@ -127,8 +197,14 @@ def test_places_that_stand_for_the_store(control: Any, tmp_path: Path) -> None:
 
 
 def test_settings(tmp_path: Path) -> None:
-    flags = ("--sagemaker-account", "111122223333", "--sagemaker-region", "eu-west-1",
-             "--sagemaker-s3-uri", "s3://mine,s3://yours/x")  # fmt: skip
+    flags = (
+        "--sagemaker-account",
+        "111122223333",
+        "--sagemaker-region",
+        "eu-west-1",
+        "--sagemaker-s3-uri",
+        "s3://mine,s3://yours/x",
+    )
     with ServerProcess(tmp_path, *flags) as server:
         control = client("sagemaker", server)
         config = {"S3StorageConfig": {"S3Uri": "s3://yours/x/y"}}
@@ -150,9 +226,7 @@ def test_the_smallest_group(control: Any, runtime: Any) -> None:
 def test_lists(control: Any) -> None:
     for name in ("beta", "alpha", "gamma"):
         control.create_feature_group(**definition(FeatureGroupName=name))
-    control.create_feature_group(
-        **definition(FeatureGroupName="alphabet", OfflineStoreConfig=None)
-    )
+    control.create_feature_group(**definition(FeatureGroupName="alphabet", OfflineStoreConfig=None))
 
     def names(**options: Any) -> list[str]:
         answer = control.list_feature_groups(**options)
@@ -180,7 +254,8 @@ def test_lists(control: Any) -> None:
 def test_features_are_added(control: Any, runtime: Any) -> None:
     control.create_feature_group(**definition())
     runtime.put_record(
-        FeatureGroupName="customers", Record=record(customer_id="c1", at="2024-05-01T12:00:00Z", age="1")
+        FeatureGroupName="customers",
+        Record=record(customer_id="c1", at="2024-05-01T12:00:00Z", age="1"),
     )
     added = [{"FeatureName": "visits", "FeatureType": "Integral"}]
     control.update_feature_group(FeatureGroupName="customers", FeatureAdditions=added)
@@ -210,17 +285,24 @@ def test_online_store_changes(control: Any) -> None:
         assert config.items() <= told.items()
     for config in ({"StorageType": "Standard"}, {"StorageType": "InMemory"}):
         assert (
-            refused(control.update_feature_group, FeatureGroupName="customers", OnlineStoreConfig=config)
+            refused(
+                control.update_feature_group, FeatureGroupName="customers", OnlineStoreConfig=config
+            )
             == "ValidationException"
         )
-    throughput = {"ThroughputMode": "Provisioned", "ProvisionedReadCapacityUnits": 5,
-                  "ProvisionedWriteCapacityUnits": 6}  # fmt: skip
+    throughput = {
+        "ThroughputMode": "Provisioned",
+        "ProvisionedReadCapacityUnits": 5,
+        "ProvisionedWriteCapacityUnits": 6,
+    }
     control.update_feature_group(FeatureGroupName="customers", ThroughputConfig=throughput)
     told = control.describe_feature_group(FeatureGroupName="customers")
     assert told["ThroughputConfig"] == throughput
 
 
-def test_a_deleted_group_is_gone_and_its_name_free(control: Any, runtime: Any, query: Query) -> None:
+def test_a_deleted_group_is_gone_and_its_name_free(
+    control: Any, runtime: Any, query: Query
+) -> None:
     control.create_feature_group(**definition())
     runtime.put_record(
         FeatureGroupName="customers", Record=record(customer_id="c1", at="2024-05-01T12:00:00Z")
@@ -248,7 +330,8 @@ def test_identifiers_of_one_name_and_two_types(control: Any, runtime: Any) -> No
     )
     for group in ("customers", "numbers"):
         runtime.put_record(
-            FeatureGroupName=group, Record=record(customer_id="7", at="2024-05-01T12:00:00Z", age="1")
+            FeatureGroupName=group,
+            Record=record(customer_id="7", at="2024-05-01T12:00:00Z", age="1"),
         )
         got = runtime.get_record(FeatureGroupName=group, RecordIdentifierValueAsString="7")
         assert values_of(got)["customer_id"] == "7"
@@ -314,12 +397,16 @@ def test_search(control: Any) -> None:
     assert groups(("FeatureGroupName", "NotEquals", "alpha")) == ["beta"]
     assert groups(("FeatureGroupName", "In", "alpha,gamma")) == ["alpha"]
     assert groups(("CreationTime", "GreaterThan", "2999-01-01T00:00:00Z")) == []
-    assert groups(("Description", "NotExists", ""), SortBy="FeatureGroupName", SortOrder="Descending") == [
-        "beta", "alpha"]  # fmt: skip
+    assert groups(
+        ("Description", "NotExists", ""), SortBy="FeatureGroupName", SortOrder="Descending"
+    ) == ["beta", "alpha"]
     either = (("FeatureGroupName", "Equals", "alpha"), ("Tags.team", "Equals", "b"))
     assert groups(*either) == []
     assert groups(*either, any="Or") == ["alpha", "beta"]
-    assert found("FeatureMetadata", "FeatureGroupName", ("FeatureName", "Equals", "age")) == ["alpha", "beta"]
+    assert found("FeatureMetadata", "FeatureGroupName", ("FeatureName", "Equals", "age")) == [
+        "alpha",
+        "beta",
+    ]
     answer = control.search(Resource="FeatureGroup", MaxResults=1)
     assert len(answer["Results"]) == 1
     assert answer["NextToken"]
@@ -334,8 +421,10 @@ def test_groups_that_are_not_in_the_catalog(control: Any, runtime: Any, tmp_path
     assert "DataCatalogConfig" not in told
     done = subprocess.run(
         [str(PROGRAM), "--store", str(tmp_path), "sql", "SELECT * FROM customers"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode != 0
 
 
@@ -343,36 +432,66 @@ def test_tables_made_elsewhere_are_groups(control: Any, runtime: Any, tmp_path: 
     definitions = {
         "entities": [{"name": "driver", "join_keys": [{"name": "driver_id", "type": "int64"}]}],
         "feature_views": [
-            {"name": "trips", "entities": ["driver"], "tags": {"team": "rides"},
-             "fields": [{"name": "count", "type": "int32"}, {"name": "seen", "type": "list<string>"},
-                        {"name": "active", "type": "bool"}, {"name": "rating", "type": "float32"}],
-             "table": {"timestamp_field": "event_timestamp"}},
-            {"name": "nested", "entities": ["driver"], "fields": [{"name": "x", "type": "map<string, int64>"}],
-             "table": {"timestamp_field": "event_timestamp"}},
+            {
+                "name": "trips",
+                "entities": ["driver"],
+                "tags": {"team": "rides"},
+                "fields": [
+                    {"name": "count", "type": "int32"},
+                    {"name": "seen", "type": "list<string>"},
+                    {"name": "active", "type": "bool"},
+                    {"name": "rating", "type": "float32"},
+                ],
+                "table": {"timestamp_field": "event_timestamp"},
+            },
+            {
+                "name": "nested",
+                "entities": ["driver"],
+                "fields": [{"name": "x", "type": "map<string, int64>"}],
+                "table": {"timestamp_field": "event_timestamp"},
+            },
         ],
-    }  # fmt: skip
+    }
     path = tmp_path / "definitions.json"
     path.write_text(json.dumps(definitions))
     subprocess.run(
-        [str(PROGRAM), "--store", str(tmp_path), "apply", str(path)], check=True, capture_output=True
+        [str(PROGRAM), "--store", str(tmp_path), "apply", str(path)],
+        check=True,
+        capture_output=True,
     )
     told = control.describe_feature_group(FeatureGroupName="trips")
     assert [(each["FeatureName"], each["FeatureType"]) for each in told["FeatureDefinitions"]] == [
-        ("driver_id", "Integral"), ("event_timestamp", "String"), ("count", "Integral"),
-        ("seen", "String"), ("active", "String"), ("rating", "Fractional")]  # fmt: skip
+        ("driver_id", "Integral"),
+        ("event_timestamp", "String"),
+        ("count", "Integral"),
+        ("seen", "String"),
+        ("active", "String"),
+        ("rating", "Fractional"),
+    ]
     assert told["OnlineStoreConfig"]["StorageType"] == "InMemory"
     assert datetime.now(UTC) - told["CreationTime"] < timedelta(minutes=5)
     listed = control.list_feature_groups()["FeatureGroupSummaries"]
     assert [each["FeatureGroupName"] for each in listed] == ["trips"]
     runtime.put_record(
         FeatureGroupName="trips",
-        Record=record(driver_id="1", event_timestamp="2024-05-01T12:00:00.5Z", count="3", seen=["a"],
-                      active="true", rating="0.5"),
-    )  # fmt: skip
+        Record=record(
+            driver_id="1",
+            event_timestamp="2024-05-01T12:00:00.5Z",
+            count="3",
+            seen=["a"],
+            active="true",
+            rating="0.5",
+        ),
+    )
     got = runtime.get_record(FeatureGroupName="trips", RecordIdentifierValueAsString="1")
     assert values_of(got) == {
-        "driver_id": "1", "event_timestamp": "2024-05-01T12:00:00.500000Z", "count": "3", "seen": ["a"],
-        "active": "true", "rating": "0.5"}  # fmt: skip
+        "driver_id": "1",
+        "event_timestamp": "2024-05-01T12:00:00.500000Z",
+        "count": "3",
+        "seen": ["a"],
+        "active": "true",
+        "rating": "0.5",
+    }
     ttl = {"TtlDuration": {"Unit": "Days", "Value": 1}}
     control.update_feature_group(FeatureGroupName="trips", OnlineStoreConfig=ttl)
     told = control.describe_feature_group(FeatureGroupName="trips")["OnlineStoreConfig"]
@@ -382,7 +501,10 @@ def test_tables_made_elsewhere_are_groups(control: Any, runtime: Any, tmp_path: 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"FeatureGroupName":5}', b"\xff", b"[" * 100_000])
 def test_hostile_requests(server: ServerProcess, body: bytes) -> None:
     for operation in ("CreateFeatureGroup", "DescribeFeatureGroup", "Search", "AddTags"):
-        headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+        headers = {
+            "X-Amz-Target": f"SageMaker.{operation}",
+            "Content-Type": "application/x-amz-json-1.1",
+        }
         answer = server.request("POST", "/", body, headers)
         assert answer.status == 400
         assert answer.json()["__type"] in ("SerializationException", "ValidationException")
@@ -394,14 +516,42 @@ def test_hostile_requests(server: ServerProcess, body: bytes) -> None:
 
 
 def test_keys(tmp_path: Path) -> None:
-    """Signatures are asked for once there are keys; each operation asks for its scope."""
-    key = create_key(tmp_path, "--scopes", "read")
-    del key
+    """Once there are keys, signatures are asked for, and each operation for its scope."""
+    made = create_key(tmp_path, ["read", "write", "admin"])
+    reader = create_key(tmp_path, ["read"])
     with ServerProcess(tmp_path) as server:
-        runtime = client("sagemaker-featurestore-runtime", server)
-        with pytest.raises(ClientError) as caught:
-            runtime.get_record(FeatureGroupName="x", RecordIdentifierValueAsString="1")
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-        assert caught.value.response["Error"]["Code"] == "UnrecognizedClientException"
+        key = {"key_id": made["id"], "secret": made["aws_secret_access_key"]}
+        control = client("sagemaker", server, **key)
+        runtime = client("sagemaker-featurestore-runtime", server, **key)
+        arn = control.create_feature_group(**definition())["FeatureGroupArn"]
+        runtime.put_record(
+            FeatureGroupName=arn, Record=record(customer_id="a b", at="2024-05-01T12:00:00Z")
+        )
+        wanted = {"FeatureGroupName": arn, "RecordIdentifierValueAsString": "a b"}
+        assert "Record" in runtime.get_record(**wanted)
+
+        def code(**with_key: str) -> str:
+            with pytest.raises(ClientError) as caught:
+                client("sagemaker-featurestore-runtime", server, **with_key).get_record(**wanted)
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+            return str(caught.value.response["Error"]["Code"])
+
+        assert code(key_id="AKIANOBODY") == "UnrecognizedClientException"
+        assert code(key_id=made["id"], secret="wrong") == "InvalidSignatureException"
         answer = server.request("GET", "/FeatureGroup/x?RecordIdentifierValueAsString=1")
-        assert answer.status == 403 or answer.status == 401
+        assert answer.status == 403
+        assert answer.json()["__type"] == "MissingAuthenticationTokenException"
+
+        key = {"key_id": reader["id"], "secret": reader["aws_secret_access_key"]}
+        assert "Record" in client("sagemaker-featurestore-runtime", server, **key).get_record(
+            **wanted
+        )
+        with pytest.raises(ClientError) as caught:
+            client("sagemaker-featurestore-runtime", server, **key).put_record(
+                FeatureGroupName=arn, Record=record(customer_id="c", at="2024-05-01T12:00:00Z")
+            )
+        assert caught.value.response["Error"]["Code"] == "AccessForbidden"
+        with pytest.raises(ClientError) as caught:
+            client("sagemaker", server, **key).delete_feature_group(FeatureGroupName="customers")
+        assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert client("sagemaker", server, **key).describe_feature_group(FeatureGroupName=arn)

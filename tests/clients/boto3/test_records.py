@@ -1,5 +1,8 @@
-"""Records through boto3's runtime client. Goal: every rule of PutRecord, GetRecord, DeleteRecord, the batches,
-UpdateRecord and ListRecords holds for the unchanged client, online and offline."""
+"""Records through boto3's runtime client.
+
+Goal: every rule of PutRecord, GetRecord, DeleteRecord, the batches, UpdateRecord and ListRecords
+holds for the unchanged client, online and offline.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,13 @@ def group(control: Any) -> str:
     return "customers"
 
 
-def put(runtime: Any, group: str, identifier: str = "c1", time: str = "2024-05-01T12:00:00Z", **more: Any) -> Any:
+def put(
+    runtime: Any,
+    group: str,
+    identifier: str = "c1",
+    time: str = "2024-05-01T12:00:00Z",
+    **more: Any,
+) -> Any:
     options = {name: more.pop(name) for name in ("TargetStores", "TtlDuration") if name in more}
     return runtime.put_record(
         FeatureGroupName=group, Record=record(customer_id=identifier, at=time, **more), **options
@@ -64,7 +73,13 @@ def test_a_record_is_read_back_and_is_offline(runtime: Any, group: str, query: Q
     }
     rows = query("SELECT customer_id, age, score, city, is_deleted FROM customers")
     assert rows == [
-        {"customer_id": "c1", "age": 42, "score": 0.5, "city": "Zürich 雪 \U0001f30a", "is_deleted": False}
+        {
+            "customer_id": "c1",
+            "age": 42,
+            "score": 0.5,
+            "city": "Zürich 雪 \U0001f30a",
+            "is_deleted": False,
+        }
     ]
 
 
@@ -87,9 +102,15 @@ def test_what_is_left_out_is_null_and_replaces(runtime: Any, group: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["2024-05-01T12:00:00Z", "2024-05-01T12:00:00.5Z", "2024-05-01T12:00:00.500Z",
-     "2024-05-01T12:00:00.123456789Z", "2024-05-01T12:00:00.000000Z", "1969-12-31T23:59:59.9999999Z"],
-)  # fmt: skip
+    [
+        "2024-05-01T12:00:00Z",
+        "2024-05-01T12:00:00.5Z",
+        "2024-05-01T12:00:00.500Z",
+        "2024-05-01T12:00:00.123456789Z",
+        "2024-05-01T12:00:00.000000Z",
+        "1969-12-31T23:59:59.9999999Z",
+    ],
+)
 def test_event_times_come_back_byte_for_byte(runtime: Any, group: str, text: str) -> None:
     put(runtime, group, time=text)
     assert get(runtime, group)["at"] == text
@@ -129,13 +150,28 @@ def test_fractional_event_times(control: Any, runtime: Any) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"age": "3.0"}, {"age": "x"}, {"age": ""}, {"age": "9223372036854775808"}, {"score": "1,5"},
-     {"score": "1e999"}, {"nothing": "1"}, {"time": "2024-05-01 12:00:00Z"}, {"time": "2024-05-01T12:00:00"},
-     {"time": "2024-05-01T12:00:00+01:00"}, {"time": "2024-13-01T12:00:00Z"},
-     {"time": "2024-05-01T12:00:00.1234567890Z"}, {"identifier": "x" * 2049}, {"city": "x" * 358_401},
-     {"city": ["a"]}, {"TargetStores": ["Nowhere"]}, {"TargetStores": ["OnlineStore"] * 3},
-     {"TtlDuration": {"Unit": "Years", "Value": 1}}, {"TtlDuration": {"Unit": "Weeks", "Value": 2**62}}],
-)  # fmt: skip
+    [
+        {"age": "3.0"},
+        {"age": "x"},
+        {"age": ""},
+        {"age": "9223372036854775808"},
+        {"score": "1,5"},
+        {"score": "1e999"},
+        {"nothing": "1"},
+        {"time": "2024-05-01 12:00:00Z"},
+        {"time": "2024-05-01T12:00:00"},
+        {"time": "2024-05-01T12:00:00+01:00"},
+        {"time": "2024-13-01T12:00:00Z"},
+        {"time": "2024-05-01T12:00:00.1234567890Z"},
+        {"identifier": "x" * 2049},
+        {"city": "x" * 358_401},
+        {"city": ["a"]},
+        {"TargetStores": ["Nowhere"]},
+        {"TargetStores": ["OnlineStore"] * 3},
+        {"TtlDuration": {"Unit": "Years", "Value": 1}},
+        {"TtlDuration": {"Unit": "Weeks", "Value": 2**62}},
+    ],
+)
 def test_what_does_not_fit_is_refused(
     runtime: Any, group: str, query: Query, values: dict[str, Any]
 ) -> None:
@@ -156,7 +192,9 @@ def test_a_record_needs_identifier_and_event_time(runtime: Any, group: str) -> N
 
 
 def test_unknown_groups(runtime: Any) -> None:
-    with pytest.raises(ClientError, match="Resource Not Found: Amazon SageMaker can't find") as put_:
+    with pytest.raises(
+        ClientError, match="Resource Not Found: Amazon SageMaker can't find"
+    ) as put_:
         put(runtime, "nowhere")
     assert code_of(put_) == ("ValidationError", 400)
     with pytest.raises(ClientError) as deleted:
@@ -269,7 +307,9 @@ def test_ttl(runtime: Any, group: str) -> None:
     assert code_of(caught) == ("ValidationError", 400)
 
 
-def test_the_groups_ttl_is_for_records_without_one(control: Any, runtime: Any, query: Query) -> None:
+def test_the_groups_ttl_is_for_records_without_one(
+    control: Any, runtime: Any, query: Query
+) -> None:
     config = {"EnableOnlineStore": True, "TtlDuration": {"Unit": "Days", "Value": 1}}
     control.create_feature_group(**definition(OnlineStoreConfig=config))
     put(runtime, "customers", time=at(days=2))
@@ -277,14 +317,13 @@ def test_the_groups_ttl_is_for_records_without_one(control: Any, runtime: Any, q
     assert get(runtime, "customers") is None
     assert get(runtime, "customers", "c2") is not None
     assert query("SELECT count(expires_at) AS n FROM customers") == [{"n": 2}]
-    unset = {"TtlDuration": {"Unit": None, "Value": None}}
     control.meta.events.register(
         "before-call.sagemaker.UpdateFeatureGroup",
         lambda params, **_: params.update(
-            body=b'{"FeatureGroupName":"customers","OnlineStoreConfig":{"TtlDuration":{"Unit":null,"Value":null}}}'
+            body=b'{"FeatureGroupName":"customers","OnlineStoreConfig":'
+            b'{"TtlDuration":{"Unit":null,"Value":null}}}'
         ),
     )
-    del unset
     control.update_feature_group(FeatureGroupName="customers", OnlineStoreConfig={})
     put(runtime, "customers", "c3", time=at(days=2))
     assert get(runtime, "customers", "c3") is not None
@@ -294,19 +333,29 @@ def test_the_groups_ttl_is_for_records_without_one(control: Any, runtime: Any, q
 def test_batch_get(control: Any, runtime: Any, group: str) -> None:
     control.create_feature_group(**definition(FeatureGroupName="Others"))
     put(runtime, group, city="a")
-    put(runtime, group, "c2", city="b", time=at(minutes=1), TtlDuration={"Unit": "Days", "Value": 1})
+    put(
+        runtime, group, "c2", city="b", time=at(minutes=1), TtlDuration={"Unit": "Days", "Value": 1}
+    )
     put(runtime, "Others", "o1", age="7")
     answer = runtime.batch_get_record(
         ExpirationTimeResponse="Enabled",
         Identifiers=[
-            {"FeatureGroupName": group, "RecordIdentifiersValueAsString": ["c1", "gone", "c2"],
-             "FeatureNames": ["city"]},
+            {
+                "FeatureGroupName": group,
+                "RecordIdentifiersValueAsString": ["c1", "gone", "c2"],
+                "FeatureNames": ["city"],
+            },
             {"FeatureGroupName": "others", "RecordIdentifiersValueAsString": ["o1"]},
             {"FeatureGroupName": "nowhere", "RecordIdentifiersValueAsString": ["x", "y"]},
         ],
-    )  # fmt: skip
+    )
     found = [
-        (each["FeatureGroupName"], each["RecordIdentifierValueAsString"], values_of(each), "ExpiresAt" in each)
+        (
+            each["FeatureGroupName"],
+            each["RecordIdentifierValueAsString"],
+            values_of(each),
+            "ExpiresAt" in each,
+        )
         for each in answer["Records"]
     ]
     assert found == [
@@ -314,7 +363,9 @@ def test_batch_get(control: Any, runtime: Any, group: str) -> None:
         (group, "c2", {"city": "b"}, True),
         ("others", "o1", {"customer_id": "o1", "at": "2024-05-01T12:00:00Z", "age": "7"}, False),
     ]
-    errors = [(each["RecordIdentifierValueAsString"], each["ErrorCode"]) for each in answer["Errors"]]
+    errors = [
+        (each["RecordIdentifierValueAsString"], each["ErrorCode"]) for each in answer["Errors"]
+    ]
     assert errors == [("x", "ResourceNotFound"), ("y", "ResourceNotFound")]
     assert answer["UnprocessedIdentifiers"] == []
     with pytest.raises(ClientError) as caught:
@@ -337,14 +388,18 @@ def test_batch_write(control: Any, runtime: Any, group: str, query: Query) -> No
     entries += [
         {"FeatureGroupName": group, "Record": record(customer_id="bad", at=now, age="3.0")},
         {"FeatureGroupName": "nowhere", "Record": record(customer_id="c", at=now)},
-        {"FeatureGroupName": "others", "Record": record(customer_id="o", at=now),
-         "TargetStores": ["OfflineStore"]},
-        {"FeatureGroupName": "others", "Record": record(customer_id="p", at=now),
-         "TtlDuration": {"Unit": "Seconds", "Value": 1}},
-    ]  # fmt: skip
-    answer = runtime.batch_write_record(
-        Entries=entries, TtlDuration={"Unit": "Hours", "Value": 1}
-    )
+        {
+            "FeatureGroupName": "others",
+            "Record": record(customer_id="o", at=now),
+            "TargetStores": ["OfflineStore"],
+        },
+        {
+            "FeatureGroupName": "others",
+            "Record": record(customer_id="p", at=now),
+            "TtlDuration": {"Unit": "Seconds", "Value": 1},
+        },
+    ]
+    answer = runtime.batch_write_record(Entries=entries, TtlDuration={"Unit": "Hours", "Value": 1})
     assert [(each["Entry"], each["ErrorCode"]) for each in answer["Errors"]] == [
         (entries[20], "ValidationError"),
         (entries[21], "ResourceNotFound"),
@@ -445,8 +500,12 @@ def test_updates_at_once_are_all_kept(runtime: Any, updatable: str) -> None:
         ]:
             done.result()
     assert get(runtime, updatable) == {
-        "customer_id": "c1", "at": "2024-05-01T12:00:00Z", "age": "1", "score": "2.5", "city": "x",
-    }  # fmt: skip
+        "customer_id": "c1",
+        "at": "2024-05-01T12:00:00Z",
+        "age": "1",
+        "score": "2.5",
+        "city": "x",
+    }
 
 
 def test_list_records(runtime: Any, group: str) -> None:
@@ -454,7 +513,9 @@ def test_list_records(runtime: Any, group: str) -> None:
         put(runtime, group, f"c{i:02}")
     delete(runtime, group, "2024-05-01T13:00:00Z", "c05")
     delete(runtime, group, "2024-05-01T13:00:00Z", "c06", DeletionMode="HardDelete")
-    put(runtime, group, "c07", time="2024-05-01T13:00:00Z", TtlDuration={"Unit": "Days", "Value": 1})
+    put(
+        runtime, group, "c07", time="2024-05-01T13:00:00Z", TtlDuration={"Unit": "Days", "Value": 1}
+    )
     seen: list[str] = []
     pages = 0
     token: dict[str, str] = {}
@@ -481,9 +542,13 @@ def test_collections(control: Any, runtime: Any) -> None:
     features = definition()["FeatureDefinitions"] + [
         {"FeatureName": "seen", "FeatureType": "Integral", "CollectionType": "List"},
         {"FeatureName": "tags", "FeatureType": "String", "CollectionType": "Set"},
-        {"FeatureName": "embedding", "FeatureType": "Fractional", "CollectionType": "Vector",
-         "CollectionConfig": {"VectorConfig": {"Dimension": 3}}},
-    ]  # fmt: skip
+        {
+            "FeatureName": "embedding",
+            "FeatureType": "Fractional",
+            "CollectionType": "Vector",
+            "CollectionConfig": {"VectorConfig": {"Dimension": 3}},
+        },
+    ]
     config = {"EnableOnlineStore": True, "StorageType": "InMemory"}
     control.create_feature_group(
         **definition(FeatureDefinitions=features, OnlineStoreConfig=config)
@@ -503,7 +568,9 @@ def test_collections(control: Any, runtime: Any) -> None:
         assert code_of(caught) == ("ValidationError", 400)
 
 
-def test_a_retry_changes_nothing(runtime: Any, group: str, server: ServerProcess, query: Query) -> None:
+def test_a_retry_changes_nothing(
+    runtime: Any, group: str, server: ServerProcess, query: Query
+) -> None:
     body = (
         '{"Record":[{"FeatureName":"customer_id","ValueAsString":"c1"},'
         '{"FeatureName":"at","ValueAsString":"2024-05-01T12:00:00Z"}]}'
@@ -512,9 +579,14 @@ def test_a_retry_changes_nothing(runtime: Any, group: str, server: ServerProcess
     for headers in (once, once, {"Idempotency-Key": "two"}, {"Idempotency-Key": "two"}):
         assert server.request("PUT", f"/FeatureGroup/{group}", body, headers).status == 200
     assert query("SELECT count(*) AS n FROM customers") == [{"n": 2}]
-    gone = f"/FeatureGroup/{group}?RecordIdentifierValueAsString=c1&EventTime=2024-05-01T13:00:00Z&DeletionMode=HardDelete"
+    gone = (
+        f"/FeatureGroup/{group}?RecordIdentifierValueAsString=c1"
+        "&EventTime=2024-05-01T13:00:00Z&DeletionMode=HardDelete"
+    )
     for _ in range(2):
-        assert server.request("DELETE", gone, headers={"amz-sdk-invocation-id": "three"}).status == 200
+        assert (
+            server.request("DELETE", gone, headers={"amz-sdk-invocation-id": "three"}).status == 200
+        )
     assert query("SELECT count(*) AS n FROM customers") == [{"n": 3}]
 
 
@@ -537,17 +609,33 @@ def test_identifiers_of_all_kinds(control: Any, runtime: Any, group: str) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'{"Record":1}', b'{"Record":[]}', b'{"Record":[1]}', b'{"Record":[{}]}',
-     b'{"Record":[{"FeatureName":1}]}', b'{"Record":[{"FeatureName":"at"}]}', b"\xff\xfe", b"[" * 100_000,
-     b'{"Record":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b'{"Record":[{"FeatureName":"at","ValueAsString":NaN}]}',
-     b'{"Record":[{"FeatureName":"at","ValueAsString":"\\ud800"}]}', b'{"TtlDuration":{"Unit":"Days","Value":1e400}}',
-     b'{"Record":[{"FeatureName":"at","ValueAsString":"x","ValueAsStringList":["x"]}]}'],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"Record":1}',
+        b'{"Record":[]}',
+        b'{"Record":[1]}',
+        b'{"Record":[{}]}',
+        b'{"Record":[{"FeatureName":1}]}',
+        b'{"Record":[{"FeatureName":"at"}]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"Record":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b'{"Record":[{"FeatureName":"at","ValueAsString":NaN}]}',
+        b'{"Record":[{"FeatureName":"at","ValueAsString":"\\ud800"}]}',
+        b'{"TtlDuration":{"Unit":"Days","Value":1e400}}',
+        b'{"Record":[{"FeatureName":"at","ValueAsString":"x","ValueAsStringList":["x"]}]}',
+    ],
+)
 def test_hostile_bodies(group: str, server: ServerProcess, body: bytes) -> None:
     for method, path in (
-        ("PUT", f"/FeatureGroup/{group}"), ("POST", "/BatchWriteRecord"), ("POST", "/BatchGetRecord"),
+        ("PUT", f"/FeatureGroup/{group}"),
+        ("POST", "/BatchWriteRecord"),
+        ("POST", "/BatchGetRecord"),
         ("POST", f"/FeatureGroup/{group}/Record"),
-    ):  # fmt: skip
+    ):
         answer = server.request(method, path, body)
         assert answer.status == 400, (path, answer)
         assert answer.json()["__type"] == answer.headers["x-amzn-errortype"]
