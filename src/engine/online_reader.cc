@@ -266,6 +266,7 @@ class Reader final : public OnlineReader {
                                 .spelling = header.spelling,
                                 .event_time_us = header.order.event.us,
                                 .expires_at_us = header.expires_at_us};
+    if (!header.is_deleted) out.EventAt(index, row) = header.order.event.us;
     if (status != Status::kPresent) return Skip(view, row, status, out);
     if (header.schema_version == 0 || header.schema_version > view.versions.size()) {
       return Fail(ErrorCode::kCorruption,

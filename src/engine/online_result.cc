@@ -112,6 +112,7 @@ void OnlineResult::Impl::Reset(std::shared_ptr<const ResultShape> wanted, std::s
   fixed.assign(shape->fixed_width * rows, std::byte{0});
   statuses.assign(shape->columns.size() * rows, Status::kNotFound);
   stored.assign(shape->views * rows, {});
+  events.assign(shape->views * rows, 0);
   for (Text& text : texts) {
     text.bytes.clear();
     text.ends.clear();
@@ -151,8 +152,7 @@ Status OnlineResult::status(std::size_t column, std::size_t row) const {
 }
 
 std::int64_t OnlineResult::event_time_us(std::size_t column, std::size_t row) const {
-  const StoredRow stored = stored_row(column, row);
-  return stored.is_deleted ? 0 : stored.event_time_us;
+  return impl_->EventAt(impl_->shape->columns[column].view, row);
 }
 
 StoredRow OnlineResult::stored_row(std::size_t column, std::size_t row) const {

@@ -48,6 +48,7 @@ struct OnlineResult::Impl {
   }
   Status& StatusAt(std::size_t column, std::size_t row) { return statuses[column * rows + row]; }
   StoredRow& StoredAt(std::size_t view, std::size_t row) { return stored[view * rows + row]; }
+  std::int64_t& EventAt(std::size_t view, std::size_t row) { return events[view * rows + row]; }
 
   /// Text columns are filled row by row, each row once.
   struct Text {
@@ -58,8 +59,14 @@ struct OnlineResult::Impl {
   std::shared_ptr<const ResultShape> shape;
   std::size_t rows = 0;
   std::vector<std::byte> fixed;
+<<<<<<< HEAD
   std::vector<Status> statuses;   // column by column
   std::vector<StoredRow> stored;  // view by view
+=======
+  std::vector<Status> statuses;      // column by column
+  std::vector<StoredRow> stored;     // view by view
+  std::vector<std::int64_t> events;  // view by view; 0 where there is no row, or a deletion
+>>>>>>> server
   std::vector<Text> texts;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> nested;
   std::vector<std::shared_ptr<arrow::Array>> nested_done;  // finished builders
