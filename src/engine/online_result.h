@@ -59,14 +59,9 @@ struct OnlineResult::Impl {
   std::shared_ptr<const ResultShape> shape;
   std::size_t rows = 0;
   std::vector<std::byte> fixed;
-<<<<<<< HEAD
-  std::vector<Status> statuses;   // column by column
-  std::vector<StoredRow> stored;  // view by view
-=======
   std::vector<Status> statuses;      // column by column
   std::vector<StoredRow> stored;     // view by view
   std::vector<std::int64_t> events;  // view by view; 0 where there is no row, or a deletion
->>>>>>> server
   std::vector<Text> texts;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> nested;
   std::vector<std::shared_ptr<arrow::Array>> nested_done;  // finished builders
