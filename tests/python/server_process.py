@@ -72,10 +72,11 @@ class ServerProcess:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._line_there:
-                self._lines.append(line.rstrip("\n"))
-                self._line_there.notify_all()
+        with self.process.stderr as lines:
+            for line in lines:
+                with self._line_there:
+                    self._lines.append(line.rstrip("\n"))
+                    self._line_there.notify_all()
         with self._line_there:
             self._lines.append("")  # the end
             self._line_there.notify_all()
