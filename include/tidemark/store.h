@@ -147,6 +147,18 @@ struct OnlineOptions {
   std::string at_least = {};  // the token of a write to one of the views, which must be seen
 };
 
+/// Which online rows of a view a page has.
+struct OnlineRowsOptions {
+  std::string after = {};     // `next` of the page before; empty: the first page
+  std::int64_t limit = 1000;  // rows of the page
+  bool deleted = false;       // also keys whose latest row is a deletion
+};
+
+struct OnlineRowsPage {
+  std::int64_t rows = 0;
+  std::string next;  // empty: there are no more rows
+};
+
 struct ProjectDefinitions {
   std::int64_t revision = 0;
   std::string json;  // docs/definitions.md; passwords are left out
@@ -205,6 +217,23 @@ class TIDEMARK_EXPORT Store {
   /// Merges rows (join keys, features, the source's timestamp columns) into the online store.
   virtual Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) = 0;
   virtual Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) = 0;
+
+  /// The keys that lookups of a view find, in the order of their bytes, page by page: columns are its join
+  /// keys, then event_timestamp, write_time, is_deleted and expires_at (null: never). Rows past their own
+  /// expiry, deletions too, or the view's ttl are left out. Between pages rows may come and go. `after` of
+  /// another view is kInvalidArgument. A store that is reached over a network has no such pages:
+  /// kUnsupported.
+  virtual Result<OnlineRowsPage> ReadOnlineRows(std::string_view /*view*/,
+                                                const OnlineRowsOptions& /*options*/,
+                                                ArrowArrayStream* /*out*/) {
+    return Fail(ErrorCode::kUnsupported, "only a store in a folder lists its online rows");
+  }
+
+  /// The folder that the data files of a feature table lie in, as a file:// URI. kInvalidArgument for a view
+  /// with a batch source. A store that is reached over a network does not say: kUnsupported.
+  virtual Result<std::string> DataFolder(std::string_view /*view*/) {
+    return Fail(ErrorCode::kUnsupported, "only a store in a folder says where its tables lie");
+  }
 
   /// Makes a feature table of a schema, JSON: {"name", "entities": ["id"], "schema": [{"name", "type"}]}, the
   /// time column among it. Each entity is one join key; one that the schema does not list gets its type from

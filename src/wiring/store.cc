@@ -31,6 +31,7 @@
 #include "engine/materialize.h"
 #include "engine/online_reader.h"
 #include "engine/online_rows.h"
+#include "engine/online_scan.h"
 #include "engine/online_write.h"
 #include "engine/selection.h"
 #include "engine/tables/read_rows.h"
@@ -38,6 +39,7 @@
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
+#include "pit/stream_export.h"
 #include "wiring/config.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_tables.h"
@@ -48,7 +50,6 @@
 #include "wiring/store_relocation.h"
 #include "wiring/store_sql.h"
 #include "wiring/store_stats.h"
-#include "wiring/stream_export.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_schema.h"
 #include "wiring/table_upkeep.h"
@@ -305,6 +306,29 @@ class EmbeddedStore final : public Store {
     if (!options.at_least.empty()) TM_TRY(CheckSeenOnline(selection, options.at_least));
     TM_ASSIGN(const auto online, Online());
     return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
+  }
+
+  Result<OnlineRowsPage> ReadOnlineRows(std::string_view view, const OnlineRowsOptions& options,
+                                        ArrowArrayStream* out) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const std::string name, ViewName(*catalog, view));
+    TM_ASSIGN(const CatalogView* found, catalog->View(name));
+    TM_ASSIGN(const auto online, Online());
+    TM_ASSIGN(ScannedPage page, ScanOnlineRows(*found, *online, options, clock_->now_us()));
+    TM_ASSIGN(auto reader, FromArrowResult(arrow::RecordBatchReader::Make({page.rows})));
+    ExportStream(std::move(reader), {}, out);
+    return OnlineRowsPage{page.rows->num_rows(), std::move(page.next)};
+  }
+
+  Result<std::string> DataFolder(std::string_view view) override {
+    TM_ASSIGN(const auto catalog, LoadCatalog());
+    TM_ASSIGN(const auto found, TablesNamed(*catalog, {std::string(view)}));
+    TM_ASSIGN(const auto tables, tables_.Open());
+    TM_TRY(tables->Prepare(*found[0]));
+    TM_ASSIGN(const auto places, tables_.Catalog());
+    TM_ASSIGN(const CatalogEntry entry, places->Get(found[0]->id));
+    const std::filesystem::path metadata(entry.metadata_location);
+    return (metadata.parent_path().parent_path() / "data").string();
   }
 
   Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) override {

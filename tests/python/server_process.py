@@ -72,10 +72,11 @@ class ServerProcess:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._line_there:
-                self._lines.append(line.rstrip("\n"))
-                self._line_there.notify_all()
+        with self.process.stderr as lines:
+            for line in lines:
+                with self._line_there:
+                    self._lines.append(line.rstrip("\n"))
+                    self._line_there.notify_all()
         with self._line_there:
             self._lines.append("")  # the end
             self._line_there.notify_all()
@@ -163,13 +164,12 @@ class ServerProcess:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        self._reader.join()
 
     def __enter__(self) -> ServerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is not None:
-            return
         try:
             self.stop()
         except subprocess.TimeoutExpired:

@@ -152,7 +152,7 @@ def test_obsolete_folding_and_bare_line_feeds_do_no_harm(server: ServerProcess) 
         b"GET /health/live HTTP/1.1\r\n" + HEAD + b"X: a\r\n b\r\n\r\n",
         b"GET /health/live HTTP/1.1\nHost: h\n\n",
     ):
-        assert all(status in {200, 400} for status in statuses(exchange(server, text)))
+        assert all(status in {200, 400, 505} for status in statuses(exchange(server, text)))
     assert server.get("/health/live").status == 200
 
 
@@ -164,9 +164,12 @@ def test_requests_in_one_piece_are_answered_in_order(server: ServerProcess) -> N
         f"GET {paths[i % 3]} HTTP/1.1\r\nHost: h\r\nX-Request-Id: {name}\r\n\r\n".encode()
         for i, name in enumerate(wanted)
     )
-    answer = exchange(server, sent)
-    assert re.findall(rb"X-Request-Id: (\S+)", answer) == [name.encode() for name in wanted]
-    assert statuses(answer) == [[200, 200, 404][i % 3] for i in range(20)]
+    last = b"GET /health/live HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Request-Id: end\r\n\r\n"
+    answer = exchange(server, sent + last, ends=False)
+    assert re.findall(rb"X-Request-Id: (\S+)", answer) == [
+        name.encode() for name in [*wanted, "end"]
+    ]
+    assert statuses(answer) == [*([200, 200, 404][i % 3] for i in range(20)), 200]
 
 
 def test_a_request_cut_anywhere_is_the_same(server: ServerProcess) -> None:
@@ -179,7 +182,8 @@ def test_a_request_cut_anywhere_is_the_same(server: ServerProcess) -> None:
 
 def test_targets_of_proxies_and_percent_encoding(server: ServerProcess) -> None:
     def status(target: bytes) -> list[int]:
-        return statuses(exchange(server, b"GET " + target + b" HTTP/1.1\r\n" + HEAD + b"\r\n"))
+        head = HEAD + b"Connection: close\r\n\r\n"
+        return statuses(exchange(server, b"GET " + target + b" HTTP/1.1\r\n" + head, ends=False))
 
     assert status(b"http://other/health/live") == [200]
     assert status(b"/health/live?x=%zz&y") == [200]

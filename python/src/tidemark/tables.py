@@ -192,6 +192,9 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
 
         @property
         def repo_path(self) -> str: ...
+
+        @property
+        def url(self) -> str | None: ...
         def apply(self, objects: Any) -> Plan: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
         def get_entity(self, name: str) -> Entity: ...
@@ -231,7 +234,7 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
             is_iceberg = isinstance(source, IcebergSource)
             kind = "an Iceberg table of another engine" if is_iceberg else "a warehouse"
             raise InvalidArgumentError(f"feature view {definition.name} reads {kind}: apply it")
-        if source is not None and _has_data(self.repo_path, source.path):
+        if source is not None and self.url is None and _has_data(self.repo_path, source.path):
             raise InvalidArgumentError(
                 f"feature view {definition.name} has a batch source with data, "
                 f"{source.path!r}: leave it out and Tidemark keeps the rows, or apply "

@@ -20,7 +20,7 @@ Result<void> Projects(const V1& v1, const Request& request, Response& response) 
     std::erase_if(projects,
                   [&](const std::string& project) { return !request.caller.Allows(Scope::kRead, project); });
   }
-  AnswerJson(response, JsonObject().Texts("projects", projects).End());
+  AnswerJson(response, JsonObject().Texts("projects", projects).Text("project", request.project).End());
   return {};
 }
 

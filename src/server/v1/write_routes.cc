@@ -65,10 +65,9 @@ Result<void> CreateTable(V1& v1, const Request& request, Response& response) {
   options.database = body->Text("database");
   TM_TRY(body->End());
   TM_TRY(store->CreateTable(std::string(simdjson::minify(*schema)), options));
-  simdjson::dom::element name;
-  std::string_view text;
-  if (schema->at_key("name").get(name) == simdjson::SUCCESS) (void)name.get_string().get(text);
-  AnswerJson(response, JsonObject().Text("table", text).End(), 201);
+  RequestOptions made(*schema, "'schema'");
+  const std::string name = made.Text("name");
+  AnswerJson(response, JsonObject().Text("table", name).End(), 201);
   return {};
 }
 
