@@ -13,6 +13,7 @@ import random
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -594,6 +595,36 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
         store.apply([view("v", broken(postgresql, uri="${TIDEMARK_NO_SUCH}"))])
 
 
+def test_sql_over_a_view_in_a_warehouse_is_refused_with_the_way_out(
+    tmp_path: Path, postgresql: PostgreSQLServer, table: str
+) -> None:
+    """Goal: the warehouse is not asked, nothing is kept, and SQL over the other tables goes on."""
+    rows = stats([(1, T0, T0, 1.5, "Oslo")])
+    postgresql.put(table, rows)
+    pq.write_table(rows, tmp_path / "stats.parquet")
+    file = FileSource("stats.parquet", timestamp_field="at", created_timestamp_column="made")
+    store = FeatureStore(tmp_path)
+    store.apply([view("house", source(postgresql, table, name="shop")), view("lake", file)])
+    asked = len(postgresql.statements("COPY"))
+    for text in (
+        "SELECT * FROM house",
+        "SELECT count(*) FROM lake JOIN (FROM feature_store.house) AS h USING (driver_id)",
+        "WITH h AS (FROM shop) SELECT * FROM h",
+    ):
+        for ask in (store.sql, store.dump):
+            with pytest.raises(UnsupportedError) as refused:
+                ask(text)
+            message = str(refused.value)
+            assert "its rows lie in a warehouse (" in message
+            assert f"{table}), which has SQL of its own" in message
+            assert "Ask the warehouse, or bring its rows into a feature table" in message
+            assert ("shop" if "FROM shop" in text else "house") in message
+            assert PASSWORD not in message
+    assert len(postgresql.statements("COPY")) == asked
+    assert store.dumps() == []
+    assert store.sql("SELECT city FROM lake").to_arrow().to_pydict() == {"city": ["Oslo"]}
+
+
 def test_a_query_that_takes_too_long_ends(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:
@@ -806,8 +837,13 @@ def test_thin_forms_say_driver_options_and_place() -> None:
         again = AdbcSource.from_dict(each.to_dict())
         assert type(again) is type(each)
         assert again == each
+        assert replace(each) == each
     with pytest.raises(InvalidArgumentError, match="give one"):
         BigQuerySource(table="a", query="SELECT 1")
+    with pytest.raises(InvalidArgumentError, match="table= and table_ref= are two words"):
+        BigQuerySource(table="a", table_ref="b")
+    with pytest.raises(InvalidArgumentError, match="catalog= and database= are two words"):
+        SnowflakeSource(catalog="A", database="B", table="T")
     with pytest.raises(InvalidArgumentError, match="name the driver"):
         AdbcSource(table="t")
 
