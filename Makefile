@@ -1,9 +1,9 @@
 # Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
 .DEFAULT_GOAL := compile
-.PHONY: help init compile demo test test-wheel test-spark torture sanitize fuzz check lint format build bench clean
+.PHONY: help init compile demo test test-clients test-wheel test-spark torture sanitize fuzz check lint format build bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 init:  ## set up: Debian packages and .venv (nothing the second time)
 	@tools/setup
@@ -16,6 +16,9 @@ demo: compile  ## the main job on real data, step by step
 
 test: compile  ## every test: C++ by ctest, Python by pytest
 	@tools/test.sh
+
+test-clients: compile  ## boto3, Feast's client and others against the server, each in its own environment
+	@tools/test_clients.sh
 
 test-wheel: init  ## build the wheel and use it in a fresh environment
 	@tests/install/wheel.sh

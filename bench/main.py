@@ -17,6 +17,7 @@ import report
 from datasets import BENCH, DATA
 from growth import run_growth
 from joins import ROWS, run_join
+from online_http import run_http
 from outcome import Outcome, Settings
 from processes import OthersMeter, pin_to_two_cores
 from serving import run_lookup, run_materialize
@@ -31,6 +32,7 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "4": lambda settings: run_join(settings, ROWS["4"]),
     "5": run_materialize,
     "6": run_lookup,
+    "http": run_http,
     "growth": run_growth,
     "ingest": run_ingest,
     "small-writes": run_small_writes,

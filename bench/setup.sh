@@ -14,6 +14,7 @@ fi
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v nginx >/dev/null || missing+=(nginx-light)
 command -v g++ >/dev/null || missing+=(g++)
 [ -e /usr/include/lmdb.h ] || missing+=(liblmdb-dev)
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -27,6 +28,10 @@ fi
 mkdir -p data
 if [ ! -e data/bare_lmdb ] || [ native/bare_lmdb.cc -nt data/bare_lmdb ]; then
   g++ -std=c++20 -O2 -Wall -Wextra -o data/bare_lmdb native/bare_lmdb.cc -llmdb
+fi
+
+if [ ! -e data/http_load ] || [ native/http_load.cc -nt data/http_load ]; then
+  g++ -std=c++20 -O2 -Wall -Wextra -o data/http_load native/http_load.cc
 fi
 
 # The library finds Arrow by its own rpath; the linker need not.

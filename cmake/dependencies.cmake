@@ -35,6 +35,7 @@ tidemark_arrow_target(compute arrow_compute Arrow::arrow)
 tidemark_arrow_target(parquet parquet Arrow::arrow)
 tidemark_arrow_target(acero arrow_acero Arrow::compute)
 tidemark_arrow_target(dataset arrow_dataset Arrow::acero Arrow::parquet)
+tidemark_arrow_target(flight arrow_flight Arrow::arrow)
 
 # --- Debian packages ---------------------------------------------------------------------------------------------
 function(tidemark_dependency name)
@@ -71,8 +72,17 @@ find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 tidemark_dependency(xxhash)  # used inline: a source defines XXH_INLINE_ALL
 target_include_directories(dep_xxhash SYSTEM INTERFACE "${XXHASH_INCLUDE}")
 
-find_package(OpenSSL ${TIDEMARK_OPENSSL_MIN} REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL ${TIDEMARK_OPENSSL_MIN} REQUIRED COMPONENTS Crypto SSL)
 tidemark_dependency(crypto OpenSSL::Crypto)
+
+# The server's: Asio and Beast are headers only.
+find_package(Boost ${TIDEMARK_BOOST_MIN} REQUIRED)
+tidemark_dependency(asio Boost::headers OpenSSL::SSL)
+if(TIDEMARK_SANITIZE MATCHES thread)  # which does not see Asio's fences, but does see its locks
+  target_compile_options(dep_asio INTERFACE -Wno-tsan)
+endif()
+find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
+tidemark_dependency(simdjson simdjson::simdjson)
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)

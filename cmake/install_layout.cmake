@@ -1,14 +1,14 @@
 # What `cmake --install` lays down, in one of two layouts:
 #   a prefix  include/tidemark, lib/libtidemark.so with the libraries it needs or loads beside it, lib/cmake/tidemark,
 #             bin/tidemark: for C++ users
-#   a wheel   (SKBUILD) tidemark/_native, tidemark/libtidemark.so with libduckdb.so, tidemark/bin/tidemark; Arrow is
-#             pyarrow's own
+#   a wheel   (SKBUILD) tidemark/_native, tidemark/libtidemark.so with libduckdb.so and libtidemark_flight.so,
+#             tidemark/bin/tidemark; Arrow is pyarrow's own
 # Nothing installed points back into the build tree or into .venv.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # Libraries that are copied beside libtidemark.so; all others are expected on the system (C and C++ runtime).
-set(TIDEMARK_BUNDLED "sqlite3|lmdb|yaml-cpp|fmt|crypto")
+set(TIDEMARK_BUNDLED "sqlite3|lmdb|yaml-cpp|fmt|crypto|ssl")
 set(TIDEMARK_BUNDLED_ARROW "arrow[a-z0-9_]*|parquet")
 
 function(tidemark_install)
@@ -22,6 +22,7 @@ endfunction()
 function(tidemark_install_wheel)
   set_target_properties(tidemark PROPERTIES INSTALL_RPATH "$ORIGIN:$ORIGIN/../pyarrow")
   install(TARGETS tidemark LIBRARY DESTINATION tidemark)
+  tidemark_install_flight(tidemark "$ORIGIN:$ORIGIN/../pyarrow")
   tidemark_install_bundle(tidemark "${TIDEMARK_BUNDLED}")
   tidemark_install_third_party(tidemark)
   if(TARGET _native)
@@ -39,6 +40,7 @@ function(tidemark_install_prefix)
   set_target_properties(tidemark PROPERTIES INSTALL_RPATH "$ORIGIN")
   install(TARGETS tidemark EXPORT tidemark-targets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/tidemark" DESTINATION include FILES_MATCHING PATTERN "*.h")
+  tidemark_install_flight("${CMAKE_INSTALL_LIBDIR}" "$ORIGIN")
   tidemark_install_bundle("${CMAKE_INSTALL_LIBDIR}" "${TIDEMARK_BUNDLED}|${TIDEMARK_BUNDLED_ARROW}")
   tidemark_install_third_party("${CMAKE_INSTALL_LIBDIR}")
   if(TARGET tidemark_program)
@@ -52,6 +54,14 @@ function(tidemark_install_prefix)
   install(FILES "${PROJECT_BINARY_DIR}/tidemark-config-version.cmake" DESTINATION "${package}")
 endfunction()
 
+# The Flight server, which `tidemark serve` loads from beside libtidemark.so.
+function(tidemark_install_flight destination rpath)
+  if(TARGET tidemark_flight)
+    set_target_properties(tidemark_flight PROPERTIES INSTALL_RPATH "${rpath}")
+    install(TARGETS tidemark_flight LIBRARY DESTINATION "${destination}")
+  endif()
+endfunction()
+
 # DuckDB's library, which is loaded and not linked, and the licences of what was fetched.
 function(tidemark_install_third_party destination)
   install(FILES "${TIDEMARK_DUCKDB_LIBRARY}" DESTINATION "${destination}")
@@ -63,12 +73,16 @@ function(tidemark_install_third_party destination)
   install(FILES "${TIDEMARK_THIRD_PARTY}/adbc/LICENSE.txt" DESTINATION "${licences}" RENAME adbc.txt)
 endfunction()
 
-# Copies what libtidemark.so needs, directly or not, and is called lib(<names>).so*, under the name that the loader looks
-# for.
+# Copies what libtidemark.so and libtidemark_flight.so need, directly or not, and is called lib(<names>).so*, under the name
+# that the loader looks for.
 function(tidemark_install_bundle destination names)
+  set(libraries "\"$<TARGET_FILE:tidemark>\"")
+  if(TARGET tidemark_flight)
+    string(APPEND libraries " \"$<TARGET_FILE:tidemark_flight>\"")
+  endif()
   install(
     CODE "
-    file(GET_RUNTIME_DEPENDENCIES LIBRARIES \"$<TARGET_FILE:tidemark>\"
+    file(GET_RUNTIME_DEPENDENCIES LIBRARIES ${libraries}
          RESOLVED_DEPENDENCIES_VAR needed
          PRE_INCLUDE_REGEXES \"^lib(${names})[.]so\"
          PRE_EXCLUDE_REGEXES \".\")

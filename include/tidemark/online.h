@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,7 @@
 
 #include "tidemark/arrow_c.h"
 #include "tidemark/error.h"
+#include "tidemark/event_time.h"
 #include "tidemark/status.h"
 
 namespace tidemark {
@@ -42,6 +44,15 @@ enum class ValueForm : std::uint8_t {
   kNested,  // list, struct and map: only through ToArrow
 };
 
+/// The stored row that a lookup came upon, whether or not it still counts.
+struct StoredRow {
+  bool is_there = false;  // false: none, and the rest says nothing
+  bool is_deleted = false;
+  TimeSpelling spelling = {};  // of its event time
+  std::int64_t event_time_us = 0;
+  std::int64_t expires_at_us = std::numeric_limits<std::int64_t>::max();  // the greatest: never
+};
+
 /// The answer to one Read. Reuse it: buffers are kept. Not thread safe.
 class TIDEMARK_EXPORT OnlineResult {
  public:
@@ -58,6 +69,13 @@ class TIDEMARK_EXPORT OnlineResult {
   Status status(std::size_t column, std::size_t row) const;
   /// Event time of the row that was found, microseconds; 0 where none was.
   std::int64_t event_time_us(std::size_t column, std::size_t row) const;
+
+  /// Both for all rows of a column. Columns of one view share their event times: then the pointers are equal.
+  const Status* statuses(std::size_t column) const;
+  const std::int64_t* event_times_us(std::size_t column) const;
+
+  /// The row of the column's view that the value, or its absence, is of.
+  StoredRow stored_row(std::size_t column, std::size_t row) const;
 
   /// All rows' values of a kFixed column.
   const std::byte* fixed(std::size_t column) const;

@@ -29,6 +29,7 @@ struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
   bool create = true;               // false: kNotFound if there is no store in the folder
+  bool maintain = false;  // keep tables in shape from now on, not only after the first write: for servers
   /// Where the packages of ADBC drivers lie (adbc_driver_postgresql and so on), which sources in warehouses
   /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
   /// in.
@@ -146,6 +147,23 @@ struct OnlineOptions {
   std::string at_least = {};  // the token of a write to one of the views, which must be seen
 };
 
+/// Which online rows of a view a page has.
+struct OnlineRowsOptions {
+  std::string after = {};     // `next` of the page before; empty: the first page
+  std::int64_t limit = 1000;  // rows of the page
+  bool deleted = false;       // also keys whose latest row is a deletion
+};
+
+struct OnlineRowsPage {
+  std::int64_t rows = 0;
+  std::string next;  // empty: there are no more rows
+};
+
+struct ProjectDefinitions {
+  std::int64_t revision = 0;
+  std::string json;  // docs/definitions.md; passwords are left out
+};
+
 struct ExplainOptions {
   std::optional<std::int64_t> t_us = {};  // nothing: now
   WorkOptions work = {};
@@ -168,6 +186,13 @@ class TIDEMARK_EXPORT Store {
   /// Interrupted before the definitions are removed it changes nothing; after that it is finished.
   virtual Result<void> Teardown(const WorkOptions& work) = 0;
 
+  /// The projects of this store that have definitions, by name.
+  virtual Result<std::vector<std::string>> Projects() const = 0;
+  /// A number that grows with every change of the project's definitions, by any process; looked up anew if
+  /// it was last `max_age_ms` ago. For caches of what follows.
+  virtual Result<std::int64_t> Revision(std::int64_t max_age_ms) const = 0;
+  /// All definitions of the project at one moment, as Apply takes them, and their revision.
+  virtual Result<ProjectDefinitions> AllDefinitions() const = 0;
   /// All live objects of a type: a JSON array of their documents, by name.
   virtual Result<std::string> List(ObjectType type) const = 0;
   /// One object as JSON: {"spec", "meta", "definition", "versions", and of a view "online": when and to where
@@ -192,6 +217,23 @@ class TIDEMARK_EXPORT Store {
   /// Merges rows (join keys, features, the source's timestamp columns) into the online store.
   virtual Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) = 0;
   virtual Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) = 0;
+
+  /// The keys that lookups of a view find, in the order of their bytes, page by page: columns are its join
+  /// keys, then event_timestamp, write_time, is_deleted and expires_at (null: never). Rows past their own
+  /// expiry, deletions too, or the view's ttl are left out. Between pages rows may come and go. `after` of
+  /// another view is kInvalidArgument. A store that is reached over a network has no such pages:
+  /// kUnsupported.
+  virtual Result<OnlineRowsPage> ReadOnlineRows(std::string_view /*view*/,
+                                                const OnlineRowsOptions& /*options*/,
+                                                ArrowArrayStream* /*out*/) {
+    return Fail(ErrorCode::kUnsupported, "only a store in a folder lists its online rows");
+  }
+
+  /// The folder that the data files of a feature table lie in, as a file:// URI. kInvalidArgument for a view
+  /// with a batch source. A store that is reached over a network does not say: kUnsupported.
+  virtual Result<std::string> DataFolder(std::string_view /*view*/) {
+    return Fail(ErrorCode::kUnsupported, "only a store in a folder says where its tables lie");
+  }
 
   /// Makes a feature table of a schema, JSON: {"name", "entities": ["id"], "schema": [{"name", "type"}]}, the
   /// time column among it. Each entity is one join key; one that the schema does not list gets its type from
@@ -310,6 +352,12 @@ class TIDEMARK_EXPORT Store {
 
   /// Rows and bytes of the online store: JSON.
   virtual Result<std::string> OnlineStats() const = 0;
+  /// How large the store is, and how fresh, for monitoring; reads metadata only. JSON: {"rows_written": by
+  /// ingest, push and delete since it was opened, "online": null or {"rows", "bytes", "bytes_max"}, "log":
+  /// {"bytes", "files"}, "tables": [{"view", "rows", "bytes", "files", "small_files": that compaction would
+  /// take, "committed_us", "newest_event_us"}], "loads": [{"view", "loaded_us", "newest_event_us"}]: of views
+  /// that were materialized}; times may be null.
+  virtual Result<std::string> Stats() = 0;
 };
 
 /// Ends what stores of this process do by themselves (flush, compact, expire), for good: for the end of a

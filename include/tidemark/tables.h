@@ -33,6 +33,7 @@ struct IngestOptions {
   WriteTarget to = WriteTarget::kUsual;
   bool dry_run = false;               // check every row, write nothing
   bool skip_bad_rows = false;         // rows that do not fit are given back instead of failing all
+  bool reads_text = false;            // with it: text that is no value of its column's type is a bad row, too
   bool ignore_other_columns = false;  // columns that the table does not have are passed over
   std::string idempotency_key = {};   // the same batch again within a day changes nothing
   std::stop_token stop = {};

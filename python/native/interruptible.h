@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "errors.h"
+#include "tidemark/remote.h"
 #include "tidemark/store.h"
 
 namespace tidemark::python {
@@ -34,13 +35,20 @@ inline std::stop_source SourceOf(const CancelToken* token) {
   return token == nullptr ? std::stop_source() : token->source();
 }
 
-/// The value of a short call, made without the interpreter lock.
+/// The value of a short call, made without the interpreter lock. One that waits for a server hears Ctrl-C.
 template <typename Call>
 auto Unlocked(Call&& call) {
+  std::optional<nanobind::python_error> raised;
   auto result = [&] {
     const nanobind::gil_scoped_release unlocked;
+    const WaitingCheck check([&raised] {
+      const nanobind::gil_scoped_acquire locked;
+      if (!raised && PyErr_CheckSignals() != 0) raised.emplace();
+      return raised.has_value();
+    });
     return call();
   }();
+  if (raised) throw std::move(*raised);
   return Unwrap(std::move(result));
 }
 

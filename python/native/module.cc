@@ -7,6 +7,9 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "arrow_capsules.h"
 #include "errors.h"
 #include "interruptible.h"
@@ -14,6 +17,7 @@
 #include "python_store.h"
 #include "python_time.h"
 #include "store_sql.h"
+#include "tidemark/remote.h"
 #include "tidemark/store.h"
 
 namespace nb = nanobind;
@@ -76,11 +80,12 @@ void BindTables(nb::module_& m) {
   nb::class_<IngestOptions>(m, "IngestRequest")
       .def(
           "__init__",
-          [](IngestOptions* made, const std::string& to, bool dry_run, bool skip_bad_rows,
+          [](IngestOptions* made, const std::string& to, bool dry_run, bool skip_bad_rows, bool reads_text,
              bool ignore_other_columns, std::string idempotency_key, nb::object progress) {
             new (made) IngestOptions{.to = TargetFrom(to),
                                      .dry_run = dry_run,
                                      .skip_bad_rows = skip_bad_rows,
+                                     .reads_text = reads_text,
                                      .ignore_other_columns = ignore_other_columns,
                                      .idempotency_key = std::move(idempotency_key),
                                      .stop = {},
@@ -88,7 +93,7 @@ void BindTables(nb::module_& m) {
             if (const auto report = ProgressFrom(std::move(progress)))
               made->progress = [report](std::int64_t rows) { report({"writing rows", rows, 0}); };
           },
-          nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false,
+          nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false, "reads_text"_a = false,
           "ignore_other_columns"_a = false, "idempotency_key"_a = "", "progress"_a = nb::none());
   nb::class_<IngestReport>(m, "IngestReport")
       .def_ro("rows", &IngestReport::rows)
@@ -177,12 +182,34 @@ void BindOnline(nb::module_& m) {
       .def("read", &PythonReader::Read, "entity_rows"_a);
 }
 
+void BindConnecting(nb::module_& m) {
+  nb::class_<ConnectOptions>(m, "ConnectOptions")
+      .def(
+          "__init__",
+          [](ConnectOptions* made, std::string url, std::string api_key, std::string project,
+             std::optional<std::int64_t> timeout_ms, const std::string& ca_file,
+             const std::string& certificate, const std::string& private_key) {
+            new (made) ConnectOptions{.url = std::move(url),
+                                      .api_key = std::move(api_key),
+                                      .project = std::move(project),
+                                      .ca_file = ca_file,
+                                      .certificate = certificate,
+                                      .private_key = private_key};
+            if (timeout_ms) made->answer_time_max = std::chrono::milliseconds(*timeout_ms);
+            made->connect_time_max = std::min(made->connect_time_max, made->answer_time_max);
+          },
+          nb::kw_only(), "url"_a, "api_key"_a = "", "project"_a = "", "timeout_ms"_a = nb::none(),
+          "ca_file"_a = "", "certificate"_a = "", "private_key"_a = "");
+  m.def("is_server_url", [](const std::string& text) { return IsServerUrl(text); }, "text"_a);
+}
+
 void BindStore(nb::module_& m) {
   nb::class_<PythonStore> store(m, "Store");
   BindSqlMethods(store);
   store
       .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
                   "adbc_driver_folders"_a = std::vector<std::string>())
+      .def_static("connect", &PythonStore::Connect, "options"_a)
       .def_prop_ro("path", &PythonStore::path)
       .def_prop_ro("project", &PythonStore::project)
       .def("plan", &PythonStore::Plan, "definitions"_a, "remove_missing"_a, "remove"_a, "token"_a.none())
@@ -245,6 +272,7 @@ NB_MODULE(_native, m) {
   python::BindHistorical(m);
   python::BindOnline(m);
   python::BindSql(m);
+  python::BindConnecting(m);
   python::BindStore(m);
   m.def(
       "normalize_definitions",

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "errors.h"
+#include "interruptible.h"
 #include "python_time.h"
 
 namespace nb = nanobind;
@@ -234,29 +235,24 @@ nb::list OnlineRows::KeyValues() const {
   return made;
 }
 
-PythonReader::PythonReader(std::shared_ptr<Store> store, std::shared_ptr<const OnlineReader> reader)
-    : store_(std::move(store)), reader_(std::move(reader)), names_(NamesOf(*reader_)) {}
+PythonReader::PythonReader(std::shared_ptr<Store> store, std::shared_ptr<const OnlineReader> reader,
+                           bool waits)
+    : store_(std::move(store)), reader_(std::move(reader)), names_(NamesOf(*reader_)), waits_(waits) {}
 
 OnlineRows PythonReader::Read(nb::handle entity_rows) const {
   const KeyColumns keys(names_->keys, entity_rows);
   auto result = names_->pool.Take();
-  Result<void> read;
-  if (keys.rows() < kLongReadRows) {
-    read = reader_->Read(keys.columns(), keys.rows(), *result);
+  const auto read = [&] { return reader_->Read(keys.columns(), keys.rows(), *result); };
+  if (waits_ || keys.rows() >= kLongReadRows) {
+    Unlocked(read);
   } else {
-    const nb::gil_scoped_release unlocked;
-    read = reader_->Read(keys.columns(), keys.rows(), *result);
+    Unwrap(read());
   }
-  Unwrap(std::move(read));
   return {names_, keys.values(), std::move(result)};
 }
 
 bool PythonReader::IsCurrent(std::int64_t max_age_ms) const {
-  const nb::gil_scoped_release unlocked;
-  const Result<bool> current = reader_->IsCurrent(max_age_ms);
-  if (current) return *current;
-  const nb::gil_scoped_acquire locked;
-  Raise(current.error());
+  return Unlocked([&] { return reader_->IsCurrent(max_age_ms); });
 }
 
 std::vector<std::pair<std::string, std::string>> PythonReader::Keys() const {

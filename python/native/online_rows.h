@@ -72,7 +72,8 @@ class OnlineRows {
 /// A prepared lookup.
 class PythonReader {
  public:
-  PythonReader(std::shared_ptr<Store> store, std::shared_ptr<const OnlineReader> reader);
+  /// `waits`: reading asks a server.
+  PythonReader(std::shared_ptr<Store> store, std::shared_ptr<const OnlineReader> reader, bool waits);
 
   OnlineRows Read(nanobind::handle entity_rows) const;
   bool IsCurrent(std::int64_t max_age_ms) const;
@@ -83,6 +84,7 @@ class PythonReader {
   std::shared_ptr<Store> store_;
   std::shared_ptr<const OnlineReader> reader_;
   std::shared_ptr<ReaderNames> names_;
+  bool waits_;
 };
 
 }  // namespace tidemark::python

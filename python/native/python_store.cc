@@ -54,6 +54,10 @@ PythonStore PythonStore::Open(const std::string& path, const std::string& projec
   return PythonStore(Unlocked([&] { return Store::Open(options); }));
 }
 
+PythonStore PythonStore::Connect(const ConnectOptions& options) {
+  return PythonStore(Unlocked([&] { return tidemark::Connect(options); }), true);
+}
+
 std::vector<Change> PythonStore::Plan(const std::string& definitions, bool remove_missing,
                                       const NamedObjects& remove, const CancelToken* token) const {
   const std::stop_source stop = SourceOf(token);
@@ -248,7 +252,7 @@ PythonReader PythonStore::PrepareOnline(const std::string& selection, const std:
                               .selection = selection,
                               .full_feature_names = full_feature_names,
                               .at_least = at_least};
-  return {store_, Unlocked([&] { return store_->PrepareOnline(options); })};
+  return {store_, Unlocked([&] { return store_->PrepareOnline(options); }), is_remote_};
 }
 
 std::string PythonStore::Explain(const std::string& feature, const std::string& key,

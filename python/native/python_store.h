@@ -14,6 +14,7 @@
 #include "arrow_capsules.h"
 #include "interruptible.h"
 #include "online_rows.h"
+#include "tidemark/remote.h"
 #include "tidemark/store.h"
 
 namespace tidemark::python {
@@ -24,6 +25,8 @@ class PythonStore {
  public:
   static PythonStore Open(const std::string& path, const std::string& project, bool create,
                           const std::vector<std::string>& adbc_driver_folders);
+  /// A store on a server.
+  static PythonStore Connect(const ConnectOptions& options);
 
   std::string path() const { return store_->path().string(); }
   const std::string& project() const { return store_->project(); }
@@ -105,9 +108,11 @@ class PythonStore {
   std::string OnlineStats() const;
 
  private:
-  explicit PythonStore(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+  explicit PythonStore(std::shared_ptr<Store> store, bool is_remote = false)
+      : store_(std::move(store)), is_remote_(is_remote) {}
 
   std::shared_ptr<Store> store_;
+  bool is_remote_;
 };
 
 }  // namespace tidemark::python

@@ -80,6 +80,20 @@ Option Command::add_flag(const std::string& names, bool& value, const std::strin
   return Option(*app_->add_flag(names, value, help));
 }
 
+Option Command::add_option(const std::string& names, std::function<void(const std::string&)> given,
+                           const std::string& help) const {
+  return Option(*app_->add_option_function<std::string>(names, given, help));
+}
+
+Option Command::add_flag(const std::string& names, std::function<void()> given,
+                         const std::string& help) const {
+  return Option(*app_->add_flag_callback(names, std::move(given), help));
+}
+
+void Command::footer(const std::string& text) const {
+  app_->footer(text);
+}
+
 void Command::callback(std::function<void()> called) const {
   app_->callback(std::move(called));
 }

@@ -57,6 +57,13 @@ class Command {
   Option add_option(const std::string& names, std::optional<std::int64_t>& value,
                     const std::string& help) const;
   Option add_flag(const std::string& names, bool& value, const std::string& help) const;
+  /// Called with the value, or without one if the flag is given, while arguments are parsed.
+  Option add_option(const std::string& names, std::function<void(const std::string&)> given,
+                    const std::string& help) const;
+  Option add_flag(const std::string& names, std::function<void()> given, const std::string& help) const;
+
+  /// What the help says at its end.
+  void footer(const std::string& text) const;
 
   /// Called while arguments are parsed, if they name this command.
   void callback(std::function<void()> called) const;

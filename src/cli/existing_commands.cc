@@ -57,7 +57,8 @@ Result<void> Register(Session& session, const TableArguments& arguments) {
   TM_ASSIGN(const auto name, Divided(arguments.table));
   TM_ASSIGN(const auto store, session.Open(true));
   TM_ASSIGN(const std::string told,
-            store->RegisterTable(name.first, name.second, FromHere(arguments.path),
+            store->RegisterTable(name.first, name.second,
+                                 session.url.empty() ? FromHere(arguments.path) : arguments.path,
                                  {.partitions = arguments.partitions, .stop = session.Work().stop}));
   const Json table = Json::parse(told);
   Warn(table.at("warnings"));

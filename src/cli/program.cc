@@ -18,6 +18,7 @@ namespace tidemark::cli {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr int kExitTimeLimit = 5;
 constexpr int kExitOnSignal = 128;
 
 const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
@@ -34,6 +35,10 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
   app.add_option("--store", session.store_dir,
                  "The store's folder (default: the nearest one with tidemark.yaml)")
       ->type_name("DIR");
+  app.add_option("--url", session.url, "A server's URL instead of a folder (also TIDEMARK_URL)")
+      ->type_name("URL");
+  app.add_option("--api-key", session.api_key, "Key for the server (better in TIDEMARK_API_KEY)")
+      ->type_name("KEY");
   app.add_option("--project", session.project, "Project (default: that of tidemark.yaml)")->type_name("NAME");
   app.add_option_function<std::string>(
          "--output", [&session](const std::string& name) { session.output = kFormats.at(name); },
@@ -60,13 +65,35 @@ Result<void> CheckOutput(const CLI::App& app, OutputFormat output) {
   return {};
 }
 
+/// The server that the environment names is for commands that can ask one, and have no folder.
+Result<void> ChooseServer(const CLI::App& app, Session& session) {
+  constexpr std::array<std::string_view, 5> kOfFolders{"serve", "keys", "init", "version", "completion"};
+  const auto chosen = app.get_subcommands();
+  const bool is_of_folder =
+      !chosen.empty() && std::ranges::find(kOfFolders, chosen[0]->get_name()) != kOfFolders.end();
+  if (!session.url.empty() && is_of_folder) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} works in this machine's folders, not on a server: leave --url out",
+                            chosen[0]->get_name()));
+  }
+  if (!session.url.empty() && !session.store_dir.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "a store is in a folder or on a server: give --store or --url");
+  }
+  const char* const given = std::getenv("TIDEMARK_URL");
+  if (given != nullptr && session.url.empty() && session.store_dir.empty() && !is_of_folder)
+    session.url = given;
+  return {};
+}
+
 int Tell(const Error& error) {
   if (error.code == ErrorCode::kCancelled) {
     if (InterruptSignal() != 0) {
       fmt::print(stderr, "interrupted\n");
       return kExitOnSignal + InterruptSignal();
     }
-    return error.message.empty() ? 0 : Describe(error.code).exit_code;
+    if (error.message.empty()) return 0;
+    fmt::print(stderr, "error: {}\n", error.ToString());  // nobody's signal: a time limit
+    return kExitTimeLimit;
   }
   fmt::print(stderr, "error: {}\n", error.ToString());
   return Describe(error.code).exit_code;
@@ -96,6 +123,8 @@ int RunProgram(int argc, char** argv) {
   AddPlaceCommands(program, session);
   AddListCommands(program, session);
   AddExplainCommand(program, session);
+  AddServeCommand(program, session);
+  AddKeyCommands(program, session);
   AddCompletionCommand(program, session);
   AddVersion(program, session);
   try {
@@ -107,8 +136,9 @@ int RunProgram(int argc, char** argv) {
     fmt::print(stderr, "{}", app.help());
     return kExitUsage;
   }
-  const Result<void> output = CheckOutput(app, session.output);
-  const Result<void> done = output ? session.command() : output;
+  Result<void> done = CheckOutput(app, session.output);
+  if (done) done = ChooseServer(app, session);
+  if (done) done = session.command();
   session.progress.Clear();
   return done ? 0 : Tell(done.error());
 }

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "cli/interrupt.h"
+#include "tidemark/remote.h"
 
 namespace tidemark::cli {
 namespace {
@@ -43,6 +44,13 @@ Result<bool> Confirm(bool is_confirmed, const std::string& question) {
 }
 
 Result<std::unique_ptr<Store>> Session::Open(bool may_create) const {
+  if (!url.empty()) {
+    ConnectOptions options;
+    options.url = url;
+    options.api_key = api_key;
+    options.project = project;
+    return Connect(options);
+  }
   const fs::path folder = Folder();
   return Store::Open({.path = folder, .project = project, .create = may_create || HasSettings(folder)});
 }

@@ -19,6 +19,8 @@ enum class OutputFormat { kTable, kJson, kCsv, kParquet };
 /// The global options, and the command that the arguments chose.
 struct Session {
   std::string store_dir;  // empty: the nearest folder with tidemark.yaml, or else the current one
+  std::string url;        // of a server instead of a folder; empty: none
+  std::string api_key;    // for the server; never shown
   std::string project;
   OutputFormat output = OutputFormat::kTable;
   std::string python;  // the interpreter that reads definitions in Python
@@ -30,6 +32,7 @@ struct Session {
   /// The store's folder, absolute.
   std::filesystem::path Folder() const;
   /// `may_create`: the command makes a store where none is.
+  /// Or connects to the server.
   Result<std::unique_ptr<Store>> Open(bool may_create = false) const;
   /// For work that may take long: Ctrl-C, and a bar in a terminal.
   WorkOptions Work();
@@ -52,6 +55,8 @@ void AddExistingCommands(Command app, Session& session);
 void AddPlaceCommands(Command app, Session& session);
 void AddListCommands(Command app, Session& session);
 void AddExplainCommand(Command app, Session& session);
+void AddServeCommand(Command app, Session& session);
+void AddKeyCommands(Command app, Session& session);
 void AddCompletionCommand(Command app, Session& session);
 
 /// A shell's completion script for `app`; `shell` is bash or zsh.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "base/json.h"
@@ -30,8 +31,17 @@ Result<std::string> TextOf(const QueryArguments& arguments) {
   if (arguments.query.empty() == arguments.file.empty())
     return Fail(ErrorCode::kInvalidArgument, "give one query: as text, or in a file with -f");
   if (!arguments.query.empty()) return arguments.query;
-  std::ifstream file(arguments.file, std::ios::binary);
   std::stringstream text;
+  if (arguments.file == "-") {
+    text << std::cin.rdbuf();
+    return text.str();
+  }
+  std::error_code failed;
+  if (fs::is_directory(arguments.file, failed)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is a folder: name a file with one query in it", arguments.file));
+  }
+  std::ifstream file(arguments.file, std::ios::binary);
   text << file.rdbuf();
   if (!file) return Fail(ErrorCode::kNotFound, fmt::format("cannot read the file '{}'", arguments.file));
   return text.str();
@@ -53,7 +63,8 @@ Result<SqlQueryOptions> OptionsOf(const QueryArguments& arguments) {
 
 void AddQueryOptions(Command command, QueryArguments& arguments) {
   command.add_option("query", arguments.query, "A query: SELECT ... FROM feature_store.my_table");
-  command.add_option("-f,--file", arguments.file, "Read the query from FILE").type_name("FILE");
+  command.add_option("-f,--file", arguments.file, "Read the query from FILE, or from stdin if it is -")
+      .type_name("FILE");
   command.add_option("--as-of", arguments.as_of,
                      "Of feature tables, rows written up to this time, or a snapshot by its id");
   command.add_option("--at-least", arguments.at_least, "The token of a write that must be seen");

@@ -70,14 +70,25 @@ std::vector<Entity> EntitiesOf(const Catalog& catalog, const FeatureView& view) 
   return entities;
 }
 
-}  // namespace
-
-std::string ListObjects(const Catalog& catalog, ObjectKind kind) {
+Json AllOf(const Catalog& catalog, ObjectKind kind) {
   Json list = Json::array();
   for (const RegistryObject& object : catalog.state().objects) {
     if (object.kind == kind) list.push_back(Shown(object));
   }
-  return ToText(list);
+  return list;
+}
+
+}  // namespace
+
+std::string ListObjects(const Catalog& catalog, ObjectKind kind) {
+  return ToText(AllOf(catalog, kind));
+}
+
+std::string ListAll(const Catalog& catalog, std::string_view project) {
+  return ToText({{"project", project},
+                 {"entities", AllOf(catalog, ObjectKind::kEntity)},
+                 {"feature_views", AllOf(catalog, ObjectKind::kFeatureView)},
+                 {"feature_services", AllOf(catalog, ObjectKind::kFeatureService)}});
 }
 
 Result<std::string> DescribeObject(const Catalog& catalog, const Registry& registry, const Clock& clock,

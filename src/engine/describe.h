@@ -13,6 +13,9 @@ namespace tidemark {
 /// A JSON array of the definitions of all live objects of a kind, by name.
 std::string ListObjects(const Catalog& catalog, ObjectKind kind);
 
+/// All of them as definition_json.h has them: {"project", "entities", "feature_views", "feature_services"}.
+std::string ListAll(const Catalog& catalog, std::string_view project);
+
 struct LoadPlace {
   std::string online_store;  // its identity
   std::string store_folder;  // as MaterializeRequest has it

@@ -261,8 +261,12 @@ class Reader final : public OnlineReader {
     TM_ASSIGN(const PackedHeader header, ReadPackedHeader(value));
     const Status status =
         StatusAt({header.order.event, header.is_deleted, header.expires_at_us}, now_us, view.ttl_us);
-    if (status == Status::kNotFound) return Skip(view, row, status, out);
-    out.EventAt(index, row) = header.order.event.us;
+    out.StoredAt(index, row) = {.is_there = true,
+                                .is_deleted = header.is_deleted,
+                                .spelling = header.spelling,
+                                .event_time_us = header.order.event.us,
+                                .expires_at_us = header.expires_at_us};
+    if (!header.is_deleted) out.EventAt(index, row) = header.order.event.us;
     if (status != Status::kPresent) return Skip(view, row, status, out);
     if (header.schema_version == 0 || header.schema_version > view.versions.size()) {
       return Fail(ErrorCode::kCorruption,

@@ -111,6 +111,7 @@ void OnlineResult::Impl::Reset(std::shared_ptr<const ResultShape> wanted, std::s
   rows = row_count;
   fixed.assign(shape->fixed_width * rows, std::byte{0});
   statuses.assign(shape->columns.size() * rows, Status::kNotFound);
+  stored.assign(shape->views * rows, {});
   events.assign(shape->views * rows, 0);
   for (Text& text : texts) {
     text.bytes.clear();
@@ -152,6 +153,18 @@ Status OnlineResult::status(std::size_t column, std::size_t row) const {
 
 std::int64_t OnlineResult::event_time_us(std::size_t column, std::size_t row) const {
   return impl_->EventAt(impl_->shape->columns[column].view, row);
+}
+
+StoredRow OnlineResult::stored_row(std::size_t column, std::size_t row) const {
+  return impl_->StoredAt(impl_->shape->columns[column].view, row);
+}
+
+const Status* OnlineResult::statuses(std::size_t column) const {
+  return &impl_->StatusAt(column, 0);
+}
+
+const std::int64_t* OnlineResult::event_times_us(std::size_t column) const {
+  return &impl_->EventAt(impl_->shape->columns[column].view, 0);
 }
 
 const std::byte* OnlineResult::fixed(std::size_t column) const {

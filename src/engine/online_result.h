@@ -47,6 +47,7 @@ struct OnlineResult::Impl {
     return fixed.data() + column.fixed_base * rows + row * column.width;
   }
   Status& StatusAt(std::size_t column, std::size_t row) { return statuses[column * rows + row]; }
+  StoredRow& StoredAt(std::size_t view, std::size_t row) { return stored[view * rows + row]; }
   std::int64_t& EventAt(std::size_t view, std::size_t row) { return events[view * rows + row]; }
 
   /// Text columns are filled row by row, each row once.
@@ -59,7 +60,8 @@ struct OnlineResult::Impl {
   std::size_t rows = 0;
   std::vector<std::byte> fixed;
   std::vector<Status> statuses;      // column by column
-  std::vector<std::int64_t> events;  // view by view
+  std::vector<StoredRow> stored;     // view by view
+  std::vector<std::int64_t> events;  // view by view; 0 where there is no row, or a deletion
   std::vector<Text> texts;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> nested;
   std::vector<std::shared_ptr<arrow::Array>> nested_done;  // finished builders

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <map>
 #include <set>
 #include <span>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -159,10 +161,18 @@ Result<RegisteredInfo> RegisteredTables::Load(const Object& object) const {
   for (TableColumn& column : state.columns)
     info.columns.push_back({std::move(column.name), std::move(column.type)});
   info.rows = 0;
+  std::map<std::string_view, const SourceFile*> seen;
+  for (const ForeignFile& file : listing.files)
+    seen.emplace(file.file.path, &file.file);
   for (ForeignState::File& file : state.files) {
     info.rows += file.rows;
-    info.files.push_back({.file = {.path = std::move(file.path), .id = {}, .size = file.bytes},
-                          .folders = std::move(file.folders)});
+    const auto known = seen.find(file.path);
+    // What the snapshot says counts: the note may be older, if a process was killed between the two.
+    SourceFile as_seen;
+    if (known != seen.end() && known->second->size == file.bytes) as_seen = *known->second;
+    as_seen.path = std::move(file.path);
+    as_seen.size = file.bytes;
+    info.files.push_back({.file = std::move(as_seen), .folders = std::move(file.folders)});
   }
   return info;
 }
@@ -535,17 +545,8 @@ Result<SqlTable> RegisteredTables::ForSql(const RegisteredInfo& info) const {
                              .in_file = {}});
   table.identity = fmt::format("registered {} {}", info.id, info.snapshot_id);
   for (const ForeignFile& file : info.files) {
-    auto now = parts_.files->Look(file.file.path);
-    if (!now && now.error().code == ErrorCode::kNotFound) {
-      return Fail(
-          ErrorCode::kNotFound,
-          fmt::format("table {}: file {} is gone, with which it was registered: put it back, or refresh "
-                      "the table, which takes it out",
-                      info.table.full_name(), file.file.path));
-    }
-    if (!now) return std::unexpected(std::move(now).error());
-    // Of files of others any may be another by now.
-    table.identity += fmt::format(" {}:{}:{}", now->id, now->size, now->mtime_ns);
+    TM_ASSIGN(const SourceFile now, parts_.files->LookAgain(file.file));
+    table.identity += fmt::format(" {}:{}:{}", now.id, now.size, now.mtime_ns);
     table.files.paths.push_back(file.file.path);
   }
   return table;

@@ -54,7 +54,7 @@ struct RegisteredInfo {
   RegisteredTable table = {};
   std::vector<CsvColumn> columns = {};           // of files and folders
   std::vector<std::string> folder_columns = {};  // those of them that no file has
-  std::vector<ForeignFile> files = {};           // path, size and folders; for CSV all that is known of them
+  std::vector<ForeignFile> files = {};           // as they were seen last; for Parquet perhaps only the size
   std::int64_t rows = -1;                        // -1: not known (CSV)
   std::int64_t snapshot_id = 0;                  // of Parquet
   std::vector<std::string> warnings = {};
@@ -116,7 +116,8 @@ class RegisteredTables {
   Result<std::unique_ptr<Source>> OpenCsv(const RegisteredInfo& info,
                                           ExternalFiles::CsvReading reading) const;
 
-  /// For queries: kNotFound for a file that is gone, naming it.
+  /// For queries: kNotFound for a file that is gone and kInvalidData for one that was written over, naming
+  /// it.
   Result<SqlTable> ForSql(const RegisteredInfo& info) const;
 
  private:

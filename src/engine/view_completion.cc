@@ -230,9 +230,8 @@ Result<void> CheckDeclared(const std::vector<Entity*>& entities, const FeatureVi
     }
   }
   if (missing.empty()) return {};
-  return Fail(ErrorCode::kNotFound,
-              fmt::format("{}, so {} cannot be found out from data: declare {}, or put the data there first",
-                          why, fmt::join(missing, " and "), missing.size() == 1 ? "it" : "them"));
+  return Fail(ErrorCode::kNotFound, fmt::format("{}. To define the view all the same, declare {}", why,
+                                                fmt::join(missing, " and ")));
 }
 
 /// A table has no data to find its features in; the types of its join keys may wait for the first rows.

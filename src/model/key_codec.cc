@@ -50,6 +50,54 @@ void AppendKeyValue(const KeyValue& value, std::string& out) {
   AppendKeyBytes(std::get<std::string_view>(value), out);
 }
 
+namespace {
+
+std::optional<std::string_view> TakeBytes(std::string_view& key, std::size_t count) {
+  if (key.size() < count) return std::nullopt;
+  const std::string_view bytes = key.substr(0, count);
+  key.remove_prefix(count);
+  return bytes;
+}
+
+std::optional<std::int64_t> TakeInt64(std::string_view& key) {
+  const auto bytes = TakeBytes(key, sizeof(std::int64_t));
+  if (!bytes) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char byte : *bytes)
+    value = value << 8U | static_cast<unsigned char>(byte);
+  return static_cast<std::int64_t>(value ^ (std::uint64_t{1} << 63U));
+}
+
+bool TakeText(std::string_view& key, std::string& text) {
+  text.clear();
+  while (true) {
+    const std::size_t zero = key.find('\0');
+    if (zero == std::string_view::npos || zero + 1 == key.size()) return false;
+    const char next = key[zero + 1];
+    text.append(key.substr(0, zero));
+    key.remove_prefix(zero + 2);
+    if (next == '\1') return true;
+    if (next != '\xFF') return false;
+    text.push_back('\0');
+  }
+}
+
+}  // namespace
+
+std::optional<KeyValue> TakeKeyValue(const DataType& type, std::string_view& key, std::string& text) {
+  if (type.kind == TypeKind::kString || type.kind == TypeKind::kBinary) {
+    if (!TakeText(key, text)) return std::nullopt;
+    return std::string_view(text);
+  }
+  if (type.kind == TypeKind::kBool) {
+    const auto byte = TakeBytes(key, 1);
+    if (!byte || static_cast<unsigned char>(byte->front()) > 1) return std::nullopt;
+    return byte->front() == '\1';
+  }
+  if (const auto value = TakeInt64(key)) return *value;
+  return std::nullopt;
+}
+
 std::string StoredKey(std::string_view full_key) {
   if (!IsLongKey(full_key)) return std::string(full_key);
   std::string key(full_key.substr(0, kOnlineKeyPrefixBytes));

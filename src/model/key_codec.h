@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -34,6 +35,10 @@ void AppendKeyInt64(std::int64_t value, std::string& out);
 void AppendKeyBool(bool value, std::string& out);
 void AppendKeyBytes(std::string_view value, std::string& out);
 void AppendKeyValue(const KeyValue& value, std::string& out);
+
+/// Takes the value of one join key of a type off the front of `key`; a text into `text`, which the value then
+/// refers to. Nothing if the bytes are none of it.
+std::optional<KeyValue> TakeKeyValue(const DataType& type, std::string_view& key, std::string& text);
 
 /// True if `full_key` is stored under a shortened key, with the full one in the value.
 constexpr bool IsLongKey(std::string_view full_key) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "tidemark/event_time.h"
 
 namespace tidemark {
 
@@ -33,6 +34,18 @@ std::optional<std::int64_t> ParseTimestampUs(std::string_view text, bool* cut = 
 /// `2024-05-01T12:00:00Z`, with six decimals when there is a fraction. Works for every int64: years outside
 /// 0000 to 9999 have a sign.
 std::string FormatTimestampUs(std::int64_t us);
+
+/// How a text that ParseTimestampUs reads is spelt: known if it is `2024-05-01T12:00:00Z`, with or without a
+/// fraction, so that FormatTimestampUs gives exactly this text back.
+TimeSpelling SpellingOf(std::string_view text);
+/// The text of that spelling; as FormatTimestampUs if it is not known.
+std::string FormatTimestampUs(std::int64_t us, TimeSpelling spelling);
+
+/// What float64 seconds have below the microsecond `us` that they are kept as: one digit or more tell that it
+/// is known.
+TimeSpelling SpellingOf(double seconds, std::int64_t us);
+/// The float64 seconds of such a time; the nearest to `us` if the spelling is not known.
+double ToSeconds(std::int64_t us, TimeSpelling spelling);
 
 /// Reads `90s`, `15m`, `36h`, `2d`, `1w`, `250ms`, `10us`, their sums (`1d12h`), and a bare number of seconds
 /// (`3600`, `0.5`, `0`; at most microseconds). kInvalidArgument for anything else, a negative or one beyond

@@ -56,20 +56,23 @@ class ExternalFiles {
   /// A file as it is now. kNotFound.
   virtual Result<SourceFile> Look(const std::string& path) const = 0;
 
+  /// The same of one that a table has, as `seen` says, where an empty id stands for a time that is not known:
+  /// kNotFound if it is gone, kInvalidData if it was written over, both with what to do.
+  Result<SourceFile> LookAgain(const SourceFile& seen) const;
+
   /// Columns of one CSV file, which is read through. kInvalidData if it is damaged.
   virtual Result<std::vector<CsvColumn>> CsvColumns(const SourceFile& file,
                                                     const std::stop_token& stop) const = 0;
 
   struct CsvReading {
-    std::vector<ForeignFile> files = {};              // the listing; the files may have changed since
+    std::vector<ForeignFile> files = {};              // as they were seen last
     std::map<std::string, DataType> types = {};       // by the names in definitions
     bool guesses_types = false;                       // of other columns; otherwise they are text
     std::map<std::string, std::string> mapping = {};  // column in the files -> name in definitions
     std::size_t threads = 0;
     std::stop_token stop = {};
   };
-  /// The rows of CSV files; a column that a file does not have is null there. kNotFound for a file that is
-  /// gone, with what to do.
+  /// The rows of CSV files; a column that a file does not have is null there. The errors of LookAgain.
   virtual Result<std::unique_ptr<Source>> OpenCsv(const CsvReading& reading) const = 0;
 };
 

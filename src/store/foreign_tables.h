@@ -60,7 +60,7 @@ struct ForeignOutcome {
   std::vector<std::string> added = {};    // paths
   std::vector<std::string> removed = {};  // paths
   std::vector<std::string> new_columns = {};
-  std::vector<std::string> widened = {};   // "n: int -> long"
+  std::vector<std::string> widened = {};   // "n: int32 -> int64"
   std::vector<std::string> left_out = {};  // columns of types without a counterpart
   std::vector<Error> bad_files = {};       // that were left out
 };

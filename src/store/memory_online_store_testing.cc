@@ -110,9 +110,11 @@ void MemoryOnlineStore::Damage(std::string_view key) {
   rows_.find(key)->second[kPackedHeaderBytes - 20] ^= 0x10;  // of the times that order rows
 }
 
-Result<void> MemoryOnlineStore::Scan(std::string_view prefix, RowVisitor visit) const {
+Result<void> MemoryOnlineStore::ScanAfter(std::string_view prefix, std::string_view after,
+                                          RowVisitor visit) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, row] : rows_) {
+    if (!after.empty() && key <= after) continue;
     if (key.starts_with(prefix) && !visit(key, BytesOf(row))) break;
   }
   return {};

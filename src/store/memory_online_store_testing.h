@@ -27,7 +27,7 @@ class MemoryOnlineStore final : public OnlineStore {
   Result<std::int64_t> Erase(std::span<const OnlineErasure> keys) override;
   Result<bool> ScrubRemoved() override { return true; }
   Result<void> ForgetErasures(std::int64_t sequence_max) override;
-  Result<void> Scan(std::string_view prefix, RowVisitor visit) const override;
+  Result<void> ScanAfter(std::string_view prefix, std::string_view after, RowVisitor visit) const override;
   Result<OnlineStats> Stats() const override;
   const std::string& identity() const override { return identity_; }
 

@@ -96,7 +96,10 @@ class OnlineStore {
   /// Visits rows with the prefix in key order (long keys: in the order of their stored forms) until `visit`
   /// answers false. One consistent snapshot. `prefix` has at most kOnlineKeyPrefixBytes.
   using RowVisitor = FunctionRef<bool(std::string_view key, std::span<const std::byte> value)>;
-  virtual Result<void> Scan(std::string_view prefix, RowVisitor visit) const = 0;
+  Result<void> Scan(std::string_view prefix, RowVisitor visit) const { return ScanAfter(prefix, {}, visit); }
+  /// The same from the row on that comes after the full key `after`, which need not be there (any more);
+  /// empty: from the first.
+  virtual Result<void> ScanAfter(std::string_view prefix, std::string_view after, RowVisitor visit) const = 0;
 
   virtual Result<OnlineStats> Stats() const = 0;
 

@@ -249,6 +249,31 @@ TEST_P(OnlineStoreConformance, ScansInKeyOrderWithinThePrefixAndStopsWhenTold) {
   EXPECT_EQ(ScanAll(*store_, "").size(), 302U);
 }
 
+// A page goes on behind a key that may be gone by then, and long keys have their place too.
+TEST_P(OnlineStoreConformance, ScansOnAfterAKey) {
+  std::vector<TestWrite> writes;
+  for (const char* name : {"a", "b", "d"})
+    writes.push_back(Write(TestKey(2, name), 1, name));
+  writes.push_back(Write(TestKey(2, "c" + std::string(1000, 'x')), 1, "long"));
+  writes.push_back(Write(TestKey(3, "a"), 1, "of another view"));
+  ASSERT_TRUE(store_->Merge(Writes(writes), {}));
+  std::string view;
+  AppendViewId(2, view);
+  const auto after = [&](const std::string& key) {
+    std::vector<std::string> seen;
+    EXPECT_TRUE(store_->ScanAfter(view, key, [&](std::string_view, std::span<const std::byte> row) {
+      seen.push_back(TestPayload(row));
+      return true;
+    }));
+    return seen;
+  };
+  EXPECT_EQ(after(""), (std::vector<std::string>{"a", "b", "long", "d"}));
+  EXPECT_EQ(after(TestKey(2, "a")), (std::vector<std::string>{"b", "long", "d"}));
+  EXPECT_EQ(after(TestKey(2, "aa")), (std::vector<std::string>{"b", "long", "d"}));
+  EXPECT_EQ(after(writes[3].key), (std::vector<std::string>{"d"}));
+  EXPECT_EQ(after(TestKey(2, "d")), std::vector<std::string>{});
+}
+
 TEST_P(OnlineStoreConformance, RemovesAPrefixAndNothingElse) {
   std::vector<TestWrite> writes;
   for (int i = 0; i < 10'000; ++i)

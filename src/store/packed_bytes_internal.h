@@ -19,6 +19,7 @@ inline constexpr std::size_t kCrcAt = 0;
 inline constexpr std::size_t kChecksummedFrom = 4;
 inline constexpr std::size_t kFormatAt = 4;
 inline constexpr std::size_t kFlagsAt = 5;
+inline constexpr std::size_t kSpellingAt = 6;
 inline constexpr std::size_t kEventAt = 8;
 inline constexpr std::size_t kCreatedAt = 16;
 inline constexpr std::size_t kSequenceAt = 24;
@@ -37,6 +38,9 @@ template <typename T>
 void Store(void* at, T value) {
   std::memcpy(at, &value, sizeof(T));
 }
+
+// Spellings as a number: 11 numbers of digits, -1 to 9, for each of 1,000 nanoseconds.
+inline constexpr unsigned kSpellings = 11;
 
 constexpr std::size_t BitmapBytes(std::size_t bits) {
   return (bits + 7) / 8;

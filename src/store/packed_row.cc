@@ -48,6 +48,11 @@ PackedSlot MakeSlot(const DataType& type) {
   return PackedSlot{.width = FixedWidth(type.kind), .type = type, .children = MakeChildren(type)};
 }
 
+TimeSpelling SpellingOfNumber(unsigned number) {
+  return {.nanoseconds = static_cast<std::int16_t>(number / packed::kSpellings),
+          .digits = static_cast<std::int8_t>(static_cast<int>(number % packed::kSpellings) - 1)};
+}
+
 std::uint8_t Flags(std::span<const std::byte> row) {
   return std::to_integer<std::uint8_t>(row[packed::kFlagsAt]);
 }
@@ -86,6 +91,7 @@ Result<PackedHeader> ReadPackedHeader(std::span<const std::byte> row) {
       .is_deleted = (Flags(row) & packed::kDeleted) != 0,
       .expires_at_us = Load<std::int64_t>(at + packed::kExpiresAt),
       .schema_version = Load<std::uint32_t>(at + packed::kSchemaVersionAt),
+      .spelling = SpellingOfNumber(Load<std::uint16_t>(at + packed::kSpellingAt)),
   };
 }
 

@@ -5,7 +5,7 @@
 //    0  u32  CRC32C over the stored key, then bytes 4.. of the row
 //    4  u8   format, 1
 //    5  u8   flags: 1 deleted, 2 the full key follows the values (its stored key is a shortened one)
-//    6  u16  reserved, 0
+//    6  u16  spelling of the event time: 0 not known, else nanoseconds * 11 + digits + 1 (TimeSpelling)
 //    8  i64  event_timestamp, microseconds
 //   16  i64  created_timestamp, microseconds (0 if the source has none)
 //   24  i64  sequence (write_time in Tidemark's own tables)
@@ -43,6 +43,7 @@
 #include "base/result.h"
 #include "model/definition.h"
 #include "pit/rule.h"
+#include "tidemark/event_time.h"
 
 namespace tidemark {
 
@@ -55,6 +56,7 @@ struct PackedHeader {
   bool is_deleted = false;
   std::int64_t expires_at_us = kNeverExpires;
   std::uint32_t schema_version = 0;
+  TimeSpelling spelling = {};
   bool operator==(const PackedHeader&) const = default;
 };
 

@@ -134,11 +134,19 @@ void AppendVariable(const Column& column, std::int64_t row, std::string& out) {
   }
 }
 
+std::uint16_t SpellingNumber(const TimeSpelling& spelling) {
+  const unsigned digits = static_cast<unsigned>(spelling.digits + 1);
+  if (digits == 0) return 0;
+  return static_cast<std::uint16_t>(static_cast<unsigned>(spelling.nanoseconds) * packed::kSpellings +
+                                    digits);
+}
+
 void StoreHeader(const PackedHeader& header, std::uint32_t schema_version, bool has_full_key, char* at) {
   const unsigned flags =
       (header.is_deleted ? packed::kDeleted : 0U) | (has_full_key ? packed::kHasFullKey : 0U);
   Store(at + packed::kFormatAt, packed::kFormat);
   Store(at + packed::kFlagsAt, static_cast<std::uint8_t>(flags));
+  Store(at + packed::kSpellingAt, SpellingNumber(header.spelling));
   Store(at + packed::kEventAt, header.order.event.us);
   Store(at + packed::kCreatedAt, header.order.created.us);
   Store(at + packed::kSequenceAt, header.order.sequence);

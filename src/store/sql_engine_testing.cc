@@ -253,7 +253,7 @@ TEST_P(SqlEngineConformance, UnknownNamesAreExplained) {
   const SqlTable table = Drivers();
   const auto column = RunSql(*engine_, "select\n  ratin from shop.drivers", {table});
   ASSERT_FALSE(column);
-  EXPECT_EQ(column.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(column.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(column.error().message, HasSubstr("rating"));
   EXPECT_THAT(column.error().message, HasSubstr("LINE 2:   ratin from shop.drivers"));
   const auto function = RunSql(*engine_, "select summ(rating) from shop.drivers", {table});

@@ -33,6 +33,7 @@ constexpr std::int64_t kSnapshotDaysMax = 36'500;
 constexpr std::int64_t kBusyTimeoutUsMax = std::int64_t{24} * 3600 * 1'000'000;
 
 constexpr std::int64_t kTimeLimitUsMin = 1000;
+constexpr std::string_view kServerSection = "server";
 constexpr std::string_view kExtraFiles = "sql.extra_files";
 
 using Setter = std::function<Result<void>(const std::string& value)>;
@@ -210,6 +211,8 @@ Result<void> Apply(const YAML::Node& node, const std::string& prefix,
     if (!seen.insert(name).second) {
       return Fail(ErrorCode::kInvalidArgument, fmt::format("setting {} is there twice", Quoted(name)));
     }
+    // The server's own, which it reads itself.
+    if (member.second.IsMap() && prefix.empty() && name == kServerSection) continue;
     // No setting lies deeper; a map that holds itself has no end.
     if (member.second.IsMap() && prefix.empty()) {
       TM_TRY(Apply(member.second, name + ".", setters));

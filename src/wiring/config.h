@@ -21,6 +21,8 @@
 //     memory_limit: 2GiB                # for one query; absent: as above
 //     time_limit: 10m                   # for one query; absent: none
 //     extra_files: [lookups/*.parquet]  # that queries may read besides the tables, by their paths
+//   server:                             # settings of `tidemark serve`, read by it (docs/server.md)
+//     port: 6566
 #pragma once
 
 #include <cstdint>

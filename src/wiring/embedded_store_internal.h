@@ -4,6 +4,7 @@
 
 #include <arrow/record_batch.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -35,6 +36,7 @@
 #include "wiring/embedded_tables.h"
 #include "wiring/existing_data.h"
 #include "wiring/place_owner.h"
+#include "wiring/revision_check.h"
 #include "wiring/store_sql.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_upkeep.h"
@@ -64,6 +66,9 @@ class EmbeddedStore final : public Store {
   Result<std::vector<Change>> Plan(std::string_view definitions, const ApplyOptions& options) override;
   Result<std::vector<Change>> Apply(std::string_view definitions, const ApplyOptions& options) override;
   Result<void> Teardown(const WorkOptions& work) override;
+  Result<std::vector<std::string>> Projects() const override { return registry_->Projects(); }
+  Result<std::int64_t> Revision(std::int64_t max_age_ms) const override;
+  Result<ProjectDefinitions> AllDefinitions() const override;
   Result<std::string> List(ObjectType type) const override;
   Result<std::string> Describe(ObjectType type, std::string_view name) const override;
   Result<void> CreateTable(std::string_view schema, const CreateTableOptions& options) override;
@@ -77,11 +82,14 @@ class EmbeddedStore final : public Store {
   Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                            const std::filesystem::path& out) override;
   Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const OnlineOptions& options) override;
+  Result<OnlineRowsPage> ReadOnlineRows(std::string_view view, const OnlineRowsOptions& options,
+                                        ArrowArrayStream* out) override;
   Result<void> ReadTable(std::string_view view, const ReadTableOptions& options,
                          ArrowArrayStream* out) override;
   Result<std::string> Explain(std::string_view feature, std::string_view key,
                               const ExplainOptions& options) override;
   Result<std::string> OnlineStats() const override;
+  Result<std::string> Stats() override;
 
   // store_writes.cc
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override;
@@ -101,6 +109,7 @@ class EmbeddedStore final : public Store {
   Result<std::string> Erase(std::string_view view, EntityRows keys, const WorkOptions& work) override;
   Result<std::string> Erasures(const std::vector<std::string>& views) override;
   Result<std::string> Snapshots(std::string_view view) override;
+  Result<std::string> DataFolder(std::string_view view) override;
   Result<void> Sql(std::string_view query, const SqlQueryOptions& options, ArrowArrayStream* out) override;
   Result<std::int64_t> WriteSql(std::string_view query, const SqlQueryOptions& options,
                                 const std::filesystem::path& out) override;
@@ -119,6 +128,9 @@ class EmbeddedStore final : public Store {
   Result<std::string> Tables(std::string_view database) override;
   Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
   Result<RelocateReport> Relocate() override;
+
+  /// As if something had been written.
+  Result<void> Maintain() { return StartMaintenance(); }
 
  private:
   /// What both Plan and Apply work from.
@@ -200,6 +212,8 @@ class EmbeddedStore final : public Store {
   const std::size_t threads_;
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Clock> clock_ = std::make_shared<SystemClock>();
+  const RevisionCheck revision_;
+  std::atomic<std::int64_t> rows_written_ = 0;
   mutable std::mutex mutex_;  // guards those below
   mutable std::shared_ptr<const Catalog> catalog_;
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written

@@ -188,7 +188,9 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   registry_options.path = config.registry_path.string();
   registry_options.busy_timeout_ms = static_cast<int>(config.busy_timeout_ms);
   TM_ASSIGN(std::shared_ptr<Registry> registry, OpenSqliteRegistry(registry_options));
-  return std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+  auto store = std::make_unique<EmbeddedStore>(path, std::move(config), std::move(registry));
+  if (options.maintain) TM_TRY(store->Maintain());
+  return store;
 }
 
 void StopBackgroundWork() {

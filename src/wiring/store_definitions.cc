@@ -86,6 +86,15 @@ Result<void> EmbeddedStore::Teardown(const WorkOptions& work) {
   return {};
 }
 
+Result<std::int64_t> EmbeddedStore::Revision(std::int64_t max_age_ms) const {
+  return revision_.Get(*registry_, config_.project, clock_->now_us(), max_age_ms);
+}
+
+Result<ProjectDefinitions> EmbeddedStore::AllDefinitions() const {
+  TM_ASSIGN(const auto catalog, LoadCatalog());
+  return ProjectDefinitions{.revision = catalog->serial(), .json = ListAll(*catalog, config_.project)};
+}
+
 Result<std::string> EmbeddedStore::List(ObjectType type) const {
   TM_ASSIGN(const auto catalog, LoadCatalog());
   return ListObjects(*catalog, KindOf(type));

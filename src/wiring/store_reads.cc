@@ -8,11 +8,13 @@
 #include "engine/entity_range.h"
 #include "engine/explain.h"
 #include "engine/online_reader.h"
+#include "engine/online_scan.h"
 #include "engine/tables/read_rows.h"
 #include "model/definition_json.h"
 #include "pit/arrow_status.h"
+#include "pit/stream_export.h"
 #include "wiring/embedded_store_internal.h"
-#include "wiring/stream_export.h"
+#include "wiring/store_stats.h"
 
 namespace tidemark {
 namespace {
@@ -116,6 +118,18 @@ Result<std::shared_ptr<const OnlineReader>> EmbeddedStore::PrepareOnline(const O
   return MakeOnlineReader({catalog, std::move(selection), config_.project, online, registry_, clock_});
 }
 
+Result<OnlineRowsPage> EmbeddedStore::ReadOnlineRows(std::string_view view, const OnlineRowsOptions& options,
+                                                     ArrowArrayStream* out) {
+  TM_ASSIGN(const auto catalog, LoadCatalog());
+  TM_ASSIGN(const std::string name, ViewName(*catalog, view));
+  TM_ASSIGN(const CatalogView* found, catalog->View(name));
+  TM_ASSIGN(const auto online, Online());
+  TM_ASSIGN(ScannedPage page, ScanOnlineRows(*found, *online, options, clock_->now_us()));
+  TM_ASSIGN(auto reader, FromArrowResult(arrow::RecordBatchReader::Make({page.rows})));
+  ExportStream(std::move(reader), {}, out);
+  return OnlineRowsPage{page.rows->num_rows(), std::move(page.next)};
+}
+
 Result<void> EmbeddedStore::ReadTable(std::string_view view, const ReadTableOptions& options,
                                       ArrowArrayStream* out) {
   TM_ASSIGN(const auto catalog, LoadCatalog());
@@ -154,6 +168,19 @@ Result<std::string> EmbeddedStore::OnlineStats() const {
   TM_ASSIGN(const auto online, Online());
   TM_ASSIGN(const auto stats, online->Stats());
   return Json{{"rows", stats.rows}, {"bytes", stats.bytes}, {"bytes_max", stats.bytes_max}}.dump();
+}
+
+Result<std::string> EmbeddedStore::Stats() {
+  StoreStatsParts parts;
+  TM_ASSIGN(parts.catalog, LoadCatalog());
+  TM_ASSIGN(parts.tables, tables_.Open());
+  parts.registry = registry_;
+  if (HasOnline()) {
+    TM_ASSIGN(parts.online, Online());
+  }
+  parts.log_folder = path_ / kOwnFolder / "log";
+  parts.rows_written = rows_written_;
+  return StatsOfStore(parts);
 }
 
 Result<std::vector<ViewSelection>> EmbeddedStore::Wanted(const Catalog& catalog,

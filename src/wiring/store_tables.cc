@@ -4,9 +4,9 @@
 
 #include "base/json.h"
 #include "model/time.h"
+#include "pit/stream_export.h"
 #include "wiring/embedded_store_internal.h"
 #include "wiring/store_relocation.h"
-#include "wiring/stream_export.h"
 
 namespace tidemark {
 
@@ -61,6 +61,17 @@ Result<std::string> EmbeddedStore::Snapshots(std::string_view view) {
                     {"tags", each.tags}});
   }
   return list.dump();
+}
+
+Result<std::string> EmbeddedStore::DataFolder(std::string_view view) {
+  TM_ASSIGN(const auto catalog, LoadCatalog());
+  TM_ASSIGN(const auto found, TablesNamed(*catalog, {std::string(view)}));
+  TM_ASSIGN(const auto tables, tables_.Open());
+  TM_TRY(tables->Prepare(*found[0]));
+  TM_ASSIGN(const auto places, tables_.Catalog());
+  TM_ASSIGN(const CatalogEntry entry, places->Get(found[0]->id));
+  const std::filesystem::path metadata(entry.metadata_location);
+  return (metadata.parent_path().parent_path() / "data").string();
 }
 
 Result<std::vector<const CatalogView*>> EmbeddedStore::TablesNamed(

@@ -255,6 +255,13 @@ TEST_F(StoreTest, LoadsAndLooksUp) {
   EXPECT_EQ(described["online"]["files"].size(), 1U);
   EXPECT_TRUE(Json::parse(store_->Describe(ObjectType::kFeatureView, "sales").value())["online"].is_null());
   EXPECT_EQ(Json::parse(store_->OnlineStats().value())["rows"], 4);
+  const Json stats = Json::parse(store_->Stats().value());
+  EXPECT_EQ(stats["rows_written"], 0);
+  EXPECT_EQ(stats["online"]["rows"], 4);
+  EXPECT_TRUE(stats["tables"].empty());
+  ASSERT_EQ(stats["loads"].size(), 2U);
+  EXPECT_EQ(stats["loads"][0]["view"], "stats");
+  EXPECT_EQ(stats["loads"][0]["newest_event_us"], 1714561200000000);
   ASSERT_TRUE(store_->Teardown({}));
   EXPECT_EQ(Json::parse(store_->OnlineStats().value())["rows"], 0);
   EXPECT_EQ(store_->List(ObjectType::kFeatureView).value(), "[]");

@@ -4,9 +4,9 @@
 
 #include "adapters/files/spill_file.h"
 #include "engine/materialize.h"
+#include "pit/stream_export.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_store_internal.h"
-#include "wiring/stream_export.h"
 
 namespace tidemark {
 
@@ -60,6 +60,7 @@ Result<IngestReport> EmbeddedStore::Ingest(std::string_view view, EntityRows row
                                            const IngestOptions& options, ArrowArrayStream* rejected) {
   TM_ASSIGN(const TableWrites writes, Writes());
   TM_ASSIGN(const TableWrites::Written written, writes.Ingest(view, Rows(rows), options));
+  rows_written_ += written.report.rows;
   if (rejected != nullptr && written.rejected != nullptr) {
     ExportStream(std::make_shared<arrow::TableBatchReader>(written.rejected), {}, rejected);
   }
@@ -71,6 +72,7 @@ Result<IngestReport> EmbeddedStore::Delete(std::string_view view, EntityRows row
                                            const IngestOptions& options) {
   TM_ASSIGN(const TableWrites writes, Writes());
   TM_ASSIGN(TableWrites::Written written, writes.Delete(view, Rows(rows), event_us, options));
+  rows_written_ += written.report.rows;
   return std::move(written.report);
 }
 
@@ -78,7 +80,10 @@ Result<std::vector<std::pair<std::string, IngestReport>>> EmbeddedStore::Push(st
                                                                               EntityRows rows,
                                                                               const IngestOptions& options) {
   TM_ASSIGN(const TableWrites writes, Writes());
-  return writes.Push(source, Rows(rows), options);
+  TM_ASSIGN(auto reports, writes.Push(source, Rows(rows), options));
+  for (const auto& [view, report] : reports)
+    rows_written_ += report.rows;
+  return reports;
 }
 
 Result<TableWrites> EmbeddedStore::Writes() {

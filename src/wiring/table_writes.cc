@@ -95,7 +95,7 @@ std::map<std::string, DataType> ReadAs(const CatalogView& view, const GivenRows&
 
 IngestRequest RequestOf(const IngestOptions& options, const GivenRows& rows, const CatalogView& view) {
   IngestRequest request;
-  request.is_text = options.skip_bad_rows && IsCsv(rows);
+  request.is_text = options.skip_bad_rows && (options.reads_text || IsCsv(rows));
   request.first_row = rows.path.empty() ? 0 : FirstRowNumber(rows.path);
   request.to = TargetOf(options.to, view);
   request.dry_run = options.dry_run;

@@ -64,7 +64,7 @@ table = store.get_historical_features(
     {"driver_id": [1001], "event_timestamp": ["2999-01-01"]}, features=["driver_stats:rating"]
 ).to_arrow()
 assert table.num_rows == 1, table
-counted = store.sql("select count(*) > 0 as some from feature_store.driver_stats").to_arrow()
+counted = store.sql("select count(*) > 0 as some from shop.driver_stats").to_arrow()
 assert counted.to_pylist() == [{"some": True}], counted
 PY
 echo "wheel: $(basename "$wheel"): $megabytes MB installed, import tidemark in ${seconds:0:6} s"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pytest
@@ -135,4 +136,48 @@ def test_every_way_of_writing_refuses_a_bad_row(
     before = state(store)
     with pytest.raises(InvalidDataError, match=r"'user_id', row 1\b.*null"):
         write(store, rows_with(FEW, {1: ("user_id", None)}))
+    assert state(store) == before
+
+
+# Values of which pyarrow makes no column together with the others.
+MIXED: dict[str, tuple[str, Any]] = {
+    "text among numbers": ("n", "seven"),
+    "a number beyond 64 bits": ("n", 2**70),
+    "a list among numbers": ("n", [7]),
+    "text among keys": ("user_id", "ann"),
+    "text among times": ("event_timestamp", "yesterday"),
+}
+
+
+@pytest.mark.parametrize("form", [list, pd.DataFrame], ids=["list", "pandas"])
+@pytest.mark.parametrize("bad_row", [0, 2])
+@pytest.mark.parametrize("what", MIXED)
+def test_a_python_value_of_another_kind_is_one_bad_row(
+    store: FeatureStore, what: str, bad_row: int, form: Any
+) -> None:
+    column, value = MIXED[what]
+    rows: list[dict[str, Any]] = [
+        {"user_id": each, "event_timestamp": T0, "n": 7, "city": "x"} for each in range(4)
+    ]
+    rows[bad_row][column] = value
+    before = state(store)
+    with pytest.raises(InvalidDataError, match=rf"'{column}', row \d") as told:
+        store.ingest("clicks", form(rows))
+    assert bad_row == 0 or f"row {bad_row}: {value!r}" in str(told.value)
+    assert state(store) == before
+    report = store.ingest("clicks", form(rows), on_error="skip")
+    assert report.rows == 3
+    assert report.rejected is not None
+    assert report.rejected[column].to_pylist() == [str(value)]
+    assert f"'{column}', row {bad_row}" in report.rejected["error"][0].as_py()
+    written = store.get_training_features("clicks").to_arrow()
+    assert written.num_rows == FEW + 3
+    assert written["n"].to_pylist() == [7] * (FEW + 3)
+
+
+def test_text_is_not_turned_into_other_text(store: FeatureStore) -> None:
+    rows = [{"user_id": 1, "event_timestamp": T0, "n": 7, "city": city} for city in ("x", 5)]
+    before = state(store)
+    with pytest.raises(InvalidDataError, match="'city', row 1: 5 does not go together"):
+        store.ingest("clicks", rows, on_error="skip")
     assert state(store) == before

@@ -133,6 +133,16 @@ def test_times_may_be_numbers(store: FeatureStore, unit: str, value: float) -> N
     assert when.timestamp() == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize("times", [["2026-01-01T00:00:00Z", "2026-01-02"], pd.to_datetime([1, 2])])
+def test_a_unit_says_nothing_of_times_that_are_no_numbers(store: FeatureStore, times: Any) -> None:
+    frame = pd.DataFrame({"event_time": times, "n": [1, 2]})
+    success, response = create_fg("a", "b", "c", 1, "event_time", "s", frame)
+    assert success, response
+    success, response = upload_fg("a", "b", "c", 1, frame)
+    assert success, response
+    assert count("feature_store.a_b_c_v0001") == 2
+
+
 def attributes(root: Path, *days: int) -> Path:
     for day in days:
         folder = root / f"demand_attributes/y=2019/m=07/d={day:02}"
@@ -189,7 +199,6 @@ def test_failures_are_told_and_not_raised(tmp_path: Path) -> None:
         ),
         (create_fg("a", "b", "c", "first", "event_time", None, frame), "version 'first'"),
         (create_fg("a", "b", "c", 1, "when", None, frame), "no column 'when'"),
-        (create_fg("a", "b", "c", 1, "event_time", "s", frame), "time_unit is for numbers"),
         (create_fg("a", "b", "c", 1, "event_time", "s", 5), "is not rows"),
         (register_table("absent", "demand", file), "absent"),
         (register_table("feature_store", "demand", f"{file}.gone"), "gone"),
@@ -203,6 +212,9 @@ def test_failures_are_told_and_not_raised(tmp_path: Path) -> None:
         (register_table("feature_store", "demand", file), "demand"),
         (add_partitions("feature_store", "demand", ["y=2019/m=07/d=09/"]), "d=09"),
         (add_partitions("feature_store", "demand", ["july"]), "july"),
+        (add_partitions("feature_store", "demand", None), "None"),  # type: ignore[arg-type]
+        (add_partitions("feature_store", "demand", [7]), "not 7"),  # type: ignore[list-item]
+        (register_table("feature_store", "other", None), "path"),  # type: ignore[arg-type]
     ]
     for (success, response), reason in refused:
         assert success is False
@@ -212,6 +224,7 @@ def test_failures_are_told_and_not_raised(tmp_path: Path) -> None:
         ("select * from feature_store.absent;", "absent"),
         ("selec 1", "selec"),
         ("select * from read_parquet('/etc/passwd')", "/etc/passwd"),
+        (None, "NoneType"),
     ]:
         success, query_id, path, response = dump_fg(sql)
         assert (success, query_id, path) == (False, None, None)

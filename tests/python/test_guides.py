@@ -8,6 +8,7 @@ Goal: no example of a page can become untrue. How a page is written:
 * A ```sh block of lines that begin with "$ " runs them with the program on the path; under each
   stands what it prints on stdout and stderr. `cd` lasts to the end of the page.
 * In expected output `...` stands for any text, also of several lines, as in doctest.
+* A page that leaves a process behind writes its id to a file NAME.pid.
 * A ```cpp block is cut from examples/cpp/main.cc, which the tests of the install build and run.
 """
 
@@ -18,6 +19,7 @@ import doctest
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -151,6 +153,9 @@ def test_a_page_runs_as_it_is_written(
     try:
         Page(path.name, path.read_text(), folder).run()
     finally:
+        for pid_file in folder.rglob("*.pid"):  # of a server that the page did not come to stop
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid_file.read_text()), signal.SIGKILL)
         # A page's definition files are modules while they are read; the next page has its own.
         for name in set(sys.modules) - modules:
             if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):

@@ -505,7 +505,9 @@ def state_of(folder: Path) -> dict[str, int]:
         ("select 1; select 2", errors.InvalidArgumentError, "(?i)one|several"),
         ("select * from visit", errors.NotFoundError, "did you mean 'visits'"),
         ("select * from nowhere.visits", errors.NotFoundError, r"feature_store\.visits"),
-        ("select use from visits", errors.InvalidArgumentError, "user"),
+        ("select use from visits", errors.NotFoundError, "user"),
+        ("select v.use from visits v", errors.NotFoundError, "did you mean 'user'"),
+        ("select 1::variant", errors.UnsupportedError, "VARCHAR"),
         ("select nofunction(n) from visits", errors.InvalidArgumentError, "nofunction"),
         ("drop table visits", errors.InvalidArgumentError, "."),
         ("insert into visits values (1)", errors.InvalidArgumentError, "."),
@@ -517,7 +519,7 @@ def state_of(folder: Path) -> dict[str, int]:
         ("select * from read_csv('/etc/passwd')", errors.PermissionDeniedError, "passwd"),
         ("select * from read_text('/etc/passwd')", errors.PermissionDeniedError, "passwd"),
         ("select * from read_csv('http://localhost:1/x')", errors.PermissionDeniedError, "."),
-        ("select origin from visits", errors.InvalidArgumentError, "origin"),
+        ("select origin from visits", errors.NotFoundError, "origin"),
     ],
 )
 def test_bad_queries(
@@ -620,6 +622,22 @@ def test_results_in_every_form(visits: Visits) -> None:
     assert pa.table(visits.store.sql(query)).equals(result.to_arrow())
     unread = visits.store.sql("select r.range from range(10000000) r")
     unread.close()
+
+
+def test_columns_of_one_name_are_told_apart(store: FeatureStore) -> None:
+    Visits.make(store, "timestamp").fill()
+    query = "select a.user, a.n, b.n from visits a join visits b using (user)"
+    table = store.sql(query).to_arrow()
+    assert table.column_names == ["user", "n", "n_1"]
+    assert store.sql(query).to_df().columns.tolist() == table.column_names
+    assert store.sql(query).to_polars().columns == table.column_names
+    assert store.read_dump(store.dump(query).query_id).schema.names == table.column_names
+
+
+def test_a_query_is_text(store: FeatureStore) -> None:
+    for ask in (store.sql, store.dump):
+        with pytest.raises(errors.InvalidArgumentError, match="not a NoneType"):
+            ask(None)  # type: ignore[arg-type]
 
 
 def test_many_threads(visits: Visits) -> None:

@@ -147,6 +147,17 @@ def test_bad_rows(folder: Path) -> None:
     assert (tried["rows"], online(folder, 1)) == (1, 10)
 
 
+def test_a_query_from_a_file_from_stdin_and_out_of_time(folder: Path) -> None:
+    assert "is a folder" in run("sql", "-f", ".", cwd=folder, code=2).stderr
+    command = [PROGRAM, "sql", "-f", "-", "--output", "csv"]
+    asked = "select 1 as a, 2 as a"
+    done = subprocess.run(command, cwd=folder, input=asked, capture_output=True, text=True)
+    assert done.stdout == "a,a_1\n1,2\n", done.stderr
+    endless = "select count(*) from range(100000000) a, range(100000000) b"
+    late = run("sql", endless, "--time-limit", "100ms", cwd=folder, code=5)
+    assert "time limit" in late.stderr
+
+
 def test_databases(folder: Path) -> None:
     assert told("databases", "list", cwd=folder) == [{"name": "feature_store"}]
     visits = folder / "visits.json"

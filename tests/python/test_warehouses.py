@@ -585,6 +585,8 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
     store = FeatureStore(tmp_path)
     with pytest.raises(NotFoundError, match=f"did you mean 'public.{table}'"):
         store.apply([view("v", source(postgresql, table + "x"))])
+    with pytest.raises(NotFoundError, match=f"write schema='public', table='{table}'"):
+        store.apply([view("v", source(postgresql, f"public.{table}"))])
     with pytest.raises(NotFoundError, match="its columns are: driver_id, at, made, rating, city"):
         store.apply([view("v", source(postgresql, table), schema=[Field("ratings", Float64)])])
     with pytest.raises(InvalidArgumentError, match="nonsense"):
@@ -598,13 +600,15 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
 def test_sql_over_a_view_in_a_warehouse_is_refused_with_the_way_out(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:
-    """Goal: the warehouse is not asked, nothing is kept, and SQL over the other tables goes on."""
+    """Goal: it is listed, and read by `snapshot`; SQL neither asks the warehouse nor keeps anything."""
     rows = stats([(1, T0, T0, 1.5, "Oslo")])
     postgresql.put(table, rows)
     pq.write_table(rows, tmp_path / "stats.parquet")
     file = FileSource("stats.parquet", timestamp_field="at", created_timestamp_column="made")
     store = FeatureStore(tmp_path)
     store.apply([view("house", source(postgresql, table, name="shop")), view("lake", file)])
+    listed = store.sql("show tables").to_arrow().to_pylist()
+    assert ("house", "feature view") in [(row["name"], row["kind"]) for row in listed]
     asked = len(postgresql.statements("COPY"))
     for text in (
         "SELECT * FROM house",
@@ -621,6 +625,7 @@ def test_sql_over_a_view_in_a_warehouse_is_refused_with_the_way_out(
             assert ("shop" if "FROM shop" in text else "house") in message
             assert PASSWORD not in message
     assert len(postgresql.statements("COPY")) == asked
+    assert store.snapshot("house").to_arrow()["rating"].to_pylist() == [1.5]
     assert store.dumps() == []
     assert store.sql("SELECT city FROM lake").to_arrow().to_pydict() == {"city": ["Oslo"]}
 

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tidemark import Entity, FeatureStore, FeatureView, Field, TableOptions
@@ -153,6 +155,31 @@ def test_after_a_flush_spark_gets_the_rows_that_we_do(store, seen):
     assert [row["user_id"] for row in plain_rows if row["is_deleted"]] in ([1, 2], [2, 1])
     [grown] = [row for row in plain_rows if row["city"] is not None]
     assert (grown["user_id"], grown["n"], grown["city"]) == (9, 5_000_000_000, "Zürich")
+
+
+def test_spark_reads_registered_files_by_their_columns_names(tmp_path):
+    """Without ids in the files, of two schemas and partitions, nested ones too."""
+    first = {
+        "n": pa.array([1, None], pa.int32()),
+        "at": pa.array([T0, T0 + HOUR], pa.timestamp("us", tz="UTC")),
+        "places": [[{"city": "Zürich", "zones": [1, 2]}], None],
+        "tags": pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())),
+    }
+    second = {"extra": ["new"], "n": pa.array([5_000_000_000]), "at": [T0 + 2 * HOUR]}
+    for partition, columns in (("y=2025/place=a%20b", first), ("y=2026/place=c", second)):
+        folder = tmp_path / "lake" / partition
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table(columns), folder / "part-0.parquet")
+    store = FeatureStore(tmp_path / "store")
+    store.register_table("feature_store", "lake", tmp_path / "lake" / "y=2025")
+    store.add_partitions("feature_store", "lake", ["y=2026/place=c"])
+    seen = spark(tmp_path / "store" / ".tidemark", f"{store.repo_path}/.tidemark/tables")
+    assert seen["listed"] == ["lake"]
+    ours = store.sql("select * from lake").to_arrow()
+    rows = [{column: row[column] for column in ours.column_names} for row in seen["rows"]["lake"]]
+    assert in_order(rows) == in_order([plain(row) for row in ours.to_pylist()])
+    assert sorted(row["y"] for row in rows) == [2025, 2025, 2026]
+    assert {row["place"] for row in rows} == {"a b", "c"}
 
 
 def test_spark_reads_what_the_iceberg_adapter_writes(tmp_path):

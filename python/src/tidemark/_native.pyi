@@ -81,6 +81,7 @@ class IngestRequest:
         to: str = "",
         dry_run: bool = False,
         skip_bad_rows: bool = False,
+        reads_text: bool = False,
         ignore_other_columns: bool = False,
         idempotency_key: str = "",
         progress: ProgressCallback | None = None,
@@ -208,7 +209,22 @@ class RelocatedTable:
     @property
     def snapshots(self) -> int: ...
 
+class ConnectOptions:
+    def __init__(
+        self,
+        *,
+        url: str,
+        api_key: str = "",
+        project: str = "",
+        timeout_ms: int | None = None,
+        ca_file: str = "",
+        certificate: str = "",
+        private_key: str = "",
+    ) -> None: ...
+
 class Store:
+    @staticmethod
+    def connect(options: ConnectOptions) -> Store: ...
     @staticmethod
     def open(
         path: str, project: str, create: bool, adbc_driver_folders: list[str] = ...
@@ -339,6 +355,7 @@ class Store:
     ) -> str: ...
     def online_stats(self) -> str: ...
 
+def is_server_url(text: str) -> bool: ...
 def normalize_definitions(text: str) -> str: ...
 def stop_background_work() -> None: ...
 def parse_time(text: str) -> int: ...

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from tidemark.aio import async_twin, current_token
 from tidemark.definition import Definition
 from tidemark.entity import Entity
-from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
@@ -53,10 +53,16 @@ def _stop_work_at_exit() -> None:
 
 
 class FeatureStore(FeatureTables, StoreSql):
-    """A store in a folder.
+    """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
     when there are any. Every blocking method has an `_async` form. Thread safe.
+
+    With `url` ("http://host:6566", also in place of `repo_path`) the store is that of a server,
+    `tidemark serve`, and all else is as before: files of entity rows and results are of this
+    machine. `api_key` (else the environment's TIDEMARK_API_KEY) goes with every request. `timeout`
+    is how many seconds the server may be silent. Of https, `ca_file` says who may have signed the
+    server's certificate, and `certificate` and `private_key` are this client's own.
     """
 
     def __init__(
@@ -65,18 +71,53 @@ class FeatureStore(FeatureTables, StoreSql):
         *,
         project: str = "",
         create: bool = True,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        ca_file: str | os.PathLike[str] = "",
+        certificate: str | os.PathLike[str] = "",
+        private_key: str | os.PathLike[str] = "",
     ) -> None:
         from tidemark import _native
 
+        self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
+        if url is None and isinstance(repo_path, str) and _native.is_server_url(repo_path):
+            repo_path, url = None, repo_path
+        self._url = url
+        if url is not None:
+            if repo_path is not None:
+                raise InvalidArgumentError(
+                    "a store is in a folder or on a server: give one of them"
+                )
+            options = _native.ConnectOptions(
+                url=url,
+                api_key=api_key or "",
+                project=project,
+                timeout_ms=None if timeout is None else max(1, round(timeout * 1000)),
+                ca_file=os.fspath(ca_file),
+                certificate=os.fspath(certificate),
+                private_key=os.fspath(private_key),
+            )
+            self._store = _native.Store.connect(options)
+            return
+        if api_key is not None or timeout is not None:
+            raise InvalidArgumentError(
+                "api_key and timeout are for stores on servers: give their url"
+            )
         path = os.path.abspath(os.fspath(repo_path) if repo_path is not None else ".")
         _stop_work_at_exit()
         # Drivers of warehouses are Python packages: wherever this interpreter finds packages.
         self._store = _native.Store.open(path, project, create, [each for each in sys.path if each])
-        self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
 
     @property
     def repo_path(self) -> str:
+        """The store's folder, or of a store on a server its URL."""
         return self._store.path
+
+    @property
+    def url(self) -> str | None:
+        """The server's URL; None of a store in a folder."""
+        return None if self._url is None else self._store.path
 
     @property
     def project(self) -> str:
@@ -329,7 +370,15 @@ class FeatureStore(FeatureTables, StoreSql):
             reader = self._reader(features, full_feature_names)
         if not isinstance(entity_rows, list | dict):
             entity_rows = _as_columns(entity_rows)
-        return OnlineResponse(reader.read(entity_rows), include_event_timestamps, include_status)
+        try:
+            rows = reader.read(entity_rows)
+        except BusyError:
+            if at_least or reader.is_current(_READER_AGE_MS):
+                raise
+            rows = self._reader(features, full_feature_names).read(
+                entity_rows
+            )  # of a server's new definitions
+        return OnlineResponse(rows, include_event_timestamps, include_status)
 
     def _reader(self, features: Features, full_feature_names: bool) -> Any:
         key: tuple[Any, ...]

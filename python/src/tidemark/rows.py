@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidemark.errors import InvalidArgumentError, InvalidDataError
@@ -63,6 +64,29 @@ def as_stream_or_path(rows: RowsLike, what: str) -> ArrowStream | str:
     return as_stream(rows, what)
 
 
+def as_rows_to_sift(
+    rows: RowsLike, what: str, without_text: Callable[[], Collection[str]]
+) -> tuple[ArrowStream | str, bool]:
+    """The same for rows of which bad ones are to be left out, and whether it has text to be read.
+
+    A value that does not go together with the others of its column must not fail all of them: such
+    a column is given as text, if it is none of `without_text`, whose values text would change.
+    """
+    try:
+        return as_stream_or_path(rows, what), False
+    except InvalidDataError as error:
+        columns = _values_of(rows, what)
+        if columns is None:
+            raise
+        import pyarrow as pa
+
+        kept = without_text()
+        arrays = {name: _sifted(name, values, what, kept) for name, values in columns.items()}
+        if len({len(array) for array in arrays.values()}) > 1:
+            raise error from None
+        return pa.table(arrays), True
+
+
 def is_one_shot(rows: RowsLike) -> bool:
     """True for a reader, which is spent once it was read."""
     return hasattr(rows, "read_next_batch")
@@ -76,6 +100,8 @@ def _from_pandas(rows: Any, what: str) -> pa.Table:
     try:
         table = pa.Table.from_pandas(rows, preserve_index=False)
     except (*_NOT_A_COLUMN, pa.ArrowException) as error:
+        for name, values in rows.items():
+            _column(str(name), values, what)  # says which column, and which row
         raise InvalidDataError(_reason(error), what) from None
     return table.replace_schema_metadata(None)
 
@@ -110,28 +136,61 @@ def _column(name: str, values: Any, what: str) -> pa.Array:
         raise InvalidArgumentError(
             f"{what}: column {name!r} is one {type(values).__name__}: give a list of values"
         )
-    listed = values if hasattr(values, "__arrow_array__") else list(values)
+    is_pandas = type(values).__module__.partition(".")[0] == "pandas"
+    listed = values if is_pandas or hasattr(values, "__arrow_array__") else list(values)
     try:
         return pa.array(listed)
     except _NOT_A_COLUMN as error:
+        row = _first_bad_row(list(listed), is_pandas)
         raise InvalidDataError(
-            f"column {name!r}{_first_bad_row(listed)}: {_reason(error)}", what
+            f"column {name!r}, row {row}: {list(listed)[row]!r} does not go together with the "
+            f"values before it ({_reason(error)})",
+            what,
         ) from None
 
 
-def _first_bad_row(values: Sequence[Any]) -> str:
-    """The first value that does not go together with those before it, as in `, row 3`."""
+def _values_of(rows: RowsLike, what: str) -> Mapping[str, Any] | None:
+    """Columns of Python values; None for rows of another form."""
+    if hasattr(rows, "columns") and hasattr(rows, "items"):
+        return {str(name): values for name, values in rows.items()}
+    if isinstance(rows, Mapping):
+        return rows
+    return _columns_of(rows, what) if isinstance(rows, Sequence) else None
+
+
+def _sifted(name: str, values: Any, what: str, without_text: Collection[str]) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        return _column(name, values, what)
+    except InvalidDataError:
+        if name in without_text:
+            raise
+        return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    """What the engine reads as the same value; of what has no such text, what Python prints."""
+    if value is None or type(value).__name__ in ("NaTType", "NAType") or value != value:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _first_bad_row(values: Sequence[Any], is_pandas: bool) -> int:
+    """The first value that does not go together with those before it."""
     import pyarrow as pa
 
     low, high = 0, len(values)  # the first `low` values are fine, the first `high` are not
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            pa.array(values[:middle])
+            pa.array(values[:middle], from_pandas=is_pandas)
             low = middle
         except _NOT_A_COLUMN:
             high = middle
-    return f", row {low}"
+    return low
 
 
 def _reason(error: Exception) -> str:

@@ -159,7 +159,7 @@ class StoreSql:
         text as "2GiB", `time_limit` a timedelta, seconds, or text as "90s"; both end the query with
         an error.
         """
-        request = _request(as_of, at_least, memory_limit, time_limit)
+        request = _request(query, as_of, at_least, memory_limit, time_limit)
         return SqlResult(self._store.sql(query, request, current_token()))
 
     def snapshot(
@@ -200,7 +200,7 @@ class StoreSql:
 
         Returns the id that `read_dump` takes, and the path of the Parquet file.
         """
-        request = _request(as_of, at_least, memory_limit, time_limit)
+        request = _request(query, as_of, at_least, memory_limit, time_limit)
         query_id, path, _, _ = self._store.dump(query, request, current_token())
         return DumpId(query_id, path)
 
@@ -239,6 +239,7 @@ class StoreSql:
 
 
 def _request(
+    query: str,
     as_of: Moment | int | None,
     at_least: str,
     memory_limit: int | str | None,
@@ -247,6 +248,8 @@ def _request(
     from tidemark import _native
     from tidemark.tables import table_reading
 
+    if not isinstance(query, str):
+        raise InvalidArgumentError(f"a query is text, not a {type(query).__name__}")
     if isinstance(memory_limit, str):
         memory_limit = _native.parse_size(memory_limit)
     limit_ms = None

@@ -22,7 +22,7 @@ from tidemark.existing import ExistingData
 from tidemark.feature_view import FeatureView
 from tidemark.places import TablePlaces
 from tidemark.progress import ProgressBar
-from tidemark.rows import RowsLike, as_stream, as_stream_or_path
+from tidemark.rows import RowsLike, as_rows_to_sift, as_stream, as_stream_or_path
 from tidemark.source import IcebergSource
 from tidemark.table_upkeep import TableUpkeep, as_rows
 from tidemark.table_upkeep import name_of as _name_of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidemark import _native
+    from tidemark.entity import Entity
     from tidemark.reports import Plan
 
 Moment = datetime | date | str
@@ -43,6 +44,7 @@ _NAME_PIECE = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 _VERSION = re.compile(r"v?(\d+)")
 _USUAL_TIME = "event_timestamp"
 _NUMBERS = ("int32", "int64", "float32", "float64")
+_READ_FROM_TEXT = (*_NUMBERS, "bool", "date", "timestamp")
 
 
 class PushMode(StrEnum):
@@ -190,8 +192,12 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
 
         @property
         def repo_path(self) -> str: ...
+
+        @property
+        def url(self) -> str | None: ...
         def apply(self, objects: Any) -> Plan: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
+        def get_entity(self, name: str) -> Entity: ...
         def list_feature_views(self) -> list[FeatureView]: ...
         def delete_feature_view(self, name: str) -> None: ...
 
@@ -228,7 +234,7 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
             is_iceberg = isinstance(source, IcebergSource)
             kind = "an Iceberg table of another engine" if is_iceberg else "a warehouse"
             raise InvalidArgumentError(f"feature view {definition.name} reads {kind}: apply it")
-        if source is not None and _has_data(self.repo_path, source.path):
+        if source is not None and self.url is None and _has_data(self.repo_path, source.path):
             raise InvalidArgumentError(
                 f"feature view {definition.name} has a batch source with data, "
                 f"{source.path!r}: leave it out and Tidemark keeps the rows, or apply "
@@ -336,11 +342,28 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error is 'raise' or 'skip', not {on_error!r}")
         name = _name_of(table)
-        rows = as_stream_or_path(data, f"rows for table {name}")
+        what = f"rows for table {name}"
+        skips, has_text = on_error == "skip", False
+        if skips:
+            rows, has_text = as_rows_to_sift(data, what, lambda: self._columns_without_text(name))
+        else:
+            rows = as_stream_or_path(data, what)
         with ProgressBar() as bar:
-            request = _request(to, dry_run, on_error == "skip", False, idempotency_key, bar)
+            request = _request(to, dry_run, skips, False, idempotency_key, bar, reads_text=has_text)
             told, rejected = self._store.ingest(name, rows, request, current_token())
         return IngestReport.of(told, None if rejected is None else _table_of(rejected))
+
+    def _columns_without_text(self, name: str) -> set[str]:
+        """Columns of a view whose values are not told from their text: text itself is one."""
+        view = self.get_feature_view(name)
+        typed = {field.name: str(field.dtype) for field in view.schema}
+        for entity in map(self.get_entity, view.entities):
+            typed |= {key: str(entity.key_types.get(key, "")) for key in entity.join_keys}
+        return {
+            column
+            for column, dtype in typed.items()
+            if dtype not in _READ_FROM_TEXT and not dtype.startswith("decimal")
+        }
 
     def push(
         self,
@@ -455,6 +478,8 @@ def _request(
     ignore_others: bool,
     key: str,
     bar: ProgressBar | None,
+    *,
+    reads_text: bool = False,
 ) -> _native.IngestRequest:
     from tidemark import _native
 
@@ -463,6 +488,7 @@ def _request(
         to="online_and_offline" if target == "both" else target,
         dry_run=dry_run,
         skip_bad_rows=skip,
+        reads_text=reads_text,
         ignore_other_columns=ignore_others,
         idempotency_key=key,
         progress=bar.callback if bar else None,

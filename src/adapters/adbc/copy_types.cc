@@ -5,6 +5,7 @@
 #include <arrow/scalar.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <string_view>
@@ -37,6 +38,8 @@ constexpr std::array<TypePair, 12> kTypes{{
     {"UUID", "VARCHAR"},
 }};
 constexpr std::string_view kZoned = "TIMESTAMP WITH TIME ZONE";
+constexpr std::string_view kZonedTime = "TIME WITH TIME ZONE";
+constexpr std::string_view kEnum = "ENUM(";
 
 bool IsWordChar(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
@@ -64,11 +67,69 @@ std::size_t EnumEnd(std::string_view text, std::size_t begin) {
   return std::min(at + 1, text.size());
 }
 
+// What DuckDB would write into Parquet as bytes that nothing reads back, or not at all.
+constexpr std::array<std::string_view, 7> kUnwritable{"INTERVAL", "UNION",    "BIT",     "BIGNUM",
+                                                      "VARIANT",  "GEOMETRY", kZonedTime};
+
 std::string WordType(std::string_view word) {
+  if (word.starts_with(kEnum)) return "VARCHAR";
   for (const TypePair& pair : kTypes) {
     if (word == pair.from) return std::string(pair.to);
   }
   return std::string(word);
+}
+
+// A piece of a type's text.
+struct TypePart {
+  std::string_view text;
+  bool is_type = false;  // a type's name, and not brackets, numbers or a field's name
+};
+
+// The end of the type's name that begins at `begin`.
+std::size_t TypeEnd(std::string_view text, std::size_t begin) {
+  const std::string_view rest = text.substr(begin);
+  for (const std::string_view name : {kZoned, kZonedTime}) {
+    if (rest.starts_with(name)) return begin + name.size();
+  }
+  if (rest.starts_with(kEnum)) return EnumEnd(text, begin);
+  std::size_t end = begin;
+  while (end < text.size() && IsWordChar(text[end]))
+    ++end;
+  return end;
+}
+
+// A field's name is quoted if it must be, and may be a type's too: STRUCT(UUID UUID).
+std::vector<TypePart> PartsOf(std::string_view text) {
+  std::vector<TypePart> parts;
+  std::vector<bool> has_names;  // of each open bracket
+  bool is_name_next = false;
+  std::string_view last;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    std::size_t end = at + 1;
+    bool is_type = false;
+    if (c == '"' || c == '\'') {
+      end = QuoteEnd(text, at);
+      is_name_next = false;
+    } else if (is_name_next && c != ' ') {
+      end = std::min(text.find(' ', at), text.size());
+      is_name_next = false;
+    } else if (IsWordChar(c)) {
+      end = TypeEnd(text, at);
+      is_type = true;
+      last = text.substr(at, end - at);
+    } else if (c == '(') {
+      has_names.push_back(last == "STRUCT" || last == "UNION");
+      is_name_next = has_names.back();
+    } else if (c == ')' && !has_names.empty()) {
+      has_names.pop_back();
+    } else if (c == ',') {
+      is_name_next = !has_names.empty() && has_names.back();
+    }
+    parts.push_back({text.substr(at, end - at), is_type});
+    at = end;
+  }
+  return parts;
 }
 
 }  // namespace
@@ -94,29 +155,25 @@ Result<std::vector<CopyColumn>> ReadCopyColumns(arrow::RecordBatchReader& descri
 
 std::string CopyType(const std::string& type) {
   std::string written;
-  for (std::size_t at = 0; at < type.size();) {
-    const std::string_view rest = std::string_view(type).substr(at);
-    if (type[at] == '"' || type[at] == '\'') {
-      const std::size_t end = QuoteEnd(type, at);
-      written += type.substr(at, end - at);
-      at = end;
-    } else if (rest.starts_with(kZoned)) {
-      written += kZoned;
-      at += kZoned.size();
-    } else if (rest.starts_with("ENUM(")) {
-      written += "VARCHAR";
-      at = EnumEnd(type, at);
-    } else if (IsWordChar(type[at])) {
-      std::size_t end = at;
-      while (end < type.size() && IsWordChar(type[end]))
-        ++end;
-      written += WordType(std::string_view(type).substr(at, end - at));
-      at = end;
-    } else {
-      written += type[at++];
+  for (const TypePart& part : PartsOf(type))
+    written += part.is_type ? WordType(part.text) : std::string(part.text);
+  return written;
+}
+
+Result<void> CheckCopyTypes(const std::vector<CopyColumn>& columns) {
+  for (const CopyColumn& column : columns) {
+    for (const TypePart& part : PartsOf(column.type)) {
+      if (!part.is_type || std::ranges::find(kUnwritable, part.text) == kUnwritable.end()) continue;
+      const std::string_view instead = part.text == "INTERVAL" ? ", or epoch({}) for its seconds" : "";
+      const std::string name = QuotedName(column.name);
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("column '{}' of the result is {}, which a Parquet file cannot hold: cast it, as "
+                      "in CAST({} AS VARCHAR){}",
+                      column.name, column.type, name, fmt::format(fmt::runtime(instead), name)));
     }
   }
-  return written;
+  return {};
 }
 
 std::string CopySelect(const std::string& query, const std::vector<CopyColumn>& columns) {

@@ -18,6 +18,9 @@ struct CopyColumn {
 /// The columns that DESCRIBE gives. kInvalidArgument for two of one name, which a Parquet file cannot have.
 Result<std::vector<CopyColumn>> ReadCopyColumns(arrow::RecordBatchReader& described);
 
+/// kUnsupported, naming the column, for a type that Parquet has not: an interval, a union, bits.
+Result<void> CheckCopyTypes(const std::vector<CopyColumn>& columns);
+
 /// The type that values of a DuckDB type are written as; the same if they can be written as they are.
 std::string CopyType(const std::string& type);
 

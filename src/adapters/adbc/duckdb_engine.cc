@@ -175,6 +175,7 @@ class DuckDbEngine final : public SqlEngine {
     TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
     auto rows = prepared.running.connection->Query({.sql = prepared.sql}, prepared.limits);
     if (!rows) return std::unexpected(ErrorOf(rows.error(), statement, prepared));
+    TM_TRY(CheckResultTypes(*(*rows)->schema()));
     return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared.running),
                                           std::move(prepared.question));
   }
@@ -271,6 +272,10 @@ class DuckDbEngine final : public SqlEngine {
     prepared.sql = statement.text;
     prepared.limits = {.time_limit = options.time_limit, .stop = options.stop};
     prepared.question = {.files = {files.begin(), files.end()}, .memory_bytes_max = options.memory_bytes_max};
+    for (const SqlTable& table : tables) {
+      for (const SqlColumn& column : table.columns)
+        prepared.question.columns.push_back(column.name);
+    }
     prepared.running.database = std::move(database);
     for (const SqlTable& table : tables)
       prepared.running.pins.push_back(table.pin);
@@ -316,14 +321,26 @@ class DuckDbEngine final : public SqlEngine {
     return {};
   }
 
+  // Errors that are the same whether or not the text was rewritten.
+  static bool IsOfNames(ErrorCode code) {
+    return code == ErrorCode::kInvalidArgument || code == ErrorCode::kNotFound;
+  }
+
   // The error of a query that could not begin. If another text than the user's ran, the user's own is asked
   // for the place: what is wrong with names is wrong in both.
   Error ErrorOf(const Error& raw, const SqlStatement& statement, Prepared& prepared) {
     if (IsFatal(raw)) Forget(prepared.running.database);
     Error error = DuckDbErrorOf(raw, prepared.question);
-    if (prepared.question.is_own_text || error.code != ErrorCode::kInvalidArgument) return error;
+    const bool is_placed = prepared.question.is_own_text || !IsOfNames(error.code);
+    // A result of a type that Arrow does not have ends in a mere number of an error.
+    const bool is_silent = error.code == ErrorCode::kIo && error.context.empty();
+    if (is_placed && !is_silent) return error;
     const auto own = prepared.running.connection->SchemaOf(statement.text, prepared.limits);
     if (own) return error;
+    if (is_silent) {
+      Error told = DuckDbErrorOf(own.error(), prepared.question);
+      return told.code == ErrorCode::kUnsupported ? told : error;
+    }
     DuckDbQuestion question = prepared.question;
     question.is_own_text = true;
     Error placed = DuckDbErrorOf(own.error(), question);
@@ -350,6 +367,7 @@ class DuckDbEngine final : public SqlEngine {
     if (!described) return failed(described.error());
     TM_ASSIGN(const std::vector<CopyColumn> columns, ReadCopyColumns(**described));
     described->reset();
+    TM_TRY(CheckCopyTypes(columns));
     const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " +
                              QuotedText(file.string()) +
                              " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)";

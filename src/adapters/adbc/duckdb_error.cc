@@ -1,4 +1,6 @@
 // DuckDB's kinds of errors, told by their first words.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -9,6 +11,8 @@
 
 #include "adapters/adbc/duckdb_error_internal.h"
 #include "adapters/adbc/duckdb_text_internal.h"
+#include "base/json.h"
+#include "model/name.h"
 
 namespace tidemark {
 namespace {
@@ -22,8 +26,23 @@ struct Parts {
 
 constexpr std::string_view kKindEnd = " Error: ";
 constexpr std::size_t kKindBytesMax = 40;
+constexpr std::string_view kNoArrowType = "Unsupported Arrow type ";
+constexpr std::string_view kMissingOfOne = " does not have a column named \"";
+
+// Of some errors DuckDB gives the parts as JSON.
+std::optional<Parts> SplitJson(const std::string& message) {
+  if (!message.starts_with("{\"exception_type\"")) return std::nullopt;
+  const auto parsed = ParseJson(message);
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  const auto text = [&parsed](const char* name) {
+    const Json* const found = parsed->member(name);
+    return found != nullptr && found->is_string() ? found->text() : std::string();
+  };
+  return Parts{.kind = text("exception_type"), .body = text("exception_message"), .place = {}};
+}
 
 Parts Split(const std::string& message) {
+  if (auto parts = SplitJson(message)) return *std::move(parts);
   Parts parts;
   std::size_t begin = 0;
   if (const auto end = message.find(kKindEnd); end != std::string::npos && end <= kKindBytesMax) {
@@ -118,6 +137,23 @@ Error ErrorOfMemory(const Parts& parts, const DuckDbQuestion& question) {
       {}};
 }
 
+// A column that is looked for in what a subquery gives, a view among them, is told without a suggestion.
+bool IsMissingColumn(const Parts& parts) {
+  if (parts.kind != "Binder") return false;
+  const bool is_of_all = parts.body.starts_with("Referenced column ") && Has(parts.body, "not found");
+  return is_of_all || Has(parts.body, kMissingOfOne);
+}
+
+std::string MissingColumn(const std::string& body, const std::vector<std::string>& columns) {
+  const std::size_t at = body.find(kMissingOfOne);
+  if (at == std::string::npos) return body;
+  std::string table = body.substr(0, at);
+  if (const auto quote = table.find('"'); quote != std::string::npos) table.erase(0, quote);
+  const std::size_t begin = at + kMissingOfOne.size();
+  const std::string column = body.substr(begin, body.find('"', begin) - begin);
+  return fmt::format("{} has no column \"{}\"{}", table, column, Suggest(column, columns));
+}
+
 ErrorCode CodeOfKind(const Parts& parts) {
   struct KindCode {
     std::string_view kind;
@@ -142,6 +178,7 @@ ErrorCode CodeOfKind(const Parts& parts) {
       {"FATAL", ErrorCode::kInternal},
   }};
   if (parts.kind == "Catalog" && parts.body.starts_with("Table with name")) return ErrorCode::kNotFound;
+  if (IsMissingColumn(parts)) return ErrorCode::kNotFound;
   if (parts.kind == "IO" && (Has(parts.body, "No space left") || Has(parts.body, "Disk quota"))) {
     return ErrorCode::kOutOfSpace;
   }
@@ -162,6 +199,16 @@ Error DuckDbErrorOf(const Error& raw, const DuckDbQuestion& question) {
   if (const auto file = FileIn(raw.message, question.files)) return ErrorOfFile(parts, *file);
   const ErrorCode code = parts.kind.empty() ? raw.code : CodeOfKind(parts);
   if (code == ErrorCode::kCancelled) return {code, "interrupted", {}};
+  if (IsMissingColumn(parts)) parts.body = MissingColumn(parts.body, question.columns);
+  if (code == ErrorCode::kUnsupported && parts.body.starts_with(kNoArrowType)) {
+    const std::string type = parts.body.substr(kNoArrowType.size());
+    return {
+        code,
+        fmt::format("a column of the result is of a type that has no counterpart here ({}): cast it, as in "
+                    "CAST(... AS VARCHAR)",
+                    type),
+        {}};
+  }
   if (code == ErrorCode::kPermissionDenied) {
     return {code, "SQL reads the catalog's tables only: " + parts.body, {}};
   }

@@ -11,7 +11,8 @@ namespace tidemark {
 
 /// What an error is told about.
 struct DuckDbQuestion {
-  std::vector<std::string> files = {};  // that the query may read
+  std::vector<std::string> files = {};    // that the query may read
+  std::vector<std::string> columns = {};  // of its tables
   std::int64_t memory_bytes_max = 0;
   bool is_own_text = true;  // the text that ran is the user's: places in it mean something
 };

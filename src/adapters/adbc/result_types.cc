@@ -2,11 +2,19 @@
 #include <arrow/array.h>
 #include <arrow/array/data.h>
 #include <arrow/array/util.h>
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "adapters/adbc/duckdb_text_internal.h"
 #include "adapters/adbc/result_types_internal.h"
+#include "model/name.h"
 #include "model/type.h"
 #include "pit/columns.h"
 
@@ -44,13 +52,49 @@ std::shared_ptr<arrow::ArrayData> Retyped(const arrow::ArrayData& data,
   return retyped;
 }
 
+/// Bytes that only DuckDB knows to read.
+bool IsOpaque(const arrow::Field& field) {
+  if (field.metadata() == nullptr) return false;
+  const auto name = field.metadata()->Get("ARROW:extension:name");
+  return name.ok() && *name == "arrow.opaque";
+}
+
+/// `name`, or `name_1` and so on, so that it is none of `taken`, which it is added to.
+std::string UniqueName(const std::string& name, std::set<std::string>& taken) {
+  std::string unique = name;
+  for (int i = 1; !taken.insert(FoldName(unique)).second; ++i)
+    unique = name + "_" + std::to_string(i);
+  return unique;
+}
+
+/// True if it is, or holds, what neither we nor Arrow have a type for.
+bool HasForeignType(const arrow::DataType& type) {
+  const bool is_foreign = type.id() == arrow::Type::SPARSE_UNION || type.id() == arrow::Type::DENSE_UNION ||
+                          type.id() == arrow::Type::EXTENSION;
+  return is_foreign || std::ranges::any_of(type.fields(), [](const auto& field) {
+           return IsOpaque(*field) || HasForeignType(*field->type());
+         });
+}
+
 }  // namespace
 
 std::shared_ptr<arrow::Schema> ResultSchema(const arrow::Schema& schema) {
   arrow::FieldVector fields;
+  std::set<std::string> taken;
   for (const auto& field : schema.fields())
-    fields.push_back(arrow::field(field->name(), ResultType(field->type())));
+    fields.push_back(arrow::field(UniqueName(field->name(), taken), ResultType(field->type())));
   return arrow::schema(std::move(fields));
+}
+
+Result<void> CheckResultTypes(const arrow::Schema& schema) {
+  for (const auto& field : schema.fields()) {
+    if (!IsOpaque(*field) && !HasForeignType(*field->type())) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("column '{0}' of the result is of a type that has no counterpart here ({1}): "
+                            "cast it, as in CAST({2} AS VARCHAR)",
+                            field->name(), field->type()->ToString(), QuotedName(field->name())));
+  }
+  return {};
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> AsResult(const arrow::RecordBatch& batch,

@@ -242,6 +242,13 @@ Error WarehouseSession::WithTables(Error error) {
     error.message += "; there is no table that this user sees";
     return error;
   }
+  const std::size_t dot = warehouse_.table.find('.');
+  if (warehouse_.schema.empty() && dot != std::string::npos &&
+      std::ranges::find(names, warehouse_.table) != names.end()) {
+    error.message += fmt::format("; table= is one name: write schema='{}', table='{}'",
+                                 warehouse_.table.substr(0, dot), warehouse_.table.substr(dot + 1));
+    return error;
+  }
   const std::string wanted = warehouse_.schema.empty() ? "public." + warehouse_.table : warehouse_.place();
   error.message += Suggest(wanted, names);
   const std::size_t more = names.size() > kTablesShownMax ? names.size() - kTablesShownMax : 0;

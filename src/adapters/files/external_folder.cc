@@ -44,6 +44,7 @@ class ExternalFolder final : public ExternalFiles {
 
   Result<ExternalPlace> Locate(const std::string& path) const override {
     if (path.empty()) return Fail(ErrorCode::kInvalidArgument, "the path is empty: name a file or a folder");
+    TM_TRY(CheckIsPath(path));
     const fs::path full = Plain(folder_ / path);
     TM_TRY(CheckOutside(full));
     auto found = StatFile(full);
@@ -104,16 +105,8 @@ class ExternalFolder final : public ExternalFiles {
   Result<std::unique_ptr<Source>> OpenCsv(const CsvReading& reading) const override {
     FileListing listing{.format = FileFormat::kCsv, .files = {}};
     for (const ForeignFile& file : reading.files) {
-      auto now = Look(file.file.path);
-      if (!now && now.error().code == ErrorCode::kNotFound) {
-        return Fail(
-            ErrorCode::kNotFound,
-            fmt::format("file {}: the file is gone that the table was registered with: put it back, or "
-                        "refresh the table, which takes it out",
-                        file.file.path));
-      }
-      if (!now) return std::unexpected(std::move(now).error());
-      ListedFile listed{.file = *std::move(now), .partitions = {}};
+      TM_ASSIGN(SourceFile now, LookAgain(file.file));
+      ListedFile listed{.file = std::move(now), .partitions = {}};
       for (const auto& [name, value] : file.folders)
         listed.partitions.push_back({name, value});
       listing.files.push_back(std::move(listed));

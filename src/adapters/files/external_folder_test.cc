@@ -7,6 +7,7 @@
 #include <arrow/scalar.h>
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -20,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
@@ -80,6 +82,12 @@ TEST_F(ExternalFolderTest, FilesSayTheirPartition) {
   EXPECT_THAT(files_->Find(Place("lake/t"), "y=2020", std::nullopt).error().message, HasSubstr("y=2020"));
 }
 
+TEST_F(ExternalFolderTest, AnAddressIsNoPath) {
+  const Error error = files_->Locate("s3://bucket/lake").error();
+  EXPECT_EQ(error.code, ErrorCode::kNotFound);
+  EXPECT_THAT(error.message, HasSubstr("'s3://bucket/lake' is an address"));
+}
+
 TEST_F(ExternalFolderTest, CsvIsReadAsItWasListed) {
   const FoundFiles all = files_->Find(Place("lake/t"), "", std::nullopt).value();
   EXPECT_EQ(files_->CsvColumns(all.files[0].file, {})->at(1).type->kind, TypeKind::kString);
@@ -103,11 +111,15 @@ TEST_F(ExternalFolderTest, CsvIsReadAsItWasListed) {
                              }));
   }
   EXPECT_THAT(rows, ElementsAre("1 x 7 ", "2 null 8 "));
-  fs::remove(Place("lake/t/y=2019/m=07/a.csv"));
+  const fs::path file = Place("lake/t/y=2019/m=07/a.csv");
+  fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(1));
+  const Error changed = files_->OpenCsv(reading).error();
+  EXPECT_EQ(changed.code, ErrorCode::kInvalidData);
+  EXPECT_THAT(changed.ToString(), AllOf(HasSubstr("a.csv"), HasSubstr("written over")));
+  fs::remove(file);
   const Error error = files_->OpenCsv(reading).error();
   EXPECT_EQ(error.code, ErrorCode::kNotFound);
-  EXPECT_THAT(error.message, HasSubstr("a.csv"));
-  EXPECT_THAT(error.message, HasSubstr("refresh"));
+  EXPECT_THAT(error.ToString(), AllOf(HasSubstr("a.csv"), HasSubstr("refresh")));
 }
 
 }  // namespace

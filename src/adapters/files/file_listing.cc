@@ -240,6 +240,14 @@ class Walk {
 
 }  // namespace
 
+Result<void> CheckIsPath(const std::string& path) {
+  const std::size_t scheme = path.find("://");
+  if (scheme == std::string::npos || path.find('/') < scheme) return {};
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format("'{}' is an address: this version reads files of this machine, by their paths", path));
+}
+
 std::optional<PartitionValue> ReadFolderName(std::string_view folder) {
   const std::size_t equals = folder.find('=');
   if (equals == std::string_view::npos || equals == 0) return std::nullopt;

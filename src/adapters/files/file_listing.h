@@ -23,6 +23,9 @@ struct PartitionValue {
 /// What a folder's name says; nothing for one that is no `name=value`.
 std::optional<PartitionValue> ReadFolderName(std::string_view folder);
 
+/// kNotFound for an address such as s3://bucket/folder, which a folder's name would be made of otherwise.
+Result<void> CheckIsPath(const std::string& path);
+
 struct ListedFile {
   SourceFile file;
   std::vector<PartitionValue> partitions;  // outermost first

@@ -471,6 +471,7 @@ class Opening {
 Result<std::filesystem::path> PathOf(const BatchSource& definition,
                                      const std::filesystem::path& store_folder) {
   if (definition.path.empty()) return Fail(ErrorCode::kInvalidArgument, "the source has no path");
+  TM_TRY(CheckIsPath(definition.path));
   const std::filesystem::path path(definition.path);
   std::error_code failed;
   const auto absolute = std::filesystem::absolute(path.is_absolute() ? path : store_folder / path, failed);

@@ -75,9 +75,8 @@ void GiveIds(std::vector<SchemaField>& fields, std::int32_t& last_id) {
 
 std::string TextOf(const SchemaField& field) {
   const auto type = TypeOf(field);
-  // The two kinds of timestamp are one type of Tidemark's, so that here Iceberg's word says more.
-  if (field.shape == Shape::kPrimitive || !type) return field.primitive;
-  return type->ToString();
+  // The two kinds of timestamp are one type of Tidemark's, so that there Iceberg's word says more.
+  return type && type->kind != TypeKind::kTimestamp ? type->ToString() : field.primitive;
 }
 
 bool IsWider(std::string_view from, std::string_view to) {
@@ -141,7 +140,7 @@ class Merge {
   }
 
   Result<void> Widen(const SchemaField& file, SchemaField& table, const std::string& name) {
-    growth_.widened.push_back(fmt::format("{}: {} -> {}", name, table.primitive, file.primitive));
+    growth_.widened.push_back(fmt::format("{}: {} -> {}", name, TextOf(table), TextOf(file)));
     table.primitive = file.primitive;
     return {};
   }

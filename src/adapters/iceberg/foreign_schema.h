@@ -28,7 +28,7 @@ Result<FileSchema> SchemaOfFile(const arrow::Schema& stored);
 /// How a table's columns grew.
 struct SchemaGrowth {
   std::vector<std::string> added = {};
-  std::vector<std::string> widened = {};  // "n: int -> long"
+  std::vector<std::string> widened = {};  // "n: int32 -> int64"
   bool any() const { return !added.empty() || !widened.empty(); }
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace tidemark::iceberg {
@@ -49,8 +50,10 @@ Result<Mapping> FieldsOf(const Json& list, int depth) {
     if (!each.is_object()) return NoMapping("a member is no object");
     MappedField field;
     if (const auto id = each.find("field-id"); id != each.end() && !id->is_null()) {
-      if (!id->is_number_integer()) return NoMapping("a field id is no integer");
-      field.id = id->get<std::int32_t>();
+      const std::int64_t number = id->is_number_integer() ? id->get<std::int64_t>() : -1;
+      if (number < 0 || number > std::numeric_limits<std::int32_t>::max())
+        return NoMapping("a field id is no whole number of 32 bits");
+      field.id = static_cast<std::int32_t>(number);
     }
     const auto names = each.find("names");
     if (names == each.end() || !names->is_array()) return NoMapping("a field has no list of names");

@@ -179,12 +179,14 @@ class LmdbOnlineStore final : public OnlineStore {
     return lmdb::ForgetFences(folder->environment(), sequence_max);
   }
 
-  Result<void> Scan(std::string_view prefix, RowVisitor visit) const override {
+  Result<void> ScanAfter(std::string_view prefix, std::string_view after, RowVisitor visit) const override {
     TM_TRY(CheckPrefix(prefix));
     TM_ASSIGN(Folder* const folder, Own());
     Environment& environment = folder->environment();
-    return ForEachRow(environment, prefix,
+    const std::string first = after.empty() ? std::string() : StoredKey(after);
+    return ForEachRow(environment, prefix, first,
                       [&](std::string_view stored_key, std::span<const std::byte> row) -> Result<bool> {
+                        if (stored_key == first) return true;  // it came before
                         if (!PackedChecksumHolds(stored_key, row))
                           return FailDamaged(stored_key, environment.place().folder);
                         const std::string_view full_key = PackedFullKey(row);
@@ -221,13 +223,15 @@ class LmdbOnlineStore final : public OnlineStore {
     return folder;
   }
 
-  // Visits rows as they are stored, until `visit` answers false or an error.
+  // Visits rows as they are stored, those whose stored key is not before `from`, until `visit` answers false
+  // or an error.
   using StoredVisitor =
       FunctionRef<Result<bool>(std::string_view stored_key, std::span<const std::byte> row)>;
-  static Result<void> ForEachRow(Environment& environment, std::string_view prefix, StoredVisitor visit) {
+  static Result<void> ForEachRow(Environment& environment, std::string_view prefix, std::string_view from,
+                                 StoredVisitor visit) {
     TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
     TM_ASSIGN(const Cursor cursor, OpenCursor(environment, snapshot.txn()));
-    MDB_val key = ToVal(FirstOf(prefix));
+    MDB_val key = ToVal(FirstOf(std::max(prefix, from)));
     MDB_val value{};
     int code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_SET_RANGE);
     for (; code == 0; code = lmdb::CursorGet(cursor.get(), &key, &value, MDB_NEXT)) {
@@ -261,7 +265,7 @@ class LmdbOnlineStore final : public OnlineStore {
       if (!PackedChecksumHolds(stored_key, row)) damaged.emplace_back(stored_key);
       return true;
     };
-    TM_TRY(ForEachRow(environment, prefix, visit));
+    TM_TRY(ForEachRow(environment, prefix, {}, visit));
     return damaged;
   }
 

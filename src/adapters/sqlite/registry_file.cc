@@ -27,7 +27,12 @@ struct Table {
 };
 
 /// By name, as sqlite_schema is read.
-constexpr std::array<Table, 8> kTables{{
+constexpr std::array<Table, 9> kTables{{
+    {"api_keys",
+     "CREATE TABLE api_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, "
+     "secret_hash TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, "
+     "revoked_us INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+     3},
     {"counters",
      "CREATE TABLE counters (id INTEGER PRIMARY KEY CHECK (id = 1), last_object_id INTEGER NOT NULL, "
      "last_serial INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT"},

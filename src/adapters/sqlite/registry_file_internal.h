@@ -13,6 +13,9 @@
 //              table's newest metadata is. Other programs may write them, so their rows have no checksum;
 //              what they point to is checked when it is read
 //   offline_tables   which of these rows is the table of which feature view
+// and since format 3
+//   api_keys   ids, names, scopes and times of the keys that servers accept, with a hash of each secret;
+//              checked when they are read
 //
 // SQLite keeps the pages' structure; each row ends with a CRC32C over its other columns, so that a flipped
 // byte within a value is found as well (row_checksum_internal.h). A file of an older format is brought to
@@ -28,7 +31,7 @@ namespace tidemark::sqlite {
 /// "TMRK": says in the file's header whose file it is.
 inline constexpr int kApplicationId = 0x544D524B;
 /// Grows when the tables change; kept as the file's user_version.
-inline constexpr int kFormatVersion = 2;
+inline constexpr int kFormatVersion = 3;
 
 /// Opens the registry at `path`, or makes an empty one there if there is no file. A file that is not a
 /// registry is not touched.

@@ -214,7 +214,7 @@ TEST_F(SqliteRegistryTest, ANewerFormatIsUnsupportedAndNamesBoth) {
   std::string message;
   EXPECT_EQ(OpenCode(&message), ErrorCode::kUnsupported);
   EXPECT_THAT(message, HasSubstr("format 7"));
-  EXPECT_THAT(message, HasSubstr("format 2"));
+  EXPECT_THAT(message, HasSubstr("format 3"));
 }
 
 // Goal: a registry of format 1, before tables had a catalog, is brought up to date with all that is in it.
@@ -222,8 +222,9 @@ TEST_F(SqliteRegistryTest, AnOlderFormatIsMigrated) {
   Fill();
   const std::string truth = ReadAll().value();
   RunSql(
-      "DROP TABLE iceberg_tables; DROP TABLE iceberg_namespace_properties; DROP TABLE offline_tables; PRAGMA "
-      "user_version = 1");
+      "DROP TABLE iceberg_tables; DROP TABLE iceberg_namespace_properties; DROP TABLE offline_tables; DROP "
+      "TABLE "
+      "api_keys; PRAGMA user_version = 1");
   EXPECT_EQ(ReadAll().value(), truth);
   const auto catalog = OpenSqliteTableCatalog({.path = path_});
   ASSERT_TRUE(catalog) << catalog.error().ToString();
@@ -240,7 +241,9 @@ TEST_F(SqliteRegistryTest, AFormatThatItsTablesContradictIsDamage) {
   Fill();
   RunSql("PRAGMA user_version = 1");
   EXPECT_EQ(OpenCode(), ErrorCode::kCorruption);
-  RunSql("PRAGMA user_version = 2; DROP TABLE offline_tables");
+  RunSql("PRAGMA user_version = 2");
+  EXPECT_EQ(OpenCode(), ErrorCode::kCorruption);
+  RunSql("PRAGMA user_version = 3; DROP TABLE offline_tables");
   EXPECT_EQ(OpenCode(), ErrorCode::kCorruption);
 }
 

@@ -11,6 +11,7 @@
 #include "engine/tables/source_rows.h"
 #include "engine/tables/table_rows.h"
 #include "model/feature_table.h"
+#include "model/time.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
 
@@ -39,6 +40,30 @@ Result<std::shared_ptr<arrow::Int64Array>> MicrosOf(const arrow::RecordBatch& ba
     return Fail(ErrorCode::kCorruption, fmt::format("logged rows have no column '{}'", name));
   return NullableTimesToMicros(*column, name, 0);
 }
+
+/// What the event times of a table's rows have beyond their microseconds.
+class SpellingReader {
+ public:
+  SpellingReader(const CatalogView& view, const arrow::RecordBatch& batch, const arrow::Int64Array& micros)
+      : micros_(micros) {
+    if (!view.definition.is_table()) return;
+    const TableOptions& table = view.definition.table;
+    const TypeKind kind = table.timestamp_type.kind;
+    if (kind == TypeKind::kString) texts_ = ColumnOf<arrow::StringArray>(batch, table.timestamp_field);
+    if (kind == TypeKind::kFloat64 && table.timestamp_unit == TimeUnit::kSeconds)
+      seconds_ = ColumnOf<arrow::DoubleArray>(batch, table.timestamp_field);
+  }
+
+  TimeSpelling At(std::int64_t row) const {
+    if (texts_ != nullptr) return SpellingOf(texts_->GetView(row));
+    return seconds_ != nullptr ? SpellingOf(seconds_->Value(row), micros_.Value(row)) : TimeSpelling{};
+  }
+
+ private:
+  const arrow::Int64Array& micros_;
+  std::shared_ptr<arrow::StringArray> texts_;
+  std::shared_ptr<arrow::DoubleArray> seconds_;
+};
 
 WrittenBatch BatchOf(const LogRecord& record, LogPosition position) {
   return {record.table_id, record.batch_key, position, record.write_time_us};
@@ -379,6 +404,7 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
   TM_ASSIGN(const auto expires_at, MicrosOf(batch, system_column::kExpiresAt));
   const auto is_deleted = ColumnOf<arrow::BooleanArray>(batch, system_column::kIsDeleted);
   const auto origin = ColumnOf<arrow::Int32Array>(batch, system_column::kOrigin);
+  const SpellingReader spelling(view, batch, *event);
   out.layout = std::make_unique<PackedLayout>(CurrentLayout(view));
   out.rows = std::make_unique<OnlineBatch>(*out.layout, view.id, out.keys, out.features);
   for (std::int64_t row = 0; row < batch.num_rows(); ++row) {
@@ -389,6 +415,7 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
     PackedHeader header;
     header.order = {EventTime{event->Value(row)}, CreatedTime{created == nullptr ? 0 : created->Value(row)},
                     write_time->Value(row), static_cast<std::uint32_t>(origin->Value(row))};
+    header.spelling = spelling.At(row);
     header.is_deleted = is_deleted->Value(row);
     if (expires_at->IsValid(row)) header.expires_at_us = expires_at->Value(row);
     header.schema_version = static_cast<std::uint32_t>(view.version);

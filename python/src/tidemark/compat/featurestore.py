@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tidemark.compat.store_address import open_store
-from tidemark.errors import TidemarkError
+from tidemark.errors import InvalidArgumentError, TidemarkError
 from tidemark.feature_store import FeatureStore
 from tidemark.tables import table_name
 
@@ -56,15 +56,14 @@ def create_fg(
     """Makes the table `<client>_<app>_<entity>_<version>` with the columns of the frame.
 
     Columns may be nested; no row is written. `time_col` has the event times: timestamps, ISO-8601
-    text, or numbers of `time_col_unit` (s, ms, us or ns) since 1970. The unit may be left out (None
-    or "") where times are no numbers.
+    text, or numbers of `time_col_unit` (s, ms, us or ns) since 1970. Where times are no numbers the
+    unit says nothing, and may be left out (None or "").
     """
 
     def make(store: FeatureStore) -> str:
         name = table_name(client, app, entity, version)
-        store.create_table_from(
-            pandas_df, name=name, time_column=time_col, time_unit=time_col_unit or None
-        )
+        unit = time_col_unit if _has_numbers(pandas_df, time_col) else None
+        store.create_table_from(pandas_df, name=name, time_column=time_col, time_unit=unit or None)
         return f"table {DATABASE}.{name} is made"
 
     return _told(make)
@@ -116,6 +115,9 @@ def register_table(
     """
 
     def register(store: FeatureStore) -> str:
+        for what, value in (("db", db), ("table", table), ("path", path)):
+            if not isinstance(value, str | os.PathLike):
+                raise InvalidArgumentError(f"{what} is text, not {value!r}")
         stated = None if partition is None else [_partition_of(partition)]
         store.register_table(db, table, path, partitions=stated)
         return f"table {db}.{table} is registered"
@@ -130,7 +132,10 @@ def add_partitions(db: str, table: str, partitions: Sequence[str]) -> tuple[bool
     """
 
     def add(store: FeatureStore) -> str:
-        made = store.add_partitions(db, table, [_partition_of(each) for each in partitions])
+        if not isinstance(partitions, Sequence):
+            raise InvalidArgumentError(f"partitions are a list of text, not {partitions!r}")
+        listed = [partitions] if isinstance(partitions, str) else partitions
+        made = store.add_partitions(db, table, [_partition_of(each) for each in listed])
         return (
             f"{len(made.added)} partitions are added to table {db}.{table}, "
             f"{len(made.present)} were there"
@@ -139,8 +144,16 @@ def add_partitions(db: str, table: str, partitions: Sequence[str]) -> tuple[bool
     return _told(add)
 
 
+def _has_numbers(frame: pd.DataFrame, column: str) -> bool:
+    """True also for what is no frame or has no such column, of which the store tells."""
+    kind = getattr(getattr(frame, "dtypes", {}).get(column), "kind", "i")
+    return kind in "iuf"
+
+
 def _partition_of(text: str) -> str:
     """The day within a partition's address; another text as it is, for the store to judge."""
+    if not isinstance(text, str):
+        raise InvalidArgumentError(f"a partition is text such as 'y=2019/m=07/d=01', not {text!r}")
     found = _DAY.search(text)
     return found.group() if found else text
 

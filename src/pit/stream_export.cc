@@ -1,5 +1,5 @@
 // Arrow's own export writes a status as it would print it; a caller could not tell our codes apart by that.
-#include "wiring/stream_export.h"
+#include "pit/stream_export.h"
 
 #include <arrow/c/bridge.h>
 #include <fmt/format.h>

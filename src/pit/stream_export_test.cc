@@ -1,5 +1,5 @@
 // A stream's errors must say their code, and its end must be told once with the rows there were.
-#include "wiring/stream_export.h"
+#include "pit/stream_export.h"
 
 #include <arrow/array.h>
 #include <arrow/builder.h>

@@ -1,0 +1,49 @@
+// Reads the body of POST /get-online-features where it lies: no tree is made of it, no value is allocated.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "server/feast/entity_columns.h"
+#include "server/feast/prepared_lookup.h"
+#include "server/feast/refusal.h"
+
+namespace tidemark::server::feast {
+
+/// One for each thread. What it gives out is valid until the next body is opened.
+class OnlineRequestReader {
+ public:
+  /// Reads what is asked for. False for a body that is not plainly of the form of a request: it must be
+  /// looked at with more care (`Normalize`), to be refused, or to be opened in another spelling.
+  bool Open(std::string_view body);
+
+  const Asked& asked() const { return asked_; }
+  bool wants_versions() const { return wants_versions_; }
+
+  enum class Read : std::uint8_t { kDone, kMalformed };
+  /// Reads the entities that the lookup needs. Refused: a join key that is missing, null or not of its type,
+  /// columns of different lengths, more than `rows_max` rows. kMalformed as Open's false.
+  Answer<Read> ReadEntities(const PreparedLookup& lookup, std::size_t rows_max, Entities& entities);
+
+ private:
+  bool TakeField(simdjson::ondemand::field& field);
+  Answer<Read> ReadColumns(const PreparedLookup& lookup, std::size_t rows_max, Entities& entities);
+  Answer<Read> ReadColumn(std::string_view name, simdjson::ondemand::array values,
+                          const PreparedLookup::Key& key, std::size_t rows_max, EntityColumn& column);
+
+  simdjson::ondemand::parser parser_;
+  std::string text_;  // the body with the padding that the parser asks for
+  simdjson::ondemand::document document_;
+  Asked asked_;
+  bool wants_versions_ = false;
+  bool has_entities_ = false;
+};
+
+/// Reads a body with care: 422 in FastAPI's words, or the same request spelt plainly.
+Answer<std::string> Normalize(std::string_view body, std::size_t depth_max);
+
+}  // namespace tidemark::server::feast

@@ -1,0 +1,49 @@
+// Scopes, and the authenticator of a server without keys.
+#include "server/http/access.h"
+
+namespace tidemark::http {
+namespace {
+
+class Everybody final : public Authenticator {
+ public:
+  Result<Caller> Identify(const Request& /*request*/) const override { return Caller{.unlimited = true}; }
+  Result<Caller> IdentifyKey(std::string_view /*key*/) const override { return Caller{.unlimited = true}; }
+};
+
+}  // namespace
+
+std::string_view NameOf(Scope scope) {
+  switch (scope) {
+    case Scope::kOpen:
+      return "open";
+    case Scope::kRead:
+      return "read";
+    case Scope::kWrite:
+      return "write";
+    case Scope::kAdmin:
+      return "admin";
+  }
+  return "open";
+}
+
+bool Caller::Allows(Scope scope, std::string_view project) const {
+  const auto asked = static_cast<unsigned>(scope);
+  if (unlimited || asked == 0) return true;
+  if (grant == nullptr) return false;
+  for (const std::string_view key : {project, std::string_view("*")}) {
+    const auto granted = grant->scopes.find(key);
+    if (granted != grant->scopes.end() && (granted->second & asked) == asked) return true;
+  }
+  return false;
+}
+
+std::string_view Caller::only_project() const {
+  if (grant == nullptr || grant->scopes.size() != 1 || grant->scopes.begin()->first == "*") return {};
+  return grant->scopes.begin()->first;
+}
+
+std::shared_ptr<const Authenticator> NoKeys() {
+  return std::make_shared<const Everybody>();
+}
+
+}  // namespace tidemark::http

@@ -1,0 +1,43 @@
+// Goal: paths and queries are decoded as RFC 3986 has it, and nothing that is malformed passes for something.
+#include "server/http/message.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tidemark::http {
+namespace {
+
+using testing::ElementsAre;
+using testing::Eq;
+using testing::Optional;
+
+TEST(MessageTest, PercentDecodingKeepsPlusAndRefusesHalfEscapes) {
+  std::string out;
+  ASSERT_TRUE(PercentDecode("a%2Fb+c%20%C3%A9", out));
+  EXPECT_EQ(out, "a/b+c \xC3\xA9");
+  EXPECT_FALSE(PercentDecode("%", out));
+  EXPECT_FALSE(PercentDecode("a%2", out));
+  EXPECT_FALSE(PercentDecode("%zz", out));
+  ASSERT_TRUE(PercentDecode("%00", out));
+  EXPECT_EQ(out, std::string(1, '\0'));
+}
+
+TEST(MessageTest, QueriesRepeatAndMayBeEmpty) {
+  Request request;
+  request.query = "FeatureName=a&FeatureName=b%26&empty&=x&%zz=1&last=";
+  EXPECT_THAT(request.QueryAll("FeatureName"), ElementsAre("a", "b&"));
+  EXPECT_THAT(request.Query("FeatureName"), Optional(Eq("a")));
+  EXPECT_THAT(request.Query("empty"), Optional(Eq("")));
+  EXPECT_THAT(request.Query("last"), Optional(Eq("")));
+  EXPECT_EQ(request.Query("absent"), std::nullopt);
+}
+
+TEST(MessageTest, ACallerMayDoWhatItsKeySaysAndNothingElse) {
+  Caller caller;
+  EXPECT_TRUE(caller.Allows(Scope::kOpen, "p"));
+  EXPECT_FALSE(caller.Allows(Scope::kRead, "p"));
+  EXPECT_TRUE(Caller{.unlimited = true}.Allows(Scope::kAdmin, "p"));
+}
+
+}  // namespace
+}  // namespace tidemark::http

@@ -1,0 +1,70 @@
+// Goal: every number reads back as what was written, and looks as Python's repr writes it.
+#include "server/json/numbers.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <string>
+
+namespace tidemark::json {
+namespace {
+
+template <typename Number>
+std::string Text(Number value) {
+  std::array<char, kNumberBytesMax> bytes{};
+  return {bytes.data(), static_cast<std::size_t>(PutNumber(bytes.data(), value) - bytes.data())};
+}
+
+TEST(Numbers, IntegersOfEveryLength) {
+  EXPECT_EQ(Text(std::int64_t{0}), "0");
+  EXPECT_EQ(Text(std::numeric_limits<std::int64_t>::min()), "-9223372036854775808");
+  EXPECT_EQ(Text(std::numeric_limits<std::uint64_t>::max()), "18446744073709551615");
+  std::uint64_t power = 1;
+  for (int digits = 1; digits <= 19; ++digits, power *= 10) {
+    for (const std::uint64_t value : {power - 1, power, power + 1})
+      EXPECT_EQ(Text(value), std::to_string(value));
+  }
+}
+
+TEST(Numbers, FloatsAsPythonWritesThem) {
+  EXPECT_EQ(Text(0.0), "0.0");
+  EXPECT_EQ(Text(-0.0), "-0.0");
+  EXPECT_EQ(Text(1.0), "1.0");
+  EXPECT_EQ(Text(-2.5), "-2.5");
+  EXPECT_EQ(Text(0.1), "0.1");
+  EXPECT_EQ(Text(double{0.1F}), "0.10000000149011612");
+  EXPECT_EQ(Text(0.0001), "0.0001");
+  EXPECT_EQ(Text(0.00001), "1e-05");
+  EXPECT_EQ(Text(0.000012345), "1.2345e-05");
+  EXPECT_EQ(Text(100000.0), "100000.0");
+  EXPECT_EQ(Text(1234567890123456.0), "1234567890123456.0");
+  EXPECT_EQ(Text(1e16), "1e+16");
+  EXPECT_EQ(Text(1.2345678901234567e300), "1.2345678901234567e+300");
+  EXPECT_EQ(Text(5e-324), "5e-324");
+  EXPECT_EQ(Text(123.456), "123.456");
+}
+
+TEST(Numbers, WhatIsNoNumberInJsonIsText) {
+  EXPECT_EQ(Text(std::nan("")), "\"NaN\"");
+  EXPECT_EQ(Text(std::numeric_limits<double>::infinity()), "\"Infinity\"");
+  EXPECT_EQ(Text(-std::numeric_limits<double>::infinity()), "\"-Infinity\"");
+}
+
+TEST(Numbers, AnyFloatReadsBackAsItself) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 200'000; ++i) {
+    const auto value = std::bit_cast<double>(random());
+    if (!std::isfinite(value)) continue;
+    const std::string text = Text(value);
+    ASSERT_EQ(std::strtod(text.c_str(), nullptr), value) << text;
+    ASSERT_LT(text.size(), kNumberBytesMax);
+  }
+}
+
+}  // namespace
+}  // namespace tidemark::json

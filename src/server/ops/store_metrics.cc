@@ -1,0 +1,129 @@
+// Reads Store::Stats of each project, and sorts what it says by metric: Prometheus wants the samples of one
+// together.
+#include "server/ops/store_metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "server/http/metrics.h"
+
+namespace tidemark::server {
+namespace {
+
+struct Metric {
+  std::string_view name;
+  std::string_view type;
+  std::string_view help;
+};
+
+constexpr std::array<Metric, 13> kMetrics{{
+    {"tidemark_store_readable", "gauge", "1 if the project's store could be looked at."},
+    {"tidemark_rows_written_total", "counter",
+     "Rows taken by ingest, push and delete since the server began."},
+    {"tidemark_online_rows", "gauge", "Rows of the online store, of all projects."},
+    {"tidemark_online_bytes", "gauge", "Bytes of the online store, of all projects."},
+    {"tidemark_online_bytes_max", "gauge", "What the online store may grow to."},
+    {"tidemark_log_bytes", "gauge",
+     "Bytes of the write-ahead logs, of all projects: what waits for a flush."},
+    {"tidemark_table_rows", "gauge", "Rows in a table's data files."},
+    {"tidemark_table_bytes", "gauge", "Bytes of a table's data files."},
+    {"tidemark_table_files", "gauge", "Data files of a table."},
+    {"tidemark_table_small_files", "gauge", "Data files that compaction would take."},
+    {"tidemark_table_committed_seconds", "gauge", "When rows last came into a table's files, since 1970."},
+    {"tidemark_newest_event_seconds", "gauge",
+     "Newest event time in a table's files, or loaded online, since 1970."},
+    {"tidemark_loaded_seconds", "gauge", "When a view was last loaded into the online store, since 1970."},
+}};
+
+/// Samples by metric.
+class Samples {
+ public:
+  void Add(std::string_view metric, const std::string& labels, double value) {
+    fmt::format_to(std::back_inserter(lines_[metric]), "{}{{{}}} {}\n", metric, labels, value);
+  }
+  /// Nothing for null.
+  void Add(std::string_view metric, const std::string& labels, const Json& value, double scale = 1) {
+    if (value.is_number()) Add(metric, labels, value.get<double>() * scale);
+  }
+  void Render(std::string& out) const {
+    for (const Metric& metric : kMetrics) {
+      const auto found = lines_.find(metric.name);
+      if (found == lines_.end()) continue;
+      fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n{3}", metric.name, metric.help,
+                     metric.type, found->second);
+    }
+  }
+
+ private:
+  std::map<std::string_view, std::string> lines_;
+};
+
+constexpr double kSecondsPerUs = 1e-6;
+
+void AddProject(Samples& samples, const std::string& project, const Json& stats) {
+  const std::string of_project = fmt::format("project=\"{}\"", http::LabelValue(project));
+  samples.Add("tidemark_rows_written_total", of_project, stats["rows_written"]);
+  for (const Json& table : stats["tables"]) {
+    const std::string labels = fmt::format("{},view=\"{}\"", of_project, table["view"].get<std::string>());
+    samples.Add("tidemark_table_rows", labels, table["rows"]);
+    samples.Add("tidemark_table_bytes", labels, table["bytes"]);
+    samples.Add("tidemark_table_files", labels, table["files"]);
+    samples.Add("tidemark_table_small_files", labels, table["small_files"]);
+    samples.Add("tidemark_table_committed_seconds", labels, table["committed_us"], kSecondsPerUs);
+    samples.Add("tidemark_newest_event_seconds", labels + ",in=\"table\"", table["newest_event_us"],
+                kSecondsPerUs);
+  }
+  for (const Json& load : stats["loads"]) {
+    const std::string labels = fmt::format("{},view=\"{}\"", of_project, load["view"].get<std::string>());
+    samples.Add("tidemark_loaded_seconds", labels, load["loaded_us"], kSecondsPerUs);
+    samples.Add("tidemark_newest_event_seconds", labels + ",in=\"online\"", load["newest_event_us"],
+                kSecondsPerUs);
+  }
+}
+
+/// What all projects share.
+void AddFolder(Samples& samples, const Json& stats) {
+  samples.Add("tidemark_log_bytes", "", stats["log"]["bytes"]);
+  if (stats["online"].is_null()) return;
+  samples.Add("tidemark_online_rows", "", stats["online"]["rows"]);
+  samples.Add("tidemark_online_bytes", "", stats["online"]["bytes"]);
+  samples.Add("tidemark_online_bytes_max", "", stats["online"]["bytes_max"]);
+}
+
+Result<Json> StatsOf(Services& services, const std::string& project) {
+  TM_ASSIGN(const auto store, services.stores->Get(project));
+  TM_ASSIGN(const std::string text, store->Stats());
+  return Json::parse(text);
+}
+
+}  // namespace
+
+void AppendStoreMetrics(Services& services, std::string& out) {
+  std::vector<std::string> projects;
+  if (const auto store = services.stores->Get({})) {
+    if (const auto listed = (*store)->Projects()) projects = *listed;
+  }
+  const std::string& own = services.stores->default_project();
+  if (std::ranges::find(projects, own) == projects.end()) projects.push_back(own);
+  Samples samples;
+  bool has_folder = false;
+  for (const std::string& project : projects) {
+    const auto stats = StatsOf(services, project);
+    samples.Add("tidemark_store_readable", fmt::format("project=\"{}\"", http::LabelValue(project)),
+                stats.has_value() ? 1.0 : 0.0);
+    if (!stats) continue;
+    AddProject(samples, project, *stats);
+    if (!has_folder) AddFolder(samples, *stats);
+    has_folder = true;
+  }
+  samples.Render(out);
+}
+
+}  // namespace tidemark::server

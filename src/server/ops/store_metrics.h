@@ -1,0 +1,14 @@
+// What the stores of a server are like, as metrics for Prometheus.
+#pragma once
+
+#include <string>
+
+#include "server/catalog/services.h"
+
+namespace tidemark::server {
+
+/// Appends sizes, log tails, compaction and freshness of every project of the server. A store that cannot be
+/// looked at has `tidemark_store_readable` 0 and nothing else.
+void AppendStoreMetrics(Services& services, std::string& out);
+
+}  // namespace tidemark::server

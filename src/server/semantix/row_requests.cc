@@ -1,0 +1,272 @@
+// Pushes a frame into a table; looks entities up.
+#include <arrow/array.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "model/name.h"
+#include "server/json/json_text.h"
+#include "server/rows/arrow_types.h"
+#include "server/rows/json_rows.h"
+#include "server/rows/json_values.h"
+#include "server/semantix/request_values_internal.h"
+#include "server/semantix/row_requests_internal.h"
+
+namespace tidemark::server {
+namespace {
+
+using http::Request;
+using http::Response;
+using simdjson::dom::element;
+
+constexpr std::size_t kPreparedMax = 256;
+constexpr std::int64_t kMaxAgeMs = 500;
+
+Result<WriteTarget> TargetOf(element root) {
+  std::string_view to;
+  const auto found = root["to"].get(to);
+  if (found == simdjson::NO_SUCH_FIELD) return WriteTarget::kBoth;
+  if (found == simdjson::SUCCESS && to == "online_and_offline") return WriteTarget::kBoth;
+  if (found == simdjson::SUCCESS && to == "online") return WriteTarget::kOnline;
+  if (found == simdjson::SUCCESS && to == "offline") return WriteTarget::kOffline;
+  return Fail(ErrorCode::kInvalidArgument, "\"to\" is online_and_offline, online or offline");
+}
+
+ColumnTypes TypesOf(const KnownView& view) {
+  ColumnTypes types;
+  for (const WriteColumn& column : view.write_columns) {
+    const auto key = std::ranges::find(view.join_keys, column.name, &JoinKey::name);
+    const bool is_open = key != view.join_keys.end() && !key->type;
+    if (!is_open) types.emplace(column.name, column.type);
+  }
+  return types;
+}
+
+/// Keys of one column as lookups take them. The views of `column` are into this.
+struct KeyValues {
+  std::shared_ptr<arrow::Array> array;
+  std::vector<std::string_view> texts;
+  std::unique_ptr<bool[]> flags;
+  KeyColumn column;
+};
+
+/// The column that a lookup reads: whole numbers are int64 for every width.
+Result<KeyValues> ReadKeys(const ColumnInfo& key, simdjson::dom::array values) {
+  TM_ASSIGN(DataType type, DataType::Parse(key.type));
+  if (type.kind == TypeKind::kInt32) type = {.kind = TypeKind::kInt64};
+  JsonColumn column(key.name, type, {.text_numbers = true, .numbers_as_text = true});
+  for (const element value : values) {
+    if (value.is_null())
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("entity {} has a null among its values", Quoted(key.name)));
+    TM_TRY(column.Append(value));
+  }
+  KeyValues read;
+  TM_ASSIGN(read.array, column.Finish());
+  const auto count = static_cast<std::size_t>(read.array->length());
+  switch (type.kind) {
+    case TypeKind::kBool: {
+      const auto& flags = static_cast<const arrow::BooleanArray&>(*read.array);
+      read.flags = std::make_unique<bool[]>(count);
+      for (std::size_t i = 0; i < count; ++i)
+        read.flags[i] = flags.Value(static_cast<std::int64_t>(i));
+      read.column = std::span<const bool>(read.flags.get(), count);
+      return read;
+    }
+    case TypeKind::kString:
+    case TypeKind::kBinary: {
+      const auto& texts = static_cast<const arrow::BinaryArray&>(*read.array);
+      for (std::int64_t i = 0; i < texts.length(); ++i)
+        read.texts.push_back(texts.GetView(i));
+      read.column = std::span<const std::string_view>(read.texts);
+      return read;
+    }
+    case TypeKind::kInt64:
+    case TypeKind::kTimestamp: {
+      const auto& numbers = static_cast<const arrow::PrimitiveArray&>(*read.array);
+      if (count == 0) {
+        read.column = std::span<const std::int64_t>();
+        return read;
+      }
+      const auto* const first = reinterpret_cast<const std::int64_t*>(numbers.values()->data());
+      read.column = std::span<const std::int64_t>(first + numbers.offset(), count);
+      return read;
+    }
+    default:
+      return Fail(ErrorCode::kUnsupported, fmt::format("entity {} is {}, which this request cannot look up",
+                                                       Quoted(key.name), key.type));
+  }
+}
+
+/// What a request asks about: names of entities, each with its values, in the order given.
+using AskedEntities = std::vector<std::pair<std::string, simdjson::dom::array>>;
+
+AskedEntities::const_iterator Find(const AskedEntities& entities, std::string_view name) {
+  return std::ranges::find_if(entities, [name](const auto& entity) { return entity.first == name; });
+}
+
+Result<AskedEntities> ReadEntities(const JsonDocument& document) {
+  const auto wrong = [] {
+    return Fail(ErrorCode::kInvalidArgument,
+                "entities is a JSON list like [{\"entity\": \"id\", \"value\": [1, 2]}]");
+  };
+  simdjson::dom::array list;
+  if (document.root().get(list) != simdjson::SUCCESS) return wrong();
+  AskedEntities entities;
+  for (const element item : list) {
+    std::string_view name;
+    simdjson::dom::array values;
+    if (item["entity"].get(name) != simdjson::SUCCESS || item["value"].get(values) != simdjson::SUCCESS)
+      return wrong();
+    if (Find(entities, name) != entities.end())
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("entity {} is given twice", Quoted(name)));
+    entities.emplace_back(name, values);
+  }
+  return entities;
+}
+
+/// Exactly the table's entities, as many values of each; how many. `limit`: at most so many.
+Result<std::size_t> CheckEntities(const AskedEntities& entities, const OnlineReader& reader,
+                                  std::string_view table, std::size_t limit) {
+  for (const ColumnInfo& key : reader.keys()) {
+    if (Find(entities, key.name) == entities.end())
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("entity {} of table {} is not given", Quoted(key.name), Quoted(table)));
+  }
+  const std::size_t rows = entities.empty() ? 0 : entities.front().second.size();
+  for (const auto& [name, values] : entities) {
+    if (std::ranges::find(reader.keys(), name, &ColumnInfo::name) == reader.keys().end())
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("table {} has no entity {}", Quoted(table), Quoted(name)));
+    if (values.size() != rows) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("entity {} has {} values and {} has {}: give one for each row", Quoted(name),
+                              values.size(), Quoted(entities.front().first), rows));
+    }
+  }
+  if (rows <= limit) return rows;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} entities are asked for; the limit is {}", rows, limit));
+}
+
+Result<void> AppendColumn(std::string& out, std::string_view name, const arrow::Array& array) {
+  if (!out.ends_with('{')) out.push_back(',');
+  json::AppendText(out, name);
+  out.append(":[");
+  TM_ASSIGN(const JsonValues values, JsonValues::Of(array));
+  for (std::int64_t row = 0; row < array.length(); ++row) {
+    if (row > 0) out.push_back(',');
+    values.Append(out, row);
+  }
+  out.push_back(']');
+  return {};
+}
+
+}  // namespace
+
+Result<void> RowRequests::Push(const Request& request, Response& response) {
+  const std::string name(request.Part("name"));
+  TM_ASSIGN(const auto document,
+            JsonDocument::Parse(semantix::PlainJson(request.body), limits_.json_depth_max));
+  TM_ASSIGN(const auto store, services_.stores->Get(request.project));
+  TM_ASSIGN(auto definitions, services_.definitions.Get(*store));
+  if (!definitions->View(name)) {
+    TM_ASSIGN(definitions, services_.definitions.GetNow(*store));  // it may have just been made
+  }
+  TM_ASSIGN(const KnownView* view, definitions->View(name));
+  element frame;
+  simdjson::dom::object columns;
+  if (document.root()["df"].get(frame) != simdjson::SUCCESS || frame.get(columns) != simdjson::SUCCESS)
+    return Fail(ErrorCode::kInvalidArgument,
+                "the body is {\"df\": {\"column\": [values]}, \"to\": \"online_and_offline\"}");
+  IngestOptions options;
+  TM_ASSIGN(options.to, TargetOf(document.root()));
+  if (!view->definition.online && options.to == WriteTarget::kBoth) options.to = WriteTarget::kOffline;
+  options.idempotency_key = request.Header("idempotency-key").value_or("");
+  options.stop = request.stop;
+  JsonRowsOptions reading;
+  reading.types = TypesOf(*view);
+  reading.policy = {.numbers_as_text = true, .nan_is_null = true};
+  reading.rows_max = limits_.rows_max;
+  reading.depth_max = limits_.json_depth_max;
+  TM_ASSIGN(const auto batch, RowsFromJson(frame, reading));
+  TM_ASSIGN(const auto reader, OfBody(arrow::RecordBatchReader::Make({batch}, batch->schema())));
+  ArrowArrayStream stream{};
+  TM_TRY(OfBody(arrow::ExportRecordBatchReader(reader, &stream)));
+  TM_ASSIGN(const IngestReport report,
+            store->Ingest(name, {.stream = &stream, .path = {}}, options, nullptr));
+  response.body = fmt::format("{{\"rows\":{}}}", report.rows);
+  return {};
+}
+
+Result<std::shared_ptr<const OnlineReader>> RowRequests::Prepared(Store& store,
+                                                                  std::vector<std::string> features) {
+  const std::string place = fmt::format("{}\n{}", store.project(), fmt::join(features, "\n"));
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = prepared_.find(place); found != prepared_.end()) {
+      if (found->second->IsCurrent(kMaxAgeMs).value_or(false)) return found->second;
+      prepared_.erase(found);
+    }
+  }
+  OnlineOptions options;
+  options.features = std::move(features);
+  TM_ASSIGN(auto reader, store.PrepareOnline(options));
+  const std::lock_guard lock(mutex_);
+  if (prepared_.size() >= kPreparedMax) prepared_.clear();
+  prepared_.insert_or_assign(place, reader);
+  return reader;
+}
+
+Result<void> RowRequests::Online(const Request& request, Response& response) {
+  const std::string table(request.Part("name"));
+  const auto text = semantix::FormValue(request, "entities");
+  if (!text) return Fail(ErrorCode::kInvalidArgument, "the query has no entities");
+  TM_ASSIGN(const auto document, JsonDocument::Parse(*text, limits_.json_depth_max));
+  TM_ASSIGN(const auto entities, ReadEntities(document));
+  TM_ASSIGN(const auto names, semantix::NameList(request, "feature_refs"));
+  std::vector<std::string> features;
+  for (const std::string& name : names.value_or(std::vector<std::string>{}))
+    features.push_back(fmt::format("{}:{}", table, semantix::FeatureOf(name, table)));
+  if (features.empty()) features.push_back(table);
+  TM_ASSIGN(const auto store, services_.stores->Get(request.project));
+  TM_ASSIGN(const auto reader, Prepared(*store, std::move(features)));
+
+  TM_ASSIGN(const std::size_t rows, CheckEntities(entities, *reader, table, limits_.entities_max));
+  std::vector<KeyValues> keys;
+  for (const ColumnInfo& key : reader->keys()) {
+    TM_ASSIGN(KeyValues values, ReadKeys(key, Find(entities, key.name)->second));
+    keys.push_back(std::move(values));
+  }
+  std::vector<KeyColumn> columns;  // into `keys`, which stay where they are from here on
+  columns.reserve(keys.size());
+  for (const KeyValues& each : keys)
+    columns.push_back(each.column);
+  OnlineResult result;
+  TM_TRY(reader->Read(columns, rows, result));
+  ArrowSchema schema{};
+  ArrowArray array{};
+  TM_TRY(result.ToArrow(false, false, &schema, &array));
+  TM_ASSIGN(const auto batch, OfBody(arrow::ImportRecordBatch(&array, &schema)));
+  response.body = "{";
+  for (const auto& [name, unused] : entities) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (reader->keys()[i].name == name) TM_TRY(AppendColumn(response.body, name, *keys[i].array));
+    }
+  }
+  for (int i = 0; i < batch->num_columns(); ++i)
+    TM_TRY(
+        AppendColumn(response.body, reader->features()[static_cast<std::size_t>(i)].name, *batch->column(i)));
+  response.body.push_back('}');
+  return {};
+}
+
+}  // namespace tidemark::server

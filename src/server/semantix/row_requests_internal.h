@@ -1,0 +1,35 @@
+// Rows in, and the newest values out.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "server/catalog/services.h"
+#include "server/http/message.h"
+#include "server/http/settings.h"
+#include "tidemark/online.h"
+
+namespace tidemark::server {
+
+/// Thread safe.
+class RowRequests {
+ public:
+  RowRequests(Services& services, const http::Limits& limits) : services_(services), limits_(limits) {}
+
+  Result<void> Push(const http::Request& request, http::Response& response);
+  Result<void> Online(const http::Request& request, http::Response& response);
+
+ private:
+  Result<std::shared_ptr<const OnlineReader>> Prepared(Store& store, std::vector<std::string> features);
+
+  Services& services_;
+  const http::Limits limits_;
+  std::mutex mutex_;  // guards prepared_
+  std::map<std::string, std::shared_ptr<const OnlineReader>, std::less<>> prepared_;
+};
+
+}  // namespace tidemark::server

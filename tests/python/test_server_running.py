@@ -1,0 +1,295 @@
+"""Starting, watching, changing and stopping a server.
+
+Goal: it is up quickly, settings count in their order, what it says of itself is true, definitions
+that others apply are seen without a pause, and it stops without dropping a request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from server_process import ServerProcess, run_program
+from test_server_http import SCHEMA, held_registry
+
+from tidemark import FeatureStore
+
+SEEN_WITHIN_SECONDS = 1.0
+UP_WITHIN_SECONDS = 0.5
+
+
+def rows(count: int) -> dict[str, list[object]]:
+    return {
+        "id": list(range(count)),
+        "v1": [i + 0.5 for i in range(count)],
+        "event_timestamp": [f"2026-05-01 08:{i // 60 % 60:02}:{i % 60:02}" for i in range(count)],
+    }
+
+
+def test_up_within_half_a_second(folder: Path, store: FeatureStore) -> None:
+    """Goal: the best of five starts, on a store with data; a machine that is busy may slow some."""
+    store.create_table(SCHEMA)
+    store.ingest("clicks", pa.table(rows(1000)))
+    seconds = []
+    for _ in range(5):
+        with ServerProcess(folder) as server:
+            seconds.append(server.seconds_to_start)
+            assert server.get("/health/ready").status == 200
+    assert min(seconds) < UP_WITHIN_SECONDS, seconds
+
+
+def test_settings_by_file_environment_and_flags(tmp_path: Path) -> None:
+    (tmp_path / "tidemark.yaml").write_text(
+        "project: demo\nserver:\n  body_max: 4KiB\n  rows_max: 1\n  access_log: one.log\n"
+    )
+    environment = {"TIDEMARK_SERVE_ROWS_MAX": "2", "TIDEMARK_SERVE_BODY_MAX": "8KiB"}
+    with ServerProcess(tmp_path, "--rows-max", "3", environment=environment) as server:
+        assert server.post_json("/feature-view", SCHEMA).status == 201
+        assert server.post_json("/clicks/push", {"df": rows(3)}).status == 200
+        assert server.post_json("/clicks/push", {"df": rows(4)}).status == 400
+        assert server.request("POST", "/feature-view", b"x" * 9000).status == 413
+        assert server.request("POST", "/feature-view", b"x" * 6000).status == 400
+    assert (tmp_path / "one.log").exists()
+    assert FeatureStore(tmp_path).list_feature_views()[0].name == "clicks", (
+        "in the project of the file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("yaml", "flags", "said"),
+    [
+        ("server: {prot: 1}", [], "unknown setting 'prot'"),
+        ("server: {port: x}", [], "tidemark.yaml"),
+        ("", ["--port", "70000"], "'port'"),
+        ("", ["--host", "nowhere.invalid"], "not an address"),
+        ("", ["--tls-cert", "missing.pem", "--tls-key", "missing.pem"], "missing.pem"),
+        ("", ["--tls-cert", "missing.pem"], "tls_key"),
+        ("", ["--access-log", "no/such/folder/log"], "access log"),
+    ],
+)
+def test_settings_that_are_wrong(tmp_path: Path, yaml: str, flags: list[str], said: str) -> None:
+    (tmp_path / "tidemark.yaml").write_text(yaml)
+    refused = run_program(tmp_path, "serve", *flags, check=False)
+    assert refused.returncode != 0
+    assert said in refused.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        other = tmp_path / "other"
+        other.mkdir()
+        held = socket.socket()
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = str(held.getsockname()[1])
+        refused = run_program(other, "serve", "--port", port, check=False)
+        held.close()
+        assert refused.returncode != 0
+        assert "--port" in refused.stderr
+        assert server.get("/health").status == 200
+
+
+def test_threads_pinned_to_cores(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, "--threads", "2", "--pin") as server:
+        masks = [
+            re.search(r"Cpus_allowed_list:\s*(\S+)", (task / "status").read_text())
+            for task in Path(f"/proc/{server.process.pid}/task").iterdir()
+        ]
+        single = [mask[1] for mask in masks if mask and mask[1].isdigit()]
+        assert len(single) == 2, masks
+
+
+def test_ids_traces_and_the_access_log(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with ServerProcess(tmp_path, "--access-log", str(log)) as server:
+        given = server.get("/list-feature-views", X_Request_Id="abc-1", traceparent=trace)
+        assert given.headers["x-request-id"] == "abc-1"
+        assert given.headers["traceparent"] == trace
+        made = [server.get("/health").headers["x-request-id"] for _ in range(2)]
+        assert made[0] != made[1]
+        forged = server.get("/health", X_Request_Id='a"b')
+        assert forged.headers["x-request-id"] != 'a"b'
+        assert server.get("/nowhere", X_Request_Id="lost").json()["error"]["request_id"] == "lost"
+        server.stop()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    first = lines[0]
+    assert first["id"] == "abc-1"
+    assert first["trace"] == trace
+    assert (first["method"], first["path"], first["route"]) == (
+        "GET",
+        "/list-feature-views",
+        "/list-feature-views",
+    )
+    assert (first["status"], first["dialect"], first["peer"]) == (200, "semantix", "127.0.0.1")
+    assert first["seconds"] > 0
+    assert first["bytes_out"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", first["time"])
+    assert [line["status"] for line in lines] == [200, 200, 200, 200, 404]
+
+
+def test_metrics(tmp_path: Path) -> None:
+    """Goal: every figure that is promised is there, and is true."""
+    with ServerProcess(tmp_path) as server:
+        assert server.post_json("/feature-view", SCHEMA).status == 201
+        assert server.post_json("/clicks/push", {"df": rows(7)}).status == 200
+        assert server.post_json("/clicks/push", {"df": {}, "to": "x"}).status == 400
+        text = server.get("/metrics").text
+        assert (
+            'tidemark_http_requests_total{dialect="semantix",method="POST",'
+            'route="/{name}/push",status="2xx"} 1' in text
+        )
+        assert 'route="/{name}/push",status="4xx"} 1' in text
+        assert server.metric("tidemark_rows_written_total") == 7
+        assert server.metric("tidemark_online_rows") == 7
+        assert server.metric("tidemark_online_bytes") > 0
+        assert server.metric("tidemark_log_bytes") > 0
+        assert server.metric("tidemark_store_readable") == 1
+        assert FeatureStore(tmp_path).flush() is not None
+        assert server.metric("tidemark_table_rows") == 7
+        assert server.metric("tidemark_table_files") >= 1
+        assert server.metric("tidemark_table_bytes") > 0
+        assert abs(server.metric("tidemark_table_committed_seconds") - time.time()) < 60
+        newest = 'tidemark_newest_event_seconds{project="default",view="clicks",in="table"} '
+        found = [
+            line for line in server.get("/metrics").text.splitlines() if line.startswith(newest)
+        ]
+        assert float(found[0].split()[-1]) == 1777622406.0  # 2026-05-01T08:00:06Z
+        text = server.get("/metrics").text
+    sample = re.compile(r"[a-z_:]+(\{([a-z_]+=\"([^\"\\]|\\.)*\",?)*\})? [-+0-9.eE]+(Inf)?$")
+    names = []
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            names.append(line.split()[2])
+        elif not line.startswith("#"):
+            assert sample.fullmatch(line), line
+            assert line.startswith(names[-1]), f"{line} is apart from its metric"
+    assert len(names) == len(set(names))
+
+
+def test_what_others_apply_is_seen_without_a_pause(tmp_path: Path) -> None:
+    """Goal: readers run all the time while another process changes definitions; none waits."""
+    other = FeatureStore(tmp_path)
+    other.create_table(SCHEMA)
+    other.ingest("clicks", pa.table(rows(10)))
+    entities = "[%7B%22entity%22:%22id%22,%22value%22:[1,2]%7D]"
+    path = f"/clicks/online-features?entities={entities}&feature_refs=[%22v1%22]"
+    stop = threading.Event()
+    seconds: list[float] = []
+    wrong: list[str] = []
+
+    with ServerProcess(tmp_path) as server:
+
+        def read() -> None:
+            connection = server.connect()
+            while not stop.is_set():
+                began = time.monotonic()
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                body = answer.read()
+                seconds.append(time.monotonic() - began)
+                if answer.status != 200 or json.loads(body)["v1"] != [1.5, 2.5]:
+                    wrong.append(body.decode())
+            connection.close()
+
+        readers = [threading.Thread(target=read) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        waits = []
+        for number in range(5):
+            name = f"table_{number}"
+            other.create_table({**SCHEMA, "name": name})
+            applied = time.monotonic()
+            before = len(seconds)
+            while server.post_json(f"/{name}/push", {"df": rows(1)}).status != 200:
+                assert time.monotonic() - applied < SEEN_WITHIN_SECONDS * 10
+            waits.append(time.monotonic() - applied)
+            assert len(seconds) > before, "readers stood still"
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert not wrong, wrong[:3]
+    assert max(waits) < SEEN_WITHIN_SECONDS, waits
+    assert max(seconds) < SEEN_WITHIN_SECONDS, "a reader was held up"
+
+
+def test_sigterm_answers_what_is_in_flight(tmp_path: Path) -> None:
+    (tmp_path / "tidemark.yaml").write_text("registry: {busy_timeout: 5m}\n")
+    with ServerProcess(tmp_path, "--in-flight-max", "1") as server:
+        answers: list[int] = []
+        asking = threading.Thread(
+            target=lambda: answers.append(server.post_json("/feature-view", SCHEMA).status)
+        )
+        idle = server.connect()
+        idle.request("GET", "/health/live")
+        assert idle.getresponse().read() == b""
+        with held_registry(tmp_path):
+            asking.start()
+            while server.get("/nobody/online-features").status != 429:  # until it is in flight
+                pass
+            server.process.send_signal(signal.SIGTERM)
+            assert server.wait_for_line(re.compile("stopping")) is not None
+            assert server.process.poll() is None, "it went while a request was being answered"
+        asking.join()
+        assert answers == [201]
+        assert server.stop() == 0
+        assert idle.sock is not None
+        assert idle.sock.recv(1) == b""
+        idle.close()
+    assert [view.name for view in FeatureStore(tmp_path).list_feature_views()] == ["clicks"]
+
+
+def test_not_ready_before_it_stops_listening(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, "--drain-delay", "2s") as server:
+        assert server.get("/health/ready").status == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait_for_line(re.compile("stopping")) is not None
+        while server.get("/health/ready").status != 503:
+            pass
+        assert server.get("/health/live").status == 200
+        assert server.get("/list-feature-views").status == 200, (
+            "it still answers who has not noticed"
+        )
+        assert server.stop() == 0
+
+
+def test_a_second_signal_cuts_off(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, "--drain-delay", "1h") as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait_for_line(re.compile("stopping")) is not None
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_tables_are_maintained_while_serving(tmp_path: Path) -> None:
+    """Goal: a server that only reads still flushes what a writer that is gone left in the log."""
+    (tmp_path / "tidemark.yaml").write_text("offline_store: {flush_after: 1s}\n")
+    script = (
+        "import os, sys, pyarrow as pa\n"
+        "from tidemark import FeatureStore\n"
+        "from test_server_http import SCHEMA\n"
+        "from test_server_running import rows\n"
+        "store = FeatureStore(sys.argv[1])\n"
+        "store.create_table(SCHEMA)\n"
+        "store.ingest('clicks', pa.table(rows(5)))\n"
+        "os._exit(0)\n"  # no close, no flush: as if it was killed
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], check=True, cwd=Path(__file__).parent
+    )
+    with ServerProcess(tmp_path) as server:
+        until = time.monotonic() + 60
+        while (
+            'tidemark_table_rows{project="default",view="clicks"} 5'
+            not in server.get("/metrics").text
+        ):
+            assert time.monotonic() < until
