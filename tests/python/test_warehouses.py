@@ -600,7 +600,7 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
 def test_sql_over_a_view_in_a_warehouse_is_refused_with_the_way_out(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:
-    """Goal: it is listed, and read by `snapshot`; SQL neither asks the warehouse nor keeps anything."""
+    """Goal: listed, and read by `snapshot`; SQL neither asks the warehouse nor keeps anything."""
     rows = stats([(1, T0, T0, 1.5, "Oslo")])
     postgresql.put(table, rows)
     pq.write_table(rows, tmp_path / "stats.parquet")
