@@ -328,8 +328,9 @@ def test_cancelling_a_task_ends_the_call(server: ServerProcess, proxy: FaultyPro
 )
 def test_ctrl_c_ends_a_call_that_waits(clicks: FeatureStore, proxy: FaultyProxy, call: str) -> None:
     code = (
-        "import sys\n"
+        "import signal, sys\n"
         "from tidemark import FeatureStore\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
         f"store = FeatureStore({proxy.url!r})\n"
         "store.get_online_features(['clicks:n'], [{'user_id': 1}])\n"
         "print('ready', flush=True)\n"
