@@ -156,13 +156,19 @@ class ServerProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(TIMEOUT_SECONDS)
-        self._reader.join()
+        self._close()
         return code
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
 
     def __enter__(self) -> ServerProcess:
         return self
