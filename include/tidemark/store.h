@@ -221,7 +221,8 @@ class TIDEMARK_EXPORT Store {
   /// The keys that lookups of a view find, in the order of their bytes, page by page: columns are its join
   /// keys, then event_timestamp, write_time, is_deleted and expires_at (null: never). Rows past their own
   /// expiry, deletions too, or the view's ttl are left out. Between pages rows may come and go. `after` of
-  /// another view is kInvalidArgument. A store that is reached over a network has no such pages: kUnsupported.
+  /// another view is kInvalidArgument. A store that is reached over a network has no such pages:
+  /// kUnsupported.
   virtual Result<OnlineRowsPage> ReadOnlineRows(std::string_view /*view*/,
                                                 const OnlineRowsOptions& /*options*/,
                                                 ArrowArrayStream* /*out*/) {

@@ -53,12 +53,14 @@ class PageBuilder {
     const auto time = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
     for (const JoinKey& key : view.join_keys) {
       fields_.push_back(arrow::field(key.name, ToArrow(*key.type)));
-      builders_.push_back(arrow::MakeBuilder(fields_.back()->type()).ValueOrDie());  // fails for no key's type
+      builders_.push_back(
+          arrow::MakeBuilder(fields_.back()->type()).ValueOrDie());  // fails for no key's type
     }
-    for (const auto& [name, type] : {std::pair<const char*, std::shared_ptr<arrow::DataType>>{"event_timestamp", time},
-                                     {"write_time", time},
-                                     {"is_deleted", arrow::boolean()},
-                                     {"expires_at", time}}) {
+    for (const auto& [name, type] :
+         {std::pair<const char*, std::shared_ptr<arrow::DataType>>{"event_timestamp", time},
+          {"write_time", time},
+          {"is_deleted", arrow::boolean()},
+          {"expires_at", time}}) {
       fields_.push_back(arrow::field(name, type));
       builders_.push_back(arrow::MakeBuilder(type).ValueOrDie());
     }

@@ -1,6 +1,7 @@
 // How event times were written, beyond their microseconds.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -80,9 +81,8 @@ double ToSeconds(std::int64_t us, TimeSpelling spelling) {
   if (spelling.digits >= 0) ns += spelling.nanoseconds - kMiddleNs;
   const bool is_negative = ns < 0;
   const __int128 magnitude = is_negative ? -ns : ns;
-  const std::string text =
-      fmt::format("{}.{:09}", static_cast<std::uint64_t>(magnitude / kSecondNs),
-                  static_cast<std::uint64_t>(magnitude % kSecondNs));
+  const std::string text = fmt::format("{}.{:09}", static_cast<std::uint64_t>(magnitude / kSecondNs),
+                                       static_cast<std::uint64_t>(magnitude % kSecondNs));
   double seconds = 0;
   std::from_chars(text.data(), text.data() + text.size(), seconds);
   return is_negative ? -seconds : seconds;

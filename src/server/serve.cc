@@ -16,6 +16,7 @@
 #include "server/http/server.h"
 #include "server/keys/key_authenticator.h"
 #include "server/ops/ops_dialect.h"
+#include "server/sagemaker/sagemaker_dialect.h"
 #include "server/semantix/semantix_dialect.h"
 #include "server/v1/v1_dialect.h"
 
@@ -63,6 +64,7 @@ class StoreServer final : public RunningServer {
     const std::vector<std::shared_ptr<http::Dialect>> dialects{
         MakeV1Dialect(server->services_, settings.limits),
         MakeFeastDialect(server->services_, settings.limits),
+        sagemaker::MakeDialect(server->services_, options.settings.sagemaker, settings.limits.json_depth_max),
         MakeSemantixDialect(server->services_, settings.limits),
         MakeOpsDialect(server->services_, metrics,
                        server->draining_),  // last: it claims what nobody else does

@@ -143,6 +143,34 @@ template <auto Member>
 auto& OfLimits(ServeSettings& settings) {
   return settings.http.limits.*Member;
 }
+Result<void> SetSagemakerAccount(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  constexpr std::size_t kDigits = 12;
+  if (text.size() != kDigits || text.find_first_not_of("0123456789") != std::string::npos)
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is not twelve digits", Quoted(text)));
+  settings.sagemaker.account_id = text;
+  return {};
+}
+
+Result<void> SetSagemakerRegion(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  if (text.empty() || text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is no region such as us-east-1", Quoted(text)));
+  settings.sagemaker.region = text;
+  return {};
+}
+
+Result<void> SetSagemakerUris(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  settings.sagemaker.s3_uris.clear();
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view uri = rest.substr(0, comma);
+    if (!uri.starts_with("s3://") && !uri.starts_with("https://"))
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} does not begin with s3://", Quoted(uri)));
+    settings.sagemaker.s3_uris.emplace_back(uri);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return {};
+}
+
 Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
   TM_ASSIGN(const std::int64_t us, ParseDuration(text));
   settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
@@ -177,6 +205,10 @@ std::vector<Setting> PlaceSettings() {
        Path(&OfTls<&TlsSettings::client_ca>)},
       {{"require_keys", "WHEN", "auto (once the store has a key), yes or no"}, SetRequireKeys},
       {{"insecure", "", "let other machines ask without a key"}, Flag(&Insecure)},
+      {{"sagemaker_account", "DIGITS", "account id in ARNs, twelve digits"}, SetSagemakerAccount},
+      {{"sagemaker_region", "NAME", "region in ARNs"}, SetSagemakerRegion},
+      {{"sagemaker_s3_uri", "URI,...", "beginnings of S3Uri that stand for the store's own folder"},
+       SetSagemakerUris},
       {{"drain_delay", "TIME", "told to stop: not ready for so long, then no more connections"},
        SetDrainDelay},
       {{"access_log", "FILE", "one line of JSON for each request; -: standard error"}, SetAccessLog},

@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "server/http/settings.h"
+#include "server/sagemaker/settings.h"
 
 namespace tidemark::server {
 
@@ -32,7 +33,8 @@ struct ServeSettings {
   RequireKeys require_keys = RequireKeys::kAuto;
   bool insecure = false;                          // other machines may ask without a key
   std::optional<std::uint16_t> flight_port = {};  // of Arrow Flight; absent: none; 0: any that is free
-  std::chrono::milliseconds drain_delay{0};       // from not ready to draining: for balancers to notice
+  sagemaker::Settings sagemaker = {};
+  std::chrono::milliseconds drain_delay{0};  // from not ready to draining: for balancers to notice
 };
 
 /// One of them, for who lists them.

@@ -72,10 +72,11 @@ class ServerProcess:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._line_there:
-                self._lines.append(line.rstrip("\n"))
-                self._line_there.notify_all()
+        with self.process.stderr as lines:
+            for line in lines:
+                with self._line_there:
+                    self._lines.append(line.rstrip("\n"))
+                    self._line_there.notify_all()
         with self._line_there:
             self._lines.append("")  # the end
             self._line_there.notify_all()
@@ -156,26 +157,19 @@ class ServerProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(TIMEOUT_SECONDS)
-        self._close()
+        self._reader.join()
         return code
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
-        self._close()
-
-    def _close(self) -> None:
         self._reader.join()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
 
     def __enter__(self) -> ServerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is not None:
-            return
         try:
             self.stop()
         except subprocess.TimeoutExpired:

@@ -158,11 +158,10 @@ def test_after_a_flush_spark_gets_the_rows_that_we_do(store, seen):
 
 
 def test_spark_reads_registered_files_by_their_columns_names(tmp_path):
-    """Without ids in the files, of two schemas, with a column that we have no type for."""
+    """Without ids in the files, of two schemas and partitions, nested ones too."""
     first = {
         "n": pa.array([1, None], pa.int32()),
         "at": pa.array([T0, T0 + HOUR], pa.timestamp("us", tz="UTC")),
-        "clock": pa.array([dt.time(1), dt.time(2)], pa.time64("us")),
         "places": [[{"city": "Zürich", "zones": [1, 2]}], None],
         "tags": pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())),
     }

@@ -223,7 +223,8 @@ class LmdbOnlineStore final : public OnlineStore {
     return folder;
   }
 
-  // Visits rows as they are stored, those whose stored key is not before `from`, until `visit` answers false or an error.
+  // Visits rows as they are stored, those whose stored key is not before `from`, until `visit` answers false
+  // or an error.
   using StoredVisitor =
       FunctionRef<Result<bool>(std::string_view stored_key, std::span<const std::byte> row)>;
   static Result<void> ForEachRow(Environment& environment, std::string_view prefix, std::string_view from,

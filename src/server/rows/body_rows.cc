@@ -29,24 +29,23 @@ struct Told {
 class ArrowRows final : public arrow::RecordBatchReader {
  public:
   static Result<std::shared_ptr<arrow::RecordBatchReader>> Open(
-      std::shared_ptr<arrow::io::InputStream> stream, const BodyStream* body, std::shared_ptr<Told> told) {
+      const std::shared_ptr<arrow::io::InputStream>& stream, BodyStream* body, std::shared_ptr<Told> told) {
     auto options = arrow::ipc::IpcReadOptions::Defaults();
     options.use_threads = false;
-    auto reader = arrow::ipc::RecordBatchStreamReader::Open(std::move(stream), options);
+    auto reader = arrow::ipc::RecordBatchStreamReader::Open(stream, options);
     if (!reader.ok()) {
       if (body != nullptr && body->error()) return std::unexpected(*body->error());
       return std::unexpected(BodyErrorOf(reader.status()).In("the Arrow stream"));
     }
     return std::make_shared<ArrowRows>(*std::move(reader), body, std::move(told));
   }
-  ArrowRows(std::shared_ptr<arrow::RecordBatchReader> reader, const BodyStream* body,
-            std::shared_ptr<Told> told)
+  ArrowRows(std::shared_ptr<arrow::RecordBatchReader> reader, BodyStream* body, std::shared_ptr<Told> told)
       : reader_(std::move(reader)), body_(body), told_(std::move(told)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     arrow::Status status = reader_->ReadNext(batch);
-    if (status.ok() && *batch != nullptr) status = (*batch)->ValidateFull();
+    if (status.ok()) status = *batch != nullptr ? (*batch)->ValidateFull() : CheckEnd();
     if (status.ok()) return status;
     told_->error =
         body_ != nullptr && body_->error() ? *body_->error() : BodyErrorOf(status).In("the Arrow stream");
@@ -54,8 +53,16 @@ class ArrowRows final : public arrow::RecordBatchReader {
   }
 
  private:
+  /// Sees the end of the body, too, so that its connection can be used again.
+  arrow::Status CheckEnd() {
+    if (body_ == nullptr) return arrow::Status::OK();
+    char byte = 0;
+    ARROW_ASSIGN_OR_RAISE(const std::int64_t got, body_->Read(1, &byte));
+    return got == 0 ? arrow::Status::OK() : arrow::Status::Invalid("there are bytes behind its end");
+  }
+
   std::shared_ptr<arrow::RecordBatchReader> reader_;
-  const BodyStream* body_;
+  BodyStream* body_;
   std::shared_ptr<Told> told_;
 };
 
@@ -187,6 +194,9 @@ Error BodyRows::Blame(Error error) const {
   if (impl_->spooled == nullptr) return error;
   const std::string path = impl_->spooled->path().string();
   const std::string name = impl_->spooled->path().filename().string();
+  const bool is_about_it =
+      error.message.find(name) != std::string::npos || error.context.find(name) != std::string::npos;
+  if (is_about_it && error.code == ErrorCode::kCorruption) error.code = ErrorCode::kInvalidData;
   for (std::string* text : {&error.message, &error.context}) {
     RemoveAll(*text, path, "of the body");
     RemoveAll(*text, name, "of the body");

@@ -487,7 +487,7 @@ class JsonColumn::Impl {
   std::unexpected<Error> Misfit(std::string_view shown) {
     std::string why = std::exchange(state.wrong, {});
     return Fail(ErrorCode::kTypeMismatch,
-                fmt::format("column '{}', row {}: {} {}", name, appended, shown,
+                fmt::format("column '{}', row {}: {} {}", name, finished + appended, shown,
                             why.empty() ? fmt::format("is no {}", type.ToString())
                                         : fmt::format("{} ({} is wanted)", why, type.ToString())));
   }
@@ -497,6 +497,7 @@ class JsonColumn::Impl {
   ColumnState state;
   std::unique_ptr<Appender> appender;
   std::int64_t appended = 0;
+  std::int64_t finished = 0;  // rows of the arrays that were finished
 };
 
 JsonColumn::JsonColumn(std::string name, const DataType& type, const JsonPolicy& policy)
@@ -543,7 +544,7 @@ Result<void> JsonColumn::FillWithNulls(std::int64_t rows) {
 }
 
 Result<std::shared_ptr<arrow::Array>> JsonColumn::Finish() {
-  impl_->appended = 0;
+  impl_->finished += std::exchange(impl_->appended, 0);
   return OfBody(impl_->appender->builder()->Finish());
 }
 

@@ -62,7 +62,7 @@ class JsonColumn {
   /// True if a time had digits below a microsecond, which are cut.
   bool cut_times() const;
 
-  /// The column, of ArrowTypeOf(type); it begins anew then.
+  /// The column, of ArrowTypeOf(type); it begins anew then, but that errors go on counting rows.
   Result<std::shared_ptr<arrow::Array>> Finish();
 
  private:

@@ -148,10 +148,7 @@ Result<void> JsonObjects::Add(dom::element object) {
                                     .context = {}}));
     }
     TM_TRY(into.FillWithNulls(rows_));
-    if (auto appended = into.Append(value); !appended) {
-      Error error = std::move(appended).error();
-      return std::unexpected(rows_before_ == 0 ? std::move(error) : AtRow(std::move(error)));
-    }
+    TM_TRY(into.Append(value));
     hint = *column + 1;
   }
   ++rows_;

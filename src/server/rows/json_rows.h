@@ -54,7 +54,7 @@ class JsonObjects {
   /// no object that was learnt from has and whose type is not known.
   Result<void> Add(simdjson::dom::element object);
   std::int64_t rows() const { return rows_; }
-  /// The rows that were added; the next begin a new batch of the same columns. `first_row` of errors goes on.
+  /// The rows that were added; the next begin a new batch of the same columns.
   Result<std::shared_ptr<arrow::RecordBatch>> Finish();
   bool cut_times() const;
 

@@ -5,17 +5,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "model/definition_json.h"
 #include "model/name.h"
 #include "server/sagemaker/group_definition.h"
 
 namespace tidemark::sagemaker {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kTargetPrefix = "SageMaker.";
 constexpr std::size_t kTagsMax = 50;
@@ -62,7 +60,7 @@ Json TagList(const Tags& tags) {
 }
 
 std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 /// The entity of the identifier: one that there is, or a new one, whose name is free.
@@ -122,8 +120,9 @@ Answer<void> Control::Call(const http::Request& request, http::Response& respons
   }
   const auto& [run, scope] = found->second;
   if (!request.caller.Allows(scope, request.project)) {
-    return Refuse(Why::kForbidden, fmt::format("the key {} does not have the scope {} in project {}",
-                                               request.caller.key_id, http::NameOf(scope), request.project));
+    return Refuse(Why::kForbidden,
+                  fmt::format("the key {} does not have the scope {} in project {}", request.caller.key_id(),
+                              http::NameOf(scope), request.project));
   }
   TM_ASSIGN(const Fields fields, Fields::Parse(request.body, depth_max_));
   std::unique_lock<std::mutex> lock(changing_, std::defer_lock);
@@ -164,8 +163,7 @@ Answer<void> Control::CheckS3Uri(Project project, const std::string& uri) const 
   if (!uri.contains("/../") && (lies_in(folder) || lies_in("file://" + folder))) return {};
   std::vector<std::string> own = settings_.s3_uris;
   if (own.empty()) {
-    own = {"s3://tidemark",
-           fmt::format("s3://sagemaker-{}-{}", settings_.region, settings_.account_id)};
+    own = {"s3://tidemark", fmt::format("s3://sagemaker-{}-{}", settings_.region, settings_.account_id)};
   }
   if (std::ranges::any_of(own, lies_in)) return {};
   return Refuse(Why::kInvalid,
@@ -211,8 +209,9 @@ Answer<std::string> Control::UpdateFeatureGroup(Project project, const Fields& f
   TM_ASSIGN(const auto throughput, fields.Object("ThroughputConfig"));
   const int changes = (fields.Has("FeatureAdditions") ? 1 : 0) + (online ? 1 : 0) + (throughput ? 1 : 0);
   if (changes != 1) {
-    return Refuse(Why::kInvalid,
-                  "exactly one of FeatureAdditions, OnlineStoreConfig and ThroughputConfig is changed at once");
+    return Refuse(
+        Why::kInvalid,
+        "exactly one of FeatureAdditions, OnlineStoreConfig and ThroughputConfig is changed at once");
   }
   TM_ASSIGN(FeatureView view, Adopted(*group));
   if (online) {
@@ -233,8 +232,8 @@ Answer<std::string> Control::UpdateFeatureGroup(Project project, const Fields& f
 Answer<std::string> Control::DeleteFeatureGroup(Project project, const Fields& fields) {
   TM_ASSIGN(const std::string name, fields.RequiredText("FeatureGroupName"));
   if (!IsName(name)) {
-    return Refuse(Why::kInvalid,
-                  fmt::format("FeatureGroupName {} is no name: a group is deleted by its name", Quoted(name)));
+    return Refuse(Why::kInvalid, fmt::format("FeatureGroupName {} is no name: a group is deleted by its name",
+                                             Quoted(name)));
   }
   TM_ASSIGN(const auto group, Find(project, fields, "FeatureGroupName"));
   const Group& about = group->group();
@@ -249,8 +248,7 @@ Answer<std::string> Control::DeleteFeatureGroup(Project project, const Fields& f
   for (const std::string& entity : about.view->definition.entities) {
     const Entity* known = about.definitions->EntityNamed(entity);
     const bool is_shared = std::ranges::any_of(all.views, [&](const FeatureView& view) {
-      return view.name != about.name() &&
-             std::ranges::find(view.entities, entity) != view.entities.end();
+      return view.name != about.name() && std::ranges::find(view.entities, entity) != view.entities.end();
     });
     if (known != nullptr && !is_shared && !TagOf(known->metadata.tags, "entity_of").empty())
       options.remove.emplace_back(ObjectType::kEntity, entity);
@@ -265,8 +263,8 @@ Answer<std::string> Control::UpdateFeatureMetadata(Project project, const Fields
   TM_ASSIGN(const std::string name, fields.RequiredText("FeatureName"));
   const Feature* feature = group->group().Find(name);
   if (feature == nullptr) {
-    return Refuse(Why::kNotFound, fmt::format("feature group {} has no feature {}", group->group().name(),
-                                              Quoted(name)));
+    return Refuse(Why::kNotFound,
+                  fmt::format("feature group {} has no feature {}", group->group().name(), Quoted(name)));
   }
   FeatureView view = group->group().view->definition;
   FeatureNotes notes = NotesOf(view, *feature);
@@ -284,8 +282,8 @@ Answer<std::string> Control::UpdateFeatureMetadata(Project project, const Fields
     notes.parameters.insert_or_assign(key, value);
   }
   if (notes.parameters.size() > kParametersMax) {
-    return Refuse(Why::kLimit, fmt::format("feature {} would have {} parameters; it may have {}", Quoted(name),
-                                           notes.parameters.size(), kParametersMax));
+    return Refuse(Why::kLimit, fmt::format("feature {} would have {} parameters; it may have {}",
+                                           Quoted(name), notes.parameters.size(), kParametersMax));
   }
   notes.modified_us = NowUs();
   SetNotes(notes, *feature, view);

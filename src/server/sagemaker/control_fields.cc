@@ -1,4 +1,4 @@
-// Over nlohmann's tree: requests of the control plane are rare and small.
+// Over a tree: requests of the control plane are rare and small.
 #include "server/sagemaker/control_fields.h"
 
 #include <fmt/format.h>
@@ -6,57 +6,36 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark::sagemaker {
 namespace {
 
-using nlohmann::json;
-
 std::unexpected<Refusal> Unlike(std::string_view name, std::string_view wanted) {
   return Refuse(Why::kUnreadable, fmt::format("{} is not {}", name, wanted));
-}
-
-/// How deep the text nests, quotes considered; it need not be JSON.
-std::size_t DepthOf(std::string_view text) {
-  std::size_t depth = 0;
-  std::size_t deepest = 0;
-  bool is_quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (is_quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') is_quoted = false;
-    } else if (c == '"') {
-      is_quoted = true;
-    } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      --depth;
-    }
-  }
-  return deepest;
 }
 
 }  // namespace
 
 struct Fields::Node {
-  json object;
+  Json object;
 
-  const json* Find(std::string_view name) const {
-    const auto found = object.find(name);
-    return found == object.end() || found->is_null() ? nullptr : &*found;
+  const Json* Find(std::string_view name) const {
+    const Json* found = object.member(name);
+    return found == nullptr || found->is_null() ? nullptr : found;
   }
 };
 
 Answer<Fields> Fields::Parse(std::string_view body, std::size_t depth_max) {
-  if (DepthOf(body) > depth_max) {
-    return Refuse(Why::kUnreadable, fmt::format("the body nests deeper than {} levels", depth_max));
-  }
   auto node = std::make_shared<Node>();
-  node->object = body.empty() ? json::object() : json::parse(body, nullptr, /*allow_exceptions=*/false);
+  node->object = Json::object();
+  if (!body.empty()) {
+    auto parsed = ParseJson(body, {.depth_max = depth_max});
+    if (!parsed) return Refuse(Why::kUnreadable, parsed.error().ToString());
+    node->object = *std::move(parsed);
+  }
   if (node->object.is_object()) return Fields(std::move(node));
   return Refuse(Why::kUnreadable, "the body is no JSON object");
 }
@@ -66,10 +45,10 @@ bool Fields::Has(std::string_view name) const {
 }
 
 Answer<std::optional<std::string>> Fields::Text(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   if (value == nullptr) return std::optional<std::string>();
   if (!value->is_string()) return Unlike(name, "a string");
-  return std::optional(value->get<std::string>());
+  return std::optional(value->text());
 }
 
 Answer<std::string> Fields::RequiredText(std::string_view name) const {
@@ -94,14 +73,14 @@ Answer<std::optional<std::string>> Fields::Choice(std::string_view name,
 }
 
 Answer<std::optional<bool>> Fields::Flag(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   if (value == nullptr) return std::optional<bool>();
   if (!value->is_boolean()) return Unlike(name, "true or false");
   return std::optional(value->get<bool>());
 }
 
 Answer<std::optional<std::int64_t>> Fields::Integer(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   if (value == nullptr) return std::optional<std::int64_t>();
   if (!value->is_number_integer() ||
       (value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t{INT64_MAX})) {
@@ -118,7 +97,7 @@ Answer<std::optional<std::int64_t>> Fields::Integer(std::string_view name, std::
 }
 
 Answer<std::optional<std::int64_t>> Fields::Time(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   if (value == nullptr) return std::optional<std::int64_t>();
   if (!value->is_number()) return Unlike(name, "a point in time, in seconds since 1970");
   const double us = value->get<double>() * 1e6;
@@ -127,18 +106,18 @@ Answer<std::optional<std::int64_t>> Fields::Time(std::string_view name) const {
 }
 
 Answer<std::optional<Fields>> Fields::Object(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   if (value == nullptr) return std::optional<Fields>();
   if (!value->is_object()) return Unlike(name, "an object");
   return std::optional(Fields(std::make_shared<Node>(Node{*value})));
 }
 
 Answer<std::vector<Fields>> Fields::Objects(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   std::vector<Fields> objects;
   if (value == nullptr) return objects;
   if (!value->is_array()) return Unlike(name, "a list");
-  for (const json& each : *value) {
+  for (const Json& each : *value) {
     if (!each.is_object()) return Unlike(fmt::format("{}[{}]", name, objects.size()), "an object");
     objects.push_back(Fields(std::make_shared<Node>(Node{each})));
   }
@@ -146,13 +125,13 @@ Answer<std::vector<Fields>> Fields::Objects(std::string_view name) const {
 }
 
 Answer<std::vector<std::string>> Fields::Texts(std::string_view name) const {
-  const json* value = node_->Find(name);
+  const Json* value = node_->Find(name);
   std::vector<std::string> texts;
   if (value == nullptr) return texts;
   if (!value->is_array()) return Unlike(name, "a list");
-  for (const json& each : *value) {
+  for (const Json& each : *value) {
     if (!each.is_string()) return Unlike(fmt::format("{}[{}]", name, texts.size()), "a string");
-    texts.push_back(each.get<std::string>());
+    texts.push_back(each.text());
   }
   return texts;
 }
@@ -160,7 +139,8 @@ Answer<std::vector<std::string>> Fields::Texts(std::string_view name) const {
 Answer<std::map<std::string, std::string>> Fields::Pairs(std::string_view name, std::size_t max) const {
   TM_ASSIGN(const auto objects, Objects(name));
   if (objects.size() > max) {
-    return Refuse(Why::kInvalid, fmt::format("{} has {} elements; it may have {}", name, objects.size(), max));
+    return Refuse(Why::kInvalid,
+                  fmt::format("{} has {} elements; it may have {}", name, objects.size(), max));
   }
   std::map<std::string, std::string> pairs;
   for (const Fields& each : objects) {
@@ -174,7 +154,7 @@ Answer<std::map<std::string, std::string>> Fields::Pairs(std::string_view name, 
 }
 
 std::string Fields::ToJson() const {
-  return node_->object.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+  return node_->object.dump();
 }
 
 }  // namespace tidemark::sagemaker

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
+#include <limits>
 #include <span>
 #include <utility>
 
+#include "base/json.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "server/sagemaker/control.h"
@@ -16,16 +17,14 @@
 namespace tidemark::sagemaker {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::int64_t kPageMax = 100;
 
 std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 Json Parsed(std::string_view text) {
-  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return ParseJson(text).value_or(Json());
 }
 
 /// A point in time as clients want it: a number of seconds.
@@ -52,13 +51,13 @@ Result<Times> TimesOf(const OpenGroup& group) {
   if (times.created_us == 0) {
     TM_ASSIGN(const std::string text, group.store().Describe(ObjectType::kFeatureView, group.group().name()));
     const Json described = Parsed(text);
-    const auto time = [&](const char* pointer) -> std::int64_t {
-      const Json::json_pointer at(pointer);
-      if (!described.is_object() || !described.contains(at) || !described[at].is_string()) return 0;
-      return ParseTimestampUs(described[at].get<std::string>()).value_or(0);
+    const Json* meta = described.member("meta");
+    const auto time = [&](std::string_view name) -> std::int64_t {
+      const Json* member = meta == nullptr ? nullptr : meta->member(name);
+      return member != nullptr && member->is_string() ? ParseTimestampUs(member->text()).value_or(0) : 0;
     };
-    times.created_us = time("/meta/createdTimestamp");
-    times.modified_us = std::max(times.modified_us, time("/meta/lastUpdatedTimestamp"));
+    times.created_us = time("createdTimestamp");
+    times.modified_us = std::max(times.modified_us, time("lastUpdatedTimestamp"));
   }
   times.modified_us = std::max(times.modified_us, times.created_us);
   return times;
@@ -102,8 +101,8 @@ Json OfflineConfig(const OpenGroup& group, std::string_view data_folder) {
   config["DisableGlueTableCreation"] = is_hidden;
   if (!is_hidden && !config.contains("DataCatalogConfig")) {
     const std::string& database = about.view->definition.table.database;
-    const std::string project = group.store().project() == "default" ? "feature_store"
-                                                                      : group.store().project();
+    const std::string project =
+        group.store().project() == "default" ? "feature_store" : group.store().project();
     config["DataCatalogConfig"] = {{"TableName", about.name()},
                                    {"Catalog", "AwsDataCatalog"},
                                    {"Database", database.empty() ? project : database}};
@@ -148,6 +147,13 @@ Json GroupJson(const OpenGroup& group, const std::string& arn, const Times& time
   return json;
 }
 
+/// Numbers by what they are worth, texts behind them.
+std::pair<double, std::string> SortKey(const Json* value) {
+  if (value == nullptr) return {};
+  if (value->is_number()) return {value->get<double>(), ""};
+  return {std::numeric_limits<double>::infinity(), value->is_string() ? value->text() : value->dump()};
+}
+
 }  // namespace
 
 Answer<std::string> Control::Description(const OpenGroup& group) const {
@@ -186,8 +192,8 @@ Answer<std::string> Control::DescribeFeatureMetadata(Project project, const Fiel
   TM_ASSIGN(const std::string name, fields.RequiredText("FeatureName"));
   const Feature* feature = group->group().Find(name);
   if (feature == nullptr) {
-    return Refuse(Why::kNotFound, fmt::format("feature group {} has no feature {}", group->group().name(),
-                                              Quoted(name)));
+    return Refuse(Why::kNotFound,
+                  fmt::format("feature group {} has no feature {}", group->group().name(), Quoted(name)));
   }
   return FeatureDescription(*group, *feature);
 }
@@ -198,8 +204,7 @@ Answer<std::string> Control::ListFeatureGroups(Project project, const Fields& fi
   TM_ASSIGN(const auto status,
             fields.Choice("FeatureGroupStatusEquals",
                           {"Creating", "Created", "CreateFailed", "Deleting", "DeleteFailed"}));
-  TM_ASSIGN(const auto offline,
-            fields.Choice("OfflineStoreStatusEquals", {"Active", "Blocked", "Disabled"}));
+  TM_ASSIGN(const auto offline, fields.Choice("OfflineStoreStatusEquals", {"Active", "Blocked", "Disabled"}));
   TM_ASSIGN(const auto after_us, fields.Time("CreationTimeAfter"));
   TM_ASSIGN(const auto before_us, fields.Time("CreationTimeBefore"));
   TM_ASSIGN(const auto sort_by,
@@ -267,9 +272,7 @@ Answer<std::string> Control::Search(Project project, const Fields& fields) {
     }
   }
   if (sort_by) {
-    std::ranges::stable_sort(found, {}, [&](const Json& each) {
-      return each.contains(*sort_by) ? each[*sort_by] : Json();
-    });
+    std::ranges::stable_sort(found, {}, [&](const Json& each) { return SortKey(each.member(*sort_by)); });
   }
   if (sort_order == "Descending") std::ranges::reverse(found);
   Json answer{{"Results", Json::array()}};

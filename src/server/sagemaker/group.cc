@@ -6,15 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark::sagemaker {
 namespace {
-
-using nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kFeatureTypes{"Integral", "Fractional", "String"};
 constexpr std::array<std::string_view, 4> kCollections{"", "List", "Set", "Vector"};
@@ -72,23 +70,37 @@ bool IsEventTime(const TableOptions& table) {
   return kind == TypeKind::kString || kind == TypeKind::kTimestamp;
 }
 
+Json Parsed(std::string_view text) {
+  return ParseJson(text).value_or(Json());
+}
+
+/// The text of a member; empty if there is none.
+std::string_view TextAt(const Json& object, std::string_view name) {
+  const Json* member = object.member(name);
+  return member != nullptr && member->is_string() ? std::string_view(member->text()) : std::string_view();
+}
+
+std::int64_t IntegerAt(const Json& object, std::string_view name) {
+  const Json* member = object.member(name);
+  return member != nullptr && member->is_number_integer() ? member->get<std::int64_t>() : 0;
+}
+
+Json ObjectAt(const Json& object, std::string_view name) {
+  const Json* member = object.member(name);
+  return member == nullptr ? Json() : *member;
+}
+
 /// The features in the order in which they were defined, with what their definitions say.
 void Arrange(const Tags& tags, std::vector<Feature>& features) {
-  const json defined = json::parse(TagOf(tags, "features"), nullptr, /*allow_exceptions=*/false);
+  const Json defined = Parsed(TagOf(tags, "features"));
   if (!defined.is_array()) return;
   std::vector<Feature> arranged;
-  for (const json& each : defined) {
-    if (!each.is_object()) continue;
-    const auto named = each.find("FeatureName");
-    if (named == each.end() || !named->is_string()) continue;
-    const auto found = std::ranges::find(features, named->get<std::string>(), &Feature::name);
+  for (const Json& each : defined) {
+    const auto found = std::ranges::find(features, TextAt(each, "FeatureName"), &Feature::name);
     if (found == features.end()) continue;
-    const auto collection = each.find("CollectionType");
-    if (collection != each.end() && collection->is_string() && found->collection == Collection::kList)
-      found->collection = CollectionNamed(collection->get<std::string>()).value_or(Collection::kList);
-    const json::json_pointer dimension("/CollectionConfig/VectorConfig/Dimension");
-    if (each.contains(dimension) && each[dimension].is_number_integer())
-      found->dimension = each[dimension].get<std::int64_t>();
+    if (found->collection == Collection::kList)
+      found->collection = CollectionNamed(TextAt(each, "CollectionType")).value_or(Collection::kList);
+    found->dimension = IntegerAt(ObjectAt(ObjectAt(each, "CollectionConfig"), "VectorConfig"), "Dimension");
     arranged.push_back(std::move(*found));
     features.erase(found);
   }
@@ -97,24 +109,15 @@ void Arrange(const Tags& tags, std::vector<Feature>& features) {
   features = std::move(arranged);
 }
 
-json At(const json& object, const char* member) {
-  return object.is_object() ? object.value(member, json()) : json();
-}
-
 void ReadStores(const FeatureView& view, Group& group) {
   const Tags& tags = view.metadata.tags;
   const bool is_made_here = !TagOf(tags, "features").empty();
-  group.stores = {.online = view.online,
-                  .offline = !is_made_here || !TagOf(tags, "offline_store").empty()};
-  const json online = json::parse(TagOf(tags, "online_store"), nullptr, /*allow_exceptions=*/false);
-  if (is_made_here && online.is_object()) {
-    const json storage = At(online, "StorageType");
-    if (storage.is_string())
-      group.storage = StorageNamed(storage.get<std::string>()).value_or(Storage::kStandard);
-    const json unit = At(At(online, "TtlDuration"), "Unit");
-    const json value = At(At(online, "TtlDuration"), "Value");
-    if (unit.is_string() && value.is_number_integer())
-      group.ttl_us = TtlUs(unit.get<std::string>(), value.get<std::int64_t>());
+  group.stores = {.online = view.online, .offline = !is_made_here || !TagOf(tags, "offline_store").empty()};
+  if (is_made_here) {
+    const Json online = Parsed(TagOf(tags, "online_store"));
+    const Json ttl = ObjectAt(online, "TtlDuration");
+    group.storage = StorageNamed(TextAt(online, "StorageType")).value_or(Storage::kStandard);
+    group.ttl_us = TtlUs(TextAt(ttl, "Unit"), IntegerAt(ttl, "Value"));
     return;
   }
   const bool has_collections = std::ranges::any_of(
@@ -148,8 +151,7 @@ std::optional<std::int64_t> TtlUs(std::string_view unit, std::int64_t value) {
       {{"Seconds", 1}, {"Minutes", 60}, {"Hours", 3'600}, {"Days", 86'400}, {"Weeks", 604'800}}};
   const auto found = std::ranges::find(kUnits, unit, &std::pair<std::string_view, std::int64_t>::first);
   std::int64_t us = 0;
-  if (found == kUnits.end() || value < 1 ||
-      __builtin_mul_overflow(value, found->second * 1'000'000, &us)) {
+  if (found == kUnits.end() || value < 1 || __builtin_mul_overflow(value, found->second * 1'000'000, &us)) {
     return std::nullopt;
   }
   return us;

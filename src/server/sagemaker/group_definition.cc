@@ -6,16 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark::sagemaker {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kFeaturesMax = 2'500;
 constexpr std::size_t kDescriptionMax = 128;
@@ -24,7 +22,7 @@ constexpr std::int64_t kCapacityMax = 10'000'000;
 constexpr std::array<std::string_view, 3> kReserved{"is_deleted", "write_time", "api_invocation_time"};
 
 std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 void SetTag(Tags& tags, std::string_view name, std::string value) {
@@ -64,8 +62,8 @@ Answer<Feature> ReadFeature(const Fields& definition) {
   TM_ASSIGN(feature.dimension, ReadDimension(definition));
   if (feature.collection == Collection::kVector) {
     if (feature.type != FeatureType::kFractional) {
-      return Refuse(Why::kInvalid, fmt::format("feature {}: the elements of a vector are Fractional",
-                                               Quoted(feature.name)));
+      return Refuse(Why::kInvalid,
+                    fmt::format("feature {}: the elements of a vector are Fractional", Quoted(feature.name)));
     }
     if (feature.dimension == 0) {
       return Refuse(Why::kInvalid,
@@ -168,8 +166,8 @@ Answer<void> CheckRole(const Fields& fields, Tags& tags) {
 }
 
 Json Parsed(std::string_view text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return json.is_object() ? json : Json::object();
+  auto json = ParseJson(text);
+  return json && json->is_object() ? *std::move(json) : Json::object();
 }
 
 }  // namespace
@@ -259,8 +257,7 @@ Answer<FeatureView> Adopted(const OpenGroup& group) {
   if (!TagOf(tags, "features").empty()) return view;
   SetTag(tags, "features", DefinitionsJson(about.features));
   if (about.stores.online) {
-    SetTag(tags, "online_store",
-           Dump({{"EnableOnlineStore", true}, {"StorageType", NameOf(about.storage)}}));
+    SetTag(tags, "online_store", Dump({{"EnableOnlineStore", true}, {"StorageType", NameOf(about.storage)}}));
   }
   TM_ASSIGN(const std::string folder, group.store().DataFolder(about.name()));
   SetTag(tags, "offline_store", Dump({{"S3StorageConfig", {{"S3Uri", folder}}}}));

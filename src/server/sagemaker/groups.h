@@ -58,7 +58,7 @@ class Groups {
   Answer<std::shared_ptr<const Known>> Read(std::string_view project, bool now);
 
   server::Services& services_;
-  std::mutex mutex_;                                                         // guards known_
+  std::mutex mutex_;                                                        // guards known_
   std::map<std::string, std::shared_ptr<const Known>, std::less<>> known_;  // by project
 };
 

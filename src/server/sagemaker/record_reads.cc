@@ -33,7 +33,8 @@ Result<void> LookUp(const OnlineReader& reader, const Feature& feature,
       return reader.Read({&column, 1}, count, result);
     }
     case TypeKind::kBool: {
-      const auto values = std::make_unique<bool[]>(count);  // NOLINT(modernize-avoid-c-arrays): no vector<bool>
+      const auto values =
+          std::make_unique<bool[]>(count);  // NOLINT(modernize-avoid-c-arrays): no vector<bool>
       std::ranges::transform(identifiers, values.get(), [](std::string_view text) { return text == "true"; });
       const KeyColumn column = std::span<const bool>(values.get(), count);
       return reader.Read({&column, 1}, count, result);
@@ -208,8 +209,7 @@ Result<bool> RecordLookup::Value(std::size_t row, std::size_t index, std::deque<
   return true;
 }
 
-Answer<std::vector<std::size_t>> FeaturesNamed(const Group& group,
-                                               std::span<const std::string_view> names) {
+Answer<std::vector<std::size_t>> FeaturesNamed(const Group& group, std::span<const std::string_view> names) {
   std::vector<std::size_t> features;
   if (names.empty()) {
     for (std::size_t i = 0; i < group.features.size(); ++i)

@@ -43,7 +43,7 @@ class RecordLookup {
 
   const Group* group_ = nullptr;
   OnlineResult result_;
-  std::vector<std::string> identifiers_;      // as they are stored
+  std::vector<std::string> identifiers_;        // as they are stored
   std::shared_ptr<arrow::RecordBatch> nested_;  // of groups with collections
 };
 

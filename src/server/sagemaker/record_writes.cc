@@ -63,16 +63,14 @@ const std::shared_ptr<arrow::DataType>& TimeType() {
 }
 
 Result<void> AppendTime(std::optional<std::int64_t> us, arrow::ArrayBuilder& builder) {
-  const auto status =
-      us ? static_cast<arrow::TimestampBuilder&>(builder).Append(*us) : builder.AppendNull();
+  const auto status = us ? static_cast<arrow::TimestampBuilder&>(builder).Append(*us) : builder.AppendNull();
   return status.ok() ? Result<void>() : std::unexpected(ArrowError(status));
 }
 
 IngestOptions OptionsOf(const WriteOptions& options) {
   IngestOptions ingest;
-  ingest.to = options.stores.online
-                  ? (options.stores.offline ? WriteTarget::kBoth : WriteTarget::kOnline)
-                  : WriteTarget::kOffline;
+  ingest.to = options.stores.online ? (options.stores.offline ? WriteTarget::kBoth : WriteTarget::kOnline)
+                                    : WriteTarget::kOffline;
   ingest.idempotency_key = options.key;
   ingest.stop = options.stop;
   return ingest;
@@ -129,8 +127,7 @@ Answer<Row> CheckRecord(const Group& group, const WriteEntry& entry) {
                               needed == group.identifier ? "record identifier" : "event time"));
   }
   TM_TRY(CheckIdentifier(group, row.identifier(group)));
-  TM_ASSIGN(row.event,
-            ReadEventTime(group.features[group.event_time], row.values[group.event_time]->text));
+  TM_ASSIGN(row.event, ReadEventTime(group.features[group.event_time], row.values[group.event_time]->text));
   row.expires_at_us = ExpiryOf(group, row.event.us, entry.ttl_us);
   return row;
 }
@@ -138,10 +135,10 @@ Answer<Row> CheckRecord(const Group& group, const WriteEntry& entry) {
 Answer<Targets> StoresOf(const Group& group, const std::optional<Targets>& targets) {
   if (!targets) return group.stores;
   if ((targets->online && !group.stores.online) || (targets->offline && !group.stores.offline)) {
-    return Refuse(Why::kInvalid, fmt::format("TargetStores names the {} store, which feature group {} does "
-                                             "not have",
-                                             targets->online && !group.stores.online ? "online" : "offline",
-                                             group.name()));
+    return Refuse(Why::kInvalid,
+                  fmt::format("TargetStores names the {} store, which feature group {} does "
+                              "not have",
+                              targets->online && !group.stores.online ? "online" : "offline", group.name()));
   }
   return *targets;
 }

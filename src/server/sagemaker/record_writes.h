@@ -46,7 +46,8 @@ struct WriteOptions {
 };
 
 /// Writes rows, durably, all or none.
-Result<IngestReport> WriteRows(const OpenGroup& group, std::span<const Row> rows, const WriteOptions& options);
+Result<IngestReport> WriteRows(const OpenGroup& group, std::span<const Row> rows,
+                               const WriteOptions& options);
 
 /// A deletion of one key. A hidden one is listed nowhere: what it deleted is gone without a trace online.
 struct Deletion {

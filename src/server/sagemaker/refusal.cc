@@ -71,8 +71,7 @@ Api ApiOf(const http::Request& request) {
 }
 
 void WriteHead(const http::Request& request, http::Response& response) {
-  response.content_type =
-      ApiOf(request) == Api::kControl ? "application/x-amz-json-1.1" : "application/json";
+  response.content_type = ApiOf(request) == Api::kControl ? "application/x-amz-json-1.1" : "application/json";
   response.headers.emplace_back("x-amzn-RequestId", request.id);
 }
 

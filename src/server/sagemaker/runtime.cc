@@ -131,8 +131,8 @@ Answer<GroupPointer> Runtime::Known(const http::Request& request, std::string_vi
 }
 
 std::mutex& Runtime::LockOf(const OpenGroup& group, std::string_view identifier) {
-  const std::size_t hash = std::hash<std::string_view>()(identifier) * 31 +
-                           std::hash<std::string>()(group.group().name());
+  const std::size_t hash =
+      std::hash<std::string_view>()(identifier) * 31 + std::hash<std::string>()(group.group().name());
   return locks_.at(hash % locks_.size());
 }
 
@@ -212,8 +212,7 @@ Answer<void> Runtime::HardDelete(const OpenGroup& group, const Deletion& deletio
   if (done_.Contains(DoneKey(about, options))) return {};
   RecordLookup& lookup = Lookup();
   TM_TRY(lookup.Read(group, {&deletion.identifier.text, 1}));
-  TM_ASSIGN(const EventText event,
-            ReadEventTime(about.features[about.event_time], deletion.event_time.text));
+  TM_ASSIGN(const EventText event, ReadEventTime(about.features[about.event_time], deletion.event_time.text));
   const StoredRow stored = lookup.stored(0);
   if (stored.is_there && event.us <= stored.event_time_us) {
     return Refuse(Why::kInvalid,
@@ -281,10 +280,10 @@ Answer<void> Runtime::BatchGetRecord(const http::Request& request, http::Respons
 struct Runtime::Batch {
   GroupPointer group;
   Targets stores;
-  std::vector<BatchEntry*> entries;
-  std::vector<Row> rows;
-  std::string key;
-  std::optional<Refusal> failure;  // that is not about a row: nothing is known of the whole
+  std::vector<BatchEntry*> entries = {};
+  std::vector<Row> rows = {};
+  std::string key = {};
+  std::optional<Refusal> failure = {};  // that is not about a row: nothing is known of the whole
 };
 
 void Runtime::WriteBatch(const http::Request& request, Batch& batch) {
@@ -319,9 +318,8 @@ Answer<void> Runtime::BatchWriteRecord(const http::Request& request, http::Respo
     TM_ASSIGN(auto group, Known(request, entry.entry.group, Why::kNotFound));
     TM_ASSIGN(Row row, CheckRecord(group->group(), entry.entry));
     TM_ASSIGN(const Targets stores, StoresOf(group->group(), entry.entry.targets));
-    auto batch = std::ranges::find_if(batches, [&](const Batch& each) {
-      return each.group == group && each.stores == stores;
-    });
+    auto batch = std::ranges::find_if(
+        batches, [&](const Batch& each) { return each.group == group && each.stores == stores; });
     if (batch == batches.end()) {
       batches.push_back({.group = std::move(group), .stores = stores});
       batch = batches.end() - 1;
@@ -376,7 +374,8 @@ Answer<void> Runtime::UpdateIn(const http::Request& request, const OpenGroup& gr
   WriteOptions options{.stores = {}, .key = KeyOf(request), .stop = request.stop};
   TM_ASSIGN(options.stores, StoresOf(about, update.entry.targets));
   if (!options.stores.online)
-    return Refuse(Why::kInvalid, "TargetStores names the offline store alone: an update is of the online record");
+    return Refuse(Why::kInvalid,
+                  "TargetStores names the offline store alone: an update is of the online record");
   Row row;
   TM_ASSIGN(row.values, CheckFeatures(about, update.entry.record));
   const bool has_time = row.values[about.event_time] != nullptr;

@@ -87,10 +87,11 @@ Answer<std::optional<std::int64_t>> ReadTtl(dom::object object) {
   std::int64_t count = 0;
   if (number->get(count) != simdjson::SUCCESS) return Unlike("TtlDuration.Value", "a whole number");
   if (const auto us = TtlUs(unit, count)) return us;
-  return Refuse(Why::kInvalid,
-                fmt::format("TtlDuration: {} {} is no length of time; Unit is Seconds, Minutes, Hours, Days or "
-                            "Weeks, and Value at least 1",
-                            count, Quoted(unit)));
+  return Refuse(
+      Why::kInvalid,
+      fmt::format("TtlDuration: {} {} is no length of time; Unit is Seconds, Minutes, Hours, Days or "
+                  "Weeks, and Value at least 1",
+                  count, Quoted(unit)));
 }
 
 Answer<FeatureValue> ReadFeature(dom::element element, std::string_view place) {
@@ -282,7 +283,8 @@ Answer<Targets> TargetsOf(const std::vector<std::string_view>& names) {
     (name == "OnlineStore" ? targets.online : targets.offline) = true;
   }
   if (names.empty() || names.size() > 2)
-    return Refuse(Why::kInvalid, fmt::format("TargetStores has {} elements; it may have 1 or 2", names.size()));
+    return Refuse(Why::kInvalid,
+                  fmt::format("TargetStores has {} elements; it may have 1 or 2", names.size()));
   return targets;
 }
 

@@ -19,15 +19,12 @@ using http::Response;
 using http::Runs;
 using http::Scope;
 
-/// How a request without a valid key is refused, by what it came with.
-std::string_view KeyCode(const Request& request) {
-  const auto signature = request.Header("authorization");
-  const bool is_presigned = request.query.contains("X-Amz-Signature=");
-  if (!signature && !is_presigned && !request.Header("x-api-key"))
-    return "MissingAuthenticationTokenException";
-  if (is_presigned || (signature && signature->starts_with("AWS4-HMAC-SHA256")))
-    return "InvalidSignatureException";
-  return "UnrecognizedClientException";
+/// The code for a caller who is not known, by what the authenticator says; empty for any other error.
+std::string_view KeyCode(const Error& error) {
+  if (error.context == http::kNoCredentials) return "MissingAuthenticationTokenException";
+  if (error.context == http::kUnknownKey) return "UnrecognizedClientException";
+  if (error.context == http::kWrongSignature) return "InvalidSignatureException";
+  return {};
 }
 
 class SagemakerDialect final : public http::Dialect {
@@ -40,7 +37,7 @@ class SagemakerDialect final : public http::Dialect {
   std::string_view name() const override { return "sagemaker"; }
 
   std::vector<http::Route> Routes() override {
-    const auto on = [this](auto& api, auto operation) -> http::Handler {
+    const auto on = [](auto& api, auto operation) -> http::Handler {
       return [&api, operation](const Request& request, Response& response) -> Result<void> {
         if (auto done = (api.*operation)(request, response); !done) {
           response.body.clear();
@@ -79,14 +76,14 @@ class SagemakerDialect final : public http::Dialect {
 
   void WriteError(const Request& request, int status, const Error& error, Response& response) override {
     const Api api = ApiOf(request);
-    if (status == 401 || (status == 403 && request.caller.key_id.empty() && !request.caller.unlimited))
-      return WriteRefusal(request, KeyCode(request), 403, error.ToString(), response);
+    if (const std::string_view code = KeyCode(error); !code.empty())
+      return WriteRefusal(request, code, 403, error.message, response);
     if (status == 429)  // retried by clients, by its status as by its code
       return WriteRefusal(request, NameOf(Why::kThrottled, api).code, status, error.ToString(), response);
     if (status == 404 || status == 405)
       return WriteRefusal(request, NameOf(Why::kUnknownOperation, api).code, status, error.ToString(),
                           response);
-    const Why why = status == 403                   ? Why::kForbidden
+    const Why why = status == 403                    ? Why::kForbidden
                     : status == 408 || status == 503 ? Why::kUnavailable
                     : status >= 500                  ? Why::kInternal
                                                      : Why::kInvalid;

@@ -4,16 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "server/sagemaker/values.h"
 
 namespace tidemark::sagemaker {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kFiltersMax = 20;
 
@@ -22,26 +20,26 @@ constexpr std::size_t kFiltersMax = 20;
 void Collect(const Json& json, std::string_view name, std::vector<const Json*>& values) {
   if (json.is_array()) {
     for (const Json& each : json) {
-      if (each.is_object() && each.contains("Key") && each["Key"] == name) {
-        values.push_back(&each["Value"]);
+      const Json* key = each.member("Key");
+      if (key != nullptr && key->is_string() && key->text() == name && each.contains("Value")) {
+        values.push_back(each.member("Value"));
       } else {
         Collect(each, name, values);
       }
     }
     return;
   }
-  if (!json.is_object()) return;
-  if (const auto found = json.find(name); found != json.end()) {
+  if (const Json* found = json.member(name); found != nullptr) {
     if (found->is_array()) {
       for (const Json& each : *found)
         values.push_back(&each);
     } else {
-      values.push_back(&*found);
+      values.push_back(found);
     }
   }
   const std::size_t dot = name.find('.');
   if (dot == std::string_view::npos) return;
-  if (const auto found = json.find(name.substr(0, dot)); found != json.end())
+  if (const Json* found = json.member(name.substr(0, dot)); found != nullptr)
     Collect(*found, name.substr(dot + 1), values);
 }
 
@@ -61,13 +59,13 @@ std::optional<int> Compare(const Json& value, const std::string& wanted) {
   }
   if (value.is_boolean()) return (value.get<bool>() ? "true" : "false") == FoldName(wanted) ? 0 : 1;
   if (!value.is_string()) return std::nullopt;
-  const int order = value.get<std::string>().compare(wanted);
+  const int order = value.text().compare(wanted);
   return order < 0 ? -1 : order > 0 ? 1 : 0;
 }
 
 bool Is(const SearchFilter& filter, const Json& value) {
   if (filter.op == "Contains")
-    return value.is_string() && FoldName(value.get<std::string>()).contains(FoldName(filter.value));
+    return value.is_string() && FoldName(value.text()).contains(FoldName(filter.value));
   if (filter.op == "In") {
     std::string_view rest = filter.value;
     while (true) {
@@ -91,8 +89,7 @@ bool MatchesFilter(const SearchFilter& filter, const Json& description) {
   Collect(description, filter.name, values);
   if (filter.op == "Exists") return !values.empty();
   if (filter.op == "NotExists") return values.empty();
-  const bool is_one =
-      std::ranges::any_of(values, [&](const Json* value) { return Is(filter, *value); });
+  const bool is_one = std::ranges::any_of(values, [&](const Json* value) { return Is(filter, *value); });
   return filter.op == "NotEquals" ? !is_one : is_one;
 }
 
@@ -113,21 +110,22 @@ Answer<SearchExpression> ReadSearchExpression(const Fields& fields) {
   if (fields.Has("NestedFilters"))
     return Refuse(Why::kInvalid, "SearchExpression.NestedFilters: feature groups have no nested resources");
   TM_ASSIGN(const auto op, fields.Choice("Operator", {"And", "Or"}));
-  expression.is_any = op == "Or";
+  expression.is_any = op.value_or("And") == "Or";
   TM_ASSIGN(const auto filters, fields.Objects("Filters"));
   TM_ASSIGN(const auto expressions, fields.Objects("SubExpressions"));
   if (filters.size() > kFiltersMax || expressions.size() > kFiltersMax) {
-    return Refuse(Why::kInvalid, fmt::format("SearchExpression has {} filters and {} expressions; it may have "
-                                             "{} of each",
-                                             filters.size(), expressions.size(), kFiltersMax));
+    return Refuse(Why::kInvalid,
+                  fmt::format("SearchExpression has {} filters and {} expressions; it may have "
+                              "{} of each",
+                              filters.size(), expressions.size(), kFiltersMax));
   }
   for (const Fields& each : filters) {
     SearchFilter filter;
     TM_ASSIGN(filter.name, each.RequiredText("Name"));
-    TM_ASSIGN(const auto given,
-              each.Choice("Operator", {"Equals", "NotEquals", "GreaterThan", "GreaterThanOrEqualTo",
-                                       "LessThan", "LessThanOrEqualTo", "Contains", "Exists", "NotExists",
-                                       "In"}));
+    TM_ASSIGN(
+        const auto given,
+        each.Choice("Operator", {"Equals", "NotEquals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan",
+                                 "LessThanOrEqualTo", "Contains", "Exists", "NotExists", "In"}));
     filter.op = given.value_or("Equals");
     TM_ASSIGN(const auto value, each.Text("Value", 1'024));
     filter.value = value.value_or("");
@@ -141,8 +139,8 @@ Answer<SearchExpression> ReadSearchExpression(const Fields& fields) {
 }
 
 bool Matches(const SearchExpression& expression, std::string_view description) {
-  const Json json = Json::parse(description, nullptr, /*allow_exceptions=*/false);
-  return MatchesJson(expression, json);
+  const auto json = ParseJson(description);
+  return json && MatchesJson(expression, *json);
 }
 
 }  // namespace tidemark::sagemaker

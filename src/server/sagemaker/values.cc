@@ -103,9 +103,8 @@ Answer<void> CheckText(const Feature& feature, std::string_view text) {
 Answer<void> CheckItems(const Feature& feature, const FeatureValue& value) {
   if (feature.collection == Collection::kVector &&
       value.items.size() != static_cast<std::size_t>(feature.dimension)) {
-    return Refuse(Why::kInvalid,
-                  fmt::format("feature {}: a vector of dimension {} was given {} elements",
-                              Quoted(feature.name), feature.dimension, value.items.size()));
+    return Refuse(Why::kInvalid, fmt::format("feature {}: a vector of dimension {} was given {} elements",
+                                             Quoted(feature.name), feature.dimension, value.items.size()));
   }
   for (const std::string_view item : value.items)
     TM_TRY(CheckText(feature, item));
@@ -132,8 +131,7 @@ void AppendText(TypeKind kind, std::string_view text, arrow::ArrayBuilder& build
     case TypeKind::kFloat64:
       return Check(static_cast<arrow::DoubleBuilder&>(builder).Append(ReadFractional(text).value_or(0)));
     case TypeKind::kTimestamp:
-      return Check(
-          static_cast<arrow::TimestampBuilder&>(builder).Append(ParseTimestampUs(text).value_or(0)));
+      return Check(static_cast<arrow::TimestampBuilder&>(builder).Append(ParseTimestampUs(text).value_or(0)));
     default:
       return Check(static_cast<arrow::StringBuilder&>(builder).Append(text));
   }
@@ -164,10 +162,11 @@ Answer<EventText> ReadEventTime(const Feature& feature, std::string_view text) {
   const TimeSpelling spelling = SpellingOf(text);
   const auto us = ParseTimestampUs(text);
   if (us && spelling.digits >= 0) return EventText{*us, spelling};
-  return Refuse(Why::kInvalid,
-                fmt::format("feature {}: the event time {} is not of the form yyyy-MM-dd'T'HH:mm:ssZ, with up "
-                            "to nine digits of a fraction: 2024-05-01T12:00:00.500Z",
-                            Quoted(feature.name), Quoted(text)));
+  return Refuse(
+      Why::kInvalid,
+      fmt::format("feature {}: the event time {} is not of the form yyyy-MM-dd'T'HH:mm:ssZ, with up "
+                  "to nine digits of a fraction: 2024-05-01T12:00:00.500Z",
+                  Quoted(feature.name), Quoted(text)));
 }
 
 std::string EventTimeText(const Feature& feature, const EventText& time) {

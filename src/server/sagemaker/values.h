@@ -23,7 +23,7 @@ namespace tidemark::sagemaker {
 struct FeatureValue {
   std::string_view name;
   std::string_view text;
-  std::vector<std::string_view> items;
+  std::vector<std::string_view> items = {};
   bool is_list = false;
 };
 

@@ -9,7 +9,6 @@
 #include "model/definition_json.h"
 #include "server/rows/body_bytes.h"
 #include "server/v1/json_object.h"
-#include "server/v1/multipart.h"
 #include "server/v1/reports.h"
 #include "server/v1/v1_internal.h"
 
@@ -184,7 +183,10 @@ Result<std::shared_ptr<BodyRows>> RowsOfRequest(RequestWithRows& parts, BodyRows
                   "rows are given twice: as the part 'rows' and as the member 'entity_rows'");
     }
     TM_ASSIGN(std::shared_ptr<BodyRows> rows, BodyRows::Open(*parts.rows, parts.format, options));
-    return rows;
+    TM_ASSIGN(const auto more, parts.rows->Next());
+    if (!more) return rows;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the multipart body has a part '{}' behind its rows", more->name));
   }
   if (!member) return nullptr;
   auto batch = RowsFromJson(*member, options.json);

@@ -14,6 +14,7 @@
 #include "server/rows/body_rows.h"
 #include "server/rows/row_answers.h"
 #include "server/v1/jobs.h"
+#include "server/v1/multipart.h"
 #include "server/v1/request_options.h"
 
 namespace tidemark::server {
@@ -55,7 +56,7 @@ class JsonRequest {
 struct RequestWithRows {
   JsonRequest request;
   /// The rows of a multipart body, behind its options; nullptr: there are none.
-  std::unique_ptr<http::BodyReader> rows;
+  std::unique_ptr<MultipartBody> rows;
   RowFormat format = RowFormat::kJson;
 };
 Result<RequestWithRows> ReadRequestWithRows(const http::Request& request, http::BodyReader& body,

@@ -1,0 +1,8 @@
+"""Makes drivers.py importable by its own name: the folder is called as the package it tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
