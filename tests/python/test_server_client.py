@@ -198,9 +198,7 @@ def test_folder_and_server_answer_alike(folder: Path, server: ServerProcess) -> 
         lambda each: each.get_online_features(
             ["driver_stats"], [{"driver_id": 1001}, {"driver_id": 7}]
         ).to_arrow(include_status=True, include_event_timestamps=True),
-        lambda each: each.explain(
-            "driver_stats:rating", {"driver_id": 1001}, test_store.at(9)
-        ).to_dict()["value"],
+        lambda each: each.explain("driver_stats:rating", {"driver_id": 1001}, test_store.at(9)),
         lambda each: each.erasures(),
         lambda each: each.dumps(),
         lambda each: [len(each.snapshots("clicks"))],
