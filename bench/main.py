@@ -15,6 +15,7 @@ from pathlib import Path
 
 import report
 from datasets import BENCH, DATA
+from flight import run_flight
 from growth import run_growth
 from joins import ROWS, run_join
 from online_http import run_http
@@ -40,6 +41,7 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "commit": run_commit,
     "postgresql": run_postgresql,
     "sql": run_sql,
+    "flight": run_flight,
 }
 
 

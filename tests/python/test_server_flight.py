@@ -141,7 +141,7 @@ def make_store(made: Path) -> Path:
         name="clicks",
         entities=[driver],
         schema=[Field("n", Int64), Field("page", String)],
-        stream_source=PushSource(name="click_events"),
+        source=PushSource(name="click_events"),
     )
     store.apply(
         [driver, stats, clicks, FeatureService(name="model", features=[stats, clicks[["n"]]])]
@@ -297,7 +297,7 @@ def test_other_writes(tmp_path: Path) -> None:
         name="clicks",
         entities=[driver],
         schema=[Field("n", Int64), Field("page", String)],
-        stream_source=PushSource(name="click_events"),
+        source=PushSource(name="click_events"),
     )
     store.apply([driver, clicks])
     rows = clicks_rows(3)

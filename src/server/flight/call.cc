@@ -33,7 +33,7 @@ Result<std::unique_ptr<Call>> Call::Begin(const arrow::flight::ServerCallContext
     return Fail(ErrorCode::kBusy,
                 "the server is answering as many Flight calls as it may at once; try again later");
   }
-  return std::unique_ptr<Call>(new Call(environment, std::move(watched), std::move(caller)));
+  return std::unique_ptr<Call>(new Call(context, environment, std::move(watched), std::move(caller)));
 }
 
 Result<std::shared_ptr<Store>> Call::Open(std::string_view project, http::Scope scope) const {
@@ -45,6 +45,16 @@ Result<std::shared_ptr<Store>> Call::Open(std::string_view project, http::Scope 
                             http::NameOf(scope), project));
   }
   return environment_.services.stores->Get(project);
+}
+
+arrow::Status Call::Failed(const Error& error) const {
+  context_.AddTrailer("tidemark-error", std::string(Describe(error.code).name));
+  return StatusOf(error);
+}
+
+arrow::Status Call::Failed(const FeastFailure& failure) const {
+  context_.AddTrailer("tidemark-error", std::string(Describe(failure.error.code).name));
+  return StatusOf(failure);
 }
 
 }  // namespace tidemark::server::flight

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "server/catalog/services.h"
 #include "server/flight/call_watch.h"
+#include "server/flight/status.h"
 #include "server/flight/store_rows.h"
 #include "server/flight/uploaded_rows.h"
 #include "server/http/access.h"
@@ -47,13 +48,22 @@ class Call {
   }
   const UploadLimits& uploads() const { return environment_.uploads; }
   const http::Caller& caller() const { return caller_; }
+  /// An error as this call tells it: the status, and in the trailer `tidemark-error` the name of our code,
+  /// of which gRPC has fewer. For as long as the call is.
+  arrow::Status Failed(const Error& error) const;
+  arrow::Status Failed(const FeastFailure& failure) const;
   /// The client is gone, or the server stops.
   std::stop_token stop() const { return watched_->stop(); }
 
  private:
-  Call(Environment& environment, std::unique_ptr<CallWatch::Watched> watched, http::Caller caller)
-      : environment_(environment), watched_(std::move(watched)), caller_(std::move(caller)) {}
+  Call(const arrow::flight::ServerCallContext& context, Environment& environment,
+       std::unique_ptr<CallWatch::Watched> watched, http::Caller caller)
+      : context_(context),
+        environment_(environment),
+        watched_(std::move(watched)),
+        caller_(std::move(caller)) {}
 
+  const arrow::flight::ServerCallContext& context_;
   Environment& environment_;
   const std::unique_ptr<CallWatch::Watched> watched_;
   const http::Caller caller_;

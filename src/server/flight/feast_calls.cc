@@ -21,8 +21,9 @@
 namespace tidemark::server::flight {
 namespace {
 
-arrow::Status ToFeastStatus(const Error& error) {
-  return StatusOf(FeastFailure(error));
+/// How rows of this call tell an error that comes behind the first of them.
+StoreRows::ToStatus Telling(const Call& call) {
+  return [&call](const Error& error) { return call.Failed(FeastFailure(error)); };
 }
 
 std::unexpected<FeastFailure> Refuse(ErrorCode code, std::string message) {
@@ -63,7 +64,7 @@ Result<Answer> HistoricalOfUpload(const Call& call, std::shared_ptr<Store> store
   OwnedStream entities;
   TM_TRY(ToStream(std::move(all), entities.get()));
   TM_ASSIGN(Answer answer,
-            TrainingSet(std::move(store), {.stream = entities.get()}, std::move(options), ToFeastStatus));
+            TrainingSet(std::move(store), {.stream = entities.get()}, std::move(options), Telling(call)));
   answer.report = {};
   return answer;
 }
@@ -98,7 +99,7 @@ FeastResult<Answer> Historical(const Call& call, Command& command, UploadedRows&
                   "a training set needs an entity_df: a frame, a query of this store's tables, or none with "
                   "start_date and end_date");
   }
-  TM_ASSIGN(Answer answer, TrainingSet(std::move(store), given, std::move(options), ToFeastStatus));
+  TM_ASSIGN(Answer answer, TrainingSet(std::move(store), given, std::move(options), Telling(call)));
   answer.report = {};
   return answer;
 }
@@ -166,7 +167,7 @@ Result<Answer> PullRows(const Call& call, std::shared_ptr<Store> store, const Fe
   } else {
     TM_TRY(store->Sql(QueryOf(view.name, request), {.stop = call.stop()}, stream.get()));
   }
-  TM_ASSIGN(auto rows, StoreRows::Open(stream.get(), std::move(store), ToFeastStatus));
+  TM_ASSIGN(auto rows, StoreRows::Open(stream.get(), std::move(store), Telling(call)));
   TM_ASSIGN(auto narrowed, Narrow(std::move(rows), std::move(narrowing)));
   return Answer{.rows = std::move(narrowed)};
 }

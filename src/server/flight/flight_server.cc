@@ -32,17 +32,6 @@ arrow::Status NotBegun(const Error& error) {
   return arrow::flight::MakeFlightError(arrow::flight::FlightStatusCode::Unauthenticated, error.ToString());
 }
 
-/// The same, with the name of our code in the trailer `tidemark-error`, where gRPC has fewer codes.
-arrow::Status Failed(const ServerCallContext& context, const Error& error) {
-  context.AddTrailer("tidemark-error", std::string(Describe(error.code).name));
-  return StatusOf(error);
-}
-
-arrow::Status Failed(const ServerCallContext& context, const FeastFailure& failure) {
-  context.AddTrailer("tidemark-error", std::string(Describe(failure.error.code).name));
-  return StatusOf(failure);
-}
-
 class Methods final : public arrow::flight::FlightServerBase {
  public:
   explicit Methods(Environment environment) : environment_(environment) {}
@@ -53,14 +42,13 @@ class Methods final : public arrow::flight::FlightServerBase {
     if (!begun) return NotBegun(begun.error());
     const std::shared_ptr<Call> call = *std::move(begun);
     auto command = Command::Parse(ticket.ticket);
-    if (!command) return Failed(context, command.error());
+    if (!command) return call->Failed(command.error());
     if (command->is_feast())
-      return Failed(context,
-                    FeastFailure({.code = ErrorCode::kUnsupported,
-                                  .message = "send this by DoExchange, as current clients of Feast do",
-                                  .context = {}}));
+      return call->Failed(FeastFailure({.code = ErrorCode::kUnsupported,
+                                        .message = "send this by DoExchange, as current clients of Feast do",
+                                        .context = {}}));
     auto answer = GetRows(*call, *command);
-    if (!answer) return Failed(context, answer.error());
+    if (!answer) return call->Failed(answer.error());
     *stream = AnswerStream(std::move(answer->rows), std::move(answer->report), call);
     return arrow::Status::OK();
   }
@@ -71,14 +59,14 @@ class Methods final : public arrow::flight::FlightServerBase {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
     auto command = Command::Parse(reader->descriptor());
-    if (!command) return Failed(context, command.error());
+    if (!command) return (*call)->Failed(command.error());
     if (command->is_feast()) {
       auto answer = FeastExchange(**call, *command, *reader);
-      if (!answer) return Failed(context, answer.error());
+      if (!answer) return (*call)->Failed(answer.error());
       return WriteAnswer(*answer->rows, answer->report, *writer);
     }
     auto answer = ExchangeRows(**call, *command, *reader);
-    if (!answer) return Failed(context, answer.error());
+    if (!answer) return (*call)->Failed(answer.error());
     return WriteAnswer(*answer->rows, answer->report, *writer);
   }
 
@@ -88,13 +76,13 @@ class Methods final : public arrow::flight::FlightServerBase {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
     auto command = Command::Parse(reader->descriptor());
-    if (!command) return Failed(context, command.error());
+    if (!command) return (*call)->Failed(command.error());
     if (command->is_feast()) {
       const auto done = FeastPut(**call, *command, *reader);
-      return done ? arrow::Status::OK() : Failed(context, done.error());
+      return done ? arrow::Status::OK() : (*call)->Failed(done.error());
     }
     const auto report = PutRows(**call, *command, *reader);
-    if (!report) return Failed(context, report.error());
+    if (!report) return (*call)->Failed(report.error());
     return writer->WriteMetadata(*arrow::Buffer::FromString(*report));
   }
 
@@ -103,7 +91,7 @@ class Methods final : public arrow::flight::FlightServerBase {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
     auto views = ListViews(**call, criteria == nullptr ? std::string{} : criteria->expression);
-    if (!views) return Failed(context, views.error());
+    if (!views) return (*call)->Failed(views.error());
     *listings = std::make_unique<arrow::flight::SimpleFlightListing>(*std::move(views));
     return arrow::Status::OK();
   }
@@ -113,7 +101,7 @@ class Methods final : public arrow::flight::FlightServerBase {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
     auto found = InfoOf(**call, descriptor);
-    if (!found) return Failed(context, found.error());
+    if (!found) return (*call)->Failed(found.error());
     *info = std::make_unique<arrow::flight::FlightInfo>(*std::move(found));
     return arrow::Status::OK();
   }
@@ -123,22 +111,21 @@ class Methods final : public arrow::flight::FlightServerBase {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
     const auto found = InfoOf(**call, descriptor);
-    if (!found) return Failed(context, found.error());
+    if (!found) return (*call)->Failed(found.error());
     *schema = std::make_unique<arrow::flight::SchemaResult>(found->serialized_schema());
     return arrow::Status::OK();
   }
 
-  arrow::Status DoAction(const ServerCallContext& context, const arrow::flight::Action& action,
+  arrow::Status DoAction(const ServerCallContext& /*context*/, const arrow::flight::Action& action,
                          std::unique_ptr<arrow::flight::ResultStream>* result) override {
     if (action.type != "health") {
-      return Failed(context,
-                    Error{.code = ErrorCode::kUnsupported,
-                          .message = fmt::format("there is no action '{}'; there is health", action.type),
-                          .context = {}});
+      return StatusOf(Error{.code = ErrorCode::kUnsupported,
+                            .message = fmt::format("there is no action '{}'; there is health", action.type),
+                            .context = {}});
     }
     const auto store = environment_.services.stores->Get({});
-    if (!store) return Failed(context, store.error());
-    if (const auto revision = (*store)->Revision(0); !revision) return Failed(context, revision.error());
+    if (!store) return StatusOf(store.error());
+    if (const auto revision = (*store)->Revision(0); !revision) return StatusOf(revision.error());
     const std::string said = fmt::format(R"({{"status": "ready", "version": "{}"}})", kVersion);
     *result = std::make_unique<arrow::flight::SimpleResultStream>(
         std::vector<arrow::flight::Result>{arrow::flight::Result(arrow::Buffer::FromString(said))});

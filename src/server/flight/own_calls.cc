@@ -26,8 +26,9 @@ using GetCall = Result<Answer> (*)(const Call&, Command&);
 using ExchangeCall = Result<Answer> (*)(const Call&, Command&, Upload&);
 using PutCall = Result<std::string> (*)(const Call&, Command&, Upload&);
 
-arrow::Status ToOwnStatus(const Error& error) {
-  return StatusOf(error);
+/// How rows of this call tell an error that comes behind the first of them.
+StoreRows::ToStatus Telling(const Call& call) {
+  return [&call](const Error& error) { return call.Failed(error); };
 }
 
 template <typename F>
@@ -48,8 +49,8 @@ Result<F> Find(std::span<const Named<F>> calls, std::string_view method, const s
               fmt::format("{} has no call '{}'; it has {}", method, name, fmt::join(names, ", ")));
 }
 
-Result<Answer> RowsOf(OwnedStream& stream, std::shared_ptr<Store> store) {
-  TM_ASSIGN(auto rows, StoreRows::Open(stream.get(), std::move(store), ToOwnStatus));
+Result<Answer> RowsOf(const Call& call, OwnedStream& stream, std::shared_ptr<Store> store) {
+  TM_ASSIGN(auto rows, StoreRows::Open(stream.get(), std::move(store), Telling(call)));
   return Answer{.rows = std::move(rows)};
 }
 
@@ -71,7 +72,7 @@ Result<Answer> Sql(const Call& call, Command& command) {
   TM_ASSIGN(auto store, call.Open(command.project(), http::Scope::kRead));
   OwnedStream rows;
   TM_TRY(store->Sql(query, options, rows.get()));
-  return RowsOf(rows, std::move(store));
+  return RowsOf(call, rows, std::move(store));
 }
 
 Result<Answer> Latest(const Call& call, Command& command) {
@@ -84,7 +85,7 @@ Result<Answer> Latest(const Call& call, Command& command) {
   TM_ASSIGN(auto store, call.Open(command.project(), http::Scope::kRead));
   OwnedStream rows;
   TM_TRY(store->LatestRows(table, options, rows.get()));
-  return RowsOf(rows, std::move(store));
+  return RowsOf(call, rows, std::move(store));
 }
 
 Result<Answer> Dump(const Call& call, Command& command) {
@@ -93,7 +94,7 @@ Result<Answer> Dump(const Call& call, Command& command) {
   TM_ASSIGN(auto store, call.Open(command.project(), http::Scope::kRead));
   OwnedStream rows;
   TM_TRY(store->ReadDump(id, call.stop(), rows.get()));
-  return RowsOf(rows, std::move(store));
+  return RowsOf(call, rows, std::move(store));
 }
 
 Result<Answer> ReadTableRows(const Call& call, Command& command, Upload* upload) {
@@ -115,7 +116,7 @@ Result<Answer> ReadTableRows(const Call& call, Command& command, Upload* upload)
     options.entities = entities.get();
   }
   TM_TRY(store->ReadTable(view, options, rows.get()));
-  return RowsOf(rows, std::move(store));
+  return RowsOf(call, rows, std::move(store));
 }
 
 Result<Answer> Read(const Call& call, Command& command) {
@@ -188,7 +189,7 @@ Result<Answer> HistoricalOfRange(const Call& call, Command& command) {
     TM_TRY(QueryRows(*store, query, call.stop(), entities));
     rows.stream = entities.get();
   }
-  return TrainingSet(std::move(store), rows, std::move(options), ToOwnStatus);
+  return TrainingSet(std::move(store), rows, std::move(options), Telling(call));
 }
 
 Result<Answer> Historical(const Call& call, Command& command, Upload& upload) {
@@ -199,7 +200,7 @@ Result<Answer> Historical(const Call& call, Command& command, Upload& upload) {
   TM_ASSIGN(auto all, TakeAll(*uploaded, call.uploads()));
   OwnedStream entities;
   TM_TRY(ToStream(std::move(all), entities.get()));
-  return TrainingSet(std::move(store), {.stream = entities.get()}, std::move(options), ToOwnStatus);
+  return TrainingSet(std::move(store), {.stream = entities.get()}, std::move(options), Telling(call));
 }
 
 // --- writing
@@ -227,10 +228,11 @@ Result<IngestReport> IngestRows(const Call& call, Command& command, Upload& uplo
 }
 
 /// What is wrong with the first of the rows that were left out.
-Result<std::vector<std::string>> FirstErrors(OwnedStream& rejected, std::shared_ptr<Store> store) {
+Result<std::vector<std::string>> FirstErrors(const Call& call, OwnedStream& rejected,
+                                             std::shared_ptr<Store> store) {
   std::vector<std::string> errors;
   if (rejected.is_empty()) return errors;
-  TM_ASSIGN(const auto rows, StoreRows::Open(rejected.get(), std::move(store), ToOwnStatus));
+  TM_ASSIGN(const auto rows, StoreRows::Open(rejected.get(), std::move(store), Telling(call)));
   std::shared_ptr<arrow::RecordBatch> batch;
   TM_TRY(FromArrow(rows->ReadNext(&batch)));
   const auto column = batch == nullptr ? nullptr : batch->GetColumnByName("error");
@@ -245,7 +247,7 @@ Result<std::string> Ingest(const Call& call, Command& command, Upload& upload) {
   OwnedStream rejected;
   std::shared_ptr<Store> store;
   TM_ASSIGN(const IngestReport report, IngestRows(call, command, upload, rejected, store));
-  TM_ASSIGN(const auto errors, FirstErrors(rejected, std::move(store)));
+  TM_ASSIGN(const auto errors, FirstErrors(call, rejected, std::move(store)));
   return ReportOf(report, errors);
 }
 
@@ -257,7 +259,7 @@ Result<Answer> IngestReturning(const Call& call, Command& command, Upload& uploa
   if (rejected.is_empty()) {
     TM_ASSIGN(answer.rows, FromArrow(arrow::RecordBatchReader::Make({}, arrow::schema({}))));
   } else {
-    TM_ASSIGN(answer.rows, StoreRows::Open(rejected.get(), std::move(store), ToOwnStatus));
+    TM_ASSIGN(answer.rows, StoreRows::Open(rejected.get(), std::move(store), Telling(call)));
   }
   return answer;
 }
