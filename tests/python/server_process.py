@@ -156,6 +156,10 @@ class ServerProcess:
         """Asks it to drain: its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Until it has ended by itself: its exit code. (Another signal would cut it off.)"""
         code = self.process.wait(TIMEOUT_SECONDS)
         self._reader.join()
         return code
