@@ -287,17 +287,12 @@ FeastResult<void> Put(const Call& call, Command& command, const std::shared_ptr<
 FeastResult<Answer> FeastExchange(const Call& call, Command& command,
                                   arrow::flight::FlightMessageReader& reader) {
   TM_ASSIGN(const auto rows, call.Upload(reader));
-  auto answer = Exchange(call, command, *rows);
-  // The client sends all before it looks; only then does it know a failure for what it is.
-  if (!answer) rows->Drain();
-  return answer;
+  return Exchange(call, command, *rows);
 }
 
 FeastResult<void> FeastPut(const Call& call, Command& command, arrow::flight::FlightMessageReader& reader) {
   TM_ASSIGN(const auto rows, call.Upload(reader));
-  auto done = Put(call, command, rows);
-  rows->Drain();
-  return done;
+  return Put(call, command, rows);
 }
 
 }  // namespace tidemark::server::flight

@@ -58,15 +58,9 @@ class Methods final : public arrow::flight::FlightServerBase {
                            std::unique_ptr<arrow::flight::FlightMessageWriter> writer) override {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
-    auto command = Command::Parse(reader->descriptor());
-    if (!command) return (*call)->Failed(command.error());
-    if (command->is_feast()) {
-      auto answer = FeastExchange(**call, *command, *reader);
-      if (!answer) return (*call)->Failed(answer.error());
-      return WriteAnswer(*answer->rows, answer->report, *writer);
-    }
-    auto answer = ExchangeRows(**call, *command, *reader);
-    if (!answer) return (*call)->Failed(answer.error());
+    auto answer = Exchange(**call, *reader);
+    Drain(*reader, environment_.uploads, (*call)->stop());
+    ARROW_RETURN_NOT_OK(answer);
     return WriteAnswer(*answer->rows, answer->report, *writer);
   }
 
@@ -75,14 +69,10 @@ class Methods final : public arrow::flight::FlightServerBase {
                       std::unique_ptr<arrow::flight::FlightMetadataWriter> writer) override {
     const auto call = Call::Begin(context, environment_);
     if (!call) return NotBegun(call.error());
-    auto command = Command::Parse(reader->descriptor());
-    if (!command) return (*call)->Failed(command.error());
-    if (command->is_feast()) {
-      const auto done = FeastPut(**call, *command, *reader);
-      return done ? arrow::Status::OK() : (*call)->Failed(done.error());
-    }
-    const auto report = PutRows(**call, *command, *reader);
-    if (!report) return (*call)->Failed(report.error());
+    const auto report = Put(**call, *reader);
+    Drain(*reader, environment_.uploads, (*call)->stop());
+    ARROW_RETURN_NOT_OK(report);
+    if (report->empty()) return arrow::Status::OK();
     return writer->WriteMetadata(*arrow::Buffer::FromString(*report));
   }
 
@@ -139,6 +129,33 @@ class Methods final : public arrow::flight::FlightServerBase {
   }
 
  private:
+  static arrow::Result<Answer> Exchange(const Call& call, arrow::flight::FlightMessageReader& reader) {
+    auto command = Command::Parse(reader.descriptor());
+    if (!command) return call.Failed(command.error());
+    if (command->is_feast()) {
+      auto answer = FeastExchange(call, *command, reader);
+      if (!answer) return call.Failed(answer.error());
+      return *std::move(answer);
+    }
+    auto answer = ExchangeRows(call, *command, reader);
+    if (!answer) return call.Failed(answer.error());
+    return *std::move(answer);
+  }
+
+  /// The report; empty for Feast's clients, who ask for none.
+  static arrow::Result<std::string> Put(const Call& call, arrow::flight::FlightMessageReader& reader) {
+    auto command = Command::Parse(reader.descriptor());
+    if (!command) return call.Failed(command.error());
+    if (command->is_feast()) {
+      const auto done = FeastPut(call, *command, reader);
+      if (!done) return call.Failed(done.error());
+      return std::string{};
+    }
+    auto report = PutRows(call, *command, reader);
+    if (!report) return call.Failed(report.error());
+    return *std::move(report);
+  }
+
   Environment environment_;
 };
 

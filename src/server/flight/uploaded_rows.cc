@@ -140,13 +140,6 @@ Result<std::shared_ptr<arrow::RecordBatch>> UploadedRows::Checked(std::shared_pt
                                                 arrow::default_memory_pool()));
 }
 
-void UploadedRows::Drain() {
-  std::shared_ptr<arrow::RecordBatch> batch;
-  do {
-    batch = nullptr;
-  } while (ReadNext(&batch).ok() && batch != nullptr);
-}
-
 void UploadedRows::Drop(const std::vector<std::string>& columns) {
   arrow::FieldVector fields;
   std::vector<int> kept;
@@ -168,6 +161,16 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TakeAll(UploadedRows& rows, co
       return std::unexpected(rows.ReasonOf(ErrorOf(read)));
     if (batch == nullptr) return std::move(kept).Finish();
     TM_TRY(kept.Add(std::move(batch)));
+  }
+}
+
+void Drain(arrow::flight::FlightMessageReader& reader, const UploadLimits& limits,
+           const std::stop_token& stop) {
+  std::int64_t bytes = 0;
+  while (bytes <= limits.bytes_max && !stop.stop_requested()) {
+    const auto chunk = reader.Next();
+    if (!chunk.ok() || (chunk->data == nullptr && chunk->app_metadata == nullptr)) return;
+    if (chunk->data != nullptr) bytes += arrow::util::TotalBufferSize(*chunk->data);
   }
 }
 

@@ -35,9 +35,6 @@ class UploadedRows final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override;
 
-  /// Reads what is left and forgets it, so that a client that first sends and then looks sees the answer.
-  void Drain();
-
   /// Leaves out columns of these names from here on.
   void Drop(const std::vector<std::string>& columns);
 
@@ -65,6 +62,11 @@ class UploadedRows final : public arrow::RecordBatchReader {
 /// All rows of `rows`, read to their end: a client that sends everything before it reads anything would
 /// otherwise wait for us while we wait for it.
 Result<std::shared_ptr<arrow::RecordBatchReader>> TakeAll(UploadedRows& rows, const UploadLimits& limits);
+
+/// Reads what is still to come, as much as a call may send, and forgets it: clients send everything before
+/// they look, and if nobody reads are told that, and not what the answer was.
+void Drain(arrow::flight::FlightMessageReader& reader, const UploadLimits& limits,
+           const std::stop_token& stop);
 
 /// A reader as the stream that the store's API takes over.
 Result<void> ToStream(std::shared_ptr<arrow::RecordBatchReader> reader, ArrowArrayStream* out);
