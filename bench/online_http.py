@@ -198,7 +198,8 @@ def record(outcome: Outcome, name: str, count: int, report: dict[str, Any]) -> N
     figures.reports.append(report)
     print(
         f"  {name:<9} {count:4} entities {report['per_cpu_second']:10,.0f} requests/CPU s "
-        f"{report['rate']:10,.0f}/s  p50 {report['p50_us']:8.0f} us  p99 {report['p99_us']:8.0f} us",
+        f"{report['rate']:10,.0f}/s  "
+        f"p50 {report['p50_us']:8.0f} us  p99 {report['p99_us']:8.0f} us",
         flush=True,
     )
 

@@ -47,7 +47,8 @@ std::string Parse(std::string_view text, std::size_t piece_bytes) {
   }
   TM_CHECK(gathered.body.size() <= kBodyBytesMax, "no more of a body is taken than is allowed");
   if (state == State::kBroken) {
-    TM_CHECK(parser.status() >= 400 && !parser.problem().empty(), "what is refused has a status and a reason");
+    TM_CHECK(parser.status() >= 400 && !parser.problem().empty(),
+             "what is refused has a status and a reason");
     return std::to_string(parser.status());
   }
   if (state != State::kDone) return "more";

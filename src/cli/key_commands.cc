@@ -144,6 +144,7 @@ void AddKeyCommands(Command app, Session& session) {
                   "What it may do: read, write, admin, several with commas; in one project with @PROJECT. "
                   "May be given again")
       .required()
+      .allow_extra_args(false)  // one value each: what follows may be the name
       .type_name("SCOPES[@PROJECT]");
   create.add_option("--expires", arguments->expires, "When it ends: a time, or a duration from now (90d)")
       .type_name("TIME");

@@ -1,53 +1,31 @@
 // `tidemark serve`: the server, until it is told to stop.
 #include <fmt/format.h>
-#include <pthread.h>
-#include <unistd.h>
 
-#include <csignal>
+#include <cctype>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <thread>
 
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/session.h"
 #include "server/serve.h"
 
 namespace tidemark::cli {
 namespace {
 
-constexpr int kExitOnSignal = 128;
-
-/// Waits for SIGTERM or SIGINT. Threads started before inherit the mask, so none of them is interrupted.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGTERM);
-    sigaddset(&signals_, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-  }
-  int Wait() const {
-    int signal = 0;
-    sigwait(&signals_, &signal);
-    return signal;
-  }
-
- private:
-  sigset_t signals_{};
-};
-
-/// The first signal drains; another one ends the process where it is. What was acknowledged is on the disk.
-void CutOffOnSecondSignal(const StopSignals& signals) {
-  std::thread([&signals] {
-    const int signal = signals.Wait();
-    fmt::print(stderr, "tidemark: stopped at once\n");
-    _exit(kExitOnSignal + signal);
-  }).detach();
+/// Until the first signal; a second one ends the process where it is (interrupt.h). What was acknowledged is
+/// on the disk.
+void WaitForSignal() {
+  std::mutex mutex;
+  std::condition_variable_any interrupted;
+  std::unique_lock lock(mutex);
+  interrupted.wait(lock, InterruptToken(), [] { return false; });
 }
 
 Result<void> RunServer(const Session& session, const server::SettingTexts& flags) {
-  static const StopSignals signals;  // the thread that waits for the second one has no end of its own
   server::ServeOptions options{.store = {.path = session.Folder(), .project = session.project},
                                .settings = {}};
   TM_ASSIGN(options.settings,
@@ -63,9 +41,8 @@ Result<void> RunServer(const Session& session, const server::SettingTexts& flags
   if (const auto flight_port = server->flight_port())
     fmt::print(stderr, "tidemark serves Arrow Flight on grpc{}://{}:{}\n", is_tls ? "+tls" : "", host,
                *flight_port);
-  signals.Wait();
+  WaitForSignal();
   fmt::print(stderr, "tidemark: stopping\n");
-  CutOffOnSecondSignal(signals);
   if (!server->Stop()) fmt::print(stderr, "tidemark: some requests took too long and were cut off\n");
   return {};
 }

@@ -1,6 +1,7 @@
 // One attempt is: a connection, kept or new; the head and the body; the head of the answer. What went wrong
 // on the way says whether there may be another.
 #include "remote/http_client.h"
+#include "base/check.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -309,8 +310,10 @@ std::unique_ptr<Connection> HttpClient::TakeKept() {
   const std::lock_guard lock(mutex_);
   if (process_ != getpid()) {
     // Those of a parent process go on being used there: nothing is said on them here, not even goodbye.
-    for (Kept& each : kept_)
-      static_cast<void>(each.connection.release());
+    for (Kept& each : kept_) {
+      Connection* const parents = each.connection.release();  // lost on purpose
+      TM_CHECK(parents != nullptr, "a kept connection is there");
+    }
     kept_.clear();
     return nullptr;
   }

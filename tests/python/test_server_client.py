@@ -62,7 +62,7 @@ OF_FOLDERS: dict[ModuleType, set[str]] = {
 }
 
 
-def tests_over_a_store() -> dict[str, Callable[..., Any]]:
+def suite_over_a_store() -> dict[str, Callable[..., Any]]:
     found = {}
     for module, left_out in OF_FOLDERS.items():
         for name, test in vars(module).items():
@@ -73,7 +73,7 @@ def tests_over_a_store() -> dict[str, Callable[..., Any]]:
     return found
 
 
-globals().update(tests_over_a_store())
+globals().update(suite_over_a_store())
 
 
 @pytest.fixture
@@ -267,7 +267,8 @@ def test_files_of_this_machine_go_in_and_out(clicks: FeatureStore, tmp_path: Pat
 
 def test_bad_rows_of_a_csv_file_come_back(clicks: FeatureStore, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(
-        "user_id,event_timestamp,n,city\n1,2026-01-01T00:00:00Z,1,Oslo\n2,2026-01-01T00:00:00Z,x,Oslo\n"
+        "user_id,event_timestamp,n,city\n"
+        "1,2026-01-01T00:00:00Z,1,Oslo\n2,2026-01-01T00:00:00Z,x,Oslo\n"
     )
     report = clicks.ingest("clicks", tmp_path / "rows.csv", on_bad_row="skip")
     assert (report.rows, report.rejected.num_rows) == (1, 1)

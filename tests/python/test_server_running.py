@@ -7,6 +7,7 @@ that others apply are seen without a pause, and it stops without dropping a requ
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -70,7 +71,7 @@ def test_settings_by_file_environment_and_flags(tmp_path: Path) -> None:
         ("server: {prot: 1}", [], "unknown setting 'prot'"),
         ("server: {port: x}", [], "tidemark.yaml"),
         ("", ["--port", "70000"], "'port'"),
-        ("", ["--host", "nowhere.invalid"], "not an address"),
+        ("", ["--host", "nowhere.invalid", "--insecure"], "not an address"),
         ("", ["--tls-cert", "missing.pem", "--tls-key", "missing.pem"], "missing.pem"),
         ("", ["--tls-cert", "missing.pem"], "tls_key"),
         ("", ["--access-log", "no/such/folder/log"], "access log"),
@@ -205,15 +206,15 @@ def test_what_others_apply_is_seen_without_a_pause(tmp_path: Path) -> None:
         for reader in readers:
             reader.start()
         waits = []
+        before = len(seconds)
         for number in range(5):
             name = f"table_{number}"
             other.create_table({**SCHEMA, "name": name})
             applied = time.monotonic()
-            before = len(seconds)
             while server.post_json(f"/{name}/push", {"df": rows(1)}).status != 200:
                 assert time.monotonic() - applied < SEEN_WITHIN_SECONDS * 10
             waits.append(time.monotonic() - applied)
-            assert len(seconds) > before, "readers stood still"
+        assert len(seconds) > before, "readers stood still"
         stop.set()
         for reader in readers:
             reader.join()
@@ -226,9 +227,13 @@ def test_sigterm_answers_what_is_in_flight(tmp_path: Path) -> None:
     (tmp_path / "tidemark.yaml").write_text("registry: {busy_timeout: 5m}\n")
     with ServerProcess(tmp_path, "--in-flight-max", "1") as server:
         answers: list[int] = []
-        asking = threading.Thread(
-            target=lambda: answers.append(server.post_json("/feature-view", SCHEMA).status)
-        )
+
+        def ask() -> None:
+            while (status := server.post_json("/feature-view", SCHEMA).status) == 429:
+                pass  # one that waits for this was answered just then
+            answers.append(status)
+
+        asking = threading.Thread(target=ask)
         idle = server.connect()
         idle.request("GET", "/health/live")
         assert idle.getresponse().read() == b""
@@ -283,8 +288,12 @@ def test_tables_are_maintained_while_serving(tmp_path: Path) -> None:
         "store.ingest('clicks', pa.table(rows(5)))\n"
         "os._exit(0)\n"  # no close, no flush: as if it was killed
     )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], check=True, cwd=Path(__file__).parent
+        [sys.executable, "-c", script, str(tmp_path)],
+        check=True,
+        cwd=Path(__file__).parent,
+        env=environment,
     )
     with ServerProcess(tmp_path) as server:
         until = time.monotonic() + 60

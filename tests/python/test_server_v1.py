@@ -169,7 +169,7 @@ def test_server_says_what_it_is(server: ServerProcess) -> None:
     assert done(server.get("/v1")) == {"name": "tidemark", "version": "0.1.0", "api": "v1"}
     document = done(server.get("/v1/openapi.json"))
     assert document["openapi"] == "3.1.0"
-    assert done(server.get("/v1/projects")) == {"projects": []}
+    assert done(server.get("/v1/projects")) == {"projects": [], "project": "default"}
 
 
 @pytest.mark.parametrize("content_type", [JSON, NDJSON, CSV, ARROW, PARQUET])
@@ -341,7 +341,7 @@ def test_definitions(filled: ServerProcess) -> None:
     everything = done(filled.get(f"{P}/definitions"))
     assert done(filled.get(f"{P}/revision"))["revision"] == everything["revision"]
     assert [view["name"] for view in done(filled.get(f"{P}/views"))] == ["events"]
-    assert done(filled.get(f"{P}/views/events"))["spec"]["name"] == "events"
+    assert done(filled.get(f"{P}/views/events"))["definition"]["name"] == "events"
     assert len(done(filled.get(f"{P}/entities"))) == 1
     assert "event" in error(filled.get(f"{P}/views/event"), 404, "NOT_FOUND")
     service = {"feature_services": [{"name": "model", "features": ["events:amount"]}]}
@@ -351,7 +351,7 @@ def test_definitions(filled: ServerProcess) -> None:
     ]
     assert done(filled.get(f"{P}/services")) == []
     assert done(filled.post_json(f"{P}/apply", {"definitions": service})) == plan
-    assert done(filled.get(f"{P}/services/model"))["spec"]["name"] == "model"
+    assert done(filled.get(f"{P}/services/model"))["definition"]["name"] == "model"
     removed = done(filled.request("DELETE", f"{P}/services/model"))
     assert removed["changes"][0]["action"] == "remove"
     job = end_of(
@@ -438,7 +438,7 @@ def test_existing_data(server: ServerProcess, tmp_path: Path) -> None:
     assert [t["name"] for t in done(server.get(f"{P}/tables?database=old"))] == ["t"]
     pq.write_table(table(), folder / "b.parquet")
     refreshed = done(server.post_json(f"{P}/registered-tables/refresh", {"tables": ["old.t"]}))
-    assert refreshed["tables"][0]["files_added"] == 1
+    assert refreshed["tables"][0]["files_added"] == [str(folder / "b.parquet")]
     counted = done(server.post_json(f"{P}/sql", {"query": "SELECT count(*) FROM old.t"}))
     assert counted["rows"] == [[6]]
     answer = server.post_json(

@@ -13,6 +13,7 @@ import random
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -596,20 +597,37 @@ def test_missing_tables_and_columns_are_told_with_what_there_is(
         store.apply([view("v", broken(postgresql, uri="${TIDEMARK_NO_SUCH}"))])
 
 
-def test_sql_leaves_a_view_in_a_warehouse_to_the_warehouse(
+def test_sql_over_a_view_in_a_warehouse_is_refused_with_the_way_out(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:
-    """It is listed, refused by name, and its snapshot is there."""
-    postgresql.put(table, stats([(1, T0, T0, 1.5, "Oslo"), (1, T0 + HOUR, T0, 2.5, "Oslo")]))
+    """Goal: listed, and read by `snapshot`; SQL neither asks the warehouse nor keeps anything."""
+    rows = stats([(1, T0, T0, 1.5, "Oslo")])
+    postgresql.put(table, rows)
+    pq.write_table(rows, tmp_path / "stats.parquet")
+    file = FileSource("stats.parquet", timestamp_field="at", created_timestamp_column="made")
     store = FeatureStore(tmp_path)
-    store.apply([view("v", source(postgresql, table))])
-    assert ("v", "feature view") in [
-        (row["name"], row["kind"]) for row in store.sql("show tables").to_arrow().to_pylist()
-    ]
-    for ask in (store.sql, store.dump):
-        with pytest.raises(UnsupportedError, match=r"feature_store\.v: .*lie in a warehouse"):
-            ask("select * from v")
-    assert store.snapshot("v").to_arrow()["rating"].to_pylist() == [2.5]
+    store.apply([view("house", source(postgresql, table, name="shop")), view("lake", file)])
+    listed = store.sql("show tables").to_arrow().to_pylist()
+    assert ("house", "feature view") in [(row["name"], row["kind"]) for row in listed]
+    asked = len(postgresql.statements("COPY"))
+    for text in (
+        "SELECT * FROM house",
+        "SELECT count(*) FROM lake JOIN (FROM feature_store.house) AS h USING (driver_id)",
+        "WITH h AS (FROM shop) SELECT * FROM h",
+    ):
+        for ask in (store.sql, store.dump):
+            with pytest.raises(UnsupportedError) as refused:
+                ask(text)
+            message = str(refused.value)
+            assert "its rows lie in a warehouse (" in message
+            assert f"{table}), which has SQL of its own" in message
+            assert "Ask the warehouse, or bring its rows into a feature table" in message
+            assert ("shop" if "FROM shop" in text else "house") in message
+            assert PASSWORD not in message
+    assert len(postgresql.statements("COPY")) == asked
+    assert store.snapshot("house").to_arrow()["rating"].to_pylist() == [1.5]
+    assert store.dumps() == []
+    assert store.sql("SELECT city FROM lake").to_arrow().to_pydict() == {"city": ["Oslo"]}
 
 
 def test_a_query_that_takes_too_long_ends(
@@ -824,8 +842,13 @@ def test_thin_forms_say_driver_options_and_place() -> None:
         again = AdbcSource.from_dict(each.to_dict())
         assert type(again) is type(each)
         assert again == each
+        assert replace(each) == each
     with pytest.raises(InvalidArgumentError, match="give one"):
         BigQuerySource(table="a", query="SELECT 1")
+    with pytest.raises(InvalidArgumentError, match="table= and table_ref= are two words"):
+        BigQuerySource(table="a", table_ref="b")
+    with pytest.raises(InvalidArgumentError, match="catalog= and database= are two words"):
+        SnowflakeSource(catalog="A", database="B", table="T")
     with pytest.raises(InvalidArgumentError, match="name the driver"):
         AdbcSource(table="t")
 

@@ -19,7 +19,7 @@ _SECRET_WORDS = re.compile(
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
-@dataclass(init=False, repr=False)
+@dataclass(kw_only=True, repr=False)
 class AdbcSource:
     """A table or a query of a data warehouse, read through an ADBC driver.
 
@@ -33,65 +33,43 @@ class AdbcSource:
 
     TYPE: ClassVar[str] = "adbc"
 
-    driver: str
-    uri: str
-    table: str
-    query: str
-    schema: str
-    catalog: str
-    entrypoint: str
-    options: dict[str, str]
-    timeout: timedelta
+    driver: str = ""
+    uri: str = ""
+    table: str = ""
+    query: str = ""
+    schema: str = ""
+    catalog: str = ""
+    entrypoint: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    timeout: timedelta | str | int = 0
     name: str = ""
     timestamp_field: str = ""
     created_timestamp_column: str = ""
-    field_mapping: dict[str, str] = field(default_factory=dict)
+    field_mapping: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
 
-    def __init__(
-        self,
-        *,
-        driver: str = "",
-        uri: str = "",
-        table: str = "",
-        query: str = "",
-        timestamp_field: str = "",
-        created_timestamp_column: str = "",
-        name: str = "",
-        field_mapping: Mapping[str, str] | None = None,
-        options: Mapping[str, Any] | None = None,
-        schema: str = "",
-        catalog: str = "",
-        entrypoint: str = "",
-        timeout: timedelta | str | int = 0,
-        description: str = "",
-        tags: Mapping[str, str] | None = None,
-        owner: str = "",
-    ) -> None:
-        if bool(table) == bool(query):
+    def __post_init__(self) -> None:
+        if bool(self.table) == bool(self.query):
             raise InvalidArgumentError(
                 f"{type(self).__name__}: a source in a warehouse is a table= or a query=: give one"
             )
-        if self.TYPE == "adbc" and not driver:
+        if self.TYPE == "adbc" and not self.driver:
             raise InvalidArgumentError("AdbcSource: name the driver, such as driver='postgresql'")
-        self.driver = driver
-        self.uri = uri
-        self.table = table
-        self.query = query
-        self.schema = schema
-        self.catalog = catalog
-        self.entrypoint = entrypoint
-        self.options = {key: str(value) for key, value in (options or {}).items()}
-        self.timeout = timeout if isinstance(timeout, timedelta) else parse_duration(timeout)
-        self.name = name
-        self.timestamp_field = timestamp_field
-        self.created_timestamp_column = created_timestamp_column
-        self.field_mapping = dict(field_mapping or {})
-        self.description = description
-        self.tags = dict(tags or {})
-        self.owner = owner
+        self.options = {key: str(value) for key, value in (self.options or {}).items()}
+        self.timeout = _length(self.timeout)
+        self.field_mapping = dict(self.field_mapping or {})
+        self.tags = dict(self.tags or {})
+
+    def _named(self, own: str, word: str) -> str:
+        """What the member `own` and `word`, this form's name for it, say."""
+        kept, given = getattr(self, own), getattr(self, word)
+        if kept and given and kept != given:
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: {own}= and {word}= are two words for one thing: give one"
+            )
+        return str(kept or given)
 
     def shown(self) -> dict[str, Any]:
         """The JSON form with *** for every secret that is written out."""
@@ -125,7 +103,7 @@ class AdbcSource:
             "schema": self.schema,
             "table": self.table,
             "query": self.query,
-            "timeout": duration_text(self.timeout) if self.timeout else "",
+            "timeout": duration_text(_length(self.timeout)) if self.timeout else "",
             "timestamp_field": self.timestamp_field,
             "created_timestamp_column": self.created_timestamp_column,
             "field_mapping": self.field_mapping,
@@ -137,10 +115,8 @@ class AdbcSource:
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> AdbcSource:
-        source = object.__new__(WAREHOUSE_SOURCES[made["type"]])
         known = {name: value for name, value in made.items() if name != "type"}
-        AdbcSource.__init__(source, **known)
-        return source
+        return WAREHOUSE_SOURCES[made["type"]](**known)
 
 
 class PostgreSQLSource(AdbcSource):
@@ -153,150 +129,59 @@ class PostgreSQLSource(AdbcSource):
     TYPE = "postgresql"
 
 
+@dataclass(kw_only=True, repr=False)
 class BigQuerySource(AdbcSource):
-    """A table ("project.dataset.table") or query of BigQuery, by adbc-driver-bigquery."""
+    """A table ("project.dataset.table") or query of BigQuery, by adbc-driver-bigquery.
+
+    `table_ref` is another name of `table`.
+    """
 
     TYPE = "bigquery"
 
-    def __init__(
-        self,
-        *,
-        table: str = "",
-        query: str = "",
-        table_ref: str = "",
-        timestamp_field: str = "",
-        created_timestamp_column: str = "",
-        name: str = "",
-        field_mapping: Mapping[str, str] | None = None,
-        uri: str = "",
-        options: Mapping[str, Any] | None = None,
-        timeout: timedelta | str | int = 0,
-        description: str = "",
-        tags: Mapping[str, str] | None = None,
-        owner: str = "",
-    ) -> None:
-        if table and table_ref:
-            raise InvalidArgumentError(
-                "BigQuerySource: table= and table_ref= are two words for one thing: give one"
-            )
-        super().__init__(
-            table=table or table_ref,
-            query=query,
-            timestamp_field=timestamp_field,
-            created_timestamp_column=created_timestamp_column,
-            name=name,
-            field_mapping=field_mapping,
-            uri=uri,
-            options=options,
-            timeout=timeout,
-            description=description,
-            tags=tags,
-            owner=owner,
-        )
+    table_ref: str = ""
 
-    @property
-    def table_ref(self) -> str:
-        return self.table
+    def __post_init__(self) -> None:
+        self.table = self.table_ref = self._named("table", "table_ref")
+        super().__post_init__()
 
 
+@dataclass(kw_only=True, repr=False)
 class SnowflakeSource(AdbcSource):
     """A table or query of Snowflake, by the package adbc-driver-snowflake.
 
-    Names are taken as they are written: Snowflake's own are usually in capitals.
+    Names are taken as they are written: Snowflake's own are usually in capitals. `database` is
+    another name of `catalog`; `warehouse` and `role` are among the driver's `options`.
     """
 
     TYPE = "snowflake"
 
-    def __init__(
-        self,
-        *,
-        database: str = "",
-        warehouse: str = "",
-        schema: str = "",
-        table: str = "",
-        query: str = "",
-        timestamp_field: str = "",
-        created_timestamp_column: str = "",
-        name: str = "",
-        field_mapping: Mapping[str, str] | None = None,
-        role: str = "",
-        uri: str = "",
-        options: Mapping[str, Any] | None = None,
-        timeout: timedelta | str | int = 0,
-        description: str = "",
-        tags: Mapping[str, str] | None = None,
-        owner: str = "",
-    ) -> None:
-        named = {_WAREHOUSE: warehouse, _ROLE: role}
-        super().__init__(
-            catalog=database,
-            schema=schema,
-            table=table,
-            query=query,
-            timestamp_field=timestamp_field,
-            created_timestamp_column=created_timestamp_column,
-            name=name,
-            field_mapping=field_mapping,
-            uri=uri,
-            options=dict(options or {}) | {key: value for key, value in named.items() if value},
-            timeout=timeout,
-            description=description,
-            tags=tags,
-            owner=owner,
-        )
+    database: str = ""
+    warehouse: str = ""
+    role: str = ""
 
-    @property
-    def database(self) -> str:
-        return self.catalog
-
-    @property
-    def warehouse(self) -> str:
-        return self.options.get(_WAREHOUSE, "")
+    def __post_init__(self) -> None:
+        self.catalog = self.database = self._named("catalog", "database")
+        named = {_WAREHOUSE: self.warehouse, _ROLE: self.role}
+        self.options = dict(self.options or {}) | {key: word for key, word in named.items() if word}
+        super().__post_init__()
+        self.warehouse = self.options.get(_WAREHOUSE, "")
+        self.role = self.options.get(_ROLE, "")
 
 
+@dataclass(kw_only=True, repr=False)
 class RedshiftSource(AdbcSource):
-    """A table or query of Redshift, by adbc-driver-postgresql, whose protocol it has."""
+    """A table or query of Redshift, by adbc-driver-postgresql, whose protocol it has.
+
+    `database` is another name of `catalog`.
+    """
 
     TYPE = "redshift"
 
-    def __init__(
-        self,
-        *,
-        database: str = "",
-        schema: str = "",
-        table: str = "",
-        query: str = "",
-        timestamp_field: str = "",
-        created_timestamp_column: str = "",
-        name: str = "",
-        field_mapping: Mapping[str, str] | None = None,
-        uri: str = "",
-        options: Mapping[str, Any] | None = None,
-        timeout: timedelta | str | int = 0,
-        description: str = "",
-        tags: Mapping[str, str] | None = None,
-        owner: str = "",
-    ) -> None:
-        super().__init__(
-            catalog=database,
-            schema=schema,
-            table=table,
-            query=query,
-            timestamp_field=timestamp_field,
-            created_timestamp_column=created_timestamp_column,
-            name=name,
-            field_mapping=field_mapping,
-            uri=uri,
-            options=options,
-            timeout=timeout,
-            description=description,
-            tags=tags,
-            owner=owner,
-        )
+    database: str = ""
 
-    @property
-    def database(self) -> str:
-        return self.catalog
+    def __post_init__(self) -> None:
+        self.catalog = self.database = self._named("catalog", "database")
+        super().__post_init__()
 
 
 _WAREHOUSE = "adbc.snowflake.sql.warehouse"
@@ -306,6 +191,10 @@ WAREHOUSE_SOURCES: dict[str, type[AdbcSource]] = {
     each.TYPE: each
     for each in (AdbcSource, PostgreSQLSource, BigQuerySource, SnowflakeSource, RedshiftSource)
 }
+
+
+def _length(timeout: timedelta | str | int) -> timedelta:
+    return timeout if isinstance(timeout, timedelta) else parse_duration(timeout)
 
 
 def _without_secrets(text: str) -> str:

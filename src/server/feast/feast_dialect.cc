@@ -1,8 +1,10 @@
 // The table of routes.
 #include "server/feast/feast_dialect.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "server/feast/body_shape.h"
@@ -40,6 +42,10 @@ constexpr std::array<BodyField, 4> kVectorSearchFields{
      {.name = "max_num_results", .shape = Shape::kNumberOrNull},
      {.name = "rewrite_query", .shape = Shape::kAnything},
      {.name = "metadata", .shape = Shape::kAnything}}};
+
+constexpr std::array<std::string_view, 7> kPaths{
+    "/get-online-features",     "/push",   "/write-to-online-store",    "/materialize",
+    "/materialize-incremental", "/search", "/retrieve-online-documents"};
 
 /// {"error":{"message","type"}}, as OpenAI's API has it.
 void WriteNoVectorStore(const Request& request, Response& response) {
@@ -118,7 +124,9 @@ class FeastDialect final : public http::Dialect {
     };
   }
 
-  bool Claims(const Request& /*request*/) const override { return false; }
+  bool Claims(const Request& request) const override {
+    return std::ranges::find(kPaths, request.path) != kPaths.end();
+  }
 
   void WriteError(const Request& /*request*/, int status, const Error& error, Response& response) override {
     if (status == 404 || status == 405) {

@@ -180,9 +180,9 @@ class AnswerWriter {
       out_.push_back(',');
     }
     BeginStatuses();
-    out_.append(Repeated(kPresent, rows_, present_));
+    out_.append(Repeated(kPresent, rows_, present_texts));
     BeginTimes();
-    out_.append(Repeated(kEpoch, rows_, epochs_));
+    out_.append(Repeated(kEpoch, rows_, epoch_texts));
     End();
   }
 
@@ -194,7 +194,7 @@ class AnswerWriter {
     WriteValues(column, statuses, is_whole);
     BeginStatuses();
     if (is_whole) {
-      out_.append(Repeated(kPresent, rows_, present_));
+      out_.append(Repeated(kPresent, rows_, present_texts));
     } else {
       WriteStatuses(statuses);
     }
@@ -327,8 +327,8 @@ class AnswerWriter {
     out_.append("}}");
   }
 
-  static thread_local std::string present_;
-  static thread_local std::string epochs_;
+  static thread_local std::string present_texts;
+  static thread_local std::string epoch_texts;
 
   const PreparedLookup& lookup_;
   const Entities& entities_;
@@ -342,8 +342,8 @@ class AnswerWriter {
   std::size_t times_bytes_ = 0;
 };
 
-thread_local std::string AnswerWriter::present_;
-thread_local std::string AnswerWriter::epochs_;
+thread_local std::string AnswerWriter::present_texts;
+thread_local std::string AnswerWriter::epoch_texts;
 
 }  // namespace
 

@@ -67,6 +67,8 @@ Answer<void> OnlineFeatures::Run(const http::Request& request, http::Response& r
   auto lookup = cache_.Find(request.project, asked);
   if (!lookup) {
     if (!MayWait(request, response)) return {};
+    // What is no request at all is said before what is asked for is looked for.
+    if (!is_plain) TM_TRY(Normalize(request.body, limits_.json_depth_max));
     TM_ASSIGN(lookup, cache_.Get(request.project, asked));
   }
   TM_ASSIGN(const auto read, scratch.reader.ReadEntities(*lookup, limits_.entities_max, scratch.entities));

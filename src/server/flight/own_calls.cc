@@ -223,8 +223,9 @@ Result<IngestReport> IngestRows(const Call& call, Command& command, Upload& uplo
   options.stop = call.stop();
   TM_TRY(command.NothingElse());
   TM_ASSIGN(store, call.Open(command.project(), http::Scope::kWrite));
-  return Write(call, upload,
-               [&](EntityRows rows) { return store->Ingest(view, rows, options, rejected.get()); });
+  return Write(call, upload, [&](EntityRows rows) {
+    return store->Ingest(view, std::move(rows), options, rejected.get());
+  });
 }
 
 /// What is wrong with the first of the rows that were left out.
@@ -270,8 +271,9 @@ Result<std::string> Push(const Call& call, Command& command, Upload& upload) {
   options.stop = call.stop();
   TM_TRY(command.NothingElse());
   TM_ASSIGN(const auto store, call.Open(command.project(), http::Scope::kWrite));
-  TM_ASSIGN(const auto reports,
-            Write(call, upload, [&](EntityRows rows) { return store->Push(source, rows, options); }));
+  TM_ASSIGN(const auto reports, Write(call, upload, [&](EntityRows rows) {
+              return store->Push(source, std::move(rows), options);
+            }));
   return ReportOf(reports);
 }
 
@@ -283,7 +285,7 @@ Result<std::string> Delete(const Call& call, Command& command, Upload& upload) {
   TM_TRY(command.NothingElse());
   TM_ASSIGN(const auto store, call.Open(command.project(), http::Scope::kWrite));
   TM_ASSIGN(const IngestReport report, Write(call, upload, [&](EntityRows rows) {
-              return store->Delete(view, rows, event_us, options);
+              return store->Delete(view, std::move(rows), event_us, options);
             }));
   return ReportOf(report);
 }
@@ -292,7 +294,7 @@ Result<std::string> WriteOnline(const Call& call, Command& command, Upload& uplo
   TM_ASSIGN(const std::string view, command.Text("view"));
   TM_TRY(command.NothingElse());
   TM_ASSIGN(const auto store, call.Open(command.project(), http::Scope::kWrite));
-  TM_ASSIGN(const OnlineWriteReport report, Write(call, upload, [&](EntityRows rows) {
+  TM_ASSIGN(const OnlineWriteReport report, Write(call, upload, [&](const EntityRows& rows) {
               return store->WriteToOnlineStore(view, rows.stream);
             }));
   return ReportOf(report);

@@ -40,7 +40,7 @@ class UploadedRows final : public arrow::RecordBatchReader {
 
   /// The store, which these rows were given to, failed with `error`: the reason, which is that of the rows
   /// if it was these that failed.
-  Error ReasonOf(Error error) const { return failure_ ? *failure_ : std::move(error); }
+  Error ReasonOf(const Error& error) const { return failure_ ? *failure_ : error; }
 
  private:
   UploadedRows(arrow::flight::FlightMessageReader& reader, const UploadLimits& limits, std::stop_token stop)

@@ -390,7 +390,7 @@ bool Connection::Authorize() {
   }
   auto caller = server_.authenticator->Identify(request_);
   if (!caller) {
-    Refuse(401, std::move(caller).error());
+    Refuse(401, caller.error());
     return false;
   }
   request_.caller = *std::move(caller);
@@ -467,7 +467,7 @@ void Connection::OnPeerGone() {
   Close();
 }
 
-void Connection::Refuse(int status, Error error) {
+void Connection::Refuse(int status, const Error& error) {
   if (status == 429 || status == 503) {
     server_.metrics->requests_refused.fetch_add(1, std::memory_order_relaxed);
     response_.headers.emplace_back("Retry-After", "1");
@@ -710,7 +710,7 @@ void Connection::Close() {
   is_counted_ = false;
   held_bytes_ = 0;
   SocketError ignored;  // it is closed whatever the system says of it
-  socket().close(ignored);
+  ignored = socket().close(ignored);
   loop_.Remove(shared_from_this());
 }
 

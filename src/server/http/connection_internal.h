@@ -85,7 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   void Work(const std::string& date);
   void WatchPeer();
   void OnPeerGone();
-  void Refuse(int status, Error error);
+  void Refuse(int status, const Error& error);
   void Answered(Result<void> result);
   void TimeOut();
 

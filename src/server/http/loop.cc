@@ -39,11 +39,11 @@ void StayOn(int core) {
 
 Result<void> Loop::Listen(const tcp::endpoint& endpoint) {
   SocketError code;
-  acceptor_.open(endpoint.protocol(), code);
-  if (!code) acceptor_.set_option(tcp::acceptor::reuse_address(true), code);
-  if (!code) acceptor_.set_option(ReusePort(true), code);
-  if (!code) acceptor_.bind(endpoint, code);
-  if (!code) acceptor_.listen(boost::asio::socket_base::max_listen_connections, code);
+  code = acceptor_.open(endpoint.protocol(), code);
+  if (!code) code = acceptor_.set_option(tcp::acceptor::reuse_address(true), code);
+  if (!code) code = acceptor_.set_option(ReusePort(true), code);
+  if (!code) code = acceptor_.bind(endpoint, code);
+  if (!code) code = acceptor_.listen(boost::asio::socket_base::max_listen_connections, code);
   if (code) return Refused(endpoint, code);
   return {};
 }
@@ -101,13 +101,13 @@ void Loop::Sweep() {
 void Loop::Drain() {
   // What has connected by now may have sent a request.
   SocketError code;
-  acceptor_.non_blocking(true, code);
+  code = acceptor_.non_blocking(true, code);
   while (!code) {
     tcp::socket socket(io);
-    acceptor_.accept(socket, code);
+    code = acceptor_.accept(socket, code);
     if (!code) Take(std::move(socket));
   }
-  acceptor_.close(code);
+  code = acceptor_.close(code);
   const std::vector<std::shared_ptr<Connection>> connections(connections_.begin(), connections_.end());
   for (const auto& connection : connections)
     connection->Drain();

@@ -23,7 +23,7 @@ void AppendHead(std::string& out, std::string_view name, std::string_view help, 
 
 }  // namespace
 
-RouteMetrics::RouteMetrics(std::string dialect, std::string method, std::string pattern)
+RouteMetrics::RouteMetrics(std::string_view dialect, std::string_view method, std::string_view pattern)
     : labels_(fmt::format("dialect=\"{}\",method=\"{}\",route=\"{}\"", LabelValue(dialect),
                           LabelValue(method), LabelValue(pattern))) {}
 
@@ -64,8 +64,7 @@ void RouteMetrics::Render(std::string& requests, std::string& latencies, std::st
 
 RouteMetrics* Metrics::AddRoute(std::string_view dialect, std::string_view method, std::string_view pattern) {
   const std::lock_guard lock(mutex_);
-  routes_.push_back(
-      std::make_unique<RouteMetrics>(std::string(dialect), std::string(method), std::string(pattern)));
+  routes_.push_back(std::make_unique<RouteMetrics>(dialect, method, pattern));
   return routes_.back().get();
 }
 

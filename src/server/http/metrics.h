@@ -21,7 +21,7 @@ inline constexpr std::array<double, 16> kLatencyBounds = {
 /// Counts of one route. Thread safe; adding takes no lock.
 class RouteMetrics {
  public:
-  RouteMetrics(std::string dialect, std::string method, std::string pattern);
+  RouteMetrics(std::string_view dialect, std::string_view method, std::string_view pattern);
 
   void Add(int status, std::uint64_t nanoseconds, std::size_t bytes_in, std::size_t bytes_out);
   void Render(std::string& requests, std::string& latencies, std::string& bytes) const;

@@ -34,19 +34,19 @@ std::unexpected<Error> Unusable(const fs::path& file, std::string_view what, con
 Result<std::shared_ptr<ssl::context>> Read(const TlsSettings& settings) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
   Code code;
-  context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 |
-                           ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,
-                       code);
+  code = context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
+                                  ssl::context::no_sslv3 | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,
+                              code);
   if (code) return Unusable(settings.certificate, "options", code);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-  context->use_certificate_chain_file(settings.certificate.string(), code);
+  code = context->use_certificate_chain_file(settings.certificate.string(), code);
   if (code) return Unusable(settings.certificate, "a PEM certificate chain", code);
-  context->use_private_key_file(settings.key.string(), ssl::context::pem, code);
+  code = context->use_private_key_file(settings.key.string(), ssl::context::pem, code);
   if (code) return Unusable(settings.key, "the certificate's PEM private key", code);
   if (!settings.client_ca.empty()) {
-    context->load_verify_file(settings.client_ca.string(), code);
+    code = context->load_verify_file(settings.client_ca.string(), code);
     if (code) return Unusable(settings.client_ca, "PEM certificates that sign clients'", code);
-    context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, code);
+    code = context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, code);
     if (code) return Unusable(settings.client_ca, "a demand for clients' certificates", code);
   }
   return context;

@@ -44,7 +44,7 @@ class PlainConnection final : public Connection {
   }
   bool Shutdown() override {
     SocketError ignored;  // the other side may have closed already
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    ignored = socket_.shutdown(tcp::socket::shutdown_send, ignored);
     return false;
   }
 
@@ -95,7 +95,7 @@ class TlsConnection final : public Connection {
 
 std::shared_ptr<Connection> Connection::Make(ServerState& server, Loop& loop, tcp::socket socket) {
   SocketError ignored;  // a peer that is gone already is noticed by the first read
-  socket.set_option(tcp::no_delay(true), ignored);
+  ignored = socket.set_option(tcp::no_delay(true), ignored);
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
   if (server.tls) return std::make_shared<TlsConnection>(server, loop, std::move(socket), peer);
   return std::make_shared<PlainConnection>(server, loop, std::move(socket), peer);

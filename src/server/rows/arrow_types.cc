@@ -13,7 +13,7 @@ std::shared_ptr<arrow::DataType> ArrowStructOf(const DataType& type) {
   arrow::FieldVector fields;
   for (const NamedType& member : type.children)
     fields.push_back(arrow::field(member.name, ArrowTypeOf(member.type)));
-  return arrow::struct_(std::move(fields));
+  return arrow::struct_(fields);
 }
 
 std::string StructNameOf(const arrow::DataType& type) {

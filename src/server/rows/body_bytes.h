@@ -3,6 +3,7 @@
 #pragma once
 
 #include <arrow/io/interfaces.h>
+#include <arrow/result.h>
 
 #include <cstddef>
 #include <filesystem>

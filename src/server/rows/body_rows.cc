@@ -29,10 +29,10 @@ struct Told {
 class ArrowRows final : public arrow::RecordBatchReader {
  public:
   static Result<std::shared_ptr<arrow::RecordBatchReader>> Open(
-      std::shared_ptr<arrow::io::InputStream> stream, BodyStream* body, std::shared_ptr<Told> told) {
+      const std::shared_ptr<arrow::io::InputStream>& stream, BodyStream* body, std::shared_ptr<Told> told) {
     auto options = arrow::ipc::IpcReadOptions::Defaults();
     options.use_threads = false;
-    auto reader = arrow::ipc::RecordBatchStreamReader::Open(std::move(stream), options);
+    auto reader = arrow::ipc::RecordBatchStreamReader::Open(stream, options);
     if (!reader.ok()) {
       if (body != nullptr && body->error()) return std::unexpected(*body->error());
       return std::unexpected(BodyErrorOf(reader.status()).In("the Arrow stream"));

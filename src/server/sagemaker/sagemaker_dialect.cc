@@ -37,7 +37,7 @@ class SagemakerDialect final : public http::Dialect {
   std::string_view name() const override { return "sagemaker"; }
 
   std::vector<http::Route> Routes() override {
-    const auto on = [this](auto& api, auto operation) -> http::Handler {
+    const auto on = [](auto& api, auto operation) -> http::Handler {
       return [&api, operation](const Request& request, Response& response) -> Result<void> {
         if (auto done = (api.*operation)(request, response); !done) {
           response.body.clear();

@@ -110,7 +110,7 @@ Answer<SearchExpression> ReadSearchExpression(const Fields& fields) {
   if (fields.Has("NestedFilters"))
     return Refuse(Why::kInvalid, "SearchExpression.NestedFilters: feature groups have no nested resources");
   TM_ASSIGN(const auto op, fields.Choice("Operator", {"And", "Or"}));
-  expression.is_any = op == "Or";
+  expression.is_any = op.value_or("And") == "Or";
   TM_ASSIGN(const auto filters, fields.Objects("Filters"));
   TM_ASSIGN(const auto expressions, fields.Objects("SubExpressions"));
   if (filters.size() > kFiltersMax || expressions.size() > kFiltersMax) {

@@ -38,7 +38,8 @@ TEST(RequestValuesTest, ListsOfNames) {
 TEST(RequestValuesTest, Counts) {
   EXPECT_EQ(CountValue(Asked(""), "page", 1, 9).value(), 1);
   EXPECT_EQ(CountValue(Asked("page=9"), "page", 1, 9).value(), 9);
-  for (const char* const bad : {"page=0", "page=10", "page=-1", "page=x", "page=", "page=99999999999999999999999"})
+  for (const char* const bad :
+       {"page=0", "page=10", "page=-1", "page=x", "page=", "page=99999999999999999999999"})
     EXPECT_FALSE(CountValue(Asked(bad), "page", 1, 9)) << bad;
 }
 
@@ -50,7 +51,8 @@ TEST(RequestValuesTest, FeaturesWithTheirTable) {
 
 // Goal: words within texts stay as they are.
 TEST(RequestValuesTest, JsonAsPythonWritesIt) {
-  EXPECT_EQ(PlainJson(R"({"a": [NaN, -Infinity,Infinity, 1]})"), R"({"a": [null, "-Infinity","Infinity", 1]})");
+  EXPECT_EQ(PlainJson(R"({"a": [NaN, -Infinity,Infinity, 1]})"),
+            R"({"a": [null, "-Infinity","Infinity", 1]})");
   EXPECT_EQ(PlainJson(R"({"NaN": "a\"NaN\\", "b": NaN})"), R"({"NaN": "a\"NaN\\", "b": null})");
   EXPECT_EQ(PlainJson("\"NaN"), "\"NaN");
   EXPECT_EQ(PlainJson("\"\\"), "\"\\");

@@ -1,4 +1,4 @@
-"""Makes drivers.py importable, by its own name: the folder is called as the package that it tests."""
+"""Makes drivers.py importable by its own name: the folder is called as the package it tests."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def tidemark_definitions(folder: Path) -> dict[str, Any]:
 
 
 def write_batch_files(folder: Path) -> None:
-    """Each table twice: as a file for Feast, and for Tidemark in a folder, to which rows can be pushed."""
+    """Each table twice: as a file for Feast, and for Tidemark in a folder that takes pushes."""
     at = pa.array([LOADED, LOADED], pa.timestamp("us", tz="UTC"))
     stats = {
         "driver_id": [1, 2],

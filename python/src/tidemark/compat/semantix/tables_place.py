@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tidemark.compat.semantix.server_tables import ServerTables
 from tidemark.compat.store_address import open_store
-from tidemark.errors import AlreadyExistsError
+from tidemark.errors import AlreadyExistsError, InvalidArgumentError
 from tidemark.feature_store import FeatureStore as EmbeddedStore
 from tidemark.feature_view import FeatureView
 from tidemark.types import parse
@@ -108,6 +108,9 @@ class EmbeddedTables:
     def online(
         self, name: str, entities: Mapping[str, Sequence[Any]], features: Sequence[str]
     ) -> dict[str, list[Any]]:
+        known = self._keys(self._store.get_feature_view(name))
+        if missing := [key for key in known if key not in entities]:
+            raise InvalidArgumentError(f"entity {missing[0]!r} of table {name!r} is not given")
         asked = [f"{name}:{feature}" for feature in features]
         keys = {key: list(values) for key, values in entities.items()}
         answer = self._store.get_online_features(asked, keys).to_dict()
