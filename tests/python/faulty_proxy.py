@@ -73,7 +73,7 @@ class FaultyProxy:
         cut(server)
 
     def close(self) -> None:
-        self._listener.close()
+        cut(self._listener)
         for each in self.open:
             cut(each)
 

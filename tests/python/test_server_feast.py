@@ -456,7 +456,7 @@ def test_definitions_of_others_are_seen_while_reads_go_on(tmp_path: Path) -> Non
         reader.start()
         try:
             view = store.get_feature_view("short")
-            view.ttl = "1us"
+            view.ttl = dt.timedelta(microseconds=1)
             store.apply([view])
             until = time.monotonic() + SEEN_WITHIN_SECONDS
             while True:

@@ -267,7 +267,7 @@ def test_reads_of_tables(folder: Path, client: flight.FlightClient) -> None:
     assert set(of_two["driver_id"].to_pylist()) == {3, 77}
     assert of_two.num_rows == 40
     made = store.dump("SELECT driver_id, rating FROM driver_stats ORDER BY ALL")
-    dumped = client.do_get(flight.Ticket(command("dump", id=str(made)))).read_all()
+    dumped = client.do_get(flight.Ticket(command("dump", id=made.query_id))).read_all()
     assert dumped.num_rows == 4
     info = client.get_flight_info(describe("sql", query="SELECT 1 AS one, 'x' AS text"))
     assert info.schema.names == ["one", "text"]
@@ -396,7 +396,12 @@ def test_what_is_wrong_with_rows_is_said(client: flight.FlightClient) -> None:
         (describe("ingest", view="klicks"), rows, pa.ArrowKeyError, "did you mean 'clicks'"),
         (ingest, rows.drop_columns(["n"]), pa.ArrowException, "'n'"),
         (ingest, rows.append_column("more", rows["n"]), pa.ArrowException, "'more'"),
-        (ingest, rows.set_column(2, "n", rows["page"]), pa.ArrowInvalid, "'n': string cannot become"),
+        (
+            ingest,
+            rows.set_column(2, "n", rows["page"]),
+            pa.ArrowInvalid,
+            "'n': string cannot become",
+        ),
         (
             describe("ingest", view="clicks", to="nowhere"),
             rows,
@@ -491,8 +496,8 @@ def test_stopping_lets_a_write_end(folder: Path) -> None:
 
 def test_keys(tmp_path: Path) -> None:
     folder = make_store(tmp_path / "store")
-    reads = create_key(folder, ["read:default"])["key"]
-    writes = create_key(folder, ["write:default"])["key"]
+    reads = create_key(folder, ["read@default"])["key"]
+    writes = create_key(folder, ["write@default"])["key"]
     with ServerProcess(folder, "--flight-port", "0") as server, connect(server) as client:
         assert list(client.do_action("health"))
         ticket = flight.Ticket(command("sql", query="SELECT 1 AS one"))

@@ -46,7 +46,8 @@ bool AddInteger(const DataType& type, std::string_view text, EntityColumn& colum
   if (!value) return false;
   if (type.kind == TypeKind::kInt32 && *value != static_cast<std::int32_t>(*value)) return false;
   if (type.kind == TypeKind::kTimestamp) {
-    if (std::abs(*value) > std::numeric_limits<std::int64_t>::max() / kUsPerSecond) return false;
+    constexpr std::int64_t kSecondsMax = std::numeric_limits<std::int64_t>::max() / kUsPerSecond;
+    if (*value > kSecondsMax || *value < -kSecondsMax) return false;
     *value *= kUsPerSecond;
   }
   column.Add(*value);

@@ -2,6 +2,7 @@
 #include "server/feast/lookup_cache.h"
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 
 #include "base/hash.h"
@@ -13,6 +14,13 @@ constexpr std::size_t kEntriesMax = 512;          // of a part
 constexpr std::size_t kBytesMax = 4UL << 20U;     // of their keys
 constexpr std::size_t kKeyBytesMax = 1UL << 18U;  // a longer one is prepared each time
 constexpr std::int64_t kMaxAgeMs = 500;
+constexpr std::int64_t kRefreshMaxMs = 1'000;
+
+std::int64_t NowMs() {
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
+  return std::chrono::duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
 
 /// The key of a request, in memory that is used again by the thread's next one.
 std::string_view KeyOf(std::string_view project, const Asked& asked) {
@@ -35,7 +43,8 @@ LookupCache::Part& LookupCache::PartOf(std::string_view key) {
   return parts_[(Hash{}(key) >> 60U) % parts_.size()];
 }
 
-std::shared_ptr<const PreparedLookup> LookupCache::Find(std::string_view project, const Asked& asked) {
+std::shared_ptr<const PreparedLookup> LookupCache::Find(std::string_view project, const Asked& asked,
+                                                        bool may_wait) {
   const std::string_view key = KeyOf(project, asked);
   Part& part = PartOf(key);
   std::shared_ptr<const PreparedLookup> lookup;
@@ -48,7 +57,12 @@ std::shared_ptr<const PreparedLookup> LookupCache::Find(std::string_view project
   }
   const auto is_current = lookup->reader->IsCurrent(kMaxAgeMs);
   if (!is_current || *is_current) return lookup;  // whatever hinders the registry need not hinder reads
-  return lookup->is_refreshing.exchange(true) ? lookup : nullptr;
+  if (may_wait) return nullptr;
+  const std::int64_t now_ms = NowMs();
+  std::int64_t began_ms = lookup->refresh_began_ms.load();
+  // Whoever went may have been lost on the way, with its connection: then the next one goes.
+  if (began_ms != 0 && now_ms - began_ms < kRefreshMaxMs) return lookup;
+  return lookup->refresh_began_ms.compare_exchange_strong(began_ms, now_ms) ? nullptr : lookup;
 }
 
 Answer<std::shared_ptr<const PreparedLookup>> LookupCache::Get(std::string_view project, const Asked& asked) {

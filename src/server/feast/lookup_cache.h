@@ -20,10 +20,10 @@ class LookupCache {
  public:
   explicit LookupCache(Services& services) : services_(services) {}
 
-  /// The request if it is there and may be used, or null: then `GetNow`. Takes no longer than a look-up.
-  /// Where definitions have changed, one caller gets null, to prepare it anew; the others go on with what
-  /// they have.
-  std::shared_ptr<const PreparedLookup> Find(std::string_view project, const Asked& asked);
+  /// The request if it is there and may be used, or null: then `Get`. Takes no longer than a look-up. Where
+  /// definitions have changed, it is null for who may wait, and for one of those who may not, to have it
+  /// prepared anew; the others go on with what they have.
+  std::shared_ptr<const PreparedLookup> Find(std::string_view project, const Asked& asked, bool may_wait);
 
   /// The request, prepared if it is not there or not of the present definitions. May wait for the disk.
   Answer<std::shared_ptr<const PreparedLookup>> Get(std::string_view project, const Asked& asked);

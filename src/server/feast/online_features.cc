@@ -64,7 +64,7 @@ Answer<void> OnlineFeatures::Run(const http::Request& request, http::Response& r
   };
   if (!scratch.reader.Open(request.body)) return otherwise();
   const Asked& asked = scratch.reader.asked();
-  auto lookup = cache_.Find(request.project, asked);
+  auto lookup = cache_.Find(request.project, asked, request.on_worker);
   if (!lookup) {
     if (!MayWait(request, response)) return {};
     // What is no request at all is said before what is asked for is looked for.

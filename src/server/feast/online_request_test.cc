@@ -96,8 +96,8 @@ TEST(OnlineRequest, RefusesWhatCannotBeAKey) {
         std::pair{"[9223372036854775808]", TypeKind::kInt64}, std::pair{"[[1]]", TypeKind::kInt64},
         std::pair{"[true]", TypeKind::kString}, std::pair{"[null]", TypeKind::kString},
         std::pair{"[2]", TypeKind::kBool}, std::pair{R"(["*"])", TypeKind::kBinary},
-        std::pair{"[9223372036854]", TypeKind::kBinary},
-        std::pair{"[9223372036855]", TypeKind::kTimestamp}}) {
+        std::pair{"[9223372036854]", TypeKind::kBinary}, std::pair{"[9223372036855]", TypeKind::kTimestamp},
+        std::pair{"[-9223372036854775808]", TypeKind::kTimestamp}}) {
     const Got got = ReadKeys(values, kind);
     EXPECT_NE(got.refusal.find("row 0"), std::string::npos) << values << ": " << got.refusal;
   }

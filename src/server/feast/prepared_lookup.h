@@ -26,7 +26,7 @@ struct Asked {
   bool full_feature_names = false;
 };
 
-/// A request that is ready to be answered. Immutable but for `is_refreshing`.
+/// A request that is ready to be answered. Immutable but for `refresh_began_ms`.
 struct PreparedLookup {
   struct Key {
     std::string name;
@@ -41,9 +41,10 @@ struct PreparedLookup {
   std::vector<ValueForm> forms;
   std::size_t bytes_per_row = 0;  // of an answer, about
   bool has_nested = false;
-  std::string feature_names;                       // "a","b": JSON, without the brackets
-  std::string view_versions;                       // [{"name":"view","version":2}]
-  mutable std::atomic<bool> is_refreshing{false};  // somebody prepares it anew
+  std::string feature_names;  // "a","b": JSON, without the brackets
+  std::string view_versions;  // [{"name":"view","version":2}]
+  /// When somebody went to prepare it anew, by a steady clock; 0: nobody has.
+  mutable std::atomic<std::int64_t> refresh_began_ms{0};
 
   /// The key that a column of entities is for; npos: none.
   std::size_t KeyOf(std::string_view column) const;

@@ -236,6 +236,8 @@ Answer<GroupDefinition> ReadGroupDefinition(const Fields& fields) {
     field.type = group.features[i].kept_as;
     view.fields.push_back(std::move(field));
   }
+  if (view.fields.empty())
+    return Refuse(Why::kInvalid, "a feature group needs a feature besides its identifier and event time");
   TM_TRY(ReadOnlineStore(fields, group));
   TM_TRY(ReadOfflineStore(fields, group, time));
   TM_TRY(CheckRole(fields, view.metadata.tags));

@@ -39,8 +39,11 @@ void AppendFloat(Float value, std::string& out) {
     out += std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
     return;
   }
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.begin(), digits.end(), value).ptr;
+  std::array<char, 64> digits;
+  // Seconds since 1970 are not to come back as 1e+09.
+  const bool is_plain = value == 0 || (std::fabs(value) >= Float(1e-5) && std::fabs(value) < Float(1e16));
+  const auto end = is_plain ? std::to_chars(digits.begin(), digits.end(), value, std::chars_format::fixed).ptr
+                            : std::to_chars(digits.begin(), digits.end(), value).ptr;
   const std::string_view text(digits.data(), static_cast<std::size_t>(end - digits.data()));
   out += text;
   if (text.find_first_of(".e") == std::string_view::npos) out += ".0";

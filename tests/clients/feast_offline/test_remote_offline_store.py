@@ -343,7 +343,7 @@ def test_a_key_is_asked_for(tmp_path: Path) -> None:
     import pyarrow.flight as fl
 
     embedded("make", tmp_path / "store")
-    key = create_key(tmp_path / "store", ["read:default"])["key"]
+    key = create_key(tmp_path / "store", ["read@default"])["key"]
     with ServerProcess(tmp_path / "store", "--flight-port", "0") as server:
         store = feast_store(server, tmp_path)
         with pytest.raises(fl.FlightUnauthenticatedError):

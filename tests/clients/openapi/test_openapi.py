@@ -24,6 +24,8 @@ from server_process import ServerProcess
 
 DOCUMENT = Path(__file__).parents[3] / "src" / "server" / "v1" / "openapi.json"
 SCHEMA = schemathesis.openapi.from_dict(json.loads(DOCUMENT.read_text()))
+# Its phase of systematic cases takes minutes to enumerate for schemas as nested as these.
+SCHEMA.config.phases.coverage.enabled = False
 PROJECT = "/v1/projects/default"
 
 
@@ -48,7 +50,7 @@ def filled() -> Iterator[ServerProcess]:
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_answers_are_as_the_document_says(case: schemathesis.Case, filled: ServerProcess) -> None:
     if "project" in case.path_parameters:
         case.path_parameters["project"] = "default"
