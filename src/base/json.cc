@@ -393,10 +393,10 @@ Json& Json::operator[](std::string_view name) {
   return members().emplace_back(name, nullptr).second;
 }
 
-Json Json::value(std::string_view name, Json fallback) const {
+Json Json::value(std::string_view name, const Json& fallback) const {
   if (!is_object()) Wrong("an object", *this);
   const Json* found = member(name);
-  return found == nullptr ? std::move(fallback) : *found;
+  return found == nullptr ? fallback : *found;
 }
 
 std::string Json::value(std::string_view name, const char* fallback) const {

@@ -182,7 +182,7 @@ class Json {
     return at(static_cast<std::size_t>(i));
   }
   /// The member if there is one, else `fallback`; JsonError if this is no object.
-  Json value(std::string_view name, Json fallback) const;
+  Json value(std::string_view name, const Json& fallback) const;
   std::string value(std::string_view name, const char* fallback) const;
   bool value(std::string_view name, bool fallback) const;
 

@@ -80,7 +80,7 @@ Option Command::add_flag(const std::string& names, bool& value, const std::strin
   return Option(*app_->add_flag(names, value, help));
 }
 
-Option Command::add_option(const std::string& names, std::function<void(const std::string&)> given,
+Option Command::add_option(const std::string& names, const std::function<void(const std::string&)>& given,
                            const std::string& help) const {
   return Option(*app_->add_option_function<std::string>(names, given, help));
 }

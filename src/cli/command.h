@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's
 class App;
 class Option;
 }  // namespace CLI
@@ -58,7 +58,7 @@ class Command {
                     const std::string& help) const;
   Option add_flag(const std::string& names, bool& value, const std::string& help) const;
   /// Called with the value, or without one if the flag is given, while arguments are parsed.
-  Option add_option(const std::string& names, std::function<void(const std::string&)> given,
+  Option add_option(const std::string& names, const std::function<void(const std::string&)>& given,
                     const std::string& help) const;
   Option add_flag(const std::string& names, std::function<void()> given, const std::string& help) const;
 

@@ -492,7 +492,7 @@ def make_key(folder: Path, *scopes: str) -> str:
 
 def test_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FeatureStore(folder).apply(definitions())
-    reading = make_key(folder, "--name", "reader", "--scope", "read")
+    reading = make_key(folder, "reader", "--scope", "read")
     with ServerProcess(folder, "--require-keys", "true") as server:
         with pytest.raises(PermissionDeniedError):
             FeatureStore(url=server.url)

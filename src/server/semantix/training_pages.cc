@@ -122,7 +122,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ReadAll(ArrowArrayStream* stream) {
     if (batch == nullptr) break;
     batches.push_back(std::move(batch));
   }
-  TM_ASSIGN(const auto table, OfBody(arrow::Table::FromRecordBatches(reader->schema(), std::move(batches))));
+  TM_ASSIGN(const auto table, OfBody(arrow::Table::FromRecordBatches(reader->schema(), batches)));
   return OfBody(table->CombineChunksToBatch());
 }
 
