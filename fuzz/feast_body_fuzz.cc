@@ -6,8 +6,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 #include "server/feast/body_shape.h"
@@ -29,12 +31,18 @@ void CheckRefusal(const feast::Refusal& refusal) {
            "a refusal is JSON");
 }
 
-feast::PreparedLookup MakeLookup() {
-  feast::PreparedLookup lookup;
-  for (const auto& [name, type] : {std::pair{"a", TypeKind::kInt64}, std::pair{"b", TypeKind::kString},
+DataType TypeOf(TypeKind kind) {
+  DataType type;
+  type.kind = kind;
+  return type;
+}
+
+std::unique_ptr<const feast::PreparedLookup> MakeLookup() {
+  auto lookup = std::make_unique<feast::PreparedLookup>();
+  for (const auto& [name, kind] : {std::pair{"a", TypeKind::kInt64}, std::pair{"b", TypeKind::kString},
                                    std::pair{"c", TypeKind::kBool}, std::pair{"d", TypeKind::kTimestamp},
                                    std::pair{"e", TypeKind::kBinary}, std::pair{"f", TypeKind::kInt32}}) {
-    lookup.keys.push_back({.name = name, .type = {.kind = type}, .entity = {}});
+    lookup->keys.push_back({.name = name, .type = TypeOf(kind), .entity = {}});
   }
   return lookup;
 }
@@ -53,30 +61,33 @@ void ReadRequest(feast::OnlineRequestReader& reader, const feast::PreparedLookup
 KnownView MakeView() {
   KnownView view;
   view.definition.name = "view";
-  view.join_keys = {{.name = "key", .type = DataType{.kind = TypeKind::kInt64}}};
-  view.write_columns = {
-      {.name = "key", .type = {.kind = TypeKind::kInt64}},
-      {.name = "event_timestamp", .type = {.kind = TypeKind::kTimestamp}},
-      {.name = "text", .type = {.kind = TypeKind::kString}},
-      {.name = "list", .type = DataType::List({.kind = TypeKind::kFloat32})},
-      {.name = "map", .type = DataType::Map({.kind = TypeKind::kInt32}, DataType::Decimal(10, 2))},
-      {.name = "time", .type = {.kind = TypeKind::kTimestamp}}};
+  view.definition.table.timestamp_field = "event_timestamp";
+  view.join_keys.push_back({.name = "key", .type = TypeOf(TypeKind::kInt64)});
+  const auto add = [&](std::string name, DataType type) {
+    view.write_columns.push_back({.name = std::move(name), .type = std::move(type)});
+  };
+  add("key", TypeOf(TypeKind::kInt64));
+  add("event_timestamp", TypeOf(TypeKind::kTimestamp));
+  add("text", TypeOf(TypeKind::kString));
+  add("list", DataType::List(TypeOf(TypeKind::kFloat32)));
+  add("map", DataType::Map(TypeOf(TypeKind::kInt32), DataType::Decimal(10, 2)));
+  add("time", TypeOf(TypeKind::kTimestamp));
   return view;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const feast::PreparedLookup lookup = MakeLookup();
+  static const auto lookup = MakeLookup();
   static const KnownView view = MakeView();
   static feast::OnlineRequestReader reader;
   static feast::BodyReader tree;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  if (reader.Open(body)) ReadRequest(reader, lookup, body);
+  if (reader.Open(body)) ReadRequest(reader, *lookup, body);
   const auto plain = feast::Normalize(body, kDepthMax);
   if (plain) {
     TM_CHECK(reader.Open(*plain), "a plain spelling can be read");
-    ReadRequest(reader, lookup, *plain);
+    ReadRequest(reader, *lookup, *plain);
   } else {
     CheckRefusal(plain.error());
   }
