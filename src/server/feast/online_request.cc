@@ -3,6 +3,7 @@
 #include "server/feast/online_request.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <array>
@@ -60,61 +61,35 @@ std::unexpected<Refusal> RefuseValue(std::string_view name, std::size_t row, con
 
 }  // namespace
 
-bool OnlineRequestReader::Open(std::string_view body) {
-  asked_ = {};
-  wants_versions_ = has_entities_ = false;
-  text_.reserve(body.size() + simdjson::SIMDJSON_PADDING);
-  text_.assign(body);
-  ondemand::object root;
-  if (parser_.iterate(text_.data(), text_.size(), text_.size() + simdjson::SIMDJSON_PADDING).get(document_) !=
-          simdjson::SUCCESS ||
-      document_.get_object().get(root) != simdjson::SUCCESS) {
-    return false;
-  }
-  for (auto each : root) {
-    ondemand::field field;
-    if (std::move(each).get(field) != simdjson::SUCCESS || !TakeField(field)) return false;
-  }
-  // Nothing may follow: there is no place behind the end.
-  if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS) return false;
-  // A service counts where both are given.
-  if (!asked_.service.empty()) asked_.features = {};
-  return has_entities_ && !(asked_.service.empty() && asked_.features.empty());
-}
+// The walks over one body, and what simdjson needs for them.
+class OnlineRequestReader::Walk {
+ public:
+  bool Open(std::string_view body, Asked& asked, bool& wants_versions);
+  Answer<Read> ReadColumns(const PreparedLookup& lookup, std::size_t rows_max, Entities& entities);
 
-bool OnlineRequestReader::TakeField(ondemand::field& field) {
-  const ondemand::raw_json_string name = field.key();
-  if (IsEscaped(name)) return false;
-  ondemand::value& value = field.value();
-  if (name == "features") {
-    ondemand::array list;
-    return asked_.features.empty() && value.get_array().get(list) == simdjson::SUCCESS &&
-           list.raw_json().get(asked_.features) == simdjson::SUCCESS;
-  }
-  if (name == "entities") {
-    ondemand::object columns;
-    return !std::exchange(has_entities_, true) && value.get_object().get(columns) == simdjson::SUCCESS;
-  }
-  if (name == "feature_service") {
-    if (!asked_.service.empty()) return false;
-    ondemand::json_type type{};
-    if (value.type().get(type) != simdjson::SUCCESS) return false;
-    if (type == ondemand::json_type::null) return value.is_null();
-    if (type != ondemand::json_type::string) return false;
-    asked_.service = Token(value.raw_json_token());
-    ondemand::raw_json_string text;
-    return value.get_raw_json_string().get(text) == simdjson::SUCCESS && asked_.service.size() > 2;
-  }
-  if (name == "full_feature_names") return TakeFlag(value, asked_.full_feature_names);
-  if (name == "include_feature_view_version_metadata") return TakeFlag(value, wants_versions_);
-  return true;
+ private:
+  bool TakeField(ondemand::field& field, Asked& asked, bool& wants_versions);
+  Answer<Read> ReadColumn(std::string_view name, ondemand::array values, const PreparedLookup::Key& key,
+                          std::size_t rows_max, EntityColumn& column);
+
+  ondemand::parser parser_;
+  std::string text_;  // the body with the padding that the parser asks for
+  ondemand::document document_;
+  bool has_entities_ = false;
+};
+
+OnlineRequestReader::OnlineRequestReader() : walk_(std::make_unique<Walk>()) {}
+OnlineRequestReader::~OnlineRequestReader() = default;
+
+bool OnlineRequestReader::Open(std::string_view body) {
+  return walk_->Open(body, asked_, wants_versions_);
 }
 
 Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const PreparedLookup& lookup,
                                                                     std::size_t rows_max,
                                                                     Entities& entities) {
   entities.Clear(lookup.keys.size());
-  TM_ASSIGN(const Read read, ReadColumns(lookup, rows_max, entities));
+  TM_ASSIGN(const Read read, walk_->ReadColumns(lookup, rows_max, entities));
   if (read == Read::kMalformed) return read;
   std::string missing;
   for (std::size_t i = 0; i < lookup.keys.size(); ++i) {
@@ -131,8 +106,60 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const Prepar
   return read;
 }
 
-Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadColumns(const PreparedLookup& lookup,
-                                                                   std::size_t rows_max, Entities& entities) {
+bool OnlineRequestReader::Walk::Open(std::string_view body, Asked& asked, bool& wants_versions) {
+  asked = {};
+  wants_versions = has_entities_ = false;
+  text_.reserve(body.size() + simdjson::SIMDJSON_PADDING);
+  text_.assign(body);
+  ondemand::object root;
+  if (parser_.iterate(text_.data(), text_.size(), text_.size() + simdjson::SIMDJSON_PADDING).get(document_) !=
+          simdjson::SUCCESS ||
+      document_.get_object().get(root) != simdjson::SUCCESS) {
+    return false;
+  }
+  for (auto each : root) {
+    ondemand::field field;
+    if (std::move(each).get(field) != simdjson::SUCCESS || !TakeField(field, asked, wants_versions))
+      return false;
+  }
+  // Nothing may follow: there is no place behind the end.
+  if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS) return false;
+  // A service counts where both are given.
+  if (!asked.service.empty()) asked.features = {};
+  return has_entities_ && !(asked.service.empty() && asked.features.empty());
+}
+
+bool OnlineRequestReader::Walk::TakeField(ondemand::field& field, Asked& asked, bool& wants_versions) {
+  const ondemand::raw_json_string name = field.key();
+  if (IsEscaped(name)) return false;
+  ondemand::value& value = field.value();
+  if (name == "features") {
+    ondemand::array list;
+    return asked.features.empty() && value.get_array().get(list) == simdjson::SUCCESS &&
+           list.raw_json().get(asked.features) == simdjson::SUCCESS;
+  }
+  if (name == "entities") {
+    ondemand::object columns;
+    return !std::exchange(has_entities_, true) && value.get_object().get(columns) == simdjson::SUCCESS;
+  }
+  if (name == "feature_service") {
+    if (!asked.service.empty()) return false;
+    ondemand::json_type type{};
+    if (value.type().get(type) != simdjson::SUCCESS) return false;
+    if (type == ondemand::json_type::null) return value.is_null();
+    if (type != ondemand::json_type::string) return false;
+    asked.service = Token(value.raw_json_token());
+    ondemand::raw_json_string text;
+    return value.get_raw_json_string().get(text) == simdjson::SUCCESS && asked.service.size() > 2;
+  }
+  if (name == "full_feature_names") return TakeFlag(value, asked.full_feature_names);
+  if (name == "include_feature_view_version_metadata") return TakeFlag(value, wants_versions);
+  return true;
+}
+
+Answer<OnlineRequestReader::Read> OnlineRequestReader::Walk::ReadColumns(const PreparedLookup& lookup,
+                                                                         std::size_t rows_max,
+                                                                         Entities& entities) {
   document_.rewind();
   ondemand::object root;
   ondemand::object columns;
@@ -173,11 +200,11 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadColumns(const Prepare
   return Read::kDone;
 }
 
-Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadColumn(std::string_view name,
-                                                                  ondemand::array values,
-                                                                  const PreparedLookup::Key& key,
-                                                                  std::size_t rows_max,
-                                                                  EntityColumn& column) {
+Answer<OnlineRequestReader::Read> OnlineRequestReader::Walk::ReadColumn(std::string_view name,
+                                                                        ondemand::array values,
+                                                                        const PreparedLookup::Key& key,
+                                                                        std::size_t rows_max,
+                                                                        EntityColumn& column) {
   const bool takes_integers = TakesIntegers(key.type);
   const bool takes_texts = key.type.kind == TypeKind::kString;
   for (auto each : values) {

@@ -1,10 +1,9 @@
 // Reads the body of POST /get-online-features where it lies: no tree is made of it, no value is allocated.
 #pragma once
 
-#include <simdjson.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -17,6 +16,11 @@ namespace tidemark::server::feast {
 /// One for each thread. What it gives out is valid until the next body is opened.
 class OnlineRequestReader {
  public:
+  OnlineRequestReader();
+  ~OnlineRequestReader();
+  OnlineRequestReader(const OnlineRequestReader&) = delete;
+  OnlineRequestReader& operator=(const OnlineRequestReader&) = delete;
+
   /// Reads what is asked for. False for a body that is not plainly of the form of a request: it must be
   /// looked at with more care (`Normalize`), to be refused, or to be opened in another spelling.
   bool Open(std::string_view body);
@@ -30,17 +34,11 @@ class OnlineRequestReader {
   Answer<Read> ReadEntities(const PreparedLookup& lookup, std::size_t rows_max, Entities& entities);
 
  private:
-  bool TakeField(simdjson::ondemand::field& field);
-  Answer<Read> ReadColumns(const PreparedLookup& lookup, std::size_t rows_max, Entities& entities);
-  Answer<Read> ReadColumn(std::string_view name, simdjson::ondemand::array values,
-                          const PreparedLookup::Key& key, std::size_t rows_max, EntityColumn& column);
-
-  simdjson::ondemand::parser parser_;
-  std::string text_;  // the body with the padding that the parser asks for
-  simdjson::ondemand::document document_;
+  // simdjson's own types have another layout in code that is not optimized, such as tests: none may be seen.
+  class Walk;
+  std::unique_ptr<Walk> walk_;
   Asked asked_;
   bool wants_versions_ = false;
-  bool has_entities_ = false;
 };
 
 /// Reads a body with care: 422 in FastAPI's words, or the same request spelt plainly.
