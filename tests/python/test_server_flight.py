@@ -419,10 +419,9 @@ def test_what_is_wrong_with_rows_is_said(client: flight.FlightClient) -> None:
         with pytest.raises(kind) as raised:
             put(client, descriptor, table)
         assert says in str(raised.value), raised.value
+    asked = describe("historical", features=FEATURES)
     with pytest.raises(pa.ArrowException, match="driver_id"):
-        exchange(
-            client, describe("historical", features=FEATURES), rows.drop_columns(["driver_id"])
-        )
+        exchange(client, asked, entity_rows(10).drop_columns(["driver_id"]))
     with pytest.raises(pa.ArrowKeyError, match="did you mean 'clicks'"):
         exchange(client, describe("historical", features=["clicsk:n"]), entity_rows(10))
 

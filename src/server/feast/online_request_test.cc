@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -13,9 +14,9 @@ namespace {
 constexpr std::size_t kRowsMax = 3;
 constexpr std::size_t kDepthMax = 64;
 
-PreparedLookup LookupOf(std::string_view key, TypeKind kind) {
-  PreparedLookup lookup;
-  lookup.keys.push_back({.name = std::string(key), .type = {.kind = kind}, .entity = "thing"});
+std::unique_ptr<PreparedLookup> LookupOf(std::string_view key, TypeKind kind) {
+  auto lookup = std::make_unique<PreparedLookup>();
+  lookup->keys.push_back({.name = std::string(key), .type = {.kind = kind}, .entity = "thing"});
   return lookup;
 }
 
@@ -30,7 +31,7 @@ Got ReadKeys(std::string_view values, TypeKind kind) {
   OnlineRequestReader reader;
   EXPECT_TRUE(reader.Open(body)) << body;
   Got got;
-  const auto read = reader.ReadEntities(LookupOf("key", kind), kRowsMax, got.entities);
+  const auto read = reader.ReadEntities(*LookupOf("key", kind), kRowsMax, got.entities);
   if (!read) got.refusal = read.error().body;
   return got;
 }
@@ -61,7 +62,7 @@ TEST(OnlineRequest, WhatIsNotPlainIsNormalizedOrRefused) {
     ASSERT_TRUE(reader.Open(*plain)) << *plain;
     EXPECT_EQ(reader.asked().features, R"(["a:b"])");
     Entities entities;
-    ASSERT_TRUE(reader.ReadEntities(LookupOf("key", TypeKind::kInt64), kRowsMax, entities));
+    ASSERT_TRUE(reader.ReadEntities(*LookupOf("key", TypeKind::kInt64), kRowsMax, entities));
     EXPECT_EQ(entities.columns[0].integer(0), 1);
   }
   for (const std::string_view body :
@@ -109,14 +110,14 @@ TEST(OnlineRequest, TakesTheEntitysNameAndPassesOthersOver) {
   OnlineRequestReader reader;
   Entities entities;
   ASSERT_TRUE(reader.Open(R"({"features": ["a:b"], "entities": {"x": [[], {}], "thing": [4, 5]}})"));
-  ASSERT_TRUE(reader.ReadEntities(LookupOf("key", TypeKind::kInt64), kRowsMax, entities));
+  ASSERT_TRUE(reader.ReadEntities(*LookupOf("key", TypeKind::kInt64), kRowsMax, entities));
   EXPECT_EQ(entities.columns[0].integer(1), 5);
   ASSERT_TRUE(reader.Open(R"({"features": ["a:b"], "entities": {"x": [1], "key": [4, 5]}})"));
-  const auto ragged = reader.ReadEntities(LookupOf("key", TypeKind::kInt64), kRowsMax, entities);
+  const auto ragged = reader.ReadEntities(*LookupOf("key", TypeKind::kInt64), kRowsMax, entities);
   ASSERT_FALSE(ragged);
   EXPECT_NE(ragged.error().body.find("same columns"), std::string::npos);
   ASSERT_TRUE(reader.Open(R"({"features": ["a:b"], "entities": {"x": [1]}})"));
-  const auto missing = reader.ReadEntities(LookupOf("key", TypeKind::kInt64), kRowsMax, entities);
+  const auto missing = reader.ReadEntities(*LookupOf("key", TypeKind::kInt64), kRowsMax, entities);
   ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().body.find("key"), std::string::npos);
 }
