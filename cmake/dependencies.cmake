@@ -82,6 +82,9 @@ if(TIDEMARK_SANITIZE MATCHES thread)  # which does not see Asio's fences, but do
   target_compile_options(dep_asio INTERFACE -Wno-tsan)
 endif()
 find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
+# The wheel's libparquet exports a simdjson of another version: named after ours, so that its functions are not taken
+# for those that our headers declare.
+set_property(TARGET simdjson::simdjson APPEND PROPERTY INTERFACE_LINK_LIBRARIES Arrow::parquet)
 tidemark_dependency(simdjson simdjson::simdjson)
 
 find_package(Threads REQUIRED)
