@@ -86,6 +86,9 @@ find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
 # for those that our headers declare.
 set_property(TARGET simdjson::simdjson APPEND PROPERTY INTERFACE_LINK_LIBRARIES Arrow::parquet)
 tidemark_dependency(simdjson simdjson::simdjson)
+# Its checks of use change the layout of its classes, and come by themselves into what is built without optimizing: the
+# tests, whose code must agree with what they test.
+target_compile_definitions(dep_simdjson INTERFACE SIMDJSON_DEVELOPMENT_CHECKS=0)
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)
