@@ -82,7 +82,13 @@ if(TIDEMARK_SANITIZE MATCHES thread)  # which does not see Asio's fences, but do
   target_compile_options(dep_asio INTERFACE -Wno-tsan)
 endif()
 find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
+# The wheel's libparquet exports a simdjson of another version: named after ours, so that its functions are not taken
+# for those that our headers declare.
+set_property(TARGET simdjson::simdjson APPEND PROPERTY INTERFACE_LINK_LIBRARIES Arrow::parquet)
 tidemark_dependency(simdjson simdjson::simdjson)
+# Its checks of use change the layout of its classes, and come by themselves into what is built without optimizing: the
+# tests, whose code must agree with what they test.
+target_compile_definitions(dep_simdjson INTERFACE SIMDJSON_DEVELOPMENT_CHECKS=0)
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)

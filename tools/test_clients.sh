@@ -1,6 +1,7 @@
 #!/bin/bash
 # Other programs' own clients against our server: one environment for each folder of tests/clients that has a
-# requirements.txt (and what is installed without its dependencies in alone.txt), kept in .cache/clients, with the packages pinned there from the machine's package index.
+# requirements.txt (and what is installed without its dependencies in alone.txt), kept in .cache/clients, with the
+# packages pinned there from the machine's package index.
 #   test_clients.sh [folder...]     default: all
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +14,7 @@ for name in "$@"; do
   environment=.cache/clients/$name
   requirements=tests/clients/$name/requirements.txt
   alone=tests/clients/$name/alone.txt
-  wanted=$(cat "$requirements" "$alone" 2>/dev/null || cat "$requirements")
+  wanted=$(cat "$requirements" && if [[ -f $alone ]]; then cat "$alone"; fi)
   if [[ $wanted != "$(cat "$environment/installed.txt" 2>/dev/null)" ]]; then
     rm -rf "$environment"
     python3 -m venv "$environment"

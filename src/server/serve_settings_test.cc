@@ -53,9 +53,17 @@ TEST_F(ServeSettingsTest, FlagsGoBeforeTheEnvironmentBeforeTheFile) {
 
 // Goal: every setting that is listed takes a value of its kind, from each of the three places.
 TEST_F(ServeSettingsTest, EverySettingCanBeSet) {
-  const std::map<std::string_view, std::string> values{
-      {"ADDRESS", "127.0.0.1"}, {"PORT", "8000"}, {"N", "7"},    {"", "true"}, {"FILE", "x"},
-      {"WHEN", "yes"},          {"SIZE", "1MiB"}, {"TIME", "5s"}};
+  const std::map<std::string_view, std::string> values{{"ADDRESS", "127.0.0.1"},
+                                                       {"PORT", "8000"},
+                                                       {"N", "7"},
+                                                       {"", "true"},
+                                                       {"FILE", "x"},
+                                                       {"WHEN", "yes"},
+                                                       {"SIZE", "1MiB"},
+                                                       {"TIME", "5s"},
+                                                       {"DIGITS", "123456789012"},
+                                                       {"NAME", "eu-north-1"},
+                                                       {"URI,...", "s3://bucket/folder"}};
   for (const ServeSettingInfo& info : AllServeSettings()) {
     if (info.name.starts_with("tls_")) continue;  // these three go together
     EXPECT_FALSE(info.what.empty());

@@ -33,7 +33,7 @@ Result<DataType> TypeOfValues(std::string_view name, dom::array values) {
   std::optional<DataType> type;
   for (const dom::element value : values)
     TM_TRY(WidenToFit(value, fmt::format("column {}", Quoted(name)), type));
-  return type.value_or(DataType{.kind = TypeKind::kString});
+  return Settled(type);
 }
 
 JsonPolicy PolicyOf(const Wanted& wanted, const DataType& type) {

@@ -110,7 +110,7 @@ struct BodyRows::Impl {
       body_stream = std::make_shared<BodyStream>(body);
       bytes = body_stream;
     }
-    TM_ASSIGN(reader, ArrowRows::Open(std::move(bytes), body_stream.get(), told));
+    TM_ASSIGN(reader, ArrowRows::Open(bytes, body_stream.get(), told));
     return {};
   }
 

@@ -426,7 +426,7 @@ std::unique_ptr<Appender> MakeAppender(ColumnState& state, const DataType& type)
 std::unexpected<Error> NoCommonType(std::string_view place, const DataType& one, std::string_view other) {
   return Fail(ErrorCode::kTypeMismatch,
               fmt::format("{} has values of the types {} and {}: give values of one type", place,
-                          one.ToString(), other));
+                          Settled(one).ToString(), other));
 }
 
 /// Of a list or struct, member by member.
@@ -439,8 +439,11 @@ Result<void> WidenNested(dom::element value, std::string_view place, DataType& t
   };
   if (dom::array array; value.get_array().get(array) == simdjson::SUCCESS) {
     if (type.kind != TypeKind::kList) return NoCommonType(place, type, "list");
+    std::optional<DataType> item_type;
+    if (!type.children.empty()) item_type = type.children.front().type;
     for (const dom::element item : array)
-      TM_TRY(widen_child(item, type.children, 0));
+      TM_TRY(WidenToFit(item, place, item_type));
+    if (item_type) type = DataType::List(*std::move(item_type));
     return {};
   }
   dom::object object;
@@ -467,7 +470,7 @@ Result<DataType> NestedTypeOf(dom::element value, std::string_view place) {
     std::optional<DataType> item;
     for (const dom::element element : array)
       TM_TRY(WidenToFit(element, place, item));
-    return DataType::List(item.value_or(DataType{.kind = TypeKind::kString}));
+    return item ? DataType::List(*std::move(item)) : DataType{.kind = TypeKind::kList};
   }
   DataType type = DataType::Struct({});
   TM_TRY(WidenNested(value, place, type));
@@ -476,6 +479,18 @@ Result<DataType> NestedTypeOf(dom::element value, std::string_view place) {
 }
 
 }  // namespace
+
+DataType Settled(const std::optional<DataType>& type) {
+  if (!type) return {.kind = TypeKind::kString};
+  if (type->kind == TypeKind::kList) {
+    return DataType::List(type->children.empty() ? Settled(std::nullopt)
+                                                 : Settled(type->children.front().type));
+  }
+  DataType settled = *type;
+  for (NamedType& child : settled.children)
+    child.type = Settled(child.type);
+  return settled;
+}
 
 class JsonColumn::Impl {
  public:

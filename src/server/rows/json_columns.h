@@ -73,7 +73,11 @@ class JsonColumn {
 /// The type that values look like: bool, int64, float64, string, lists and structs of these. Starts as
 /// nothing and is widened by each value: null adds nothing, an int64 and a float64 make float64.
 /// kTypeMismatch for values that have no type in common; `place` is named in it.
+/// A list that was empty each time has no child yet.
 Result<void> WidenToFit(simdjson::dom::element value, std::string_view place, std::optional<DataType>& type);
+
+/// The type of a column whose values were looked through: what none of them told is a string.
+DataType Settled(const std::optional<DataType>& type);
 
 /// What is wrong with a JSON text, as an error for its sender.
 Error JsonErrorOf(simdjson::error_code code);

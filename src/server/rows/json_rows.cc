@@ -14,7 +14,7 @@ namespace dom = simdjson::dom;
 
 /// A column of nulls tells no type: text is what most other types are read from.
 DataType TypeOr(const std::optional<DataType>& type) {
-  return type.value_or(DataType{.kind = TypeKind::kString});
+  return Settled(type);
 }
 
 std::string Place(std::string_view column) {
