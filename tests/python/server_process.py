@@ -51,6 +51,7 @@ class ServerProcess:
         self, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
     ) -> None:
         self._lines: list[str] = []
+        self._has_ended_its_lines = False
         self._line_there = threading.Condition()
         began = time.monotonic()
         self.process = subprocess.Popen(
@@ -78,7 +79,7 @@ class ServerProcess:
                     self._lines.append(line.rstrip("\n"))
                     self._line_there.notify_all()
         with self._line_there:
-            self._lines.append("")  # the end
+            self._has_ended_its_lines = True
             self._line_there.notify_all()
 
     def wait_for_line(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -91,7 +92,7 @@ class ServerProcess:
                     if found := pattern.search(line):
                         return found
                 seen = len(self._lines)
-                if seen > 0 and self._lines[-1] == "" and self.process.poll() is not None:
+                if self._has_ended_its_lines:
                     return None
                 if not self._line_there.wait(until - time.monotonic()):
                     return None

@@ -79,7 +79,7 @@ def test_signatures_begin_as_feasts(method: str, parameters: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", [FeatureStore, RetrievalJob])
 def test_every_method_that_blocks_has_an_async_form(kind: type) -> None:
-    plain = {"close", "repo_path", "project", "to_arrow_stream"}
+    plain = {"close", "repo_path", "url", "project", "to_arrow_stream"}
     methods = {name for name in vars(kind) if not name.startswith("_")} - plain - {"report"}
     blocking = {name for name in methods if not name.endswith("_async")}
     assert {f"{name}_async" for name in blocking} == methods - blocking

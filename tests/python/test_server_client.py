@@ -268,7 +268,7 @@ def test_bad_rows_of_a_csv_file_come_back(clicks: FeatureStore, tmp_path: Path) 
         "user_id,event_timestamp,n,city\n"
         "1,2026-01-01T00:00:00Z,1,Oslo\n2,2026-01-01T00:00:00Z,x,Oslo\n"
     )
-    report = clicks.ingest("clicks", tmp_path / "rows.csv", on_bad_row="skip")
+    report = clicks.ingest("clicks", tmp_path / "rows.csv", on_error="skip")
     assert (report.rows, report.rejected.num_rows) == (1, 1)
 
 
@@ -332,8 +332,8 @@ def test_ctrl_c_ends_a_call_that_waits(clicks: FeatureStore, proxy: FaultyProxy,
         f"store = FeatureStore({proxy.url!r})\n"
         "store.get_online_features(['clicks:n'], [{'user_id': 1}])\n"
         "print('ready', flush=True)\n"
-        "sys.stdin.readline()\n"
         "try:\n"
+        "    sys.stdin.readline()\n"
         f"    {call}\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted', flush=True)\n"
@@ -395,7 +395,8 @@ def test_a_write_whose_answer_was_lost_counts_once(
     assert "sent again" in " ".join(report.warnings)
     assert store.get_training_features("clicks").to_arrow().num_rows == 3
     proxy.lose_answers = 1
-    assert store.push("clicks", clicks_rows(2, start=10)).rows == 2
+    pushed = store.push("clicks", clicks_rows(2, start=10), to="online_and_offline")
+    assert pushed["clicks"].rows == 2
     assert store.get_training_features("clicks").to_arrow().num_rows == 5
 
 
@@ -641,7 +642,7 @@ def test_the_program_asks_a_server(
         "sql", "SELECT count(*) AS n FROM clicks", "--output", "csv", TIDEMARK_URL=server.url
     )
     assert queried.stdout.split() == ["n", "3"]
-    wrong = program(*at, "describe", "nothing")
+    wrong = program(*at, "snapshot", "nothing")
     assert (wrong.returncode, "nothing" in wrong.stderr) == (3, True)
 
 

@@ -483,6 +483,7 @@ def test_stopping_lets_a_write_end(folder: Path) -> None:
         rows = clicks_rows(1000, first=50_000)
         writer, reader = client.do_put(describe("ingest", view="clicks", dry_run=True), rows.schema)
         writer.write_table(rows)
+        assert list(client.do_action("health"))  # which comes behind the upload on the connection
         server.process.send_signal(signal.SIGTERM)
         assert server.wait_for_line(re.compile("stopping")) is not None
         writer.write_table(rows)

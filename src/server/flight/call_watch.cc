@@ -32,14 +32,7 @@ std::unique_ptr<CallWatch::Watched> CallWatch::Watch(std::function<bool()> is_go
 
 CallWatch::Watched::~Watched() {
   const std::lock_guard lock(watch_.mutex_);
-  // One that noticed by itself, on reading or writing, before it was asked.
-  if (!entry_->stop.stop_requested() && entry_->is_gone()) ++watch_.stopped_;
   watch_.calls_.erase(entry_);
-}
-
-std::size_t CallWatch::stopped() const {
-  const std::lock_guard lock(mutex_);
-  return stopped_;
 }
 
 void CallWatch::Run(const std::stop_token& stop) {
@@ -50,7 +43,6 @@ void CallWatch::Run(const std::stop_token& stop) {
     std::vector<std::stop_source> gone;
     for (Entry& call : calls_) {
       if (call.stop.stop_requested() || !call.is_gone()) continue;
-      ++stopped_;
       gone.push_back(call.stop);
     }
     // Outside the lock: what a stop calls back may end a call, which then leaves the list.

@@ -48,17 +48,13 @@ class CallWatch {
   /// many.
   std::unique_ptr<Watched> Watch(std::function<bool()> is_gone);
 
-  /// How many calls were found to be gone so far.
-  std::size_t stopped() const;
-
  private:
   void Run(const std::stop_token& stop);
 
   const std::size_t calls_max_;
-  mutable std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   std::list<Entry> calls_;
-  std::size_t stopped_ = 0;
   std::jthread thread_;  // last: it uses all of the above
 };
 

@@ -221,11 +221,10 @@ class Running final : public FlightServer {
 
   bool Stop() override {
     if (!std::exchange(serves_, false)) return true;
-    const std::size_t stopped_before = watch_.stopped();
     const auto deadline = std::chrono::system_clock::now() + drain_time_max_;
     // What is still there at the deadline is cancelled, which `watch_` sees, and returns soon after.
     const arrow::Status stopped = methods_.Shutdown(&deadline);
-    return stopped.ok() && watch_.stopped() == stopped_before;
+    return stopped.ok() && std::chrono::system_clock::now() < deadline;
   }
 
  private:
