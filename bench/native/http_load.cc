@@ -2,11 +2,11 @@
 //
 //   http_load PORT REQUESTS CONNECTIONS SECONDS RATE
 //
-// REQUESTS holds one request per line: the method, the path, and after a space the JSON body if there is one. RATE 0 is a
-// closed loop: each connection asks as soon as it is answered. Otherwise an open loop: requests are due at
-// fixed moments, RATE a second over all connections, and their time counts from then, so that a server that
-// falls behind is not waited for (no coordinated omission). A tenth of SECONDS more goes before, to warm up.
-// The result is one line of JSON.
+// REQUESTS holds one request per line: the method, the path, and after a space the JSON body if there is one.
+// RATE 0 is a closed loop: each connection asks as soon as it is answered. Otherwise an open loop: requests
+// are due at fixed moments, RATE a second over all connections, and their time counts from then, so that a
+// server that falls behind is not waited for (no coordinated omission). A tenth of SECONDS more goes before,
+// to warm up. The result is one line of JSON.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
