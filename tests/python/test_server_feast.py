@@ -364,7 +364,7 @@ def test_routes_and_shapes(server: ServerProcess) -> None:
 
 
 def test_incremental_loads_begin_where_the_last_one_ended(tmp_path: Path) -> None:
-    """Goal: the first one loads all that ttl lets count: Feast would stop a year ago without one."""
+    """Goal: the first one loads all there is, as ttl says at reads; Feast would stop a year ago."""
     user = Entity(name="user", join_keys=[Field("user_id", Int64)])
     ages = {1: dt.timedelta(hours=1), 2: dt.timedelta(days=30), 3: dt.timedelta(days=400)}
     lines = [f"{key},{(now() - age).isoformat()},{key}" for key, age in ages.items()]
