@@ -8,6 +8,8 @@ rules, any order of writes. What boto3 and the SDKs make of it is in tests/clien
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import hmac
 import json
 import random
 import re
@@ -21,7 +23,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from server_process import Answer, ServerProcess, run_program
+from server_process import Answer, ServerProcess, create_key, run_program
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:feature-group/"
 NOON = "2024-05-01T12:00:00Z"
@@ -356,6 +358,93 @@ def test_required_members(api: Api, group: str) -> None:
             continue
         rest = {name: value for name, value in whole.items() if name != member}
         assert member in refused(api.control("CreateFeatureGroup", **rest), "ValidationException")
+
+
+def test_limits_of_the_server_in_the_clients_words(tmp_path: Path) -> None:
+    """Goal: what HTTP itself refuses has a code, too, which clients know to repeat or not."""
+    with ServerProcess(tmp_path, "--body-max", "4KiB", "--json-depth-max", "8") as server:
+        api = Api(server, tmp_path)
+        long = api.put("any", "c1", city="x" * 5_000)
+        assert "4096" in refused(long, "ValidationError", 413)
+        long = api.control("CreateFeatureGroup", **definition("x" * 5_000))
+        assert "4096" in refused(long, "ValidationException", 413)
+        deep = '{"Record":' + "[" * 9 + "]" * 9 + "}"
+        refused(api.send("PUT", f"/FeatureGroup/{api.group()}", deep), "SerializationException")
+
+
+# Signatures
+
+
+def signed(
+    server: ServerProcess,
+    key: dict[str, str],
+    method: str,
+    target: str,
+    body: bytes = b"",
+    **more: str,
+) -> Answer:
+    """As AWS's clients sign for SageMaker: all headers that are given, all of the body."""
+    time_text = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    headers = {name.replace("_", "-"): value for name, value in more.items()}
+    headers |= {"host": f"127.0.0.1:{server.port}", "x-amz-date": time_text}
+    path, _, query = target.partition("?")
+    names = ";".join(sorted(headers))
+    canonical = "\n".join(
+        [
+            method,
+            quote(path, safe="/~"),  # once more: %2F becomes %252F
+            "&".join(sorted(query.split("&"))),
+            *(f"{name}:{headers[name]}" for name in sorted(headers)),
+            "",
+            names,
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    scope = f"{time_text[:8]}/ap-south-1/sagemaker/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    signature = ("AWS4" + key["aws_secret_access_key"]).encode()
+    text = f"AWS4-HMAC-SHA256\n{time_text}\n{scope}\n{digest}"
+    for part in (*scope.split("/"), text):
+        signature = hmac.digest(signature, part.encode(), "sha256")
+    headers["Authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={key['id']}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature.hex()}"
+    )
+    return server.request(method, target, body or None, headers)
+
+
+@pytest.mark.parametrize("session", [{}, {"x_amz_security_token": "FwoGZXIvYXdzE=="}])
+def test_requests_as_they_are_signed(tmp_path: Path, session: dict[str, str]) -> None:
+    """Goal: control plane, bodies, ARNs in paths, repeated names in queries, session tokens."""
+    key = create_key(tmp_path, ["read,write,admin"])
+    with ServerProcess(tmp_path) as server:
+        made = signed(
+            server,
+            key,
+            "POST",
+            "/",
+            json.dumps(definition("Signed-1")).encode(),
+            content_type="application/x-amz-json-1.1",
+            x_amz_target="SageMaker.CreateFeatureGroup",
+            **session,
+        )
+        assert made.status == 200, made.text
+        place = "/FeatureGroup/" + quote(ARN + "signed-1", safe="")
+        body = json.dumps({"Record": record("a b+c", city="\u96ea")}).encode()
+        as_json = {"content_type": "application/json", **session}
+        assert signed(server, key, "PUT", place, body, **as_json).status == 200
+        asked = "?RecordIdentifierValueAsString=a%20b%2Bc&FeatureName=city&FeatureName=at"
+        found = signed(server, key, "GET", place + asked, **session)
+        assert values_of(found.json()["Record"]) == {"city": "\u96ea", "at": NOON}
+        gone = "?RecordIdentifierValueAsString=a%20b%2Bc&EventTime=2024-05-01T13%3A00%3A00Z"
+        assert signed(server, key, "DELETE", place + gone, **session).status == 200
+        other = {**key, "aws_secret_access_key": "x" * 43}
+        answer = signed(server, other, "GET", place + asked, **session)
+        refused(answer, "InvalidSignatureException", 403)
+        unknown = signed(server, {**key, "id": "A" * 20}, "GET", place + asked, **session)
+        refused(unknown, "UnrecognizedClientException", 403)
+        unsigned = server.get(place + asked)
+        refused(unsigned, "MissingAuthenticationTokenException", 403)
 
 
 # Limits at their edges
