@@ -195,6 +195,23 @@ def test_a_server_without_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             asyncio.run(FeatureTable(remote_server=server.url).list())
 
 
+def test_a_key_under_either_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: the old product's own name goes before that of the hub."""
+    key = create_key(tmp_path, ["read"])["key"]
+    for name in ("TIDEMARK_STORE", "SEMANTIX_ML_APIKEY", "MLHUB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with ServerProcess(tmp_path) as server:
+        monkeypatch.setenv("TIDEMARK_URL", server.url)
+        monkeypatch.setenv("MLHUB_API_KEY", key)
+        assert asyncio.run(FeatureTable().list()) == []
+        monkeypatch.setenv("SEMANTIX_ML_APIKEY", "wrong")
+        with pytest.raises(PermissionDeniedError):
+            asyncio.run(FeatureTable().list())
+        monkeypatch.setenv("SEMANTIX_ML_APIKEY", key)
+        monkeypatch.setenv("MLHUB_API_KEY", "wrong")
+        assert asyncio.run(FeatureTable().list()) == []
+
+
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     from tidemark.compat.semantix import server_tables
 

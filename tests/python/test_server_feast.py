@@ -272,6 +272,127 @@ def test_ttl_and_event_times(server: ServerProcess) -> None:
     ]
 
 
+def test_event_times_as_text(server: ServerProcess) -> None:
+    """Goal: with a zone or without one, which is UTC; a column of Python's own spelling, too."""
+    texts = [
+        "2024-01-01T00:00:01",
+        "2024-01-01 00:00:02",
+        "2024-01-01T02:00:03+02:00",
+        "2024-01-01T00:00:04.5Z",
+        "2024-01-01 00:00:05.000006+00:00",
+        "2024-01-01",
+    ]
+    keys = list(range(8100, 8106))
+    row: dict[str, list[Any]] = {name: [None] * 6 for name in KINDS}
+    row |= {"large": keys, "event_timestamp": texts, "created": [None] * 6, "unknown": [1] * 6}
+    assert write(server, "kinds", user_id=keys, **row).status == 200
+    found = columns(get(server, {"user_id": keys}, "kinds:large"))["large"]
+    assert found["values"] == keys
+    assert found["event_timestamps"] == [
+        "2024-01-01T00:00:01Z",
+        "2024-01-01T00:00:02Z",
+        "2024-01-01T00:00:03Z",
+        "2024-01-01T00:00:04.500Z",
+        "2024-01-01T00:00:05.000006Z",
+        "2024-01-01T00:00:00Z",
+    ]
+
+
+def test_rows_come_in_the_order_asked_for(server: ServerProcess) -> None:
+    """Goal: duplicates are answered each; columns that no view has are passed over."""
+    assert write(server, "short", user_id=[91, 92], clicks=[1, 2]).status == 200
+    asked = {"user_id": [92, 91, 92, 90, 92], "nobody": [None, {}, "x", 1, []]}
+    found = columns(get(server, asked, "short:clicks"))
+    assert found["clicks"]["values"] == [2, 1, 2, None, 2]
+    assert list(found) == ["user_id", "clicks"]
+    answer = get(server, asked, "short:clicks").json()
+    assert list(answer) == ["results", "metadata"], "no status, which is false"
+    assert list(answer["metadata"]) == ["feature_names"], "versions only on request"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "name"),
+    [
+        (GET, {"entities": {"x": [1]}, "features": ["no:f"]}, 404, "FeatureViewNotFoundException"),
+        (
+            GET,
+            {"entities": {"x": [1]}, "feature_service": "no"},
+            404,
+            "FeatureServiceNotFoundException",
+        ),
+        ("/push", {"push_source_name": "no", "df": {}}, 422, "PushSourceNotFoundException"),
+        (
+            "/write-to-online-store",
+            {"feature_view_name": "no", "df": {}},
+            404,
+            "FeastObjectNotFoundException",
+        ),
+    ],
+)
+def test_errors_that_have_a_class(
+    server: ServerProcess, path: str, body: Any, status: int, name: str
+) -> None:
+    """Goal: JSON within a JSON text, from which the client raises its own exception."""
+    answer = server.post_json(path, body)
+    assert answer.status == status, answer.text
+    told = json.loads(answer.json())
+    assert (told["module"], told["class"]) == ("feast.errors", name)
+    assert "no" in told["message"]
+
+
+def test_routes_and_shapes(server: ServerProcess) -> None:
+    health = server.get("/health")
+    assert (health.status, health.body) == (200, b"")
+    missing = server.post_json("/get-online-features/x", {})
+    assert missing.status == 404
+    wrong_method = server.get("/push")
+    assert (wrong_method.status, wrong_method.json()) == (405, {"detail": "Method Not Allowed"})
+    for path, member in (("/push", "df"), ("/write-to-online-store", "feature_view_name")):
+        answer = server.post_json(path, {"df" if member != "df" else "push_source_name": "x"})
+        assert answer.status == 422
+        for problem in answer.json()["detail"]:
+            assert {"type", "loc", "msg", "input"} <= set(problem)
+        assert ["body", member] in [problem["loc"] for problem in answer.json()["detail"]]
+    df = {"user_id": [95], "clicks": [1], "event_timestamp": [now().isoformat()]}
+    flags = {"allow_registry_cache": False, "transform_on_write": True}
+    body = {"feature_view_name": "short", "df": df, **flags}
+    assert server.post_json("/write-to-online-store", body).text == "null"
+    for path in ("/search", "/retrieve-online-documents"):
+        answer = server.post_json(path, {"features": ["short:clicks"], "query": [0.5], "top_k": 1})
+        assert answer.status == 500, "as of a Feast server without a vector store"
+        assert isinstance(answer.json(), str)
+
+
+def test_incremental_loads_begin_where_the_last_one_ended(tmp_path: Path) -> None:
+    """Goal: the first one loads all there is, as ttl says at reads; Feast would stop a year ago."""
+    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
+    ages = {1: dt.timedelta(hours=1), 2: dt.timedelta(days=30), 3: dt.timedelta(days=400)}
+    lines = [f"{key},{(now() - age).isoformat()},{key}" for key, age in ages.items()]
+    views = []
+    for name, ttl in (("kept", None), ("short", "1d")):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join(["user_id,event_timestamp,n", *lines]) + "\n")
+        source = FileSource(str(path), timestamp_field="event_timestamp")
+        fields = [Field("n", Int64)]
+        views.append(FeatureView(name=name, entities=[user], ttl=ttl, schema=fields, source=source))
+    with FeatureStore(str(tmp_path)) as store:
+        store.apply(views)
+    with ServerProcess(tmp_path) as server:
+
+        def statuses(view: str) -> list[str]:
+            answer = get(server, {"user_id": [1, 2, 3]}, f"{view}:n")
+            found: list[str] = columns(answer)["n"]["statuses"]
+            return found
+
+        end = (now() - dt.timedelta(days=10)).isoformat()
+        assert server.post_json("/materialize-incremental", {"end_ts": end}).text == "null"
+        assert statuses("kept") == ["NOT_FOUND", "PRESENT", "PRESENT"]
+        body = {"end_ts": now().isoformat()}
+        assert server.post_json("/materialize-incremental", body).text == "null"
+        assert statuses("kept") == ["PRESENT", "PRESENT", "PRESENT"]
+        assert statuses("short") == ["PRESENT", "OUTSIDE_MAX_AGE", "OUTSIDE_MAX_AGE"]
+
+
 def test_keys_of_every_type(server: ServerProcess) -> None:
     blob = base64.b64encode(b"\x00k").decode()
     keys = {"word": ["\u00e9", ""], "token": [blob, ""], "on": [True, False], "moment": [5, -5]}
