@@ -19,7 +19,8 @@ class FaultyProxy:
         self._lock = threading.Lock()
         self.open: list[socket.socket] = []
         self.lose_answers = 0
-        self.put_off = 0  # requests answered with 503, to be sent again at once
+        self.put_off = 0  # requests answered with `put_off_by`, to be sent again at once
+        self.put_off_by = "503 Service Unavailable"
         self.is_silent = False  # takes everything and answers nothing
         self.accepted = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -48,8 +49,8 @@ class FaultyProxy:
         if self._take("put_off"):
             client.recv(1 << 16)
             client.sendall(
-                b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n"
-                b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+                f"HTTP/1.1 {self.put_off_by}\r\nRetry-After: 0\r\n"
+                "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
             )
             client.close()
             return

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "model/definition_json.h"
+#include "model/feature_table.h"
 #include "model/name.h"
 
 namespace tidemark::server {
@@ -37,7 +38,8 @@ KnownDefinitions::KnownDefinitions(std::int64_t revision, Definitions definition
       known.write_columns.push_back({.name = name, .type = key.type.value_or(DataType{})});
     }
     known.write_columns.push_back(EventTime(view));
-    if (!view.created_column().empty()) {
+    // A table without such a column counts by when rows arrived, which nobody writes.
+    if (!view.created_column().empty() && view.created_column() != system_column::kArrival) {
       known.write_columns.push_back({.name = view.created_column(), .type = {.kind = TypeKind::kTimestamp}});
     }
     for (const Field& field : view.fields)

@@ -22,6 +22,7 @@ constexpr std::size_t kTagValueMax = 256;
 constexpr std::size_t kParametersMax = 25;
 constexpr std::size_t kFeatureDescriptionMax = 255;
 constexpr std::size_t kAdditionsMax = 100;
+constexpr std::size_t kDoneMax = 10'000;
 
 std::int64_t NowUs() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -106,7 +107,7 @@ const std::map<std::string_view, Control::Known> Control::kOperations{
 };
 
 Control::Control(Groups& groups, Settings settings, std::size_t json_depth_max)
-    : groups_(groups), settings_(std::move(settings)), depth_max_(json_depth_max) {}
+    : groups_(groups), settings_(std::move(settings)), depth_max_(json_depth_max), done_(kDoneMax) {}
 
 Answer<void> Control::Call(const http::Request& request, http::Response& response) {
   std::string_view target = request.Header("x-amz-target").value_or("");
@@ -125,9 +126,19 @@ Answer<void> Control::Call(const http::Request& request, http::Response& respons
                               http::NameOf(scope), request.project));
   }
   TM_ASSIGN(const Fields fields, Fields::Parse(request.body, depth_max_));
-  std::unique_lock<std::mutex> lock(changing_, std::defer_lock);
-  if (scope == http::Scope::kAdmin) lock.lock();
+  if (scope != http::Scope::kAdmin) {
+    TM_ASSIGN(response.body, (this->*run)(request.project, fields));
+    return {};
+  }
+  const std::lock_guard lock(changing_);
+  std::string key = RetryKeyOf(request);
+  if (!key.empty()) key = fmt::format("{}/{}/{}", request.project, target, key);
+  if (auto answer = done_.AnswerTo(key)) {
+    response.body = *std::move(answer);
+    return {};
+  }
   TM_ASSIGN(response.body, (this->*run)(request.project, fields));
+  done_.Add(key, response.body);
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "model/definition.h"
 #include "server/http/message.h"
 #include "server/sagemaker/control_fields.h"
+#include "server/sagemaker/done_requests.h"
 #include "server/sagemaker/groups.h"
 #include "server/sagemaker/settings.h"
 
@@ -59,6 +60,7 @@ class Control {
   const Settings settings_;
   const std::size_t depth_max_;
   std::mutex changing_;  // one change of definitions at a time
+  DoneRequests done_;    // changes
   static const std::map<std::string_view, Known> kOperations;
 };
 

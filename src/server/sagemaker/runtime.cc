@@ -8,11 +8,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <map>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "model/name.h"
 #include "model/time.h"
@@ -48,12 +51,6 @@ class Reading {
 RecordLookup& Lookup() {
   thread_local RecordLookup lookup;
   return lookup;
-}
-
-/// What a client sends again with a request that it repeats; empty: it sends none.
-std::string KeyOf(const http::Request& request) {
-  const auto key = request.Header("idempotency-key");
-  return std::string(key ? *key : request.Header("amz-sdk-invocation-id").value_or(""));
 }
 
 Answer<std::string> RequiredQuery(const http::Request& request, std::string_view name) {
@@ -95,8 +92,9 @@ void AppendProblem(const Refusal& refusal, std::string& out) {
 }
 
 /// A key of a client's is about one record of one group.
-std::string DoneKey(const Group& group, const WriteOptions& options) {
-  return options.key.empty() ? "" : fmt::format("{}/{}", group.name(), options.key);
+std::string DoneKey(const OpenGroup& group, const WriteOptions& options) {
+  if (options.key.empty()) return {};
+  return fmt::format("{}/{}/{}", group.store().project(), group.group().name(), options.key);
 }
 
 /// Definitions may have changed since the group was read: then the write does not fit the table.
@@ -106,21 +104,8 @@ bool MayBeStale(const Refusal& refusal) {
 
 }  // namespace
 
-bool Runtime::DoneWrites::Contains(const std::string& key) {
-  if (key.empty()) return false;
-  const std::lock_guard lock(mutex_);
-  return keys_.contains(key);
-}
-
-void Runtime::DoneWrites::Add(const std::string& key) {
-  if (key.empty()) return;
-  const std::lock_guard lock(mutex_);
-  if (!keys_.insert(key).second) return;
-  order_.push_back(key);
-  if (order_.size() <= kDoneMax) return;
-  keys_.erase(order_.front());
-  order_.pop_front();
-}
+Runtime::Runtime(Groups& groups, std::size_t json_depth_max)
+    : groups_(groups), depth_max_(json_depth_max), done_(kDoneMax) {}
 
 Answer<GroupPointer> Runtime::Known(const http::Request& request, std::string_view name, Why unknown) {
   TM_ASSIGN(GroupPointer group, groups_.Find(request.project, name));
@@ -150,7 +135,7 @@ Answer<void> Runtime::PutInto(const http::Request& request, const OpenGroup& gro
   const Reading reader(depth_max_, request.body);
   TM_ASSIGN(const WriteEntry entry, reader->Put(request.body));
   TM_ASSIGN(const Row row, CheckRecord(group.group(), entry));
-  WriteOptions options{.stores = {}, .key = KeyOf(request), .stop = request.stop};
+  WriteOptions options{.stores = {}, .key = RetryKeyOf(request), .stop = request.stop};
   TM_ASSIGN(options.stores, StoresOf(group.group(), entry.targets));
   TM_TRY(WriteRows(group, {&row, 1}, options));
   return {};
@@ -194,7 +179,7 @@ Answer<void> Runtime::DeleteRecord(const http::Request& request, http::Response&
   if (const auto names = request.QueryAll("TargetStores"); !names.empty()) {
     TM_ASSIGN(targets, TargetsOf(Views(names)));
   }
-  WriteOptions options{.stores = {}, .key = KeyOf(request), .stop = request.stop};
+  WriteOptions options{.stores = {}, .key = RetryKeyOf(request), .stop = request.stop};
   TM_ASSIGN(options.stores, StoresOf(about, targets));
   response.body = "{}";
   const Deletion deletion{.identifier = {.name = about.features[about.identifier].name, .text = identifier},
@@ -209,7 +194,7 @@ Answer<void> Runtime::HardDelete(const OpenGroup& group, const Deletion& deletio
                                  const WriteOptions& options) {
   const Group& about = group.group();
   const std::lock_guard lock(LockOf(group, deletion.identifier.text));
-  if (done_.Contains(DoneKey(about, options))) return {};
+  if (done_.AnswerTo(DoneKey(group, options))) return {};
   RecordLookup& lookup = Lookup();
   TM_TRY(lookup.Read(group, {&deletion.identifier.text, 1}));
   TM_ASSIGN(const EventText event, ReadEventTime(about.features[about.event_time], deletion.event_time.text));
@@ -220,7 +205,7 @@ Answer<void> Runtime::HardDelete(const OpenGroup& group, const Deletion& deletio
                               EventTimeText(about.features[about.event_time], lookup.event(0))));
   }
   TM_TRY(WriteDeletion(group, deletion, options));
-  done_.Add(DoneKey(about, options));
+  done_.Add(DoneKey(group, options), "{}");
   return {};
 }
 
@@ -332,7 +317,7 @@ Answer<void> Runtime::BatchWriteRecord(const http::Request& request, http::Respo
     if (entry.refusal) continue;
     if (auto added = add(entry); !added) entry.refusal = std::move(added).error();
   }
-  const std::string key = KeyOf(request);
+  const std::string key = RetryKeyOf(request);
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (!key.empty()) batches[i].key = fmt::format("{}/{}", key, i);
     WriteBatch(request, batches[i]);
@@ -371,7 +356,7 @@ Answer<void> Runtime::UpdateIn(const http::Request& request, const OpenGroup& gr
                               about.name()));
   }
   TM_TRY(CheckIdentifier(about, update.identifier));
-  WriteOptions options{.stores = {}, .key = KeyOf(request), .stop = request.stop};
+  WriteOptions options{.stores = {}, .key = RetryKeyOf(request), .stop = request.stop};
   TM_ASSIGN(options.stores, StoresOf(about, update.entry.targets));
   if (!options.stores.online)
     return Refuse(Why::kInvalid,
@@ -388,7 +373,7 @@ Answer<void> Runtime::UpdateIn(const http::Request& request, const OpenGroup& gr
     return Refuse(Why::kInvalid, "Features has another record identifier than RecordIdentifierValueAsString");
 
   const std::lock_guard lock(LockOf(group, update.identifier));
-  if (done_.Contains(DoneKey(about, options))) return {};
+  if (done_.AnswerTo(DoneKey(group, options))) return {};
   RecordLookup& lookup = Lookup();
   TM_TRY(lookup.Read(group, {&update.identifier, 1}));
   if (!lookup.is_found(0)) {
@@ -419,7 +404,7 @@ Answer<void> Runtime::UpdateIn(const http::Request& request, const OpenGroup& gr
     if (is_there) row.values[i] = &kept.back();
   }
   TM_TRY(WriteRows(group, {&row, 1}, options));
-  done_.Add(DoneKey(about, options));
+  done_.Add(DoneKey(group, options), "{}");
   return {};
 }
 

@@ -8,14 +8,11 @@
 
 #include <array>
 #include <cstddef>
-#include <deque>
 #include <mutex>
-#include <string>
 #include <string_view>
-#include <unordered_set>
-#include <vector>
 
 #include "server/http/message.h"
+#include "server/sagemaker/done_requests.h"
 #include "server/sagemaker/groups.h"
 #include "server/sagemaker/record_reads.h"
 #include "server/sagemaker/record_writes.h"
@@ -25,7 +22,7 @@ namespace tidemark::sagemaker {
 /// Thread safe.
 class Runtime {
  public:
-  Runtime(Groups& groups, std::size_t json_depth_max) : groups_(groups), depth_max_(json_depth_max) {}
+  Runtime(Groups& groups, std::size_t json_depth_max);
 
   Answer<void> PutRecord(const http::Request& request, http::Response& response);
   Answer<void> GetRecord(const http::Request& request, http::Response& response);
@@ -36,18 +33,6 @@ class Runtime {
   Answer<void> ListRecords(const http::Request& request, http::Response& response);
 
  private:
-  /// Writes that looked before they wrote, by their keys: sent again, they would look at what they did.
-  class DoneWrites {
-   public:
-    bool Contains(const std::string& key);
-    void Add(const std::string& key);
-
-   private:
-    std::mutex mutex_;  // guards both
-    std::unordered_set<std::string> keys_;
-    std::deque<std::string> order_;  // oldest first
-  };
-
   struct Batch;
 
   Answer<GroupPointer> Known(const http::Request& request, std::string_view name, Why unknown);
@@ -59,7 +44,7 @@ class Runtime {
 
   Groups& groups_;
   const std::size_t depth_max_;
-  DoneWrites done_;
+  DoneRequests done_;  // that looked before they wrote: sent again, they would look at what they did
   std::array<std::mutex, 256> locks_;  // of records that are looked at and then written
 };
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
-from server_process import ServerProcess
+
+
+class Address(Protocol):
+    """A server, or what stands before one."""
+
+    url: str
 
 
 def client(
-    service: str, server: ServerProcess, key_id: str = "AKIATEST", secret: str = "secret"
+    service: str,
+    server: Address,
+    key_id: str = "AKIATEST",
+    secret: str = "secret",
+    attempts: int = 1,
 ) -> Any:
     return boto3.client(
         service,
@@ -18,7 +27,7 @@ def client(
         region_name="us-east-1",
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}),
     )
 
 

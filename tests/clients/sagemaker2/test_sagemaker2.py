@@ -1,7 +1,7 @@
 """The SageMaker Python SDK 2, unchanged.
 
-Goal: a group is made of a frame, ingested by several threads, described, read and deleted by the
-calls that notebooks make.
+Goal: a group is made of a frame, ingested by several threads and processes, described, listed,
+searched, read one by one and in batches, and deleted by the calls that notebooks make.
 """
 
 from __future__ import annotations
@@ -9,8 +9,19 @@ from __future__ import annotations
 import boto3
 import pandas as pd
 import pytest
+from botocore.exceptions import ClientError
 from sagemaker.feature_store.feature_group import FeatureGroup, IngestionError
-from sagemaker.feature_store.inputs import FeatureValue, TtlDuration
+from sagemaker.feature_store.feature_store import FeatureStore
+from sagemaker.feature_store.inputs import (
+    DeletionModeEnum,
+    FeatureValue,
+    Filter,
+    FilterOperatorEnum,
+    Identifier,
+    ResourceEnum,
+    TargetStoreEnum,
+    TtlDuration,
+)
 from sagemaker.session import Session
 from server_process import ServerProcess
 
@@ -46,8 +57,8 @@ def frame(rows: int) -> pd.DataFrame:
     )
 
 
-def make(session: Session, data: pd.DataFrame) -> FeatureGroup:
-    group = FeatureGroup(name="customers", sagemaker_session=session)
+def make(session: Session, data: pd.DataFrame, name: str = "customers") -> FeatureGroup:
+    group = FeatureGroup(name=name, sagemaker_session=session)
     group.load_feature_definitions(data_frame=data)
     group.create(
         s3_uri="s3://sagemaker-us-east-1-123456789012/features",
@@ -103,3 +114,76 @@ def test_rows_that_fail_are_told_by_their_index(session: Session) -> None:
     assert caught.value.failed_rows == [4]
     assert group.get_record("c4") is None
     assert group.get_record("c5") is not None
+
+
+def test_processes_ingest_too(session: Session) -> None:
+    group = make(session, frame(1))
+    group.ingest(data_frame=frame(30), max_workers=2, max_processes=2, wait=True)
+    assert group.get_record("c29") is not None
+    assert session.sagemaker_featurestore_runtime_client.list_records(
+        FeatureGroupName="customers", MaxResults=100
+    )["RecordIdentifiers"] == sorted(f"c{i}" for i in range(30))
+
+
+def test_the_store_lists_searches_and_reads_in_batches(session: Session) -> None:
+    data = frame(4)
+    for name in ("customers", "guests", "shops"):
+        make(session, data, name).ingest(data_frame=data, max_workers=1, wait=True)
+    store = FeatureStore(sagemaker_session=session)
+    listed = store.list_feature_groups(sort_by="Name", sort_order="Descending", max_results=2)
+    names = [each["FeatureGroupName"] for each in listed["FeatureGroupSummaries"]]
+    assert names == ["shops", "guests"]
+    rest = store.list_feature_groups(
+        sort_by="Name", sort_order="Descending", max_results=2, next_token=listed["NextToken"]
+    )
+    assert [each["FeatureGroupName"] for each in rest["FeatureGroupSummaries"]] == ["customers"]
+    contains = Filter("FeatureGroupName", "uest", FilterOperatorEnum.CONTAINS)
+    found = store.search(ResourceEnum.FEATURE_GROUP, filters=[contains])["Results"]
+    assert [each["FeatureGroup"]["FeatureGroupName"] for each in found] == ["guests"]
+
+    got = store.batch_get_record(
+        [
+            Identifier("customers", ["c1", "nobody"], ["age"]),
+            Identifier("guests", ["c2"]),
+            Identifier("strangers", ["c3"]),
+        ]
+    )
+    records = {
+        (each["FeatureGroupName"], each["RecordIdentifierValueAsString"]): {
+            value["FeatureName"]: value["ValueAsString"] for value in each["Record"]
+        }
+        for each in got["Records"]
+    }
+    assert records == {
+        ("customers", "c1"): {"age": "1"},
+        ("guests", "c2"): {
+            "customer_id": "c2",
+            "at": "2024-05-01T12:00:00Z",
+            "age": "2",
+            "score": "0.5",
+        },
+    }
+    [error] = got["Errors"]
+    assert (error["FeatureGroupName"], error["ErrorCode"]) == ("strangers", "ResourceNotFound")
+
+
+def test_stores_and_modes_of_deletion(session: Session) -> None:
+    group = make(session, frame(1))
+    record = [FeatureValue("customer_id", "c1"), FeatureValue("at", "2024-05-01T12:00:00Z")]
+    group.put_record(record, target_stores=[TargetStoreEnum.OFFLINE_STORE])
+    assert group.get_record("c1") is None
+    group.put_record(record, target_stores=[TargetStoreEnum.ONLINE_STORE])
+    assert group.get_record("c1") is not None
+    with pytest.raises(ClientError, match="later"):
+        group.delete_record("c1", "2024-05-01T11:00:00Z", DeletionModeEnum.HARD_DELETE)
+    group.delete_record("c1", "2024-05-01T13:00:00Z", DeletionModeEnum.HARD_DELETE)
+    assert group.get_record("c1") is None
+
+
+def test_datasets_ask_for_athena_which_is_refused_by_name(session: Session) -> None:
+    """Goal: datasets are made by queries of Athena, which are not served; the error says so."""
+    group = make(session, frame(1))
+    store = FeatureStore(sagemaker_session=session)
+    dataset = store.create_dataset(base=group, output_path="s3://tidemark/datasets")
+    with pytest.raises(ClientError, match=r"AmazonAthena\.StartQueryExecution.* is none of"):
+        dataset.to_csv_file()

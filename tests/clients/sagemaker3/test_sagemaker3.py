@@ -100,3 +100,33 @@ def test_rows_that_fail_are_told_by_their_index() -> None:
         ingest_dataframe("customers", bad, use_batch_write_record=True)
     assert caught.value.failed_rows == [27]
     assert group.get_record(record_identifier_value_as_string="c29").record
+
+
+def test_records_one_by_one_in_batches_and_lists() -> None:
+    from sagemaker.core.resources import FeatureGroup
+    from sagemaker.core.shapes import BatchGetRecordIdentifier, FeatureValue
+
+    def record(identifier: str, time: str, age: str) -> list[Any]:
+        values = {"customer_id": identifier, "at": time, "age": age}
+        return [FeatureValue(feature_name=k, value_as_string=v) for k, v in values.items()]
+
+    group = make(frame(1))
+    for i in range(3):
+        group.put_record(record=record(f"c{i}", "2024-05-01T12:00:00Z", str(i)))
+    asked = BatchGetRecordIdentifier(
+        feature_group_name="customers", record_identifiers_value_as_string=["c0", "c2", "nobody"]
+    )
+    got = group.batch_get_record(identifiers=[asked])
+    ages = {
+        each.record_identifier_value_as_string: values_of(each.record)["age"]
+        for each in got.records
+    }
+    assert ages == {"c0": "0", "c2": "2"}
+    group.delete_record(record_identifier_value_as_string="c0", event_time="2024-05-01T13:00:00Z")
+    again = group.batch_get_record(identifiers=[asked])
+    assert [each.record_identifier_value_as_string for each in again.records] == ["c2"]
+    listed = [each.feature_group_name for each in FeatureGroup.get_all(name_contains="custom")]
+    assert listed == ["customers"]
+    told = FeatureGroup.get(feature_group_name="customers")
+    assert told.feature_group_status == "Created"
+    assert told.event_time_feature_name == "at"
