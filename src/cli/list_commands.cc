@@ -76,8 +76,8 @@ Result<void> List(const Session& session, const Listing& listing) {
 Result<void> DescribeOne(const Session& session, ObjectType type, const std::string& name) {
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(Json described, DescribeObject(*store, type, name));
-  // The definition says again what the spec says; a person reads one of them.
-  if (session.output == OutputFormat::kTable) described.erase("definition");
+  // The definition says again what the spec says, where there is one; a person reads one of them.
+  if (session.output == OutputFormat::kTable && described.contains("spec")) described.erase("definition");
   return PrintDocument(session.output, described);
 }
 

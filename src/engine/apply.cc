@@ -64,6 +64,19 @@ std::unexpected<Error> TableCannotChange(const std::string& view, std::string_vi
                   view, what));
 }
 
+/// Rows of a table may have keys that the narrower type has not.
+Result<void> CheckKeysNotNarrower(const std::string& view, const std::vector<JoinKey>& before,
+                                  const std::vector<JoinKey>& after) {
+  for (const JoinKey& key : after) {
+    const auto old = std::ranges::find(before, key.name, &JoinKey::name);
+    if (old == before.end() || !old->type || !key.type || !IsWidened(*key.type, *old->type)) continue;
+    return TableCannotChange(
+        view, fmt::format("the type of its join key '{}' (from {} to {}; int32 may become int64)", key.name,
+                          old->type->ToString(), key.type->ToString()));
+  }
+  return {};
+}
+
 /// What a table may become: it can get fields, and wider ones.
 Result<void> CheckTableChange(const FeatureView& before, const FeatureView& after) {
   if (!after.is_table()) return TableCannotChange(after.name, "its place (it would have a batch source)");
@@ -209,6 +222,10 @@ bool Planner::ReadsOtherData(const Target<FeatureView>& view) const {
 
 Result<void> Planner::CompleteViews() {
   for (Target<FeatureView>& view : targets_.views) {
+    if (!view.is_removed && view.before != nullptr && view.before->is_table()) {
+      TM_TRY(CheckKeysNotNarrower(view.definition.name, catalog_.views().at(view.before->name).join_keys,
+                                  JoinKeysOf(targets_.EntitiesOf(view.definition))));
+    }
     // One that is not stated is as its source was when it was applied, unless its entities became others.
     if (view.is_removed || (!view.is_stated && !HasOtherKeys(view))) continue;
     TM_TRY(CompleteView(targets_.EntitiesOf(view.definition), open_, view.definition));

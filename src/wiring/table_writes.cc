@@ -122,6 +122,21 @@ Result<void> CheckNamesNoEntity(const CatalogView& view, const arrow::Schema& ro
   return {};
 }
 
+/// Views that have got the rows of a push before it failed keep them.
+Error AfterOtherViews(const std::vector<std::pair<std::string, IngestReport>>& before, Error error) {
+  if (before.empty()) return error;
+  std::string views;
+  for (const auto& [view, report] : before)
+    views += fmt::format("{}{}", views.empty() ? "" : ", ", view);
+  // Who interrupts knows that it is not whole.
+  if (error.code != ErrorCode::kCancelled) error.code = ErrorCode::kUnknownFate;
+  error.message += fmt::format(
+      ". The rows are written to {}, and views after this one have none of them: send them again, with the "
+      "same idempotency key if there was one",
+      views);
+  return error;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
@@ -260,9 +275,10 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
     const auto request = request_for(target);
     if (!request) continue;
     if (table->num_rows() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *table->schema()));
-    TM_ASSIGN(Written written, target.view->is_typed() ? Write(target, reading(), *request)
-                                                       : Check(target, reading(), *request));
-    reports.emplace_back(target.view->definition.name, std::move(written.report));
+    auto written =
+        target.view->is_typed() ? Write(target, reading(), *request) : Check(target, reading(), *request);
+    if (!written) return std::unexpected(AfterOtherViews(reports, std::move(written).error()));
+    reports.emplace_back(target.view->definition.name, std::move(written->report));
   }
   if (reports.empty()) {
     return Fail(ErrorCode::kInvalidArgument,

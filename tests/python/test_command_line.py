@@ -97,6 +97,8 @@ def test_lists_in_every_format(project: Path) -> None:
         run("fields", "describe", "driver_stats:rating", "--output", "json", cwd=project).stdout
     )
     assert described["type"] == "float64"
+    assert "driver_id" in run("entities", "describe", "driver", cwd=project).stdout
+    assert "driver_stats" in run("services", "describe", "order_model", cwd=project).stdout
 
 
 def test_the_store_is_found_from_below(project: Path) -> None:

@@ -32,10 +32,13 @@ T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def clicks(**kwargs):
+USER = Entity(name="user", join_keys=[Field("user_id", Int64)])
+
+
+def clicks(user=USER, **kwargs):
     return FeatureView(
         name="clicks",
-        entities=[Entity(name="user", join_keys=[Field("user_id", Int64)])],
+        entities=[user],
         schema=[Field("n", Int64), Field("city", String)],
         **kwargs,
     )
@@ -592,6 +595,30 @@ def test_a_table_can_get_fields_and_wider_ones_and_nothing_else(store):
         changed.schema = spoilt
         with pytest.raises(InvalidArgumentError, match="keeps rows of its own"):
             store.apply(changed)
+
+
+def test_a_join_key_can_get_wider_and_not_narrower(tmp_path):
+    store = FeatureStore(tmp_path)
+    narrow = Entity(name="user", join_keys=[Field("user_id", Int32)])
+    wide = Entity(name="user", join_keys=[Field("user_id", Int64)])
+    partitions = TableOptions(partitions=("bucket(4, user_id)",))
+    store.apply([narrow, clicks(narrow, table=partitions)])
+    store.ingest("clicks", rows((1, T0, 1), (2, T0, 2)))
+    store.flush()
+    store.ingest("clicks", rows((3, T0, 3)))
+    store.apply(wide)  # the view's own definition stays as it is
+    store.ingest("clicks", rows((2**40, T0, 4), (2, T0, 5)))
+    asked = [1, 2, 3, 2**40]
+    for _ in ("in files and in the log", "in files alone", "in one file"):
+        assert historical(store, *((user, T0) for user in asked)) == [1, 5, 3, 4]
+        assert online(store, *asked) == [1, 5, 3, 4]
+        assert store.get_training_features("clicks").to_arrow().num_rows == 5
+        if not store.flush():
+            store.compact(["clicks"])
+    with pytest.raises(InvalidArgumentError, match=r"join key 'user_id' \(from int64"):
+        store.apply(narrow)
+    store.ingest("clicks", rows((2**41, T0, 6)))
+    assert online(store, 2**41) == [6]
 
 
 def test_names_by_convention():

@@ -73,7 +73,10 @@ class MaterializedView:
 
 @dataclass(frozen=True)
 class OnlineWriteReport:
-    """How many rows were written, and how many were not because the store held a later one."""
+    """How many rows were written, and how many were not because the store held a later one.
+
+    Rows for a feature table go through its log, where all of them count as written.
+    """
 
     written: int
     kept: int

@@ -162,7 +162,7 @@ class FeatureTables {
  private:
   const FeatureTablesParts parts_;
   mutable std::mutex mutex_;
-  mutable std::map<std::uint32_t, std::int64_t> prepared_;  // view id -> version that its table is of
+  mutable std::map<std::uint32_t, std::int64_t> prepared_;  // view id -> ShapeOf it, which its table has
 };
 
 /// The error of a step that comes after the commit of rows that went straight to files: sent again, they
