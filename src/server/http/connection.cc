@@ -325,8 +325,15 @@ void Connection::Route() {
     const std::string problem =
         found.other_method ? fmt::format("{} does not take {}", request_.path, NameOf(request_.method))
                            : fmt::format("there is nothing at {}", request_.path);
+    if (found.other_method) response_.headers.emplace_back("Allow", found.allowed);
     return Refuse(found.other_method ? 405 : 404,
                   {.code = ErrorCode::kNotFound, .message = problem, .context = {}});
+  }
+  if (const auto encoding = request_.Header("content-encoding"); encoding && *encoding != "identity") {
+    return Refuse(415, {.code = ErrorCode::kUnsupported,
+                        .message = fmt::format("a body is taken as it is, and not with Content-Encoding: {}",
+                                               *encoding),
+                        .context = {}});
   }
   const bool is_stream = bound_->route.body == Body::kStream;
   const std::uint64_t body_max = is_stream ? limits.stream_bytes_max : limits.body_bytes_max;
@@ -366,11 +373,22 @@ void Connection::Route() {
   if (phase_ == Phase::kAnswering && parser_.state() == RequestParser::State::kDone) EndPipe();
 }
 
-// Small enough that a socket which has just been read from takes it at once; a client that does not get it
-// sends its body all the same after a while.
+// Small enough that a plain socket which has just been read from takes it at once. TLS writes it while the
+// body is awaited, and an answer that comes in the meantime waits for it.
 void Connection::SendContinue() {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  TryWrite({boost::asio::const_buffer(kContinue.data(), kContinue.size()), boost::asio::const_buffer()});
+  const boost::asio::const_buffer line(kContinue.data(), kContinue.size());
+  if (TryWrite({line, boost::asio::const_buffer()}) > 0) return;
+  is_continuing_ = true;
+  AsyncWrite({line, boost::asio::const_buffer()});
+}
+
+void Connection::Send(std::array<boost::asio::const_buffer, 2> bytes) {
+  if (is_continuing_) {
+    behind_continue_ = bytes;
+  } else {
+    AsyncWrite(bytes);
+  }
 }
 
 void Connection::OnPipeDrained() {
@@ -516,7 +534,7 @@ void Connection::TimeOut() {
   late_.append(response.body);
   phase_ = Phase::kWriting;
   set_deadline(server_.settings.limits.silence_max);
-  AsyncWrite({boost::asio::buffer(late_), boost::asio::const_buffer()});
+  Send({boost::asio::buffer(late_), boost::asio::const_buffer()});
 }
 
 // --- writing
@@ -557,15 +575,20 @@ void Connection::WriteAnswer() {
   boost::asio::const_buffer head = boost::asio::buffer(head_);
   boost::asio::const_buffer body = boost::asio::buffer(response_.body);
   if (request_.method == Method::kHead) body = {};
-  const std::size_t written = TryWrite({head, body});
+  const std::size_t written = is_continuing_ ? 0 : TryWrite({head, body});
   if (written == head.size() + body.size()) return FinishAnswer();
   const std::size_t of_head = std::min(written, head.size());
-  AsyncWrite({head + of_head, body + (written - of_head)});
+  Send({head + of_head, body + (written - of_head)});
 }
 
 void Connection::OnWritten(const SocketError& code) {
   if (phase_ == Phase::kClosed) return;
   if (code) return Close();
+  if (is_continuing_) {
+    is_continuing_ = false;
+    if (behind_continue_) AsyncWrite(*std::exchange(behind_continue_, std::nullopt));
+    return;
+  }
   if (!out_.empty()) {
     bytes_out_ += out_.front().size();
     {
@@ -592,7 +615,7 @@ void Connection::Queue(std::string bytes) {
 
 void Connection::WriteNext() {
   set_deadline(server_.settings.limits.silence_max);
-  AsyncWrite({boost::asio::buffer(out_.front()), boost::asio::const_buffer()});
+  Send({boost::asio::buffer(out_.front()), boost::asio::const_buffer()});
 }
 
 void Connection::EndStream(bool whole) {

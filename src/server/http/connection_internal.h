@@ -92,6 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   // Writing.
   void AppendHead(std::string& out, const Response& response, std::optional<std::size_t> length,
                   std::string_view date) const;
+  void Send(std::array<boost::asio::const_buffer, 2> bytes);
   void WriteAnswer();
   void Queue(std::string bytes);
   void WriteNext();
@@ -134,6 +135,8 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   int status_out_ = 0;
   bool is_chunked_ = false;
   bool stream_ended_ = false;
+  bool is_continuing_ = false;  // "100 Continue" is being written
+  std::optional<std::array<boost::asio::const_buffer, 2>> behind_continue_;
   std::deque<std::string> out_;  // of a streamed answer; the front is being written
   struct Outflow {
     std::mutex mutex;  // guards what follows

@@ -273,6 +273,17 @@ TEST_F(ServerTest, WhatThrowsEndsTheRequestOnly) {
   EXPECT_THAT(Connect().Ask(Post("/inline", "x")), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(ServerTest, WhatARouteDoesNotTakeIsSaidWithWhatItTakes) {
+  Start();
+  const std::string method = Connect().Ask(Get("/inline"));
+  EXPECT_THAT(method, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(method, HasSubstr("\r\nAllow: POST\r\n"));
+  EXPECT_THAT(Connect().Ask(Post("/inline", "x", "Connection: close\r\nContent-Encoding: gzip\r\n")),
+              StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(Connect().Ask(Post("/inline", "x", "Connection: close\r\nContent-Encoding: identity\r\n")),
+              StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(ServerTest, LimitsOfBodiesAndOfTheirSum) {
   Start({.body_bytes_max = 100'000, .stream_bytes_max = 200'000, .memory_bytes_max = 50'000});
   EXPECT_THAT(Connect().Ask(Post("/inline", std::string(100'001, 'x'))), StartsWith("HTTP/1.1 413 "));
