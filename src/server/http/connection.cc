@@ -24,6 +24,7 @@ constexpr std::size_t kUnheldBytes = 16UL << 10U;     // small bodies and answer
 constexpr std::size_t kKeptBodyBytes = 256UL << 10U;  // memory that a connection keeps between requests
 constexpr std::size_t kKeptAnswerBytes = 8UL << 20U;  // that a loop keeps
 constexpr milliseconds kLinger{2'000};
+constexpr milliseconds kDrainIdle{100};
 
 std::string_view ReasonOf(int status) {
   switch (status) {
@@ -712,8 +713,14 @@ void Connection::Sweep(SteadyTime now) {
   }
 }
 
+// A request may have arrived that nobody has looked at yet, so an idle connection ends a moment later. In the
+// meantime what comes is answered, with a word that the connection closes.
 void Connection::Drain() {
-  if (phase_ == Phase::kReading && !parser_.has_begun()) Close();
+  if (IsIdle()) set_deadline(kDrainIdle);
+}
+
+bool Connection::IsIdle() const {
+  return phase_ == Phase::kClosed || (phase_ == Phase::kReading && !parser_.has_begun());
 }
 
 void Connection::Close() {

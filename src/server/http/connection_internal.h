@@ -44,8 +44,10 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   virtual void Begin() { StartRead(); }
   /// Ends what has taken longer than it may.
   void Sweep(SteadyTime now);
-  /// The server stops: an idle connection ends, another after its answer.
+  /// The server stops: an idle connection ends soon, another after its answer.
   void Drain();
+  /// Nothing of a request has been seen.
+  bool IsIdle() const;
   /// Ends at once, whatever it is doing.
   void Close();
 
