@@ -151,7 +151,7 @@ Answer<element> BodyReader::Read(std::string_view body, std::size_t depth_max) {
   text_.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   text_.assign(body);
   element tree;
-  const auto code = ParseJson(parser_, text_, true, tree);
+  const auto code = ParseJsonTree(parser_, text_, true, tree);
   if (code == simdjson::SUCCESS) return tree;
   Details details;
   const auto place = json::FindProblem(body, depth_max);

@@ -642,8 +642,8 @@ Error JsonErrorOf(simdjson::error_code code, std::string_view text, std::size_t 
           .context = {}};
 }
 
-simdjson::error_code ParseJson(dom::parser& parser, std::string_view text, bool is_padded,
-                               dom::element& root) {
+simdjson::error_code ParseJsonTree(dom::parser& parser, std::string_view text, bool is_padded,
+                                   dom::element& root) {
   const auto code = parser.parse(text.data(), text.size(), !is_padded).get(root);
   if (code != simdjson::NUMBER_ERROR) return code;
   const auto changed = json::WithLargeIntegersAsFloats(text);

@@ -84,8 +84,8 @@ Error JsonErrorOf(simdjson::error_code code, std::string_view text, std::size_t 
 
 /// Parses a text; one with integers of more than 64 bits, which the parser does not know, with those as
 /// floats. `is_padded`: SIMDJSON_PADDING bytes behind it may be read. The parser must have been allocated.
-simdjson::error_code ParseJson(simdjson::dom::parser& parser, std::string_view text, bool is_padded,
-                               simdjson::dom::element& root);
+simdjson::error_code ParseJsonTree(simdjson::dom::parser& parser, std::string_view text, bool is_padded,
+                                   simdjson::dom::element& root);
 
 /// Text as messages show it: quoted, cut if it is long.
 std::string ShownInMessage(simdjson::dom::element value);

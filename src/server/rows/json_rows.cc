@@ -84,7 +84,7 @@ Result<JsonDocument> JsonDocument::Parse(std::string_view text, std::size_t dept
   JsonDocument document;
   if (const auto code = document.parser_->allocate(text.size(), depth_max); code != simdjson::SUCCESS)
     return std::unexpected(JsonErrorOf(code, text, depth_max));
-  if (const auto code = ParseJson(*document.parser_, text, false, document.root_);
+  if (const auto code = ParseJsonTree(*document.parser_, text, false, document.root_);
       code != simdjson::SUCCESS) {
     return std::unexpected(JsonErrorOf(code, text, depth_max));
   }

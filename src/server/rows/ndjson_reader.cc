@@ -71,7 +71,7 @@ Result<void> NdjsonReader::ForEachLine(const Function& function) {
       }
     }
     simdjson::dom::element value;
-    if (const auto code = ParseJson(parser_, line, true, value); code != simdjson::SUCCESS) {
+    if (const auto code = ParseJsonTree(parser_, line, true, value); code != simdjson::SUCCESS) {
       return std::unexpected(JsonErrorOf(code, line, depth_max_).In(fmt::format("row {}", row)));
     }
     TM_TRY(function(value));
