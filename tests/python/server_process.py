@@ -48,14 +48,19 @@ class ServerProcess:
     """A server on a free port of this machine; stopped by its own process id."""
 
     def __init__(
-        self, folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *flags: str,
+        environment: Mapping[str, str] | None = None,
+        open_files_max: int | None = None,
     ) -> None:
         self._lines: list[str] = []
         self._has_ended_its_lines = False
         self._line_there = threading.Condition()
         began = time.monotonic()
+        limit = ["prlimit", f"--nofile={open_files_max}"] if open_files_max else []
         self.process = subprocess.Popen(
-            [str(PROGRAM), "--store", str(folder), "serve", "--port", "0", *flags],
+            [*limit, str(PROGRAM), "--store", str(folder), "serve", "--port", "0", *flags],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

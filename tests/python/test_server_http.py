@@ -142,6 +142,14 @@ def test_a_smuggled_request_is_not_answered(server: ServerProcess) -> None:
             b"0\r\n\r\n" + hidden,
         ),
     ]
+    for encoding in (
+        b"identity",
+        b"xchunked",
+        b"chunked, identity",
+        b'"chunked"',
+        b"gzip, chunked",
+    ):
+        shapes.append(post(b"Transfer-Encoding: " + encoding + b"\r\n", b"0\r\n\r\n" + hidden))
     for shape in shapes:
         answer = exchange(server, shape)
         assert b"hidden" not in answer, (shape, answer)
@@ -334,6 +342,29 @@ def test_the_connection_limit(tmp_path: Path) -> None:
         else:
             pytest.fail("a connection that was closed is still counted")
         held.pop().close()
+
+
+def test_connections_leave_open_files_for_the_store(tmp_path: Path) -> None:
+    """Goal: however many clients hold a connection, the store can open its files."""
+    with ServerProcess(tmp_path, open_files_max=96) as server:
+        assert any("ulimit -n" in line for line in server.lines)
+        server.post_json("/feature-view", SCHEMA)
+        held = [server.socket() for _ in range(120)]
+        refused = 0
+        for client in held:
+            try:
+                client.sendall(b"GET /health/live HTTP/1.1\r\n" + HEAD + b"\r\n")
+                refused += client.recv(4096) == b""
+            except ConnectionError:
+                refused += 1
+        assert 0 < refused < 120
+        frame = {"df": {"id": [1], "v1": [0.5], "event_timestamp": ["2026-05-01T08:00:00Z"]}}
+        body = json.dumps(frame).encode()
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        held[0].sendall(b"POST /clicks/push HTTP/1.1\r\n" + HEAD + length + body)
+        assert statuses(held[0].recv(4096)) == [200]
+        for client in held:
+            client.close()
 
 
 def test_the_memory_limit(tmp_path: Path) -> None:

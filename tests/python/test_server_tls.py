@@ -136,6 +136,25 @@ def test_no_plain_http_on_the_port_and_no_hang(tmp_path: Path, authority: Author
         assert server.request("GET", "/health", context=trusting(authority)).status == 200
 
 
+def test_a_client_that_waits_to_be_told_to_continue_is_told(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """Goal: curl and others hold a large body back for a second where nobody says to go on."""
+    with (
+        ServerProcess(tmp_path, *flags_for(authority)) as server,
+        server.socket() as plain,
+        trusting(authority).wrap_socket(plain, server_hostname="127.0.0.1") as client,
+    ):
+        for body in (b"{}", b"[]"):  # and again, on the same connection
+            client.sendall(
+                b"POST /get-online-features HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                b"Content-Length: 2\r\n\r\n"
+            )
+            assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(body)
+            assert client.recv(4096).startswith(b"HTTP/1.1 422 ")
+
+
 def test_kept_connections_and_large_bodies(tmp_path: Path, authority: Authority) -> None:
     with ServerProcess(tmp_path, *flags_for(authority), "--body-max", "1MiB") as server:
         connection = server.connect(trusting(authority))

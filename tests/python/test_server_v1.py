@@ -615,3 +615,28 @@ def test_a_million_rows_stream_in_and_out(events: ServerProcess) -> None:
     print(f"historical: {count / (time.monotonic() - began):,.0f} rows/s")
     assert got["amount"].equals(big["amount"])
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["dry_run=%zz", "dry%_run=true", "dry_run=true&dry_run=false", "dry_run=true&dry_run=true"],
+)
+def test_a_query_that_can_be_misread_writes_nothing(events: ServerProcess, query: str) -> None:
+    """Goal: a dry run whose option is garbled is refused, and never a run that writes."""
+    refused = events.request("POST", f"{P}/views/events/ingest?{query}", json.dumps(rows(1)))
+    assert refused.status == 400, refused.text
+    assert "the query" in refused.text
+    asked = {"features": ["events:amount"], "entities": {"user_id": [0]}}
+    assert done(events.post_json(f"{P}/online", asked))["values"] == [[None]]
+
+
+def test_json_that_is_none_is_told_with_its_place(events: ServerProcess) -> None:
+    def refused(body: str, content_type: str = JSON) -> str:
+        headers = {"Content-Type": content_type}
+        answer = events.request("POST", f"{P}/views/events/ingest", body, headers)
+        assert answer.status == 400
+        return str(answer.json()["error"])
+
+    assert "at byte 24, in /0/amount" in refused('[{"user_id":1,"amount": 1e999}]')
+    assert "in /1/note" in refused('[{"note":"a"},{"note":"\\ud800"}]')
+    assert "row 1" in refused('{"note":"a"}\n{"note":NaN}\n', NDJSON)

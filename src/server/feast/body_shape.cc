@@ -8,7 +8,9 @@
 #include <string>
 
 #include "model/name.h"
+#include "server/json/json_place.h"
 #include "server/json/json_text.h"
+#include "server/rows/json_columns.h"
 
 namespace tidemark::server::feast {
 namespace {
@@ -149,10 +151,13 @@ Answer<element> BodyReader::Read(std::string_view body, std::size_t depth_max) {
   text_.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   text_.assign(body);
   element tree;
-  const auto code = parser_.parse(text_.data(), text_.size(), false).get(tree);
+  const auto code = ParseJsonTree(parser_, text_, true, tree);
   if (code == simdjson::SUCCESS) return tree;
   Details details;
-  details.AddText("json_invalid", "0", "JSON decode error", "{}", simdjson::error_message(code));
+  const auto place = json::FindProblem(body, depth_max);
+  details.AddText("json_invalid", std::to_string(place ? place->byte : 0), "JSON decode error", "{}",
+                  place ? fmt::format("{} ({})", simdjson::error_message(code), place->Told())
+                        : std::string(simdjson::error_message(code)));
   return std::unexpected(details.Finish());
 }
 

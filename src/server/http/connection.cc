@@ -25,6 +25,7 @@ constexpr std::size_t kUnheldBytes = 16UL << 10U;        // small bodies and ans
 constexpr std::size_t kKeptBodyBytes = 256UL << 10U;     // memory that a connection keeps between requests
 constexpr std::size_t kSentTogetherBytes = 32UL << 10U;  // an answer that is larger is sent at once
 constexpr milliseconds kLinger{2'000};
+constexpr milliseconds kDrainIdle{100};
 
 std::string_view ReasonOf(int status) {
   switch (status) {
@@ -336,8 +337,15 @@ void Connection::Route() {
     const std::string problem =
         found.other_method ? fmt::format("{} does not take {}", request_.path, NameOf(request_.method))
                            : fmt::format("there is nothing at {}", request_.path);
+    if (found.other_method) response_.headers.emplace_back("Allow", found.allowed);
     return Refuse(found.other_method ? 405 : 404,
                   {.code = ErrorCode::kNotFound, .message = problem, .context = {}});
+  }
+  if (const auto encoding = request_.Header("content-encoding"); encoding && *encoding != "identity") {
+    return Refuse(415, {.code = ErrorCode::kUnsupported,
+                        .message = fmt::format("a body is taken as it is, and not with Content-Encoding: {}",
+                                               *encoding),
+                        .context = {}});
   }
   const bool is_stream = bound_->route.body == Body::kStream;
   const std::uint64_t body_max = is_stream ? limits.stream_bytes_max : limits.body_bytes_max;
@@ -377,11 +385,22 @@ void Connection::Route() {
   if (phase_ == Phase::kAnswering && parser_.state() == RequestParser::State::kDone) EndPipe();
 }
 
-// Small enough that a socket which has just been read from takes it at once; a client that does not get it
-// sends its body all the same after a while.
+// Small enough that a plain socket which has just been read from takes it at once. TLS writes it while the
+// body is awaited, and an answer that comes in the meantime waits for it.
 void Connection::SendContinue() {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  TryWrite({boost::asio::const_buffer(kContinue.data(), kContinue.size()), boost::asio::const_buffer()});
+  const boost::asio::const_buffer line(kContinue.data(), kContinue.size());
+  if (TryWrite({line, boost::asio::const_buffer()}) > 0) return;
+  is_continuing_ = true;
+  AsyncWrite({line, boost::asio::const_buffer()});
+}
+
+void Connection::Send(std::array<boost::asio::const_buffer, 2> bytes) {
+  if (is_continuing_) {
+    behind_continue_ = bytes;
+  } else {
+    AsyncWrite(bytes);
+  }
 }
 
 void Connection::OnPipeDrained() {
@@ -527,7 +546,7 @@ void Connection::TimeOut() {
   late_.append(response.body);
   phase_ = Phase::kWriting;
   set_deadline(server_.settings.limits.silence_max);
-  AsyncWrite({boost::asio::buffer(late_), boost::asio::const_buffer()});
+  Send({boost::asio::buffer(late_), boost::asio::const_buffer()});
 }
 
 // --- writing
@@ -581,10 +600,10 @@ bool Connection::SendNow() {
   const boost::asio::const_buffer head = boost::asio::buffer(head_);
   boost::asio::const_buffer body = boost::asio::buffer(response_.body);
   if (request_.method == Method::kHead) body = {};
-  const std::size_t written = TryWrite({head, body});
+  const std::size_t written = is_continuing_ ? 0 : TryWrite({head, body});
   if (written == head.size() + body.size()) return true;
   const std::size_t of_head = std::min(written, head.size());
-  AsyncWrite({head + of_head, body + (written - of_head)});
+  Send({head + of_head, body + (written - of_head)});
   return false;
 }
 
@@ -597,6 +616,11 @@ void Connection::SendAnswer() {
 void Connection::OnWritten(const SocketError& code) {
   if (phase_ == Phase::kClosed) return;
   if (code) return Close();
+  if (is_continuing_) {
+    is_continuing_ = false;
+    if (behind_continue_) AsyncWrite(*std::exchange(behind_continue_, std::nullopt));
+    return;
+  }
   if (!out_.empty()) {
     bytes_out_ += out_.front().size();
     {
@@ -623,7 +647,7 @@ void Connection::Queue(std::string bytes) {
 
 void Connection::WriteNext() {
   set_deadline(server_.settings.limits.silence_max);
-  AsyncWrite({boost::asio::buffer(out_.front()), boost::asio::const_buffer()});
+  Send({boost::asio::buffer(out_.front()), boost::asio::const_buffer()});
 }
 
 void Connection::EndStream(bool whole) {
@@ -718,8 +742,14 @@ void Connection::Sweep(SteadyTime now) {
   }
 }
 
+// A request may have arrived that nobody has looked at yet, so an idle connection ends a moment later. In the
+// meantime what comes is answered, with a word that the connection closes.
 void Connection::Drain() {
-  if (phase_ == Phase::kReading && !parser_.has_begun()) Close();
+  if (IsIdle()) set_deadline(kDrainIdle);
+}
+
+bool Connection::IsIdle() const {
+  return phase_ == Phase::kClosed || (phase_ == Phase::kReading && !parser_.has_begun());
 }
 
 void Connection::Close() {

@@ -44,8 +44,10 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   virtual void Begin() { StartRead(); }
   /// Ends what has taken longer than it may.
   void Sweep(SteadyTime now);
-  /// The server stops: an idle connection ends, another after its answer.
+  /// The server stops: an idle connection ends soon, another after its answer.
   void Drain();
+  /// Nothing of a request has been seen.
+  bool IsIdle() const;
   /// Ends at once, whatever it is doing.
   void Close();
   /// Sends the answer that is there, and goes on with the next request.
@@ -94,6 +96,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   // Writing.
   void AppendHead(std::string& out, const Response& response, std::optional<std::size_t> length,
                   std::string_view date) const;
+  void Send(std::array<boost::asio::const_buffer, 2> bytes);
   void WriteAnswer();
   bool SendNow();
   void Queue(std::string bytes);
@@ -137,6 +140,8 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   int status_out_ = 0;
   bool is_chunked_ = false;
   bool stream_ended_ = false;
+  bool is_continuing_ = false;  // "100 Continue" is being written
+  std::optional<std::array<boost::asio::const_buffer, 2>> behind_continue_;
   std::deque<std::string> out_;  // of a streamed answer; the front is being written
   struct Outflow {
     std::mutex mutex;  // guards what follows

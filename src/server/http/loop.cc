@@ -161,9 +161,12 @@ void Loop::Drain() {
 
 std::size_t Loop::CutAll() {
   const std::vector<std::shared_ptr<Connection>> connections(connections_.begin(), connections_.end());
-  for (const auto& connection : connections)
+  std::size_t cut = 0;
+  for (const auto& connection : connections) {
+    cut += connection->IsIdle() ? 0 : 1;
     connection->Close();
-  return connections.size();
+  }
+  return cut;
 }
 
 }  // namespace tidemark::http

@@ -1,6 +1,7 @@
 // The parser's callbacks, and what they make of the head of a request.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
@@ -9,6 +10,8 @@
 
 namespace tidemark::http {
 namespace {
+
+constexpr int kEmptyLinesMax = 4;  // in front of a request
 
 namespace beast = boost::beast;
 using ErrorCodeOfBeast = beast::error_code;
@@ -44,6 +47,17 @@ int StatusOf(const ErrorCodeOfBeast& code) {
   if (code == beast::http::error::header_limit) return 431;
   if (code == beast::http::error::bad_version) return 505;
   return 400;
+}
+
+/// Where the host begins in a target such as "http://host/path", which proxies are asked for; 0 if it is
+/// none.
+std::size_t AuthorityOf(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (target.size() > scheme.size() && beast::iequals(target.substr(0, scheme.size()), scheme)) {
+      return scheme.size();
+    }
+  }
+  return 0;
 }
 
 char Lower(char c) {
@@ -93,9 +107,13 @@ struct RequestParser::Impl {
       code = {};
     }
     std::size_t on_body_impl(string_view body, ErrorCodeOfBeast& code) override { return Take(body, code); }
-    void on_chunk_header_impl(std::uint64_t /*size*/, string_view /*extensions*/,
+    void on_chunk_header_impl(std::uint64_t size, string_view /*extensions*/,
                               ErrorCodeOfBeast& code) override {
       code = {};
+      // One that cannot be taken is refused before it is sent.
+      if (size > owner_.body_bytes_max_ - std::min(owner_.body_bytes_, owner_.body_bytes_max_)) {
+        code = beast::http::error::body_limit;
+      }
     }
     std::size_t on_chunk_body_impl(std::uint64_t /*remain*/, string_view body,
                                    ErrorCodeOfBeast& code) override {
@@ -136,6 +154,7 @@ void RequestParser::Reset() {
   begun_ = keep_alive_ = expects_continue_ = false;
   content_length_.reset();
   body_bytes_ = body_bytes_max_ = 0;
+  empty_lines_ = 0;
   text_.clear();
   fields_.clear();
 }
@@ -150,7 +169,13 @@ void RequestParser::Break(int status, std::string problem) {
 RequestParser::State RequestParser::Feed(std::string_view bytes, std::size_t& used, BodySink& sink) {
   used = 0;
   impl_->parser->sink = &sink;
-  begun_ = begun_ || !bytes.empty();
+  // Some clients send an empty line behind a body; RFC 9112 asks to pass over it (section 2.2).
+  while (!begun_ && empty_lines_ < kEmptyLinesMax && bytes.substr(used).starts_with("\r\n")) {
+    used += 2;
+    ++empty_lines_;
+  }
+  if (!begun_ && bytes.substr(used) == "\r") return state_;
+  begun_ = begun_ || used < bytes.size();
   while (used < bytes.size() && (state_ == State::kHead || state_ == State::kBody)) {
     ErrorCodeOfBeast code;
     used += impl_->parser->put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), code);
@@ -172,23 +197,36 @@ RequestParser::State RequestParser::Feed(std::string_view bytes, std::size_t& us
   return state_;
 }
 
+// Where a body ends must be beyond doubt, or what one client sends in it would be taken for the request of
+// another that shares the connection behind a proxy: RFC 9112, section 6.
+std::string RequestParser::ProblemOfFields() const {
+  int hosts = 0;
+  int encodings = 0;
+  std::size_t begin = target_end_;
+  for (const FieldEnds& field : fields_) {
+    const std::string_view name = std::string_view(text_).substr(begin, field.name - begin);
+    const std::string_view value = std::string_view(text_).substr(field.name, field.value - field.name);
+    begin = field.value;
+    if (name == "host") ++hosts;
+    if (name != "transfer-encoding") continue;
+    if (is_http_1_0_) return "HTTP/1.0 has no Transfer-Encoding";
+    if (++encodings > 1 || !beast::iequals(value, "chunked")) {
+      return "a Transfer-Encoding other than chunked is not taken";
+    }
+  }
+  if (hosts > 1) return "the request has more than one Host header";
+  if (hosts == 0 && !is_http_1_0_) return "the request has no Host header, which HTTP/1.1 asks for";
+  return {};
+}
+
 void RequestParser::FinishHead() {
   keep_alive_ = impl_->parser->keep_alive();
   if (const auto length = impl_->parser->content_length()) content_length_ = *length;
   if (method_ == Method::kOther) return Break(501, "the method is not one that is known here");
-  bool has_host = is_http_1_0_;
-  std::size_t begin = target_end_;
-  for (const FieldEnds& field : fields_) {
-    has_host = has_host || std::string_view(text_).substr(begin, field.name - begin) == "host";
-    begin = field.value;
-  }
-  if (!has_host) return Break(400, "the request has no Host header, which HTTP/1.1 asks for");
-  if (!text_.starts_with('/')) {
-    // "http://host/path", as a proxy would be asked.
-    const std::size_t scheme = text_.find("://");
-    if (scheme == std::string::npos || scheme > target_end_) {
-      return Break(400, "the request's target is not a path");
-    }
+  if (std::string problem = ProblemOfFields(); !problem.empty()) return Break(400, std::move(problem));
+  const std::string_view target = std::string_view(text_).substr(0, target_end_);
+  if (!target.starts_with('/') && AuthorityOf(target) == 0) {
+    return Break(400, "the request's target is not a path");
   }
   state_ = impl_->parser->is_done() ? State::kDone : State::kBody;
 }
@@ -198,11 +236,11 @@ void RequestParser::Fill(Request& request) {
   request.method = method_;
   request.target = text.substr(0, target_end_);
   if (!request.target.starts_with('/')) {
-    const std::size_t slash = request.target.find('/', request.target.find("://") + 3);
-    request.target = slash == std::string_view::npos ? std::string_view("/") : request.target.substr(slash);
+    const std::size_t end = request.target.find_first_of("/?", AuthorityOf(request.target));
+    request.target = end == std::string_view::npos ? std::string_view("/") : request.target.substr(end);
   }
   const std::size_t question = request.target.find('?');
-  request.path = request.target.substr(0, question);
+  request.path = question == 0 ? std::string_view("/") : request.target.substr(0, question);
   request.query =
       question == std::string_view::npos ? std::string_view{} : request.target.substr(question + 1);
   request.headers_.clear();

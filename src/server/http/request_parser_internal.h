@@ -58,11 +58,13 @@ class RequestParser {
   struct Impl;
   void Break(int status, std::string problem);
   void FinishHead();
+  std::string ProblemOfFields() const;
 
   const std::size_t header_bytes_max_;
   std::uint64_t body_bytes_max_ = 0;
   std::unique_ptr<Impl> impl_;
   State state_ = State::kHead;
+  int empty_lines_ = 0;  // passed over in front of the request
   bool begun_ = false;
   bool keep_alive_ = false;
   bool is_http_1_0_ = false;

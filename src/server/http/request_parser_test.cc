@@ -80,6 +80,7 @@ TEST(RequestParserTest, BodiesOfALength) {
 TEST(RequestParserTest, TargetsOfProxies) {
   EXPECT_EQ(Parse("GET http://h:1/p?q HTTP/1.1\r\nHost: h\r\n\r\n", 100).seen, "GET /p?q;host=h|");
   EXPECT_EQ(Parse("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n", 100).seen, "GET /?;host=h|");
+  EXPECT_EQ(Parse("GET HTTPS://h?x=/p HTTP/1.1\r\nHost: h\r\n\r\n", 100).seen, "GET /?x=/p;host=h|");
 }
 
 TEST(RequestParserTest, WhatIsNoRequestBreaks) {
@@ -90,6 +91,8 @@ TEST(RequestParserTest, WhatIsNoRequestBreaks) {
   EXPECT_EQ(status("hello\r\n\r\n"), 400);
   EXPECT_EQ(status("GET / HTTP/1.1\r\n\r\n"), 400) << "no Host";
   EXPECT_EQ(status("GET x HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET ://h/x HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET x/http:// HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
   EXPECT_EQ(status("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
   EXPECT_EQ(status("BREW / HTTP/1.1\r\nHost: h\r\n\r\n"), 501);
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(600, 'x') + "\r\n\r\n"), 431);
@@ -101,6 +104,42 @@ TEST(RequestParserTest, WhatIsNoRequestBreaks) {
             400);
   EXPECT_EQ(status("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), 400);
   EXPECT_EQ(status(std::string("GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n", 38)), 400);
+}
+
+TEST(RequestParserTest, WhereABodyEndsIsBeyondDoubt) {
+  const auto status = [](const std::string& fields, const std::string& version = "1.1") {
+    const Parsed parsed =
+        Parse("POST / HTTP/" + version + "\r\n" + fields + "\r\n3\r\nabc\r\n0\r\n\r\n", 100);
+    return parsed.state == State::kBroken ? parsed.status : 0;
+  };
+  const std::string host = "Host: h\r\n";
+  EXPECT_EQ(status(host + "Transfer-Encoding: Chunked\r\n"), 0);
+  for (const std::string_view encoding :
+       {"identity", "xchunked", "chunked, identity", "identity, chunked", "gzip, chunked", "chunked, chunked",
+        "chunked;q=1", "\"chunked\"", ""}) {
+    EXPECT_EQ(status(host + "Transfer-Encoding: " + std::string(encoding) + "\r\n"), 400) << encoding;
+  }
+  EXPECT_EQ(status(host + "Transfer-Encoding: chunked\r\n", "1.0"), 400);
+  EXPECT_EQ(status(host + host), 400) << "two hosts";
+}
+
+TEST(RequestParserTest, AChunkBeyondTheLimitIsRefusedAtItsHead) {
+  const auto status = [](const std::string& size) {
+    const Parsed parsed =
+        Parse("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + size + "\r\n", 100, 4);
+    return parsed.state == State::kBroken ? parsed.status : 0;
+  };
+  EXPECT_EQ(status("4"), 0);
+  EXPECT_EQ(status("5"), 413);
+  EXPECT_EQ(status("ffffffffffffffff"), 413);
+}
+
+TEST(RequestParserTest, EmptyLinesInFrontArePassedOver) {
+  for (const std::size_t piece : {1UL, 100UL}) {
+    const Parsed parsed = Parse("\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n", piece);
+    EXPECT_EQ(parsed.state, State::kDone);
+    EXPECT_EQ(parsed.seen, "GET /a?;host=h|");
+  }
 }
 
 TEST(RequestParserTest, KeepsAliveAsTheVersionSays) {

@@ -106,7 +106,13 @@ Router::Found Router::Find(Request& request) const {
     request.route = bound->route.pattern;
     return {.route = bound};
   }
-  return {.other_method = true};
+  std::string allowed;
+  for (const BoundRoute* bound : end->ends) {
+    if (!allowed.empty()) allowed.append(", ");
+    allowed.append(NameOf(bound->route.method));
+    if (bound->route.method == Method::kGet) allowed.append(", HEAD");
+  }
+  return {.other_method = true, .allowed = std::move(allowed)};
 }
 
 Dialect& Router::DialectOf(const Request& request) const {

@@ -29,6 +29,7 @@ class Router {
   struct Found {
     const BoundRoute* route = nullptr;  // nullptr: none
     bool other_method = false;          // the path is there, for another method
+    std::string allowed = {};           // then: those that it is there for, as the header Allow has them
   };
   /// Fills the request's parts and pattern. Constant parts go before named ones. A part that is not properly
   /// percent-encoded matches nothing. HEAD is answered by GET's route.

@@ -73,6 +73,7 @@ TEST_F(RouterTest, ConstantPartsGoBeforeNamedOnes) {
 TEST_F(RouterTest, UnknownPathsAndOtherMethodsAreToldApart) {
   const Router router = Make({{Method::kGet, "/a/{x}"}});
   EXPECT_EQ(Pattern(router, Method::kPost, "/a/1"), "405");
+  EXPECT_EQ(router.Find(request_).allowed, "GET, HEAD");
   EXPECT_EQ(Pattern(router, Method::kHead, "/a/1"), "/a/{x}");
   for (const std::string_view path : {"/a", "/a/", "/a/1/", "/a/1/2", "/b/1", "a/1", "", "//", "/a//"}) {
     EXPECT_EQ(Pattern(router, Method::kGet, path), "404") << path;

@@ -2,7 +2,9 @@
 #include "server/http/server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
@@ -20,8 +22,29 @@ namespace {
 using boost::asio::ip::tcp;
 
 constexpr std::size_t kWorkersPerCore = 32;
+constexpr std::size_t kFilesOfStore = 256;  // open at a time, with room to spare
 constexpr std::chrono::milliseconds kDrainPoll{10};
 constexpr std::chrono::seconds kRefreshTlsEvery{1};
+
+/// Raises the limit of open files as far as this process may, and keeps some of them for the store:
+/// connections that nobody stops would take the files that it has to open. Returns how many connections may
+/// be open.
+std::size_t ConnectionsThatFit(std::size_t wanted) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  files.rlim_cur = files.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0 && getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  if (files.rlim_cur == RLIM_INFINITY) return wanted;
+  const std::size_t most = files.rlim_cur;
+  const std::size_t fit = most - std::max(most / 4, std::min(most / 2, kFilesOfStore));
+  if (wanted > fit) {
+    fmt::print(stderr,
+               "tidemark: the limit of open files (ulimit -n) is {}: {} connections may be open, not {} "
+               "(connections_max)\n",
+               files.rlim_cur, fit, wanted);
+  }
+  return std::min(wanted, fit);
+}
 
 std::size_t Cores() {
   return std::max<std::size_t>(1, std::thread::hardware_concurrency());
@@ -138,6 +161,7 @@ Result<std::unique_ptr<Server>> Server::Start(ServerSettings settings,
                                               std::shared_ptr<Metrics> metrics) {
   if (settings.threads == 0) settings.threads = Cores();
   if (settings.workers == 0) settings.workers = Cores() * kWorkersPerCore;
+  settings.limits.connections_max = ConnectionsThatFit(settings.limits.connections_max);
   TM_ASSIGN(const tcp::endpoint endpoint, EndpointOf(settings));
   TM_ASSIGN(Router router, Router::Make(dialects, *metrics));
   auto state = std::make_unique<ServerState>(std::move(settings), std::move(router));

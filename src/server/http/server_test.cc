@@ -67,6 +67,12 @@ class TestDialect final : public Dialect {
            response.body = opened ? "opened" : "stopped";
            return {};
          }},
+        {Method::kGet, "/inline-gate", Scope::kRead, Runs::kInline, Body::kWhole,
+         [this](const Request& /*request*/, Response& response) -> Result<void> {
+           gate.Wait({});
+           response.body = "opened";
+           return {};
+         }},
         {Method::kPost, "/count", Scope::kRead, Runs::kWorker, Body::kStream, Count},
         {Method::kPost, "/refuse", Scope::kRead, Runs::kWorker, Body::kStream,
          [](const Request& /*request*/, Response& /*response*/) -> Result<void> {
@@ -168,8 +174,8 @@ std::string Get(std::string_view path, std::string_view more = "Connection: clos
 
 class ServerTest : public testing::Test {
  protected:
-  void Start(Limits limits = {}) {
-    ServerSettings settings{.port = 0, .threads = 2, .workers = 8, .limits = limits};
+  void Start(Limits limits = {}, std::size_t threads = 2) {
+    ServerSettings settings{.port = 0, .threads = threads, .workers = 8, .limits = limits};
     auto server = Server::Start(settings, {dialect_}, NoKeys(), metrics_);
     ASSERT_TRUE(server.has_value()) << server.error().ToString();
     server_ = *std::move(server);
@@ -273,6 +279,17 @@ TEST_F(ServerTest, WhatThrowsEndsTheRequestOnly) {
   EXPECT_THAT(Connect().Ask(Post("/inline", "x")), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(ServerTest, WhatARouteDoesNotTakeIsSaidWithWhatItTakes) {
+  Start();
+  const std::string method = Connect().Ask(Get("/inline"));
+  EXPECT_THAT(method, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(method, HasSubstr("\r\nAllow: POST\r\n"));
+  EXPECT_THAT(Connect().Ask(Post("/inline", "x", "Connection: close\r\nContent-Encoding: gzip\r\n")),
+              StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(Connect().Ask(Post("/inline", "x", "Connection: close\r\nContent-Encoding: identity\r\n")),
+              StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(ServerTest, LimitsOfBodiesAndOfTheirSum) {
   Start({.body_bytes_max = 100'000, .stream_bytes_max = 200'000, .memory_bytes_max = 50'000});
   EXPECT_THAT(Connect().Ask(Post("/inline", std::string(100'001, 'x'))), StartsWith("HTTP/1.1 413 "));
@@ -314,6 +331,29 @@ TEST_F(ServerTest, WhatTakesTooLongEnds) {
   Client kept = Connect();
   kept.Send(Post("/inline", "abc", ""));
   EXPECT_THAT(kept.Receive(), EndsWith("abc"));
+}
+
+// The loop is held up while requests arrive, on a connection that it knows and on one that it does not: when
+// it goes on, it is told to stop before it has looked at them.
+TEST_F(ServerTest, StoppingAnswersWhatNobodyHasLookedAtYet) {
+  Start({}, 1);
+  Client known = Connect();
+  known.Send(Post("/inline", "first", ""));
+  EXPECT_THAT(known.Receive("first"), EndsWith("first"));
+  Client holds = Connect();
+  holds.Send(Get("/inline-gate"));
+  dialect_->gate.AwaitWaiters(1);
+  known.Send(Post("/inline", "second", ""));
+  Client fresh = Connect();
+  fresh.Send(Post("/inline", "third", ""));
+  auto stopped = std::async(std::launch::async, [this] { return server_->Stop(); });
+  // Whichever comes first, all are answered; mostly it is the word to stop.
+  for (int i = 0; i < 1000; ++i)
+    std::this_thread::yield();
+  dialect_->gate.Open();
+  EXPECT_THAT(known.Receive(), EndsWith("second"));
+  EXPECT_THAT(fresh.Receive(), EndsWith("third"));
+  EXPECT_TRUE(stopped.get()) << "nothing was cut off";
 }
 
 TEST_F(ServerTest, StoppingAnswersWhatHasArrived) {

@@ -34,7 +34,8 @@ class OpsDialect final : public http::Dialect {
            return Result<void>{};
          }},
         {Method::kGet, "/metrics", Scope::kRead, Runs::kWorker, Body::kWhole,
-         [this](const Request& /*request*/, Response& response) {
+         [this](const Request& request, Response& response) -> Result<void> {
+           TM_TRY(CheckReadsAll(request));
            response.content_type = "text/plain; version=0.0.4; charset=utf-8";
            response.body = metrics_->Render();
            return Result<void>{};
@@ -60,6 +61,18 @@ class OpsDialect final : public http::Dialect {
   }
 
  private:
+  Result<void> CheckReadsAll(const Request& request) {
+    if (request.caller.Allows(Scope::kRead, "*")) return {};
+    TM_ASSIGN(const auto store, services_.stores->Get({}));
+    TM_ASSIGN(const auto projects, store->Projects());
+    for (const std::string& project : projects) {
+      if (request.caller.Allows(Scope::kRead, project)) continue;
+      return Fail(ErrorCode::kPermissionDenied,
+                  "metrics tell of the tables of all projects: this needs a key that may read all of them");
+    }
+    return {};
+  }
+
   Result<void> Ready(Response& response) {
     response.content_type = "";
     if (draining_) return Fail(ErrorCode::kUnavailable, "the server is stopping");

@@ -99,7 +99,7 @@ std::string TypeNameOf(const arrow::DataType& type) {
 
 Error BodyErrorOf(const arrow::Status& status) {
   ErrorCode code = ErrorCode::kInvalidData;
-  if (status.IsOutOfMemory() || status.IsCapacityError()) code = ErrorCode::kOutOfSpace;
+  if (status.IsOutOfMemory()) code = ErrorCode::kBusy;  // now: other requests end
   if (status.IsCancelled()) code = ErrorCode::kCancelled;
   if (status.IsNotImplemented()) code = ErrorCode::kUnsupported;
   return {.code = code, .message = status.message(), .context = {}};

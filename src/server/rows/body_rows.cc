@@ -14,6 +14,7 @@
 
 #include "server/rows/arrow_types.h"
 #include "server/rows/body_bytes.h"
+#include "server/rows/body_memory.h"
 #include "server/rows/ndjson_reader.h"
 
 namespace tidemark::server {
@@ -32,6 +33,7 @@ class ArrowRows final : public arrow::RecordBatchReader {
       const std::shared_ptr<arrow::io::InputStream>& stream, BodyStream* body, std::shared_ptr<Told> told) {
     auto options = arrow::ipc::IpcReadOptions::Defaults();
     options.use_threads = false;
+    options.memory_pool = &BodyMemory::OfProcess();
     auto reader = arrow::ipc::RecordBatchStreamReader::Open(stream, options);
     if (!reader.ok()) {
       if (body != nullptr && body->error()) return std::unexpected(*body->error());

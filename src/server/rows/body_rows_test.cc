@@ -2,20 +2,24 @@
 // answers come back as what they were.
 #include "server/rows/body_rows.h"
 
+#include <arrow/array/builder_binary.h>
 #include <arrow/c/bridge.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/table.h>
+#include <arrow/util/compression.h>
 #include <arrow/util/key_value_metadata.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <limits>
 #include <random>
 
 #include "server/rows/body_bytes.h"
+#include "server/rows/body_memory.h"
 #include "server/rows/ndjson_reader.h"
 #include "server/rows/row_answers.h"
 
@@ -24,6 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 /// Gives out a body in pieces of a few bytes, and may fail behind it.
 class Pieces final : public http::BodyReader {
@@ -133,6 +138,41 @@ TEST_F(BodyRowsTest, DamagedArrowIsAnError) {
     errors += !rows || !ReadAll(**rows).starts_with("50 ") ? 1 : 0;
   }
   EXPECT_GT(errors, 100);
+}
+
+/// A compressed stream of one batch, whose text column is of so many equal bytes.
+std::string CompressedZeros(std::size_t bytes) {
+  arrow::StringBuilder texts;
+  EXPECT_TRUE(texts.Append(std::string(bytes, 'x')).ok());
+  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("t", arrow::utf8())}), 1,
+                                              arrow::ArrayVector{texts.Finish().ValueOrDie()});
+  auto options = arrow::ipc::IpcWriteOptions::Defaults();
+  options.codec = arrow::util::Codec::Create(arrow::Compression::ZSTD).ValueOrDie();
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  const auto writer = arrow::ipc::MakeStreamWriter(out, batch->schema(), options).ValueOrDie();
+  EXPECT_TRUE(writer->WriteRecordBatch(*batch).ok());
+  EXPECT_TRUE(writer->Close().ok());
+  return out->Finish().ValueOrDie()->ToString();
+}
+
+TEST_F(BodyRowsTest, WhatCompressedBuffersUnfoldToIsBounded) {
+  constexpr std::size_t kBytes = 4UL << 20U;
+  const std::string bytes = CompressedZeros(kBytes);
+  ASSERT_LT(bytes.size(), kBytes / 100);
+  BodyMemory& memory = BodyMemory::OfProcess();
+  const std::int64_t held = memory.bytes_allocated();
+  const auto told = [&](std::int64_t bytes_max) {
+    memory.set_bytes_max(bytes_max);
+    Pieces body(bytes, 1'000);
+    auto rows = BodyRows::Open(body, RowFormat::kArrow, options_);
+    return rows ? ReadAll(**rows) : rows.error().ToString();
+  };
+  EXPECT_THAT(told(1L << 40U), StartsWith("1 "));
+  const std::string refused = told(1L << 20U);
+  EXPECT_THAT(refused, HasSubstr("claims to have 4194304 bytes"));
+  EXPECT_THAT(refused, HasSubstr("the Arrow stream"));
+  memory.set_bytes_max(std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(memory.bytes_allocated(), held) << "all of it was given back";
 }
 
 TEST_F(BodyRowsTest, ABodyThatBreaksOffIsToldAsSuch) {

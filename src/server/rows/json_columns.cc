@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/time.h"
+#include "server/json/json_place.h"
 #include "server/rows/arrow_types.h"
 #include "server/rows/base64.h"
 
@@ -21,6 +22,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::size_t kShownBytesMax = 64;
+constexpr double kBeyondIntegers = 9.2e18;  // whole numbers from there on have come as floats
 constexpr std::int64_t kDayUs = std::int64_t{86'400} * 1'000'000;
 
 /// What appenders of one column share.
@@ -193,6 +195,11 @@ class StringAppender final : public AppenderTo<arrow::StringBuilder> {
   bool AppendValue(dom::element value) override {
     if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS) return Put(text);
     if (!state().policy.numbers_as_text || value.is_array() || value.is_object()) return false;
+    if (double number = 0; value.get_double().get(number) == simdjson::SUCCESS && value.is_double() &&
+                           std::fabs(number) >= kBeyondIntegers && std::trunc(number) == number) {
+      state().wrong = "may have had other digits than this: send it as text";
+      return false;
+    }
     return Put(std::string_view(simdjson::minify(value)));
   }
 };
@@ -273,6 +280,18 @@ class DateAppender final : public AppenderTo<arrow::Date32Builder> {
   }
 };
 
+int SignificantDigits(std::string_view number) {
+  number = number.substr(0, number.find_first_of("eE"));
+  int digits = 0;
+  int zeros = 0;  // behind the last other digit
+  for (const char c : number) {
+    if (c < '0' || c > '9' || (c == '0' && digits == 0)) continue;
+    zeros = c == '0' ? zeros + 1 : 0;
+    ++digits;
+  }
+  return digits - zeros;
+}
+
 class DecimalAppender final : public AppenderTo<arrow::Decimal128Builder> {
  public:
   DecimalAppender(ColumnState& state, const std::shared_ptr<arrow::DataType>& type)
@@ -291,8 +310,15 @@ class DecimalAppender final : public AppenderTo<arrow::Decimal128Builder> {
  private:
   bool AppendValue(dom::element value) override {
     if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS) return AppendText(text);
-    // A number as its shortest text, which is what its sender wrote unless that was not exact.
-    return value.is_number() && AppendText(std::string(simdjson::minify(value)));
+    if (!value.is_number()) return false;
+    // A number as its shortest text. With more digits than a double has for certain, that need not be what
+    // its sender wrote.
+    const std::string text(simdjson::minify(value));
+    if (value.is_double() && SignificantDigits(text) > std::numeric_limits<double>::digits10) {
+      state().wrong = "has more digits than are exact in a JSON number: send it as text";
+      return false;
+    }
+    return AppendText(text);
   }
   const arrow::Decimal128Type& decimal_;  // the builder keeps the type
 };
@@ -598,18 +624,35 @@ Result<void> WidenToFit(dom::element value, std::string_view place, std::optiona
   return {};
 }
 
-Error JsonErrorOf(simdjson::error_code code) {
+Error JsonErrorOf(simdjson::error_code code, std::string_view text, std::size_t depth_max) {
   if (code == simdjson::MEMALLOC || code == simdjson::CAPACITY) {
     return {.code = ErrorCode::kOutOfSpace, .message = "there is no memory to read the JSON", .context = {}};
   }
+  // Containers count from one there.
+  const auto place = json::FindProblem(text, code == simdjson::DEPTH_ERROR ? depth_max - 1 : depth_max);
+  const std::string where = place ? fmt::format(" ({})", place->Told()) : std::string();
   if (code == simdjson::DEPTH_ERROR) {
-    return {.code = ErrorCode::kInvalidArgument,
-            .message = "the JSON is nested deeper than the server allows (json_depth_max)",
-            .context = {}};
+    return {
+        .code = ErrorCode::kInvalidArgument,
+        .message = fmt::format("the JSON is nested deeper than the server allows (json_depth_max){}", where),
+        .context = {}};
   }
   return {.code = ErrorCode::kInvalidArgument,
-          .message = fmt::format("the JSON cannot be read: {}", simdjson::error_message(code)),
+          .message = fmt::format("the JSON cannot be read: {}{}", simdjson::error_message(code), where),
           .context = {}};
+}
+
+simdjson::error_code ParseJsonTree(dom::parser& parser, std::string_view text, bool is_padded,
+                                   dom::element& root) {
+  const auto code = parser.parse(text.data(), text.size(), !is_padded).get(root);
+  if (code != simdjson::NUMBER_ERROR) return code;
+  const auto changed = json::WithLargeIntegersAsFloats(text);
+  if (!changed) return code;
+  if (parser.capacity() < changed->size()) {
+    if (const auto grown = parser.allocate(changed->size(), parser.max_depth()); grown != simdjson::SUCCESS)
+      return grown;
+  }
+  return parser.parse(changed->data(), changed->size()).get(root);
 }
 
 std::string ShownInMessage(dom::element value) {

@@ -79,8 +79,13 @@ Result<void> WidenToFit(simdjson::dom::element value, std::string_view place, st
 /// The type of a column whose values were looked through: what none of them told is a string.
 DataType Settled(const std::optional<DataType>& type);
 
-/// What is wrong with a JSON text, as an error for its sender.
-Error JsonErrorOf(simdjson::error_code code);
+/// What is wrong with a JSON text, and where, as an error for its sender.
+Error JsonErrorOf(simdjson::error_code code, std::string_view text, std::size_t depth_max);
+
+/// Parses a text; one with integers of more than 64 bits, which the parser does not know, with those as
+/// floats. `is_padded`: SIMDJSON_PADDING bytes behind it may be read. The parser must have been allocated.
+simdjson::error_code ParseJsonTree(simdjson::dom::parser& parser, std::string_view text, bool is_padded,
+                                   simdjson::dom::element& root);
 
 /// Text as messages show it: quoted, cut if it is long.
 std::string ShownInMessage(simdjson::dom::element value);

@@ -83,10 +83,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromColumns(const dom::object& o
 Result<JsonDocument> JsonDocument::Parse(std::string_view text, std::size_t depth_max) {
   JsonDocument document;
   if (const auto code = document.parser_->allocate(text.size(), depth_max); code != simdjson::SUCCESS)
-    return std::unexpected(JsonErrorOf(code));
-  if (const auto code = document.parser_->parse(text.data(), text.size()).get(document.root_);
+    return std::unexpected(JsonErrorOf(code, text, depth_max));
+  if (const auto code = ParseJsonTree(*document.parser_, text, false, document.root_);
       code != simdjson::SUCCESS) {
-    return std::unexpected(JsonErrorOf(code));
+    return std::unexpected(JsonErrorOf(code, text, depth_max));
   }
   return document;
 }

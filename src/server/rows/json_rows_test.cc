@@ -13,6 +13,7 @@
 namespace tidemark::server {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 DataType TypeOf(std::string_view text) {
@@ -51,6 +52,7 @@ TEST(JsonRows, EveryTypeComesBackAsItWent) {
   EXPECT_EQ(Shown("int64", "[-9223372036854775808,9223372036854775807]"),
             "-9223372036854775808 9223372036854775807");
   EXPECT_EQ(Shown("float64", R"([0.1,1,"NaN","-Infinity"])"), R"(0.1 1.0 "NaN" "-Infinity")");
+  EXPECT_EQ(Shown("float64", "[100000000000000000000,-100000000000000000000]"), "1e+20 -1e+20");
   EXPECT_EQ(Shown("float32", R"([0.1,"Infinity"])"), R"(0.1 "Infinity")");
   EXPECT_EQ(Shown("string", R"(["a\"é",""])"), R"("a\"é" "")");
   EXPECT_EQ(Shown("binary", R"(["AP8=","","AP8"])"), R"("AP8=" "" "AP8=")");
@@ -68,6 +70,9 @@ TEST(JsonRows, EveryTypeComesBackAsItWent) {
 TEST(JsonRows, MisfitsNameColumnRowAndValue) {
   EXPECT_THAT(Shown("int32", "[1,2147483648]"), HasSubstr("column 'c', row 1: 2147483648 is no int32"));
   EXPECT_THAT(Shown("int64", "[9223372036854775808]"), HasSubstr("column 'c', row 0"));
+  EXPECT_THAT(Shown("int64", "[1,-100000000000000000000]"),
+              AllOf(HasSubstr("column 'c', row 1: "), HasSubstr(" is no int64")));
+  EXPECT_THAT(Shown("float64", "[1,2,1e400]"), HasSubstr("(at byte 10, in /c/2)"));
   EXPECT_THAT(Shown("int64", "[1.5]"), HasSubstr("1.5 is no int64"));
   EXPECT_THAT(Shown("int64", R"(["1"])"), HasSubstr(R"("1" is no int64)"));
   EXPECT_THAT(Shown("float32", "[1e39]"), HasSubstr("row 0"));
@@ -78,6 +83,9 @@ TEST(JsonRows, MisfitsNameColumnRowAndValue) {
   EXPECT_THAT(Shown("timestamp", "[1.5]"), HasSubstr("row 0"));
   EXPECT_THAT(Shown("date", R"(["2026-02-30"])"), HasSubstr("is no date"));
   EXPECT_THAT(Shown("decimal(4, 2)", R"(["123"])"), HasSubstr("is no decimal(4, 2)"));
+  EXPECT_EQ(Shown("decimal(20, 2)", "[1234567890123.45]"), R"("1234567890123.45")");
+  EXPECT_THAT(Shown("decimal(38, 2)", "[12345678901234567.25]"), HasSubstr("send it as text"));
+  EXPECT_THAT(Shown("decimal(38, 0)", "[123456789012345678901234567890]"), HasSubstr("send it as text"));
   EXPECT_THAT(Shown("decimal(4, 2)", R"(["1.234"])"), HasSubstr("is no decimal(4, 2)"));
   EXPECT_THAT(Shown("list<int64>", "[[1],[2,true]]"), HasSubstr("column 'c', row 1: an array"));
   EXPECT_THAT(Shown("struct<a: int64>", R"([{"x":1}])"), HasSubstr("a member that the type has not"));
@@ -89,6 +97,8 @@ TEST(JsonRows, PoliciesAreLenientWhereTheySaySo) {
   EXPECT_EQ(Shown("int64", R"([1.9,"-1.9"])", {.text_numbers = true, .truncate_floats = true}), "1 -1");
   EXPECT_EQ(Shown("float64", R"(["1.5"])", {.text_numbers = true}), "1.5");
   EXPECT_EQ(Shown("string", R"([12,true,1.5])", {.numbers_as_text = true}), R"("12" "true" "1.5")");
+  EXPECT_THAT(Shown("string", "[123456789012345678901234567890]", {.numbers_as_text = true}),
+              HasSubstr("send it as text"));
   EXPECT_EQ(Shown("binary", R"(["%"])", {.plain_binary = true}), R"("JQ==")");
   EXPECT_EQ(Shown("float64", R"(["NaN"])", {.nan_is_null = true}), "null");
 }

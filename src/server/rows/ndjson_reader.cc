@@ -67,13 +67,12 @@ Result<void> NdjsonReader::ForEachLine(const Function& function) {
     if (parser_.max_depth() != depth_max_ || parser_.capacity() < line.size()) {
       if (const auto code = parser_.allocate(std::max(line.size(), parser_.capacity()), depth_max_);
           code != simdjson::SUCCESS) {
-        return std::unexpected(JsonErrorOf(code).In(fmt::format("row {}", row)));
+        return std::unexpected(JsonErrorOf(code, line, depth_max_).In(fmt::format("row {}", row)));
       }
     }
     simdjson::dom::element value;
-    if (const auto code = parser_.parse(line.data(), line.size(), false).get(value);
-        code != simdjson::SUCCESS) {
-      return std::unexpected(JsonErrorOf(code).In(fmt::format("row {}", row)));
+    if (const auto code = ParseJsonTree(parser_, line, true, value); code != simdjson::SUCCESS) {
+      return std::unexpected(JsonErrorOf(code, line, depth_max_).In(fmt::format("row {}", row)));
     }
     TM_TRY(function(value));
     ++row;

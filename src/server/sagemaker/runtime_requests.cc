@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "model/name.h"
+#include "server/json/json_place.h"
 
 namespace tidemark::sagemaker {
 namespace {
@@ -189,8 +190,10 @@ struct RuntimeReader::Parser {
     }
     dom::element root;
     if (const auto code = parser.parse(body.data(), body.size()).get(root); code != simdjson::SUCCESS) {
+      const auto place = json::FindProblem(body, depth_max);
       return Refuse(Why::kUnreadable,
-                    fmt::format("the body is no JSON that can be read: {}", simdjson::error_message(code)));
+                    fmt::format("the body is no JSON that can be read: {} ({})",
+                                simdjson::error_message(code), place ? place->Told() : "somewhere"));
     }
     return ObjectOf(root, "the body");
   }

@@ -125,6 +125,7 @@ std::optional<std::int64_t> RequestOptions::Time(std::string_view name) {
 std::vector<std::string> RequestOptions::Texts(std::string_view name) {
   if (request_ != nullptr) {
     asked_.emplace_back(name);
+    repeatable_.emplace_back(name);
     return request_->QueryAll(name);
   }
   std::vector<std::string> texts;
@@ -154,26 +155,43 @@ TableReadOptions RequestOptions::Reading() {
   return {.as_of_us = Time("as_of"), .snapshot_id = Integer("snapshot_id"), .at_least = Text("at_least")};
 }
 
+// An option that was misread would be one that its sender did not mean: a dry run that writes.
 Result<void> RequestOptions::End() {
   if (error_) return std::unexpected(*error_);
+  std::vector<std::string> seen;
   const auto check = [&](std::string_view name) -> Result<void> {
-    if (std::ranges::find(asked_, name) != asked_.end()) return {};
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} has no option '{}'{}", what_, name, Suggest(name, asked_)));
+    if (std::ranges::find(asked_, name) == asked_.end()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} has no option '{}'{}", what_, name, Suggest(name, asked_)));
+    }
+    if (std::ranges::find(repeatable_, name) != repeatable_.end()) return {};
+    if (std::ranges::find(seen, name) != seen.end()) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} has '{}' twice", what_, name));
+    }
+    seen.emplace_back(name);
+    return {};
   };
   if (object_) {
     for (const auto [name, value] : *object_)
       TM_TRY(check(name));
     return {};
   }
+  asked_.emplace_back("format");  // of the answer: WantedFormat reads it
   for (std::string_view rest = request_->query; !rest.empty();) {
     const std::size_t end = std::min(rest.find('&'), rest.size());
     const std::string_view pair = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    std::string name;
     if (pair.empty()) continue;
-    if (!http::PercentDecode(pair.substr(0, pair.find('=')), name)) name = pair;
-    if (name == "format") continue;  // of the answer: WantedFormat reads it
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    std::string name;
+    std::string value;
+    if (!http::PercentDecode(pair.substr(0, equals), name) ||
+        !http::PercentDecode(pair.substr(std::min(equals + 1, pair.size())), value)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} has '{}', where a '%' without two hexadecimal digits behind it stands for "
+                              "nothing: write %25 for a '%'",
+                              what_, pair));
+    }
     TM_TRY(check(name));
   }
   return {};

@@ -47,6 +47,7 @@ class RequestOptions {
   std::optional<simdjson::dom::object> object_;
   std::string what_;
   std::vector<std::string> asked_;
+  std::vector<std::string> repeatable_;  // of those: what may come more than once in a query
   std::optional<Error> error_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "model/definition_json.h"
 #include "server/rows/body_bytes.h"
+#include "server/rows/body_memory.h"
 #include "server/v1/json_object.h"
 #include "server/v1/reports.h"
 #include "server/v1/v1_internal.h"
@@ -75,6 +76,7 @@ ColumnTypes KeyTypes(const KnownDefinitions& known, const ViewSelection& selecti
 }  // namespace
 
 std::shared_ptr<http::Dialect> MakeV1Dialect(Services& services, const http::Limits& limits) {
+  BodyMemory::OfProcess().set_bytes_max(static_cast<std::int64_t>(limits.memory_bytes_max));
   return std::make_shared<V1Dialect>(services, limits);
 }
 
