@@ -380,6 +380,30 @@ def test_names_that_are_asked_for(hub: Hub) -> None:
         assert named in refused(answer, answer.status)
 
 
+def test_a_table_without_rows(tmp_path: Path) -> None:
+    """Goal: it is empty, and not an error, though the types of its keys are not known yet."""
+    with ServerProcess(tmp_path) as server:
+        hub = Hub(server)
+        hub.table("fresh", ("id", "shop"), a="int", b="int")
+        asked = hub.history("fresh", page="1", page_size="10").json()
+        assert (asked["data"], asked["pagination"]["total_pages"]) == ([], 1)
+        found = hub.online("fresh", ["b"], shop=["x", "y"], id=[1, "z"])
+        assert found.text == '{"shop":["x","y"],"id":[1,"z"],"b":[null,null]}'
+        everything = hub.found("fresh", None, id=[1], shop=["x"])
+        assert everything == {"id": [1], "shop": ["x"], "a": [None], "b": [None]}
+        for answer, named in (
+            (hub.online("fresh", ["c"], id=[1], shop=["x"]), "c"),
+            (hub.online("fresh", ["a"], id=[1]), "shop"),
+            (hub.online("fresh", ["a"], id=[1, 2], shop=["x"]), "shop"),
+            (hub.history("fresh", feature_refs=["c"]), "c"),
+            (hub.history("fresh", end_date="soon"), "end_date"),
+        ):
+            assert 400 <= answer.status < 500, answer.text
+            assert named in refused(answer, answer.status)
+        hub.pushed("fresh", id=[1], shop=["x"], a=[5], b=[6], event_timestamp=TIMES[:1])
+        assert hub.found("fresh", ["b"], id=[1], shop=["x"])["b"] == [6]
+
+
 def test_tables_made_elsewhere_are_listed_and_used(hub: Hub) -> None:
     schema = [{"name": "n", "type": "int64"}, {"name": "event_timestamp", "type": "timestamp"}]
     body = {"schema": {"name": "elsewhere", "entities": ["id"], "schema": schema}}

@@ -268,6 +268,16 @@ def test_rows_that_do_not_fit_are_named(events: ServerProcess) -> None:
     assert online(events, [0])["statuses"] == [["NOT_FOUND"]], "nothing was written"
 
 
+@pytest.mark.parametrize("operation", ["ingest", "delete", "erase", "write-online"])
+def test_a_format_that_is_not_known(events: ServerProcess, operation: str) -> None:
+    path = f"{P}/views/events/{operation}"
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "nonsense"):
+        answer = events.request("POST", path, b"user_id=1", {"Content-Type": kind})
+        message = error(answer, 415, "UNSUPPORTED")
+        assert kind in message
+        assert "text/csv" in message, "and which there are"
+
+
 def test_bad_rows_come_back(events: ServerProcess) -> None:
     given = table().set_column(0, "user_id", pa.array([0, None, 2], pa.int64()))
     path = f"{P}/views/events/ingest?skip_bad_rows=true&rejected_rows=true"

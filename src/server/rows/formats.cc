@@ -123,7 +123,9 @@ Result<RowFormat> FormatOfContentType(std::string_view content_type) {
   const std::string_view type = WithoutParameters(content_type);
   if (type.empty()) return RowFormat::kJson;
   if (const Spelling* spelling = Spelt(type)) return spelling->format;
-  return Fail(ErrorCode::kUnsupported, fmt::format("rows do not come as {}: send {}", type, kKnown));
+  return std::unexpected(Error{.code = ErrorCode::kUnsupported,
+                               .message = fmt::format("rows do not come as {}: send {}", type, kKnown),
+                               .context = "Content-Type"});
 }
 
 Result<RowFormat> FormatOfName(std::string_view name) {

@@ -8,6 +8,11 @@
 #include "model/name.h"
 
 namespace tidemark::sagemaker {
+namespace {
+
+constexpr std::int64_t kMaxAgeMs = 500;  // of what is known of definitions
+
+}  // namespace
 
 Result<std::shared_ptr<const OnlineReader>> OpenGroup::Reader() const {
   if (auto reader = reader_.load(std::memory_order_acquire)) return reader;
@@ -32,6 +37,22 @@ Answer<GroupPointer> Groups::Find(std::string_view project, std::string_view nam
   return found == known->groups.end() ? nullptr : found->second;
 }
 
+GroupPointer Groups::FindReady(std::string_view project, std::string_view name_or_arn) {
+  const auto name = NameIn(name_or_arn);
+  if (!name) return nullptr;
+  std::shared_ptr<const Known> known;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = known_.find(project);
+    if (found == known_.end()) return nullptr;
+    known = found->second;
+  }
+  const auto revision = known->store->Revision(kMaxAgeMs);
+  if (revision && *revision != known->revision) return nullptr;
+  const auto found = known->groups.find(FoldName(*name));
+  return found == known->groups.end() || !found->second->has_reader() ? nullptr : found->second;
+}
+
 Answer<std::vector<GroupPointer>> Groups::All(std::string_view project) {
   TM_ASSIGN(const auto known, Read(project, /*now=*/true));
   std::vector<GroupPointer> groups;
@@ -50,6 +71,7 @@ Answer<std::shared_ptr<const Groups::Known>> Groups::Read(std::string_view proje
     if (found != known_.end() && found->second->revision == definitions->revision()) return found->second;
   }
   auto known = std::make_shared<Known>();
+  known->store = store;
   known->revision = definitions->revision();
   for (const FeatureView& view : definitions->all().views) {
     TM_ASSIGN(const server::KnownView* found, definitions->View(view.name));

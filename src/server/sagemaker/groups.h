@@ -27,6 +27,7 @@ class OpenGroup {
   /// Looks up the fields of the view, in their order. Prepared when it is first asked for. kInvalidArgument
   /// for a group without an online store.
   Result<std::shared_ptr<const OnlineReader>> Reader() const;
+  bool has_reader() const { return reader_.load(std::memory_order_acquire) != nullptr; }
 
  private:
   const std::shared_ptr<Store> store_;
@@ -44,6 +45,9 @@ class Groups {
   /// The group that a name, in any case, or an ARN stands for; null if there is none. kInvalid for what is
   /// neither. `now`: certainly with what this process has just applied.
   Answer<GroupPointer> Find(std::string_view project, std::string_view name_or_arn, bool now = false);
+  /// The same, if it can be said at once: neither a store nor definitions are to be read first. Null if not,
+  /// or if there is none.
+  GroupPointer FindReady(std::string_view project, std::string_view name_or_arn);
   /// All of them, by name.
   Answer<std::vector<GroupPointer>> All(std::string_view project);
 
@@ -52,6 +56,7 @@ class Groups {
  private:
   using ByName = std::map<std::string, GroupPointer, std::less<>>;  // by folded name
   struct Known {
+    std::shared_ptr<Store> store;
     std::int64_t revision = 0;
     ByName groups;
   };

@@ -142,7 +142,12 @@ Answer<void> Runtime::PutInto(const http::Request& request, const OpenGroup& gro
 }
 
 Answer<void> Runtime::GetRecord(const http::Request& request, http::Response& response) {
-  TM_ASSIGN(const auto group, Known(request, request.Part("group"), Why::kNotFound));
+  GroupPointer group = groups_.FindReady(request.project, request.Part("group"));
+  if (group == nullptr) {
+    response.needs_worker = !request.on_worker;
+    if (response.needs_worker) return {};
+    TM_ASSIGN(group, Known(request, request.Part("group"), Why::kNotFound));
+  }
   TM_TRY(CheckOnline(group->group()));
   TM_ASSIGN(const std::string identifier, RequiredQuery(request, "RecordIdentifierValueAsString"));
   TM_ASSIGN(const bool wants_expiry, QueryWantsExpiry(request));

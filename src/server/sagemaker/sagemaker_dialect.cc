@@ -53,7 +53,7 @@ class SagemakerDialect final : public http::Dialect {
         {Method::kPost, "/", Scope::kRead, Runs::kWorker, Body::kWhole, on(control_, &Control::Call)},
         {Method::kPut, "/FeatureGroup/{group}", Scope::kWrite, Runs::kWorker, Body::kWhole,
          on(runtime_, &Runtime::PutRecord)},
-        {Method::kGet, "/FeatureGroup/{group}", Scope::kRead, Runs::kWorker, Body::kWhole,
+        {Method::kGet, "/FeatureGroup/{group}", Scope::kRead, Runs::kInline, Body::kWhole,
          on(runtime_, &Runtime::GetRecord)},
         {Method::kDelete, "/FeatureGroup/{group}", Scope::kWrite, Runs::kWorker, Body::kWhole,
          on(runtime_, &Runtime::DeleteRecord)},

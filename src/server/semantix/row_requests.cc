@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +21,7 @@
 #include "server/rows/json_values.h"
 #include "server/semantix/request_values_internal.h"
 #include "server/semantix/row_requests_internal.h"
+#include "server/semantix/waiting_table_internal.h"
 
 namespace tidemark::server {
 namespace {
@@ -134,16 +137,18 @@ Result<AskedEntities> ReadEntities(const JsonDocument& document) {
 }
 
 /// Exactly the table's entities, as many values of each; how many. `limit`: at most so many.
-Result<std::size_t> CheckEntities(const AskedEntities& entities, const OnlineReader& reader,
+template <typename Keys, typename NameOf>
+Result<std::size_t> CheckEntities(const AskedEntities& entities, const Keys& keys, NameOf name_of,
                                   std::string_view table, std::size_t limit) {
-  for (const ColumnInfo& key : reader.keys()) {
-    if (Find(entities, key.name) == entities.end())
+  for (const auto& key : keys) {
+    const std::string& name = std::invoke(name_of, key);
+    if (Find(entities, name) == entities.end())
       return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("entity {} of table {} is not given", Quoted(key.name), Quoted(table)));
+                  fmt::format("entity {} of table {} is not given", Quoted(name), Quoted(table)));
   }
   const std::size_t rows = entities.empty() ? 0 : entities.front().second.size();
   for (const auto& [name, values] : entities) {
-    if (std::ranges::find(reader.keys(), name, &ColumnInfo::name) == reader.keys().end())
+    if (std::ranges::find(keys, name, name_of) == keys.end())
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("table {} has no entity {}", Quoted(table), Quoted(name)));
     if (values.size() != rows) {
@@ -167,6 +172,38 @@ Result<void> AppendColumn(std::string& out, std::string_view name, const arrow::
     values.Append(out, row);
   }
   out.push_back(']');
+  return {};
+}
+
+/// The answer of a table without rows: what was asked for comes back, and nothing is known of it.
+Result<void> AnswerNothing(const AskedEntities& entities, const std::vector<std::string>& features,
+                           const KnownView& view, std::size_t limit, std::string& out) {
+  const std::string& table = view.definition.name;
+  TM_ASSIGN(const std::size_t rows, CheckEntities(entities, view.join_keys, &JoinKey::name, table, limit));
+  std::string nulls;
+  for (std::size_t row = 0; row < rows; ++row)
+    nulls.append(row == 0 ? "null" : ",null");
+  out = "{";
+  for (const auto& [name, values] : entities) {
+    if (!out.ends_with('{')) out.push_back(',');
+    json::AppendText(out, name);
+    out.push_back(':');
+    out.append(simdjson::minify(values));
+  }
+  const auto append = [&](const std::string& feature) {
+    out.push_back(',');
+    json::AppendText(out, feature);
+    fmt::format_to(std::back_inserter(out), ":[{}]", nulls);
+  };
+  const std::vector<Field>& fields = view.definition.fields;
+  for (const std::string& feature : features) {
+    if (std::ranges::find(fields, feature, &Field::name) == fields.end())
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("table {} has no feature {}", Quoted(table), Quoted(feature)));
+    append(feature);
+  }
+  if (features.empty()) std::ranges::for_each(fields, append, &Field::name);
+  out.push_back('}');
   return {};
 }
 
@@ -226,6 +263,13 @@ Result<std::shared_ptr<const OnlineReader>> RowRequests::Prepared(Store& store,
   return reader;
 }
 
+Result<const KnownView*> RowRequests::WaitingTable(Store& store, const std::string& table,
+                                                   std::shared_ptr<const KnownDefinitions>* definitions) {
+  TM_ASSIGN(*definitions, services_.definitions.GetNow(store));
+  const auto view = (*definitions)->View(table);
+  return view && semantix::WaitsForRows(**view) ? *view : nullptr;
+}
+
 Result<void> RowRequests::Online(const Request& request, Response& response) {
   const std::string table(request.Part("name"));
   const auto text = semantix::FormValue(request, "entities");
@@ -233,14 +277,25 @@ Result<void> RowRequests::Online(const Request& request, Response& response) {
   TM_ASSIGN(const auto document, JsonDocument::Parse(*text, limits_.json_depth_max));
   TM_ASSIGN(const auto entities, ReadEntities(document));
   TM_ASSIGN(const auto names, semantix::NameList(request, "feature_refs"));
-  std::vector<std::string> features;
+  std::vector<std::string> wanted;
   for (const std::string& name : names.value_or(std::vector<std::string>{}))
-    features.push_back(fmt::format("{}:{}", table, semantix::FeatureOf(name, table)));
+    wanted.emplace_back(semantix::FeatureOf(name, table));
+  std::vector<std::string> features;
+  for (const std::string& name : wanted)
+    features.push_back(fmt::format("{}:{}", table, name));
   if (features.empty()) features.push_back(table);
   TM_ASSIGN(const auto store, services_.stores->Get(request.project));
-  TM_ASSIGN(const auto reader, Prepared(*store, std::move(features)));
+  auto prepared = Prepared(*store, std::move(features));
+  if (!prepared) {
+    std::shared_ptr<const KnownDefinitions> definitions;
+    TM_ASSIGN(const KnownView* waiting, WaitingTable(*store, table, &definitions));
+    if (waiting == nullptr) return std::unexpected(std::move(prepared).error());
+    return AnswerNothing(entities, wanted, *waiting, limits_.entities_max, response.body);
+  }
+  const auto reader = *std::move(prepared);
 
-  TM_ASSIGN(const std::size_t rows, CheckEntities(entities, *reader, table, limits_.entities_max));
+  TM_ASSIGN(const std::size_t rows,
+            CheckEntities(entities, reader->keys(), &ColumnInfo::name, table, limits_.entities_max));
   std::vector<KeyValues> keys;
   for (const ColumnInfo& key : reader->keys()) {
     TM_ASSIGN(KeyValues values, ReadKeys(key, Find(entities, key.name)->second));

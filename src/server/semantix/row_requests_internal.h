@@ -25,6 +25,9 @@ class RowRequests {
 
  private:
   Result<std::shared_ptr<const OnlineReader>> Prepared(Store& store, std::vector<std::string> features);
+  /// The table, if nothing was written to it yet; nullptr: there is none such.
+  Result<const KnownView*> WaitingTable(Store& store, const std::string& table,
+                                        std::shared_ptr<const KnownDefinitions>* definitions);
 
   Services& services_;
   const http::Limits limits_;

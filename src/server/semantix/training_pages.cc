@@ -17,6 +17,7 @@
 #include "server/rows/json_values.h"
 #include "server/semantix/request_values_internal.h"
 #include "server/semantix/training_pages_internal.h"
+#include "server/semantix/waiting_table_internal.h"
 
 namespace tidemark::server {
 namespace {
@@ -128,6 +129,19 @@ Result<std::shared_ptr<arrow::RecordBatch>> ReadAll(ArrowArrayStream* stream) {
 
 }  // namespace
 
+/// Of a table that nothing was written to yet.
+std::shared_ptr<const TrainingPages::Rows> TrainingPages::NoRows(const std::vector<std::string>& columns) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (const std::string& column : columns) {
+    fields.push_back(arrow::field(column, arrow::utf8()));
+    arrays.push_back(std::make_shared<arrow::StringArray>(0, nullptr, nullptr));
+  }
+  auto rows = std::make_shared<Rows>();
+  rows->batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), 0, std::move(arrays));
+  return rows;
+}
+
 Result<std::shared_ptr<const TrainingPages::Rows>> TrainingPages::Read(const Request& request, Store& store,
                                                                        const KnownView& view) const {
   TM_ASSIGN(const std::vector<std::string> columns, ColumnsOf(request, view));
@@ -139,6 +153,7 @@ Result<std::shared_ptr<const TrainingPages::Rows>> TrainingPages::Read(const Req
   TM_ASSIGN(options.start_us, TimeOf(request, "initial_date"));
   TM_ASSIGN(options.end_us, TimeOf(request, "end_date"));
   options.stop = request.stop;
+  if (semantix::WaitsForRows(view)) return NoRows(columns);
   ArrowArrayStream stream{};
   TM_TRY(store.ReadTable(view.definition.name, options, &stream));
   TM_ASSIGN(const auto all, ReadAll(&stream));

@@ -42,6 +42,7 @@ class TrainingPages {
     std::chrono::steady_clock::time_point until;
   };
 
+  static std::shared_ptr<const Rows> NoRows(const std::vector<std::string>& columns);
   Result<std::shared_ptr<const Rows>> Read(const http::Request& request, Store& store,
                                            const KnownView& view) const;
   std::shared_ptr<const Rows> Find(const std::string& place);

@@ -19,6 +19,7 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr std::string_view kContentType = "Content-Type";  // the place of FormatOfContentType's error
 constexpr std::string_view kSpoolFolder = ".tidemark/bodies";
 
 class V1Dialect final : public http::Dialect {
@@ -53,7 +54,7 @@ class V1Dialect final : public http::Dialect {
 
   void WriteError(const Request& request, int status, const Error& error, Response& response) override {
     // What this version does not know is asked for by the client: the server is in order.
-    if (status == 501) response.status = 422;
+    if (status == 501) response.status = error.context == kContentType ? 415 : 422;
     response.body = JsonObject().Json("error", ToJson(error, request.id)).End();
   }
 
