@@ -6,6 +6,8 @@
 #include <arrow/array.h>
 #include <arrow/table.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <numeric>
@@ -163,6 +165,27 @@ TEST_F(EmbeddedTablesTest, AKeyIsNotUsedForOtherRows) {
   refuses_others();
 }
 
+// What a writer left in its log says what its batch was.
+TEST_F(EmbeddedTablesTest, AKeyOfAWriterThatDiedIsNotUsedForOtherRows) {
+  IngestRequest request;
+  request.batch_key = "monday";
+  const std::int64_t event_us = now_us();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto rows = Rows({1, 2}, event_us, 1);
+    ::_exit(Opened()->Open().value()->Ingest(view(), rows, request) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  std::filesystem::remove_all(folder_.path() / kOwnFolder / "batches");
+  tables_ = Opened();
+  const auto refused = Ingest({1, 2}, event_us, 2, request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(Written({1, 2}, event_us, 1, request).repeated);
+}
+
 TEST_F(EmbeddedTablesTest, AKeyOfRowsThatWentStraightToFilesIsNotUsedForOthers) {
   std::vector<std::int64_t> many(60'000);
   std::iota(many.begin(), many.end(), 0);
@@ -177,6 +200,10 @@ TEST_F(EmbeddedTablesTest, AKeyOfRowsThatWentStraightToFilesIsNotUsedForOthers) 
   };
   refuses_others();
   EXPECT_EQ(Ingest({1}, event_us, 1, request).error().code, ErrorCode::kAlreadyExists);
+  // The table's own mark says it too, where nobody has told the ledger.
+  std::filesystem::remove_all(folder_.path() / kOwnFolder / "batches");
+  tables_ = Opened();
+  refuses_others();
 }
 
 // A time that stands for one that was not given is the clock's, and differs when the batch is sent again.

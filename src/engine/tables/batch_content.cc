@@ -132,6 +132,12 @@ bool IsStamped(const std::string& name) {
 
 Result<void> BatchContentSum::Add(const arrow::RecordBatch& stamped) {
   const std::int64_t* const arrivals = TimesOf(stamped, system_column::kArrival);
+  const auto deletions = stamped.GetColumnByName(system_column::kIsDeleted);
+  const bool can_delete = deletions != nullptr && deletions->type_id() == arrow::Type::BOOL;
+  const auto is_deletion = [&](std::size_t row) {
+    return can_delete &&
+           static_cast<const arrow::BooleanArray&>(*deletions).Value(static_cast<std::int64_t>(row));
+  };
   const int exact_time = stamped.schema()->GetFieldIndex(system_column::kEventTimestamp);
   Hashes rows(static_cast<std::size_t>(stamped.num_rows()));
   for (int i = 0; i < stamped.num_columns(); ++i) {
@@ -143,9 +149,12 @@ Result<void> BatchContentSum::Add(const arrow::RecordBatch& stamped) {
         TimesOf(stamped, i + 1 == exact_time ? system_column::kEventTimestamp : name);
     TM_ASSIGN(const Hashes cells, CellHashes(column));
     const std::uint64_t seed = HashOf(name);
+    const bool is_created = !created_column_.empty() && name == created_column_;
     for (std::size_t row = 0; row < rows.size(); ++row) {
       if (column.IsNull(static_cast<std::int64_t>(row))) continue;
-      if (times != nullptr && arrivals != nullptr && times[row] == arrivals[row]) continue;
+      const bool may_be_filled_in = is_created || is_deletion(row);
+      if (may_be_filled_in && times != nullptr && arrivals != nullptr && times[row] == arrivals[row])
+        continue;
       rows[row] += Mixed(seed, cells[row]);
     }
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "store/batch_ledger.h"
@@ -14,10 +15,13 @@
 namespace tidemark {
 
 /// Adds rows up, in any order and in any parts. Of a row counts what its writer gave: not what is stamped on
-/// it, and no time that is the arrival, which stands for one that was not given (a created time, the event
-/// time of a deletion). A column of nulls counts like one that is not there.
+/// it, and no time that is the arrival where that stands for one that was not given (a created time, the
+/// event time of a deletion). A column of nulls counts like one that is not there.
 class BatchContentSum {
  public:
+  /// The created time that the table's user named; empty: none.
+  explicit BatchContentSum(std::string created_column) : created_column_(std::move(created_column)) {}
+
   /// Rows of a TableSchema, new or old, as they are logged and written to files.
   Result<void> Add(const arrow::RecordBatch& stamped);
 
@@ -25,6 +29,7 @@ class BatchContentSum {
   const BatchContent& content() const { return content_; }
 
  private:
+  const std::string created_column_;
   BatchContent content_;
 };
 

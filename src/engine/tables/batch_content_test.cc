@@ -16,7 +16,7 @@ namespace {
 using testing_support::BatchOf;
 
 BatchContent ContentOf(const arrow::RecordBatchVector& parts) {
-  BatchContentSum sum;
+  BatchContentSum sum("made");
   for (const auto& part : parts) {
     const auto added = sum.Add(*part);
     EXPECT_TRUE(added) << added.error().ToString();
@@ -68,21 +68,26 @@ TEST(BatchContentTest, EveryValueOfEveryTypeCounts) {
 }
 
 TEST(BatchContentTest, WhatIsStampedOnRowsSaysNothing) {
-  const auto rows = [](const char* arrival, const char* event, const char* text, const char* written) {
+  const auto rows = [](const char* arrival, const char* event, const char* text, const char* written,
+                       const char* is_deleted = "[false]") {
     return BatchOf({{"key", arrow::int64(), "[1]"},
                     {"at", arrow::utf8(), text},
                     {system_column::kEventTimestamp, kMicros, event},
                     {"made", kMicros, arrival},
                     {system_column::kWriteTime, kMicros, written},
                     {system_column::kArrival, kMicros, arrival},
+                    {system_column::kIsDeleted, arrow::boolean(), is_deleted},
                     {system_column::kOrigin, arrow::int32(), "[1]"}});
   };
   const BatchContent content = ContentOf({rows("[50]", "[7]", R"(["seven"])", "[60]")});
   EXPECT_EQ(ContentOf({rows("[51]", "[7]", R"(["seven"])", "[61]")}), content);
   EXPECT_NE(ContentOf({rows("[51]", "[8]", R"(["eight"])", "[61]")}), content);
-  // A time that was not given is the arrival.
-  EXPECT_EQ(ContentOf({rows("[50]", "[50]", R"(["fifty"])", "[60]")}),
-            ContentOf({rows("[51]", "[51]", R"(["fifty-one"])", "[60]")}));
+  // The event time of a deletion that was not given is the arrival; that of other rows was given.
+  const auto now = rows("[50]", "[50]", R"(["fifty"])", "[60]", "[true]");
+  EXPECT_EQ(ContentOf({rows("[51]", "[51]", R"(["fifty-one"])", "[61]", "[true]")}), ContentOf({now}));
+  EXPECT_NE(ContentOf({rows("[51]", "[50]", R"(["fifty"])", "[61]", "[true]")}), ContentOf({now}));
+  EXPECT_EQ(ContentOf({rows("[51]", "[50]", R"(["fifty"])", "[61]")}),
+            ContentOf({rows("[50]", "[50]", R"(["fifty"])", "[60]")}));
 }
 
 TEST(BatchContentTest, AnotherContentIsAnErrorWhereBothAreKnown) {

@@ -380,7 +380,8 @@ class Ingesting {
         request_(request),
         parts_(parts),
         now_us_(parts.clock->now_us()),
-        intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_) {}
+        intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_),
+        content_(view_.definition.table.created_timestamp_column) {}
 
   /// True if keys were erased while rows were on their way to files.
   bool crossed_erasure() const { return crossed_erasure_; }
@@ -455,7 +456,7 @@ class Ingesting {
     if (is_online) {
       TM_ASSIGN(online, OnlineRowsOf(target_, *stamped.rows, now_us_));
     }
-    BatchContentSum content;
+    BatchContentSum content(view_.definition.table.created_timestamp_column);
     if (!record.batch_key.empty()) TM_TRY(content.Add(*stamped.rows));
     const FolderRows folder{target_, stamped.rows};
     const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !target_.definition.is_table();

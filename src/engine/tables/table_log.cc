@@ -71,10 +71,11 @@ WrittenBatch BatchOf(const LogRecord& record, LogPosition position, const BatchC
   return {record.table_id, record.batch_key, position, record.write_time_us, content};
 }
 
-/// Of a frame that is read again.
-Result<BatchContent> ContentOf(const LogRecord& record) {
+/// Of a frame that is read again; unknown if its view is gone.
+Result<BatchContent> ContentOf(const LogRecord& record, const CatalogView* view) {
+  if (view == nullptr) return BatchContent{};
   TM_ASSIGN(const auto rows, DecodeBatch(record.payload));
-  BatchContentSum sum;
+  BatchContentSum sum(AsTable(*view).definition.table.created_timestamp_column);
   TM_TRY(sum.Add(*rows));
   return sum.content();
 }
@@ -259,7 +260,7 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
     const LogPosition position{log.id(), frame.lsn};
     if (view->second != nullptr) TM_TRY(ReplayFrame(frame, *view->second, position, replayed));
     if (!record.batch_key.empty()) {
-      TM_ASSIGN(const BatchContent content, ContentOf(record));
+      TM_ASSIGN(const BatchContent content, ContentOf(record, view->second.get()));
       replayed.Note(record, position, content);
     }
     replayed.bytes += std::ssize(record.payload);
