@@ -534,6 +534,12 @@ Result<std::unique_ptr<Source>> RegisteredTables::OpenCsv(const RegisteredInfo& 
   return source;
 }
 
+Result<void> RegisteredTables::CheckFiles(const RegisteredInfo& info) const {
+  for (const ForeignFile& file : info.files)
+    TM_TRY_IN(parts_.files->LookAgain(file.file), "table " + info.table.full_name());
+  return {};
+}
+
 Result<SqlTable> RegisteredTables::ForSql(const RegisteredInfo& info) const {
   SqlTable table{.schema = info.table.database, .name = info.table.name};
   const bool is_csv = info.table.format == FileFormat::kCsv;

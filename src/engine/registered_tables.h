@@ -116,6 +116,9 @@ class RegisteredTables {
   Result<std::unique_ptr<Source>> OpenCsv(const RegisteredInfo& info,
                                           ExternalFiles::CsvReading reading) const;
 
+  /// kNotFound for a file that is gone and kInvalidData for one that was written over, naming it.
+  Result<void> CheckFiles(const RegisteredInfo& info) const;
+
   /// For queries: kNotFound for a file that is gone and kInvalidData for one that was written over, naming
   /// it.
   Result<SqlTable> ForSql(const RegisteredInfo& info) const;

@@ -17,11 +17,26 @@ namespace tidemark {
 
 inline constexpr std::int64_t kBatchMemoryUs = std::int64_t{24} * 3600 * 1'000'000;
 
+/// What the rows of a batch are, as a hash of them.
+struct BatchContent {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  /// False for one of a writer that did not say.
+  bool is_known() const { return low != 0 || high != 0; }
+  bool operator==(const BatchContent&) const = default;
+};
+
 struct WrittenBatch {
   std::uint32_t table_id = 0;  // at least 1
   std::string_view key;        // 1 to kBatchKeyBytesMax bytes
   LogPosition position;        // the token that its writer was given
   std::int64_t time_us = 0;    // when it was written; it is forgotten kBatchMemoryUs later
+  BatchContent content = {};
+};
+
+struct SeenBatch {
+  LogPosition position;
+  BatchContent content;
 };
 
 /// Thread safe; several processes may use one ledger at the same time, and a process may fork.
@@ -40,8 +55,8 @@ class BatchLedger {
 
   /// Where the batch is, if it was written within the day before `now_us`. kCorruption if its entry is
   /// damaged.
-  virtual Result<std::optional<LogPosition>> Seen(std::uint32_t table_id, std::string_view key,
-                                                  std::int64_t now_us) const = 0;
+  virtual Result<std::optional<SeenBatch>> Seen(std::uint32_t table_id, std::string_view key,
+                                                std::int64_t now_us) const = 0;
 
   /// Notes batches, all or none; of one that is there already the position is replaced. Seen answers them
   /// from then on, in all processes. Forgets some that are older than a day before the newest of them.

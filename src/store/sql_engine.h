@@ -37,8 +37,9 @@ struct SqlTableName {
 /// A statement that was parsed: one query (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE).
 struct SqlStatement {
   std::string text;
-  std::string tree;                  // the parser's own form, JSON: for rewriting
-  std::vector<SqlTableName> tables;  // those of common table expressions among them
+  std::string tree;                             // the parser's own form, JSON: for rewriting
+  std::vector<SqlTableName> tables;             // those of common table expressions among them
+  std::vector<std::string> common_tables = {};  // names of all its common table expressions, folded
 };
 
 struct SqlColumn {

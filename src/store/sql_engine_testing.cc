@@ -111,6 +111,15 @@ TEST_P(SqlEngineConformance, StatementsTellTheirTables) {
   EXPECT_THAT(names, testing::UnorderedElementsAre("Shop/Dri vers", "/inner_one", "/q", "/other"));
 }
 
+// At every depth, folded: a table that is named like one may be that one.
+TEST_P(SqlEngineConformance, StatementsTellTheirCommonTables) {
+  const auto statement = engine_->Parse(
+      "WITH A AS (WITH Inner_One AS (SELECT 1 AS x) SELECT * FROM inner_one) SELECT * FROM a WHERE x IN "
+      "(WITH RECURSIVE Third AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM third WHERE n < 3) FROM third)");
+  ASSERT_TRUE(statement) << statement.error().ToString();
+  EXPECT_THAT(statement->common_tables, testing::UnorderedElementsAre("a", "inner_one", "third"));
+}
+
 // What does not parse says where; what is no query is refused; one statement at a time.
 TEST_P(SqlEngineConformance, TextThatIsNoQueryIsRefused) {
   const auto bad = engine_->Parse("SELECT 'é',\n  a b c FROM x");

@@ -6,8 +6,11 @@
 #include <arrow/array.h>
 #include <arrow/table.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <numeric>
 #include <thread>
 
 #include "adapters/sqlite/sqlite_registry.h"
@@ -112,14 +115,111 @@ class EmbeddedTablesTest : public testing::Test {
 TEST_F(EmbeddedTablesTest, ABatchIsRememberedForADay) {
   IngestRequest request;
   request.batch_key = "a";
-  EXPECT_FALSE(Written({1}, now_us(), 1, request).repeated);
+  const std::int64_t event_us = now_us();
+  EXPECT_FALSE(Written({1}, event_us, 1, request).repeated);
   SetClock(now_us() + 23 * kHourUs);
-  EXPECT_TRUE(Written({1}, now_us(), 1, request).repeated);
+  EXPECT_TRUE(Written({1}, event_us, 1, request).repeated);
   ASSERT_TRUE(tables_->Flush({&view()}));
-  EXPECT_TRUE(Written({1}, now_us(), 1, request).repeated);
+  EXPECT_TRUE(Written({1}, event_us, 1, request).repeated);
   SetClock(now_us() + 2 * kHourUs);
-  EXPECT_FALSE(Written({1}, now_us(), 1, request).repeated);
+  EXPECT_FALSE(Written({1}, event_us, 1, request).repeated);
   EXPECT_EQ(Values(), "1, 1");
+}
+
+// Goal: a key stands for one batch: other rows under it are an error that changes nothing, wherever the first
+// ones are by then, and whoever remembers them.
+TEST_F(EmbeddedTablesTest, AKeyIsNotUsedForOtherRows) {
+  IngestRequest request;
+  request.batch_key = "monday";
+  const std::int64_t event_us = now_us();
+  EXPECT_FALSE(Written({1, 2}, event_us, 1, request).repeated);
+  const auto refuses_others = [&] {
+    struct Others {
+      std::vector<std::int64_t> users;
+      std::int64_t at_us;
+      std::int64_t n;
+    };
+    for (const Others& others : std::vector<Others>{{{1, 2}, event_us, 2},
+                                                    {{1, 3}, event_us, 1},
+                                                    {{1}, event_us, 1},
+                                                    {{1, 2, 2}, event_us, 1},
+                                                    {{1, 2}, event_us + 1, 1}}) {
+      const auto refused = Ingest(others.users, others.at_us, others.n, request);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists);
+      EXPECT_THAT(refused.error().ToString(), testing::HasSubstr("the idempotency key 'monday'"));
+    }
+    EXPECT_TRUE(Written({2, 1}, event_us, 1, request).repeated);  // the order of rows says nothing
+    EXPECT_EQ(Values(), "1, 1");
+  };
+  refuses_others();
+  SetClock(now_us() + kHourUs);
+  refuses_others();
+  ASSERT_TRUE(tables_->Flush({&view()}));
+  refuses_others();
+  std::vector<std::int64_t> many(60'000);
+  std::iota(many.begin(), many.end(), 0);
+  const auto large = Ingest(many, event_us, 1, request);
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, ErrorCode::kAlreadyExists);
+  refuses_others();
+}
+
+// What a writer left in its log says what its batch was.
+TEST_F(EmbeddedTablesTest, AKeyOfAWriterThatDiedIsNotUsedForOtherRows) {
+  IngestRequest request;
+  request.batch_key = "monday";
+  const std::int64_t event_us = now_us();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto rows = Rows({1, 2}, event_us, 1);
+    ::_exit(Opened()->Open().value()->Ingest(view(), rows, request) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  std::filesystem::remove_all(folder_.path() / kOwnFolder / "batches");
+  tables_ = Opened();
+  const auto refused = Ingest({1, 2}, event_us, 2, request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(Written({1, 2}, event_us, 1, request).repeated);
+}
+
+TEST_F(EmbeddedTablesTest, AKeyOfRowsThatWentStraightToFilesIsNotUsedForOthers) {
+  std::vector<std::int64_t> many(60'000);
+  std::iota(many.begin(), many.end(), 0);
+  IngestRequest request;
+  request.batch_key = "a";
+  request.to = WriteTo::kOffline;
+  const std::int64_t event_us = now_us();
+  EXPECT_FALSE(Written(many, event_us, 1, request).repeated);
+  const auto refuses_others = [&] {
+    EXPECT_EQ(Ingest(many, event_us, 2, request).error().code, ErrorCode::kAlreadyExists);
+    EXPECT_TRUE(Written(many, event_us, 1, request).repeated);
+  };
+  refuses_others();
+  EXPECT_EQ(Ingest({1}, event_us, 1, request).error().code, ErrorCode::kAlreadyExists);
+  // The table's own mark says it too, where nobody has told the ledger.
+  std::filesystem::remove_all(folder_.path() / kOwnFolder / "batches");
+  tables_ = Opened();
+  refuses_others();
+}
+
+// A time that stands for one that was not given is the clock's, and differs when the batch is sent again.
+TEST_F(EmbeddedTablesTest, ADeletionThatIsSentAgainIsTheSameOne) {
+  ASSERT_TRUE(Ingest({1, 2}, now_us(), 1));
+  const auto deletes = [&](std::int64_t user) {
+    const auto rows = Rows({user}, 0, 0)->ToTable().ValueOrDie()->SelectColumns({0}).ValueOrDie();
+    IngestRequest request;
+    request.batch_key = "gone";
+    request.is_deletion = true;
+    return tables_->Open().value()->Ingest(view(), std::make_shared<arrow::TableBatchReader>(rows), request);
+  };
+  EXPECT_FALSE(deletes(1).value().repeated);
+  SetClock(now_us() + kHourUs);
+  EXPECT_TRUE(deletes(1).value().repeated);
+  EXPECT_EQ(deletes(2).error().code, ErrorCode::kAlreadyExists);
 }
 
 TEST_F(EmbeddedTablesTest, ABatchThatWentStraightToFilesIsRememberedForADay) {

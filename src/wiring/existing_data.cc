@@ -213,6 +213,17 @@ Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const BatchSource& source,
                                   .stop = stop});
 }
 
+Result<void> ExistingData::CheckParquet(const BatchSource& source) {
+  TM_ASSIGN(const auto tables, Open());
+  TM_ASSIGN(const auto registered, tables->Registered());
+  const bool is_parquet = std::ranges::any_of(registered, [&](const RegisteredTable& table) {
+    return table.format == FileFormat::kParquet && FoldName(table.full_name()) == FoldName(source.table);
+  });
+  if (!is_parquet) return {};
+  TM_ASSIGN(const auto found, tables->Find(source.table));
+  return found ? tables->CheckFiles(*found) : Result<void>();
+}
+
 Result<std::vector<OtherSqlTable>> ExistingData::SqlTables() {
   TM_ASSIGN(const auto tables, Open());
   TM_ASSIGN(const auto registered, tables->Registered());

@@ -56,6 +56,10 @@ class ExistingData {
                                           const std::map<std::string, DataType>& column_types,
                                           bool guesses_types, const std::stop_token& stop);
 
+  /// That no file of a registered table of Parquet is gone or was written over since the table saw it, by its
+  /// size and time; a source that names no such table passes. Iceberg's own lists say only the sizes.
+  Result<void> CheckParquet(const BatchSource& source);
+
   /// All registered tables, opened when a statement reads them.
   Result<std::vector<OtherSqlTable>> SqlTables();
   /// A registered table for queries, by its full name in any case; nothing if there is none. kNotFound for

@@ -19,6 +19,7 @@ SourceOpener EmbeddedStore::Opener(std::stop_token stop, SourceTypes types) cons
     if (!source.table.empty()) {
       TM_ASSIGN(auto csv, existing_.OpenCsv(source, column_types, types == kAllTypes, stop));
       if (csv != nullptr) return csv;
+      TM_TRY(existing_.CheckParquet(source));
     }
     if (source.format == FileFormat::kIceberg) return OpenIceberg(source, stop);
     FileSourceOptions options;

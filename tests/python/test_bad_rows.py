@@ -175,9 +175,44 @@ def test_a_python_value_of_another_kind_is_one_bad_row(
     assert written["n"].to_pylist() == [7] * (FEW + 3)
 
 
-def test_text_is_not_turned_into_other_text(store: FeatureStore) -> None:
-    rows = [{"user_id": 1, "event_timestamp": T0, "n": 7, "city": city} for city in ("x", 5)]
+@pytest.mark.parametrize("form", [list, pd.DataFrame], ids=["list", "pandas"])
+@pytest.mark.parametrize("others", [["x", None, "ä"], [None, "x", ""]])
+def test_what_is_no_text_among_texts_is_one_bad_row(
+    store: FeatureStore, form: Any, others: list[str | None]
+) -> None:
+    """Text would be turned into other text if it were made of what is none."""
+    cities: list[Any] = [*others, 5, ["y"]]
+    rows = [
+        {"user_id": 100 + row, "event_timestamp": T0, "n": 7, "city": city}
+        for row, city in enumerate(cities)
+    ]
     before = state(store)
-    with pytest.raises(InvalidDataError, match="'city', row 1: 5 does not go together"):
-        store.ingest("clicks", rows, on_error="skip")
+    with pytest.raises(InvalidDataError, match=r"'city', row \d: .* does not go together"):
+        store.ingest("clicks", form(rows))
     assert state(store) == before
+    report = store.ingest("clicks", form(rows), on_error="skip")
+    assert report.rows == 3
+    assert report.rejected is not None
+    assert report.rejected["user_id"].to_pylist() == [103, 104]
+    assert report.rejected["city"].to_pylist() == ["5", "['y']"]
+    first, second = report.rejected["error"].to_pylist()
+    assert "'city', row 3: 5 does not go together" in first
+    assert "'city', row 4: ['y'] does not go together" in second
+    written = store.get_training_features("clicks", {"user_id": [100, 101, 102]}).to_arrow()
+    found = dict(zip(written["user_id"].to_pylist(), written["city"].to_pylist(), strict=True))
+    assert [found[key] for key in (100, 101, 102)] == others
+
+
+def test_bad_values_of_several_kinds_are_one_bad_row_each(store: FeatureStore) -> None:
+    rows: list[dict[str, Any]] = [
+        {"user_id": 100 + row, "event_timestamp": T0, "n": 7, "city": "x"} for row in range(5)
+    ]
+    rows[0]["city"], rows[2]["n"], rows[3]["city"], rows[3]["n"] = 5, "seven", 6, "six"
+    report = store.ingest("clicks", rows, on_error="skip")
+    assert report.rows == 2
+    assert report.rejected is not None
+    assert report.rejected["user_id"].to_pylist() == [100, 102, 103]
+    assert report.rejected["city"].to_pylist() == ["5", "x", "6"]
+    assert report.rejected["n"].to_pylist() == ["7", "seven", "six"]
+    errors = report.rejected["error"].to_pylist()
+    assert all(f"row {row}" in error for row, error in zip([0, 2, 3], errors, strict=True))

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from server_process import ServerProcess
 
 from tidemark import FeatureStore
 from tidemark.compat.feast09 import (
@@ -39,6 +40,7 @@ from tidemark.errors import (
     InvalidDataError,
     NotFoundError,
     TidemarkError,
+    UnavailableError,
     UnsupportedError,
 )
 
@@ -160,15 +162,7 @@ def test_the_classic_script_runs_with_its_imports_and_address_changed(tmp_path: 
         .replace("file:///bucket", f"file://{tmp_path}/bucket")
     )
     (tmp_path / "driver_data.csv").write_text(DRIVER_DATA)
-    (tmp_path / "script.py").write_text(changed)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "script.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": ":".join(sys.path), "TMPDIR": str(tmp_path), "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_script(tmp_path, changed)
     assert done.returncode == 0, done.stderr
     spec, training, online = split_output(done.stdout)
     created = spec["meta"].pop("createdTimestamp")
@@ -207,6 +201,18 @@ def test_the_classic_script_runs_with_its_imports_and_address_changed(tmp_path: 
         (row["driver_trips__average_daily_rides"], row["driver_trips__rating"]) for row in training
     ] == [(14.5, 4.3), (9.25, 4.8), (15.5, 4.1)]
     assert online == "[15.5, None] [1001, 1003]"
+
+
+def run_script(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    (folder / "script.py").write_text(script)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "script.py"],
+        cwd=folder,
+        env={"PYTHONPATH": ":".join(sys.path), "TMPDIR": str(folder), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def split_output(text: str) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
@@ -413,13 +419,34 @@ def test_projects_are_apart(client: Client, tmp_path: Path) -> None:
     assert again.get_entity("driver_id").description == "of another"
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["http://localhost:6565", "localhost:6565", "grpc://core.example:80", "10.0.0.1:6565/"],
-)
-def test_a_servers_address_is_refused(address: str) -> None:
-    with pytest.raises(UnsupportedError, match="addresses of servers are not supported yet"):
-        Client(core_url=address)
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_the_classic_script_runs_on_a_server(tmp_path: Path, scheme: str) -> None:
+    """With the address that it has: a server's host and port."""
+    server = ServerProcess(tmp_path / "store")
+    try:
+        changed = (
+            SCRIPT.replace("from feast import", "from tidemark.compat.feast09 import")
+            .replace("from feast.data_format", "from tidemark.compat.feast09.data_format")
+            .replace("localhost:6565", f"{scheme}127.0.0.1:{server.port}")
+            .replace("file:///bucket/", "")
+        )
+        (tmp_path / "driver_data.csv").write_text(DRIVER_DATA)
+        done = run_script(tmp_path, changed)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    spec, training, online = split_output(done.stdout)
+    assert spec["spec"]["batchSource"]["fileOptions"]["fileUrl"] == "driver_trips"
+    assert [row["driver_trips__rating"] for row in training] == [4.3, 4.8, 4.1]
+    assert online == "[15.5, None] [1001, 1003]"
+    assert list((tmp_path / "store" / "driver_trips").glob("*.parquet"))
+
+
+def test_addresses_that_no_server_has() -> None:
+    with pytest.raises(UnsupportedError, match="http://"):
+        Client(core_url="grpc://core.example:80")
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1\b"):
+        Client(core_url="127.0.0.1:1/").list_feature_tables()
 
 
 def test_without_an_address_the_environment_says_where(

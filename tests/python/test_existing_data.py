@@ -448,9 +448,10 @@ def test_a_registered_table_is_a_batch_source(root: Path, store: FeatureStore) -
     assert str(gone) in str(caught.value)
     assert "refresh" in str(caught.value)
     gone.write_bytes(kept + b"!")
-    with pytest.raises(TidemarkError, match="changed"):
+    with pytest.raises(InvalidDataError, match="written over"):
         trained(store, 1, 25)
     gone.write_bytes(kept)
+    store.refresh()
     assert trained(store, 1, 25) == [1.0, 2]
 
 
@@ -634,11 +635,24 @@ def test_a_file_written_over_with_as_many_bytes_is_noticed(root: Path, store: Fe
     file = root / day(0) / "part-00000.snappy.parquet"
     pq.write_table(rows_of(41), file, compression="none")
     store.register_table("taxi", "demand", root)
+    source = IcebergSource(table="taxi.demand", timestamp_field="event_timestamp")
+    store.apply([DRIVER, demand_view(source)])
+    assert trained(store, 1, 2000) == [41.0, 1]
     size = file.stat().st_size
     pq.write_table(rows_of(42), file, compression="none")
     assert file.stat().st_size == size
+    for read in (
+        lambda: trained(store, 1, 2000),
+        lambda: store.materialize(T0, T0 + dt.timedelta(days=99)),
+        lambda: store.snapshot("demand_stats").to_arrow(),
+        lambda: store.sql("select * from demand_stats").to_arrow(),
+    ):
+        with pytest.raises(InvalidDataError, match=r"written over.*refresh") as caught:
+            read()
+        assert str(file) in str(caught.value)
     (told,) = store.refresh().tables
     assert told.files_changed == (str(file),)
+    assert trained(store, 1, 2000) == [42.0, 1]
     rows = scanned(store, row_filter="demand = 42")
     assert len(rows) == 2, "other engines find it by its new bounds"
 

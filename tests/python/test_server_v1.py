@@ -300,6 +300,8 @@ def test_same_key_writes_once(events: ServerProcess) -> None:
     first = done(events.post_json(path, rows(), Idempotency_Key="k1"))
     again = done(events.post_json(path, rows(), Idempotency_Key="k1"))
     assert (first["repeated"], again["repeated"]) == (False, True)
+    other = events.post_json(path, rows(2), Idempotency_Key="k1")
+    assert (other.status, other.json()["error"]["code"]) == (409, "ALREADY_EXISTS")
     read = done(events.get(f"{P}/views/events/rows"))
     assert len(read["rows"]) == 3
 

@@ -162,6 +162,38 @@ def test_snapshot_is_the_query_ready_made(visits: Visits, at: dt.datetime | None
     assert made.to_arrow().sort_by(order).to_pylist() == asked.sort_by(order).to_pylist()
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64()])
+def test_snapshot_at_a_number(store: FeatureStore, unit: str, kind: pa.DataType) -> None:
+    """Where event times are numbers, a bare one is a time, as it is in SQL."""
+    if kind == pa.float64() and unit == "ns":
+        kind = pa.int64()  # a float has no such digits
+    a_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    begin = int(hour(0).timestamp()) * a_second
+    numbers = [begin, begin + 10 * a_second, begin + 20 * a_second]
+    rows = pa.table({"user": ["a", "a", "a"], "t": pa.array(numbers, kind), "n": [0, 1, 2]})
+    store.create_table_from(
+        rows, name="my-clicks", entities=["user"], time_column="t", time_unit=unit
+    )
+    store.ingest("my-clicks", rows)
+    for at, found in ((begin - 1, []), (begin, [0]), (numbers[1], [1]), (numbers[2] - 1, [1])):
+        for name in ("my-clicks", "feature_store.My_Clicks"):
+            number = float(at) if kind == pa.float64() else at
+            assert store.snapshot(name, number).to_arrow()["n"].to_pylist() == found
+    moment = hour(0) + dt.timedelta(seconds=10)
+    assert store.snapshot("my-clicks", moment).to_arrow()["n"].to_pylist() == [1]
+
+
+def test_snapshot_at_a_number_needs_times_that_are_numbers(store: FeatureStore) -> None:
+    rows = pa.table({"user": ["a"], "event_timestamp": [hour(0)], "n": [0]})
+    store.create_table_from(rows, name="clicks", entities=["user"])
+    for name in ("clicks", "nothing"):
+        with pytest.raises(errors.InvalidArgumentError, match="event times are numbers"):
+            store.snapshot(name, 1767225600)
+    with pytest.raises(errors.InvalidArgumentError, match="point in time"):
+        store.snapshot("clicks", True)  # type: ignore[arg-type]
+
+
 def test_snapshot_agrees_with_training_sets(visits: Visits) -> None:
     users = sorted({row.key for row in visits.rows})
     for at in (hour(1), hour(3), hour(7)):

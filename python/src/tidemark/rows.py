@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +31,11 @@ _NOT_A_COLUMN = (
     NotImplementedError,
     KeyError,
 )
+
+# What begins a cell that is no text; no UTF-8 text has this byte.
+_MARK = b"\xff"
+# How the engine's message goes on behind the column and the row of such a cell.
+_BYTES_ARE_NO_TEXT = ": the bytes "
 
 
 def as_stream(rows: RowsLike, what: str) -> ArrowStream:
@@ -65,12 +70,13 @@ def as_stream_or_path(rows: RowsLike, what: str) -> ArrowStream | str:
 
 
 def as_rows_to_sift(
-    rows: RowsLike, what: str, without_text: Callable[[], Collection[str]]
+    rows: RowsLike, what: str, without_text: Callable[[], Mapping[str, str]]
 ) -> tuple[ArrowStream | str, bool]:
     """The same for rows of which bad ones are to be left out, and whether it has text to be read.
 
     A value that does not go together with the others of its column must not fail all of them: such
-    a column is given as text, if it is none of `without_text`, whose values text would change.
+    a column is given as text, if it is none of `without_text`, whose values text would change: a
+    column of text among these gets marks instead (`with_marks_read`), where it has other values.
     """
     try:
         return as_stream_or_path(rows, what), False
@@ -158,15 +164,60 @@ def _values_of(rows: RowsLike, what: str) -> Mapping[str, Any] | None:
     return _columns_of(rows, what) if isinstance(rows, Sequence) else None
 
 
-def _sifted(name: str, values: Any, what: str, without_text: Collection[str]) -> pa.Array:
+def _sifted(name: str, values: Any, what: str, without_text: Mapping[str, str]) -> pa.Array:
     import pyarrow as pa
 
     try:
         return _column(name, values, what)
     except InvalidDataError:
+        if without_text.get(name) == "string":
+            return _marked(values)
         if name in without_text:
             raise
         return pa.array([_text(value) for value in values], pa.string())
+
+
+def _marked(values: Any) -> pa.Array:
+    """A column of text, where other values are bytes that are no text: the engine leaves out their
+    rows, and gives them back.
+    """
+    import pyarrow as pa
+
+    def cell(value: Any) -> bytes | None:
+        if isinstance(value, str):
+            return value.encode(errors="surrogatepass")
+        shown = _text(value)
+        return None if shown is None else _MARK + shown.encode()
+
+    cells = pa.array([cell(value) for value in values], pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(cells), cells.buffers())
+
+
+def with_marks_read(rejected: pa.Table) -> pa.Table:
+    """Rows that were left out, as they came: marks are what they stand for."""
+    import pyarrow as pa
+
+    errors = rejected.column("error").to_pylist()
+    for place, field in enumerate(rejected.schema):
+        if field.type != pa.string() or field.name == "error":
+            continue
+        cells = rejected.column(place).cast(pa.binary()).to_pylist()
+        marked = [row for row, cell in enumerate(cells) if cell and cell.startswith(_MARK)]
+        for row in marked:
+            cells[row] = cells[row].removeprefix(_MARK)
+            where, is_about_it, _ = errors[row].partition(_BYTES_ARE_NO_TEXT)
+            if is_about_it:
+                shown = cells[row].decode(errors="replace")
+                errors[row] = (
+                    f"{where}: {shown} does not go together with the others, which are text"
+                )
+        if marked:
+            column = pa.array(
+                [None if each is None else each.decode(errors="replace") for each in cells],
+                pa.string(),
+            )
+            rejected = rejected.set_column(place, field, column)
+    return rejected.set_column(rejected.num_columns - 1, "error", pa.array(errors, pa.string()))
 
 
 def _text(value: Any) -> str | None:

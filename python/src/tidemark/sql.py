@@ -12,7 +12,7 @@ from tidemark import frames
 from tidemark.aio import async_twin, current_token
 from tidemark.errors import InvalidArgumentError
 from tidemark.feature_view import FeatureView
-from tidemark.times import parse_duration, time_us
+from tidemark.times import number_us, parse_duration, time_us
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Moment = datetime | date | str
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+def _folded(name: str) -> str:
+    """A name as SQL takes it: in any case, and with `_` for `-`."""
+    return name.lower().replace("-", "_")
 
 
 class SqlResult:
@@ -141,6 +146,10 @@ class StoreSql:
 
     _store: _native.Store
 
+    if TYPE_CHECKING:
+
+        def list_feature_views(self) -> list[FeatureView]: ...
+
     def sql(
         self,
         query: str,
@@ -165,7 +174,7 @@ class StoreSql:
     def snapshot(
         self,
         table: str | FeatureView,
-        at: Moment | None = None,
+        at: Moment | float | None = None,
         deleted: bool = False,
         *,
         as_of: Moment | int | None = None,
@@ -173,19 +182,34 @@ class StoreSql:
     ) -> SqlResult:
         """The latest row of each key of a feature table or view, in no order.
 
-        `at` leaves out rows of later event times. Keys whose latest row is a deletion are left out,
+        `at` leaves out rows of later event times; where these are kept as numbers it may be one, in
+        the table's unit. Keys whose latest row is a deletion are left out,
         unless `deleted`. Rows that are older than the view's ttl are there.
         """
         from tidemark import _native
         from tidemark.tables import table_reading
 
+        name = table.name if isinstance(table, FeatureView) else table
         request = _native.SnapshotRequest(
             reading=table_reading(as_of, at_least),
-            at_us=None if at is None else time_us(at),
+            at_us=None if at is None else self._at_us(name, at),
             deleted=deleted,
         )
-        name = table.name if isinstance(table, FeatureView) else table
         return SqlResult(self._store.latest_rows(name, request, current_token()))
+
+    def _at_us(self, table: str, at: Moment | float) -> int:
+        if isinstance(at, bool) or not isinstance(at, int | float):
+            return time_us(at)
+        wanted = _folded(table.rpartition(".")[2])
+        kept = next(
+            (each.table for each in self.list_feature_views() if _folded(each.name) == wanted), None
+        )
+        if kept is None or kept.timestamp_type not in ("int64", "float64"):
+            raise InvalidArgumentError(
+                f"at={at!r}: {table!r} is no table of this project whose event times are numbers: "
+                "give a datetime or ISO-8601 text"
+            )
+        return number_us(at, kept.time_unit)
 
     def dump(
         self,

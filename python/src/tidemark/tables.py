@@ -22,7 +22,13 @@ from tidemark.existing import ExistingData
 from tidemark.feature_view import FeatureView
 from tidemark.places import TablePlaces
 from tidemark.progress import ProgressBar
-from tidemark.rows import RowsLike, as_rows_to_sift, as_stream, as_stream_or_path
+from tidemark.rows import (
+    RowsLike,
+    as_rows_to_sift,
+    as_stream,
+    as_stream_or_path,
+    with_marks_read,
+)
 from tidemark.source import IcebergSource
 from tidemark.table_upkeep import TableUpkeep, as_rows
 from tidemark.table_upkeep import name_of as _name_of
@@ -351,16 +357,21 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
         with ProgressBar() as bar:
             request = _request(to, dry_run, skips, False, idempotency_key, bar, reads_text=has_text)
             told, rejected = self._store.ingest(name, rows, request, current_token())
-        return IngestReport.of(told, None if rejected is None else _table_of(rejected))
+        left_out = None if rejected is None else _table_of(rejected)
+        if left_out is not None and has_text:
+            left_out = with_marks_read(left_out)
+        return IngestReport.of(told, left_out)
 
-    def _columns_without_text(self, name: str) -> set[str]:
-        """Columns of a view whose values are not told from their text: text itself is one."""
+    def _columns_without_text(self, name: str) -> dict[str, str]:
+        """Columns of a view whose values are not told from their text, with their types: text
+        itself is one.
+        """
         view = self.get_feature_view(name)
         typed = {field.name: str(field.dtype) for field in view.schema}
         for entity in map(self.get_entity, view.entities):
             typed |= {key: str(entity.key_types.get(key, "")) for key in entity.join_keys}
         return {
-            column
+            column: dtype
             for column, dtype in typed.items()
             if dtype not in _READ_FROM_TEXT and not dtype.startswith("decimal")
         }

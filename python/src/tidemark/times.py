@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -45,6 +46,20 @@ def parse_duration(text: str | int | float) -> timedelta:
     if re.fullmatch(r"\d+(\.\d*)?", text):
         return timedelta(seconds=float(text))
     raise InvalidArgumentError(f"duration {text!r} cannot be read: write it like 90s, 36h or 1d12h")
+
+
+_UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def number_us(number: float, unit: str) -> int:
+    """Microseconds of a number of `unit` since 1970, as event times that are numbers are read."""
+    per_second = _UNITS_PER_SECOND[unit]
+    if isinstance(number, int):
+        return number * 1_000_000 // per_second
+    if not math.isfinite(number):
+        raise InvalidArgumentError(f"{number!r} is not a point in time")
+    micros = number * (1_000_000 / per_second)
+    return math.floor(abs(micros) + 0.5) * (1 if micros >= 0 else -1)
 
 
 def time_us(moment: datetime | date | str) -> int:

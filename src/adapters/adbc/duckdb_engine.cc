@@ -266,7 +266,7 @@ class DuckDbEngine final : public SqlEngine {
   Result<Prepared> Prepare(const SqlStatement& statement, const std::vector<SqlTable>& tables,
                            const SqlOptions& options, std::shared_ptr<DuckDbDatabase> database) {
     TM_ASSIGN(Json tree, TreeOf(statement));
-    TM_TRY(CheckNames(statement, tables, tree));
+    TM_TRY(CheckNames(statement, tables));
     const std::set<std::string> files = FilesOf(tables, options);
     Prepared prepared;
     prepared.sql = statement.text;
@@ -297,9 +297,8 @@ class DuckDbEngine final : public SqlEngine {
   }
 
   // Every name must be a table's that was given, or a common table's.
-  static Result<void> CheckNames(const SqlStatement& statement, const std::vector<SqlTable>& tables,
-                                 const Json& tree) {
-    std::vector<std::string> common = CommonTableNames(tree);
+  static Result<void> CheckNames(const SqlStatement& statement, const std::vector<SqlTable>& tables) {
+    const std::vector<std::string>& common = statement.common_tables;
     for (const SqlTableName& name : statement.tables) {
       const std::string table = FoldName(name.table);
       if (name.schema.empty() && std::ranges::find(common, table) != common.end()) continue;

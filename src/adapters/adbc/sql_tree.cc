@@ -67,6 +67,7 @@ class TreeReader {
       if (type == "BASE_TABLE") TM_TRY(ReadTable(node));
       if (type == "TABLE_FUNCTION") TM_TRY(CheckTableFunction(node));
       if (type == "SHOW_REF") TM_TRY(CheckShow(node));
+      ReadCommonTables(node);
       for (const auto& [name, child] : node.items()) {
         if (child.is_structured()) TM_TRY(Read(child, depth + 1));
       }
@@ -75,6 +76,13 @@ class TreeReader {
   }
 
  private:
+  void ReadCommonTables(const Json& node) {
+    const Json* const ctes = node.member("cte_map");
+    if (ctes == nullptr || !ctes->contains("map")) return;
+    for (const Json& cte : ctes->at("map"))
+      statement_.common_tables.push_back(FoldName(TextOf(cte, "key")));
+  }
+
   Result<void> ReadTable(const Json& node) {
     const std::string table = TextOf(node, "table_name");
     const std::string schema = TextOf(node, "schema_name");
@@ -144,22 +152,6 @@ Result<Json> Parsed(const std::string& tree) {
   return json;
 }
 
-void CollectCommonTables(const Json& node, std::vector<std::string>& names) {
-  if (node.is_array()) {
-    for (const Json& child : node)
-      CollectCommonTables(child, names);
-  } else if (node.is_object()) {
-    if (const auto ctes = node.find("cte_map");
-        ctes != node.end() && ctes->is_object() && ctes->contains("map")) {
-      for (const Json& cte : (*ctes)["map"])
-        names.push_back(FoldName(TextOf(cte, "key")));
-    }
-    for (const auto& [name, child] : node.items()) {
-      if (child.is_structured()) CollectCommonTables(child, names);
-    }
-  }
-}
-
 }  // namespace
 
 std::string TextOf(const Json& node, const char* member) {
@@ -202,12 +194,6 @@ Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool
   TreeReader reader(statement, may_name_files);
   TM_TRY(reader.Read(only));
   return statement;
-}
-
-std::vector<std::string> CommonTableNames(const Json& tree) {
-  std::vector<std::string> names;
-  CollectCommonTables(tree, names);
-  return names;
 }
 
 }  // namespace tidemark

@@ -28,7 +28,4 @@ Json& RootNode(Json& tree);
 /// The text of a member, empty if there is none.
 std::string TextOf(const Json& node, const char* member);
 
-/// Names of all common table expressions in the tree, in lower case.
-std::vector<std::string> CommonTableNames(const Json& tree);
-
 }  // namespace tidemark

@@ -69,16 +69,19 @@ struct Entry {
   std::uint64_t log;
   std::uint64_t lsn;
   std::int64_t time_us;
+  BatchContent content;
 };
 
 constexpr std::size_t kEntryBytes = sizeof(Entry) + sizeof(std::uint32_t);
+// Entries of earlier versions say nothing of the content.
+constexpr std::size_t kOldBytes = kEntryBytes - sizeof(BatchContent);
 
-std::uint32_t Checksum(std::string_view batch_key, const Entry& entry) {
-  return Crc32c(std::as_bytes(std::span(&entry, 1)), Crc32c(std::as_bytes(std::span(batch_key))));
+std::uint32_t Checksum(std::string_view batch_key, std::span<const std::byte> entry) {
+  return Crc32c(entry, Crc32c(std::as_bytes(std::span(batch_key))));
 }
 
 std::array<std::byte, kEntryBytes> Encode(std::string_view batch_key, const Entry& entry) {
-  const std::uint32_t checksum = Checksum(batch_key, entry);
+  const std::uint32_t checksum = Checksum(batch_key, std::as_bytes(std::span(&entry, 1)));
   std::array<std::byte, kEntryBytes> out;
   std::memcpy(out.data(), &entry, sizeof(entry));
   std::memcpy(out.data() + sizeof(entry), &checksum, sizeof(checksum));
@@ -86,12 +89,13 @@ std::array<std::byte, kEntryBytes> Encode(std::string_view batch_key, const Entr
 }
 
 std::optional<Entry> Decode(std::string_view batch_key, std::string_view value) {
-  Entry entry;
+  if (value.size() != kEntryBytes && value.size() != kOldBytes) return std::nullopt;
+  Entry entry{};
   std::uint32_t checksum = 0;
-  if (value.size() != kEntryBytes) return std::nullopt;
-  std::memcpy(&entry, value.data(), sizeof(entry));
-  std::memcpy(&checksum, value.data() + sizeof(entry), sizeof(checksum));
-  if (checksum != Checksum(batch_key, entry)) return std::nullopt;
+  const std::size_t bytes = value.size() - sizeof(checksum);
+  std::memcpy(&entry, value.data(), bytes);
+  std::memcpy(&checksum, value.data() + bytes, sizeof(checksum));
+  if (checksum != Checksum(batch_key, std::as_bytes(std::span(value)).first(bytes))) return std::nullopt;
   return entry;
 }
 
@@ -156,8 +160,8 @@ class LmdbBatchLedger final : public BatchLedger {
     return std::make_unique<SlotHold>(*slots, slot);
   }
 
-  Result<std::optional<LogPosition>> Seen(std::uint32_t table_id, std::string_view key,
-                                          std::int64_t now_us) const override {
+  Result<std::optional<SeenBatch>> Seen(std::uint32_t table_id, std::string_view key,
+                                        std::int64_t now_us) const override {
     TM_TRY(CheckKey(table_id, key));
     TM_ASSIGN(Folder* const folder, Own());
     Environment& environment = folder->environment();
@@ -178,7 +182,7 @@ class LmdbBatchLedger final : public BatchLedger {
           fmt::format("batch ledger {}", environment.place().folder)});
     }
     if (entry->time_us <= now_us - kBatchMemoryUs) return std::nullopt;
-    return LogPosition{.log = entry->log, .lsn = entry->lsn};
+    return SeenBatch{.position = {.log = entry->log, .lsn = entry->lsn}, .content = entry->content};
   }
 
   Result<void> Record(std::span<const WrittenBatch> batches) override {
@@ -231,8 +235,10 @@ class LmdbBatchLedger final : public BatchLedger {
       const std::optional<Entry> old = Decode(batch_key, ToText(there));
       if (code = old ? Delete(txn, rows, TimeKey(old->time_us, batch_key)) : 0; code != 0) return code;
     }
-    const auto value =
-        Encode(batch_key, {.log = batch.position.log, .lsn = batch.position.lsn, .time_us = batch.time_us});
+    const auto value = Encode(batch_key, {.log = batch.position.log,
+                                          .lsn = batch.position.lsn,
+                                          .time_us = batch.time_us,
+                                          .content = batch.content});
     if (code = PutPair(txn, rows, batch_key, value); code != 0) return code;
     return PutPair(txn, rows, TimeKey(batch.time_us, batch_key), {});
   }

@@ -40,7 +40,7 @@ class BatchLedgerTest : public testing::Test {
                                          std::int64_t now_us = kNowUs) {
     const auto seen = ledger.Seen(table, key, now_us);
     if (!seen) ADD_FAILURE() << seen.error().ToString();
-    return seen.value_or(std::nullopt);
+    return seen && *seen ? std::optional((*seen)->position) : std::nullopt;
   }
   static int RunInChild(const std::function<bool()>& body) {
     const pid_t child = ::fork();
@@ -128,6 +128,17 @@ TEST_F(BatchLedgerTest, RecordsAllOrNone) {
   EXPECT_EQ(Seen(*ledger, 1, keys[0]), std::nullopt);
   Record(*ledger, 1, "k", {1, 1});
   EXPECT_TRUE(Seen(*ledger, 1, "k"));
+}
+
+// What a batch is stays beside where it is; of one that nobody described it is not known.
+TEST_F(BatchLedgerTest, TheContentOfABatchIsKept) {
+  const WrittenBatch described{
+      .table_id = 1, .key = "a", .position = {7, 1}, .time_us = kNowUs, .content = {.low = 3, .high = 4}};
+  ASSERT_TRUE(Open()->Record({&described, 1}));
+  Record(*Open(), 1, "b", {7, 2});
+  const auto ledger = Open();
+  EXPECT_EQ(ledger->Seen(1, "a", kNowUs).value()->content, (BatchContent{.low = 3, .high = 4}));
+  EXPECT_FALSE(ledger->Seen(1, "b", kNowUs).value()->content.is_known());
 }
 
 TEST_F(BatchLedgerTest, ADamagedEntryIsAnErrorAndCanBeRecordedAnew) {

@@ -7,7 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark {
@@ -22,22 +21,6 @@ std::string Undashed(std::string_view name) {
 const std::string& DatabaseOf(const CatalogView& view, const std::string& own) {
   const std::string& named = view.definition.table.database;
   return view.definition.is_table() && !named.empty() ? named : own;
-}
-
-/// Members of all objects called "cte_map" below a node.
-void Collect(const Json& node, std::vector<std::string>& names) {
-  if (node.is_object()) {
-    const auto map = node.find("cte_map");
-    if (map != node.end() && map->is_object() && map->contains("map")) {
-      for (const Json& each : map->at("map")) {
-        if (each.is_object() && each.contains("key") && each.at("key").is_string())
-          names.push_back(FoldName(each.at("key").get<std::string>()));
-      }
-    }
-  }
-  if (!node.is_structured()) return;
-  for (const Json& child : node)
-    Collect(child, names);
 }
 
 }  // namespace
@@ -158,14 +141,6 @@ std::unexpected<Error> SqlNames::Unknown(const SqlTableName& name, const std::st
   return Fail(ErrorCode::kNotFound,
               fmt::format("there is no table {} in database {}{}{}", Quoted(name.table), Quoted(shown),
                           Suggest(name.table, names), names.empty() ? "" : "; SHOW TABLES lists them"));
-}
-
-Result<std::vector<std::string>> CommonTableNames(const SqlStatement& statement) {
-  std::vector<std::string> names;
-  const Result<Json> tree = ParseJson(statement.tree);
-  if (!tree) return Fail(ErrorCode::kInternal, "the engine's form of the statement cannot be read");
-  Collect(*tree, names);
-  return names;
 }
 
 }  // namespace tidemark

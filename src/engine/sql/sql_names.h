@@ -77,7 +77,4 @@ class SqlNames {
   std::vector<std::string> databases_;
 };
 
-/// Names of the common table expressions of a statement, folded.
-Result<std::vector<std::string>> CommonTableNames(const SqlStatement& statement);
-
 }  // namespace tidemark

@@ -88,14 +88,5 @@ TEST_F(SqlNamesTest, ListsWhatCanBeNamed) {
   EXPECT_THAT(names.databases(), ElementsAre("Sales", "empty", "feature_store"));
 }
 
-TEST(CommonTableNamesTest, AreFoundAtEveryDepth) {
-  const SqlStatement statement{
-      .text = "",
-      .tree = R"({"statements": [{"node": {"cte_map": {"map": [{"key": "A", "value": {"query":
-        {"node": {"cte_map": {"map": [{"key": "Inner", "value": {}}]}}}}}]}}}]})",
-      .tables = {}};
-  EXPECT_THAT(CommonTableNames(statement).value(), testing::UnorderedElementsAre("a", "inner"));
-}
-
 }  // namespace
 }  // namespace tidemark::testing_support

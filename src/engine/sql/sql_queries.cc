@@ -132,7 +132,7 @@ Result<SqlQueries::Prepared> SqlQueries::Prepare(std::string_view text, const Sq
   TM_ASSIGN(prepared.statement, parts_.engine->Parse(text, request.options.open_files));
   TM_ASSIGN(prepared.names, parts_.names());
   std::set<std::pair<std::string, std::string>> seen;
-  std::optional<std::vector<std::string>> common;
+  const std::vector<std::string>& common = prepared.statement.common_tables;
   for (const SqlTableName& name : prepared.statement.tables) {
     if (!seen.emplace(FoldName(name.schema), FoldName(name.table)).second) continue;
     auto entry = prepared.names->Find(name);
@@ -140,11 +140,8 @@ Result<SqlQueries::Prepared> SqlQueries::Prepare(std::string_view text, const Sq
       prepared.tables.push_back({name, *entry});
       continue;
     }
-    if (!common) {
-      TM_ASSIGN(common, CommonTableNames(prepared.statement));
-    }
     const bool is_common =
-        name.schema.empty() && std::ranges::find(*common, FoldName(name.table)) != common->end();
+        name.schema.empty() && std::ranges::find(common, FoldName(name.table)) != common.end();
     if (!is_common) return std::unexpected(std::move(entry).error());
   }
   return prepared;

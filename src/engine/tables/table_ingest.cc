@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/online_write.h"
+#include "engine/tables/batch_content.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/source_rows.h"
@@ -262,17 +263,18 @@ class MadeRows : public arrow::RecordBatchReader {
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
 };
 
-/// Rows on their way to files: sorted in runs, stamped, in slices.
+/// Rows on their way to files: sorted in runs, stamped, in slices. They are added to `content`, if given.
 class StampedReader final : public MadeRows {
  public:
   StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake,
-                WriteTimes& write_times, std::int64_t now_us)
+                WriteTimes& write_times, std::int64_t now_us, BatchContentSum* content)
       : view_(view),
         schema_(TableSchema(view)),
         first_(std::move(first)),
         intake_(intake),
         write_times_(write_times),
-        now_us_(now_us) {}
+        now_us_(now_us),
+        content_(content) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
@@ -284,6 +286,7 @@ class StampedReader final : public MadeRows {
     }
     auto slice = run_->Slice(begin_, std::min(kSliceRows, run_->num_rows() - begin_));
     begin_ += slice->num_rows();
+    if (content_ != nullptr) TM_TRY(content_->Add(*slice));
     return slice;
   }
 
@@ -317,21 +320,24 @@ class StampedReader final : public MadeRows {
   Intake& intake_;
   WriteTimes& write_times_;
   const std::int64_t now_us_;
+  BatchContentSum* const content_;
   std::shared_ptr<arrow::RecordBatch> run_;
   std::int64_t begin_ = 0;
 };
 
-/// Rows on their way into the files of a batch source, in the order in which they came.
+/// Rows on their way into the files of a batch source, in the order in which they came. They are added to
+/// `content`, if given.
 class FolderReader final : public MadeRows {
  public:
   FolderReader(const CatalogView& view, const CatalogView& table, std::vector<TableRows> first,
-               Intake& intake, const IngestRequest& request)
+               Intake& intake, const IngestRequest& request, BatchContentSum* content)
       : view_(view),
         table_(table),
         schema_(SourceSchema(view)),
         first_(std::move(first)),
         intake_(intake),
-        request_(request) {
+        request_(request),
+        content_(content) {
     std::ranges::reverse(first_);
   }
 
@@ -349,6 +355,7 @@ class FolderReader final : public MadeRows {
     }
     // Files have the first columns of a table; what is stamped on its rows is not among them.
     TM_ASSIGN(const auto stamped, StampedRows(table_, *rows, rows->event));
+    if (content_ != nullptr) TM_TRY(content_->Add(*stamped));
     rows_ += rows->count();
     if (request_.progress) request_.progress(rows_);
     return SourceRows(view_, *stamped);
@@ -360,6 +367,7 @@ class FolderReader final : public MadeRows {
   std::vector<TableRows> first_;  // the last first
   Intake& intake_;
   const IngestRequest& request_;
+  BatchContentSum* const content_;
   std::int64_t rows_ = 0;
 };
 
@@ -372,7 +380,8 @@ class Ingesting {
         request_(request),
         parts_(parts),
         now_us_(parts.clock->now_us()),
-        intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_) {}
+        intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_),
+        content_(view_.definition.table.created_timestamp_column) {}
 
   /// True if keys were erased while rows were on their way to files.
   bool crossed_erasure() const { return crossed_erasure_; }
@@ -447,11 +456,13 @@ class Ingesting {
     if (is_online) {
       TM_ASSIGN(online, OnlineRowsOf(target_, *stamped.rows, now_us_));
     }
+    BatchContentSum content(view_.definition.table.created_timestamp_column);
+    if (!record.batch_key.empty()) TM_TRY(content.Add(*stamped.rows));
     const FolderRows folder{target_, stamped.rows};
     const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !target_.definition.is_table();
     TM_ASSIGN(const TableLog::Written written,
               parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr,
-                                 is_in_folder ? &folder : nullptr));
+                                 is_in_folder ? &folder : nullptr, content.content()));
     report_.token = TokenOf(written.position, record.targets);
     report_.repeated = written.repeated;
     if (written.repeated) {
@@ -510,8 +521,9 @@ class Ingesting {
 
   Result<void> ToFiles(std::vector<TableRows> first) {
     // Few rows and many count as one batch if their keys are the same.
-    TM_ASSIGN(const bool is_new, parts_.log->Once(target_.id, request_.batch_key,
-                                                  [&] { return CommitFiles(std::move(first)); }));
+    TM_ASSIGN(const bool is_new, parts_.log->Once(
+                                     target_.id, request_.batch_key, [&] { return CommitFiles(first); },
+                                     [&] { return ContentOf(std::move(first)); }));
     report_.repeated = report_.repeated || !is_new;
     report_.to_files = true;
     return is_new ? Result<void>() : TokenOfNewest();
@@ -525,13 +537,32 @@ class Ingesting {
     return {};
   }
 
-  Result<void> CommitFiles(std::vector<TableRows> first) {
+  BatchContentSum* content_if_asked() { return request_.batch_key.empty() ? nullptr : &content_; }
+
+  /// Of rows that were written, or else of all that come.
+  Result<BatchContent> ContentOf(std::vector<TableRows> first) {
+    const auto add = [&](const TableRows& rows) -> Result<void> {
+      TM_ASSIGN(const auto stamped, StampedRows(view_, rows, rows.event));
+      return content_.Add(*stamped);
+    };
+    for (const TableRows& rows : first)
+      TM_TRY(add(rows));
+    while (true) {
+      TM_ASSIGN(const auto rows, intake_.Next());
+      if (!rows) return content_.content();
+      TM_TRY(add(*rows));
+    }
+  }
+
+  /// Takes the rows out of `first`.
+  Result<void> CommitFiles(std::vector<TableRows>& first) {
     TM_ASSIGN(const auto table, parts_.offline->Open(view_.id));
     {
       TM_ASSIGN(const auto snapshot, table->Snapshot({}));
       properties_ = snapshot->properties();
     }
-    StampedReader reader(view_, std::move(first), intake_, *parts_.write_times, now_us_);
+    StampedReader reader(view_, std::exchange(first, {}), intake_, *parts_.write_times, now_us_,
+                         content_if_asked());
     StageOptions options;
     options.threads = parts_.threads;
     options.stop = request_.stop;
@@ -580,17 +611,21 @@ class Ingesting {
         report_.repeated = std::ranges::any_of(names, [&](const std::string& name) {
           return IsFileOfBatch(name, request_.batch_key, now_us_ - kBatchMemoryUs);
         });
-        if (report_.repeated) return {};
+        if (report_.repeated) return {};  // what its rows were nothing says
       }
       if (request_.before_files) TM_TRY(request_.before_files());
-      FolderReader reader(target_, view_, std::move(first), intake_, request_);
+      FolderReader reader(target_, view_, std::exchange(first, {}), intake_, request_, content_if_asked());
       const std::int64_t write_time_us = parts_.write_times->Take(now_us_, 1);
       TM_ASSIGN(const auto written,
                 parts_.folders->Add(source, SourceFileName(write_time_us, request_.batch_key), reader));
       report_.rows = written.value_or(0);
       return {};
     };
-    TM_ASSIGN(const bool is_new, parts_.log->Once(target_.id, request_.batch_key, write));
+    TM_ASSIGN(const bool is_new,
+              parts_.log->Once(target_.id, request_.batch_key, write, [&]() -> Result<BatchContent> {
+                if (report_.repeated) return BatchContent{};
+                return ContentOf(std::move(first));
+              }));
     report_.repeated = report_.repeated || !is_new;
     report_.to_files = true;
     return {};
@@ -610,9 +645,10 @@ class Ingesting {
     if (batch_name.empty()) return decision;
     const auto before = head.properties.find(batch_name);
     if (before != head.properties.end()) {
+      TM_TRY(CheckSameContent(request_.batch_key, ContentOfMark(before->second), content_.content()));
       decision.commit = false;
     } else {
-      decision.properties.emplace(batch_name, std::to_string(now_us_));
+      decision.properties.emplace(batch_name, BatchText(now_us_, content_.content()));
     }
     return decision;
   }
@@ -623,6 +659,7 @@ class Ingesting {
   const FeatureTablesParts& parts_;
   const std::int64_t now_us_;
   Intake intake_;
+  BatchContentSum content_;     // of rows that go straight to files
   TableProperties properties_;  // when rows began to be stamped for files
   bool crossed_erasure_ = false;
   IngestedRows report_;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "engine/online_write.h"
+#include "engine/tables/batch_content.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/table_rows.h"
 #include "model/feature_table.h"
@@ -25,6 +26,7 @@ constexpr std::int64_t kReplayBytes = std::int64_t{8} << 20;
 struct Waiting {
   const PackedRows* online = nullptr;
   bool to_folder = false;
+  BatchContent content;
 };
 
 template <typename Array>
@@ -65,8 +67,17 @@ class SpellingReader {
   std::shared_ptr<arrow::DoubleArray> seconds_;
 };
 
-WrittenBatch BatchOf(const LogRecord& record, LogPosition position) {
-  return {record.table_id, record.batch_key, position, record.write_time_us};
+WrittenBatch BatchOf(const LogRecord& record, LogPosition position, const BatchContent& content) {
+  return {record.table_id, record.batch_key, position, record.write_time_us, content};
+}
+
+/// Of a frame that is read again; unknown if its view is gone.
+Result<BatchContent> ContentOf(const LogRecord& record, const CatalogView* view) {
+  if (view == nullptr) return BatchContent{};
+  TM_ASSIGN(const auto rows, DecodeBatch(record.payload));
+  BatchContentSum sum(AsTable(*view).definition.table.created_timestamp_column);
+  TM_TRY(sum.Add(*rows));
+  return sum.content();
 }
 
 /// What the ledger knows a frame by that has got its file: no text, so no key of a user's.
@@ -88,7 +99,7 @@ Result<WriteLog*> TableLog::Own() {
 }
 
 Result<TableLog::Written> TableLog::Append(const LogRecord& record, const PackedRows* online,
-                                           const FolderRows* folder) {
+                                           const FolderRows* folder, const BatchContent& content) {
   std::unique_ptr<BatchLedger::Hold> hold;
   if (!record.batch_key.empty()) {
     TM_ASSIGN(hold, parts_.ledger->Acquire(record.table_id, record.batch_key));
@@ -96,10 +107,13 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
     TM_TRY(Recover());
     TM_ASSIGN(const auto seen,
               parts_.ledger->Seen(record.table_id, record.batch_key, parts_.clock->now_us()));
-    if (seen) return Written{*seen, true};
+    if (seen) {
+      TM_TRY(CheckSameContent(record.batch_key, seen->content, content));
+      return Written{seen->position, true};
+    }
   }
   TM_ASSIGN(WriteLog* const log, Own());
-  Waiting waiting{online, folder != nullptr};
+  Waiting waiting{online, folder != nullptr, content};
   TM_ASSIGN(const LogPosition position, log->Append(record, &waiting));
   if (folder == nullptr) return Written{position, false};
   auto added = AddFile(*folder, record, position);
@@ -122,7 +136,7 @@ Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, 
   TM_TRY(parts_.folders->Add(*rows.view.definition.source, SourceFileName(record.write_time_us, position),
                              *reader));
   const std::string key = FileKey(position);
-  const WrittenBatch written{record.table_id, key, position, parts_.clock->now_us()};
+  const WrittenBatch written{record.table_id, key, position, parts_.clock->now_us(), {}};
   return parts_.ledger->Record({&written, 1});
 }
 
@@ -133,7 +147,7 @@ Result<bool> TableLog::HasFile(std::uint32_t table_id, LogPosition position) con
 }
 
 Result<bool> TableLog::Once(std::uint32_t table_id, std::string_view batch_key,
-                            FunctionRef<Result<void>()> write) {
+                            FunctionRef<Result<void>()> write, FunctionRef<Result<BatchContent>()> content) {
   if (batch_key.empty()) {
     TM_TRY(write());
     return true;
@@ -142,9 +156,14 @@ Result<bool> TableLog::Once(std::uint32_t table_id, std::string_view batch_key,
   TM_TRY(Recover());
   const std::int64_t now_us = parts_.clock->now_us();
   TM_ASSIGN(const auto seen, parts_.ledger->Seen(table_id, batch_key, now_us));
-  if (seen) return false;
-  TM_TRY(write());
-  const WrittenBatch written{table_id, batch_key, {}, now_us};
+  if (seen && !seen->content.is_known()) return false;
+  if (!seen) TM_TRY(write());
+  TM_ASSIGN(const BatchContent now, content());
+  if (seen) {
+    TM_TRY(CheckSameContent(batch_key, seen->content, now));
+    return false;
+  }
+  const WrittenBatch written{table_id, batch_key, {}, now_us, now};
   TM_TRY(parts_.ledger->Record({&written, 1}));
   return true;
 }
@@ -158,7 +177,8 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
       const auto rows = waiting->online->Writes();
       writes.insert(writes.end(), rows.begin(), rows.end());
     }
-    if (!entry.record->batch_key.empty()) batches.push_back(BatchOf(*entry.record, {log, entry.lsn}));
+    if (!entry.record->batch_key.empty())
+      batches.push_back(BatchOf(*entry.record, {log, entry.lsn}, waiting->content));
   }
   const auto apply = [&]() -> Result<void> {
     if (!writes.empty()) {
@@ -219,8 +239,8 @@ struct TableLog::Replayed {
   std::vector<WrittenBatch> batches;
   std::int64_t bytes = 0;
 
-  void Note(const LogRecord& record, LogPosition position) {
-    WrittenBatch written = BatchOf(record, position);
+  void Note(const LogRecord& record, LogPosition position, const BatchContent& content) {
+    WrittenBatch written = BatchOf(record, position, content);
     written.key = keys.emplace_back(record.batch_key);
     batches.push_back(written);
   }
@@ -239,7 +259,10 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
     }
     const LogPosition position{log.id(), frame.lsn};
     if (view->second != nullptr) TM_TRY(ReplayFrame(frame, *view->second, position, replayed));
-    if (!record.batch_key.empty()) replayed.Note(record, position);
+    if (!record.batch_key.empty()) {
+      TM_ASSIGN(const BatchContent content, ContentOf(record, view->second.get()));
+      replayed.Note(record, position, content);
+    }
     replayed.bytes += std::ssize(record.payload);
     return replayed.bytes < kReplayBytes ? Result<void>() : Settle(replayed);
   };

@@ -65,18 +65,20 @@ class TableLog {
   /// Appends a frame; `online` (may be null) are its rows for the online store, `folder` (may be null) those
   /// for the folder of a batch source. Returns when it is durable, they are merged, and the file is there.
   /// With a batch key that was written within a day nothing is written, and the answer is the first write's
-  /// place, with `repeated` set. Errors as WriteLog::Append; kUnknownFate if the file could not be written:
-  /// the next Recover tries again.
+  /// place, with `repeated` set; kAlreadyExists if its `content` was another. Errors as WriteLog::Append;
+  /// kUnknownFate if the file could not be written: the next Recover tries again.
   struct Written {
     LogPosition position;
     bool repeated = false;
   };
   Result<Written> Append(const LogRecord& record, const PackedRows* online,
-                         const FolderRows* folder = nullptr);
+                         const FolderRows* folder = nullptr, const BatchContent& content = {});
 
   /// Runs `write`, whose rows go to no log, unless a batch of this key was written within a day; false if it
-  /// was. Without a key it always runs.
-  Result<bool> Once(std::uint32_t table_id, std::string_view batch_key, FunctionRef<Result<void>()> write);
+  /// was. Without a key it always runs. `content` is of the rows: after they are written, or, to be compared
+  /// with what was written before, instead; then kAlreadyExists as above.
+  Result<bool> Once(std::uint32_t table_id, std::string_view batch_key, FunctionRef<Result<void>()> write,
+                    FunctionRef<Result<BatchContent>()> content);
 
   /// Whether the file of a frame, rows for a folder, was written within a day.
   Result<bool> HasFile(std::uint32_t table_id, LogPosition position) const;

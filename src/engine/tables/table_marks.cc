@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "engine/tables/batch_content.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/table_marks_internal.h"
 #include "model/name.h"
@@ -101,6 +102,15 @@ std::string BatchName(std::string_view batch_key) {
   return name;
 }
 
+std::string BatchText(std::int64_t now_us, const BatchContent& content) {
+  return fmt::format("{} {}", now_us, ContentText(content));
+}
+
+BatchContent ContentOfMark(std::string_view text) {
+  const auto pieces = Split(text, ' ');
+  return pieces.size() > 1 ? ParseContent(pieces[1]) : BatchContent{};
+}
+
 std::uint64_t FlushedUpTo(const TableProperties& properties, LogId log) {
   const auto found = properties.find(FlushedName(log));
   return found == properties.end() ? 0 : ReadFlushed(found->second).lsn;
@@ -111,7 +121,7 @@ void ForgetOldMarks(const TableProperties& properties, const std::vector<LogId>&
   const std::int64_t old_us = now_us - kBatchMemoryUs;
   for (const auto& [name, value] : properties) {
     if (name.starts_with(kBatch)) {
-      if (ReadNumber<std::int64_t>(value).value_or(0) < old_us)
+      if (ReadNumber<std::int64_t>(Split(value, ' ').front()).value_or(0) < old_us)
         decision.properties.emplace(name, std::nullopt);
     } else if (name.starts_with(kFlushed)) {
       const auto log = ParseLogId(std::string_view(name).substr(kFlushed.size()));

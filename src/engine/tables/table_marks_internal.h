@@ -1,7 +1,8 @@
 // What a table's properties say of the logs, and the tokens that writers are given.
 //
 //   flushed.<log id>  "<lsn> <when, microseconds>": frames up to lsn are in the table's files
-//   batch.<hash>      "<when>": a batch with this idempotency key went straight to files
+//   batch.<hash>      "<when> <content>": a batch with this idempotency key went straight to files; earlier
+//                     versions did not say its content
 //
 // Tokens: "log:<log id>:<lsn>" of a frame, "online:<log id>:<lsn>" of one for the online store only,
 // "snapshot:<id>:<when>" of a commit.
@@ -16,6 +17,7 @@
 
 #include "base/function_ref.h"
 #include "engine/catalog.h"
+#include "store/batch_ledger.h"
 #include "store/offline_store.h"
 #include "store/write_log.h"
 
@@ -24,6 +26,9 @@ namespace tidemark {
 std::string FlushedName(LogId log);
 std::string FlushedText(std::uint64_t lsn, std::int64_t now_us);
 std::string BatchName(std::string_view batch_key);
+std::string BatchText(std::int64_t now_us, const BatchContent& content);
+/// Of a BatchText; unknown if it does not say.
+BatchContent ContentOfMark(std::string_view text);
 
 /// Removals of marks that nothing can ask for any more: those of logs that are gone and of batches, a day
 /// old.

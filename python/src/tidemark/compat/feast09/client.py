@@ -25,9 +25,10 @@ _Definition = Entity | FeatureTable
 class Client:
     """Feast 0.9's client over a store.
 
-    `core_url` is the folder of a store; without one it is what TIDEMARK_STORE says, or the current
-    folder. `project` and `historical_feature_output_location` have their meaning. Other options,
-    those for servers, Spark and Redis, have none here.
+    `core_url` is the folder of a store, or the address of its server (with the key of
+    TIDEMARK_API_KEY); without one it is what TIDEMARK_STORE says, or the current folder. `project`
+    and `historical_feature_output_location` have their meaning. Other options, those for Spark and
+    Redis, have none here.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
