@@ -48,7 +48,6 @@ def test_a_push_that_fails_at_a_later_view_says_which_have_the_rows(tmp_path: Pa
     folder.symlink_to(tmp_path / "nowhere" / "clicks")  # no folder can be made there
     with pytest.raises(UnknownFateError, match="written to first, and views after"):
         store.push("events", [row(2)], to="online_and_offline", idempotency_key="two")
-    assert counts(store, "first") == [1, 2]
     folder.unlink()
     (tmp_path / "aside").rename(folder)
     again = store.push("events", [row(2)], to="online_and_offline", idempotency_key="two")

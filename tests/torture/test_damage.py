@@ -27,6 +27,7 @@ BLOCK = 512  # what a disk writes at once
 KINDS = {
     "log": ("log/*/*.log", True),
     "durable word": ("log/*/durable", False),
+    "mark of what was trimmed": ("log/*/trimmed", False),
     "data": ("tables/*/data/*.parquet", True),
     "manifest": ("tables/*/metadata/*-m-*.avro", True),
     "manifest list": ("tables/*/metadata/snap-*.avro", True),

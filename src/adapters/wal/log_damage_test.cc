@@ -197,10 +197,47 @@ TEST_F(LogDamageTest, MissingOrMisplacedSegmentsAreErrors) {
   EXPECT_EQ(RecoverAndReadAll(path()).error().code, ErrorCode::kCorruption);
   WriteFile(second, bytes);
   EXPECT_EQ(Names(Must(RecoverAndReadAll(path()))), expected_);
-  // Without the first it is a log that was trimmed.
+}
+
+// Gone from the front are only segments that were trimmed; without the mark nobody knows.
+TEST_F(LogDamageTest, ADeletedOldestSegmentIsAnErrorAndATrimmedOneIsNot) {
+  Write(9, 300);
+  const auto refused = [&](const std::string& text) {
+    const auto recovered = RecoverAndReadAll(path());
+    ASSERT_FALSE(recovered);
+    EXPECT_EQ(recovered.error().code, ErrorCode::kCorruption);
+    EXPECT_THAT(recovered.error().ToString(), HasSubstr(text));
+    const auto seen = OpenWriteLogs({.folder = path()})->Snapshots();
+    ASSERT_FALSE(seen);
+    EXPECT_EQ(seen.error().code, ErrorCode::kCorruption);
+    EXPECT_THAT(seen.error().ToString(), HasSubstr(text));
+  };
+  const std::string first = PathOf("00000001.log");
+  const std::string bytes = ReadFile(first);
   std::filesystem::remove(first);
-  const auto logs = OpenWriteLogs({.folder = path()});
-  EXPECT_GT(Must(logs->Snapshots()).at(0)->trimmed_lsn(), 0U);
+  refused("segment 1 is missing before it");
+  WriteFile(first, bytes);
+  std::uint64_t trimmed = 0;
+  {
+    const auto logs = OpenWriteLogs({.folder = path()});
+    const auto adopted = Must(AdoptAll(*logs));
+    trimmed = Must(logs->Snapshots()).at(0)->durable_lsn() / 2;
+    ASSERT_TRUE(adopted.at(0)->Trim({adopted[0]->id(), trimmed}));
+    ASSERT_FALSE(std::filesystem::exists(first));
+  }
+  const auto rest = Must(RecoverAndReadAll(path()));
+  EXPECT_EQ(Names(rest).back(), expected_.back());
+  std::string oldest = LastSegment();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path())) {
+    if (entry.path().extension() == ".log") oldest = std::min(oldest, entry.path().string());
+  }
+  ASSERT_NE(oldest, LastSegment());
+  std::filesystem::remove(oldest);
+  refused("of which only those up to");
+  std::string mark = ReadFile(PathOf("trimmed"));
+  mark[0] = static_cast<char>(mark[0] ^ 1);
+  WriteFile(PathOf("trimmed"), mark);
+  EXPECT_GT(Must(OpenWriteLogs({.folder = path()})->Snapshots()).at(0)->trimmed_lsn(), trimmed);
 }
 
 // Who cannot recover a log sees what is known to be durable, and is told that there may be more.

@@ -252,7 +252,7 @@ TEST(LogFaults, CallsThatWaitWhenTheLogStopsAreRefused) {
   }
   EXPECT_GE(unknown, 1);
   EXPECT_EQ(unknown + refused, kThreads);
-  EXPECT_EQ(disk.calls(DiskCall::kSync), 2) << "the first segment's, and the one that failed";
+  EXPECT_EQ(disk.calls(DiskCall::kSync), 3) << "the mark's, the first segment's, and the one that failed";
 }
 
 TEST(LogFaults, ARecoveryThatFailsChangesNothingThatCounts) {

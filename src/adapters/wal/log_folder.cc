@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <span>
 #include <string_view>
 
 #include "adapters/wal/log_error_internal.h"
+#include "base/crc32c.h"
 
 namespace tidemark::wal {
 namespace {
@@ -57,6 +60,13 @@ Result<void> RemoveFolderWithFiles(LogDisk& disk, const std::string& folder) {
   return {};
 }
 
+using TrimmedBytes = std::array<std::uint64_t, 2>;
+
+TrimmedBytes EncodeTrimmed(LogId id, std::uint64_t lsn) {
+  const std::array<std::uint64_t, 2> checked{id, lsn};
+  return {lsn, Crc32c(std::as_bytes(std::span(checked)))};
+}
+
 }  // namespace
 
 std::string CreatingPath(const std::string& logs) {
@@ -70,6 +80,9 @@ std::string OwnerPath(const std::string& folder) {
 }
 std::string DurablePath(const std::string& folder) {
   return folder + "/durable";
+}
+std::string TrimmedPath(const std::string& folder) {
+  return folder + "/trimmed";
 }
 std::string SegmentPath(const std::string& folder, std::uint64_t number) {
   return fmt::format("{}/{:0{}}{}", folder, number, kSegmentDigits, kSegmentSuffix);
@@ -154,6 +167,37 @@ DurableWord::~DurableWord() {
   if (word_ != nullptr) ::munmap(word_, sizeof(std::uint64_t));
 }
 
+Result<void> TrimmedMark::Write(LogDisk& disk, const std::string& folder, LogId id, std::uint64_t lsn) {
+  const std::string path = TrimmedPath(folder);
+  TM_ASSIGN(const OpenFile file, Open(disk, path, O_RDWR | O_CREAT));
+  const TrimmedBytes bytes = EncodeTrimmed(id, lsn);
+  if (const int error = WriteAll(disk, file.fd(), std::as_bytes(std::span(bytes)), 0); error != 0)
+    return FailWith(error, "write", path);
+  if (const int code = disk.Sync(file.fd()); code < 0) return FailWith(-code, "sync", path);
+  return {};
+}
+
+Result<std::optional<std::uint64_t>> TrimmedMark::Look(LogDisk& disk, const std::string& folder, LogId id) {
+  const std::string path = TrimmedPath(folder);
+  const int fd = disk.Open(path, O_RDONLY);
+  if (fd == -ENOENT) return std::nullopt;
+  if (fd < 0) return FailWith(-fd, "open", path);
+  const OpenFile file(fd);
+  TrimmedBytes bytes{};
+  const ssize_t got = ::pread(fd, bytes.data(), sizeof(bytes), 0);
+  if (got < 0) return FailWith(errno, "read", path);
+  if (bytes != EncodeTrimmed(id, bytes[0])) return std::nullopt;
+  return bytes[0];
+}
+
+Result<std::string> MissingBefore(LogDisk& disk, const std::string& folder, const SegmentHeader& oldest) {
+  TM_ASSIGN(const auto trimmed, TrimmedMark::Look(disk, folder, oldest.place.log));
+  if (!trimmed || oldest.first_lsn <= *trimmed + 1) return std::string();
+  return fmt::format(
+      "segment {} is missing before it, with frames up to {}, of which only those up to {} were trimmed",
+      oldest.place.number - 1, oldest.first_lsn - 1, *trimmed);
+}
+
 void OwnedSegments::Add(const Segment& segment) {
   const std::lock_guard lock(mutex_);
   segments_.push_back(segment);
@@ -166,6 +210,14 @@ std::uint64_t OwnedSegments::first_lsn() const {
 
 Result<void> OwnedSegments::RemoveUpTo(std::uint64_t lsn) {
   const std::lock_guard removal(removal_mutex_);
+  std::uint64_t trimmed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t next = 1; next < segments_.size() && segments_[next].first_lsn <= lsn + 1; ++next)
+      trimmed = segments_[next].first_lsn - 1;
+  }
+  if (trimmed == 0) return {};
+  TM_TRY(TrimmedMark::Write(disk_, folder_, id_, trimmed));
   while (true) {
     std::uint64_t number = 0;
     {

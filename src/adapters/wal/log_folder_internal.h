@@ -3,6 +3,7 @@
 //   <logs>/creating          locked while a log is made or taken over
 //   <logs>/<id>/owner        byte 0 is locked by the log's owner, byte 1 by whoever recovers it
 //   <logs>/<id>/durable      the greatest lsn known to be on the disk: uint64, mapped by all who look at it
+//   <logs>/<id>/trimmed      the greatest lsn whose segment may be gone: see TrimmedMark
 //   <logs>/<id>/00000001.log segments (frame_codec_internal.h), without a gap in their numbers
 //   <logs>/<id>.removed/     a log that is being removed
 #pragma once
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +30,7 @@ std::string CreatingPath(const std::string& logs);
 std::string LogFolder(const std::string& logs, LogId id);
 std::string OwnerPath(const std::string& folder);
 std::string DurablePath(const std::string& folder);
+std::string TrimmedPath(const std::string& folder);
 std::string SegmentPath(const std::string& folder, std::uint64_t number);
 
 /// The numbers of the segments that are there, ascending. Empty if the folder is not there.
@@ -77,6 +80,22 @@ class DurableWord {
   std::uint64_t* word_;
 };
 
+/// What a log's file `trimmed` says, so that a segment that somebody deleted is not taken for one that was
+/// trimmed. It is on the disk before a segment is removed.
+///
+///    0  lsn: frames up to this one may be gone, later ones may not
+///    8  CRC32C of the log id, 8 bytes, and bytes 0 to 7
+///   12  reserved, 0
+struct TrimmedMark {
+  static Result<void> Write(LogDisk& disk, const std::string& folder, LogId id, std::uint64_t lsn);
+  /// None if the file is not there, or does not hold: then nothing is known. Looked at after the segments
+  /// were listed.
+  static Result<std::optional<std::uint64_t>> Look(LogDisk& disk, const std::string& folder, LogId id);
+};
+
+/// What is missing before a log's oldest segment; empty if nothing is.
+Result<std::string> MissingBefore(LogDisk& disk, const std::string& folder, const SegmentHeader& oldest);
+
 /// The segments of a log that is owned. Thread safe.
 class OwnedSegments {
  public:
@@ -85,8 +104,8 @@ class OwnedSegments {
     std::uint64_t first_lsn = 0;
   };
 
-  OwnedSegments(LogDisk& disk, std::string folder, std::vector<Segment> segments)
-      : disk_(disk), folder_(std::move(folder)), segments_(std::move(segments)) {}
+  OwnedSegments(LogDisk& disk, std::string folder, LogId id, std::vector<Segment> segments)
+      : disk_(disk), folder_(std::move(folder)), id_(id), segments_(std::move(segments)) {}
 
   void Add(const Segment& segment);
   /// Lsn of the first frame that was not removed, or would be the next.
@@ -98,6 +117,7 @@ class OwnedSegments {
  private:
   LogDisk& disk_;
   const std::string folder_;
+  const LogId id_;
   std::mutex removal_mutex_;  // one removal at a time
   mutable std::mutex mutex_;  // guards segments_
   std::vector<Segment> segments_;

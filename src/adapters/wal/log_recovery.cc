@@ -45,6 +45,10 @@ class Recovery {
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       TM_ASSIGN(const Checked checked, Check(numbers, i, recovered));
       if (checked.is_half_made) break;
+      if (i == 0) {
+        TM_ASSIGN(const std::string missing, MissingBefore(disk_, folder_, checked.header));
+        if (!missing.empty()) return Damaged(SegmentPath(folder_, numbers[0]), missing);
+      }
       recovered.segments.push_back({.number = numbers[i], .first_lsn = checked.header.first_lsn});
       recovered.last_lsn = checked.next_lsn - 1;
       last = checked;

@@ -3,7 +3,8 @@
 // A frame that does not hold is a torn tail: it was being written when the process or the machine died, and
 // nobody was told that it was there. Unless something says that it was durable: the word `durable`, a head
 // behind it, or a later segment, which is only begun when all before it is synced. Then the disk has lost or
-// changed what it had promised, and the log is refused.
+// changed what it had promised, and the log is refused. So it is when its first segments are gone without
+// having been trimmed.
 #pragma once
 
 #include <vector>

@@ -170,6 +170,8 @@ Result<std::unique_ptr<LogSnapshot>> OpenSnapshot(LogDisk& disk, const std::stri
     if (durable_lsn == 0 || !std::filesystem::exists(folder, error)) return nullptr;
     return Damaged(folder, "its segments are missing");
   }
+  TM_ASSIGN(const std::string missing, MissingBefore(disk, folder, segments.front().header));
+  if (!missing.empty()) return Damaged(segments.front().path, missing);
   auto snapshot = std::make_unique<Snapshot>(id, durable_lsn, std::move(segments));
   if (!is_owned) TM_TRY(snapshot->LookBehind());
   return snapshot;

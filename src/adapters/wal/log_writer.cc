@@ -95,10 +95,12 @@ LogWriter::LogWriter(const WalOptions& options, LogId id, LogGroupHook hook, std
       hook_(std::move(hook)),
       owner_(std::move(owner)),
       durable_(std::move(durable)),
-      segments_(disk_, folder_, {}),
+      segments_(disk_, folder_, id, {}),
       place_{.log = id, .number = 0} {}
 
 Result<void> LogWriter::BeginFirstSegment() {
+  // Its name is on the disk with the first segment's.
+  TM_TRY(TrimmedMark::Write(disk_, folder_, id_, 0));
   return BeginSegment().result;
 }
 

@@ -68,7 +68,7 @@ class AdoptedLog final : public OwnedLog {
         id_(id),
         owner_(std::move(owner)),
         last_lsn_(recovered.last_lsn),
-        segments_(*options.disk, LogFolder(options.folder, id), std::move(recovered.segments)) {}
+        segments_(*options.disk, LogFolder(options.folder, id), id, std::move(recovered.segments)) {}
 
   LogId id() const override { return id_; }
   std::uint64_t durable_lsn() const override { return last_lsn_; }

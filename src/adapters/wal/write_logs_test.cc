@@ -304,7 +304,7 @@ TEST_F(WriteLogsTest, AnOrphanIsAdoptedByOneTrimmedAndRemoved) {
 TEST_F(WriteLogsTest, ALogWhoseMakingWasCutShortIsAdoptedAndRemoved) {
   const std::string half = path() + "/" + FormatLogId(11);
   std::filesystem::create_directories(half);
-  for (const std::string name : {"", "owner", "durable", "00000001.log"}) {
+  for (const std::string name : {"", "owner", "durable", "trimmed", "00000001.log"}) {
     if (!name.empty()) std::ofstream(half + "/" + name) << "";
     EXPECT_THAT(Must(Logs()->Snapshots()), IsEmpty()) << name;
     EXPECT_THAT(Must(Logs()->Orphans()), ElementsAre(11)) << name;
