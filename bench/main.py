@@ -17,6 +17,7 @@ import report
 from datasets import BENCH, DATA
 from flight import run_flight
 from growth import run_growth
+from http_writes import run_http_writes
 from joins import ROWS, run_join
 from online_http import run_http
 from outcome import Outcome, Settings
@@ -34,6 +35,7 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "5": run_materialize,
     "6": run_lookup,
     "http": run_http,
+    "http-writes": run_http_writes,
     "growth": run_growth,
     "ingest": run_ingest,
     "small-writes": run_small_writes,

@@ -1,12 +1,12 @@
 // Asks an HTTP server on this machine the same kinds of request again and again, and tells how it went.
 //
-//   http_load PORT PATH BODIES CONNECTIONS SECONDS RATE
+//   http_load PORT REQUESTS CONNECTIONS SECONDS RATE
 //
-// BODIES holds one request body per line; a file of one empty line makes GET requests of it. RATE 0 is a
-// closed loop: each connection asks as soon as it is answered. Otherwise an open loop: requests are due at
-// fixed moments, RATE a second over all connections, and their time counts from then, so that a server that
-// falls behind is not waited for (no coordinated omission). A tenth of SECONDS more goes before, to warm up.
-// The result is one line of JSON.
+// REQUESTS holds one request per line: the method, the path, and after a space the JSON body if there is one.
+// RATE 0 is a closed loop: each connection asks as soon as it is answered. Otherwise an open loop: requests
+// are due at fixed moments, RATE a second over all connections, and their time counts from then, so that a
+// server that falls behind is not waited for (no coordinated omission). A tenth of SECONDS more goes before,
+// to warm up. The result is one line of JSON.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -55,18 +55,20 @@ int Connect(int port) {
   return made;
 }
 
-std::vector<std::string> MakeRequests(const char* path, const char* bodies) {
+std::vector<std::string> MakeRequests(const char* file) {
   std::vector<std::string> requests;
-  std::ifstream in(bodies);
-  for (std::string body; std::getline(in, body);) {
-    std::string request =
-        (body.empty() ? "GET " : "POST ") + std::string(path) + " HTTP/1.1\r\nHost: bench\r\n";
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t target = line.find(' ');
+    const std::size_t space = line.find(' ', target + 1);
+    const std::string body = space == std::string::npos ? "" : line.substr(space + 1);
+    std::string request = line.substr(0, space) + " HTTP/1.1\r\nHost: bench\r\n";
     if (!body.empty()) {
       request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
     }
     requests.push_back(request + "\r\n" + body);
   }
-  if (requests.empty()) Die("no bodies");
+  if (requests.empty()) Die("no requests");
   return requests;
 }
 
@@ -205,13 +207,13 @@ class Load {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::fprintf(stderr, "usage: http_load PORT PATH BODIES CONNECTIONS SECONDS RATE\n");
+  if (argc != 6) {
+    std::fprintf(stderr, "usage: http_load PORT REQUESTS CONNECTIONS SECONDS RATE\n");
     return 2;
   }
-  const double seconds = std::atof(argv[5]);
-  Load load(std::atoi(argv[1]), MakeRequests(argv[2], argv[3]), static_cast<std::size_t>(std::atoi(argv[4])),
-            std::atof(argv[6]));
+  const double seconds = std::atof(argv[4]);
+  Load load(std::atoi(argv[1]), MakeRequests(argv[2]), static_cast<std::size_t>(std::atoi(argv[3])),
+            std::atof(argv[5]));
   load.Run(seconds / 10, seconds);
   load.Report(seconds);
   return 0;

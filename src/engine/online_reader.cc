@@ -1,4 +1,4 @@
-// One lookup per view; each packed row is decoded in place, straight into the result's columns.
+// One lookup for all views; each packed row is decoded in place, straight into the result's columns.
 #include "engine/online_reader.h"
 
 #include <arrow/builder.h>
@@ -127,10 +127,27 @@ class Reader final : public OnlineReader {
   }
 
  private:
+  /// All views in one lookup: they are seen at one moment, and the store is entered once.
   Result<void> Fill(std::span<const KeyColumn> keys, OnlineResult::Impl& out) const {
     const std::int64_t now_us = parts_.clock->now_us();
-    for (std::size_t i = 0; i < views_.size(); ++i)
-      TM_TRY(ReadView(i, keys, now_us, out));
+    MakeKeys(keys, out);
+    Result<void> decoded;
+    std::size_t view = 0;
+    std::size_t row = 0;
+    const auto visit = [&](std::size_t /*key*/, std::span<const std::byte> value) {
+      if (!decoded) return;
+      decoded = value.empty() ? Skip(views_[view], row, Status::kNotFound, out)
+                              : Decode(view, row, value, now_us, out);
+      if (!decoded || ++row < out.rows) return;
+      row = 0;
+      ++view;
+    };
+    if (out.rows > 0) {
+      const auto in_view = [&] { return "view " + views_[view].name; };
+      if (auto got = parts_.online->Get(out.keys, visit); !got)
+        return std::unexpected(std::move(got).error().In(in_view()));
+      if (!decoded) return std::unexpected(std::move(decoded).error().In(in_view()));
+    }
     for (auto& builder : out.nested) {
       TM_ASSIGN(auto array, FromArrowResult(builder->Finish()));
       out.nested_done.push_back(std::move(array));
@@ -205,14 +222,17 @@ class Reader final : public OnlineReader {
     return {};
   }
 
-  static void MakeKeys(const PreparedView& view, std::span<const KeyColumn> keys, OnlineResult::Impl& out) {
+  /// The keys of every row for the first view, then for the second, and so on.
+  void MakeKeys(std::span<const KeyColumn> keys, OnlineResult::Impl& out) const {
     out.key_bytes.clear();
     out.key_ends.clear();
-    for (std::size_t row = 0; row < out.rows; ++row) {
-      out.key_bytes += view.prefix;
-      for (const std::size_t key : view.keys)
-        AppendKey(keys[key], row, out.key_bytes);
-      out.key_ends.push_back(out.key_bytes.size());
+    for (const PreparedView& view : views_) {
+      for (std::size_t row = 0; row < out.rows; ++row) {
+        out.key_bytes += view.prefix;
+        for (const std::size_t key : view.keys)
+          AppendKey(keys[key], row, out.key_bytes);
+        out.key_ends.push_back(out.key_bytes.size());
+      }
     }
     out.keys.clear();
     std::size_t begin = 0;
@@ -220,21 +240,6 @@ class Reader final : public OnlineReader {
       out.keys.push_back(std::string_view(out.key_bytes).substr(begin, end - begin));
       begin = end;
     }
-  }
-
-  Result<void> ReadView(std::size_t index, std::span<const KeyColumn> keys, std::int64_t now_us,
-                        OnlineResult::Impl& out) const {
-    const PreparedView& view = views_[index];
-    MakeKeys(view, keys, out);
-    Result<void> decoded;
-    const auto visit = [&](std::size_t row, std::span<const std::byte> value) {
-      if (!decoded) return;
-      decoded =
-          value.empty() ? Skip(view, row, Status::kNotFound, out) : Decode(index, row, value, now_us, out);
-    };
-    TM_TRY_IN(parts_.online->Get(out.keys, visit), "view " + view.name);
-    if (!decoded) return std::unexpected(std::move(decoded).error().In("view " + view.name));
-    return {};
   }
 
   /// A row without values: all its columns get the status, texts stay empty.

@@ -25,9 +25,10 @@ constexpr std::uint64_t PlaceOfBytes(std::string_view value) {
 }
 
 /// Sorts ascending by `number(item)`, a 64-bit number; equal ones keep their order. Digit by digit, the
-/// lowest first; digits that are the same everywhere cost nothing.
+/// lowest first; digits that are the same everywhere cost nothing. `other` is memory for as many items; given
+/// again it is used again, which spares the system clearing its pages.
 template <typename Item, typename Number>
-void RadixSort(std::vector<Item>& items, const Number& number) {
+void RadixSort(std::vector<Item>& items, std::vector<Item>& other, const Number& number) {
   constexpr int kDigitBits = 11;
   constexpr std::uint64_t kDigitMask = (std::uint64_t{1} << kDigitBits) - 1;
   std::uint64_t any = 0;
@@ -36,9 +37,9 @@ void RadixSort(std::vector<Item>& items, const Number& number) {
     any |= number(item);
     all &= number(item);
   }
-  std::vector<Item> other(items.size());
   for (int shift = 0; shift < 64; shift += kDigitBits) {
     if (((any ^ all) >> shift & kDigitMask) == 0) continue;
+    other.resize(items.size());
     std::array<std::size_t, kDigitMask + 1> next{};
     const auto digit = [&number, shift](const Item& item) { return number(item) >> shift & kDigitMask; };
     for (const Item& item : items)
@@ -50,6 +51,12 @@ void RadixSort(std::vector<Item>& items, const Number& number) {
       other[next[digit(item)]++] = item;
     items.swap(other);
   }
+}
+
+template <typename Item, typename Number>
+void RadixSort(std::vector<Item>& items, const Number& number) {
+  std::vector<Item> other;
+  RadixSort(items, other, number);
 }
 
 }  // namespace tidemark::pit_internal

@@ -112,7 +112,7 @@ class Sorting {
   void SortBy(const SortColumn& column) {
     for (Item& item : items_)
       item.place = column.Place(item.row);
-    RadixSort(items_, [](const Item& item) { return item.place; });
+    RadixSort(items_, other_, [](const Item& item) { return item.place; });
     if (column.is_bytes()) SortRuns(column);
   }
 
@@ -144,6 +144,7 @@ class Sorting {
   const std::vector<SortColumn> columns_;  // keys, event, created
   const std::int64_t rows_;
   std::vector<Item> items_;
+  std::vector<Item> other_;  // what a sort needs beside them
 };
 
 }  // namespace

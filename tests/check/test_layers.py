@@ -12,6 +12,7 @@ GOOD = {
     "include/tidemark/error.h": "#include <string>\n",
     "src/base/clock.h": '#include "tidemark/error.h"\n',
     "src/model/type.h": '#include "base/clock.h"\n#include <tidemark/error.h>\n',
+    "src/base/json.h": "#include <string>\n",
     "src/base/json.cc": "#include <nlohmann/json.hpp>\n",
     "src/pit/rule.h": '#include <arrow/api.h>\n#include "model/type.h"\n',
     "src/store/online.h": '#include "pit/rule.h"\n',

@@ -21,6 +21,14 @@ def bearer(key: dict[str, str]) -> dict[str, str]:
     return {"Authorization": f"Bearer {key['key']}"}
 
 
+def until_seen(server: ServerProcess, last: dict[str, str]) -> None:
+    """Until the running server, which looks every second, has seen the key that was made last."""
+    while server.get(LIST).status != 401:
+        pass
+    while server.request("GET", LIST, headers=bearer(last)).status == 401:
+        pass
+
+
 def schema(name: str) -> str:
     columns = [{"name": "v", "type": "int"}, {"name": "event_timestamp", "type": "timestamp"}]
     return json.dumps({"name": name, "entities": ["id"], "schema": columns})
@@ -105,8 +113,7 @@ def test_scopes_and_projects(tmp_path: Path) -> None:
         reader = create_key(tmp_path, ["read"])
         writer = create_key(tmp_path, ["write"])
         fraud = create_key(tmp_path, ["read,admin@fraud"], "the fraud team")
-        while server.get(LIST).status != 401:  # until it has seen the keys
-            pass
+        until_seen(server, fraud)
 
         def post(path: str, body: str, key: dict[str, str]) -> Answer:
             return server.request("POST", path, body, bearer(key))

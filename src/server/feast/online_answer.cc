@@ -20,19 +20,25 @@
 namespace tidemark::server::feast {
 namespace {
 
+constexpr std::string_view kValuesOpen = R"({"values":[)";
+constexpr std::string_view kStatusesOpen = R"(,"statuses":[)";
+constexpr std::string_view kTimesOpen = R"(,"event_timestamps":[)";
+constexpr std::string_view kColumnClose = "},";
+constexpr std::size_t kColumnBytes = 64;  // more than those and the brackets take
 constexpr std::string_view kPresent = "\"PRESENT\",";
 constexpr std::string_view kEpoch = "\"1970-01-01T00:00:00Z\",";
 constexpr std::size_t kTimeBytesMax = 48;
 constexpr std::size_t kStatusBytesMax = 20;
 
-/// Appends up to `bytes_max` bytes that `put(char* to) -> char* end` writes.
+/// Appends up to `bytes_max` bytes that `put(char* begin, char* to) -> char* end` writes; `begin` is where
+/// `out` begins.
 template <typename Put>
 void Extend(std::string& out, std::size_t bytes_max, const Put& put) {
   const std::size_t size = out.size();
   // Growing by steps would copy what is there each time.
   if (out.capacity() < size + bytes_max) out.reserve(std::max(out.capacity() * 2, size + bytes_max));
   out.resize_and_overwrite(size + bytes_max, [&](char* bytes, std::size_t /*room*/) {
-    return static_cast<std::size_t>(put(bytes + size) - bytes);
+    return static_cast<std::size_t>(put(bytes, bytes + size) - bytes);
   });
 }
 
@@ -140,20 +146,20 @@ class AnswerWriter {
   }
 
  private:
-  void Begin() { out_.append("{\"values\":["); }
+  void Begin() { out_.append(kValuesOpen); }
 
   /// `statuses` and `times` end in commas, as the values do.
   void BeginStatuses() {
     out_.back() = ']';
-    out_.append(",\"statuses\":[");
+    out_.append(kStatusesOpen);
   }
   void BeginTimes() {
     out_.back() = ']';
-    out_.append(",\"event_timestamps\":[");
+    out_.append(kTimesOpen);
   }
   void End() {
     out_.back() = ']';
-    out_.append("},");
+    out_.append(kColumnClose);
   }
 
   void WriteKey(std::size_t key) {
@@ -190,23 +196,8 @@ class AnswerWriter {
     const Status* const statuses = result_.statuses(column);
     const bool is_whole =
         std::all_of(statuses, statuses + rows_, [](Status status) { return status == Status::kPresent; });
-    Begin();
-    WriteValues(column, statuses, is_whole);
-    BeginStatuses();
-    if (is_whole) {
-      out_.append(Repeated(kPresent, rows_, present_texts));
-    } else {
-      WriteStatuses(statuses);
-    }
-    BeginTimes();
-    WriteTimes(result_.event_times_us(column));
-    End();
-  }
-
-  void WriteValues(std::size_t column, const Status* statuses, bool is_whole) {
-    const DataType& type = lookup_.types[column];
     if (lookup_.forms[column] == ValueForm::kFixed) {
-      switch (type.kind) {
+      switch (lookup_.types[column].kind) {
         case TypeKind::kFloat64:
           return WriteNumbers<double, double>(column, statuses, is_whole);
         case TypeKind::kFloat32:
@@ -219,6 +210,14 @@ class AnswerWriter {
           break;
       }
     }
+    Begin();
+    WriteValues(column, statuses);
+    Extend(out_, ClosingBytesMax(),
+           [&](const char* begin, char* to) { return PutClosing(begin, to, column, statuses, is_whole); });
+  }
+
+  void WriteValues(std::size_t column, const Status* statuses) {
+    const DataType& type = lookup_.types[column];
     for (std::size_t row = 0; row < rows_; ++row) {
       if (statuses[row] == Status::kPresent) {
         WriteValue(column, row, type);
@@ -252,10 +251,12 @@ class AnswerWriter {
     }
   }
 
+  /// A whole column in one go: these are most of what is asked for.
   template <typename Stored, typename Written>
   void WriteNumbers(std::size_t column, const Status* statuses, bool is_whole) {
     const Stored* const values = result_.Fixed<Stored>(column);
-    Extend(out_, rows_ * (json::kNumberBytesMax + 1), [&](char* to) {
+    Extend(out_, rows_ * (json::kNumberBytesMax + 1) + ClosingBytesMax(), [&](const char* begin, char* to) {
+      to = Put(to, kValuesOpen);
       for (std::size_t row = 0; row < rows_; ++row) {
         if (is_whole || statuses[row] == Status::kPresent) {
           to = json::PutNumber(to, static_cast<Written>(values[row]));
@@ -264,41 +265,48 @@ class AnswerWriter {
         }
         *to++ = ',';
       }
-      return to;
+      return PutClosing(begin, to, column, statuses, is_whole);
     });
   }
 
-  void WriteStatuses(const Status* statuses) {
-    Extend(out_, rows_ * kStatusBytesMax, [&](char* to) {
-      for (std::size_t row = 0; row < rows_; ++row) {
-        *to++ = '"';
-        to = Put(to, StatusName(statuses[row]));
-        to = Put(to, "\",");
-      }
-      return to;
-    });
+  std::size_t ClosingBytesMax() const {
+    return rows_ * (kStatusBytesMax + kTimeBytesMax) + kTimeBytesMax + kColumnBytes;
+  }
+
+  /// What follows a column's values, the last of which has a comma.
+  char* PutClosing(const char* begin, char* to, std::size_t column, const Status* statuses, bool is_whole) {
+    to[-1] = ']';
+    to = Put(to, kStatusesOpen);
+    to = is_whole ? Put(to, Repeated(kPresent, rows_, present_texts)) : PutStatuses(to, statuses);
+    to[-1] = ']';
+    to = PutTimes(begin, Put(to, kTimesOpen), result_.event_times_us(column));
+    to[-1] = ']';
+    return Put(to, kColumnClose);
+  }
+
+  char* PutStatuses(char* to, const Status* statuses) const {
+    for (std::size_t row = 0; row < rows_; ++row) {
+      *to++ = '"';
+      to = Put(to, StatusName(statuses[row]));
+      to = Put(to, "\",");
+    }
+    return to;
   }
 
   /// Columns of one view have the same: the text of the column before is copied then.
-  void WriteTimes(const std::int64_t* times) {
-    if (times != last_times_) {
-      last_times_ = times;
-      times_begin_ = out_.size();
-      Extend(out_, rows_ * kTimeBytesMax + kTimeBytesMax, [&](char* to) {
-        for (std::size_t row = 0; row < rows_; ++row)
-          to = clock_.Put(to, times[row]);
-        return to;
-      });
-      times_bytes_ = out_.size() - times_begin_;
-      return;
+  char* PutTimes(const char* begin, char* to, const std::int64_t* times) {
+    if (times == last_times_) {
+      std::memcpy(to, begin + times_begin_, times_bytes_);
+      to += times_bytes_;
+      to[-1] = ',';  // what was copied ends in a bracket by now
+      return to;
     }
-    const std::size_t before = out_.size() - times_begin_;
-    Extend(out_, times_bytes_, [&](char* to) {
-      std::memcpy(to, to - before, times_bytes_);
-      // End turns the last comma into a bracket, also of what is copied here.
-      to[times_bytes_ - 1] = ',';
-      return to + times_bytes_;
-    });
+    last_times_ = times;
+    times_begin_ = static_cast<std::size_t>(to - begin);
+    for (std::size_t row = 0; row < rows_; ++row)
+      to = clock_.Put(to, times[row]);
+    times_bytes_ = static_cast<std::size_t>(to - begin) - times_begin_;
+    return to;
   }
 
   /// Lists, structs and maps: the lookup's answer as Arrow arrays.
@@ -350,7 +358,7 @@ thread_local std::string AnswerWriter::epoch_texts;
 Answer<void> WriteAnswer(const PreparedLookup& lookup, const Entities& entities, const OnlineResult& result,
                          bool with_versions, std::string& out) {
   const std::size_t columns = lookup.types.size() + entities.given.size();
-  out.reserve(out.size() + columns * (80 + entities.rows * 56) + 1024);
+  out.reserve(out.size() + columns * (kColumnBytes + entities.rows * 60) + entities.rows * 128 + 2048);
   return AnswerWriter(lookup, entities, result, out).Write(with_versions);
 }
 

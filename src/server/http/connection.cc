@@ -17,12 +17,13 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using std::string_view_literals::operator""sv;
 
 constexpr std::size_t kFirstBufferBytes = 4UL << 10U;
 constexpr std::size_t kBodyBufferBytes = 128UL << 10U;
-constexpr std::size_t kUnheldBytes = 16UL << 10U;     // small bodies and answers are not counted
-constexpr std::size_t kKeptBodyBytes = 256UL << 10U;  // memory that a connection keeps between requests
-constexpr std::size_t kKeptAnswerBytes = 8UL << 20U;  // that a loop keeps
+constexpr std::size_t kUnheldBytes = 16UL << 10U;        // small bodies and answers are not counted
+constexpr std::size_t kKeptBodyBytes = 256UL << 10U;     // memory that a connection keeps between requests
+constexpr std::size_t kSentTogetherBytes = 32UL << 10U;  // an answer that is larger is sent at once
 constexpr milliseconds kLinger{2'000};
 
 std::string_view ReasonOf(int status) {
@@ -86,8 +87,18 @@ std::string MakeRequestId() {
   }();
   static std::atomic<std::uint64_t> count = 0;
   const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
-  return fmt::format("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", random >> 32U, (random >> 16U) & 0xFFFFU,
-                     (random >> 4U) & 0xFFFU, number >> 48U & 0xFFFU, number & 0xFFFFFFFFFFFFU);
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id = "00000000-0000-4000-8000-000000000000";  // a version 4 UUID in form
+  const auto put = [&id](std::size_t begin, std::size_t digits, std::uint64_t value) {
+    for (std::size_t i = begin + digits; i-- > begin; value >>= 4U)
+      id[i] = kDigits[value & 0xFU];
+  };
+  put(0, 8, random >> 32U);
+  put(9, 4, random >> 16U);
+  put(15, 3, random >> 4U);
+  put(20, 3, number >> 48U);
+  put(24, 12, number);
+  return id;
 }
 
 bool IsUsableId(std::string_view id) {
@@ -413,7 +424,7 @@ void Connection::Dispatch() {
   server_.metrics->in_flight.fetch_add(1, std::memory_order_relaxed);
   is_counted_ = true;
   phase_ = Phase::kAnswering;
-  response_.body.swap(loop_.answer_memory);
+  loop_.LendMemory(response_.body);
   if (bound_->route.runs == Runs::kInline && !pipe_) {
     auto result = RunHandler(bound_->route.handler, request_, response_);
     if (!result || !response_.needs_worker) return Answered(std::move(result));
@@ -524,19 +535,26 @@ void Connection::TimeOut() {
 
 void Connection::AppendHead(std::string& out, const Response& response, std::optional<std::size_t> length,
                             std::string_view date) const {
-  auto to = std::back_inserter(out);
-  fmt::format_to(to, "HTTP/1.1 {} {}\r\n", response.status, ReasonOf(response.status));
-  if (!date.empty()) fmt::format_to(to, "Date: {}\r\n", date);
-  if (!response.content_type.empty()) fmt::format_to(to, "Content-Type: {}\r\n", response.content_type);
-  if (length) {
-    fmt::format_to(to, "Content-Length: {}\r\n", *length);
-  } else if (is_chunked_) {
-    out.append("Transfer-Encoding: chunked\r\n");
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    out.append(name).append(": "sv).append(value).append("\r\n"sv);
+  };
+  if (response.status == 200) {
+    out.append("HTTP/1.1 200 OK\r\n"sv);
+  } else {
+    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", response.status, ReasonOf(response.status));
   }
-  fmt::format_to(to, "X-Request-Id: {}\r\n", request_id_);
-  if (!trace_.empty()) fmt::format_to(to, "traceparent: {}\r\n", trace_);
+  if (!date.empty()) add("Date"sv, date);
+  if (!response.content_type.empty()) add("Content-Type"sv, response.content_type);
+  if (length) {
+    const fmt::format_int digits(*length);
+    add("Content-Length"sv, {digits.data(), digits.size()});
+  } else if (is_chunked_) {
+    out.append("Transfer-Encoding: chunked\r\n"sv);
+  }
+  add("X-Request-Id"sv, request_id_);
+  if (!trace_.empty()) add("traceparent"sv, trace_);
   for (const auto& [name, value] : response.headers)
-    fmt::format_to(to, "{}: {}\r\n", name, value);
+    add(name, value);
   if (must_close_ || !keeps_alive_ || server_.draining.load(std::memory_order_relaxed)) {
     out.append("Connection: close\r\n");
   } else if (parser_.is_http_1_0()) {
@@ -554,13 +572,26 @@ void Connection::WriteAnswer() {
   AppendHead(head_, response_, response_.body.size(), loop_.date());
   status_out_ = response_.status;
   bytes_out_ = response_.body.size();
-  boost::asio::const_buffer head = boost::asio::buffer(head_);
+  if (response_.body.size() <= kSentTogetherBytes) return loop_.SendSoon(shared_from_this());
+  if (SendNow()) FinishAnswer();
+}
+
+// Whether all of it was taken; if not, the rest follows, and then OnWritten.
+bool Connection::SendNow() {
+  const boost::asio::const_buffer head = boost::asio::buffer(head_);
   boost::asio::const_buffer body = boost::asio::buffer(response_.body);
   if (request_.method == Method::kHead) body = {};
   const std::size_t written = TryWrite({head, body});
-  if (written == head.size() + body.size()) return FinishAnswer();
+  if (written == head.size() + body.size()) return true;
   const std::size_t of_head = std::min(written, head.size());
   AsyncWrite({head + of_head, body + (written - of_head)});
+  return false;
+}
+
+void Connection::SendAnswer() {
+  if (phase_ != Phase::kWriting || !SendNow()) return;
+  FinishAnswer();
+  Process();
 }
 
 void Connection::OnWritten(const SocketError& code) {
@@ -633,9 +664,7 @@ void Connection::FinishAnswer() {
   }
   parser_.Reset();
   response_.Clear();
-  if (response_.body.capacity() > loop_.answer_memory.capacity()) response_.body.swap(loop_.answer_memory);
-  if (loop_.answer_memory.capacity() > kKeptAnswerBytes) std::string().swap(loop_.answer_memory);
-  if (response_.body.capacity() > kKeptBodyBytes) response_.body.shrink_to_fit();
+  loop_.TakeMemoryBack(response_.body);
   body_.clear();
   if (body_.capacity() > kKeptBodyBytes) body_.shrink_to_fit();
   request_.Clear();

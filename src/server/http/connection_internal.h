@@ -48,6 +48,8 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   void Drain();
   /// Ends at once, whatever it is doing.
   void Close();
+  /// Sends the answer that is there, and goes on with the next request.
+  void SendAnswer();
 
  protected:
   virtual boost::asio::ip::tcp::socket& socket() = 0;
@@ -93,6 +95,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   void AppendHead(std::string& out, const Response& response, std::optional<std::size_t> length,
                   std::string_view date) const;
   void WriteAnswer();
+  bool SendNow();
   void Queue(std::string bytes);
   void WriteNext();
   void EndStream(bool whole);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <ctime>
 
@@ -19,6 +20,10 @@ using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REU
 
 constexpr std::chrono::milliseconds kSweepEvery{250};
 constexpr std::chrono::milliseconds kPause{100};
+// Answers wait for one another no longer, and no more of them.
+constexpr std::chrono::microseconds kSendWithin{300};
+constexpr std::size_t kSentTogetherMax = 32;
+constexpr std::size_t kKeptAnswerBytes = 8UL << 20U;  // of memory that a loop keeps, over all answers
 
 std::unexpected<Error> Refused(const tcp::endpoint& endpoint, const SocketError& code) {
   const bool taken = code == boost::asio::error::address_in_use;
@@ -83,6 +88,47 @@ void Loop::Take(tcp::socket socket) {
 
 void Loop::Remove(const std::shared_ptr<Connection>& connection) {
   if (connections_.erase(connection) > 0) server_.metrics->connections.fetch_sub(1);
+}
+
+void Loop::SendSoon(std::shared_ptr<Connection> connection) {
+  const bool is_first = answered_.empty();
+  answered_.push_back(std::move(connection));
+  if (is_sending_) return;  // SendAnswers comes back to it
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (is_first) {
+    first_answered_ = now;
+    boost::asio::post(io, [this] { SendAnswers(); });  // behind the requests that have been found to be there
+  } else if (answered_.size() >= kSentTogetherMax || now - first_answered_ >= kSendWithin) {
+    SendAnswers();
+  }
+}
+
+void Loop::SendAnswers() {
+  if (answered_.empty()) return;
+  is_sending_ = true;
+  sending_.swap(answered_);
+  for (const auto& connection : sending_)
+    connection->SendAnswer();
+  sending_.clear();
+  is_sending_ = false;
+  if (answered_.empty()) return;
+  first_answered_ = std::chrono::steady_clock::now();
+  boost::asio::post(io, [this] { SendAnswers(); });
+}
+
+void Loop::LendMemory(std::string& body) {
+  if (memory_.empty()) return;
+  body.swap(memory_.back());
+  memory_.pop_back();
+}
+
+void Loop::TakeMemoryBack(std::string& body) {
+  const bool is_worth_it = body.capacity() > std::string().capacity();
+  if (is_worth_it && body.capacity() * (memory_.size() + 1) <= kKeptAnswerBytes) {
+    body.clear();
+    memory_.push_back(std::move(body));
+  }
+  body = std::string();
 }
 
 void Loop::Sweep() {

@@ -7,7 +7,7 @@
 namespace tidemark::json {
 
 /// More bytes than any number of PutNumber takes.
-inline constexpr std::size_t kNumberBytesMax = 32;
+inline constexpr std::size_t kNumberBytesMax = 40;
 
 /// Writes a number at `to`, where kNumberBytesMax bytes must be free, and returns the place behind it. What
 /// is written is as AppendNumber says (json_text.h); floats have an exponent where Python's repr has one.

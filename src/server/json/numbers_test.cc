@@ -5,6 +5,7 @@
 
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -47,6 +48,34 @@ TEST(Numbers, FloatsAsPythonWritesThem) {
   EXPECT_EQ(Text(1.2345678901234567e300), "1.2345678901234567e+300");
   EXPECT_EQ(Text(5e-324), "5e-324");
   EXPECT_EQ(Text(123.456), "123.456");
+}
+
+TEST(Numbers, APointAtEveryPlaceOfEveryLength) {
+  std::mt19937_64 random(11);
+  for (int length = 1; length <= 17; ++length) {
+    for (int exponent = -20; exponent <= 20; ++exponent) {
+      std::string digits;
+      for (int i = 0; i < length; ++i)
+        digits.push_back(static_cast<char>('1' + random() % 9));
+      const double value = std::strtod((digits + "e" + std::to_string(exponent)).c_str(), nullptr);
+      const std::string text = Text(-value);
+      ASSERT_EQ(std::strtod(text.c_str(), nullptr), -value) << text;
+      ASSERT_TRUE(text.contains('.') || text.contains('e')) << text;
+      std::array<char, 64> shortest{};
+      const auto made = std::to_chars(shortest.data(), shortest.data() + shortest.size(), value,
+                                      std::chars_format::scientific);
+      const std::string_view theirs(shortest.data(), static_cast<std::size_t>(made.ptr - shortest.data()));
+      const auto count = [](std::string_view number) {
+        std::string found;
+        for (const char c : number.substr(0, number.find('e')))
+          if (c >= '0' && c <= '9') found.push_back(c);
+        found.erase(0, found.find_first_not_of('0'));
+        found.erase(found.find_last_not_of('0') + 1);
+        return found;
+      };
+      ASSERT_EQ(count(text), count(theirs)) << text;
+    }
+  }
 }
 
 TEST(Numbers, WhatIsNoNumberInJsonIsText) {
