@@ -527,7 +527,7 @@ def test_keys(tmp_path: Path) -> None:
 
 
 def test_a_key_of_one_project_does_not_see_the_others_by_sql(tmp_path: Path) -> None:
-    """Goal: queries see the tables of all projects, so they ask for a key that may read them all."""
+    """Goal: queries see the tables of all projects, and ask for a key that may read them all."""
     folder = make_store(tmp_path / "store")
     other = FeatureStore(folder, project="other")
     other.apply([Entity(name="driver", join_keys={"driver_id": Int64})])
