@@ -526,6 +526,33 @@ def test_keys(tmp_path: Path) -> None:
         assert training.num_rows == 5
 
 
+def test_a_key_of_one_project_does_not_see_the_others_by_sql(tmp_path: Path) -> None:
+    """Goal: queries see the tables of all projects, and ask for a key that may read them all."""
+    folder = make_store(tmp_path / "store")
+    other = FeatureStore(folder, project="other")
+    other.apply([Entity(name="driver", join_keys={"driver_id": Int64})])
+    one = create_key(folder, ["read@default"])["key"]
+    every = create_key(folder, ["read"])["key"]
+    commands = [
+        command("sql", project="default", query="SELECT 1 AS one"),
+        command("dump", project="default", id="none"),
+        command(
+            "historical",
+            project="default",
+            service="model",
+            entity_sql="SELECT 1 AS driver_id, TIMESTAMPTZ '2026-01-01' AS event_timestamp",
+        ),
+    ]
+    with ServerProcess(folder, "--flight-port", "0") as server, connect(server) as client:
+        for asked in commands:
+            with pytest.raises(flight.FlightUnauthorizedError, match="read all of them"):
+                client.do_get(flight.Ticket(asked), bearer(one)).read_all()
+        for asked in (commands[0], commands[2]):
+            assert client.do_get(flight.Ticket(asked), bearer(every)).read_all().num_rows == 1
+        own = command("read", project="default", view="clicks")
+        client.do_get(flight.Ticket(own), bearer(one)).read_all()
+
+
 def openssl(*arguments: str | Path) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 

@@ -47,6 +47,12 @@ Result<std::shared_ptr<Store>> Call::Open(std::string_view project, http::Scope 
   return environment_.services.stores->Get(project);
 }
 
+Result<void> Call::CheckReadsAll(const Store& store) const {
+  if (caller_.unlimited) return {};
+  TM_ASSIGN(const auto projects, store.Projects());
+  return http::CheckReadsAll(caller_, projects, "queries and dumps");
+}
+
 arrow::Status Call::Failed(const Error& error) const {
   context_.AddTrailer("tidemark-error", std::string(Describe(error.code).name));
   return StatusOf(error);

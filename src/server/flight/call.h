@@ -40,6 +40,9 @@ class Call {
   /// kPermissionDenied if the key does not grant `scope` there.
   Result<std::shared_ptr<Store>> Open(std::string_view project, http::Scope scope) const;
 
+  /// kPermissionDenied for a key that may not read all projects: SQL and dumps see them all.
+  Result<void> CheckReadsAll(const Store& store) const;
+
   Result<std::shared_ptr<const KnownDefinitions>> DefinitionsOf(const Store& store) const {
     return environment_.services.definitions.Get(store);
   }

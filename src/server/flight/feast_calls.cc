@@ -90,7 +90,7 @@ FeastResult<Answer> Historical(const Call& call, Command& command, UploadedRows&
   OwnedStream entities;
   EntityRows given;
   if (!query.empty()) {
-    TM_TRY(QueryRows(*store, query, call.stop(), entities));
+    TM_TRY(QueryRows(call, *store, query, entities));
     given.stream = entities.get();
   } else if (range.start_us || range.end_us) {
     options.range = range;

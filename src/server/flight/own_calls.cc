@@ -70,6 +70,7 @@ Result<Answer> Sql(const Call& call, Command& command) {
   TM_ASSIGN(const SqlQueryOptions options, QueryOptions(call, command));
   TM_TRY(command.NothingElse());
   TM_ASSIGN(auto store, call.Open(command.project(), http::Scope::kRead));
+  TM_TRY(call.CheckReadsAll(*store));
   OwnedStream rows;
   TM_TRY(store->Sql(query, options, rows.get()));
   return RowsOf(call, rows, std::move(store));
@@ -92,6 +93,7 @@ Result<Answer> Dump(const Call& call, Command& command) {
   TM_ASSIGN(const std::string id, command.Text("id"));
   TM_TRY(command.NothingElse());
   TM_ASSIGN(auto store, call.Open(command.project(), http::Scope::kRead));
+  TM_TRY(call.CheckReadsAll(*store));
   OwnedStream rows;
   TM_TRY(store->ReadDump(id, call.stop(), rows.get()));
   return RowsOf(call, rows, std::move(store));
@@ -186,7 +188,7 @@ Result<Answer> HistoricalOfRange(const Call& call, Command& command) {
   OwnedStream entities;
   EntityRows rows{.path = path};
   if (!query.empty()) {
-    TM_TRY(QueryRows(*store, query, call.stop(), entities));
+    TM_TRY(QueryRows(call, *store, query, entities));
     rows.stream = entities.get();
   }
   return TrainingSet(std::move(store), rows, std::move(options), Telling(call));
@@ -328,9 +330,9 @@ Result<std::string> PutRows(const Call& call, Command& command, arrow::flight::F
   return put(call, command, reader);
 }
 
-Result<void> QueryRows(Store& store, const std::string& query, const std::stop_token& stop,
-                       OwnedStream& out) {
-  return store.Sql(query, {.stop = stop}, out.get());
+Result<void> QueryRows(const Call& call, Store& store, const std::string& query, OwnedStream& out) {
+  TM_TRY(call.CheckReadsAll(store));
+  return store.Sql(query, {.stop = call.stop()}, out.get());
 }
 
 Result<Answer> TrainingSet(std::shared_ptr<Store> store, EntityRows entities, HistoricalOptions options,

@@ -23,7 +23,7 @@ Result<Answer> ExchangeRows(const Call& call, Command& command, arrow::flight::F
 Result<std::string> PutRows(const Call& call, Command& command, arrow::flight::FlightMessageReader& reader);
 
 /// The rows of a query, as entity rows.
-Result<void> QueryRows(Store& store, const std::string& query, const std::stop_token& stop, OwnedStream& out);
+Result<void> QueryRows(const Call& call, Store& store, const std::string& query, OwnedStream& out);
 
 /// A training set for `entities` (empty: for the range in `options`), as it is computed.
 Result<Answer> TrainingSet(std::shared_ptr<Store> store, EntityRows entities, HistoricalOptions options,

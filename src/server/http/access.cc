@@ -1,6 +1,8 @@
 // Scopes, and the authenticator of a server without keys.
 #include "server/http/access.h"
 
+#include <fmt/format.h>
+
 namespace tidemark::http {
 namespace {
 
@@ -40,6 +42,18 @@ bool Caller::Allows(Scope scope, std::string_view project) const {
 std::string_view Caller::only_project() const {
   if (grant == nullptr || grant->scopes.size() != 1 || grant->scopes.begin()->first == "*") return {};
   return grant->scopes.begin()->first;
+}
+
+Result<void> CheckReadsAll(const Caller& caller, const std::vector<std::string>& projects,
+                           std::string_view what) {
+  for (const std::string& project : projects) {
+    if (caller.Allows(Scope::kRead, project)) continue;
+    return Fail(ErrorCode::kPermissionDenied,
+                fmt::format("{} see the tables of all projects of the store: this needs a key that may read "
+                            "all of them",
+                            what));
+  }
+  return {};
 }
 
 std::shared_ptr<const Authenticator> NoKeys() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -42,6 +43,11 @@ struct Caller {
   /// The one project that this key is about; empty if it is about several or all.
   std::string_view only_project() const;
 };
+
+/// kPermissionDenied if the caller may not read one of `projects`, for `what` ("queries and dumps") that
+/// tells of the tables of all of them.
+Result<void> CheckReadsAll(const Caller& caller, const std::vector<std::string>& projects,
+                           std::string_view what);
 
 /// Why a caller is not known: the context of Identify's errors, so that a dialect can tell them apart.
 inline constexpr std::string_view kNoCredentials = "no key";

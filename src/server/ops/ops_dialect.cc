@@ -65,12 +65,7 @@ class OpsDialect final : public http::Dialect {
     if (request.caller.Allows(Scope::kRead, "*")) return {};
     TM_ASSIGN(const auto store, services_.stores->Get({}));
     TM_ASSIGN(const auto projects, store->Projects());
-    for (const std::string& project : projects) {
-      if (request.caller.Allows(Scope::kRead, project)) continue;
-      return Fail(ErrorCode::kPermissionDenied,
-                  "metrics tell of the tables of all projects: this needs a key that may read all of them");
-    }
-    return {};
+    return http::CheckReadsAll(request.caller, projects, "metrics");
   }
 
   Result<void> Ready(Response& response) {

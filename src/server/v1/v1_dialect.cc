@@ -127,13 +127,7 @@ void V1::Answer(const Request& request, Response& response, RowAnswer answer) {
 Result<void> V1::CheckReadsAll(const Request& request, const Store& store) const {
   if (request.caller.unlimited) return {};
   TM_ASSIGN(const auto projects, store.Projects());
-  for (const std::string& project : projects) {
-    if (request.caller.Allows(http::Scope::kRead, project)) continue;
-    return Fail(ErrorCode::kPermissionDenied,
-                "queries and dumps see the tables of all projects of the store: this needs a key that may "
-                "read all of them");
-  }
-  return {};
+  return http::CheckReadsAll(request.caller, projects, "queries and dumps");
 }
 
 Result<JsonRequest> JsonRequest::Parse(std::string_view body, const http::Limits& limits) {
