@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from server_process import ServerProcess
 
 from tidemark import FeatureStore
 from tidemark.compat import featurestore
@@ -27,7 +28,7 @@ from tidemark.compat.featurestore import (
     upload_fg,
     use_store,
 )
-from tidemark.errors import UnsupportedError
+from tidemark.errors import UnavailableError
 
 T0 = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
 ACTIVITY = ("business", "user", "activity", "v0001")
@@ -251,14 +252,19 @@ def test_the_store_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert create_fg("a", "b", "c", 1, "at", None, frame)[0]
     assert made_in(tmp_path / "one")
     assert made_in(tmp_path / "two")
-    with pytest.raises(UnsupportedError, match="addresses of servers"):
-        use_store("http://localhost:8080")
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        use_store("http://127.0.0.1:9")  # where nobody listens
     assert create_fg("a", "b", "c", 1, "at", None, frame)[0] is False  # still the second
-    monkeypatch.setenv("TIDEMARK_STORE", "http://localhost:8080")
+    with ServerProcess(tmp_path / "one") as server:
+        use_store(server.url)
+        assert create_fg("a", "b", "c", 1, "at", None, frame)[0] is False  # it is there
+        assert create_fg("a", "b", "c", 2, "at", None, frame)[0]
+        monkeypatch.setenv("TIDEMARK_STORE", server.url)
+        use_store(None)
+        assert create_fg("a", "b", "c", 2, "at", None, frame)[0] is False
+    monkeypatch.setenv("TIDEMARK_STORE", "http://127.0.0.1:9")
     use_store(None)
-    assert create_fg("a", "b", "c", 2, "at", None, frame) == (
-        False,
-        "'http://localhost:8080' is the address of a server, and addresses of servers are not "
-        "supported yet by this version: give the folder of a store",
-    )
+    made, problem = create_fg("a", "b", "c", 3, "at", None, frame)
+    assert made is False
+    assert "http://127.0.0.1:9 cannot be reached" in problem
     assert featurestore.read_fg("x")[0] is False

@@ -331,8 +331,8 @@ def test_ctrl_c_ends_a_call_that_waits(clicks: FeatureStore, proxy: FaultyProxy,
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
         f"store = FeatureStore({proxy.url!r})\n"
         "store.get_online_features(['clicks:n'], [{'user_id': 1}])\n"
-        "print('ready', flush=True)\n"
         "try:\n"
+        "    print('ready', flush=True)\n"
         "    sys.stdin.readline()\n"
         f"    {call}\n"
         "except KeyboardInterrupt:\n"
