@@ -94,8 +94,9 @@ class Clients:
     def close(self) -> None:
         self.flight.close()
         assert self._sdk.stdin is not None
-        self._sdk.stdin.close()
-        assert self._sdk.wait(60) == 0
+        with self._sdk:  # closes its pipes, and waits for it
+            self._sdk.stdin.close()
+        assert self._sdk.returncode == 0
 
 
 def feast_store(url: str, flight_port: int, folder: Path) -> FeatureStore:
@@ -190,7 +191,8 @@ def write_flight(clients: Clients, table: str, row: Row) -> None:
 
 
 def write_feast(clients: Clients, table: str, row: Row) -> None:
-    frame = pd.DataFrame(columns(table, row, moment(row[1])))
+    time: Any = text(row[1]) if TIME_OF[table] == "at" else moment(row[1])
+    frame = pd.DataFrame(columns(table, row, time))
     clients.feast.push(f"{table}_push", frame, to=PushMode.ONLINE_AND_OFFLINE)
 
 
