@@ -540,7 +540,7 @@ class Ingesting {
   BatchContentSum* content_if_asked() { return request_.batch_key.empty() ? nullptr : &content_; }
 
   /// Of rows that were written, or else of all that come.
-  Result<BatchContent> ContentOf(std::vector<TableRows> first) {
+  Result<BatchContent> ContentOf(const std::vector<TableRows>& first) {
     const auto add = [&](const TableRows& rows) -> Result<void> {
       TM_ASSIGN(const auto stamped, StampedRows(view_, rows, rows.event));
       return content_.Add(*stamped);
