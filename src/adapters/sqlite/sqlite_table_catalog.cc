@@ -239,8 +239,26 @@ class SqliteTableCatalog final : public TableCatalog {
                                   "iceberg_type IS NULL)",
                                   catalog, database, name));
     TM_ASSIGN(const bool has_row, read.Step());
-    if (!has_row) return std::nullopt;
-    return std::string(read.Text(0));
+    if (has_row) return std::string(read.Text(0));
+    TM_TRY(CheckGone(catalog, database, name));
+    return std::nullopt;
+  }
+
+  /// Succeeds if there really is no such table: a row that the index does not lead to, or of a type that
+  /// there is not, is damaged.
+  Result<void> CheckGone(std::string_view catalog, std::string_view database, std::string_view name) const {
+    TM_ASSIGN(Statement read,
+              connection_.Prepare("SELECT 1 FROM iceberg_tables NOT INDEXED WHERE catalog_name = ? AND "
+                                  "table_namespace = ? AND table_name = ? AND (iceberg_type IS NULL OR "
+                                  "iceberg_type <> 'VIEW')",
+                                  catalog, database, name));
+    TM_ASSIGN(const bool has_row, read.Step());
+    if (!has_row) return {};
+    return Fail(
+        ErrorCode::kCorruption,
+        fmt::format("the registry {} is damaged: its row of table '{}' cannot be found by its name, or "
+                    "is no table. Restore the file from a backup",
+                    connection_.path(), FullName(database, name)));
   }
 
   /// Succeeds if no table but `id` has the name, in either catalog; also none of another program.
