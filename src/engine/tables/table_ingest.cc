@@ -523,7 +523,7 @@ class Ingesting {
     // Few rows and many count as one batch if their keys are the same.
     TM_ASSIGN(const bool is_new, parts_.log->Once(
                                      target_.id, request_.batch_key, [&] { return CommitFiles(first); },
-                                     [&] { return ContentOf(std::move(first)); }));
+                                     [&] { return ContentOf(first); }));
     report_.repeated = report_.repeated || !is_new;
     report_.to_files = true;
     return is_new ? Result<void>() : TokenOfNewest();
@@ -624,7 +624,7 @@ class Ingesting {
     TM_ASSIGN(const bool is_new,
               parts_.log->Once(target_.id, request_.batch_key, write, [&]() -> Result<BatchContent> {
                 if (report_.repeated) return BatchContent{};
-                return ContentOf(std::move(first));
+                return ContentOf(first);
               }));
     report_.repeated = report_.repeated || !is_new;
     report_.to_files = true;

@@ -12,11 +12,6 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-/// A column of nulls tells no type: text is what most other types are read from.
-DataType TypeOr(const std::optional<DataType>& type) {
-  return Settled(type);
-}
-
 std::string Place(std::string_view column) {
   return fmt::format("column '{}'", column);
 }
@@ -61,7 +56,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromColumns(const dom::object& o
       for (const dom::element item : array)
         TM_TRY(WidenToFit(item, Place(name), type));
     }
-    JsonColumn& column = columns.emplace_back(std::string(name), TypeOr(type), options.policy);
+    JsonColumn& column = columns.emplace_back(std::string(name), Settled(type), options.policy);
     for (const dom::element item : array) {
       if (static_cast<std::size_t>(column.rows()) == options.rows_max)
         return std::unexpected(TooManyRows(options.rows_max));
@@ -123,7 +118,7 @@ Result<std::size_t> JsonObjects::ColumnOf(std::string_view name, std::size_t hin
                             "the first row, null if it has no value there",
                             Place(name)));
   }
-  const DataType type = known != options_.types.end() ? known->second : TypeOr(learnt->second);
+  const DataType type = known != options_.types.end() ? known->second : Settled(learnt->second);
   columns_.emplace_back(std::string(name), type, options_.policy);
   by_name_.emplace(name, columns_.size() - 1);
   return columns_.size() - 1;
