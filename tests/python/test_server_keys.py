@@ -142,6 +142,32 @@ def test_scopes_and_projects(tmp_path: Path) -> None:
         assert names == [["t"], ["u"]]
 
 
+def test_who_may_start_a_job_may_watch_and_cancel_it(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        everything = create_key(tmp_path, ["read,write,admin"])
+        writer = create_key(tmp_path, ["write"])
+        elsewhere = create_key(tmp_path, ["read,write,admin@fraud"])
+        until_seen(server, elsewhere)
+        assert (
+            server.request("POST", "/feature-view", schema("t"), bearer(everything)).status == 201
+        )
+        project = "/v1/projects/default"
+        started = server.request("POST", f"{project}/materialize", "{}", bearer(writer))
+        assert started.status == 202, started.text
+        job = f"{project}/jobs/{started.json()['id']}"
+        assert server.request("GET", f"{job}?wait_ms=20000", headers=bearer(writer)).status == 200
+        assert server.request("DELETE", job, headers=bearer(writer)).status == 200
+        assert server.request("GET", f"{project}/jobs", headers=bearer(writer)).status == 403
+        assert server.request("GET", job, headers=bearer(elsewhere)).status == 403
+        of_admin = server.request("POST", f"{project}/relocate", "{}", bearer(everything))
+        assert of_admin.status == 202, of_admin.text
+        job = f"{project}/jobs/{of_admin.json()['id']}"
+        for method in ("GET", "DELETE"):
+            refused = server.request(method, job, headers=bearer(writer))
+            assert refused.status == 403
+            assert "needs the scope admin in project default" in refused.text
+
+
 def test_metrics_ask_for_a_key_that_reads_every_project_they_tell_of(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
         everything = create_key(tmp_path, ["read,write,admin"])

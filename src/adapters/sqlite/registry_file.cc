@@ -20,6 +20,9 @@
 namespace tidemark::sqlite {
 namespace {
 
+constexpr off_t kSqliteHeaderBytes = 100;
+constexpr int kHighestFormat = 255;  // what no Tidemark will ever write is damage
+
 struct Table {
   std::string_view name;
   std::string_view sql;  // word for word what sqlite_schema says afterwards
@@ -27,7 +30,7 @@ struct Table {
 };
 
 /// By name, as sqlite_schema is read.
-constexpr std::array<Table, 9> kTables{{
+constexpr std::array<Table, 10> kTables{{
     {"api_keys",
      "CREATE TABLE api_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, "
      "secret_hash TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, "
@@ -60,6 +63,7 @@ constexpr std::array<Table, 9> kTables{{
     {"projects",
      "CREATE TABLE projects (name TEXT PRIMARY KEY, serial INTEGER NOT NULL, live_objects INTEGER NOT NULL, "
      "crc INTEGER NOT NULL) STRICT, WITHOUT ROWID"},
+    {"table_folders", "CREATE TABLE table_folders (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL) STRICT", 4},
     {"versions",
      "CREATE TABLE versions (object_id INTEGER NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL, "
      "document TEXT NOT NULL, updated_us INTEGER NOT NULL, removed INTEGER NOT NULL, crc INTEGER NOT NULL, "
@@ -134,9 +138,23 @@ Result<void> MakeRegistryFile(const std::string& path) {
   return Publish(path, temporary);
 }
 
+/// Whether the table that every registry has from its first moment on is there.
+Result<bool> HasCounters(const Connection& connection) {
+  for (const Table& table : kTables) {
+    if (table.name != "counters") continue;
+    TM_ASSIGN(Statement found, connection.Prepare("SELECT 1 FROM sqlite_schema WHERE sql = ?", table.sql));
+    return found.Step();
+  }
+  return false;
+}
+
 Result<void> CheckIdentity(const Connection& connection) {
   TM_ASSIGN(const std::int64_t application, connection.QueryInt64("PRAGMA application_id"));
   if (application != kApplicationId) {
+    TM_ASSIGN(const bool has_our_tables, HasCounters(connection));
+    if (has_our_tables) {
+      return std::unexpected(connection.Damaged(fmt::format("its application id is {:#x}", application)));
+    }
     return Fail(
         ErrorCode::kInvalidArgument,
         fmt::format("'{}' is an SQLite database, but not a Tidemark registry (application id {:#x}, not "
@@ -144,6 +162,9 @@ Result<void> CheckIdentity(const Connection& connection) {
                     connection.path(), application, kApplicationId));
   }
   TM_ASSIGN(const std::int64_t format, connection.QueryInt64("PRAGMA user_version"));
+  if (format > kHighestFormat) {
+    return std::unexpected(connection.Damaged(fmt::format("its format is {}", format)));
+  }
   if (format > kFormatVersion) {
     return Fail(
         ErrorCode::kUnsupported,
@@ -306,12 +327,14 @@ Result<Connection> OpenRegistryFile(const std::string& path, int busy_timeout_ms
   if (::stat(path.c_str(), &found) != 0) {
     if (errno != ENOENT) return std::unexpected(SystemError(path, "looking for it", errno));
     TM_TRY(MakeRegistryFile(path));
-  } else if (S_ISREG(found.st_mode) && found.st_size == 0) {
+  } else if (S_ISREG(found.st_mode) && found.st_size < kSqliteHeaderBytes) {
+    // SQLite takes it for a database without tables.
     return Fail(
         ErrorCode::kCorruption,
-        fmt::format("registry '{}' is damaged: the file is empty. Restore it from a backup; if there never "
+        fmt::format("registry '{}' is damaged: the file {}. Restore it from a backup; if there never "
                     "was anything in it, remove it and try again",
-                    path));
+                    path,
+                    found.st_size == 0 ? "is empty" : fmt::format("ends after {} bytes", found.st_size)));
   }
   TM_ASSIGN(Connection connection, Connection::Open(path, busy_timeout_ms));
   if (auto checked = CheckAndConfigure(connection); !checked) {

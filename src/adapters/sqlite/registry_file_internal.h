@@ -31,7 +31,7 @@ namespace tidemark::sqlite {
 /// "TMRK": says in the file's header whose file it is.
 inline constexpr int kApplicationId = 0x544D524B;
 /// Grows when the tables change; kept as the file's user_version.
-inline constexpr int kFormatVersion = 3;
+inline constexpr int kFormatVersion = 4;
 
 /// Opens the registry at `path`, or makes an empty one there if there is no file. A file that is not a
 /// registry is not touched.

@@ -214,7 +214,7 @@ TEST_F(SqliteRegistryTest, ANewerFormatIsUnsupportedAndNamesBoth) {
   std::string message;
   EXPECT_EQ(OpenCode(&message), ErrorCode::kUnsupported);
   EXPECT_THAT(message, HasSubstr("format 7"));
-  EXPECT_THAT(message, HasSubstr("format 3"));
+  EXPECT_THAT(message, HasSubstr("format 4"));
 }
 
 // Goal: a registry of format 1, before tables had a catalog, is brought up to date with all that is in it.
@@ -224,7 +224,7 @@ TEST_F(SqliteRegistryTest, AnOlderFormatIsMigrated) {
   RunSql(
       "DROP TABLE iceberg_tables; DROP TABLE iceberg_namespace_properties; DROP TABLE offline_tables; DROP "
       "TABLE "
-      "api_keys; PRAGMA user_version = 1");
+      "api_keys; DROP TABLE table_folders; PRAGMA user_version = 1");
   EXPECT_EQ(ReadAll().value(), truth);
   const auto catalog = OpenSqliteTableCatalog({.path = path_});
   ASSERT_TRUE(catalog) << catalog.error().ToString();
@@ -273,7 +273,7 @@ TEST_F(SqliteRegistryTest, WhatIsNoDatabaseIsDamage) {
 TEST_F(SqliteRegistryTest, ATruncatedFileIsDamage) {
   Fill();
   const std::string whole = ReadFile(path_);
-  for (std::size_t size = 0; size < whole.size(); size += 509) {
+  for (std::size_t size = 0; size < whole.size(); size += (size < 120 ? 1 : 509)) {
     WriteFile(path_, whole.substr(0, size));
     const auto read = ReadAll();
     ASSERT_FALSE(read) << "cut to " << size << " bytes";
@@ -298,8 +298,7 @@ TEST_F(SqliteRegistryTest, AFlippedByteIsNeverAWrongValue) {
         continue;
       }
       ++found;
-      EXPECT_THAT(read.error().code, AnyOf(Eq(ErrorCode::kCorruption), Eq(ErrorCode::kUnsupported),
-                                           Eq(ErrorCode::kInvalidArgument)))
+      EXPECT_THAT(read.error().code, AnyOf(Eq(ErrorCode::kCorruption), Eq(ErrorCode::kUnsupported)))
           << "byte " << at << ": " << read.error().ToString();
       EXPECT_THAT(read.error().message, HasSubstr(path_));
     }

@@ -28,6 +28,17 @@ struct OwnedRow {
   std::int64_t Checksum() const { return RowChecksum("offline_tables", id, catalog, database, name); }
 };
 
+/// The folder of a table whose metadata is at `location`, FOLDER/metadata/NAME.
+std::string_view FolderOf(std::string_view location) {
+  for (int level = 0; level < 2; ++level)
+    location = location.substr(0, location.find_last_of('/'));
+  return location;
+}
+
+std::int64_t FolderChecksum(TableId id, std::string_view location) {
+  return RowChecksum("table_folders", id, FolderOf(location));
+}
+
 std::string FullName(std::string_view database, std::string_view name) {
   return fmt::format("{}.{}", database, name);
 }
@@ -49,6 +60,7 @@ class SqliteTableCatalog final : public TableCatalog {
       TM_TRY(CheckFree(entry.id, entry.name));
       TM_TRY(MakeDatabase(CatalogOf(entry.name), entry.name.database));
       TM_TRY(Own({entry.id, CatalogOf(entry.name), entry.name.database, entry.name.name}));
+      TM_TRY(KeepFolder(entry.id, entry.metadata_location));
       return connection_.Execute(
           "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, "
           "previous_metadata_location, iceberg_type) VALUES (?, ?, ?, ?, NULL, 'TABLE')",
@@ -59,7 +71,7 @@ class SqliteTableCatalog final : public TableCatalog {
   Result<CatalogEntry> Get(TableId id) const override {
     return In(Transaction::Kind::kRead, [&]() -> Result<CatalogEntry> {
       TM_ASSIGN(const OwnedRow row, MustOwn(id));
-      TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+      TM_ASSIGN(const auto location, OwnLocation(row));
       if (!location) return std::unexpected(Gone(row));
       return EntryOf(row, *location);
     });
@@ -75,7 +87,7 @@ class SqliteTableCatalog final : public TableCatalog {
         TM_ASSIGN(const bool has_row, read.Step());
         if (!has_row) return entries;
         TM_ASSIGN(const OwnedRow row, ReadOwned(read));
-        TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+        TM_ASSIGN(const auto location, OwnLocation(row));
         entries.push_back(EntryOf(row, location.value_or("")));
       }
     });
@@ -93,9 +105,10 @@ class SqliteTableCatalog final : public TableCatalog {
   Result<bool> Swap(TableId id, std::string_view expected, std::string_view next) override {
     return In(Transaction::Kind::kWrite, [&]() -> Result<bool> {
       TM_ASSIGN(const OwnedRow row, MustOwn(id));
-      TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+      TM_ASSIGN(const auto location, OwnLocation(row));
       if (!location) return std::unexpected(Gone(row));
       if (*location != expected) return false;
+      if (FolderOf(next) != FolderOf(expected)) TM_TRY(KeepFolder(id, next));
       TM_TRY(connection_.Execute(
           "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE "
           "catalog_name = ? AND table_namespace = ? AND table_name = ?",
@@ -107,7 +120,7 @@ class SqliteTableCatalog final : public TableCatalog {
   Result<void> Rename(TableId id, const TableName& name) override {
     return In(Transaction::Kind::kWrite, [&]() -> Result<void> {
       TM_ASSIGN(const OwnedRow row, MustOwn(id));
-      TM_ASSIGN(const auto location, Location(row.catalog, row.database, row.name));
+      TM_ASSIGN(const auto location, OwnLocation(row));
       if (!location) return std::unexpected(Gone(row));
       TM_TRY(CheckFree(id, name));
       TM_TRY(MakeDatabase(CatalogOf(name), name.database));
@@ -127,6 +140,7 @@ class SqliteTableCatalog final : public TableCatalog {
       TM_TRY(connection_.Execute(
           "DELETE FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
           row->catalog, row->database, row->name));
+      TM_TRY(connection_.Execute("DELETE FROM table_folders WHERE id = ?", id));
       return connection_.Execute("DELETE FROM offline_tables WHERE id = ?", id);
     });
   }
@@ -229,6 +243,24 @@ class SqliteTableCatalog final : public TableCatalog {
         "INSERT INTO offline_tables (id, catalog_name, table_namespace, table_name, crc) VALUES (?, ?, ?, ?, "
         "?)",
         row.id, row.catalog, row.database, row.name, row.Checksum());
+  }
+
+  Result<void> KeepFolder(TableId id, std::string_view location) const {
+    return connection_.Execute("INSERT OR REPLACE INTO table_folders (id, crc) VALUES (?, ?)", id,
+                               FolderChecksum(id, location));
+  }
+
+  /// Where a table of ours has its metadata. Another program that commits to it leaves it in its folder.
+  Result<std::optional<std::string>> OwnLocation(const OwnedRow& row) const {
+    TM_ASSIGN(auto location, Location(row.catalog, row.database, row.name));
+    if (!location) return std::nullopt;
+    TM_ASSIGN(Statement kept, connection_.Prepare("SELECT crc FROM table_folders WHERE id = ?", row.id));
+    TM_ASSIGN(const bool has_row, kept.Step());  // a table of an older format has none before it is moved
+    if (!has_row || kept.Int64(0) == FolderChecksum(row.id, *location)) return location;
+    return std::unexpected(
+        connection_.Damaged(fmt::format("the folder of table '{}' in its location '{}' is not that which "
+                                        "was written",
+                                        FullName(row.database, row.name), *location)));
   }
 
   Result<std::optional<std::string>> Location(std::string_view catalog, std::string_view database,

@@ -14,6 +14,7 @@
 namespace tidemark {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
@@ -74,6 +75,36 @@ TEST_F(SqliteTableCatalogTest, WhatIsAddedIsFoundAgain) {
   EXPECT_EQ(catalog->FindLocation("feature_store", "rides").value(), "file:///t/7.metadata.json");
   EXPECT_EQ(catalog->FindLocation("feature_store", "Users").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(catalog->Get(8).error().code, ErrorCode::kNotFound);
+}
+
+// Goal: a location that was damaged is damage; one that a move wrote, or another program's commit, is none.
+TEST_F(SqliteTableCatalogTest, AFolderThatNobodyWroteIsDamage) {
+  const auto catalog = Open();
+  CatalogEntry entry = Entry(7, "rides");
+  entry.metadata_location = "file:///store/tables/7-aa/metadata/1.metadata.json";
+  ASSERT_TRUE(catalog->Add(entry));
+  const auto point_at = [&](const std::string& location) {
+    RunSql("UPDATE iceberg_tables SET metadata_location = '" + location + "'");
+  };
+  point_at("file:///store/tables/7-aa/metadata/2-theirs.metadata.json");
+  EXPECT_TRUE(catalog->Get(7));
+  for (const std::string location : {"file:///stove/tables/7-aa/metadata/1.metadata.json",
+                                     "file:///store/tables/7-ab/metadata/1.metadata.json",
+                                     "file:///store/tables/7-aa/metadata/1.m/tadata.json"}) {
+    point_at(location);
+    const auto read = catalog->Get(7);
+    ASSERT_FALSE(read) << location;
+    EXPECT_EQ(read.error().code, ErrorCode::kCorruption);
+    EXPECT_THAT(read.error().message, AllOf(HasSubstr(path_), HasSubstr("rides"), HasSubstr(location)));
+    EXPECT_EQ(catalog->List().error().code, ErrorCode::kCorruption);
+  }
+  const std::string moved = "file:///elsewhere/tables/7-aa/metadata/3.metadata.json";
+  point_at(entry.metadata_location);
+  ASSERT_TRUE(catalog->Swap(7, entry.metadata_location, moved).value());
+  EXPECT_EQ(catalog->Get(7)->metadata_location, moved);
+  ASSERT_TRUE(catalog->Remove(7));
+  ASSERT_TRUE(catalog->Add(Entry(7, "rides")));
+  EXPECT_TRUE(catalog->Get(7));
 }
 
 TEST_F(SqliteTableCatalogTest, NamesAndIdsAreTakenOnce) {

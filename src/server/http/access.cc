@@ -24,6 +24,8 @@ std::string_view NameOf(Scope scope) {
       return "write";
     case Scope::kAdmin:
       return "admin";
+    case Scope::kAny:
+      return "any";
   }
   return "open";
 }
@@ -34,6 +36,7 @@ bool Caller::Allows(Scope scope, std::string_view project) const {
   if (grant == nullptr) return false;
   for (const std::string_view key : {project, std::string_view("*")}) {
     const auto granted = grant->scopes.find(key);
+    if (scope == Scope::kAny && granted != grant->scopes.end() && granted->second != 0) return true;
     if (granted != grant->scopes.end() && (granted->second & asked) == asked) return true;
   }
   return false;

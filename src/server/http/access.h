@@ -22,6 +22,7 @@ enum class Scope : std::uint8_t {
   kRead = 1,   // values, training sets, definitions
   kWrite = 2,  // rows
   kAdmin = 4,  // definitions, tables, keys, erasing
+  kAny = 8,    // one of the three; what exactly is the route's to say
 };
 
 /// "open", "read", "write", "admin".

@@ -36,7 +36,17 @@ TEST(MessageTest, ACallerMayDoWhatItsKeySaysAndNothingElse) {
   Caller caller;
   EXPECT_TRUE(caller.Allows(Scope::kOpen, "p"));
   EXPECT_FALSE(caller.Allows(Scope::kRead, "p"));
+  EXPECT_FALSE(caller.Allows(Scope::kAny, "p"));
   EXPECT_TRUE(Caller{.unlimited = true}.Allows(Scope::kAdmin, "p"));
+  auto grant = std::make_shared<Grant>();
+  grant->scopes["p"] = static_cast<unsigned>(Scope::kWrite);
+  grant->scopes["none"] = 0;
+  caller.grant = grant;
+  EXPECT_TRUE(caller.Allows(Scope::kWrite, "p"));
+  EXPECT_TRUE(caller.Allows(Scope::kAny, "p"));
+  EXPECT_FALSE(caller.Allows(Scope::kRead, "p"));
+  EXPECT_FALSE(caller.Allows(Scope::kAny, "none"));
+  EXPECT_FALSE(caller.Allows(Scope::kAny, "q"));
 }
 
 }  // namespace
