@@ -10,13 +10,13 @@
 namespace tidemark::cli {
 namespace {
 
-struct Options {
+struct ExplainArguments {
   std::string feature;
   std::string entity;
   std::string at;
 };
 
-Result<void> Run(Session& session, const Options& options) {
+Result<void> Explain(Session& session, const ExplainArguments& options) {
   TM_ASSIGN(const FeatureName name, SplitFeature(options.feature));
   ExplainOptions wanted{.t_us = {}, .work = session.Work()};
   if (!options.at.empty()) {
@@ -35,12 +35,12 @@ Result<void> Run(Session& session, const Options& options) {
 void AddExplainCommand(Command app, Session& session) {
   const Command command =
       app.add_subcommand("explain", "Show which row gave a feature its value, and why, or why there is none");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ExplainArguments>();
   command.add_option("feature", options->feature, "view:feature").required();
   command.add_option("entity", options->entity, "driver_id=1001, a=1,b=2, or a JSON object").required();
   command.add_option("--at", options->at, "At this time, ISO-8601 (default: now)").type_name("TIME");
   command.callback(
-      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
+      [&session, options] { session.command = [&session, options] { return Explain(session, *options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct TrainingArguments {
   std::string entity_rows;  // empty: all entities between start and end
   std::string start;
   std::string end;
@@ -25,7 +25,7 @@ struct Options {
   std::optional<std::int64_t> limit;
 };
 
-Result<HistoricalOptions> Request(Session& session, const Options& options) {
+Result<HistoricalOptions> RequestOf(Session& session, const TrainingArguments& options) {
   HistoricalOptions made;
   made.features = options.features;
   made.service = options.service;
@@ -49,7 +49,7 @@ Result<HistoricalOptions> Request(Session& session, const Options& options) {
   return made;
 }
 
-void Warn(const HistoricalReport& report) {
+void TellWarnings(const HistoricalReport& report) {
   for (const std::string& warning : report.warnings)
     fmt::print(stderr, "warning: {}\n", warning);
 }
@@ -59,16 +59,13 @@ Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows,
   auto report = store.WriteHistorical(rows, request, out);
   session.progress.Clear();
   if (!report) return std::unexpected(std::move(report).error());
-  Warn(*report);
+  TellWarnings(*report);
   fmt::print(stderr, "{} rows in {}\n", report->rows, out.string());
   return {};
 }
 
-Result<void> Run(Session& session, const Options& options) {
-  TM_ASSIGN(HistoricalOptions request, Request(session, options));
-  if (session.output == OutputFormat::kParquet && options.out.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
-  }
+Result<void> GetHistorical(Session& session, const TrainingArguments& options) {
+  TM_ASSIGN(HistoricalOptions request, RequestOf(session, options));
   if (options.entity_rows.empty() == !request.range) {
     return Fail(ErrorCode::kInvalidArgument,
                 "give a file of entity rows, or --start or --end for the latest row of every entity");
@@ -79,7 +76,7 @@ Result<void> Run(Session& session, const Options& options) {
   TM_ASSIGN(const auto store, session.Open());
   if (!options.out.empty())
     return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
-  request.ended = Warn;
+  request.ended = TellWarnings;
   ResultRows set;
   TM_TRY(store->GetHistorical(rows, request, set.stream()));
   return PrintResult(session, set, options.limit);
@@ -90,7 +87,7 @@ Result<void> Run(Session& session, const Options& options) {
 void AddHistoricalCommand(Command app, Session& session) {
   const Command command = app.add_subcommand(
       "get-historical", "Make a training set: features as they were known at each entity row's time");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TrainingArguments>();
   command.add_option("entity-rows", options->entity_rows, "Parquet or CSV file of entity rows");
   command
       .add_option("--start", options->start,
@@ -113,8 +110,9 @@ void AddHistoricalCommand(Command app, Session& session) {
   command.add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command.add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command.add_option("--limit", options->limit, "Print at most N rows").not_negative();
-  command.callback(
-      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
+  command.callback([&session, options] {
+    session.command = [&session, options] { return GetHistorical(session, *options); };
+  });
 }
 
 }  // namespace tidemark::cli

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct InitArguments {
   std::string folder = ".";
   std::string name;
   bool python = false;
@@ -55,7 +55,7 @@ Result<void> WriteFile(const fs::path& path, const std::string& content) {
   return {};
 }
 
-Result<void> Run(const Options& options) {
+Result<void> Init(const InitArguments& options) {
   std::error_code failed;
   const fs::path folder = fs::weakly_canonical(fs::absolute(options.folder, failed), failed);
   const std::string allowed = Allowed(options.name.empty() ? folder.filename().string() : options.name);
@@ -91,11 +91,11 @@ Result<void> Run(const Options& options) {
 
 void AddInit(Command app, Session& session) {
   const Command command = app.add_subcommand("init", "Make a small project that runs as it is");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InitArguments>();
   command.add_option("folder", options->folder, "Its folder (default: the current one)");
   command.add_option("--name", options->name, "The project's name (default: the folder's)");
   command.add_flag("--python", options->python, "Definitions in Python instead of YAML");
-  command.callback([&session, options] { session.command = [options] { return Run(*options); }; });
+  command.callback([&session, options] { session.command = [options] { return Init(*options); }; });
 }
 
 }  // namespace tidemark::cli

@@ -12,13 +12,14 @@
 #include "base/json.h"
 #include "cli/arrow_rows.h"
 #include "cli/entity_arguments.h"
+#include "cli/parquet_output.h"
 #include "cli/session.h"
 #include "cli/table.h"
 
 namespace tidemark::cli {
 namespace {
 
-struct Options {
+struct LookupArguments {
   std::vector<std::string> entities;
   std::vector<std::string> features;
   std::string service;
@@ -121,8 +122,10 @@ Result<std::shared_ptr<arrow::Array>> KeyArray(const ColumnInfo& key, const KeyA
   return made.ValueUnsafe();
 }
 
-Result<void> WriteParquet(const std::string& path, const std::vector<ColumnInfo>& keys,
-                          const KeyArguments& arguments, const arrow::RecordBatch& answer) {
+/// The answer behind its keys, with the types that they have.
+Result<std::shared_ptr<arrow::RecordBatch>> WithKeys(const std::vector<ColumnInfo>& keys,
+                                                     const KeyArguments& arguments,
+                                                     const arrow::RecordBatch& answer) {
   arrow::FieldVector fields;
   arrow::ArrayVector columns;
   for (const ColumnInfo& key : keys) {
@@ -134,21 +137,28 @@ Result<void> WriteParquet(const std::string& path, const std::vector<ColumnInfo>
     fields.push_back(answer.schema()->field(i));
     columns.push_back(answer.column(i));
   }
-  const auto table = arrow::Table::Make(arrow::schema(fields), columns, answer.num_rows());
+  return arrow::RecordBatch::Make(arrow::schema(fields), answer.num_rows(), columns);
+}
+
+Result<void> PrintParquet(const arrow::RecordBatch& rows) {
+  TM_ASSIGN(const auto output, OpenParquetOutput(rows.schema()));
+  TM_TRY(output->Write(rows));
+  return output->Finish();
+}
+
+Result<void> WriteParquet(const std::string& path, const std::shared_ptr<arrow::RecordBatch>& rows) {
+  const auto table = arrow::Table::FromRecordBatches({rows});
+  if (!table.ok()) return Fail(ErrorCode::kInternal, table.status().message());
   const auto file = arrow::io::FileOutputStream::Open(path);
   if (!file.ok()) return Fail(ErrorCode::kIo, file.status().message());
-  arrow::Status written = parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), *file);
+  arrow::Status written = parquet::arrow::WriteTable(**table, arrow::default_memory_pool(), *file);
   if (written.ok()) written = (*file)->Close();
   if (!written.ok()) return Fail(ErrorCode::kIo, fmt::format("{}: {}", path, written.message()));
   return {};
 }
 
-Result<void> Run(const Session& session, const Options& options) {
-  const bool parquet = session.output == OutputFormat::kParquet || !options.out.empty();
-  if (parquet && options.out.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
-  }
-  if (parquet && !options.out.ends_with(".parquet") && !options.out.ends_with(".pq")) {
+Result<void> GetOnline(const Session& session, const LookupArguments& options) {
+  if (!options.out.empty() && !options.out.ends_with(".parquet") && !options.out.ends_with(".pq")) {
     return Fail(
         ErrorCode::kInvalidArgument,
         fmt::format("--out writes Parquet, and '{}' does not end in .parquet; for others, take --output "
@@ -175,7 +185,10 @@ Result<void> Run(const Session& session, const Options& options) {
   TM_TRY(result.ToArrow(options.status, options.event_timestamps, &schema, &array));
   const auto answer = arrow::ImportRecordBatch(&array, &schema);
   if (!answer.ok()) return Fail(ErrorCode::kInternal, answer.status().message());
-  if (parquet) return WriteParquet(options.out, reader->keys(), arguments, **answer);
+  if (!options.out.empty() || session.output == OutputFormat::kParquet) {
+    TM_ASSIGN(const auto rows, WithKeys(reader->keys(), arguments, **answer));
+    return options.out.empty() ? PrintParquet(*rows) : WriteParquet(options.out, rows);
+  }
   return PrintAnswer(session, reader->keys(), arguments, **answer);
 }
 
@@ -183,7 +196,7 @@ Result<void> Run(const Session& session, const Options& options) {
 
 void AddOnlineCommand(Command app, Session& session) {
   const Command command = app.add_subcommand("get-online", "Look up the latest values of features");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<LookupArguments>();
   command.add_option("entity", options->entities, "Entities: driver_id=1001, a=1,b=2, or JSON objects");
   const Option features =
       command.add_option("-f,--features", options->features, "view:feature or view, separated by commas")
@@ -195,8 +208,9 @@ void AddOnlineCommand(Command app, Session& session) {
   command.add_flag("--event-timestamps", options->event_timestamps,
                    "Add a column <feature>__event_timestamp behind each feature");
   command.add_option("--out", options->out, "Write a Parquet file").type_name("FILE");
-  command.callback(
-      [&session, options] { session.command = [&session, options] { return Run(session, *options); }; });
+  command.callback([&session, options] {
+    session.command = [&session, options] { return GetOnline(session, *options); };
+  });
 }
 
 }  // namespace tidemark::cli

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -53,16 +55,15 @@ void AddVersion(Command app, Session& session) {
   });
 }
 
-/// Parquet is for rows in numbers; before any work is done, a command that has none is told so.
+/// Parquet is nothing for a terminal, which is said before any work is done.
 Result<void> CheckOutput(const CLI::App& app, OutputFormat output) {
-  constexpr std::array<std::string_view, 3> kWithParquet{"get-historical", "get-online", "sql"};
-  if (output != OutputFormat::kParquet) return {};
+  if (output != OutputFormat::kParquet || ::isatty(STDOUT_FILENO) == 0) return {};
   for (const CLI::App* const command : app.get_subcommands()) {
-    if (std::ranges::find(kWithParquet, command->get_name()) != kWithParquet.end()) return {};
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} prints no Parquet: take --output table, json or csv", command->get_name()));
+    const CLI::Option* const out = command->get_option_no_throw("--out");
+    if (out != nullptr && out->count() > 0) return {};
   }
-  return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "Parquet is nothing for a terminal: send it into a file, with > FILE.parquet");
 }
 
 /// The server that the environment names is for commands that can ask one, and have no folder.

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "cli/arrow_rows.h"
+#include "cli/parquet_output.h"
 #include "cli/table.h"
 
 namespace tidemark::cli {
@@ -51,7 +52,28 @@ Result<std::shared_ptr<arrow::RecordBatch>> ResultRows::Next(const std::shared_p
   return made.ValueUnsafe();
 }
 
+namespace {
+
+/// All rows, or the first `limit`, with the types that they have.
+Result<void> WriteParquet(Session& session, ResultRows& rows, std::optional<std::int64_t> limit) {
+  TM_ASSIGN(const auto schema, rows.Schema());
+  TM_ASSIGN(const auto output, OpenParquetOutput(schema));
+  std::int64_t left = limit.value_or(std::numeric_limits<std::int64_t>::max());
+  while (left > 0) {
+    auto batch = rows.Next(schema);
+    session.progress.Clear();
+    if (!batch) return std::unexpected(std::move(batch).error());
+    if (*batch == nullptr) break;
+    TM_TRY(output->Write(*(*batch)->Slice(0, left)));
+    left -= std::min(left, (*batch)->num_rows());
+  }
+  return output->Finish();
+}
+
+}  // namespace
+
 Result<void> PrintResult(Session& session, ResultRows& rows, std::optional<std::int64_t> limit) {
+  if (session.output == OutputFormat::kParquet) return WriteParquet(session, rows, limit);
   const bool table = session.output == OutputFormat::kTable;
   std::int64_t left = limit.value_or(
       table && isatty(STDOUT_FILENO) == 1 ? kTableRows : std::numeric_limits<std::int64_t>::max());

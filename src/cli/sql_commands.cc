@@ -1,11 +1,15 @@
 // sql, snapshot, dump, dumps, tables: queries over the store, and results that are kept.
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cmath>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <sstream>
 
 #include "base/json.h"
+#include "cli/definition_documents.h"
 #include "cli/interrupt.h"
 #include "cli/result_rows.h"
 #include "cli/session.h"
@@ -72,13 +76,7 @@ void AddQueryOptions(Command command, QueryArguments& arguments) {
   command.add_option("--time-limit", arguments.time_limit, "How long it may take, as 90s").type_name("TIME");
 }
 
-Result<void> CheckOutput(const Session& session, const std::string& out) {
-  if (session.output != OutputFormat::kParquet || !out.empty()) return {};
-  return Fail(ErrorCode::kInvalidArgument, "Parquet goes into a file: name it with --out FILE.parquet");
-}
-
 Result<void> Query(Session& session, const QueryArguments& arguments) {
-  TM_TRY(CheckOutput(session, arguments.out));
   TM_ASSIGN(const std::string query, TextOf(arguments));
   TM_ASSIGN(const SqlQueryOptions options, OptionsOf(arguments));
   TM_ASSIGN(const auto store, session.Open());
@@ -115,16 +113,41 @@ struct SnapshotArguments {
   std::optional<std::int64_t> limit;
 };
 
+/// Microseconds since 1970 of `number`, in the unit of the table's event times, which must be numbers.
+Result<std::int64_t> NumberUs(const Store& store, const std::string& table, double number) {
+  const std::map<std::string, double> micros{{"s", 1e6}, {"ms", 1e3}, {"us", 1}, {"ns", 1e-3}};
+  const std::string view = table.substr(table.rfind('.') + 1);
+  TM_ASSIGN(const Json described, DescribeObject(store, ObjectType::kFeatureView, view));
+  const Json kept = described.value("definition", Json::object()).value("table", Json::object());
+  const std::string type = kept.value("timestamp_type", "");
+  const auto unit = micros.find(kept.value("timestamp_unit", "s"));
+  if ((type != "int64" && type != "float64") || unit == micros.end()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--at {}: event times of '{}' are no numbers: give an ISO-8601 time", number, table));
+  }
+  const double us = std::floor(std::abs(number * unit->second) + 0.5);
+  if (!(us < 9.2e18)) return Fail(ErrorCode::kInvalidArgument, fmt::format("--at {} is no time", number));
+  return static_cast<std::int64_t>(number < 0 ? -us : us);
+}
+
+Result<std::int64_t> TimeOf(const Store& store, const SnapshotArguments& arguments) {
+  double number = 0;
+  const char* const end = arguments.at.data() + arguments.at.size();
+  const auto read = std::from_chars(arguments.at.data(), end, number);
+  if (read.ec == std::errc() && read.ptr == end) return NumberUs(store, arguments.table, number);
+  return ParseTime(arguments.at);
+}
+
 Result<void> Snapshot(Session& session, const SnapshotArguments& arguments) {
-  TM_TRY(CheckOutput(session, {}));
   LatestRowsOptions options;
   options.deleted = arguments.deleted;
   options.stop = InterruptToken();
   TM_ASSIGN(options.reading, ParseReading(arguments.as_of, arguments.at_least));
-  if (!arguments.at.empty()) {
-    TM_ASSIGN(options.at_us, ParseTime(arguments.at));
-  }
   TM_ASSIGN(const auto store, session.Open());
+  if (!arguments.at.empty()) {
+    TM_ASSIGN(options.at_us, TimeOf(*store, arguments));
+  }
   ResultRows rows;
   TM_TRY(store->LatestRows(arguments.table, options, rows.stream()));
   return PrintResult(session, rows, arguments.limit);
@@ -135,7 +158,9 @@ void AddSnapshot(Command app, Session& session) {
       app.add_subcommand("snapshot", "Print the latest row of each key of a table, now or at a past time");
   const auto arguments = std::make_shared<SnapshotArguments>();
   command.add_option("table", arguments->table, "Feature table or view").required();
-  command.add_option("--at", arguments->at, "Only rows of event times up to this time, ISO-8601")
+  command
+      .add_option("--at", arguments->at,
+                  "Only rows of event times up to this time: ISO-8601, or a number where event times are")
       .type_name("TIME");
   command.add_flag("--deleted", arguments->deleted, "Also keys whose latest row is a deletion");
   command.add_option("--as-of", arguments->as_of,
@@ -185,7 +210,6 @@ Result<void> ListDumps(const Session& session, Store& store) {
 }
 
 Result<void> Dumps(Session& session, const DumpsArguments& arguments) {
-  TM_TRY(CheckOutput(session, {}));
   TM_ASSIGN(const auto store, session.Open());
   for (const std::string& id : arguments.remove)
     TM_TRY(store->RemoveDump(id));

@@ -1,6 +1,5 @@
 // Widths are counted in characters, not bytes.
 #include "cli/table.h"
-#include "base/json.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -9,6 +8,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+
+#include "base/json.h"
+#include "cli/parquet_output.h"
 
 namespace tidemark::cli {
 namespace {
@@ -181,6 +183,7 @@ Result<void> WriteOut(const std::string& text) {
 std::unique_ptr<RowPrinter> MakeRowPrinter(OutputFormat format, std::vector<std::string> columns) {
   if (format == OutputFormat::kJson) return std::make_unique<JsonPrinter>(std::move(columns));
   if (format == OutputFormat::kCsv) return std::make_unique<CsvPrinter>(columns);
+  if (format == OutputFormat::kParquet) return MakeParquetPrinter(std::move(columns));
   return std::make_unique<TablePrinter>(std::move(columns));
 }
 
@@ -192,6 +195,15 @@ Result<void> PrintRows(OutputFormat format, std::vector<std::string> columns, co
 }
 
 Result<void> PrintDocument(OutputFormat format, const Json& document) {
+  if (format == OutputFormat::kParquet && document.is_object()) {
+    std::vector<std::string> names;
+    Row row;
+    for (const auto& [name, value] : document.items()) {
+      names.push_back(name);
+      row.push_back(value);
+    }
+    return PrintRows(format, std::move(names), {row});
+  }
   if (format != OutputFormat::kTable) return WriteOut(document.dump(2) + "\n");
   std::string out;
   AppendDocument(document, 0, out);

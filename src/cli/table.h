@@ -1,4 +1,4 @@
-// Rows of cells, printed as an aligned table, JSON or CSV.
+// Rows of cells, printed as an aligned table, JSON, CSV or Parquet.
 #pragma once
 
 #include <memory>
@@ -22,13 +22,14 @@ class RowPrinter {
   virtual Result<void> Finish() = 0;
 };
 
-/// To stdout, as kTable, kJson (an array of objects) or kCsv. A table is aligned over all of its rows.
+/// To stdout, as kTable, kJson (an array of objects), kCsv, or kParquet. A table is aligned over all of its
+/// rows.
 std::unique_ptr<RowPrinter> MakeRowPrinter(OutputFormat format, std::vector<std::string> columns);
 
 /// Prints a few rows at once.
 Result<void> PrintRows(OutputFormat format, std::vector<std::string> columns, const std::vector<Row>& rows);
 
-/// Prints one document: as JSON, or for kTable as indented `name: value` lines.
+/// Prints one document: as JSON, for kTable as indented `name: value` lines, for kParquet as one row.
 Result<void> PrintDocument(OutputFormat format, const Json& document);
 
 /// Writes to stdout.

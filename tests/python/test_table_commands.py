@@ -4,14 +4,18 @@ says what is wrong on stderr, with the exit code of its kind.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tidemark
@@ -277,15 +281,43 @@ def test_completion_knows_the_commands(tmp_path: Path) -> None:
     assert completed("tidemark create-table --d", script) == ["--database"]
 
 
-def test_what_has_no_parquet_says_so_before_it_works(tmp_path: Path) -> None:
+def test_every_result_can_be_had_as_parquet(tmp_path: Path) -> None:
     (tmp_path / "clicks.json").write_text(json.dumps(SCHEMA))
     (tmp_path / "rows.csv").write_text(ROWS)
     run("create-table", "clicks.json", cwd=tmp_path)
-    refused = run("ingest", "clicks", "rows.csv", "--output", "parquet", cwd=tmp_path, code=2)
-    assert "ingest prints no Parquet: take --output table, json or csv" in refused.stderr
+
+    def parquet(*arguments: str) -> pa.Table:
+        program = subprocess.run(
+            [PROGRAM, *arguments, "--output", "parquet"], cwd=tmp_path, capture_output=True
+        )
+        assert program.returncode == 0, program.stderr
+        return pq.read_table(io.BytesIO(program.stdout))
+
+    assert parquet("ingest", "clicks", "rows.csv")["rows"].to_pylist() == [ROWS.count("\n") - 1]
+    run("flush", "clicks", cwd=tmp_path)
+    assert parquet("snapshots", "clicks")["id"].type == pa.int64()
+    assert parquet("views", "describe", "clicks").num_rows == 1
+    query = "SELECT * FROM feature_store.clicks"
+    rows = parquet("sql", query)
+    assert rows.schema.field("event_timestamp").type == pa.timestamp("us", "UTC")
+    assert rows.num_rows == ROWS.count("\n") - 1
+    assert parquet("sql", query, "--limit", "1").num_rows == 1
+    looked_up = parquet("get-online", "-f", "clicks", "user_id=1")
+    assert looked_up.num_rows == 1
+
+
+def test_parquet_is_not_for_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "clicks.json").write_text(json.dumps(SCHEMA))
+    (tmp_path / "rows.csv").write_text(ROWS)
+    run("create-table", "clicks.json", cwd=tmp_path)
+    main, side = pty.openpty()
+    command = [PROGRAM, "ingest", "clicks", "rows.csv", "--output", "parquet"]
+    program = subprocess.run(command, cwd=tmp_path, stdout=side, stderr=subprocess.PIPE, text=True)
+    os.close(side)
+    os.close(main)
+    assert program.returncode == 2
+    assert "send it into a file, with > FILE.parquet" in program.stderr
     assert online(tmp_path, 1) is None
-    refused = run("snapshots", "clicks", "--output", "parquet", cwd=tmp_path, code=2)
-    assert "snapshots prints no Parquet" in refused.stderr
 
 
 def test_explain_is_about_now_if_no_time_is_given(tmp_path: Path) -> None:
