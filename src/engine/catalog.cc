@@ -31,16 +31,21 @@ Result<Definition> ParseDocument(const RegistryObject& object,
             PlaceOf(object)});
 }
 
-/// Fields of versions 1 to that of `live`. A later one may be there by now; it is not part of this state.
-Result<std::vector<std::vector<Field>>> FieldVersions(const Registry& registry, const RegistryObject& live) {
+/// What versions 1 to that of `live` say. A later one may be there by now; it is not part of this state.
+Result<void> ReadVersions(const Registry& registry, const RegistryObject& live, CatalogView& view) {
   TM_ASSIGN(const std::vector<RegistryObject> versions, registry.Versions(live.id));
-  std::vector<std::vector<Field>> fields;
+  std::vector<std::vector<Field>>& fields = view.field_versions;
+  std::optional<BatchSource> before;
   for (const RegistryObject& version : versions) {
     if (version.version > live.version) break;
-    TM_ASSIGN(FeatureView view, ParseDocument(version, &FeatureViewFromJson));
-    fields.push_back(std::move(view.fields));
+    TM_ASSIGN(FeatureView parsed, ParseDocument(version, &FeatureViewFromJson));
+    std::optional<BatchSource> source;
+    if (parsed.source) source = PlaceOfRows(*std::move(parsed.source));
+    if (!fields.empty() && source != before) view.source_since_us = version.updated_us;
+    before = std::move(source);
+    fields.push_back(std::move(parsed.fields));
   }
-  if (std::ssize(fields) == live.version) return fields;
+  if (std::ssize(fields) == live.version) return {};
   return std::unexpected(
       Error{ErrorCode::kCorruption,
             fmt::format("the registry holds only {} of its versions; restore the registry from a "
@@ -101,14 +106,29 @@ Result<std::shared_ptr<const Catalog>> Catalog::Load(const Registry& registry, s
   }
   for (const RegistryObject& object : catalog->state_.objects) {
     if (object.kind != ObjectKind::kFeatureView) continue;
-    CatalogView view{
-        .id = object.id, .version = object.version, .definition = {}, .join_keys = {}, .field_versions = {}};
+    CatalogView view{.id = object.id,
+                     .version = object.version,
+                     .definition = {},
+                     .join_keys = {},
+                     .field_versions = {},
+                     .source_since_us = 0};
     TM_ASSIGN(view.definition, ParseDocument(object, &FeatureViewFromJson));
     TM_ASSIGN(view.join_keys, JoinKeysOf(object, view.definition, catalog->entities_));
-    TM_ASSIGN(view.field_versions, FieldVersions(registry, object));
+    TM_TRY(ReadVersions(registry, object, view));
     catalog->views_.emplace(object.name, std::move(view));
   }
   return catalog;
+}
+
+BatchSource PlaceOfRows(BatchSource source) {
+  source.name = {};
+  source.metadata = {};
+  if (source.warehouse) {
+    Warehouse& warehouse = *source.warehouse;
+    warehouse = WithoutSecrets(std::move(warehouse));
+    warehouse.timeout_us = 0;
+  }
+  return source;
 }
 
 bool CatalogView::is_typed() const {

@@ -23,10 +23,15 @@ struct CatalogView {
   std::vector<JoinKey> join_keys;  // sorted by name, no duplicates, all with types if is_typed()
   // Fields of every version, oldest first: index i is version i + 1. What packed rows are decoded by.
   std::vector<std::vector<Field>> field_versions;
+  // When the view was given the batch source that it has, after another one; 0: it never had another.
+  std::int64_t source_since_us = 0;
 
   /// False for a feature table some of whose join keys wait for the first rows to have a type.
   bool is_typed() const;
 };
+
+/// The source without what no row of it depends on: its name and tags, passwords, time-outs.
+BatchSource PlaceOfRows(BatchSource source);
 
 /// Immutable; shared by the requests that were prepared against it.
 class Catalog {

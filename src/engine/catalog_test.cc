@@ -15,7 +15,7 @@ using testing::HasSubstr;
 constexpr std::string_view kDriver =
     R"({"name": "driver", "join_keys": [{"name": "z_id", "type": "string"},
                                         {"name": "a_id", "type": "int64"}]})";
-constexpr std::string_view kStats =
+constexpr std::string_view kStatsView =
     R"({"name": "stats", "entities": ["driver"],
         "fields": [{"name": "rating", "type": "float64", "id": 1}]})";
 constexpr std::string_view kStatsLater =
@@ -42,7 +42,7 @@ TEST_F(CatalogTest, AnEmptyProjectIsAnEmptyCatalog) {
 
 TEST_F(CatalogTest, LinksViewsToKeysAndOlderVersions) {
   const RegistryState first = Commit({AddObject(ObjectKind::kEntity, "driver", std::string(kDriver)),
-                                      AddObject(ObjectKind::kFeatureView, "stats", std::string(kStats)),
+                                      AddObject(ObjectKind::kFeatureView, "stats", std::string(kStatsView)),
                                       AddObject(ObjectKind::kFeatureService, "model", std::string(kModel))});
   const RegistryState state = Commit({{.id = first.objects[1].id,
                                        .kind = ObjectKind::kFeatureView,
@@ -69,7 +69,7 @@ TEST_F(CatalogTest, LinksViewsToKeysAndOlderVersions) {
 
 TEST_F(CatalogTest, AnUnknownNameSuggestsTheNearest) {
   Commit({AddObject(ObjectKind::kEntity, "driver", std::string(kDriver)),
-          AddObject(ObjectKind::kFeatureView, "stats", std::string(kStats))});
+          AddObject(ObjectKind::kFeatureView, "stats", std::string(kStatsView))});
   const auto catalog = Catalog::Load(registry_, "demo").value();
   const auto view = catalog->View("stat");
   ASSERT_FALSE(view);
@@ -83,7 +83,7 @@ TEST_F(CatalogTest, AnUnknownNameSuggestsTheNearest) {
 
 TEST_F(CatalogTest, WhatCannotBeReadIsDamageAndNamesTheObject) {
   const RegistryChange entity = AddObject(ObjectKind::kEntity, "driver", std::string(kDriver));
-  const RegistryChange view = AddObject(ObjectKind::kFeatureView, "stats", std::string(kStats));
+  const RegistryChange view = AddObject(ObjectKind::kFeatureView, "stats", std::string(kStatsView));
   const std::vector<std::vector<RegistryChange>> damaged{
       {AddObject(ObjectKind::kEntity, "driver", "{"), view},
       {AddObject(ObjectKind::kEntity, "driver", R"({"name": "other", "join_keys": ["x"]})"), view},

@@ -20,7 +20,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr std::string_view kDefinitions = R"({
+constexpr std::string_view kRangeViews = R"({
   "entities": [{"name": "driver", "join_keys": [{"name": "driver", "type": "int64"}]},
                {"name": "driver32", "join_keys": [{"name": "driver", "type": "int32"}]},
                {"name": "word", "join_keys": [{"name": "driver", "type": "string"}]},
@@ -43,10 +43,10 @@ constexpr std::string_view kDefinitions = R"({
     {"name": "world", "entities": [], "fields": {"rate": "int32"},
      "source": {"type": "file", "path": "world", "timestamp_field": "event_timestamp"}}]})";
 
-const auto kInt64 = arrow::int64();
-const auto kNaive = arrow::timestamp(arrow::TimeUnit::MICRO);
+const auto kRangeInt64 = arrow::int64();
+const auto kRangeTimes = arrow::timestamp(arrow::TimeUnit::MICRO);
 
-std::string Times(const std::vector<std::int64_t>& seconds) {
+std::string RangeTimes(const std::vector<std::int64_t>& seconds) {
   std::string text = "[";
   for (const std::int64_t second : seconds)
     text += (text.size() > 1 ? ", \"" : "\"") + FormatTimestampUs(AtSecond(second)).substr(0, 19) + "\"";
@@ -57,37 +57,38 @@ class EntityRangeTest : public testing::Test {
  protected:
   EntityRangeTest() {
     scene_.source("stats") = {{"a",
-                               BatchOf({{"driver", kInt64, "[1, 2, 3, 1, 2]"},
-                                        {"event_timestamp", kNaive, Times({0, 4, 8, 12, 30})},
-                                        {"created", kNaive, Times({1, 5, 20, 13, 31})},
-                                        {"trips", kInt64, "[10, 20, null, 11, 21]"}}),
+                               BatchOf({{"driver", kRangeInt64, "[1, 2, 3, 1, 2]"},
+                                        {"event_timestamp", kRangeTimes, RangeTimes({0, 4, 8, 12, 30})},
+                                        {"created", kRangeTimes, RangeTimes({1, 5, 20, 13, 31})},
+                                        {"trips", kRangeInt64, "[10, 20, null, 11, 21]"}}),
                                2, 1}};
     scene_.source("more") = {{"a",
                               BatchOf({{"driver", arrow::int32(), "[7, 1, 3]"},
-                                       {"event_timestamp", kNaive, Times({2, 3, 9})},
-                                       {"miles", kInt64, "[70, 10, 30]"}}),
+                                       {"event_timestamp", kRangeTimes, RangeTimes({2, 3, 9})},
+                                       {"miles", kRangeInt64, "[70, 10, 30]"}}),
                               0, 1}};
     scene_.source("words") = {{"a",
                                BatchOf({{"driver", arrow::utf8(), R"(["b", "a", "b"])"},
-                                        {"event_timestamp", kNaive, Times({0, 1, 2})},
+                                        {"event_timestamp", kRangeTimes, RangeTimes({0, 1, 2})},
                                         {"text", arrow::utf8(), R"(["x", "y", "z"])"}}),
                                0, 1}};
     scene_.source("pairs") = {{"a",
-                               BatchOf({{"a", kInt64, "[1, 2]"},
+                               BatchOf({{"a", kRangeInt64, "[1, 2]"},
                                         {"b", arrow::utf8(), R"(["p", "q"])"},
-                                        {"event_timestamp", kNaive, Times({0, 0})},
-                                        {"score", kInt64, "[1, 2]"}}),
+                                        {"event_timestamp", kRangeTimes, RangeTimes({0, 0})},
+                                        {"score", kRangeInt64, "[1, 2]"}}),
                                0, 1}};
     scene_.source("swaps") = {{"a",
                                BatchOf({{"x", arrow::utf8(), R"(["q", "r"])"},
-                                        {"y", kInt64, "[2, 3]"},
-                                        {"event_timestamp", kNaive, Times({0, 0})},
-                                        {"level", kInt64, "[20, 30]"}}),
+                                        {"y", kRangeInt64, "[2, 3]"},
+                                        {"event_timestamp", kRangeTimes, RangeTimes({0, 0})},
+                                        {"level", kRangeInt64, "[20, 30]"}}),
                                0, 1}};
     scene_.source("world") = {
-        {"a", BatchOf({{"event_timestamp", kNaive, Times({0, 4})}, {"rate", arrow::int32(), "[3, 4]"}}), 0,
-         1}};
-    scene_.Apply(std::string(kDefinitions));
+        {"a",
+         BatchOf({{"event_timestamp", kRangeTimes, RangeTimes({0, 4})}, {"rate", arrow::int32(), "[3, 4]"}}),
+         0, 1}};
+    scene_.Apply(std::string(kRangeViews));
   }
 
   Result<std::shared_ptr<arrow::Table>> Try(const std::vector<ViewSelection>& wanted,
@@ -230,8 +231,8 @@ TEST_F(EntityRangeTest, AgreesWithTheNaiveReference) {
     scene_.source("stats") = {
         {"a",
          arrow::RecordBatch::Make(
-             arrow::schema({arrow::field("driver", kInt64), arrow::field("event_timestamp", kMicros),
-                            arrow::field("created", kMicros), arrow::field("trips", kInt64)}),
+             arrow::schema({arrow::field("driver", kRangeInt64), arrow::field("event_timestamp", kMicros),
+                            arrow::field("created", kMicros), arrow::field("trips", kRangeInt64)}),
              rows,
              {driver.Finish().ValueOrDie(), event.Finish().ValueOrDie(), created.Finish().ValueOrDie(),
               trips.Finish().ValueOrDie()}),

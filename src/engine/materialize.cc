@@ -29,7 +29,7 @@ constexpr std::size_t kMergeRows = 50'000;
 constexpr std::int64_t kMergeBytesMax = std::int64_t{32} << 20;
 constexpr std::int64_t kMergesInMemory = 32;  // several are on their way at a time
 // What pages being decoded take, however little is asked for, and the allocators beside.
-constexpr std::int64_t kWorkingBytes = std::int64_t{96} << 20;
+constexpr std::int64_t kLoadWorkingBytes = std::int64_t{96} << 20;
 constexpr std::size_t kBatchesAhead = 2;
 constexpr std::int64_t kSliceRowsMax = 4'000'000;  // winners whose values are held at a time
 constexpr std::int64_t kSliceRowsMin = 1'000;
@@ -49,13 +49,7 @@ std::string DefinitionOf(const CatalogView& view) {
   bare.ttl_us = 0;  // applied at read
   bare.online = true;
   bare.metadata = {};
-  if (bare.source) bare.source->name = {};
-  if (bare.source) bare.source->metadata = {};
-  if (bare.source && bare.source->warehouse) {  // another password is not another source
-    Warehouse& warehouse = *bare.source->warehouse;
-    warehouse = WithoutSecrets(std::move(warehouse));
-    warehouse.timeout_us = 0;
-  }
+  if (bare.source) bare.source = PlaceOfRows(*std::move(bare.source));
   for (Field& field : bare.fields) {
     field.description = {};
     field.tags = {};
@@ -110,6 +104,7 @@ class Loading {
     TM_TRY(PlanFragments());
     TM_TRY(LoadParts());
     if (request_.reload) TM_TRY(RemoveDamaged());
+    if (replaces_before_ > 0) TM_TRY(RemoveFormer());
     TM_TRY(SyncRows());
     TM_TRY(WriteLog());
     if (source_->was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
@@ -150,6 +145,8 @@ class Loading {
       if (request_.reload) WidenToLoaded();
       return {};
     }
+    const bool is_same_store = log_.online_store == online_.identity();
+    if (is_same_store && log_.loaded_at_us < view_.source_since_us) replaces_before_ = view_.source_since_us;
     log_ = {};
     log_.definition = definition;
     log_.online_store = online_.identity();
@@ -265,7 +262,7 @@ class Loading {
 
   /// The part of the memory limit that rows may take.
   std::int64_t MemoryLeft() const {
-    return std::max(request_.memory_bytes_max - kWorkingBytes, request_.memory_bytes_max / 8);
+    return std::max(request_.memory_bytes_max - kLoadWorkingBytes, request_.memory_bytes_max / 8);
   }
 
   bool OverBudget(const LatestPerKey& latest) const {
@@ -378,6 +375,19 @@ class Loading {
     return {};
   }
 
+  /// Rows of a source that the view has no more, and that no row of the new one took the place of.
+  Result<void> RemoveFormer() {
+    TM_ASSIGN(const std::int64_t removed, online_.RemoveBefore(ViewPrefix(view_.id), replaces_before_));
+    if (removed == 0) return {};
+    report_.warnings.push_back(
+        fmt::format("the view has another source since {}: {} online row{} of before that it has no row for "
+                    "{} removed; what "
+                    "was pushed only online before then must be pushed again",
+                    FormatTimestampUs(replaces_before_), removed, removed == 1 ? "" : "s",
+                    removed == 1 ? "was" : "were"));
+    return {};
+  }
+
   /// How many winners' values are held at a time.
   Result<std::size_t> SliceRows() const {
     TM_ASSIGN(const RowBytes measured, MeasureRowBytes(*source_, fragments_, view_.definition.fields));
@@ -443,7 +453,8 @@ class Loading {
       // What the store may hold already is compared first; into an empty one all is written at once.
       // A row of our own tables is written for its write time too, which late rows are compared with.
       const bool writes_all = request_.reload || log_.files.empty() || source_->has_own_order();
-      const MergeOptions options{.durable = false, .replaces_damaged = request_.reload};
+      const MergeOptions options{
+          .durable = false, .replaces_damaged = request_.reload, .replaces_before = replaces_before_};
       const PackedRows& merged = batch->packed();
       TM_ASSIGN(const MergeCounts counts,
                 writes_all ? merged.Merge(online_, options) : merged.MergeChanged(online_, options));
@@ -509,6 +520,7 @@ class Loading {
   Registry& registry_;
   const std::int64_t now_us_;
   const std::int64_t write_time_us_;  // of all rows of this run
+  std::int64_t replaces_before_ = 0;  // rows of an earlier sequence are of a former source
   TimeRange range_;
   LoadLog log_;
   std::unique_ptr<ViewSource> source_;

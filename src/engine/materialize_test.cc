@@ -291,6 +291,22 @@ TEST_F(MaterializeTest, OtherWordsLoadNothingAgainAndAnotherSourceLoadsAll) {
   EXPECT_EQ(Trips("[1, 2]"), "33, 22");
 }
 
+// Goal: online equals offline after a view was given another source, also where the former one had later rows
+// or other keys.
+TEST_F(MaterializeTest, RowsOfAFormerSourceCountNoMore) {
+  Load();
+  scene_.clock().set_us(AtSecond(200));
+  std::string changed(kStats);
+  scene_.source("other") = {{"b", Rows({{1, 5, 33}, {3, 10, 22}}), 2, 1}};
+  changed.replace(changed.find(R"("path": "stats")"), 15, R"("path": "other")");
+  scene_.Apply(changed);
+  EXPECT_EQ(Trips("[1, 2, 3]"), "3, 2, null") << "lookups go on meanwhile";
+  scene_.clock().set_us(AtSecond(300));
+  EXPECT_THAT(Load().warnings, testing::ElementsAre(HasSubstr("1 online row of before")));
+  EXPECT_EQ(Trips("[1, 2, 3]"), "33, null, 22");
+  EXPECT_THAT(Load().warnings, IsEmpty());
+}
+
 TEST_F(MaterializeTest, WhatWasInterruptedIsDoneAgain) {
   scene_.online().FailMergeAfter(0);
   EXPECT_FALSE(scene_.Load("stats"));

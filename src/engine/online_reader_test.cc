@@ -11,7 +11,7 @@ namespace {
 
 using namespace testing_support;
 
-const auto kNaive = arrow::timestamp(arrow::TimeUnit::MICRO);
+const auto kNaiveTimes = arrow::timestamp(arrow::TimeUnit::MICRO);
 
 class OnlineReaderTest : public testing::Test {
  protected:
@@ -28,7 +28,7 @@ class OnlineReaderTest : public testing::Test {
   void Add(std::int64_t driver, const std::string& count, const std::string& weight) {
     const std::string n = std::to_string(driver);
     const auto rows = BatchOf({{"driver", arrow::int64(), "[" + n + "]"},
-                               {"event_timestamp", kNaive, "[1714564800000000]"},
+                               {"event_timestamp", kNaiveTimes, "[1714564800000000]"},
                                {"flag", arrow::boolean(), "[true]"},
                                {"count", arrow::int64(), "[" + count + "]"},
                                {"weight", arrow::float64(), "[" + weight + "]"},

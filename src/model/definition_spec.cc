@@ -82,7 +82,7 @@ Json WarehouseOptions(const Warehouse& shown) {
   return options;
 }
 
-void PutWarehouse(Json& tree, const Warehouse& warehouse) {
+void PutWarehouseOptions(Json& tree, const Warehouse& warehouse) {
   const std::string name(WarehouseKindName(warehouse.kind));
   std::string type = "BATCH_";
   for (const char c : name)
@@ -107,7 +107,7 @@ Json SourceTree(const BatchSource& source, const std::string& view_name) {
   for (const auto& [column, name] : source.field_mapping)
     tree["fieldMapping"][column] = name;
   if (source.warehouse) {
-    PutWarehouse(tree, *source.warehouse);
+    PutWarehouseOptions(tree, *source.warehouse);
   } else {
     PutFiles(tree, source);
   }

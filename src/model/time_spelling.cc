@@ -12,7 +12,7 @@ namespace tidemark {
 namespace {
 
 constexpr std::size_t kToSeconds = 19;  // characters of 2024-05-01T12:00:00
-constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr std::int64_t kFractionUs = 1'000'000;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr int kDigitsMax = 9;
 // Numbers are rounded to microseconds, so what is left may be below zero.
@@ -60,7 +60,7 @@ TimeSpelling SpellingOf(std::string_view text) {
 
 std::string FormatTimestampUs(std::int64_t us, TimeSpelling spelling) {
   if (spelling.digits < 0) return FormatTimestampUs(us);
-  const std::int64_t fraction_us = ((us % kSecondUs) + kSecondUs) % kSecondUs;
+  const std::int64_t fraction_us = ((us % kFractionUs) + kFractionUs) % kFractionUs;
   std::string text = FormatTimestampUs(us - fraction_us);
   if (spelling.digits == 0) return text;
   const std::string digits = fmt::format("{:09}", fraction_us * 1000 + spelling.nanoseconds);

@@ -11,7 +11,7 @@
 namespace tidemark::remote {
 namespace {
 
-constexpr std::size_t kDepthMax = 128;
+constexpr std::size_t kErrorDepthMax = 128;
 constexpr std::size_t kShownBytesMax = 200;
 
 std::optional<ErrorCode> CodeNamed(std::string_view name) {
@@ -49,12 +49,12 @@ ErrorCode CodeOfStatus(int status) {
 }  // namespace
 
 std::optional<Error> ErrorFromJson(std::string_view object) {
-  const auto parsed = ParseJson(object, {.depth_max = kDepthMax});
+  const auto parsed = ParseJson(object, {.depth_max = kErrorDepthMax});
   return parsed ? ErrorOf(*parsed) : std::nullopt;
 }
 
 Error ErrorOfAnswer(std::string_view url, int status, std::string_view body) {
-  if (const auto document = ParseJson(body, {.depth_max = kDepthMax})) {
+  if (const auto document = ParseJson(body, {.depth_max = kErrorDepthMax})) {
     if (const Json* const error = document->member("error")) {
       if (auto told = ErrorOf(*error)) return *std::move(told);
     }

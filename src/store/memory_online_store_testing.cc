@@ -49,7 +49,8 @@ Result<MergeCounts> MemoryOnlineStore::Merge(std::span<const OnlineWrite> writes
       const bool is_damaged = IsDamaged(held->first, held->second);
       if (is_damaged && !options.replaces_damaged)
         return Fail(ErrorCode::kCorruption, "the stored row is damaged");
-      if (!is_damaged && header.order <= held_header.order) {
+      const bool gives_way = is_damaged || held_header.order.sequence < options.replaces_before;
+      if (!gives_way && header.order <= held_header.order) {
         ++counts.kept;
         continue;
       }
@@ -102,6 +103,14 @@ Result<std::int64_t> MemoryOnlineStore::RemoveDamaged(std::string_view prefix) {
   const std::lock_guard lock(mutex_);
   return static_cast<std::int64_t>(std::erase_if(rows_, [&](const auto& row) {
     return row.first.starts_with(prefix) && IsDamaged(row.first, row.second);
+  }));
+}
+
+Result<std::int64_t> MemoryOnlineStore::RemoveBefore(std::string_view prefix, std::int64_t sequence) {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::int64_t>(std::erase_if(rows_, [&](const auto& row) {
+    const auto header = ReadPackedHeader(BytesOf(row.second));
+    return row.first.starts_with(prefix) && header && header->order.sequence < sequence;
   }));
 }
 

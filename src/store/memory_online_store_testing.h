@@ -24,6 +24,7 @@ class MemoryOnlineStore final : public OnlineStore {
   Result<void> Sync() override;
   Result<std::int64_t> RemovePrefix(std::string_view prefix) override;
   Result<std::int64_t> RemoveDamaged(std::string_view prefix) override;
+  Result<std::int64_t> RemoveBefore(std::string_view prefix, std::int64_t sequence) override;
   Result<std::int64_t> Erase(std::span<const OnlineErasure> keys) override;
   Result<bool> ScrubRemoved() override { return true; }
   Result<void> ForgetErasures(std::int64_t sequence_max) override;

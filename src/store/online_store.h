@@ -35,6 +35,7 @@ struct MergeOptions {
   bool durable = false;  // on the disk when the call returns; otherwise after the next Sync
   bool replaces_damaged =
       false;  // a stored row whose checksum does not hold gives way to the one that is written
+  std::int64_t replaces_before = 0;  // so does one of a sequence (write_time) before this: it counts no more
 };
 
 /// A key whose rows are to be gone, and to stay away.
@@ -80,6 +81,10 @@ class OnlineStore {
   /// Removes the rows with the prefix whose checksum does not hold, and returns how many there were. For the
   /// end of a load that has written all rows again: those that are still damaged then are nobody's.
   virtual Result<std::int64_t> RemoveDamaged(std::string_view prefix) = 0;
+
+  /// Removes the rows with the prefix that are of a sequence (write_time) before this, in steps that do not
+  /// block readers, and returns how many there were.
+  virtual Result<std::int64_t> RemoveBefore(std::string_view prefix, std::int64_t sequence) = 0;
 
   /// Removes rows, and from then on passes over rows of these keys, up to these sequences, that are merged:
   /// whoever writes late brings nothing back; they count as kept. Of a key that is erased twice the greater

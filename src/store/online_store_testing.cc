@@ -152,6 +152,29 @@ TEST_P(OnlineStoreConformance, KeepsTheGreaterRowByEveryPartOfTheOrder) {
   }
 }
 
+// Goal: rows that were written before a moment give way to any row, and go where none comes; later ones do
+// not.
+TEST_P(OnlineStoreConformance, RowsBeforeASequenceGiveWay) {
+  const auto write = [](std::uint32_t view, std::string_view name, const RowOrder& order) {
+    const std::string key = TestKey(view, name);
+    return TestWrite{key, TestRow(key, order, "x")};
+  };
+  const TestWrite former = write(2, "a", {{9}, {9}, 4, 1});
+  const TestWrite later = write(2, "b", {{9}, {9}, 5, 1});
+  const TestWrite left = write(2, "c", {{9}, {9}, 4, 1});
+  const TestWrite others = write(3, "a", {{9}, {9}, 4, 1});
+  ASSERT_TRUE(store_->Merge(Writes({former, later, left, others}), {}));
+  const TestWrite lesser = write(2, "a", {{1}, {1}, 6, 1});
+  const TestWrite lesser_too = write(2, "b", {{1}, {1}, 6, 1});
+  EXPECT_EQ(store_->Merge(Writes({lesser, lesser_too}), {.replaces_before = 5}).value(), (MergeCounts{1, 1}));
+  std::string view;
+  AppendViewId(2, view);
+  EXPECT_EQ(store_->RemoveBefore(view, 5).value(), 1);
+  EXPECT_EQ(store_->RemoveBefore(view, 5).value(), 0);
+  EXPECT_THAT(GetAll(*store_, {former.key, later.key, left.key, others.key}),
+              testing::ElementsAre(lesser.row, later.row, "", others.row));
+}
+
 TEST_P(OnlineStoreConformance, KeepsTheFirstOfTwoRowsWithEqualOrder) {
   const TestWrite first = Write(TestKey(1, "k"), 5, "first");
   const TestWrite second = Write(TestKey(1, "k"), 5, "second");

@@ -31,15 +31,16 @@ namespace tidemark {
 namespace {
 
 using namespace testing_support;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 namespace fs = std::filesystem;
 
-const auto kMicros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+const auto kUtcMicros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
 
-constexpr std::string_view kDefinitions = R"({
+constexpr std::string_view kClicksView = R"({
   "entities": [{"name": "user", "join_keys": [{"name": "user_id", "type": "int64"}]}],
   "feature_views": [
     {"name": "clicks", "entities": ["user"], "fields": {"n": "int64"},
@@ -88,7 +89,8 @@ class FaultyFolders final : public SourceFolders {
 
 /// A writer as a process has it, over the files of a folder.
 struct Writer {
-  Writer(const fs::path& folder, ViewLookup view, const Fault& injected = {})
+  Writer(const fs::path& folder, ViewLookup view, const Fault& injected = {},
+         std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>())
       : fault(std::make_shared<Fault>(injected)),
         online(OpenLmdbOnlineStore({.folder = folder / "online", .map_bytes_max = 64 << 20}).value()) {
     TableLogParts parts;
@@ -100,7 +102,7 @@ struct Writer {
     };
     parts.folders = std::make_shared<FaultyFolders>(OpenSourceFolders(folder, 1), fault);
     parts.view = std::move(view);
-    parts.clock = std::make_shared<SystemClock>();
+    parts.clock = std::move(clock);
     FeatureTablesParts all;
     all.folders = parts.folders;
     all.clock = parts.clock;
@@ -117,7 +119,7 @@ struct Writer {
 class SourceWritesTest : public testing::Test {
  protected:
   SourceWritesTest() {
-    const auto definitions = DefinitionsFromJson(kDefinitions).value();
+    const auto definitions = DefinitionsFromJson(kClicksView).value();
     EXPECT_TRUE(Apply(*registry_, "p", definitions, {}, Opener(), *clock_));
     catalog_ = Catalog::Load(*registry_, "p").value();
   }
@@ -339,6 +341,36 @@ TEST_F(SourceWritesTest, AFileThatFailsIsWrittenLater) {
   EXPECT_EQ(Frames(*writer), 0);
 }
 
+// Goal: a folder that cannot be written to is its view's trouble alone: the log is recovered, what is lacking
+// is told and kept, and written when the folder is mended.
+TEST_F(SourceWritesTest, AFolderThatFailsStopsNobodyElse) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto writer = Open({.step = Step::kBeforeFile, .at = 1});
+    static_cast<void>(Write(*writer, 1));
+    ::_exit(3);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const auto clock = std::make_shared<ManualClock>(SystemClock().now_us());
+  Writer writer(folder_.path(), Lookup(), {.step = Step::kBeforeFile, .at = 1, .fails = true}, clock);
+  ASSERT_TRUE(writer.tables->log().Recover());
+  const auto told = writer.tables->log().FolderError();
+  ASSERT_FALSE(told);
+  EXPECT_THAT(told.error().ToString(), AllOf(HasSubstr("clicks"), HasSubstr("the disk is gone")));
+  EXPECT_EQ(OnlineRows(writer), 1U);
+  ASSERT_TRUE(Trim(writer));
+  EXPECT_EQ(Frames(writer), 1);
+  ASSERT_TRUE(writer.tables->log().Recover());
+  EXPECT_THAT(Files(), IsEmpty()) << "it is not tried at every turn";
+  clock->set_us(clock->now_us() + 1'000'000);
+  ASSERT_TRUE(writer.tables->log().Recover());
+  EXPECT_THAT(InFolder(), ElementsAre(std::pair(1, 2)));
+  EXPECT_TRUE(writer.tables->log().FolderError());
+  ASSERT_TRUE(Trim(writer));
+  EXPECT_EQ(Frames(writer), 0);
+}
+
 // Goal: the files are the user's: one that he has moved does not come back when the log is recovered.
 TEST_F(SourceWritesTest, WhatTheUserDoesWithTheFilesIsNotUndone) {
   const pid_t child = ::fork();
@@ -371,9 +403,10 @@ TEST_F(SourceWritesTest, ABatchIsWrittenOnceHoweverSmallOrLarge) {
   for (std::int64_t i = 0; i < 60'000; ++i)
     ASSERT_TRUE(users.Append(i).ok());
   const auto column = users.Finish().ValueOrDie();
-  const auto at = arrow::MakeArrayFromScalar(arrow::TimestampScalar(1'767'225'600'000'000, kMicros), 60'000);
+  const auto at =
+      arrow::MakeArrayFromScalar(arrow::TimestampScalar(1'767'225'600'000'000, kUtcMicros), 60'000);
   const auto rows = arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("user_id", arrow::int64()), arrow::field("at", kMicros),
+      arrow::schema({arrow::field("user_id", arrow::int64()), arrow::field("at", kUtcMicros),
                      arrow::field("n", arrow::int64())}),
       60'000, {column, at.ValueOrDie(), column});
   request.batch_key = "tuesday";

@@ -176,32 +176,6 @@ Result<void> EmbeddedStore::RemoveRows(const std::vector<std::uint32_t>& view_id
   return online->Sync();
 }
 
-std::string_view NameOf(ObjectType type) {
-  switch (type) {
-    case ObjectType::kEntity:
-      return "entity";
-    case ObjectType::kFeatureView:
-      return "feature_view";
-    case ObjectType::kFeatureService:
-      break;
-  }
-  return "feature_service";
-}
-
-std::string_view NameOf(Change::Action action) {
-  switch (action) {
-    case Change::Action::kAdd:
-      return "add";
-    case Change::Action::kChange:
-      return "change";
-    case Change::Action::kRename:
-      return "rename";
-    case Change::Action::kRemove:
-      break;
-  }
-  return "remove";
-}
-
 Result<std::string> NormalizeDefinitions(std::string_view text) {
   TM_ASSIGN(const Definitions definitions, ReadDefinitions(text));
   return ToJson(definitions);

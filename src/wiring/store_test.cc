@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 const auto kMicros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
 
-std::shared_ptr<arrow::Table> TableOf(const std::vector<TextColumn>& columns) {
+std::shared_ptr<arrow::Table> TableFrom(const std::vector<TextColumn>& columns) {
   return arrow::Table::FromRecordBatches({BatchOf(columns)}).ValueOrDie();
 }
 
@@ -78,9 +78,9 @@ class StoreTest : public testing::Test {
            "11:00:00+02:00,9\n";
     for (const std::string year : {"2023", "2024"}) {
       WriteParquet(folder_.path() / "data" / "sales" / ("year=" + year) / "a.parquet",
-                   *TableOf({{"city", arrow::utf8(), R"(["Rome"])"},
-                             {"at", arrow::utf8(), "[\"" + year + "-01-01\"]"},
-                             {"amount", arrow::int32(), "[" + year + "]"}}));
+                   *TableFrom({{"city", arrow::utf8(), R"(["Rome"])"},
+                               {"at", arrow::utf8(), "[\"" + year + "-01-01\"]"},
+                               {"amount", arrow::int32(), "[" + year + "]"}}));
     }
     Reopen();
     Apply(std::string(kDefinitions));
@@ -89,13 +89,14 @@ class StoreTest : public testing::Test {
   void WriteStats(const std::string& trips) {
     WriteParquet(
         folder_.path() / "data" / "stats.parquet",
-        *TableOf({{"driver", arrow::int64(), "[1, 2, 1]"},
-                  {"event_timestamp", arrow::timestamp(arrow::TimeUnit::NANO),
-                   "[1714557600000000000, 1714557600000000000, 1714561200000000000]"},  // 10:00, 10:00, 11:00
-                  {"created", arrow::utf8(),
-                   R"(["2024-05-01T10:00:01Z", "2024-05-01T10:00:01Z", "2024-05-01T12:00:00Z"])"},
-                  {"trips", arrow::int64(), trips},
-                  {"tags", arrow::list(arrow::utf8()), R"([["a"], null, ["b", "c"]])"}}));
+        *TableFrom(
+            {{"driver", arrow::int64(), "[1, 2, 1]"},
+             {"event_timestamp", arrow::timestamp(arrow::TimeUnit::NANO),
+              "[1714557600000000000, 1714557600000000000, 1714561200000000000]"},  // 10:00, 10:00, 11:00
+             {"created", arrow::utf8(),
+              R"(["2024-05-01T10:00:01Z", "2024-05-01T10:00:01Z", "2024-05-01T12:00:00Z"])"},
+             {"trips", arrow::int64(), trips},
+             {"tags", arrow::list(arrow::utf8()), R"([["a"], null, ["b", "c"]])"}}));
   }
 
   void Reopen() {
@@ -139,10 +140,10 @@ class StoreTest : public testing::Test {
   }
 
   static std::shared_ptr<arrow::Table> Entities() {
-    return TableOf({{"driver", arrow::int32(), "[1, 2, 1, 3]"},
-                    {"city", arrow::utf8(), R"(["Rome", "0042", "Rome", "Oslo"])"},
-                    {"event_timestamp", kMicros,
-                     "[1714561200000000, 1714561200000000, 1714557600000000, 1714561200000000]"}});
+    return TableFrom({{"driver", arrow::int32(), "[1, 2, 1, 3]"},
+                      {"city", arrow::utf8(), R"(["Rome", "0042", "Rome", "Oslo"])"},
+                      {"event_timestamp", kMicros,
+                       "[1714561200000000, 1714561200000000, 1714557600000000, 1714561200000000]"}});
   }
 
   Error FailsTo(const arrow::Table& rows, const HistoricalOptions& options) {
@@ -272,7 +273,7 @@ TEST_F(StoreTest, LoadsAndLooksUp) {
 TEST_F(StoreTest, WritesOnlineDirectly) {
   const auto write = [&](const std::vector<TextColumn>& columns) {
     ArrowArrayStream rows;
-    Export(*TableOf(columns), &rows);
+    Export(*TableFrom(columns), &rows);
     auto report = store_->WriteToOnlineStore("stats", &rows);
     EXPECT_EQ(rows.release, nullptr);
     return report;
@@ -339,18 +340,18 @@ TEST_F(StoreTest, AWriteOfManyKeysKeepsItsOrder) {
   }
   for (const std::string last : {", 5", ", 6"}) {
     ArrowArrayStream rows;
-    Export(*TableOf({{"driver", arrow::int64(), drivers + ", 0]"},
-                     {"event_timestamp", kMicros, times + ", " + now + "]"},
-                     {"trips", arrow::int64(), trips + last + "]"},
-                     {"tags", arrow::null(),
-                      "[" + std::string("null") +
-                          [] {
-                            std::string more;
-                            for (int i = 0; i < 1000; ++i)
-                              more += ", null";
-                            return more;
-                          }() +
-                          "]"}}),
+    Export(*TableFrom({{"driver", arrow::int64(), drivers + ", 0]"},
+                       {"event_timestamp", kMicros, times + ", " + now + "]"},
+                       {"trips", arrow::int64(), trips + last + "]"},
+                       {"tags", arrow::null(),
+                        "[" + std::string("null") +
+                            [] {
+                              std::string more;
+                              for (int i = 0; i < 1000; ++i)
+                                more += ", null";
+                              return more;
+                            }() +
+                            "]"}}),
            &rows);
     const auto report = store_->WriteToOnlineStore("stats", &rows);
     ASSERT_TRUE(report) << report.error().ToString();

@@ -20,31 +20,31 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 namespace fs = std::filesystem;
 
-const std::string kKey = "user-who-goes";
-const std::string kPlace = "where-she-was";
+const std::string kErasedKey = "user-who-goes";
+const std::string kErasedPlace = "where-she-was";
 
 class TableErase : public testing::Test {
  protected:
   TableErase() {
     auto store = MakeVisitsStore(path_);
     // In two snapshots, in the log, and in the online store.
-    IngestVisits(*store, {{kKey, 1, kPlace}, {"a", 1, "x"}});
+    IngestVisits(*store, {{kErasedKey, 1, kErasedPlace}, {"a", 1, "x"}});
     EXPECT_TRUE(store->Flush({}));
-    IngestVisits(*store, {{"b", 2, "y"}, {kKey, 2, kPlace}});
+    IngestVisits(*store, {{"b", 2, "y"}, {kErasedKey, 2, kErasedPlace}});
     EXPECT_TRUE(store->Flush({}));
-    IngestVisits(*store, {{kKey, 3, kPlace}, {"c", 3, "z"}});
-    IngestVisits(*store, {{kKey, 4, kPlace}}, WriteTarget::kOnline);
+    IngestVisits(*store, {{kErasedKey, 3, kErasedPlace}, {"c", 3, "z"}});
+    IngestVisits(*store, {{kErasedKey, 4, kErasedPlace}}, WriteTarget::kOnline);
   }
 
   static Result<std::string> Erase(Store& store) {
     ArrowArrayStream stream{};
-    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitRows({{kKey, 0, ""}}), &stream).ok());
+    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitRows({{kErasedKey, 0, ""}}), &stream).ok());
     return store.Erase("visits", {.stream = &stream, .path = {}}, {});
   }
 
   static arrow::ArrayVector KeyColumns() {
     arrow::BinaryBuilder keys;
-    EXPECT_TRUE(keys.Append(kKey).ok());
+    EXPECT_TRUE(keys.Append(kErasedKey).ok());
     return {keys.Finish().ValueOrDie()};
   }
 
@@ -71,9 +71,9 @@ class TableErase : public testing::Test {
 };
 
 TEST_F(TableErase, TheDataIsWhereItIsSaidToBe) {
-  EXPECT_GE(FilesWith(path_, kKey).size(), 4U);
+  EXPECT_GE(FilesWith(path_, kErasedKey).size(), 4U);
   const auto store = Store::Open({.path = path_}).value();
-  EXPECT_THAT(VisitsOf(*store), Contains(kKey + " 3"));
+  EXPECT_THAT(VisitsOf(*store), Contains(kErasedKey + " 3"));
 }
 
 class KilledErase : public TableErase, public testing::WithParamInterface<std::string> {};
@@ -87,8 +87,8 @@ TEST_P(KilledErase, IsCompletedByTheNext) {
   const Json receipt = Json::parse(Erase(*store).value());
   EXPECT_EQ(receipt["state"], "done") << receipt.dump(1);
   EXPECT_THAT(VisitsOf(*store), ElementsAre("a 1", "b 2", "c 3"));
-  EXPECT_THAT(FilesWith(path_, kKey), IsEmpty());
-  EXPECT_THAT(FilesWith(path_, kPlace), IsEmpty());
+  EXPECT_THAT(FilesWith(path_, kErasedKey), IsEmpty());
+  EXPECT_THAT(FilesWith(path_, kErasedPlace), IsEmpty());
   for (const Json& each : Json::parse(store->Erasures({}).value()))
     EXPECT_EQ(each["state"], "done");
 }
@@ -97,7 +97,7 @@ TEST_P(KilledErase, LeavesNothingForLookups) {
   ASSERT_TRUE(EraseUntil(GetParam()));
   const auto store = Store::Open({.path = path_}).value();
   const auto reader = store->PrepareOnline({.features = {"visits:place"}}).value();
-  const std::string_view key = kKey;
+  const std::string_view key = kErasedKey;
   OnlineResult result;
   ASSERT_TRUE(reader->Read({std::vector<KeyColumn>{std::span(&key, 1)}}, 1, result));
   EXPECT_EQ(result.status(0, 0), Status::kNotFound);
@@ -109,8 +109,8 @@ TEST_P(KilledErase, IsCompletedByAFlushWithoutTheKey) {
   const auto store = Store::Open({.path = path_}).value();
   ASSERT_TRUE(store->Flush({}));
   EXPECT_THAT(VisitsOf(*store), ElementsAre("a 1", "b 2", "c 3"));
-  EXPECT_THAT(FilesWith(path_, kKey), IsEmpty());
-  EXPECT_THAT(FilesWith(path_, kPlace), IsEmpty());
+  EXPECT_THAT(FilesWith(path_, kErasedKey), IsEmpty());
+  EXPECT_THAT(FilesWith(path_, kErasedPlace), IsEmpty());
   const Json receipts = Json::parse(store->Erasures({}).value());
   ASSERT_EQ(receipts.size(), 1U);
   EXPECT_EQ(receipts[0]["state"], "done");
@@ -174,7 +174,7 @@ TEST_F(TableErase, ATagThatKeepsTheRowsIsNamed) {
   ASSERT_TRUE(table->Untag("audit"));
   ASSERT_TRUE(store->Flush({}));
   EXPECT_EQ(Json::parse(store->Erasures({}).value())[0]["state"], "done");
-  EXPECT_THAT(FilesWith(path_, kKey), IsEmpty());
+  EXPECT_THAT(FilesWith(path_, kErasedKey), IsEmpty());
 }
 
 TEST_F(TableErase, AFenceIsForgottenWhenNothingCanComeBehindIt) {

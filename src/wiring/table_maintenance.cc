@@ -164,6 +164,7 @@ void TableMaintenance::RunOnce(const std::stop_token& stop) {
     return tables->log().Recover();
   });
   if (tables == nullptr || stop.stop_requested()) return;
+  Step("writing rows into the folders of batch sources", [&] { return tables->log().FolderError(); });
   FlushDue(*tables);
   const std::int64_t now_us = parts_.clock->now_us();
   if (now_us - tidied_us_ < kTidyEveryUs || stop.stop_requested()) return;

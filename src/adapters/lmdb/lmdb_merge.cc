@@ -50,8 +50,8 @@ RowOrder OrderOf(std::span<const std::byte> row) {
 class Merger {
  public:
   /// `fences` may be null: nothing has been erased.
-  Merger(MDB_cursor* cursor, Fences* fences, bool replaces_damaged, MergeCounts& counts)
-      : cursor_(cursor), fences_(fences), replaces_damaged_(replaces_damaged), counts_(counts) {
+  Merger(MDB_cursor* cursor, Fences* fences, const MergeOptions& options, MergeCounts& counts)
+      : cursor_(cursor), fences_(fences), options_(options), counts_(counts) {
     MDB_val key{};
     MDB_val value{};
     if (CursorGet(cursor_, &key, &value, MDB_LAST) == 0) last_key_ = ToText(key);
@@ -91,7 +91,7 @@ class Merger {
                          std::span<const std::byte> there) {
     if (!PackedChecksumHolds(stored_key, there)) {
       // Its order may be what was damaged, so it is not compared.
-      if (replaces_damaged_) return Replace(stored_key, write);
+      if (options_.replaces_damaged) return Replace(stored_key, write);
       return FailWrite(ErrorCode::kCorruption, stored_key,
                        fmt::format("the stored row is damaged; {}", kRebuild));
     }
@@ -99,7 +99,8 @@ class Merger {
       return FailWrite(ErrorCode::kInvalidData, stored_key,
                        "two different long keys have this one shortened form; shorten one of them");
     }
-    if (OrderOf(write.value) <= OrderOf(there)) {
+    const RowOrder order = OrderOf(there);
+    if (order.sequence >= options_.replaces_before && OrderOf(write.value) <= order) {
       ++counts_.kept;
       return 0;
     }
@@ -116,7 +117,7 @@ class Merger {
 
   MDB_cursor* cursor_;
   Fences* fences_;
-  const bool replaces_damaged_;
+  const MergeOptions& options_;
   MergeCounts& counts_;
   std::string last_key_;  // the greatest in the tree
 };
@@ -149,7 +150,7 @@ struct MergeQueue::Request {
 
   Result<int> Apply(MDB_cursor* cursor, Fences* fences) {
     counts = {};
-    Merger merger(cursor, fences, options.replaces_damaged, counts);
+    Merger merger(cursor, fences, options, counts);
     for (std::size_t i = 0; i < writes.size(); ++i) {
       TM_ASSIGN(const int code, merger.Put(writes[order.empty() ? i : order[i]]));
       if (code != 0) return code;

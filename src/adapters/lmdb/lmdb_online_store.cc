@@ -127,30 +127,16 @@ class LmdbOnlineStore final : public OnlineStore {
   }
 
   Result<std::int64_t> RemoveDamaged(std::string_view prefix) override {
-    TM_TRY(CheckPrefix(prefix));
-    TM_ASSIGN(Folder* const folder, Own());
-    Environment& environment = folder->environment();
-    TM_ASSIGN(const std::vector<std::string> keys, DamagedKeys(environment, prefix));
-    if (keys.empty()) return 0;
-    std::int64_t removed = 0;
-    const auto remove = [&](MDB_txn* txn) -> Result<int> {
-      removed = 0;
-      for (const std::string& stored_key : keys) {
-        MDB_val key = ToVal(stored_key);
-        MDB_val value{};
-        int code = lmdb::Get(txn, environment.rows(), &key, &value);
-        if (code == MDB_NOTFOUND) continue;
-        // Somebody may have written it anew meanwhile.
-        if (code == 0 && PackedChecksumHolds(stored_key, ToBytes(value))) continue;
-        if (code == 0) code = mdb_del(txn, environment.rows(), &key, nullptr);
-        if (code != 0) return code;
-        ++removed;
-      }
-      return 0;
-    };
-    TM_TRY(environment.Write(remove, /*may_exceed_limit=*/true));
-    TM_TRY(environment.Sync());
-    return removed;
+    return RemoveIf(prefix, [](std::string_view stored_key, std::span<const std::byte> row) {
+      return !PackedChecksumHolds(stored_key, row);
+    });
+  }
+
+  Result<std::int64_t> RemoveBefore(std::string_view prefix, std::int64_t sequence) override {
+    return RemoveIf(prefix, [sequence](std::string_view /*stored_key*/, std::span<const std::byte> row) {
+      const auto header = ReadPackedHeader(row);
+      return header && header->order.sequence < sequence;
+    });
   }
 
   Result<std::int64_t> Erase(std::span<const OnlineErasure> keys) override {
@@ -259,14 +245,55 @@ class LmdbOnlineStore final : public OnlineStore {
     return scrubbed;
   }
 
-  static Result<std::vector<std::string>> DamagedKeys(Environment& environment, std::string_view prefix) {
-    std::vector<std::string> damaged;
+  using StoredTest = FunctionRef<bool(std::string_view stored_key, std::span<const std::byte> row)>;
+
+  /// Removes the rows that `test` is true of, and returns how many there were.
+  Result<std::int64_t> RemoveIf(std::string_view prefix, StoredTest test) {
+    TM_TRY(CheckPrefix(prefix));
+    TM_ASSIGN(Folder* const folder, Own());
+    Environment& environment = folder->environment();
+    std::int64_t total = 0;
+    std::string from;
+    while (true) {
+      TM_ASSIGN(const std::vector<std::string> keys, SomeKeys(environment, prefix, from, test));
+      if (keys.empty()) break;
+      from = keys.back();
+      std::int64_t removed = 0;
+      const auto remove = [&](MDB_txn* txn) { return RemoveKeys(environment, txn, keys, test, removed); };
+      TM_TRY(environment.Write(remove, /*may_exceed_limit=*/true));
+      total += removed;
+    }
+    if (total > 0) TM_TRY(environment.Sync());
+    return total;
+  }
+
+  /// The first keys behind `from` that `test` is true of, as many as are removed at a time.
+  static Result<std::vector<std::string>> SomeKeys(Environment& environment, std::string_view prefix,
+                                                   std::string_view from, StoredTest test) {
+    std::vector<std::string> keys;
     const auto visit = [&](std::string_view stored_key, std::span<const std::byte> row) -> Result<bool> {
-      if (!PackedChecksumHolds(stored_key, row)) damaged.emplace_back(stored_key);
-      return true;
+      if (stored_key != from && test(stored_key, row)) keys.emplace_back(stored_key);
+      return std::ssize(keys) < kRemovedPerStep;
     };
-    TM_TRY(ForEachRow(environment, prefix, {}, visit));
-    return damaged;
+    TM_TRY(ForEachRow(environment, prefix, from, visit));
+    return keys;
+  }
+
+  static Result<int> RemoveKeys(Environment& environment, MDB_txn* txn, const std::vector<std::string>& keys,
+                                StoredTest test, std::int64_t& removed) {
+    removed = 0;
+    for (const std::string& stored_key : keys) {
+      MDB_val key = ToVal(stored_key);
+      MDB_val value{};
+      int code = lmdb::Get(txn, environment.rows(), &key, &value);
+      if (code == MDB_NOTFOUND) continue;
+      // Somebody may have written it anew meanwhile.
+      if (code == 0 && !test(stored_key, ToBytes(value))) continue;
+      if (code == 0) code = mdb_del(txn, environment.rows(), &key, nullptr);
+      if (code != 0) return code;
+      ++removed;
+    }
+    return 0;
   }
 
   static Result<int> RemoveSome(Environment& environment, MDB_txn* txn, std::string_view prefix,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <ranges>
 
 #include "base/result.h"
 #include "engine/online_write.h"
@@ -21,6 +22,7 @@ namespace {
 
 /// Frames of a log that is read again are settled whenever they are so much.
 constexpr std::int64_t kReplayBytes = std::int64_t{8} << 20;
+constexpr std::int64_t kRetryFoldersUs = 1'000'000;
 
 /// What an append leaves for its group.
 struct Waiting {
@@ -122,6 +124,7 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
   if (added) return Written{position, false};
   auto& failed_from = failed_from_.try_emplace(position.log, position.lsn).first->second;
   failed_from = std::min(failed_from, position.lsn);
+  retry_us_.erase(position.log);
   return Fail(
       ErrorCode::kUnknownFate,
       fmt::format(
@@ -195,7 +198,10 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
     if (is_new) rows->second.oldest_us = parts_.clock->now_us();
     rows->second.bytes += std::ssize(entry.record->payload);
   }
-  if (!applied) failed_from_.try_emplace(log, group.front().lsn);
+  if (!applied) {
+    failed_from_.try_emplace(log, group.front().lsn);
+    retry_us_.erase(log);
+  }
   for (const LogEntry& entry : group) {
     if (applied && static_cast<const Waiting*>(entry.caller)->to_folder) without_file_[log].insert(entry.lsn);
   }
@@ -216,17 +222,38 @@ Result<void> TableLog::Recover() {
   {
     const std::lock_guard lock(mutex_);
     failed = failed_from_;
+    const std::int64_t now_us = parts_.clock->now_us();
+    for (const auto& [log, retry_us] : retry_us_) {
+      if (now_us < retry_us) failed.erase(log);
+    }
   }
   if (failed.empty()) return {};
   TM_ASSIGN(const auto snapshots, Snapshots());
   for (const auto& snapshot : snapshots) {
     if (!failed.contains(snapshot->id())) continue;
-    TM_TRY(Replay(*snapshot));
+    TM_ASSIGN(auto folder_errors, Replay(*snapshot));
     const std::lock_guard lock(mutex_);
     const auto still = failed_from_.find(snapshot->id());
     if (still == failed_from_.end()) continue;
     // A group of this log that came after the snapshot may have failed meanwhile.
-    if (still->second <= snapshot->durable_lsn()) failed_from_.erase(still);
+    if (still->second > snapshot->durable_lsn()) continue;
+    if (folder_errors.empty()) {
+      failed_from_.erase(still);
+      folder_errors_.erase(snapshot->id());
+      retry_us_.erase(snapshot->id());
+      continue;
+    }
+    still->second = std::ranges::min(folder_errors | std::views::values, {}, &FolderFailure::lsn).lsn;
+    folder_errors_.insert_or_assign(snapshot->id(), std::move(folder_errors));
+    retry_us_.insert_or_assign(snapshot->id(), parts_.clock->now_us() + kRetryFoldersUs);
+  }
+  return {};
+}
+
+Result<void> TableLog::FolderError() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [log, errors] : folder_errors_) {
+    if (!errors.empty()) return std::unexpected(errors.begin()->second.error);
   }
   return {};
 }
@@ -238,6 +265,7 @@ struct TableLog::Replayed {
   std::deque<std::string> keys;  // that `batches` refer to
   std::vector<WrittenBatch> batches;
   std::int64_t bytes = 0;
+  FolderErrors folder_errors;  // of all frames
 
   void Note(const LogRecord& record, LogPosition position, const BatchContent& content) {
     WrittenBatch written = BatchOf(record, position, content);
@@ -246,7 +274,7 @@ struct TableLog::Replayed {
   }
 };
 
-Result<void> TableLog::Replay(const LogSnapshot& log) {
+Result<TableLog::FolderErrors> TableLog::Replay(const LogSnapshot& log) {
   std::map<std::uint32_t, std::shared_ptr<const CatalogView>> views;
   Replayed replayed;
   const auto replay = [&](const LogFrame& frame) -> Result<void> {
@@ -267,7 +295,8 @@ Result<void> TableLog::Replay(const LogSnapshot& log) {
     return replayed.bytes < kReplayBytes ? Result<void>() : Settle(replayed);
   };
   TM_TRY(log.Read(0, std::nullopt, replay));
-  return Settle(replayed);
+  TM_TRY(Settle(replayed));
+  return std::move(replayed.folder_errors);
 }
 
 Result<void> TableLog::Settle(Replayed& replayed) {
@@ -281,7 +310,8 @@ Result<void> TableLog::Settle(Replayed& replayed) {
     TM_TRY(online->Merge(writes, {}));
   }
   if (!replayed.batches.empty()) TM_TRY(parts_.ledger->Record(replayed.batches));
-  replayed = {};
+  replayed = {
+      .rows = {}, .keys = {}, .batches = {}, .bytes = 0, .folder_errors = std::move(replayed.folder_errors)};
   return {};
 }
 
@@ -297,7 +327,14 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
     TM_ASSIGN(FrameOnlineRows rows, OnlineRowsOf(view, *batch, parts_.clock->now_us()));
     replayed.rows.push_back(std::move(rows));
   }
-  return is_in_folder ? AddMissingFile({view, batch}, record, position) : Result<void>();
+  if (!is_in_folder || replayed.folder_errors.contains(record.table_id)) return {};
+  auto added = AddMissingFile({view, batch}, record, position);
+  if (!added) {
+    replayed.folder_errors.emplace(
+        record.table_id,
+        FolderFailure{position.lsn, std::move(added).error().In("view " + view.definition.name)});
+  }
+  return {};
 }
 
 Result<void> TableLog::AddMissingFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {

@@ -85,8 +85,13 @@ class TableLog {
 
   /// Takes over the logs of processes that are gone, and brings the online store, the folders of batch
   /// sources and the ledger up to date with them, and with frames of this process's log that failed to reach
-  /// them. Called before anything is read or written; cheap if there is nothing to do.
+  /// them. Called before anything is read or written; cheap if there is nothing to do. A folder that cannot
+  /// be written to is no error here, as it is nobody's but its view's: FolderError tells of it, and after a
+  /// second it is tried again.
   Result<void> Recover();
+
+  /// Why files of batch sources that should be there are not; the first of them.
+  Result<void> FolderError() const;
 
   /// All logs as they are now; recovered ones are among them.
   Result<std::vector<std::unique_ptr<LogSnapshot>>> Snapshots() const { return parts_.logs->Snapshots(); }
@@ -118,9 +123,16 @@ class TableLog {
   Result<void> Trim(const FlushedUpTo& flushed);
 
  private:
+  /// By table: the first frame whose file could not be written, and why.
+  struct FolderFailure {
+    std::uint64_t lsn = 0;
+    Error error;
+  };
+  using FolderErrors = std::map<std::uint32_t, FolderFailure>;
+
   Result<WriteLog*> Own();
   Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
-  Result<void> Replay(const LogSnapshot& log);
+  Result<FolderErrors> Replay(const LogSnapshot& log);
   struct Replayed;
   Result<void> ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position,
                            Replayed& replayed);
@@ -140,6 +152,8 @@ class TableLog {
   LogPosition applied_;  // of this process's log: groups up to here are done with, well or not
   std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be where they should be
   std::map<LogId, std::set<std::uint64_t>> without_file_;  // frames whose file is being written
+  std::map<LogId, FolderErrors> folder_errors_;            // of logs that lack nothing else
+  std::map<LogId, std::int64_t> retry_us_;                 // when these are tried again
 };
 
 /// The rows of a frame for the online store: those of a batch of TableSchema that are not further ahead of
