@@ -63,9 +63,10 @@ def plain_command(command: str) -> list[str]:
     words = words[
         next(i for i, word in enumerate(words) if re.search(r"(\+\+|/cc)(-\d+)?$", word)) :
     ]
-    while "-include" in words:
-        at = words.index("-include")
-        del words[at : at + 2]
+    for option in ("-include", "-o"):
+        while option in words:
+            at = words.index(option)
+            del words[at : at + 2]
     kept = [word for word in words if word not in {"-Winvalid-pch", "-fpch-preprocess"}]
     return [*kept, *NOT_CLANG]
 
@@ -78,6 +79,18 @@ def run(source: Path, stamp: Path) -> str:
         stamp.touch()
         return ""
     return result.stdout + result.stderr
+
+
+def sources(entry: dict[str, str]) -> list[tuple[Path, str]]:
+    """The sources that a compile command is for, each with a command of its own.
+
+    A unit of several is a file that includes them.
+    """
+    unit = Path(entry["file"])
+    if unit.parent.name != "units":
+        return [(unit, entry["command"])]
+    included = [ROOT / "src" / path for path in INCLUDE.findall(unit.read_text())]
+    return [(path, entry["command"].replace(str(unit), str(path))) for path in included]
 
 
 def is_checked(source: Path) -> bool:
@@ -95,13 +108,16 @@ def main() -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
     pending, entries = [], []
     for entry in json.loads((database / "compile_commands.json").read_text()):
-        source, command = Path(entry["file"]), plain_command(entry["command"])
-        if not is_checked(source):
-            continue
-        entries.append({"file": str(source), "directory": entry["directory"], "arguments": command})
-        stamp = CACHE / fingerprint(source, command)
-        if not stamp.exists():
-            pending.append((source, stamp))
+        for source, compiling in sources(entry):
+            if not is_checked(source):
+                continue
+            command = plain_command(compiling)
+            entries.append(
+                {"file": str(source), "directory": entry["directory"], "arguments": command}
+            )
+            stamp = CACHE / fingerprint(source, command)
+            if not stamp.exists():
+                pending.append((source, stamp))
     (CACHE / "compile_commands.json").write_text(json.dumps(entries))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         complaints = list(pool.map(lambda item: run(*item), pending))
