@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -76,11 +77,12 @@ def work(job: Job, stopwatch: Stopwatch) -> Report:
             with stopwatch.timed():
                 rows = over_flight(client, features, entities)
     else:
-        store.get_historical_features(entities.slice(0, 10), features).to_arrow()
+        with_view_names = functools.partial(
+            store.get_historical_features, features=features, full_feature_names=True
+        )
+        with_view_names(entities.slice(0, 10)).to_arrow()
         with stopwatch.timed():
-            rows = store.get_historical_features(
-                entities, features, full_feature_names=True
-            ).to_arrow()
+            rows = with_view_names(entities).to_arrow()
     return {"versions": {"tidemark": tidemark.__version__}, "digest": digest(rows)}
 
 

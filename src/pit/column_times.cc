@@ -15,7 +15,7 @@ namespace tidemark {
 namespace pit_internal {
 namespace {
 
-constexpr std::int64_t kDayMicros = 86'400'000'000;
+constexpr std::int64_t kDateMicros = 86'400'000'000;
 
 // Every valid value through `convert(row, &micros)`, which answers whether there is such a microsecond.
 template <typename Convert, typename Describe>
@@ -115,7 +115,7 @@ CastResult MicrosOf(const arrow::Array& given, bool* cut) {
     case arrow::Type::TIMESTAMP:
       return FromTimestamp(times, cut);
     case arrow::Type::DATE32:
-      return Scaled<arrow::Date32Array>(times, kDayMicros);
+      return Scaled<arrow::Date32Array>(times, kDateMicros);
     case arrow::Type::DATE64:
       return Scaled<arrow::Date64Array>(times, 1'000);
     case arrow::Type::NA: {

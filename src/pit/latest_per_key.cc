@@ -19,7 +19,7 @@ using namespace pit_internal;  // NOLINT(google-build-using-namespace): this fil
 
 namespace {
 
-constexpr std::size_t kBlockRows = 256;
+constexpr std::size_t kProbeRows = 256;
 
 // An entry on its way into key order.
 template <typename State, bool kBytes>
@@ -110,10 +110,10 @@ struct LatestPerKey::Impl {
 template <typename State, bool kBytes>
 void LatestPerKey::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys,
                                  LatestTable<State, kBytes>& table) const {
-  std::array<std::uint64_t, kBlockRows> hashes;
-  std::array<std::uint32_t, kBlockRows> taken;
-  for (std::size_t begin = 0; begin < columns.rows; begin += kBlockRows) {
-    const std::size_t count = std::min(kBlockRows, columns.rows - begin);
+  std::array<std::uint64_t, kProbeRows> hashes;
+  std::array<std::uint32_t, kProbeRows> taken;
+  for (std::size_t begin = 0; begin < columns.rows; begin += kProbeRows) {
+    const std::size_t count = std::min(kProbeRows, columns.rows - begin);
     keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes.data(), count});
     std::size_t takes = 0;
     for (std::size_t i = 0; i < count; ++i) {

@@ -38,8 +38,8 @@ void KeepGreater(State& kept, const State& candidate) {
 }
 
 // What one thread has seen. Each thread has its own states, so that none waits for another.
-struct Worker {
-  explicit Worker(const GroupIndex& index) : finder(index), slots(index.slots) {}
+struct JoinWorker {
+  explicit JoinWorker(const GroupIndex& index) : finder(index), slots(index.slots) {}
 
   SlotFinder finder;
   std::size_t slots;
@@ -81,11 +81,11 @@ struct PointInTimeJoin::Impl {
   const EntityGroups& groups;
   const GroupIndex& index;
   Options options;
-  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::unique_ptr<JoinWorker>> workers;
   bool finished = false;
 
   template <KnownBy::Kind kKnownBy, typename State>
-  void AddRows(const FeatureColumns& columns, KeyReader& keys, Worker& worker) const;
+  void AddRows(const FeatureColumns& columns, KeyReader& keys, JoinWorker& worker) const;
   template <typename State, typename Keep>
   void FinishCells(const std::vector<ZeroedArray<State>*>& states, std::size_t begin, std::size_t end,
                    const Keep& keep) const;
@@ -96,7 +96,8 @@ struct PointInTimeJoin::Impl {
 };
 
 template <KnownBy::Kind kKnownBy, typename State>
-void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys, Worker& worker) const {
+void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& keys,
+                                    JoinWorker& worker) const {
   State* const states = worker.Get<State>().data();
   const auto will_use = [states](std::uint32_t slot) {
     __builtin_prefetch(states + slot, 1);
@@ -211,7 +212,7 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
   if (self.index.slots == 0) return {};
   try {
     auto& worker = self.workers[thread];
-    if (worker == nullptr) worker = std::make_unique<Worker>(self.index);
+    if (worker == nullptr) worker = std::make_unique<JoinWorker>(self.index);
     worker->Hold(columns.kind());
     WithState(worker->kind, [&]<typename State>(State) {
       if (known_by == KnownBy::Kind::kAll) self.AddRows<KnownBy::Kind::kAll, State>(columns, keys, *worker);

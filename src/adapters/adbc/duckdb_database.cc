@@ -24,6 +24,8 @@ namespace {
 constexpr std::size_t kCatalogsMax = 8;
 constexpr std::int64_t kKeptRowsBytesMin = std::int64_t{32} << 20;
 constexpr std::int64_t kKeptRowsShare = 8;  // of the memory limit, at most an eighth
+constexpr std::size_t kConnections = 4;     // that are made beforehand; more queries at a time are slower
+constexpr std::int64_t kResultBufferBytes = std::int64_t{64} << 20;
 
 std::int64_t RowsBytes(const std::vector<SqlTable>& tables) {
   std::int64_t bytes = 0;
@@ -94,6 +96,7 @@ struct DuckDbDatabase::Core {
   };
 
   ~Core() {
+    connections.clear();
     admin.reset();
     database.reset();
     if (options.spill_folder.empty()) return;
@@ -113,6 +116,9 @@ struct DuckDbDatabase::Core {
   }
 
   Result<void> Configure();
+  Result<void> MakeConnections();
+  std::shared_ptr<AdbcConnection> TakeConnection();
+  void GiveBack(std::shared_ptr<AdbcConnection> connection);
   Result<std::shared_ptr<Rows>> RowsOf(const std::shared_ptr<Core>& self, const SqlTable& table,
                                        const AdbcLimits& limits);
   Result<void> MakeViews(const std::shared_ptr<Core>& self, const std::vector<SqlTable>& tables,
@@ -129,7 +135,36 @@ struct DuckDbDatabase::Core {
   std::map<std::string, std::weak_ptr<Rows>> rows;  // by identity
   std::int64_t next_catalog = 1;
   std::int64_t next_rows = 1;
+  std::mutex connections_mutex;
+  std::vector<std::shared_ptr<AdbcConnection>> connections;  // that wait for a query
 };
+
+// What a result is buffered by is set for each connection, before nothing can be set any more: so they are
+// made beforehand. Threads wait for the reader when the buffer is full, and one of DuckDB's own 1 MB always
+// is.
+Result<void> DuckDbDatabase::Core::MakeConnections() {
+  std::int64_t bytes = kResultBufferBytes;
+  if (options.memory_bytes_max > 0) bytes = std::min(bytes, options.memory_bytes_max / 16);
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    TM_ASSIGN(auto connection, database->Connect());
+    TM_TRY(connection->Execute(fmt::format("SET streaming_buffer_size='{}B'", bytes)));
+    connections.push_back(std::move(connection));
+  }
+  return {};
+}
+
+std::shared_ptr<AdbcConnection> DuckDbDatabase::Core::TakeConnection() {
+  const std::lock_guard lock(connections_mutex);
+  if (connections.empty()) return nullptr;
+  auto taken = std::move(connections.back());
+  connections.pop_back();
+  return taken;
+}
+
+void DuckDbDatabase::Core::GiveBack(std::shared_ptr<AdbcConnection> connection) {
+  const std::lock_guard lock(connections_mutex);
+  connections.push_back(std::move(connection));
+}
 
 // In this order: files may be named only before access is closed, and nothing can be set afterwards.
 Result<void> DuckDbDatabase::Core::Configure() {
@@ -156,6 +191,7 @@ Result<void> DuckDbDatabase::Core::Configure() {
   TM_TRY(Run("SET search_path='memory.main,memory.tidemark_functions'"));
   if (!allowed.empty()) TM_TRY(Run("SET allowed_paths=[" + allowed + "]"));
   TM_TRY(Run("SET enable_external_access=false"));
+  TM_TRY(MakeConnections());
   return Run("SET lock_configuration=true");
 }
 
@@ -263,7 +299,15 @@ void DuckDbDatabase::Keep(Kept kept) {
 }
 
 Result<std::shared_ptr<AdbcConnection>> DuckDbDatabase::Connect(const DuckDbCatalog& catalog) {
-  TM_ASSIGN(auto connection, core_->database->Connect());
+  std::shared_ptr<AdbcConnection> connection;
+  if (auto ready = core_->TakeConnection(); ready != nullptr) {
+    AdbcConnection* const bare = ready.get();
+    connection = {bare, [core = core_, ready = std::move(ready)](AdbcConnection*) mutable {
+                    core->GiveBack(std::move(ready));
+                  }};
+  } else {
+    TM_ASSIGN(connection, core_->database->Connect());
+  }
   TM_TRY(connection->Execute("SET search_path='" + catalog.name() + ".main,memory.tidemark_functions'"));
   return connection;
 }

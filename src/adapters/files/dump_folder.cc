@@ -35,7 +35,7 @@ constexpr std::string_view kDataFile = "data.parquet";
 constexpr std::string_view kInfoFile = "dump.json";
 constexpr std::string_view kUnfinished = ".new";
 constexpr std::string_view kLock = ".lock";
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
 
 Result<void> Sync(const fs::path& path) {
   if (const int error = SyncPath(path); error != 0) return FolderError("sync", path, error);
@@ -114,7 +114,7 @@ Result<FileSum> SumOf(const fs::path& path, const std::stop_token& stop) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) return FolderError("open", path, errno);
   FileSum sum;
-  std::vector<std::byte> bytes(kReadBytes);
+  std::vector<std::byte> bytes(kCopyBytes);
   ssize_t got = 0;
   while ((got = ::read(file.get(), bytes.data(), bytes.size())) > 0 && !stop.stop_requested()) {
     sum.crc = Crc32c(std::span(bytes).first(static_cast<std::size_t>(got)), sum.crc);

@@ -24,10 +24,6 @@ bool IsBelow(const fs::path& path, const fs::path& folder) {
   return mine == folder.end();
 }
 
-bool HasWildcard(const std::string& path) {
-  return path.find_first_of("*?[") != std::string::npos;
-}
-
 /// Without a slash at the end, by which a path would have an empty last part.
 fs::path Plain(const fs::path& path) {
   const fs::path normal = path.lexically_normal();

@@ -37,10 +37,6 @@ bool IsPassedOver(std::string_view name) {
   return name.starts_with('.') || name.starts_with('_');
 }
 
-bool HasWildcard(std::string_view text) {
-  return text.find_first_of("*?[") != std::string_view::npos;
-}
-
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -239,6 +235,10 @@ class Walk {
 };
 
 }  // namespace
+
+bool HasWildcard(std::string_view path) {
+  return path.find_first_of("*?[") != std::string_view::npos;
+}
 
 Result<void> CheckIsPath(const std::string& path) {
   const std::size_t scheme = path.find("://");

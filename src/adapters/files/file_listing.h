@@ -26,6 +26,9 @@ std::optional<PartitionValue> ReadFolderName(std::string_view folder);
 /// kNotFound for an address such as s3://bucket/folder, which a folder's name would be made of otherwise.
 Result<void> CheckIsPath(const std::string& path);
 
+/// Whether a path is a pattern.
+bool HasWildcard(std::string_view path);
+
 struct ListedFile {
   SourceFile file;
   std::vector<PartitionValue> partitions;  // outermost first

@@ -9,7 +9,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "Avro's floats are little-endian");
 
-std::unexpected<Error> Broken(const char* what) {
+std::unexpected<Error> BrokenValue(const char* what) {
   return Fail(ErrorCode::kCorruption, what);
 }
 
@@ -39,37 +39,37 @@ Result<std::int64_t> AvroDecoder::Int() {
   std::uint64_t value = 0;
   for (std::size_t at = 0; at < rest_.size(); ++at) {
     const auto byte = static_cast<std::uint8_t>(rest_[at]);
-    if (at == 9 && byte > 1) return Broken("an Avro integer is longer than 64 bits");
+    if (at == 9 && byte > 1) return BrokenValue("an Avro integer is longer than 64 bits");
     value |= static_cast<std::uint64_t>(byte & 0x7F) << (7 * at);
     if ((byte & 0x80) != 0) continue;
     rest_.remove_prefix(at + 1);
     return static_cast<std::int64_t>((value >> 1) ^ (~(value & 1) + 1));
   }
-  return Broken("an Avro integer is cut short");
+  return BrokenValue("an Avro integer is cut short");
 }
 
 Result<std::int64_t> AvroDecoder::Int32() {
   TM_ASSIGN(const std::int64_t value, Int());
   if (value < std::numeric_limits<std::int32_t>::min() || value > std::numeric_limits<std::int32_t>::max()) {
-    return Broken("an Avro int is longer than 32 bits");
+    return BrokenValue("an Avro int is longer than 32 bits");
   }
   return value;
 }
 
 Result<bool> AvroDecoder::Boolean() {
   TM_ASSIGN(const std::string_view byte, Fixed(1));
-  if (static_cast<unsigned char>(byte.front()) > 1) return Broken("an Avro boolean is neither 0 nor 1");
+  if (static_cast<unsigned char>(byte.front()) > 1) return BrokenValue("an Avro boolean is neither 0 nor 1");
   return byte.front() == '\1';
 }
 
 Result<std::string_view> AvroDecoder::Bytes() {
   TM_ASSIGN(const std::int64_t size, Int());
-  if (size < 0) return Broken("an Avro text has a negative length");
+  if (size < 0) return BrokenValue("an Avro text has a negative length");
   return Fixed(static_cast<std::size_t>(size));
 }
 
 Result<std::string_view> AvroDecoder::Fixed(std::size_t size) {
-  if (size > rest_.size()) return Broken("an Avro value is cut short");
+  if (size > rest_.size()) return BrokenValue("an Avro value is cut short");
   const std::string_view bytes = rest_.substr(0, size);
   rest_.remove_prefix(size);
   return bytes;
@@ -82,15 +82,15 @@ Result<void> AvroDecoder::Array(FunctionRef<Result<void>()> item) {
     if (count < 0) {
       TM_ASSIGN(const std::int64_t block_bytes, Int());
       if (block_bytes < 0 || count == std::numeric_limits<std::int64_t>::min())
-        return Broken("an Avro array has a block of negative size");
+        return BrokenValue("an Avro array has a block of negative size");
       count = -count;
     }
     for (; count > 0; --count) {
       // Items take at least a byte each in all that Iceberg keeps in arrays, so a false count ends soon.
-      if (rest_.empty()) return Broken("an Avro array is cut short");
+      if (rest_.empty()) return BrokenValue("an Avro array is cut short");
       const std::size_t before = rest_.size();
       TM_TRY(item());
-      if (rest_.size() == before) return Broken("an Avro array has items without a byte");
+      if (rest_.size() == before) return BrokenValue("an Avro array has items without a byte");
     }
   }
 }
@@ -99,7 +99,7 @@ Result<const AvroType*> AvroDecoder::Branch(const AvroType& type) {
   if (type.kind != AvroKind::kUnion) return &type;
   TM_ASSIGN(const std::int64_t branch, Int());
   if (branch < 0 || static_cast<std::size_t>(branch) >= type.branches.size())
-    return Broken("an Avro union has no such branch");
+    return BrokenValue("an Avro union has no such branch");
   return type.branches[static_cast<std::size_t>(branch)].get();
 }
 

@@ -10,9 +10,9 @@
 namespace tidemark::iceberg {
 namespace {
 
-constexpr std::string_view kMagic{"Obj\1", 4};
+constexpr std::string_view kAvroMagic{"Obj\1", 4};
 constexpr std::size_t kSyncBytes = 16;
-constexpr std::size_t kBlockBytes = std::size_t{64} << 10;
+constexpr std::size_t kAvroBlockBytes = std::size_t{64} << 10;
 
 std::unexpected<Error> Broken(std::string_view what) {
   return Fail(ErrorCode::kCorruption, fmt::format("it is no whole Avro file: {}", what));
@@ -31,7 +31,7 @@ std::string RandomSync() {
 AvroFileWriter::AvroFileWriter(AvroMetadata metadata) : sync_(RandomSync()) {
   metadata["avro.codec"] = "null";
   AvroEncoder header;
-  header.Raw(kMagic);
+  header.Raw(kAvroMagic);
   header.Int(static_cast<std::int64_t>(metadata.size()));
   for (const auto& [key, value] : metadata) {
     header.Bytes(key);
@@ -44,7 +44,7 @@ AvroFileWriter::AvroFileWriter(AvroMetadata metadata) : sync_(RandomSync()) {
 
 void AvroFileWriter::EndRow() {
   ++block_rows_;
-  if (block_.bytes().size() >= kBlockBytes) EndBlock();
+  if (block_.bytes().size() >= kAvroBlockBytes) EndBlock();
 }
 
 void AvroFileWriter::EndBlock() {
@@ -64,8 +64,8 @@ std::string AvroFileWriter::Finish() {
 }
 
 Result<AvroFile> OpenAvroFile(std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) return Broken("it does not begin with Obj");
-  AvroDecoder decoder(bytes.substr(kMagic.size()));
+  if (!bytes.starts_with(kAvroMagic)) return Broken("it does not begin with Obj");
+  AvroDecoder decoder(bytes.substr(kAvroMagic.size()));
   AvroFile file;
   TM_TRY(decoder.Array([&]() -> Result<void> {
     TM_ASSIGN(const std::string_view key, decoder.Bytes());

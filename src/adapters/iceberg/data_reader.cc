@@ -23,7 +23,7 @@ namespace {
 
 using Handle = std::shared_ptr<arrow::io::RandomAccessFile>;
 
-constexpr std::string_view kMagic = "PAR1";
+constexpr std::string_view kParquetMagic = "PAR1";
 // The footer's length, and the magic.
 constexpr std::int64_t kTailBytes = 8;
 // As much of the end is read at once as most footers need.
@@ -52,13 +52,13 @@ Result<std::string> ReadExactly(arrow::io::RandomAccessFile& file, std::int64_t 
 
 /// The footer with its tail.
 Result<std::string> ReadFooter(arrow::io::RandomAccessFile& file, std::int64_t size) {
-  if (size < kTailBytes + std::ssize(kMagic)) return Damaged(fmt::format("it is {} bytes long", size));
+  if (size < kTailBytes + std::ssize(kParquetMagic)) return Damaged(fmt::format("it is {} bytes long", size));
   TM_ASSIGN(std::string end,
             ReadExactly(file, std::max<std::int64_t>(size - kEndBytes, 0), std::min(size, kEndBytes)));
   std::uint32_t length = 0;
   std::memcpy(&length, end.data() + (std::ssize(end) - kTailBytes), sizeof(length));
   const std::int64_t bytes = std::int64_t{length} + kTailBytes;
-  if (!end.ends_with(kMagic) || bytes > size) return Damaged("it does not end as Parquet does");
+  if (!end.ends_with(kParquetMagic) || bytes > size) return Damaged("it does not end as Parquet does");
   if (bytes <= std::ssize(end)) return end.substr(end.size() - static_cast<std::size_t>(bytes));
   return ReadExactly(file, size - bytes, bytes);
 }

@@ -44,7 +44,7 @@ std::string PrimitiveOf(const DataType& type) {
 }
 
 // Two numbers in parentheses after "decimal".
-Result<DataType> DecimalOf(const SchemaField& field) {
+Result<DataType> DecimalType(const SchemaField& field) {
   const std::string_view text = field.primitive;
   const std::size_t comma = text.find(',');
   int precision = 0;
@@ -74,7 +74,7 @@ Result<DataType> PrimitiveTypeOf(const SchemaField& field) {
     return DataType{.kind = TypeKind::kBinary};
   if (text == "timestamp" || text == "timestamptz") return DataType{.kind = TypeKind::kTimestamp};
   if (text == "date") return DataType{.kind = TypeKind::kDate};
-  if (text.starts_with("decimal(")) return DecimalOf(field);
+  if (text.starts_with("decimal(")) return DecimalType(field);
   return Fail(ErrorCode::kUnsupported,
               fmt::format("column '{}' is of Iceberg type '{}', which Tidemark has no type for", field.name,
                           field.primitive));

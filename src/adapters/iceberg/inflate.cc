@@ -14,7 +14,7 @@ constexpr std::size_t kBytesMax = std::size_t{1} << 30;
 // Writers in Python leave a part of zlib's checksum behind what they deflate.
 constexpr std::size_t kRestBytesMax = 4;
 
-std::unexpected<Error> Broken(std::string_view what) {
+std::unexpected<Error> BrokenDeflate(std::string_view what) {
   return Fail(ErrorCode::kCorruption, fmt::format("compressed bytes {}", what));
 }
 
@@ -34,22 +34,22 @@ Result<std::string> Inflate(std::string_view packed, PackedForm form) {
   std::size_t used = 0;
   while (!inflater->IsFinished()) {
     const std::size_t room = std::max<std::size_t>(packed.size() * 4, std::size_t{4} << 10);
-    if (out.size() > kBytesMax) return Broken("grow larger than they can be");
+    if (out.size() > kBytesMax) return BrokenDeflate("grow larger than they can be");
     const std::size_t before = out.size();
     out.resize(before + room);
     const auto step = inflater->Decompress(static_cast<std::int64_t>(packed.size() - used),
                                            reinterpret_cast<const std::uint8_t*>(packed.data()) + used,
                                            static_cast<std::int64_t>(room),
                                            reinterpret_cast<std::uint8_t*>(out.data()) + before);
-    if (!step.ok()) return Broken("cannot be decompressed");
+    if (!step.ok()) return BrokenDeflate("cannot be decompressed");
     out.resize(before + static_cast<std::size_t>(step->bytes_written));
     used += static_cast<std::size_t>(step->bytes_read);
     if (step->bytes_read == 0 && step->bytes_written == 0 && !inflater->IsFinished())
-      return Broken("are cut short");
+      return BrokenDeflate("are cut short");
   }
   const std::size_t left = packed.size() - used;
   const bool may_have_rest = form == PackedForm::kDeflate && left <= kRestBytesMax;
-  if (left != 0 && !may_have_rest) return Broken("go on after their end");
+  if (left != 0 && !may_have_rest) return BrokenDeflate("go on after their end");
   return out;
 }
 

@@ -24,7 +24,7 @@ struct OpenSegment {
   std::int64_t bytes = 0;  // when it was opened
 };
 
-std::unexpected<Error> Damaged(const std::string& path, std::string_view what) {
+std::unexpected<Error> UnreadableLog(const std::string& path, std::string_view what) {
   return std::unexpected(Error{ErrorCode::kCorruption,
                                fmt::format("{}: it is not read; restore the file from a backup", what),
                                fmt::format("log {}", path)});
@@ -70,7 +70,7 @@ class Snapshot final : public LogSnapshot {
                                    std::optional<std::uint32_t> table_id, Visitor visit) const {
     SegmentReader reader(ReadFrom(segment.file.fd(), segment.path), segment.bytes);
     TM_ASSIGN(const std::optional<SegmentHeader> header, reader.ReadHeader());
-    if (!header) return Damaged(segment.path, "its header does not hold");
+    if (!header) return UnreadableLog(segment.path, "its header does not hold");
     const auto is_asked_for = [&](const LogFrame& frame) {
       return frame.lsn > from && (!table_id || frame.record.table_id == *table_id);
     };
@@ -78,7 +78,7 @@ class Snapshot final : public LogSnapshot {
       LogFrame frame;
       TM_ASSIGN(const SegmentReader::Step step, reader.Next(is_asked_for, frame));
       if (step != SegmentReader::Step::kFrame) {
-        return Damaged(
+        return UnreadableLog(
             segment.path,
             fmt::format("frame {} at byte {}, which was durable, {}", reader.next_lsn(), reader.offset(),
                         step == SegmentReader::Step::kEnd ? "is missing" : "does not hold"));
@@ -120,7 +120,7 @@ Result<Found> OpenOne(LogDisk& disk, const std::string& folder, std::uint64_t nu
   SegmentReader reader(ReadFrom(fd, segment.path), segment.bytes);
   TM_ASSIGN(const std::optional<SegmentHeader> header, reader.ReadHeader());
   if (!header && segment.bytes <= static_cast<std::int64_t>(kSegmentHeaderBytes)) return Found::kBeingMade;
-  if (!header) return Damaged(segment.path, "its header does not hold");
+  if (!header) return UnreadableLog(segment.path, "its header does not hold");
   segment.header = *header;
   return Found::kWhole;
 }
@@ -141,7 +141,7 @@ Result<std::vector<OpenSegment>> OpenSegments(LogDisk& disk, const std::string& 
     }
     if (is_whole) return segments;
   }
-  return Damaged(folder, "a segment is missing");
+  return UnreadableLog(folder, "a segment is missing");
 }
 
 // Whether somebody owns the log. While `owner` is open nobody can take the log over: its byte is held.
@@ -168,10 +168,10 @@ Result<std::unique_ptr<LogSnapshot>> OpenSnapshot(LogDisk& disk, const std::stri
   if (segments.empty()) {
     std::error_code error;
     if (durable_lsn == 0 || !std::filesystem::exists(folder, error)) return nullptr;
-    return Damaged(folder, "its segments are missing");
+    return UnreadableLog(folder, "its segments are missing");
   }
   TM_ASSIGN(const std::string missing, MissingBefore(disk, folder, segments.front().header));
-  if (!missing.empty()) return Damaged(segments.front().path, missing);
+  if (!missing.empty()) return UnreadableLog(segments.front().path, missing);
   auto snapshot = std::make_unique<Snapshot>(id, durable_lsn, std::move(segments));
   if (!is_owned) TM_TRY(snapshot->LookBehind());
   return snapshot;

@@ -30,10 +30,6 @@ std::int64_t NowUs() {
       .count();
 }
 
-void SetTag(Tags& tags, std::string_view name, std::string value) {
-  tags.insert_or_assign(fmt::format("{}{}", kTagPrefix, name), std::move(value));
-}
-
 bool IsOwnTag(std::string_view key) {
   return key.starts_with(kTagPrefix);
 }
@@ -50,18 +46,6 @@ Answer<void> CheckTags(const std::map<std::string, std::string>& tags) {
     }
   }
   return {};
-}
-
-Json TagList(const Tags& tags) {
-  Json list = Json::array();
-  for (const auto& [key, value] : tags) {
-    if (!IsOwnTag(key)) list.push_back({{"Key", key}, {"Value", value}});
-  }
-  return list;
-}
-
-std::string Dump(const Json& json) {
-  return json.dump();
 }
 
 /// The entity of the identifier: one that there is, or a new one, whose name is free.

@@ -19,14 +19,6 @@ namespace {
 
 constexpr std::int64_t kPageMax = 100;
 
-std::string Dump(const Json& json) {
-  return json.dump();
-}
-
-Json Parsed(std::string_view text) {
-  return ParseJson(text).value_or(Json());
-}
-
 /// A point in time as clients want it: a number of seconds.
 Json Seconds(std::int64_t us) {
   if (us % 1'000'000 == 0) return us / 1'000'000;
@@ -108,14 +100,6 @@ Json OfflineConfig(const OpenGroup& group, std::string_view data_folder) {
                                    {"Database", database.empty() ? project : database}};
   }
   return config;
-}
-
-Json TagList(const Tags& tags) {
-  Json list = Json::array();
-  for (const auto& [key, value] : tags) {
-    if (!key.starts_with(kTagPrefix)) list.push_back({{"Key", key}, {"Value", value}});
-  }
-  return list;
 }
 
 Json GroupJson(const OpenGroup& group, const std::string& arn, const Times& times,

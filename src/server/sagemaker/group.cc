@@ -8,7 +8,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/json.h"
 #include "model/name.h"
 
 namespace tidemark::sagemaker {
@@ -68,10 +67,6 @@ bool IsEventTime(const TableOptions& table) {
   const TypeKind kind = table.timestamp_type.kind;
   if (kind == TypeKind::kFloat64) return table.timestamp_unit == TimeUnit::kSeconds;
   return kind == TypeKind::kString || kind == TypeKind::kTimestamp;
-}
-
-Json Parsed(std::string_view text) {
-  return ParseJson(text).value_or(Json());
 }
 
 /// The text of a member; empty if there is none.
@@ -231,6 +226,26 @@ std::optional<std::string_view> NameIn(std::string_view name_or_arn) {
   }
   const std::string_view name = resource.substr(kKind.size());
   return IsName(name) ? std::optional(name) : std::nullopt;
+}
+
+void SetTag(Tags& tags, std::string_view name, std::string value) {
+  tags.insert_or_assign(fmt::format("{}{}", kTagPrefix, name), std::move(value));
+}
+
+Json TagList(const Tags& tags) {
+  Json list = Json::array();
+  for (const auto& [key, value] : tags) {
+    if (!key.starts_with(kTagPrefix)) list.push_back({{"Key", key}, {"Value", value}});
+  }
+  return list;
+}
+
+Json Parsed(std::string_view text) {
+  return ParseJson(text).value_or(Json());
+}
+
+std::string Dump(const Json& json) {
+  return json.dump();
 }
 
 std::string_view TagOf(const Tags& tags, std::string_view name) {

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "server/catalog/definitions.h"
 
 namespace tidemark::sagemaker {
@@ -88,5 +89,13 @@ std::optional<std::string_view> NameIn(std::string_view name_or_arn);
 
 /// The value of a `sagemaker.` tag; empty if there is none.
 std::string_view TagOf(const Tags& tags, std::string_view name);
+void SetTag(Tags& tags, std::string_view name, std::string value);
+
+/// The users' tags as SageMaker lists them: [{"Key", "Value"}].
+Json TagList(const Tags& tags);
+
+/// Null if it is no JSON.
+Json Parsed(std::string_view text);
+std::string Dump(const Json& json);
 
 }  // namespace tidemark::sagemaker

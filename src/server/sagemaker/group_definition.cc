@@ -21,14 +21,6 @@ constexpr std::int64_t kDimensionMax = 8'192;
 constexpr std::int64_t kCapacityMax = 10'000'000;
 constexpr std::array<std::string_view, 3> kReserved{"is_deleted", "write_time", "api_invocation_time"};
 
-std::string Dump(const Json& json) {
-  return json.dump();
-}
-
-void SetTag(Tags& tags, std::string_view name, std::string value) {
-  tags.insert_or_assign(fmt::format("{}{}", kTagPrefix, name), std::move(value));
-}
-
 Answer<void> CheckDefined(std::string_view what, const std::string& name) {
   if (IsName(name)) return {};
   return Refuse(Why::kInvalid,
@@ -165,7 +157,8 @@ Answer<void> CheckRole(const Fields& fields, Tags& tags) {
   return {};
 }
 
-Json Parsed(std::string_view text) {
+/// Empty if it is no object.
+Json ObjectIn(std::string_view text) {
   auto json = ParseJson(text);
   return json && json->is_object() ? *std::move(json) : Json::object();
 }
@@ -270,7 +263,7 @@ Answer<void> ChangeOnlineStore(const Group& group, const Fields& config, Feature
   if (!group.stores.online) {
     return Refuse(Why::kInvalid, fmt::format("feature group {} has no online store", group.name()));
   }
-  Json online = Parsed(TagOf(view.metadata.tags, "online_store"));
+  Json online = ObjectIn(TagOf(view.metadata.tags, "online_store"));
   TM_ASSIGN(const auto type, config.Choice("StorageType", {"Standard", "Standard_V2", "InMemory"}));
   if (type && *type != NameOf(group.storage)) {
     if (group.storage != Storage::kStandard || *type != NameOf(Storage::kStandardV2)) {
@@ -285,7 +278,7 @@ Answer<void> ChangeOnlineStore(const Group& group, const Fields& config, Feature
     online.erase("TtlDuration");
   } else if (ttl) {
     TM_TRY(CheckTtl(config));
-    online["TtlDuration"] = Parsed(ttl->ToJson());
+    online["TtlDuration"] = ObjectIn(ttl->ToJson());
   }
   if (!type && !ttl)
     return Refuse(Why::kInvalid, "OnlineStoreConfig changes a TtlDuration or a StorageType: give one");
@@ -322,7 +315,7 @@ FeatureNotes NotesOf(const FeatureView& view, const Feature& feature) {
     notes.description = view.fields[feature.column].description;
     tags = view.fields[feature.column].tags;
   } else {
-    const Json said = Parsed(TagOf(view.metadata.tags, fmt::format("feature.{}", feature.name)));
+    const Json said = ObjectIn(TagOf(view.metadata.tags, fmt::format("feature.{}", feature.name)));
     for (const auto& [key, value] : said.items()) {
       if (value.is_string()) tags.emplace(key, value.get<std::string>());
     }
