@@ -154,14 +154,15 @@ def test_who_may_start_a_job_may_watch_and_cancel_it(tmp_path: Path) -> None:
         project = "/v1/projects/default"
         started = server.request("POST", f"{project}/materialize", "{}", bearer(writer))
         assert started.status == 202, started.text
-        job = f"{project}/jobs/{started.json()['id']}"
+        job = f"{project}/jobs/{started.json()['job']['id']}"
         assert server.request("GET", f"{job}?wait_ms=20000", headers=bearer(writer)).status == 200
         assert server.request("DELETE", job, headers=bearer(writer)).status == 200
         assert server.request("GET", f"{project}/jobs", headers=bearer(writer)).status == 403
         assert server.request("GET", job, headers=bearer(elsewhere)).status == 403
-        of_admin = server.request("POST", f"{project}/relocate", "{}", bearer(everything))
+        later = bearer(everything) | {"Prefer": "respond-async"}
+        of_admin = server.request("POST", f"{project}/relocate", "{}", later)
         assert of_admin.status == 202, of_admin.text
-        job = f"{project}/jobs/{of_admin.json()['id']}"
+        job = f"{project}/jobs/{of_admin.json()['job']['id']}"
         for method in ("GET", "DELETE"):
             refused = server.request(method, job, headers=bearer(writer))
             assert refused.status == 403
