@@ -1,4 +1,4 @@
-// A Parquet file is written from its start to its end, so stdout may be a pipe, which Arrow's own files cannot be.
+// Parquet is written from its start to its end, so that stdout may be a pipe, which Arrow's files cannot be.
 #include "cli/parquet_output.h"
 
 #include <arrow/array/builder_binary.h>
