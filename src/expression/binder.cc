@@ -490,9 +490,16 @@ NodePtr CastTo(NodePtr node, const ValueType& to, std::string_view text) {
 NodePtr Fold(NodePtr node, std::string_view text) {
   const bool is_flat = node->type.lane() != Lane::kArray && !node->type.is_null();
   if (!is_flat || node->kind == Node::Kind::kColumn || node->kind == Node::Kind::kNow || node->args.empty()) return node;
+  bool all_constant = true;
   for (const NodePtr& arg : node->args) {
-    if (arg->kind != Node::Kind::kConstant) return node;
+    const bool is_constant = arg->kind == Node::Kind::kConstant;
+    all_constant = all_constant && is_constant;
+    if (node->kind != Node::Kind::kCall || !node->is_strict || !is_constant || !arg->constant.is_null) continue;
+    NodePtr null = ConstantNode(node->type, node->at);
+    null->constant.is_null = true;
+    return null;
   }
+  if (!all_constant) return node;
   std::size_t slots = 0;
   NumberSlots(*node, slots);
   Scratch scratch = MakeScratch(*node, slots);

@@ -226,9 +226,20 @@ std::size_t WriteFloat(T value, char* out) {
   const std::size_t e = text.find('e');
   std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), end, exponent);
   if (exponent < -4 || exponent >= 16) return static_cast<std::size_t>(std::ranges::copy(text, out).out - out);
-  char* last = std::to_chars(out, out + 64, value, std::chars_format::fixed).ptr;
-  if (std::find(out, last, '.') == last) last = std::copy_n(".0", 2, last);
-  return static_cast<std::size_t>(last - out);
+  // Not by to_chars' fixed form, which goes on with digits where the shortest ones end before the point.
+  std::string digits;
+  for (const char c : text.substr(0, e)) {
+    if (c >= '0' && c <= '9') digits += c;
+  }
+  std::string fixed = value < 0 || std::signbit(value) ? "-" : "";
+  if (exponent < 0) {
+    fixed.append("0.").append(static_cast<std::size_t>(-exponent - 1), '0').append(digits);
+  } else {
+    const std::size_t whole = static_cast<std::size_t>(exponent) + 1;
+    if (digits.size() < whole) digits.append(whole - digits.size(), '0');
+    fixed.append(digits, 0, whole).append(".").append(digits.size() > whole ? digits.substr(whole) : "0");
+  }
+  return static_cast<std::size_t>(std::ranges::copy(fixed, out).out - out);
 }
 
 std::size_t WriteTime(std::int64_t us, bool is_date, char* out) {

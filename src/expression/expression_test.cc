@@ -38,7 +38,7 @@ const std::vector<Given>& Columns() {
       {"s", {kText}, R"(["Hello", "héß", null])"},
       {"ok", {TypeKind::kBool}, "[true, false, null]"},
       {"at", {TypeKind::kTimestamp}, R"(["2024-02-29 13:14:15.678901", "1969-12-31 23:59:59", null])"},
-      {"day", {TypeKind::kDate}, R"(["2024-01-31", "1970-01-01", null])"},
+      {"day", {TypeKind::kDate}, "[19753, 0, null]"},
       {"list", DataType::List({kInt64}), "[[1, 2, null], [], null]"},
       {"vec", DataType::List({kFloat32}), "[[1, 2], [0.5, 4], [3, 3]]"},
       {"box", DataType::Struct({{"a", {kInt64}}, {"b c", {kText}}}),
@@ -87,7 +87,7 @@ TEST(ExpressionTest, ArithmeticHasTheTypesOfSql) {
   EXPECT_EQ(Answer("i % 2"), "int32: 1 null -1");
   EXPECT_EQ(Answer("order // (order - 2)"), "int64: -1 null 3");
   EXPECT_EQ(Answer("order / (order - 2)"), "float64: -1 inf 3");
-  EXPECT_EQ(Answer("f * 2"), "float: 3 -5 null") << "float32 is printed as Arrow calls it";
+  EXPECT_EQ(Answer("f * 2"), "float32: 3 -5 null");
 }
 
 TEST(ExpressionTest, NullsAreSqls) {
@@ -140,7 +140,7 @@ TEST(ExpressionTest, TimesAreUtc) {
 TEST(ExpressionTest, ListsAndStructsAreRead) {
   EXPECT_EQ(Answer("length(list)"), "int64: 3 0 null");
   EXPECT_EQ(Answer("list_avg(list)"), "float64: 1.5 null null");
-  EXPECT_EQ(Answer("list_dot_product(vec, vec)"), "float: 5 16.25 18");
+  EXPECT_EQ(Answer("list_dot_product(vec, vec)"), "float32: 5 16.25 18");
   EXPECT_EQ(Answer("list_contains(list, 2)"), "bool: true false null");
   EXPECT_EQ(Answer("list[-2]"), "int64: 2 null null");
   EXPECT_EQ(Answer("box.a + 1"), "int64: 8 null null");

@@ -299,17 +299,22 @@ arrow::Status AppendParts(std::string_view text, std::string_view separator, arr
   }
 }
 
+// As DuckDB has it, a text without a separator (null) is one part.
 arrow::Result<std::shared_ptr<arrow::Array>> SplitAll(const Call& call) {
   auto parts = std::make_shared<arrow::StringBuilder>();
   arrow::ListBuilder lists(arrow::default_memory_pool(), parts, call.node.array_type);
   for (std::int64_t row = 0; row < call.count; ++row) {
-    if (!call.Counts(row)) {
+    if (!call.args[0].is_valid(row) || !call.Counts(row)) {
       ARROW_RETURN_NOT_OK(lists.AppendNull());
       continue;
     }
     ARROW_RETURN_NOT_OK(lists.Append());
-    ARROW_RETURN_NOT_OK(
-        AppendParts(call.arg<std::string_view>(0)[row], call.arg<std::string_view>(1)[row], *parts));
+    const std::string_view text = call.arg<std::string_view>(0)[row];
+    if (call.args[1].is_valid(row)) {
+      ARROW_RETURN_NOT_OK(AppendParts(text, call.arg<std::string_view>(1)[row], *parts));
+    } else {
+      ARROW_RETURN_NOT_OK(parts->Append(text));
+    }
   }
   return lists.Finish();
 }
@@ -318,6 +323,7 @@ void Split(Call& call) {
   auto split = SplitAll(call);
   if (!split.ok()) return call.run.Fail({ErrorCode::kOutOfSpace, split.status().ToString(), {}});
   call.out.array = *std::move(split);
+  ReadArray(*call.out.array, Lane::kArray, call.run.slot(call.node), call.out);
 }
 
 constexpr std::uint64_t kHashOfNull = 0x9E3779B97F4A7C15ULL;
@@ -447,7 +453,7 @@ Result<NodePtr> BindLikeAnyCase(Arguments arguments) {
 
 Result<NodePtr> BindSplit(Arguments arguments) {
   TM_TRY(AllText(arguments, 0, 2));
-  return std::move(arguments).Make({.type = DataType::List({.kind = TypeKind::kString})}, Split);
+  return std::move(arguments).Make({.type = DataType::List({.kind = TypeKind::kString})}, Split, false);
 }
 
 Result<NodePtr> BindHash(Arguments arguments) {
