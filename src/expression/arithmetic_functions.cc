@@ -63,8 +63,8 @@ void Checked(Call& call) {
   for (std::int64_t row = 0; row < call.count; ++row) {
     T ignored;
     if (Operation::Overflows(a[row], b[row], &ignored) && call.Counts(row)) {
-      return call.Fail(row, fmt::format("overflow in {} of {} ({} {} {}); cast to a wider type", Operation::kWord,
-                                        kTypeWord<T>, a[row], Operation::kSign, b[row]));
+      return call.Fail(row, fmt::format("overflow in {} of {} ({} {} {}); cast to a wider type",
+                                        Operation::kWord, kTypeWord<T>, a[row], Operation::kSign, b[row]));
     }
   }
 }
@@ -157,7 +157,8 @@ struct NumberKernels {
 // Two numbers of the one type that holds both.
 Result<NodePtr> TwoNumbers(Arguments arguments, const NumberKernels& kernels) {
   for (std::size_t i = 0; i < 2; ++i) {
-    if (!arguments.type(i).is_number() && !arguments.type(i).is_null()) return arguments.Mismatch(i, "numbers");
+    if (!arguments.type(i).is_number() && !arguments.type(i).is_null())
+      return arguments.Mismatch(i, "numbers");
   }
   TM_ASSIGN(ValueType type, arguments.Unify());
   if (type.is_null()) {
@@ -195,7 +196,8 @@ Result<NodePtr> BindTimes(Arguments arguments) {
 // Integers are divided as float64.
 Result<NodePtr> BindDivide(Arguments arguments) {
   for (std::size_t i = 0; i < 2; ++i) {
-    if (!arguments.type(i).is_number() && !arguments.type(i).is_null()) return arguments.Mismatch(i, "numbers");
+    if (!arguments.type(i).is_number() && !arguments.type(i).is_null())
+      return arguments.Mismatch(i, "numbers");
   }
   TM_ASSIGN(ValueType type, arguments.Unify());
   if (!type.is(TypeKind::kFloat32)) type = Plain(TypeKind::kFloat64);
@@ -205,13 +207,15 @@ Result<NodePtr> BindDivide(Arguments arguments) {
 }
 
 Result<NodePtr> BindWholeDivide(Arguments arguments) {
-  return TwoNumbers(std::move(arguments), {DivideIntegers<std::int32_t, false>, DivideIntegers<std::int64_t, false>,
-                                           DivideFloatsOrNull<float>, DivideFloatsOrNull<double>});
+  return TwoNumbers(std::move(arguments),
+                    {DivideIntegers<std::int32_t, false>, DivideIntegers<std::int64_t, false>,
+                     DivideFloatsOrNull<float>, DivideFloatsOrNull<double>});
 }
 
 Result<NodePtr> BindRemainder(Arguments arguments) {
-  return TwoNumbers(std::move(arguments), {DivideIntegers<std::int32_t, true>, DivideIntegers<std::int64_t, true>,
-                                           Remainder<float>, Remainder<double>});
+  return TwoNumbers(std::move(arguments),
+                    {DivideIntegers<std::int32_t, true>, DivideIntegers<std::int64_t, true>, Remainder<float>,
+                     Remainder<double>});
 }
 
 Result<NodePtr> BindNegate(Arguments arguments) {

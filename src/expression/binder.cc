@@ -23,20 +23,41 @@ struct SqlTypeName {
 
 // As DuckDB calls them, with Tidemark's own names where these do not mean something else there.
 constexpr std::array kSqlTypes = std::to_array<SqlTypeName>({
-    {"bool", TypeKind::kBool},          {"boolean", TypeKind::kBool},      {"logical", TypeKind::kBool},
-    {"int", TypeKind::kInt32},          {"integer", TypeKind::kInt32},     {"int4", TypeKind::kInt32},
-    {"int32", TypeKind::kInt32},        {"signed", TypeKind::kInt32},      {"bigint", TypeKind::kInt64},
-    {"int8", TypeKind::kInt64},         {"int64", TypeKind::kInt64},       {"long", TypeKind::kInt64},
-    {"float", TypeKind::kFloat32},      {"float4", TypeKind::kFloat32},    {"real", TypeKind::kFloat32},
-    {"float32", TypeKind::kFloat32},    {"double", TypeKind::kFloat64},    {"float8", TypeKind::kFloat64},
-    {"float64", TypeKind::kFloat64},    {"varchar", TypeKind::kString},    {"text", TypeKind::kString},
-    {"string", TypeKind::kString},      {"char", TypeKind::kString},       {"blob", TypeKind::kBinary},
-    {"bytea", TypeKind::kBinary},       {"binary", TypeKind::kBinary},     {"timestamp", TypeKind::kTimestamp},
-    {"datetime", TypeKind::kTimestamp}, {"timestamptz", TypeKind::kTimestamp}, {"date", TypeKind::kDate},
+    {"bool", TypeKind::kBool},
+    {"boolean", TypeKind::kBool},
+    {"logical", TypeKind::kBool},
+    {"int", TypeKind::kInt32},
+    {"integer", TypeKind::kInt32},
+    {"int4", TypeKind::kInt32},
+    {"int32", TypeKind::kInt32},
+    {"signed", TypeKind::kInt32},
+    {"bigint", TypeKind::kInt64},
+    {"int8", TypeKind::kInt64},
+    {"int64", TypeKind::kInt64},
+    {"long", TypeKind::kInt64},
+    {"float", TypeKind::kFloat32},
+    {"float4", TypeKind::kFloat32},
+    {"real", TypeKind::kFloat32},
+    {"float32", TypeKind::kFloat32},
+    {"double", TypeKind::kFloat64},
+    {"float8", TypeKind::kFloat64},
+    {"float64", TypeKind::kFloat64},
+    {"varchar", TypeKind::kString},
+    {"text", TypeKind::kString},
+    {"string", TypeKind::kString},
+    {"char", TypeKind::kString},
+    {"blob", TypeKind::kBinary},
+    {"bytea", TypeKind::kBinary},
+    {"binary", TypeKind::kBinary},
+    {"timestamp", TypeKind::kTimestamp},
+    {"datetime", TypeKind::kTimestamp},
+    {"timestamptz", TypeKind::kTimestamp},
+    {"date", TypeKind::kDate},
 });
 
 std::vector<std::span<const Function>> AllFunctions() {
-  return {ArithmeticFunctions(), MathFunctions(), LogicFunctions(), TextFunctions(), TimeFunctions(), ListFunctions()};
+  return {ArithmeticFunctions(), MathFunctions(), LogicFunctions(),
+          TextFunctions(),       TimeFunctions(), ListFunctions()};
 }
 
 const Function* FindFunction(std::string_view name) {
@@ -211,12 +232,14 @@ class Binder {
 
   Result<NodePtr> Column(const Syntax& syntax) const {
     std::size_t taken = 1;
-    TM_ASSIGN(std::optional<std::size_t> found, Find(syntax, [&](const ExpressionColumn& column, bool folded) {
+    TM_ASSIGN(std::optional<std::size_t> found,
+              Find(syntax, [&](const ExpressionColumn& column, bool folded) {
                 return Same(column.name, syntax.path[0], folded);
               }));
     if (syntax.path.size() > 1) {
       TM_ASSIGN(const auto qualified, Find(syntax, [&](const ExpressionColumn& column, bool folded) {
-                  return Same(column.table, syntax.path[0], folded) && Same(column.name, syntax.path[1], folded);
+                  return Same(column.table, syntax.path[0], folded) &&
+                         Same(column.name, syntax.path[1], folded);
                 }));
       if (qualified) {
         found = qualified;
@@ -248,7 +271,8 @@ class Binder {
     }
     const std::string wanted = fmt::format("{}", fmt::join(syntax.path, "."));
     std::string message = fmt::format("there is no column {}{}", Quoted(wanted), Suggest(wanted, known));
-    if (known.size() <= 12 && !known.empty()) message += fmt::format("; there are {}", fmt::join(known, ", "));
+    if (known.size() <= 12 && !known.empty())
+      message += fmt::format("; there are {}", fmt::join(known, ", "));
     return message;
   }
 
@@ -260,8 +284,9 @@ class Binder {
         for (const Function& one : functions)
           known.emplace_back(one.name);
       }
-      return Wrong(ErrorCode::kNotFound, syntax.at,
-                   fmt::format("there is no function {}{}", Quoted(syntax.text), Suggest(syntax.text, known)));
+      return Wrong(
+          ErrorCode::kNotFound, syntax.at,
+          fmt::format("there is no function {}{}", Quoted(syntax.text), Suggest(syntax.text, known)));
     }
     if (syntax.args.size() < function->arguments_min || syntax.args.size() > function->arguments_max) {
       const std::string wanted =
@@ -271,8 +296,8 @@ class Binder {
                      ? fmt::format("at least {}", function->arguments_min)
                      : fmt::format("{} to {}", function->arguments_min, function->arguments_max));
       return Wrong(ErrorCode::kInvalidArgument, syntax.at,
-                   fmt::format("{} takes {} argument{}, not {}", syntax.text, wanted, wanted == "1" ? "" : "s",
-                               syntax.args.size()));
+                   fmt::format("{} takes {} argument{}, not {}", syntax.text, wanted,
+                               wanted == "1" ? "" : "s", syntax.args.size()));
     }
     Arguments arguments{.text = text_, .name = function->name, .at = syntax.at, .values = {}};
     for (const Syntax& arg : syntax.args) {
@@ -312,10 +337,11 @@ class Binder {
       std::vector<std::string> names;
       for (const SqlTypeName& type : kSqlTypes)
         names.emplace_back(type.name);
-      return Wrong(ErrorCode::kInvalidArgument, syntax.at,
-                   fmt::format("there is no cast to {}{}; there are bool, int, bigint, real, double, varchar, blob, "
-                               "timestamp and date",
-                               Quoted(syntax.type_name), Suggest(syntax.type_name, names)));
+      return Wrong(
+          ErrorCode::kInvalidArgument, syntax.at,
+          fmt::format("there is no cast to {}{}; there are bool, int, bigint, real, double, varchar, blob, "
+                      "timestamp and date",
+                      Quoted(syntax.type_name), Suggest(syntax.type_name, names)));
     }
     const ValueType to = Plain(known->kind);
     if (value->type == to || value->type.is_null()) return CastTo(std::move(value), to, text_);
@@ -489,12 +515,14 @@ NodePtr CastTo(NodePtr node, const ValueType& to, std::string_view text) {
 
 NodePtr Fold(NodePtr node, std::string_view text) {
   const bool is_flat = node->type.lane() != Lane::kArray && !node->type.is_null();
-  if (!is_flat || node->kind == Node::Kind::kColumn || node->kind == Node::Kind::kNow || node->args.empty()) return node;
+  if (!is_flat || node->kind == Node::Kind::kColumn || node->kind == Node::Kind::kNow || node->args.empty())
+    return node;
   bool all_constant = true;
   for (const NodePtr& arg : node->args) {
     const bool is_constant = arg->kind == Node::Kind::kConstant;
     all_constant = all_constant && is_constant;
-    if (node->kind != Node::Kind::kCall || !node->is_strict || !is_constant || !arg->constant.is_null) continue;
+    if (node->kind != Node::Kind::kCall || !node->is_strict || !is_constant || !arg->constant.is_null)
+      continue;
     NodePtr null = ConstantNode(node->type, node->at);
     null->constant.is_null = true;
     return null;
@@ -513,7 +541,8 @@ NodePtr Fold(NodePtr node, std::string_view text) {
   return constant;
 }
 
-Result<NodePtr> BindSyntax(const Syntax& syntax, std::string_view text, std::span<const ExpressionColumn> columns) {
+Result<NodePtr> BindSyntax(const Syntax& syntax, std::string_view text,
+                           std::span<const ExpressionColumn> columns) {
   return Binder(text, columns).Bind(syntax);
 }
 

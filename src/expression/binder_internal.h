@@ -70,11 +70,13 @@ bool Widens(const ValueType& from, const ValueType& to);
 std::optional<ValueType> Common(const Node& left, const Node& right);
 /// `node` as `to`, which it must be able to become; constants are folded.
 NodePtr CastTo(NodePtr node, const ValueType& to, std::string_view text);
-/// The value of a call of constants in its place, or the call if it has none (an error then shows at its row).
+/// The value of a call of constants in its place, or the call if it has none (an error then shows at its
+/// row).
 NodePtr Fold(NodePtr node, std::string_view text);
 /// `3 days`, `1 month 2 hours`, or a number and its unit apart. kInvalidArgument.
 Result<Interval> ParseInterval(std::string_view text, std::string_view unit);
 /// The columns that the expression may name are in `columns`.
-Result<NodePtr> BindSyntax(const Syntax& syntax, std::string_view text, std::span<const ExpressionColumn> columns);
+Result<NodePtr> BindSyntax(const Syntax& syntax, std::string_view text,
+                           std::span<const ExpressionColumn> columns);
 
 }  // namespace tidemark::expression_internal

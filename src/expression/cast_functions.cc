@@ -1,5 +1,5 @@
-// Casts between the types of values, as DuckDB makes them. What has no value in the other type is an error, or null
-// by TRY_CAST.
+// Casts between the types of values, as DuckDB makes them. What has no value in the other type is an error,
+// or null by TRY_CAST.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -112,7 +112,8 @@ bool DigitsToInteger(std::string_view text, int base, T* to) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-// A number with a point or an exponent, to the nearest integer, halves away from zero. Exact: works on the digits.
+// A number with a point or an exponent, to the nearest integer, halves away from zero. Exact: works on the
+// digits.
 template <typename T>
 bool DecimalToInteger(std::string_view text, T* to) {
   const bool is_negative = text.starts_with('-');
@@ -158,8 +159,10 @@ template <typename T>
 bool TextToInteger(const std::string_view& from, T* to) {
   std::string_view text = TrimSpace(from);
   if (DigitsToInteger(text, 10, to)) return true;
-  if (text.starts_with("0x") || text.starts_with("0X")) return text.size() > 2 && text[2] != '-' && DigitsToInteger(text.substr(2), 16, to);
-  if (text.starts_with("0b") || text.starts_with("0B")) return text.size() > 2 && text[2] != '-' && DigitsToInteger(text.substr(2), 2, to);
+  if (text.starts_with("0x") || text.starts_with("0X"))
+    return text.size() > 2 && text[2] != '-' && DigitsToInteger(text.substr(2), 16, to);
+  if (text.starts_with("0b") || text.starts_with("0B"))
+    return text.size() > 2 && text[2] != '-' && DigitsToInteger(text.substr(2), 2, to);
   if (text.starts_with('+') && !text.substr(1).starts_with('-')) text.remove_prefix(1);
   const auto plain = WithoutUnderscores(text);
   return plain && DecimalToInteger(*plain, to);
@@ -220,12 +223,14 @@ std::size_t WriteFloat(T value, char* out) {
     return static_cast<std::size_t>(std::ranges::copy(text, out).out - out);
   }
   char scientific[64];
-  const auto end = std::to_chars(scientific, scientific + sizeof scientific, value, std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(scientific, scientific + sizeof scientific, value, std::chars_format::scientific).ptr;
   const std::string_view text(scientific, static_cast<std::size_t>(end - scientific));
   int exponent = 0;
   const std::size_t e = text.find('e');
   std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), end, exponent);
-  if (exponent < -4 || exponent >= 16) return static_cast<std::size_t>(std::ranges::copy(text, out).out - out);
+  if (exponent < -4 || exponent >= 16)
+    return static_cast<std::size_t>(std::ranges::copy(text, out).out - out);
   // Not by to_chars' fixed form, which goes on with digits where the shortest ones end before the point.
   std::string digits;
   for (const char c : text.substr(0, e)) {
@@ -284,7 +289,8 @@ void DecimalToFloat(Call& call) {
   const auto& decimals = static_cast<const arrow::Decimal128Array&>(*call.args[0].array);
   const int scale = static_cast<const arrow::Decimal128Type&>(*decimals.type()).scale();
   for (std::int64_t row = 0; row < call.count; ++row) {
-    call.out.as<double>()[row] = call.Counts(row) ? arrow::Decimal128(decimals.GetValue(row)).ToDouble(scale) : 0;
+    call.out.as<double>()[row] =
+        call.Counts(row) ? arrow::Decimal128(decimals.GetValue(row)).ToDouble(scale) : 0;
   }
 }
 
@@ -383,7 +389,8 @@ Kernel KernelOf(TypeKind from, TypeKind to) {
     case TypeKind::kString:
       return FromText<kTry>(to);
     case TypeKind::kBinary:
-      return to == TypeKind::kString ? Convert<std::string_view, std::string_view, kTry, BytesToText> : nullptr;
+      return to == TypeKind::kString ? Convert<std::string_view, std::string_view, kTry, BytesToText>
+                                     : nullptr;
     case TypeKind::kTimestamp:
       return to == TypeKind::kDate ? Convert<std::int64_t, std::int32_t, kTry, TimeToDate> : nullptr;
     case TypeKind::kDate:
@@ -399,7 +406,8 @@ Kernel KernelOf(TypeKind from, TypeKind to) {
 
 Kernel CastKernel(const ValueType& from, const ValueType& to, bool is_try) {
   if (from.kind != ValueType::Kind::kPlain || to.kind != ValueType::Kind::kPlain) return nullptr;
-  return is_try ? KernelOf<true>(from.type.kind, to.type.kind) : KernelOf<false>(from.type.kind, to.type.kind);
+  return is_try ? KernelOf<true>(from.type.kind, to.type.kind)
+                : KernelOf<false>(from.type.kind, to.type.kind);
 }
 
 }  // namespace tidemark::expression_internal

@@ -34,7 +34,7 @@ struct BoundExpression::Program {
   DataType type;
   std::shared_ptr<arrow::DataType> arrow_type;
   std::vector<std::size_t> columns;
-  std::vector<std::string> column_names;                      // of `columns`
+  std::vector<std::string> column_names;                       // of `columns`
   std::vector<std::shared_ptr<arrow::DataType>> column_types;  // of `columns`
   bool uses_now = false;
 
@@ -129,7 +129,8 @@ class ResultColumn {
 
  private:
   // Runs begin at a multiple of eight rows.
-  static void PackBits(const std::uint8_t* bytes, std::int64_t begin, std::int64_t count, std::uint8_t* bits) {
+  static void PackBits(const std::uint8_t* bytes, std::int64_t begin, std::int64_t count,
+                       std::uint8_t* bits) {
     bits += begin / 8;
     std::int64_t row = 0;
     for (; row + 8 <= count; row += 8) {
@@ -195,7 +196,8 @@ Result<NodePtr> AsWanted(NodePtr root, std::string_view text, const std::optiona
 
 BoundExpression::BoundExpression(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
 
-Result<BoundExpression> BoundExpression::Bind(std::string_view text, std::span<const ExpressionColumn> columns,
+Result<BoundExpression> BoundExpression::Bind(std::string_view text,
+                                              std::span<const ExpressionColumn> columns,
                                               const std::optional<DataType>& wanted) {
   TM_TRY(ReadyArrow());
   TM_ASSIGN(const auto syntax, expression_internal::ParseExpression(text));
@@ -241,7 +243,8 @@ Result<std::shared_ptr<arrow::Array>> BoundExpression::Evaluate(const Expression
     }
   }
   if (rows.count == 0) return FromArrowResult(arrow::MakeEmptyArray(program.arrow_type));
-  if (program.root->kind == Node::Kind::kColumn) return rows.columns[program.root->column]->Slice(0, rows.count);
+  if (program.root->kind == Node::Kind::kColumn)
+    return rows.columns[program.root->column]->Slice(0, rows.count);
 
   std::unique_ptr<Scratch> scratch = program.Borrow();
   Run run(rows, program.text, *scratch);

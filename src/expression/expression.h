@@ -23,8 +23,9 @@
 
 namespace tidemark {
 
-/// A column that an expression may name: `name`, or `table.name` where two tables have it. Names with anything
-/// but letters, digits and `_` stand in double quotes. Exact names come first, then names in another case.
+/// A column that an expression may name: `name`, or `table.name` where two tables have it. Names with
+/// anything but letters, digits and `_` stand in double quotes. Exact names come first, then names in another
+/// case.
 struct ExpressionColumn {
   std::string table;  // may be empty
   std::string name;
@@ -33,7 +34,8 @@ struct ExpressionColumn {
 
 /// Rows to evaluate over.
 struct ExpressionRows {
-  /// In the order that was bound, each of ToArrow(its type); those that are not in columns_used() may be null.
+  /// In the order that was bound, each of ToArrow(its type); those that are not in columns_used() may be
+  /// null.
   std::span<const std::shared_ptr<arrow::Array>> columns;
   std::int64_t count = 0;
   std::int64_t now_us = 0;                         // what now() is, microseconds UTC
@@ -48,10 +50,10 @@ inline constexpr int kExpressionDepthMax = 100;
 class BoundExpression {
  public:
   /// Reads `text` and checks it against the columns. With `wanted` the result has this type: one that widens
-  /// to it is cast (int32 to int64, numbers to float64, date to timestamp), another is an error. Every error shows the
-  /// text and points at the character: kInvalidArgument for what cannot be read, kNotFound for a column or
-  /// function that does not exist, kTypeMismatch (with both types) for one that does not take what it is given,
-  /// kUnsupported for types that expressions do not handle.
+  /// to it is cast (int32 to int64, numbers to float64, date to timestamp), another is an error. Every error
+  /// shows the text and points at the character: kInvalidArgument for what cannot be read, kNotFound for a
+  /// column or function that does not exist, kTypeMismatch (with both types) for one that does not take what
+  /// it is given, kUnsupported for types that expressions do not handle.
   static Result<BoundExpression> Bind(std::string_view text, std::span<const ExpressionColumn> columns,
                                       const std::optional<DataType>& wanted = std::nullopt);
 

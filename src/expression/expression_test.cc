@@ -1,5 +1,5 @@
-// Expressions as a user writes them: what they answer, and what is said of those that cannot be. That the answers are
-// DuckDB's is tested beside it (adapters/adbc/expression_differential_test.cc).
+// Expressions as a user writes them: what they answer, and what is said of those that cannot be. That the
+// answers are DuckDB's is tested beside it (adapters/adbc/expression_differential_test.cc).
 #include "expression/expression.h"
 
 #include <arrow/json/from_string.h>
@@ -105,11 +105,11 @@ TEST(ExpressionTest, NullsAreSqls) {
 
 // A branch that a row does not take cannot fail in it.
 TEST(ExpressionTest, BranchesAreTakenByRow) {
-  EXPECT_EQ(Answer("case when d > 0 then sqrt(d) when d = 0 then -1 end"), "float64: 0.7071067811865476 -1 null");
+  EXPECT_EQ(Answer("case when d > 0 then sqrt(d) when d = 0 then -1 end"),
+            "float64: 0.7071067811865476 -1 null");
   EXPECT_EQ(Answer("case i when 1 then 'one' else 'other' end"), "string: one other other");
   EXPECT_EQ(Answer("coalesce(list_sum(list), 0)"), "int64: 3 0 0");
-  EXPECT_EQ(Answer("case when ok then list end"),
-            "list<int64>: list<item: int64>[1, 2, null] null null");
+  EXPECT_EQ(Answer("case when ok then list end"), "list<int64>: list<item: int64>[1, 2, null] null null");
 }
 
 TEST(ExpressionTest, TextsCountCharacters) {
@@ -127,7 +127,8 @@ TEST(ExpressionTest, TextsCountCharacters) {
 
 TEST(ExpressionTest, TimesAreUtc) {
   EXPECT_EQ(Answer("extract(year from at)"), "int64: 2024 1969 null");
-  EXPECT_EQ(Answer("cast(date_trunc('month', at) as varchar)"), "string: 2024-02-01 00:00:00 1969-12-01 00:00:00 null");
+  EXPECT_EQ(Answer("cast(date_trunc('month', at) as varchar)"),
+            "string: 2024-02-01 00:00:00 1969-12-01 00:00:00 null");
   EXPECT_EQ(Answer("date_diff('day', day, at)"), "int64: 29 -1 null");
   EXPECT_EQ(Answer("cast(day + interval 1 month as varchar)"),
             "string: 2024-02-29 00:00:00 1970-02-01 00:00:00 null");
@@ -159,7 +160,8 @@ TEST(ExpressionTest, CastsFailOrAreNull) {
 TEST(ExpressionTest, ColumnsAreFoundByTable) {
   EXPECT_EQ(Answer("one.amount + two.amount"), "int64: 11 22 33");
   EXPECT_EQ(Answer("ORDER"), "int64: 1 2 3") << "a name in another case";
-  EXPECT_EQ(Answer("amount"), "'amount' may be any of one.amount, two.amount: write which (character 1)\n  amount\n  ^");
+  EXPECT_EQ(Answer("amount"),
+            "'amount' may be any of one.amount, two.amount: write which (character 1)\n  amount\n  ^");
   EXPECT_EQ(Bind("two.amount * 2 + order")->columns_used(), (std::vector<std::size_t>{12, 14}));
 }
 
@@ -167,13 +169,15 @@ TEST(ExpressionTest, ColumnsAreFoundByTable) {
 TEST(ExpressionTest, ErrorsPointAtTheCharacter) {
   EXPECT_EQ(Answer("i + s"), "+ takes numbers, not string (character 5)\n  i + s\n      ^");
   EXPECT_EQ(Answer("é + 1"), "there is no column 'é' (character 1)\n  é + 1\n  ^");
-  EXPECT_THAT(Answer("lowr(s)"), HasSubstr("there is no function 'lowr' (did you mean 'lower'?) (character 1)"));
+  EXPECT_THAT(Answer("lowr(s)"),
+              HasSubstr("there is no function 'lowr' (did you mean 'lower'?) (character 1)"));
   EXPECT_THAT(Answer("lower(s, s)"), HasSubstr("lower takes 1 argument, not 2"));
   EXPECT_THAT(Answer("lower(i)"), HasSubstr("lower takes string, not int32 (character 7)"));
   EXPECT_THAT(Answer("case when ok then 1 else 'x' end"),
               HasSubstr("case cannot have both int32 and string: cast one of them (character 26)"));
   EXPECT_THAT(Answer("i = 'x'"), HasSubstr("= cannot have both int32 and string"));
-  EXPECT_THAT(Answer("d + 1", DataType{kInt64}), HasSubstr("the expression gives float64, but int64 is wanted: cast it"));
+  EXPECT_THAT(Answer("d + 1", DataType{kInt64}),
+              HasSubstr("the expression gives float64, but int64 is wanted: cast it"));
   EXPECT_THAT(Answer("i +"), HasSubstr("expected a value but found the end of the expression (character 4)"));
   EXPECT_THAT(Answer("(i"), HasSubstr("expected ')' but found the end"));
   EXPECT_THAT(Answer("i i"), HasSubstr("did not expect 'i' here (character 3)"));
@@ -189,9 +193,10 @@ TEST(ExpressionTest, ErrorsPointAtTheCharacter) {
 }
 
 TEST(ExpressionTest, ValuesWithoutAResultNameTheRow) {
-  EXPECT_EQ(Answer("l + 1"),
-            "row 1: overflow in addition of int64 (9223372036854775807 + 1); cast to a wider type (character 3)\n"
-            "  l + 1\n    ^");
+  EXPECT_EQ(
+      Answer("l + 1"),
+      "row 1: overflow in addition of int64 (9223372036854775807 + 1); cast to a wider type (character 3)\n"
+      "  l + 1\n    ^");
   EXPECT_THAT(Answer("ln(d)"), HasSubstr("row 1: there is no logarithm of zero"));
   EXPECT_THAT(Answer("sqrt(d)"), HasSubstr("row 2: there is no square root of a negative number"));
 }

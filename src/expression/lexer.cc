@@ -14,7 +14,8 @@ constexpr std::array<std::string_view, 9> kLongSymbols{"::", "<=", ">=", "<>", "
 constexpr std::string_view kShortSymbols = "+-*/%^<>=()[],.";
 
 bool IsNameStart(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 bool IsDigitCharacter(char c) {
   return c >= '0' && c <= '9';
@@ -143,7 +144,8 @@ std::size_t CharacterAt(std::string_view text, std::size_t at) {
   return characters;
 }
 
-std::unexpected<Error> FailAt(ErrorCode code, std::string_view text, std::size_t at, std::string_view problem) {
+std::unexpected<Error> FailAt(ErrorCode code, std::string_view text, std::size_t at,
+                              std::string_view problem) {
   constexpr std::size_t kAround = 60;
   at = std::min(at, text.size());
   // The line that holds the place, or the part of it around.
@@ -157,8 +159,8 @@ std::unexpected<Error> FailAt(ErrorCode code, std::string_view text, std::size_t
     --end;
   std::string line(text.substr(begin, end - begin));
   std::ranges::replace_if(line, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  return Fail(code, fmt::format("{} (character {})\n  {}\n  {:>{}}", problem, CharacterAt(text, at), line, "^",
-                                CharacterAt(text.substr(begin), at - begin)));
+  return Fail(code, fmt::format("{} (character {})\n  {}\n  {:>{}}", problem, CharacterAt(text, at), line,
+                                "^", CharacterAt(text.substr(begin), at - begin)));
 }
 
 Result<std::vector<Token>> Tokenize(std::string_view text) {

@@ -1,6 +1,6 @@
 // Functions of lists and structs.
-#include <arrow/compute/api.h>
 #include <arrow/builder.h>
+#include <arrow/compute/api.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -94,7 +94,8 @@ void Average(Call& call) {
       total += static_cast<long double>(values[i]);
       ++count;
     }
-    call.out.as<double>()[row] = count > 0 ? static_cast<double>(total / static_cast<long double>(count)) : 0.0;
+    call.out.as<double>()[row] =
+        count > 0 ? static_cast<double>(total / static_cast<long double>(count)) : 0.0;
     if (count == 0) call.Validity()[row] = 0;
   }
 }
@@ -135,7 +136,8 @@ void FindItem(Call& call, const Items& items, const Item& item) {
       if (items.values.IsNull(i)) continue;
       const T value = item(i);
       found = value == wanted[row];
-      if constexpr (std::is_floating_point_v<T>) found = found || (value != value && wanted[row] != wanted[row]);
+      if constexpr (std::is_floating_point_v<T>)
+        found = found || (value != value && wanted[row] != wanted[row]);
     }
     call.out.as<std::uint8_t>()[row] = found ? 1 : 0;
   }
@@ -238,8 +240,8 @@ Result<NodePtr> BindReduce(Arguments arguments) {
 Result<NodePtr> BindDotProduct(Arguments arguments) {
   for (std::size_t i = 0; i < 2; ++i) {
     const ValueType& type = arguments.type(i);
-    const bool is_floats = IsList(type) && (ItemOf(type).kind == TypeKind::kFloat32 ||
-                                            ItemOf(type).kind == TypeKind::kFloat64);
+    const bool is_floats =
+        IsList(type) && (ItemOf(type).kind == TypeKind::kFloat32 || ItemOf(type).kind == TypeKind::kFloat64);
     if (!is_floats) return arguments.Mismatch(i, "lists of float32 or float64");
   }
   if (arguments.type(0) != arguments.type(1)) return arguments.Mismatch(1, arguments.type(0).ToString());

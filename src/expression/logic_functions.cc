@@ -1,4 +1,5 @@
-// Comparisons, and, or, not, and what asks for nulls. Of floats NaN equals itself and is greater than all others.
+// Comparisons, and, or, not, and what asks for nulls. Of floats NaN equals itself and is greater than all
+// others.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,7 +87,8 @@ void Distinct(Call& call) {
 template <bool kGreatest, typename T>
 void Extreme(Call& call) {
   T* out = call.out.as<T>();
-  const bool any_null = std::ranges::any_of(call.args, [](const Vector& arg) { return arg.valid != nullptr; });
+  const bool any_null =
+      std::ranges::any_of(call.args, [](const Vector& arg) { return arg.valid != nullptr; });
   std::copy_n(call.arg<T>(0), call.count, out);
   if (any_null) {
     std::uint8_t* valid = call.Validity();
@@ -165,7 +167,8 @@ Result<ValueType> OneOrderedType(Arguments& arguments) {
 template <Order kOrder>
 Result<NodePtr> BindCompare(Arguments arguments) {
   TM_ASSIGN(const ValueType type, OneOrderedType(arguments));
-  return std::move(arguments).Make(Plain(TypeKind::kBool), ByLane<Compares<kOrder>::template With>(type.lane()));
+  return std::move(arguments).Make(Plain(TypeKind::kBool),
+                                   ByLane<Compares<kOrder>::template With>(type.lane()));
 }
 
 template <bool kDistinct>

@@ -74,7 +74,8 @@ void LogarithmOf(Call& call) {
   const double* a = call.arg<double>(0);
   for (std::int64_t row = 0; row < call.count; ++row) {
     if (a[row] <= 0 && call.Counts(row)) {
-      return call.Fail(row, a[row] == 0 ? "there is no logarithm of zero" : "there is no logarithm of a negative number");
+      return call.Fail(
+          row, a[row] == 0 ? "there is no logarithm of zero" : "there is no logarithm of a negative number");
     }
     call.out.as<double>()[row] = kFunction(a[row]);
   }
@@ -121,7 +122,8 @@ void AskNan(Call& call) {
     call.out.as<std::uint8_t>()[row] = std::isnan(call.arg<double>(0)[row]) ? 1 : 0;
 }
 
-// As DuckDB: the value is moved by a power of ten, rounded and moved back; what leaves the range stays as it was.
+// As DuckDB: the value is moved by a power of ten, rounded and moved back; what leaves the range stays as it
+// was.
 template <typename T>
 void RoundToPlaces(Call& call) {
   const T* a = call.arg<T>(0);
@@ -153,9 +155,10 @@ void RoundInteger(Call& call) {
       power = static_cast<T>(power * 10);
     const T half = static_cast<T>(power / 2);
     T moved = 0;
-    const bool is_beyond =
-        a[row] < 0 ? __builtin_sub_overflow(a[row], half, &moved) : __builtin_add_overflow(a[row], half, &moved);
-    if (is_beyond && call.Counts(row)) return call.Fail(row, fmt::format("overflow in round({}, {})", a[row], places[row]));
+    const bool is_beyond = a[row] < 0 ? __builtin_sub_overflow(a[row], half, &moved)
+                                      : __builtin_add_overflow(a[row], half, &moved);
+    if (is_beyond && call.Counts(row))
+      return call.Fail(row, fmt::format("overflow in round({}, {})", a[row], places[row]));
     out = is_beyond ? T{0} : static_cast<T>(moved / power * power);
   }
 }
@@ -175,7 +178,8 @@ Result<NodePtr> BindIsNan(Arguments arguments) {
 // floor, ceil: of integers a float64, as DuckDB has it.
 template <Kernel kFloat32, Kernel kFloat64>
 Result<NodePtr> BindRoundWhole(Arguments arguments) {
-  if (arguments.type(0).is(TypeKind::kFloat32)) return std::move(arguments).Make(Plain(TypeKind::kFloat32), kFloat32);
+  if (arguments.type(0).is(TypeKind::kFloat32))
+    return std::move(arguments).Make(Plain(TypeKind::kFloat32), kFloat32);
   return BindFloat64<kFloat64>(std::move(arguments));
 }
 

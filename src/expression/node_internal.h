@@ -71,8 +71,8 @@ struct Node {
   std::vector<std::unique_ptr<Node>> args = {};
 
   Kernel kernel = nullptr;
-  bool is_strict = true;   // null if any argument is: the kernel need not look
-  std::string name = {};   // of the function, for errors
+  bool is_strict = true;    // null if any argument is: the kernel need not look
+  std::string name = {};    // of the function, for errors
   std::int64_t option = 0;  // what the kernel was told by the binder: a part of a time, a count of places
   std::size_t column = 0;
   Constant constant = {};

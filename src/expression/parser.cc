@@ -1,7 +1,7 @@
 // Tokens to a tree. Loosest first, as PostgreSQL and DuckDB bind them:
 //
-//   or | and | not | is ... | = <> < <= > >= | [not] between, in, like, ilike | || | + - | * / // % | ^ ** | - + (signs)
-//   | [n] | :: | .member
+//   or | and | not | is ... | = <> < <= > >= | [not] between, in, like, ilike | || | + - | * / // % | ^ ** |
+//   - + (signs) | [n] | :: | .member
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,9 +17,9 @@ namespace tidemark::expression_internal {
 namespace {
 
 // Words that are part of the grammar, so never a column's name without quotes.
-constexpr std::array<std::string_view, 18> kReserved{"and",  "or",   "not",  "is",      "null",    "true",
-                                                     "false", "case", "when", "then",    "else",    "end",
-                                                     "in",   "like", "ilike", "between", "distinct", "from"};
+constexpr std::array<std::string_view, 18> kReserved{"and",   "or",   "not",   "is",      "null",     "true",
+                                                     "false", "case", "when",  "then",    "else",     "end",
+                                                     "in",    "like", "ilike", "between", "distinct", "from"};
 bool IsReserved(std::string_view word) {
   return std::ranges::find(kReserved, word) != kReserved.end();
 }
@@ -189,8 +189,8 @@ class ExpressionParser {
   Result<Syntax> Range() {
     TM_ASSIGN(Syntax left, Concatenation());
     const std::size_t at = At();
-    const bool negated = IsWord("not") && (IsWord("between", 1) || IsWord("in", 1) || IsWord("like", 1) ||
-                                           IsWord("ilike", 1));
+    const bool negated =
+        IsWord("not") && (IsWord("between", 1) || IsWord("in", 1) || IsWord("like", 1) || IsWord("ilike", 1));
     if (negated) ++next_;
     Syntax found;
     if (TakeWord("between")) {
@@ -337,8 +337,7 @@ class ExpressionParser {
     const std::string word = FoldName(Peek().text);
     if (word == "null" || word == "true" || word == "false") {
       ++next_;
-      return Syntax{
-          .kind = word == "null" ? SyntaxKind::kNull : SyntaxKind::kBool, .at = at, .text = word};
+      return Syntax{.kind = word == "null" ? SyntaxKind::kNull : SyntaxKind::kBool, .at = at, .text = word};
     }
     if (word == "case") return Case();
     if (IsReserved(word)) {
@@ -392,7 +391,8 @@ class ExpressionParser {
     return CallOf(at, name, std::move(args));
   }
 
-  // A name; what follows a point is a column of a table or a member of a struct, which the binder tells apart.
+  // A name; what follows a point is a column of a table or a member of a struct, which the binder tells
+  // apart.
   Result<Syntax> Column() {
     Syntax column{.kind = SyntaxKind::kColumn, .at = At()};
     column.path.push_back(Peek().text);
@@ -500,8 +500,9 @@ class ExpressionParser {
 
 Result<Syntax> ParseExpression(std::string_view text) {
   if (text.size() > kExpressionBytesMax) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("an expression has at most {} bytes, this one has {}", kExpressionBytesMax, text.size()));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("an expression has at most {} bytes, this one has {}", kExpressionBytesMax, text.size()));
   }
   TM_ASSIGN(std::vector<Token> tokens, Tokenize(text));
   return ExpressionParser(text, std::move(tokens)).Whole();

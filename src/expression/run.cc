@@ -47,9 +47,9 @@ void TakeLane(Lane lane, const std::uint8_t* taken, const Vector& from, std::int
 }
 
 // Rows of the branches, each of the branch that took it, put together.
-arrow::Result<std::shared_ptr<arrow::Array>> Interleave(const std::shared_ptr<arrow::DataType>& type,
-                                                        const std::vector<std::shared_ptr<arrow::Array>>& branches,
-                                                        std::span<const std::int32_t> choice) {
+arrow::Result<std::shared_ptr<arrow::Array>> Interleave(
+    const std::shared_ptr<arrow::DataType>& type, const std::vector<std::shared_ptr<arrow::Array>>& branches,
+    std::span<const std::int32_t> choice) {
   std::unique_ptr<arrow::ArrayBuilder> builder;
   ARROW_RETURN_NOT_OK(arrow::MakeBuilder(arrow::default_memory_pool(), type, &builder));
   ARROW_RETURN_NOT_OK(builder->Reserve(static_cast<std::int64_t>(choice.size())));
@@ -352,7 +352,8 @@ bool Run::EvaluateChoice(const Node& node, Vector& out) {
     }
     if (lane == Lane::kArray) {
       for (std::int64_t row = 0; row < count_; ++row) {
-        if (rows[row] != 0) choice[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(branches.size());
+        if (rows[row] != 0)
+          choice[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(branches.size());
       }
       branches.push_back(value.array);
     }

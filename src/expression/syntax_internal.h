@@ -31,15 +31,15 @@ Result<std::vector<Token>> Tokenize(std::string_view text);
 
 enum class SyntaxKind : std::uint8_t {
   kNull,
-  kBool,        // text "true" or "false"
-  kNumber,      // text as written
-  kText,        // text without its quotes
-  kTypedText,   // `date '2020-01-01'`: type_name, text
-  kInterval,    // text "3 days", or the unit in `type_name` and the number in args[0] or `text`
-  kColumn,      // path: a, or t.a, or a.member
-  kCall,        // text: the function or operator, in lower case
-  kCase,        // args: when, then, when, then, ..., else
-  kCast,        // args[0] as type_name
+  kBool,       // text "true" or "false"
+  kNumber,     // text as written
+  kText,       // text without its quotes
+  kTypedText,  // `date '2020-01-01'`: type_name, text
+  kInterval,   // text "3 days", or the unit in `type_name` and the number in args[0] or `text`
+  kColumn,     // path: a, or t.a, or a.member
+  kCall,       // text: the function or operator, in lower case
+  kCase,       // args: when, then, when, then, ..., else
+  kCast,       // args[0] as type_name
   kTryCast,
 };
 
@@ -55,8 +55,10 @@ struct Syntax {
 /// Reads a whole expression. Operators become calls: "+", "=", "and", "is null", "[]", ...
 Result<Syntax> ParseExpression(std::string_view text);
 
-/// An error at a byte of the expression: the message says the character, and shows the line with a mark below.
-std::unexpected<Error> FailAt(ErrorCode code, std::string_view text, std::size_t at, std::string_view problem);
+/// An error at a byte of the expression: the message says the character, and shows the line with a mark
+/// below.
+std::unexpected<Error> FailAt(ErrorCode code, std::string_view text, std::size_t at,
+                              std::string_view problem);
 
 /// Characters up to the byte `at`, counted from 1.
 std::size_t CharacterAt(std::string_view text, std::size_t at);

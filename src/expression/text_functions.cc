@@ -117,7 +117,8 @@ void BytesOfText(Call& call) {
     call.out.as<std::int64_t>()[row] = static_cast<std::int64_t>(call.arg<std::string_view>(0)[row].size());
 }
 
-// From `start` (1 is the first, -1 the last, 0 one before the first) on; a negative length goes the other way.
+// From `start` (1 is the first, -1 the last, 0 one before the first) on; a negative length goes the other
+// way.
 std::string_view Part(std::string_view text, std::int64_t start, std::int64_t length, bool has_length) {
   const std::int64_t size = CountCharacters(text);
   start = std::clamp<std::int64_t>(start, -(size + (std::int64_t{1} << 32)), std::int64_t{1} << 32);
@@ -267,7 +268,9 @@ bool IsLike(std::string_view text, std::string_view pattern) {
 void MatchLike(Call& call) {
   for (std::int64_t row = 0; row < call.count; ++row) {
     call.out.as<std::uint8_t>()[row] =
-        call.Counts(row) && IsLike(call.arg<std::string_view>(0)[row], call.arg<std::string_view>(1)[row]) ? 1 : 0;
+        call.Counts(row) && IsLike(call.arg<std::string_view>(0)[row], call.arg<std::string_view>(1)[row])
+            ? 1
+            : 0;
   }
 }
 
@@ -431,7 +434,8 @@ Result<NodePtr> BindRegex(Arguments arguments) {
   auto array = status.ok() ? one.Finish() : arrow::Result<std::shared_ptr<arrow::Array>>(status);
   if (array.ok()) status = arrow::compute::CallFunction("match_substring_regex", {*array}, &tried).status();
   if (!status.ok()) {
-    return arguments.Wrong(arguments.values[1]->at, fmt::format("the pattern cannot be read: {}", status.message()));
+    return arguments.Wrong(arguments.values[1]->at,
+                           fmt::format("the pattern cannot be read: {}", status.message()));
   }
   arguments.values.resize(1);
   NodePtr node = std::move(arguments).Make(Plain(TypeKind::kBool), MatchRegex);
@@ -460,7 +464,8 @@ Result<NodePtr> BindHash(Arguments arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments.type(i).is_null()) TM_TRY(arguments.Become(i, Plain(TypeKind::kBool)));
     const Lane lane = arguments.type(i).lane();
-    if (lane == Lane::kArray || lane == Lane::kInterval) return arguments.Mismatch(i, "values that are not nested");
+    if (lane == Lane::kArray || lane == Lane::kInterval)
+      return arguments.Mismatch(i, "values that are not nested");
   }
   return std::move(arguments).Make(Plain(TypeKind::kInt64), HashAll, false);
 }

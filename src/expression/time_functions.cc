@@ -1,5 +1,5 @@
-// Dates and times: parts, truncation, differences and intervals. All in UTC; the calendar is the Gregorian one,
-// continued backwards, with a year 0, as DuckDB has it.
+// Dates and times: parts, truncation, differences and intervals. All in UTC; the calendar is the Gregorian
+// one, continued backwards, with a year 0, as DuckDB has it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -46,18 +46,42 @@ struct UnitName {
 };
 
 constexpr std::array kUnits = std::to_array<UnitName>({
-    {"microsecond", Unit::kMicrosecond}, {"us", Unit::kMicrosecond},      {"millisecond", Unit::kMillisecond},
-    {"ms", Unit::kMillisecond},          {"second", Unit::kSecond},       {"sec", Unit::kSecond},
-    {"s", Unit::kSecond},                {"minute", Unit::kMinute},       {"min", Unit::kMinute},
-    {"m", Unit::kMinute},                {"hour", Unit::kHour},           {"hr", Unit::kHour},
-    {"h", Unit::kHour},                  {"day", Unit::kDay},             {"d", Unit::kDay},
-    {"dayofmonth", Unit::kDay},          {"week", Unit::kWeek},           {"w", Unit::kWeek},
-    {"weekofyear", Unit::kWeek},         {"month", Unit::kMonth},         {"mon", Unit::kMonth},
-    {"quarter", Unit::kQuarter},         {"year", Unit::kYear},           {"y", Unit::kYear},
-    {"yr", Unit::kYear},                 {"decade", Unit::kDecade},       {"century", Unit::kCentury},
-    {"millennium", Unit::kMillennium},   {"dow", Unit::kDayOfWeek},       {"dayofweek", Unit::kDayOfWeek},
-    {"weekday", Unit::kDayOfWeek},       {"isodow", Unit::kIsoDayOfWeek}, {"doy", Unit::kDayOfYear},
-    {"dayofyear", Unit::kDayOfYear},     {"isoyear", Unit::kIsoYear},     {"epoch", Unit::kEpoch},
+    {"microsecond", Unit::kMicrosecond},
+    {"us", Unit::kMicrosecond},
+    {"millisecond", Unit::kMillisecond},
+    {"ms", Unit::kMillisecond},
+    {"second", Unit::kSecond},
+    {"sec", Unit::kSecond},
+    {"s", Unit::kSecond},
+    {"minute", Unit::kMinute},
+    {"min", Unit::kMinute},
+    {"m", Unit::kMinute},
+    {"hour", Unit::kHour},
+    {"hr", Unit::kHour},
+    {"h", Unit::kHour},
+    {"day", Unit::kDay},
+    {"d", Unit::kDay},
+    {"dayofmonth", Unit::kDay},
+    {"week", Unit::kWeek},
+    {"w", Unit::kWeek},
+    {"weekofyear", Unit::kWeek},
+    {"month", Unit::kMonth},
+    {"mon", Unit::kMonth},
+    {"quarter", Unit::kQuarter},
+    {"year", Unit::kYear},
+    {"y", Unit::kYear},
+    {"yr", Unit::kYear},
+    {"decade", Unit::kDecade},
+    {"century", Unit::kCentury},
+    {"millennium", Unit::kMillennium},
+    {"dow", Unit::kDayOfWeek},
+    {"dayofweek", Unit::kDayOfWeek},
+    {"weekday", Unit::kDayOfWeek},
+    {"isodow", Unit::kIsoDayOfWeek},
+    {"doy", Unit::kDayOfYear},
+    {"dayofyear", Unit::kDayOfYear},
+    {"isoyear", Unit::kIsoYear},
+    {"epoch", Unit::kEpoch},
 });
 
 std::optional<Unit> FindUnit(std::string_view text) {
@@ -284,7 +308,8 @@ void EpochUsOf(Call& call) {
   std::copy_n(call.arg<std::int64_t>(0), call.count, call.out.as<std::int64_t>());
 }
 
-// Of an interval: months make years, the rest stays what it is; a month in seconds counts as 30 days, a year as 365.25.
+// Of an interval: months make years, the rest stays what it is; a month in seconds counts as 30 days, a year
+// as 365.25.
 void EpochOfInterval(Call& call) {
   for (std::int64_t row = 0; row < call.count; ++row) {
     const Interval& interval = call.arg<Interval>(0)[row];
@@ -354,10 +379,11 @@ Result<Unit> UnitOf(const Arguments& arguments) {
   std::vector<std::string> known;
   for (const UnitName& one : kUnits)
     known.emplace_back(one.name);
-  return arguments.Wrong(arguments.values[0]->at,
-                         fmt::format("there is no part {} of a time{}; there are year, quarter, month, week, day, hour, "
-                                     "minute, second, millisecond, microsecond, dow, doy, epoch",
-                                     Quoted(name), Suggest(name, known)));
+  return arguments.Wrong(
+      arguments.values[0]->at,
+      fmt::format("there is no part {} of a time{}; there are year, quarter, month, week, day, hour, "
+                  "minute, second, millisecond, microsecond, dow, doy, epoch",
+                  Quoted(name), Suggest(name, known)));
 }
 
 Result<void> BecomeTime(Arguments& arguments, std::size_t place) {
@@ -372,7 +398,8 @@ Result<NodePtr> PartOfInterval(Arguments arguments, Unit unit) {
   if (unit == Unit::kEpoch) return std::move(arguments).Make(Plain(TypeKind::kFloat64), EpochOfInterval);
   const std::array allowed{Unit::kYear, Unit::kMonth, Unit::kDay, Unit::kHour, Unit::kMinute, Unit::kSecond};
   if (std::ranges::find(allowed, unit) == allowed.end()) {
-    return arguments.Wrong(arguments.at, "an interval has the parts year, month, day, hour, minute, second and epoch");
+    return arguments.Wrong(arguments.at,
+                           "an interval has the parts year, month, day, hour, minute, second and epoch");
   }
   return std::move(arguments).Make(Plain(TypeKind::kInt64), ByUnit<IntervalPartKernel>(unit, AllUnits()));
 }
@@ -402,7 +429,8 @@ Result<NodePtr> BindEpochUs(Arguments arguments) {
 
 Result<NodePtr> BindTruncate(Arguments arguments) {
   TM_ASSIGN(const Unit unit, UnitOf(arguments));
-  if (unit == Unit::kEpoch) return arguments.Wrong(arguments.values[0]->at, "date_trunc cannot cut to the epoch");
+  if (unit == Unit::kEpoch)
+    return arguments.Wrong(arguments.values[0]->at, "date_trunc cannot cut to the epoch");
   TM_TRY(BecomeTime(arguments, 1));
   arguments.values.erase(arguments.values.begin());
   return std::move(arguments).Make(Plain(TypeKind::kTimestamp), ByUnit<TruncateKernel>(unit, AllUnits()));
@@ -439,7 +467,8 @@ bool AddInterval(std::int64_t us, const Interval& interval, bool is_minus, std::
   }
   days += sign * interval.days;
   std::int64_t rest = 0;
-  if (__builtin_mul_overflow(sign, interval.us, &rest) || __builtin_add_overflow(rest, of_day, &rest)) return false;
+  if (__builtin_mul_overflow(sign, interval.us, &rest) || __builtin_add_overflow(rest, of_day, &rest))
+    return false;
   return !__builtin_mul_overflow(days, kDayUs, out) && !__builtin_add_overflow(*out, rest, out);
 }
 
@@ -449,7 +478,8 @@ void MoveTime(Call& call) {
     std::int64_t& out = call.out.as<std::int64_t>()[row];
     if (AddInterval(call.arg<std::int64_t>(0)[row], call.arg<Interval>(1)[row], kMinus, &out)) continue;
     out = 0;
-    if (call.Counts(row)) return call.Fail(row, "the time and the interval lead beyond what a timestamp can be");
+    if (call.Counts(row))
+      return call.Fail(row, "the time and the interval lead beyond what a timestamp can be");
   }
 }
 
@@ -473,13 +503,15 @@ void MoveDate(Call& call) {
     const std::int32_t a = call.arg<std::int32_t>(0)[row];
     const std::int32_t b = call.arg<std::int32_t>(1)[row];
     const bool is_beyond = kMinus ? __builtin_sub_overflow(a, b, &out) : __builtin_add_overflow(a, b, &out);
-    if (is_beyond && call.Counts(row)) return call.Fail(row, "the date and the number of days lead beyond what a date can be");
+    if (is_beyond && call.Counts(row))
+      return call.Fail(row, "the date and the number of days lead beyond what a date can be");
   }
 }
 
 void DaysBetween(Call& call) {
   for (std::int64_t row = 0; row < call.count; ++row)
-    call.out.as<std::int64_t>()[row] = std::int64_t{call.arg<std::int32_t>(0)[row]} - call.arg<std::int32_t>(1)[row];
+    call.out.as<std::int64_t>()[row] =
+        std::int64_t{call.arg<std::int32_t>(0)[row]} - call.arg<std::int32_t>(1)[row];
 }
 
 template <bool kMinus>
@@ -498,8 +530,9 @@ void AddIntervals(Call& call) {
   }
 }
 
-std::int64_t* FieldOf(Unit unit, std::int64_t* months, std::int64_t* days, std::int64_t* us, std::int64_t* factor) {
-  constexpr std::array<std::int64_t, 13> kFactors{1, 1000, kSecondUs, kMinuteUs, kHourUs, 1, 7,
+std::int64_t* FieldOf(Unit unit, std::int64_t* months, std::int64_t* days, std::int64_t* us,
+                      std::int64_t* factor) {
+  constexpr std::array<std::int64_t, 13> kFactors{1, 1000, kSecondUs, kMinuteUs, kHourUs, 1,     7,
                                                   1, 3,    12,        120,       1200,    12'000};
   *factor = kFactors.at(static_cast<std::size_t>(unit));
   if (unit < Unit::kDay) return us;
@@ -543,7 +576,8 @@ Result<NodePtr> BindTimeSum(Arguments arguments, bool is_minus) {
     return std::move(arguments).Make(timestamp, is_minus ? MoveTime<true> : MoveTime<false>);
   }
   if (left.kind == kInterval && right.kind == kInterval) {
-    return std::move(arguments).Make({.kind = kInterval}, is_minus ? AddIntervals<true> : AddIntervals<false>);
+    return std::move(arguments).Make({.kind = kInterval},
+                                     is_minus ? AddIntervals<true> : AddIntervals<false>);
   }
   if (left.is(TypeKind::kDate) && right.is(TypeKind::kInt32)) {
     return std::move(arguments).Make(left, is_minus ? MoveDate<true> : MoveDate<false>);
@@ -551,22 +585,25 @@ Result<NodePtr> BindTimeSum(Arguments arguments, bool is_minus) {
   if (is_minus && left.is(TypeKind::kDate) && right.is(TypeKind::kDate)) {
     return std::move(arguments).Make(Plain(TypeKind::kInt64), DaysBetween);
   }
-  const bool is_text = arguments.values[0]->literal == Literal::kText || arguments.values[1]->literal == Literal::kText;
+  const bool is_text =
+      arguments.values[0]->literal == Literal::kText || arguments.values[1]->literal == Literal::kText;
   if (is_minus && ((left.is_time() && right.is_time()) || (is_text && (left.is_time() || right.is_time())))) {
     TM_TRY(arguments.Become(0, timestamp));
     TM_TRY(arguments.Become(1, timestamp));
     return std::move(arguments).Make({.kind = kInterval}, DistanceOf);
   }
-  return FailAt(ErrorCode::kTypeMismatch, arguments.text, arguments.at,
-                fmt::format("there is no {} {} {}; add an interval to a time, or a whole number of days to a date",
-                            left.ToString(), is_minus ? '-' : '+', right.ToString()));
+  return FailAt(
+      ErrorCode::kTypeMismatch, arguments.text, arguments.at,
+      fmt::format("there is no {} {} {}; add an interval to a time, or a whole number of days to a date",
+                  left.ToString(), is_minus ? '-' : '+', right.ToString()));
 }
 
 Result<Interval> ParseInterval(std::string_view text, std::string_view unit_name) {
   const auto wrong = [&] {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} is no interval; write interval '1 month 2 days' or interval 3 hours",
-                            Quoted(std::string(text) + (unit_name.empty() ? "" : " ") + std::string(unit_name))));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} is no interval; write interval '1 month 2 days' or interval 3 hours",
+                    Quoted(std::string(text) + (unit_name.empty() ? "" : " ") + std::string(unit_name))));
   };
   std::string whole(text);
   if (!unit_name.empty()) whole += fmt::format(" {}", unit_name);
@@ -590,10 +627,12 @@ Result<Interval> ParseInterval(std::string_view text, std::string_view unit_name
     rest.remove_prefix(name.size());
     std::int64_t factor = 1;
     std::int64_t* field = FieldOf(*unit, &months, &days, &us, &factor);
-    if (__builtin_mul_overflow(number, factor, &number) || __builtin_add_overflow(*field, number, field)) return wrong();
+    if (__builtin_mul_overflow(number, factor, &number) || __builtin_add_overflow(*field, number, field))
+      return wrong();
     ++parts;
   }
-  if (parts == 0 || !std::in_range<std::int32_t>(months) || !std::in_range<std::int32_t>(days)) return wrong();
+  if (parts == 0 || !std::in_range<std::int32_t>(months) || !std::in_range<std::int32_t>(days))
+    return wrong();
   return Interval{static_cast<std::int32_t>(months), static_cast<std::int32_t>(days), us};
 }
 

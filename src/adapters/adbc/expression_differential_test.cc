@@ -1,7 +1,9 @@
-// Thousands of random expressions over random rows: src/expression and DuckDB give the same values, or both give none.
+// Thousands of random expressions over random rows: src/expression and DuckDB give the same values, or both
+// give none.
 //
-// Texts are made by type, so that most can be answered; values at the edges of types are among the rows, so that some
-// cannot. What differs by design is not made: hash(), numbers with a point beside integers, texts beside numbers.
+// Texts are made by type, so that most can be answered; values at the edges of types are among the rows, so
+// that some cannot. What differs by design is not made: hash(), numbers with a point beside integers, texts
+// beside numbers.
 #include <arrow/builder.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
@@ -53,20 +55,24 @@ class ExpressionMaker {
 
  private:
   std::size_t Below(std::size_t limit) { return random_() % limit; }
-  std::string Pick(std::initializer_list<const char*> texts) { return *(texts.begin() + Below(texts.size())); }
+  std::string Pick(std::initializer_list<const char*> texts) {
+    return *(texts.begin() + Below(texts.size()));
+  }
 
   std::string Of(Kind kind, int depth) {
     if (depth == 0 || Below(5) == 0) return Leaf(kind);
     switch (Below(12)) {
       case 0:
         return fmt::format("CASE WHEN {} THEN {} WHEN {} THEN {} ELSE {} END", Of(Kind::kBool, depth - 1),
-                           Of(kind, depth - 1), Of(Kind::kBool, depth - 1), Of(kind, depth - 1), Of(kind, depth - 1));
+                           Of(kind, depth - 1), Of(Kind::kBool, depth - 1), Of(kind, depth - 1),
+                           Of(kind, depth - 1));
       case 1:
         return fmt::format("COALESCE({}, {})", Of(kind, depth - 1), Of(kind, depth - 1));
       case 2:
         return fmt::format("NULLIF({}, {})", Of(kind, depth - 1), Of(kind, depth - 1));
       case 3:
-        return fmt::format("{}({}, {})", Pick({"greatest", "least"}), Of(kind, depth - 1), Of(kind, depth - 1));
+        return fmt::format("{}({}, {})", Pick({"greatest", "least"}), Of(kind, depth - 1),
+                           Of(kind, depth - 1));
       default:
         return Call(kind, depth - 1);
     }
@@ -97,8 +103,8 @@ class ExpressionMaker {
   Kind Number() { return static_cast<Kind>(1 + Below(4)); }
   Kind Moment() { return Below(2) == 0 ? Kind::kMoment : Kind::kDate; }
   std::string Unit() {
-    return Pick({"year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond",
-                 "decade", "century"});
+    return Pick({"year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond",
+                 "microsecond", "decade", "century"});
   }
 
   std::string Call(Kind kind, int depth) {
@@ -118,7 +124,8 @@ class ExpressionMaker {
       case Kind::kMoment:
         return TimeCall(depth);
       case Kind::kDate:
-        return fmt::format("({} {} {})", Of(Kind::kDate, depth), Pick({"+", "-"}), Pick({"1", "30", "i1 % 1000"}));
+        return fmt::format("({} {} {})", Of(Kind::kDate, depth), Pick({"+", "-"}),
+                           Pick({"1", "30", "i1 % 1000"}));
     }
     return "";
   }
@@ -126,7 +133,8 @@ class ExpressionMaker {
   std::string BoolCall(int depth) {
     switch (Below(10)) {
       case 0:
-        return fmt::format("({} AND {} AND {})", Of(Kind::kBool, depth), Of(Kind::kBool, depth), Of(Kind::kBool, depth));
+        return fmt::format("({} AND {} AND {})", Of(Kind::kBool, depth), Of(Kind::kBool, depth),
+                           Of(Kind::kBool, depth));
       case 1:
         return fmt::format("({} OR {})", Of(Kind::kBool, depth), Of(Kind::kBool, depth));
       case 2:
@@ -135,26 +143,29 @@ class ExpressionMaker {
         return fmt::format("({} IS {}NULL)", Of(static_cast<Kind>(Below(8)), depth), Pick({"", "NOT "}));
       case 4: {
         const Kind kind = static_cast<Kind>(Below(8));
-        return fmt::format("({} IS {}DISTINCT FROM {})", Of(kind, depth), Pick({"", "NOT "}), Of(kind, depth));
+        return fmt::format("({} IS {}DISTINCT FROM {})", Of(kind, depth), Pick({"", "NOT "}),
+                           Of(kind, depth));
       }
       case 5: {
         const Kind kind = static_cast<Kind>(Below(8));
-        return fmt::format("({} {}IN ({}, {}))", Of(kind, depth), Pick({"", "NOT "}), Of(kind, depth), Of(kind, depth));
+        return fmt::format("({} {}IN ({}, {}))", Of(kind, depth), Pick({"", "NOT "}), Of(kind, depth),
+                           Of(kind, depth));
       }
       case 6:
         return fmt::format("({} {}LIKE {})", Of(Kind::kWords, depth), Pick({"", "NOT ", "I"}),
                            Pick({"'%a%'", "'_b%'", "'abc'", "'%'", "'a_c%'"}));
       case 7:
-        return fmt::format("{}({}, {})", Pick({"contains", "starts_with", "ends_with"}), Of(Kind::kWords, depth),
-                           Of(Kind::kWords, depth));
+        return fmt::format("{}({}, {})", Pick({"contains", "starts_with", "ends_with"}),
+                           Of(Kind::kWords, depth), Of(Kind::kWords, depth));
       case 8:
-        return Pick({"regexp_matches(s1, '[a-c]+')", "regexp_matches(s2, '^\\d*$')", "regexp_matches(s1, 'É|b', 'i')",
-                     "list_contains(list, 2)", "list_contains(list, l1)", "list_contains(names, s1)",
-                     "list_contains(vec, d1)", "isnan(d1)"});
+        return Pick({"regexp_matches(s1, '[a-c]+')", "regexp_matches(s2, '^\\d*$')",
+                     "regexp_matches(s1, 'É|b', 'i')", "list_contains(list, 2)", "list_contains(list, l1)",
+                     "list_contains(names, s1)", "list_contains(vec, d1)", "isnan(d1)"});
       default: {
         const Kind kind = Below(2) == 0 ? Number() : static_cast<Kind>(Below(8));
         const Kind other = kind >= Kind::kInt32 && kind <= Kind::kFloat64 ? Number() : kind;
-        return fmt::format("({} {} {})", Of(kind, depth), Pick({"=", "<>", "<", "<=", ">", ">="}), Of(other, depth));
+        return fmt::format("({} {} {})", Of(kind, depth), Pick({"=", "<>", "<", "<=", ">", ">="}),
+                           Of(other, depth));
       }
     }
   }
@@ -183,10 +194,11 @@ class ExpressionMaker {
       case 0:
         return fmt::format("length({})", Of(Kind::kWords, depth));
       case 1:
-        return fmt::format("extract({} from {})",
-                           Pick({"year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond", "dow",
-                                 "isodow", "doy", "week", "isoyear", "quarter", "decade", "century", "millennium"}),
-                           Of(Moment(), depth));
+        return fmt::format(
+            "extract({} from {})",
+            Pick({"year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond", "dow",
+                  "isodow", "doy", "week", "isoyear", "quarter", "decade", "century", "millennium"}),
+            Of(Moment(), depth));
       case 2:
         return fmt::format("date_diff('{}', {}, {})", Unit(), Of(Moment(), depth), Of(Moment(), depth));
       case 3:
@@ -194,28 +206,31 @@ class ExpressionMaker {
       case 4:
         return fmt::format("length(split({}, {}))", Of(Kind::kWords, depth), Of(Kind::kWords, depth));
       default:
-        return Pick({"length(list)", "list_sum(list)::bigint", "epoch_us(t1)", "list[i1]", "extract(day from t1 - t2)",
-                     "extract(hour from t1 - t2)"});
+        return Pick({"length(list)", "list_sum(list)::bigint", "epoch_us(t1)", "list[i1]",
+                     "extract(day from t1 - t2)", "extract(hour from t1 - t2)"});
     }
   }
 
   std::string FloatCall(int depth) {
     switch (Below(4)) {
       case 0:
-        return fmt::format("{}({})", Pick({"abs", "floor", "ceil", "round", "trunc"}), Of(Kind::kFloat32, depth));
+        return fmt::format("{}({})", Pick({"abs", "floor", "ceil", "round", "trunc"}),
+                           Of(Kind::kFloat32, depth));
       case 1:
         return fmt::format("CAST({} AS real)", Of(Number(), depth));
       case 2:
         return Pick({"list_dot_product(near, far)", "list_dot_product(near, near)"});
       default:
-        return fmt::format("({} {} {})", Of(Kind::kFloat32, depth), Pick({"+", "-", "*", "/"}), Of(Kind::kFloat32, depth));
+        return fmt::format("({} {} {})", Of(Kind::kFloat32, depth), Pick({"+", "-", "*", "/"}),
+                           Of(Kind::kFloat32, depth));
     }
   }
 
   std::string DoubleCall(int depth) {
     switch (Below(9)) {
       case 0:
-        return fmt::format("{}({})", Pick({"abs", "floor", "ceil", "round", "trunc", "exp"}), Of(Kind::kFloat64, depth));
+        return fmt::format("{}({})", Pick({"abs", "floor", "ceil", "round", "trunc", "exp"}),
+                           Of(Kind::kFloat64, depth));
       case 1:
         return fmt::format("{}({})", Pick({"ln", "sqrt", "log10", "log2"}), Of(Number(), depth));
       case 2:
@@ -227,8 +242,8 @@ class ExpressionMaker {
       case 5:
         return fmt::format("({} / {})", Of(static_cast<Kind>(1 + Below(2)), depth), Of(Kind::kInt64, depth));
       case 6:
-        return Pick({"list_sum(vec)", "list_avg(vec)", "list_avg(list)", "extract(epoch from t1)", "epoch(t1 - t2)",
-                     "round(d1, 2)", "round(d2, -1)"});
+        return Pick({"list_sum(vec)", "list_avg(vec)", "list_avg(list)", "extract(epoch from t1)",
+                     "epoch(t1 - t2)", "round(d1, 2)", "round(d2, -1)"});
       default:
         return fmt::format("({} {} {})", Of(Kind::kFloat64, depth), Pick({"+", "-", "*", "/", "%", "//"}),
                            Of(Below(2) == 0 ? Number() : Kind::kFloat64, depth));
@@ -238,21 +253,24 @@ class ExpressionMaker {
   std::string TextCall(int depth) {
     switch (Below(8)) {
       case 0:
-        return fmt::format("{}({})", Pick({"lower", "upper", "trim", "ltrim", "rtrim"}), Of(Kind::kWords, depth));
+        return fmt::format("{}({})", Pick({"lower", "upper", "trim", "ltrim", "rtrim"}),
+                           Of(Kind::kWords, depth));
       case 1:
-        return fmt::format("substr({}, {}, {})", Of(Kind::kWords, depth), Pick({"1", "2", "-2", "0", "i1 % 5"}),
-                           Pick({"1", "3", "0", "-1", "i2 % 5"}));
+        return fmt::format("substr({}, {}, {})", Of(Kind::kWords, depth),
+                           Pick({"1", "2", "-2", "0", "i1 % 5"}), Pick({"1", "3", "0", "-1", "i2 % 5"}));
       case 2:
         return fmt::format("substr({}, {})", Of(Kind::kWords, depth), Pick({"1", "2", "-2", "0", "i1 % 5"}));
       case 3:
-        return fmt::format("concat({}, {}, {})", Of(Kind::kWords, depth), Of(Kind::kInt64, depth), Of(Kind::kWords, depth));
+        return fmt::format("concat({}, {}, {})", Of(Kind::kWords, depth), Of(Kind::kInt64, depth),
+                           Of(Kind::kWords, depth));
       case 4:
         return fmt::format("CAST({} AS varchar)", Of(static_cast<Kind>(Below(8)), depth));
       case 5:
         return fmt::format("replace({}, {}, {})", Of(Kind::kWords, depth), Pick({"'a'", "'bc'", "''", "s2"}),
                            Of(Kind::kWords, depth));
       case 6:
-        return fmt::format("split({}, {})[{}]", Of(Kind::kWords, depth), Pick({"'b'", "' '", "''"}), Pick({"1", "2", "-1"}));
+        return fmt::format("split({}, {})[{}]", Of(Kind::kWords, depth), Pick({"'b'", "' '", "''"}),
+                           Pick({"1", "2", "-1"}));
       default:
         return fmt::format("({} || {})", Of(Kind::kWords, depth), Of(Kind::kWords, depth));
     }
@@ -265,8 +283,9 @@ class ExpressionMaker {
       case 1:
         return fmt::format("CAST({} AS timestamp)", Of(Kind::kDate, depth));
       default:
-        return fmt::format("({} {} INTERVAL {})", Of(Moment(), depth), Pick({"+", "-"}),
-                           Pick({"'1 month'", "3 days", "'1 year 2 months -3 days'", "90 minutes", "'13 months 1 second'"}));
+        return fmt::format(
+            "({} {} INTERVAL {})", Of(Moment(), depth), Pick({"+", "-"}),
+            Pick({"'1 month'", "3 days", "'1 year 2 months -3 days'", "90 minutes", "'13 months 1 second'"}));
     }
   }
 
@@ -329,7 +348,8 @@ class RowMaker {
 
   double Real() {
     if (is_wild_ && Below(6) == 0) {
-      return Pick({1e300, -1e300, 1e-300, 3e38, 9.3e18, double{NAN}, double{INFINITY}, -double{INFINITY}, 2147483648.5});
+      return Pick({1e300, -1e300, 1e-300, 3e38, 9.3e18, double{NAN}, double{INFINITY}, -double{INFINITY},
+                   2147483648.5});
     }
     return Pick({0.0, -0.0, 1.0, 0.5, 1.5, 2.5, -2.5, 0.1, 123.456, -7.0, 1e-7, 1234567.0});
   }
@@ -369,14 +389,16 @@ class RowMaker {
         break;
       case TypeKind::kString:
         done = static_cast<arrow::StringBuilder&>(builder).Append(
-            Pick({"abc", "", "Äbc déf", "a b c", "12", " -7 ", "1.5e1", "12.5", "ABC", "日本", "bcb", "1e400", "x%_y"}));
+            Pick({"abc", "", "Äbc déf", "a b c", "12", " -7 ", "1.5e1", "12.5", "ABC", "日本", "bcb", "1e400",
+                  "x%_y"}));
         break;
       case TypeKind::kTimestamp:
         done = static_cast<arrow::TimestampBuilder&>(builder).Append(
             static_cast<std::int64_t>(random_() % 4'000'000'000) * 1'000'003 - 1'500'000'000'000'000);
         break;
       case TypeKind::kDate:
-        done = static_cast<arrow::Date32Builder&>(builder).Append(static_cast<std::int32_t>(Below(40'000)) - 15'000);
+        done = static_cast<arrow::Date32Builder&>(builder).Append(static_cast<std::int32_t>(Below(40'000)) -
+                                                                  15'000);
         break;
       case TypeKind::kList: {
         auto& lists = static_cast<arrow::ListBuilder&>(builder);
@@ -414,7 +436,8 @@ std::string Shown(const arrow::Array& array, std::int64_t row) {
     return std::to_string(static_cast<const arrow::TimestampArray&>(array).Value(row));
   }
   std::string text = (*array.GetScalar(row))->ToString();
-  if (const std::size_t at = text.find("-nan"); at != std::string::npos) text.erase(at, 1);  // a NaN has no sign
+  if (const std::size_t at = text.find("-nan"); at != std::string::npos)
+    text.erase(at, 1);  // a NaN has no sign
   return text;
 }
 
@@ -442,7 +465,8 @@ class ExpressionDifferentialTest : public testing::TestWithParam<bool> {
     ASSERT_TRUE(database) << database.error().ToString();
     connection_ = (*database)->Connect().value();
     ASSERT_TRUE(connection_->Execute("SET threads = 1"));
-    ASSERT_TRUE(connection_->Execute("PRAGMA disable_optimizer"));  // which leaves out what it thinks cannot matter
+    ASSERT_TRUE(
+        connection_->Execute("PRAGMA disable_optimizer"));  // which leaves out what it thinks cannot matter
     columns_ = RowMaker::Columns();
     arrays_ = RowMaker(7, GetParam()).Make(kRows);
     // Times go in without their zone: DuckDB's functions of times with one need an extension.
