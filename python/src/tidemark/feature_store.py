@@ -295,7 +295,28 @@ class FeatureStore(FeatureTables, StoreSql):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        return RetrievalJob(self._store, entity_df, request)
+        return RetrievalJob(
+            self._store,
+            entity_df,
+            request,
+            time_column=event_timestamp or "",
+            entity_columns=functools.partial(self._entity_columns, selection, service),
+        )
+
+    def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
+        """For each view of a selection or service the columns of entity rows with its join keys."""
+        entries = self.get_feature_service(service).features if service else json.loads(selection)
+        found = []
+        for entry in entries:
+            name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
+            renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
+            keys = [
+                key
+                for entity in self.get_feature_view(name).entities
+                for key in self.get_entity(entity).join_keys
+            ]
+            found.append([renamed.get(key, key) for key in keys])
+        return found
 
     # --- Online ---
 
