@@ -66,6 +66,7 @@ OUTSIDE: dict[str, set[str]] = {
     "openssl/": {"src/base", "src/remote"} | SERVER_LAYERS,
     "sqlite3.h": {"src/adapters/sqlite"},
     "lmdb.h": {"src/adapters/lmdb"},
+    "librdkafka/": {"src/adapters/kafka"},
     "arrow-adbc/": {"src/adapters/adbc"},
     "dlfcn.h": {"src/adapters/adbc", "src/server"},
     "CLI/": {"src/cli"},
