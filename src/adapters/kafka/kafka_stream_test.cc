@@ -46,8 +46,7 @@ class KafkaTestTopic final : public TestTopic {
     void* const key_data = const_cast<char*>(key.data());
     const auto failed =
         rd_kafka_producev(writer_, RD_KAFKA_V_TOPIC("events"), RD_KAFKA_V_PARTITION(partition),
-                          RD_KAFKA_V_KEY(key_data, key.size()),
-                          RD_KAFKA_V_VALUE(data, bytes.size()),
+                          RD_KAFKA_V_KEY(key_data, key.size()), RD_KAFKA_V_VALUE(data, bytes.size()),
                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     ASSERT_EQ(failed, RD_KAFKA_RESP_ERR_NO_ERROR);
     ASSERT_EQ(rd_kafka_flush(writer_, 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
