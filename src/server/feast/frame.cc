@@ -12,8 +12,8 @@
 
 #include "model/name.h"
 #include "server/feast/body_shape.h"
-#include "server/rows/arrow_types.h"
-#include "server/rows/json_columns.h"
+#include "rows/arrow_types.h"
+#include "rows/json_columns.h"
 
 namespace tidemark::server::feast {
 namespace {

@@ -9,7 +9,7 @@
 #include <iterator>
 
 #include "server/json/json_text.h"
-#include "server/rows/base64.h"
+#include "rows/base64.h"
 
 namespace tidemark::server::feast {
 namespace {

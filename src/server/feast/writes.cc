@@ -14,7 +14,7 @@
 #include "model/name.h"
 #include "server/feast/body_shape.h"
 #include "server/feast/frame.h"
-#include "server/rows/arrow_types.h"
+#include "rows/arrow_types.h"
 #include "tidemark/store.h"
 
 namespace tidemark::server::feast {

@@ -13,8 +13,8 @@
 
 #include "model/time.h"
 #include "server/json/json_text.h"
-#include "server/rows/arrow_types.h"
-#include "server/rows/base64.h"
+#include "rows/arrow_types.h"
+#include "rows/base64.h"
 
 namespace tidemark::server {
 namespace {

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "server/json/json_text.h"
-#include "server/rows/arrow_types.h"
+#include "rows/arrow_types.h"
 #include "server/rows/json_values.h"
 
 namespace tidemark::server {
