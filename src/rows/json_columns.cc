@@ -15,9 +15,9 @@
 #include "base/check.h"
 #include "model/name.h"
 #include "model/time.h"
-#include "rows/json_place.h"
 #include "rows/arrow_types.h"
 #include "rows/base64.h"
+#include "rows/json_place.h"
 
 namespace tidemark {
 namespace {
@@ -43,8 +43,8 @@ bool ObjectIn(dom::element value, const JsonPolicy& policy, dom::parser& parser,
          parser.parse(simdjson::padded_string(text)).get_object().get(object) == simdjson::SUCCESS;
 }
 
-/// Appends to one builder. False: the value does not fit; of a nested one a part may have been appended, which
-/// MakeWhole completes.
+/// Appends to one builder. False: the value does not fit; of a nested one a part may have been appended,
+/// which MakeWhole completes.
 class Appender {
  public:
   explicit Appender(ColumnState& state) : state_(state) {}

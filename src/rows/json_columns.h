@@ -57,8 +57,8 @@ class JsonColumn {
   Result<void> Append(simdjson::dom::element value);
   /// The same of a value that comes as text: "12", "2026-01-31", "1.5".
   Result<void> AppendText(std::string_view text);
-  /// As Append and AppendText, for rows that are left out one by one: of a value that does not fit, false with
-  /// `why` (column and value, no row), and a value that means nothing in its place. The column goes on.
+  /// As Append and AppendText, for rows that are left out one by one: of a value that does not fit, false
+  /// with `why` (column and value, no row), and a value that means nothing in its place. The column goes on.
   bool AppendOrPlaceholder(simdjson::dom::element value, std::string& why);
   bool AppendTextOrPlaceholder(std::string_view text, std::string& why);
   /// Appends nulls until there are `rows`.

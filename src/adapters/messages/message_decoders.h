@@ -1,10 +1,10 @@
 // Decoders of messages, by the format that a stream's source states.
 //
-//   | format   | a message                                                                                   |
+//   | format   | a message |
 //   |----------|---------------------------------------------------------------------------------------------|
-//   | json     | an object; values as src/rows/json_columns.h has them                                       |
-//   | csv      | one line of the columns that the format lists; nothing between two delimiters is null,      |
-//   |          | `""` is empty text; values as json has them in text                                         |
+//   | json     | an object; values as src/rows/json_columns.h has them | | csv      | one line of the columns
+//   that the format lists; nothing between two delimiters is null,      | |          | `""` is empty text;
+//   values as json has them in text                                         |
 //
 // Members that no column wants are passed over. A member that is not there is null; without a join key or an
 // event time a message is no row. Without a created time it is that of the broker's timestamp.

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "model/name.h"
-#include "server/feast/body_shape.h"
 #include "rows/arrow_types.h"
 #include "rows/json_columns.h"
+#include "server/feast/body_shape.h"
 
 namespace tidemark::server::feast {
 namespace {

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <iterator>
 
-#include "server/json/json_text.h"
 #include "rows/base64.h"
+#include "server/json/json_text.h"
 
 namespace tidemark::server::feast {
 namespace {
