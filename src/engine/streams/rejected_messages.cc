@@ -11,7 +11,7 @@
 namespace tidemark {
 namespace {
 
-constexpr const char* kRejectedEntity = "rejected_message";
+constexpr const char* kRejectedEntity = "tidemark_rejected_message";
 constexpr const char* kRejectedTime = "event_timestamp";
 
 arrow::Status AppendBytes(arrow::BinaryBuilder& builder, std::span<const std::byte> bytes, bool is_there) {
