@@ -176,6 +176,9 @@ Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, con
   settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
   return {};
 }
+bool& ReadsStreams(ServeSettings& settings) {
+  return settings.streams;
+}
 bool& Insecure(ServeSettings& settings) {
   return settings.insecure;
 }
@@ -205,6 +208,7 @@ std::vector<Setting> PlaceSettings() {
        Path(&OfTls<&TlsSettings::client_ca>)},
       {{"require_keys", "WHEN", "auto (once the store has a key), yes or no"}, SetRequireKeys},
       {{"insecure", "", "let other machines ask without a key"}, Flag(&Insecure)},
+      {{"streams", "", "read the streams of the project's views into their tables"}, Flag(&ReadsStreams)},
       {{"sagemaker_account", "DIGITS", "account id in ARNs, twelve digits"}, SetSagemakerAccount},
       {{"sagemaker_region", "NAME", "region in ARNs"}, SetSagemakerRegion},
       {{"sagemaker_s3_uri", "URI,...", "beginnings of S3Uri that stand for the store's own folder"},

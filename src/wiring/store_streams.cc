@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -134,8 +135,8 @@ Result<std::string> StoreStreams::GroupOf(const CatalogView& view) const {
   return fmt::format("tidemark-{}-{}", ToHex(digest).substr(0, kGroupDigits), view.id);
 }
 
-Result<void> StoreStreams::RunOnce(const std::string& name, const RunStreamsOptions& options,
-                                   const std::stop_token& stop) const {
+Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptions& options,
+                                  const std::stop_token& stop) const {
   TM_TRY(MakeRejected(name));
   StreamSessionParts parts;
   TM_ASSIGN(parts.tables, parts_.tables());
@@ -157,26 +158,8 @@ Result<void> StoreStreams::RunOnce(const std::string& name, const RunStreamsOpti
   return StreamSession(std::move(parts), std::move(session)).Run(stop);
 }
 
-Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptions& options,
-                                  const std::stop_token& stop) const {
-  while (true) {
-    auto ran = RunOnce(name, options, stop);
-    if (ran) return {};
-    if (!options.keep_trying) return ran;
-    fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());
-    if (!WaitBeforeTrying(stop)) return {};
-  }
-}
-
-Result<void> StoreStreams::Run(const std::vector<std::string>& views,
-                               const RunStreamsOptions& options) const {
-  if (options.rejected_rate_max < 0 || options.rejected_rate_max > 1)
-    return Fail(ErrorCode::kInvalidArgument, "the greatest rate of rejected messages is from 0 to 1");
-  TM_ASSIGN(const auto names, ViewsWithStreams(views));
-  if (names.empty() && !options.keep_trying) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "no feature table has a stream to read: give a view a KafkaSource as its stream source");
-  }
+Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
+                                  const RunStreamsOptions& options) const {
   std::stop_source stop;
   const std::stop_callback stop_all(options.stop, [&] { stop.request_stop(); });
   std::mutex mutex;
@@ -194,6 +177,55 @@ Result<void> StoreStreams::Run(const std::vector<std::string>& views,
     }
   }
   return first;
+}
+
+void StoreStreams::KeepRunning(const std::vector<std::string>& views,
+                               const RunStreamsOptions& options) const {
+  struct Reader {
+    std::atomic<bool> has_ended = false;
+    std::jthread thread;  // last: it uses the other
+  };
+  std::map<std::string, std::unique_ptr<Reader>> readers;
+  std::string told;
+  const auto tell = [&](const std::string& problem) {
+    if (problem != told) fmt::print(stderr, "tidemark: streams: {}\n", problem);
+    told = problem;
+  };
+  do {
+    std::erase_if(readers, [](const auto& reader) { return reader.second->has_ended.load(); });
+    const auto names = ViewsWithStreams(views);
+    if (!names) {
+      tell(names.error().ToString());
+      continue;
+    }
+    for (const std::string& name : *names) {
+      const auto [reader, is_new] = readers.try_emplace(name, nullptr);
+      if (!is_new) continue;
+      reader->second = std::make_unique<Reader>();
+      reader->second->thread = std::jthread([&, name, own = reader->second.get()] {
+        // What ended it is in the status.
+        if (auto ran = RunOne(name, options, options.stop); !ran)
+          fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());
+        own->has_ended = true;
+      });
+    }
+  } while (WaitBeforeTrying(options.stop));
+}
+
+Result<void> StoreStreams::Run(const std::vector<std::string>& views,
+                               const RunStreamsOptions& options) const {
+  if (options.rejected_rate_max < 0 || options.rejected_rate_max > 1)
+    return Fail(ErrorCode::kInvalidArgument, "the greatest rate of rejected messages is from 0 to 1");
+  if (options.keep_trying) {
+    KeepRunning(views, options);
+    return {};
+  }
+  TM_ASSIGN(const auto names, ViewsWithStreams(views));
+  if (names.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "no feature table has a stream to read: give a view a KafkaSource as its stream source");
+  }
+  return RunAll(names, options);
 }
 
 Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) const {

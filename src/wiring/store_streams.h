@@ -49,8 +49,10 @@ class StoreStreams {
   Result<std::string> GroupOf(const CatalogView& view) const;
   Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,
                       const std::stop_token& stop) const;
-  Result<void> RunOnce(const std::string& name, const RunStreamsOptions& options,
-                       const std::stop_token& stop) const;
+  /// Until all have ended, or one has failed.
+  Result<void> RunAll(const std::vector<std::string>& names, const RunStreamsOptions& options) const;
+  /// Until it is stopped: views that get a stream are read, and those that failed are tried again.
+  void KeepRunning(const std::vector<std::string>& views, const RunStreamsOptions& options) const;
 
   const Parts parts_;
 };
