@@ -52,6 +52,11 @@ find_library(LMDB_LIBRARY NAMES liblmdb.so REQUIRED)
 tidemark_dependency(lmdb "${LMDB_LIBRARY}")
 target_include_directories(dep_lmdb SYSTEM INTERFACE "${LMDB_INCLUDE}")
 
+find_path(RDKAFKA_INCLUDE librdkafka/rdkafka.h REQUIRED)
+find_library(RDKAFKA_LIBRARY NAMES librdkafka.so REQUIRED)
+tidemark_dependency(rdkafka "${RDKAFKA_LIBRARY}")
+target_include_directories(dep_rdkafka SYSTEM INTERFACE "${RDKAFKA_INCLUDE}")
+
 find_package(yaml-cpp ${TIDEMARK_YAML_CPP_MIN} REQUIRED)
 if(TARGET yaml-cpp::yaml-cpp)
   tidemark_dependency(yaml_cpp yaml-cpp::yaml-cpp)

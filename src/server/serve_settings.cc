@@ -187,6 +187,9 @@ Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, con
   settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
   return {};
 }
+bool& ReadsStreams(ServeSettings& settings) {
+  return settings.streams;
+}
 bool& Insecure(ServeSettings& settings) {
   return settings.insecure;
 }
@@ -219,6 +222,7 @@ std::vector<Setting> PlaceSettings() {
       {{"source_folders", "FOLDER,...",
         "where a key that is not admin of all projects may name files as sources"},
        SetSourceFolders},
+      {{"streams", "", "read the streams of the project's views into their tables"}, Flag(&ReadsStreams)},
       {{"sagemaker_account", "DIGITS", "account id in ARNs, twelve digits"}, SetSagemakerAccount},
       {{"sagemaker_region", "NAME", "region in ARNs"}, SetSagemakerRegion},
       {{"sagemaker_s3_uri", "URI,...", "beginnings of S3Uri that stand for the store's own folder"},

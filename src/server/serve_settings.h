@@ -36,6 +36,7 @@ struct ServeSettings {
   sagemaker::Settings sagemaker = {};
   // Where a key that is not admin of all projects may name files as sources.
   std::vector<std::filesystem::path> source_folders = {};
+  bool streams = false;                      // streams of the project's views are read into their tables
   std::chrono::milliseconds drain_delay{0};  // from not ready to draining: for balancers to notice
 };
 

@@ -144,6 +144,19 @@ StoreSql::Parts EmbeddedStore::SqlParts() {
           .registered = [this](const std::string& name) { return existing_.ForSql(name); }};
 }
 
+StoreStreams::Parts EmbeddedStore::StreamParts() {
+  StoreStreams::Parts parts;
+  parts.folder = path_ / kOwnFolder;
+  parts.clock = clock_;
+  parts.catalog = [this] { return LoadCatalog(); };
+  parts.tables = [this] { return tables_.Open(); };
+  parts.apply = [this](const Definitions& definitions) -> Result<void> {
+    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+    return {};
+  };
+  return parts;
+}
+
 TableMaintenance::Parts EmbeddedStore::MaintenanceParts() {
   TableMaintenance::Parts parts;
   parts.settings = config_.maintenance;

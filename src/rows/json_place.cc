@@ -1,5 +1,5 @@
 // One pass over the text, with a stack of its own: depth costs memory of the heap, and never of the stack.
-#include "server/json/json_place.h"
+#include "rows/json_place.h"
 
 #include <fmt/format.h>
 

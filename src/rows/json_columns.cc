@@ -1,22 +1,25 @@
 // One appender for each kind of type, over an Arrow builder; nested ones over those of their children.
-#include "server/rows/json_columns.h"
+#include "rows/json_columns.h"
 
 #include <arrow/builder.h>
 #include <arrow/util/decimal.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "model/name.h"
 #include "model/time.h"
-#include "server/json/json_place.h"
-#include "server/rows/arrow_types.h"
-#include "server/rows/base64.h"
+#include "rows/arrow_types.h"
+#include "rows/base64.h"
+#include "rows/json_place.h"
 
-namespace tidemark::server {
+namespace tidemark {
 namespace {
 
 namespace dom = simdjson::dom;
@@ -40,7 +43,8 @@ bool ObjectIn(dom::element value, const JsonPolicy& policy, dom::parser& parser,
          parser.parse(simdjson::padded_string(text)).get_object().get(object) == simdjson::SUCCESS;
 }
 
-/// Appends to one builder. False: the value does not fit, and nothing of it was appended to this builder.
+/// Appends to one builder. False: the value does not fit; of a nested one a part may have been appended,
+/// which MakeWhole completes.
 class Appender {
  public:
   explicit Appender(ColumnState& state) : state_(state) {}
@@ -53,6 +57,8 @@ class Appender {
   }
   /// A value that comes as text.
   virtual bool AppendText(std::string_view text) = 0;
+  /// Brings the children to the length that this builder has, after a value of which a part was appended.
+  virtual bool MakeWhole() { return true; }
   virtual const std::shared_ptr<arrow::ArrayBuilder>& builder() const = 0;
 
  protected:
@@ -325,6 +331,10 @@ class DecimalAppender final : public AppenderTo<arrow::Decimal128Builder> {
 
 std::unique_ptr<Appender> MakeAppender(ColumnState& state, const DataType& type);
 
+bool FillTo(std::int64_t length, arrow::ArrayBuilder& builder) {
+  return builder.length() >= length || builder.AppendNulls(length - builder.length()).ok();
+}
+
 class ListAppender final : public Appender {
  public:
   ListAppender(ColumnState& state, const DataType& type)
@@ -335,6 +345,7 @@ class ListAppender final : public Appender {
         builder_(list_) {}
   const std::shared_ptr<arrow::ArrayBuilder>& builder() const override { return builder_; }
   bool AppendText(std::string_view /*text*/) override { return false; }
+  bool MakeWhole() override { return items_->MakeWhole(); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -365,6 +376,11 @@ class StructAppender final : public Appender {
   }
   const std::shared_ptr<arrow::ArrayBuilder>& builder() const override { return builder_; }
   bool AppendText(std::string_view /*text*/) override { return false; }
+  bool MakeWhole() override {
+    return std::ranges::all_of(members_, [&](const auto& member) {
+      return member->MakeWhole() && FillTo(struct_->length(), *member->builder());
+    });
+  }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -399,6 +415,10 @@ class MapAppender final : public Appender {
         builder_(map_) {}
   const std::shared_ptr<arrow::ArrayBuilder>& builder() const override { return builder_; }
   bool AppendText(std::string_view /*text*/) override { return false; }
+  bool MakeWhole() override {
+    return keys_->MakeWhole() && values_->MakeWhole() &&
+           FillTo(keys_->builder()->length(), *values_->builder());
+  }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -525,12 +545,23 @@ class JsonColumn::Impl {
     appender = MakeAppender(state, type);
   }
 
+  std::string MisfitText(std::string_view place, std::string_view shown) {
+    const std::string why = std::exchange(state.wrong, {});
+    return fmt::format("{}: {} {}", place, shown,
+                       why.empty() ? fmt::format("is no {}", type.ToString())
+                                   : fmt::format("{} ({} is wanted)", why, type.ToString()));
+  }
+
   std::unexpected<Error> Misfit(std::string_view shown) {
-    std::string why = std::exchange(state.wrong, {});
     return Fail(ErrorCode::kTypeMismatch,
-                fmt::format("column '{}', row {}: {} {}", name, finished + appended, shown,
-                            why.empty() ? fmt::format("is no {}", type.ToString())
-                                        : fmt::format("{} ({} is wanted)", why, type.ToString())));
+                MisfitText(fmt::format("column '{}', row {}", name, finished + appended), shown));
+  }
+
+  /// The row that a value which does not fit has left out, or begun.
+  void PutPlaceholder(std::string_view shown, std::string& why) {
+    why = MisfitText(fmt::format("column '{}'", name), shown);
+    TM_CHECK(appender->MakeWhole() && FillTo(appended + 1, *appender->builder()), "memory for a null");
+    ++appended;
   }
 
   std::string name;
@@ -575,6 +606,24 @@ Result<void> JsonColumn::AppendText(std::string_view text) {
     return impl_->Misfit(fmt::format("\"{}\"", text.substr(0, kShownBytesMax)));
   ++impl_->appended;
   return {};
+}
+
+bool JsonColumn::AppendOrPlaceholder(dom::element value, std::string& why) {
+  if (!impl_->appender->Append(value)) [[unlikely]] {
+    impl_->PutPlaceholder(ShownInMessage(value), why);
+    return false;
+  }
+  ++impl_->appended;
+  return true;
+}
+
+bool JsonColumn::AppendTextOrPlaceholder(std::string_view text, std::string& why) {
+  if (!impl_->appender->AppendText(text)) [[unlikely]] {
+    impl_->PutPlaceholder(Quoted(text), why);
+    return false;
+  }
+  ++impl_->appended;
+  return true;
 }
 
 Result<void> JsonColumn::FillWithNulls(std::int64_t rows) {
@@ -666,4 +715,4 @@ std::string ShownInMessage(dom::element value) {
   return text.substr(0, cut) + "...";
 }
 
-}  // namespace tidemark::server
+}  // namespace tidemark

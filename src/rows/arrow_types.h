@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "model/type.h"
 
-namespace tidemark::server {
+namespace tidemark {
 
 /// The Arrow type of values of a type: timestamp is timestamp[us, UTC], date is date32, decimal is
 /// decimal128, string is utf8.
@@ -36,4 +36,4 @@ inline Result<void> OfBody(const arrow::Status& status) {
   return {};
 }
 
-}  // namespace tidemark::server
+}  // namespace tidemark

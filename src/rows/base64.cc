@@ -1,10 +1,10 @@
 // Three bytes are four letters.
-#include "server/rows/base64.h"
+#include "rows/base64.h"
 
 #include <array>
 #include <cstdint>
 
-namespace tidemark::server {
+namespace tidemark {
 namespace {
 
 constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -64,4 +64,4 @@ bool DecodeBase64(std::string_view text, std::string& out) {
   return (bits & ((1U << held) - 1)) == 0;
 }
 
-}  // namespace tidemark::server
+}  // namespace tidemark

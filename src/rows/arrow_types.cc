@@ -1,12 +1,12 @@
 // The two directions, type by type.
-#include "server/rows/arrow_types.h"
+#include "rows/arrow_types.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 #include <vector>
 
-namespace tidemark::server {
+namespace tidemark {
 namespace {
 
 std::shared_ptr<arrow::DataType> ArrowStructOf(const DataType& type) {
@@ -105,4 +105,4 @@ Error BodyErrorOf(const arrow::Status& status) {
   return {.code = code, .message = status.message(), .context = {}};
 }
 
-}  // namespace tidemark::server
+}  // namespace tidemark

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace tidemark::server {
+namespace tidemark {
 
 /// Appends `bytes` as base64 with padding.
 void AppendBase64(std::string& out, std::string_view bytes);
@@ -13,4 +13,4 @@ void AppendBase64(std::string& out, std::string_view bytes);
 /// stand for nothing.
 bool DecodeBase64(std::string_view text, std::string& out);
 
-}  // namespace tidemark::server
+}  // namespace tidemark

@@ -1,6 +1,6 @@
 // Goal: what the parser refuses has its place found, what it takes has none, and integers beyond 64 bits are
 // read as the floats that they are nearest to.
-#include "server/json/json_place.h"
+#include "rows/json_place.h"
 
 #include <gtest/gtest.h>
 #include <simdjson.h>

@@ -27,7 +27,7 @@
 #include "base/result.h"
 #include "model/type.h"
 
-namespace tidemark::server {
+namespace tidemark {
 
 /// Where a dialect is more lenient than the table above.
 struct JsonPolicy {
@@ -57,6 +57,10 @@ class JsonColumn {
   Result<void> Append(simdjson::dom::element value);
   /// The same of a value that comes as text: "12", "2026-01-31", "1.5".
   Result<void> AppendText(std::string_view text);
+  /// As Append and AppendText, for rows that are left out one by one: of a value that does not fit, false
+  /// with `why` (column and value, no row), and a value that means nothing in its place. The column goes on.
+  bool AppendOrPlaceholder(simdjson::dom::element value, std::string& why);
+  bool AppendTextOrPlaceholder(std::string_view text, std::string& why);
   /// Appends nulls until there are `rows`.
   Result<void> FillWithNulls(std::int64_t rows);
   /// True if a time had digits below a microsecond, which are cut.
@@ -90,4 +94,4 @@ simdjson::error_code ParseJsonTree(simdjson::dom::parser& parser, std::string_vi
 /// Text as messages show it: quoted, cut if it is long.
 std::string ShownInMessage(simdjson::dom::element value);
 
-}  // namespace tidemark::server
+}  // namespace tidemark
