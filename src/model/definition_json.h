@@ -66,11 +66,13 @@ Result<Definitions> DefinitionsFromYaml(std::string_view yaml);
 /// U+FFFD.
 std::string ToJson(const Entity& entity);
 std::string ToJson(const FeatureView& view);
+std::string ToJson(const OnDemandView& view);
 std::string ToJson(const FeatureService& service);
 std::string ToJson(const Definitions& definitions);
 
 Result<Entity> EntityFromJson(std::string_view json);
 Result<FeatureView> FeatureViewFromJson(std::string_view json);
+Result<OnDemandView> OnDemandViewFromJson(std::string_view json);
 Result<FeatureService> FeatureServiceFromJson(std::string_view json);
 
 /// The spec that is printed to users (docs/formats.md), indented: {"spec": {"name", "entities": [{"name",

@@ -13,6 +13,7 @@ from tidemark.feature_store import FeatureStore
 from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
+from tidemark.on_demand import OnDemandFeatureView, RequestSource, on_demand_feature_view
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
@@ -47,6 +48,7 @@ __all__ = [
     "JsonFormat",
     "KafkaSource",
     "KinesisSource",
+    "OnDemandFeatureView",
     "OnlineResponse",
     "ParquetFormat",
     "PostgreSQLSource",
@@ -55,6 +57,7 @@ __all__ = [
     "PushSource",
     "RedshiftSource",
     "RelocatedTable",
+    "RequestSource",
     "RetrievalJob",
     "SnowflakeSource",
     "SqlResult",
@@ -62,5 +65,6 @@ __all__ = [
     "TidemarkError",
     "ValueType",
     "__version__",
+    "on_demand_feature_view",
     "table_name",
 ]

@@ -9,9 +9,10 @@ from typing import Any
 from tidemark.definition import Definition
 from tidemark.errors import InvalidArgumentError
 from tidemark.feature_view import FeatureView, FeatureViewProjection
+from tidemark.on_demand import OnDemandFeatureView
 
 # What a list of features holds: "view:feature", "view", a view, or a view narrowed or renamed.
-FeatureLike = str | FeatureView | FeatureViewProjection
+FeatureLike = str | FeatureView | OnDemandFeatureView | FeatureViewProjection
 
 
 def selection_of(features: Sequence[Any]) -> list[str | dict[str, Any]]:
@@ -20,7 +21,7 @@ def selection_of(features: Sequence[Any]) -> list[str | dict[str, Any]]:
     for feature in features:
         if isinstance(feature, str):
             made.append(feature)
-        elif isinstance(feature, FeatureView):
+        elif isinstance(feature, FeatureView | OnDemandFeatureView):
             made.append(feature.projection.to_dict())
         elif isinstance(feature, FeatureViewProjection):
             made.append(feature.to_dict())
@@ -52,7 +53,7 @@ class FeatureService(Definition):
         owner: str = "",
         renamed_from: str | None = None,
     ) -> None:
-        if isinstance(features, str | FeatureView):
+        if isinstance(features, str | FeatureView | OnDemandFeatureView):
             raise InvalidArgumentError(f"feature service {name}: features is a list")
         self.name = name
         self.features = selection_of(features)

@@ -20,6 +20,7 @@ from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
+from tidemark.on_demand import OnDemandFeatureView
 from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
@@ -42,6 +43,7 @@ _READERS_MAX = 256
 _TYPES: dict[type[Definition], str] = {
     Entity: "entity",
     FeatureView: "feature_view",
+    OnDemandFeatureView: "on_demand_feature_view",
     FeatureService: "feature_service",
 }
 
@@ -190,6 +192,9 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def get_feature_view(self, name: str) -> FeatureView:
         return self._get(FeatureView, name)
 
+    def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
+        return self._get(OnDemandFeatureView, name)
+
     def get_feature_service(self, name: str) -> FeatureService:
         return self._get(FeatureService, name)
 
@@ -198,6 +203,11 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
 
     def list_feature_views(self, tags: Mapping[str, str] | None = None) -> list[FeatureView]:
         return self._list(FeatureView, tags)
+
+    def list_on_demand_feature_views(
+        self, tags: Mapping[str, str] | None = None
+    ) -> list[OnDemandFeatureView]:
+        return self._list(OnDemandFeatureView, tags)
 
     def list_feature_services(self, tags: Mapping[str, str] | None = None) -> list[FeatureService]:
         return self._list(FeatureService, tags)
@@ -232,7 +242,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         are.
         """
         first_error: NotFoundError | None = None
-        for type_name in ("feature_view", "feature_service", "entity"):
+        for type_name in ("feature_view", "on_demand_feature_view", "feature_service", "entity"):
             try:
                 described: dict[str, Any] = json.loads(self._store.describe(type_name, name))
                 return described
@@ -384,7 +394,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         """The latest values of features for each entity.
 
         `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
-        table of the join keys. `at_least` is the token of a write that must be seen.
+        table of the join keys, and of the request data that on-demand features need. `at_least` is the token of a write that must be seen.
         """
         if at_least:
             selection, service = _selection(features)
@@ -464,9 +474,11 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     teardown_async = async_twin(teardown)
     get_entity_async = async_twin(get_entity)
     get_feature_view_async = async_twin(get_feature_view)
+    get_on_demand_feature_view_async = async_twin(get_on_demand_feature_view)
     get_feature_service_async = async_twin(get_feature_service)
     list_entities_async = async_twin(list_entities)
     list_feature_views_async = async_twin(list_feature_views)
+    list_on_demand_feature_views_async = async_twin(list_on_demand_feature_views)
     list_feature_services_async = async_twin(list_feature_services)
     delete_feature_view_async = async_twin(delete_feature_view)
     delete_feature_service_async = async_twin(delete_feature_service)

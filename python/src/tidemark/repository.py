@@ -22,14 +22,15 @@ from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError, TidemarkError, TypeMismatchError
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView
+from tidemark.on_demand import OnDemandFeatureView, RequestSource
 from tidemark.source import BatchSource
 from tidemark.stream_source import StreamSource
 
 Document = dict[str, Any]
-_SECTIONS = ("entities", "feature_views", "feature_services")
+_SECTIONS = ("entities", "feature_views", "on_demand_feature_views", "feature_services")
 _ENDINGS = (".py", ".yaml", ".yml", ".json")
 _SETTINGS = "tidemark.yaml"
-_SOURCES = BatchSource | StreamSource
+_SOURCES = BatchSource | StreamSource | RequestSource
 
 T = TypeVar("T", bound=Definition)
 
@@ -44,12 +45,15 @@ def definitions_document(
     """
     entities: list[Entity] = []
     views: list[FeatureView] = []
+    on_demand: list[OnDemandFeatureView] = []
     services: list[FeatureService] = []
     for item in objects:
         if isinstance(item, Entity):
             entities.append(item)
         elif isinstance(item, FeatureView):
             views.append(item)
+        elif isinstance(item, OnDemandFeatureView):
+            on_demand.append(item)
         elif isinstance(item, FeatureService):
             services.append(item)
         elif not isinstance(item, _SOURCES):  # a source goes with the views that use it
@@ -67,6 +71,7 @@ def definitions_document(
     return {
         "entities": entity_dicts,
         "feature_views": _distinct_dicts(view_dicts),
+        "on_demand_feature_views": _distinct(on_demand),
         "feature_services": _distinct(services),
     }
 
