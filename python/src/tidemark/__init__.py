@@ -13,8 +13,10 @@ from tidemark.feature_store import FeatureStore
 from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
+from tidemark.label_view import ConflictPolicy, LabelView
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
+from tidemark.project import Project
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
 from tidemark.stream_source import KafkaSource, KinesisSource
@@ -34,6 +36,7 @@ __all__ = [
     "AdbcSource",
     "AvroFormat",
     "BigQuerySource",
+    "ConflictPolicy",
     "CsvFormat",
     "Dataset",
     "Entity",
@@ -47,9 +50,11 @@ __all__ = [
     "JsonFormat",
     "KafkaSource",
     "KinesisSource",
+    "LabelView",
     "OnlineResponse",
     "ParquetFormat",
     "PostgreSQLSource",
+    "Project",
     "ProtoFormat",
     "PushMode",
     "PushSource",

@@ -480,7 +480,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics):
 
 
 def _type_name(definition: Definition) -> str:
-    name = _TYPES.get(type(definition))
+    name = next((name for kind, name in _TYPES.items() if isinstance(definition, kind)), None)
     if name is None:
         raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
     return name
