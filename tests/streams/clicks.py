@@ -1,5 +1,6 @@
 """A feature table `clicks` that a topic is read into, processes that read it, and an account of what
-was sent that is compared with what is there."""
+was sent that is compared with what is there.
+"""
 
 from __future__ import annotations
 
@@ -74,9 +75,7 @@ class Account:
             row = {"user": user, "n": n, "page": f"p{n % 7}", "event_timestamp": now}
             value = "this is no row" if is_bad else json.dumps(row)
 
-            def sent(
-                error: Any, message: Message, n: int = n, is_bad: bool = is_bad
-            ) -> None:
+            def sent(error: Any, message: Message, n: int = n, is_bad: bool = is_bad) -> None:
                 assert error is None, error
                 if is_bad:
                     self.bad.add((str(message.partition()), str(message.offset())))

@@ -394,7 +394,8 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         """The latest values of features for each entity.
 
         `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
-        table of the join keys, and of the request data that on-demand features need. `at_least` is the token of a write that must be seen.
+        table of the join keys, and of the request data that on-demand features need. `at_least` is
+        the token of a write that must be seen.
         """
         if at_least:
             selection, service = _selection(features)
@@ -493,7 +494,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
 
 
 def _type_name(definition: Definition) -> str:
-    name = _TYPES.get(type(definition))
+    name = next((name for kind, name in _TYPES.items() if isinstance(definition, kind)), None)
     if name is None:
         raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
     return name
