@@ -216,7 +216,8 @@ TEST(AvroMessages, NestedValuesThatDoNotFitHarmNoOthers) {
   const std::string schema = R"({"type": "record", "name": "T", "fields": [
     {"name": "driver_id", "type": "long"}, {"name": "event_timestamp", "type": "long"},
     {"name": "s", "type": {"type": "record", "name": "S", "fields": [
-      {"name": "a", "type": "long"}, {"name": "b", "type": {"type": "array", "items": ["long", "string"]}}]}}]})";
+      {"name": "a", "type": "long"},
+      {"name": "b", "type": {"type": "array", "items": ["long", "string"]}}]}}]})";
   const auto message = [](std::int64_t driver, bool fits) {
     AvroEncoder out;
     out.Int(driver);
