@@ -19,8 +19,10 @@ namespace {
 using namespace tidemark;  // NOLINT(google-build-using-namespace): a program of one file
 
 constexpr std::string_view kAvro = R"({"type": "record", "name": "T", "fields": [
-  {"name": "k", "type": "long"}, {"name": "t", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-  {"name": "a", "type": ["null", "string", "double"]}, {"name": "l", "type": {"type": "array", "items": "int"}},
+  {"name": "k", "type": "long"},
+  {"name": "t", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+  {"name": "a", "type": ["null", "string", "double"]},
+  {"name": "l", "type": {"type": "array", "items": "int"}},
   {"name": "m", "type": {"type": "map", "values": {"type": "record", "name": "S", "fields": [
     {"name": "x", "type": {"type": "bytes", "logicalType": "decimal", "scale": 2}},
     {"name": "y", "type": {"type": "enum", "name": "E", "symbols": ["A", "B"]}}]}}}]})";
@@ -28,7 +30,8 @@ constexpr std::string_view kAvro = R"({"type": "record", "name": "T", "fields": 
 constexpr std::string_view kProto = R"(syntax = "proto3";
 import "google/protobuf/timestamp.proto";
 message S { string x = 1; optional string y = 2; }
-message T { int64 k = 1; google.protobuf.Timestamp t = 2; string a = 3; repeated int64 l = 4; map<string, S> m = 5; }
+message T { int64 k = 1; google.protobuf.Timestamp t = 2; string a = 3; repeated int64 l = 4;
+  map<string, S> m = 5; }
 )";
 
 std::unique_ptr<MessageDecoder> Made(MessageFormat format, bool is_flat) {
