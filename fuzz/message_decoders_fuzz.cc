@@ -49,7 +49,7 @@ std::unique_ptr<MessageDecoder> Made(MessageFormat format, bool is_flat) {
   request.wanted = arrow::schema(std::move(fields));
   request.join_keys = {"k"};
   request.event_column = "t";
-  auto decoder = MakeMessageDecoder(request, {});
+  auto decoder = MakeMessageDecoder(request);
   if (!decoder) std::abort();
   return *std::move(decoder);
 }

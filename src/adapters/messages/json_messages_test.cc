@@ -168,7 +168,7 @@ TEST(JsonMessages, TombstonesOfTextKeysAndOfSeveral) {
 }
 
 TEST(JsonMessages, ADecoderIsUsedAgain) {
-  const auto decoder = MakeMessageDecoder(JsonRequest(), {});
+  const auto decoder = MakeMessageDecoder(JsonRequest());
   ASSERT_TRUE(decoder);
   EXPECT_EQ(Decoded(**decoder, {}), "");
   for (int i = 0; i < 3; ++i) {

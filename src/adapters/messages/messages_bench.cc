@@ -47,7 +47,7 @@ std::vector<std::string> Texts(const std::function<std::string(std::int64_t)>& t
 
 void RunDecoder(benchmark::State& state, const DecoderRequest& request,
                 const std::vector<std::string>& texts) {
-  auto decoder = MakeMessageDecoder(request, {});
+  auto decoder = MakeMessageDecoder(request);
   TM_CHECK(decoder, decoder.error().message.c_str());
   std::vector<StreamMessage> messages(texts.size());
   std::size_t bytes = 0;
