@@ -10,7 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-BELOW_ENGINE = {"include/tidemark", "src/base", "src/model", "src/pit", "src/store"}
+BELOW_ENGINE = {
+    "include/tidemark",
+    "src/base",
+    "src/model",
+    "src/pit",
+    "src/expression",
+    "src/store",
+}
 
 # What the dialects of the server share.
 DIALECT_BASE = {"include/tidemark", "src/base", "src/model", "src/server/json"}
@@ -33,6 +40,7 @@ LAYERS: dict[str, set[str]] = {
     "src/pit": {"include/tidemark", "src/base", "src/model"},
     # Values of bodies and messages, which both the server and an adapter read.
     "src/rows": {"include/tidemark", "src/base", "src/model"},
+    "src/expression": {"include/tidemark", "src/base", "src/model", "src/pit"},
     "src/store": BELOW_ENGINE - {"src/store"},
     "src/engine": BELOW_ENGINE,
     "src/adapters/*": BELOW_ENGINE,
@@ -56,6 +64,7 @@ LAYERS: dict[str, set[str]] = {
 ARROW_LAYERS = {
     "src/pit",
     "src/rows",
+    "src/expression",
     "src/store",
     "src/engine",
     "src/adapters/*",
