@@ -173,6 +173,10 @@ Result<void> CheckRegistry(const MessageFormat& format) {
 // --- Rows ---
 
 Result<void> CheckFormat(const MessageFormat& format) {
+  if (!format.schema_registry_url.empty() && format.kind != MessageFormat::Kind::kAvro) {
+    return Wrong(fmt::format("format {} has a schema_registry_url, which only avro is read by: leave it out",
+                             MessageFormatName(format.kind)));
+  }
   switch (format.kind) {
     case MessageFormat::Kind::kJson:
       return {};

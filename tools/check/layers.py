@@ -77,6 +77,7 @@ OUTSIDE: dict[str, set[str]] = {
     "parquet/": SERVER_LAYERS | {"src/adapters/*", "src/cli"},
     "boost/": {"src/server/http", "src/adapters/*", "src/remote"},
     "simdjson.h": SERVER_LAYERS | {"src/rows", "src/adapters/messages"},
+    "curl/": {"src/adapters/http"},
     "google/protobuf/": {"src/adapters/messages"},
     "nlohmann/": {"src/base"},  # others: base/json.h
     "yaml-cpp/": {"src/model", "src/wiring", "src/server"},

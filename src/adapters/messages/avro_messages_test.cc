@@ -183,11 +183,10 @@ TEST(AvroMessages, ARegistrySaysByWhichSchemaEachWasWritten) {
   request.rows.format.schema_json.clear();
   request.rows.format.schema_registry_url = "http://registry";
   EXPECT_THAT(Decoded(request, {}), HasSubstr("this build asks no schema registry"));
-  const auto decoder = MakeMessageDecoder(
-      request,
+  const auto decoder = MessageDecoders(
       {.folder = {}, .open_registry = [&](const std::string&) -> Result<std::unique_ptr<SchemaRegistry>> {
          return std::make_unique<MemorySchemas>(schemas);
-       }});
+       }})(request);
   ASSERT_TRUE(decoder) << decoder.error().ToString();
   AvroEncoder narrow;
   narrow.Int(2);
@@ -216,7 +215,8 @@ TEST(AvroMessages, NestedValuesThatDoNotFitHarmNoOthers) {
   const std::string schema = R"({"type": "record", "name": "T", "fields": [
     {"name": "driver_id", "type": "long"}, {"name": "event_timestamp", "type": "long"},
     {"name": "s", "type": {"type": "record", "name": "S", "fields": [
-      {"name": "a", "type": "long"}, {"name": "b", "type": {"type": "array", "items": ["long", "string"]}}]}}]})";
+      {"name": "a", "type": "long"},
+      {"name": "b", "type": {"type": "array", "items": ["long", "string"]}}]}}]})";
   const auto message = [](std::int64_t driver, bool fits) {
     AvroEncoder out;
     out.Int(driver);

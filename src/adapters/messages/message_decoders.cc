@@ -25,10 +25,8 @@ Result<std::unique_ptr<MessageDecoder>> MakeAvro(messages::WantedColumns wanted,
   return messages::MakeAvroDecoder(std::move(wanted), std::move(registry));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<MessageDecoder>> MakeMessageDecoder(const DecoderRequest& request,
-                                                           const MessageDecoderSettings& settings) {
+Result<std::unique_ptr<MessageDecoder>> MakeDecoder(const DecoderRequest& request,
+                                                    const MessageDecoderSettings& settings) {
   TM_ASSIGN(auto wanted, messages::WantedColumns::Of(request));
   const MessageFormat& format = request.rows.format;
   switch (format.kind) {
@@ -42,6 +40,18 @@ Result<std::unique_ptr<MessageDecoder>> MakeMessageDecoder(const DecoderRequest&
       break;
   }
   return messages::MakeProtobufDecoder(std::move(wanted), format, settings.folder);
+}
+
+}  // namespace
+
+DecoderMaker MessageDecoders(MessageDecoderSettings settings) {
+  return [settings = std::move(settings)](const DecoderRequest& request) {
+    return MakeDecoder(request, settings);
+  };
+}
+
+Result<std::unique_ptr<MessageDecoder>> MakeMessageDecoder(const DecoderRequest& request) {
+  return MakeDecoder(request, {});
 }
 
 }  // namespace tidemark

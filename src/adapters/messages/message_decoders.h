@@ -39,11 +39,12 @@ struct MessageDecoderSettings {
   SchemaRegistryOpener open_registry = {};  // none: registries are not asked
 };
 
-/// kInvalidArgument for wanted columns that the format cannot have, for a join key or an event column that is
-/// not among those wanted, for a schema that is none; kTypeMismatch for a wanted column of an Arrow type that
-/// definitions do not know, or that no value of the schema fits; kUnsupported for a schema registry without
-/// `open_registry`.
-Result<std::unique_ptr<MessageDecoder>> MakeMessageDecoder(const DecoderRequest& request,
-                                                           const MessageDecoderSettings& settings);
+/// Makes decoders. kInvalidArgument for wanted columns that the format cannot have, for a join key or an
+/// event column that is not among those wanted, for a schema that is none; kTypeMismatch for a wanted column
+/// of an Arrow type that definitions do not know, or that no value of the schema fits; kUnsupported for a
+/// schema registry without `open_registry`.
+DecoderMaker MessageDecoders(MessageDecoderSettings settings);
+/// The same without any settings.
+Result<std::unique_ptr<MessageDecoder>> MakeMessageDecoder(const DecoderRequest& request);
 
 }  // namespace tidemark

@@ -60,7 +60,7 @@ std::string Decoded(MessageDecoder& decoder, const std::vector<TestMessage>& mes
 }
 
 std::string Decoded(const DecoderRequest& request, const std::vector<TestMessage>& messages) {
-  const auto decoder = MakeMessageDecoder(request, {});
+  const auto decoder = MakeMessageDecoder(request);
   return decoder ? Decoded(**decoder, messages) : decoder.error().ToString();
 }
 

@@ -83,7 +83,7 @@ class ProtobufMessages : public testing::Test {
   }
 
   std::string DecodedHere(const DecoderRequest& request, const std::vector<TestMessage>& messages) const {
-    const auto decoder = MakeMessageDecoder(request, {.folder = folder_, .open_registry = {}});
+    const auto decoder = MessageDecoders({.folder = folder_, .open_registry = {}})(request);
     return decoder ? Decoded(**decoder, messages) : decoder.error().ToString();
   }
 
