@@ -25,7 +25,7 @@ constexpr std::string_view kStored = R"(
     {"name": "world", "entities": [], "fields": {"rate": "float64"},
      "source": {"type": "file", "path": "world", "timestamp_field": "event_timestamp"}}])";
 
-constexpr std::string_view kComputed = R"(
+constexpr std::string_view kComputed = R"json(
   "on_demand_feature_views": [
     {"name": "fare", "mode": "sql",
      "sources": ["stats", {"view": "world", "features": ["rate"]}, {"request": "ride", "fields": {"km": "float64"}}],
@@ -35,7 +35,7 @@ constexpr std::string_view kComputed = R"(
                 {"name": "label", "type": "string", "expression": "upper(name) || '!'"}]},
     {"name": "bill", "mode": "sql", "sources": ["fare", "stats"],
      "fields": [{"name": "total", "type": "float64", "expression": "fare.price + trips"}]}],
-  "feature_services": [{"name": "model", "features": ["bill:total", "stats:trips", "fare:label"]}])";
+  "feature_services": [{"name": "model", "features": ["bill:total", "stats:trips", "fare:label"]}])json";
 
 std::string Whole(std::string_view computed = kComputed) {
   return "{" + std::string(kStored) + "," + std::string(computed) + "}";
@@ -149,8 +149,8 @@ TEST_F(OnDemandTest, RequestDataAreChecked) {
 }
 
 TEST_F(OnDemandTest, ValuesWithoutAResultNameViewFieldAndRow) {
-  scene_.Apply(Whole(R"("on_demand_feature_views": [{"name": "bad", "mode": "sql", "sources": ["stats"],
-      "fields": [{"name": "f", "type": "float64", "expression": "ln(trips - 20)"}]}])"));
+  scene_.Apply(Whole(R"json("on_demand_feature_views": [{"name": "bad", "mode": "sql", "sources": ["stats"],
+      "fields": [{"name": "f", "type": "float64", "expression": "ln(trips - 20)"}]}])json"));
   const auto table = scene_.Historical(Rides(), {"bad"});
   ASSERT_FALSE(table);
   EXPECT_EQ(table.error().code, ErrorCode::kInvalidData);
@@ -188,8 +188,8 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
 
 // A function is kept as text and run by nobody here.
 TEST_F(OnDemandTest, FunctionsAreForTheSdk) {
-  scene_.Apply(Whole(R"("on_demand_feature_views": [{"name": "py", "mode": "pandas", "sources": ["stats"],
-      "function": "f", "source_code": "def f(x): return x", "fields": [{"name": "f", "type": "int32"}]}])"));
+  scene_.Apply(Whole(R"json("on_demand_feature_views": [{"name": "py", "mode": "pandas", "sources": ["stats"],
+      "function": "f", "source_code": "def f(x): return x", "fields": [{"name": "f", "type": "int32"}]}])json"));
   const auto prepared = scene_.Prepare({"py:f"});
   ASSERT_FALSE(prepared);
   EXPECT_EQ(prepared.error().code, ErrorCode::kUnsupported);

@@ -162,8 +162,7 @@ class Resolver {
     if (const auto found = steps_.find(id); found != steps_.end()) return Value{Value::Kind::kStep, found->second};
     if (view.mode != OnDemandMode::kSql) {
       return Fail(ErrorCode::kUnsupported,
-                  fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK, over a "
-                              "store in a folder, and nowhere else",
+                  fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK only",
                               view.name, OnDemandModeName(view.mode)));
     }
     const std::string place = fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);

@@ -13,10 +13,11 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
+from tidemark import computed
 from tidemark.aio import async_twin, current_token
 from tidemark.definition import Definition
 from tidemark.entity import Entity
-from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError
+from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
@@ -291,12 +292,15 @@ class FeatureStore(FeatureTables, StoreSql):
                 "of their own: give one of them"
             )
         selection, service = _selection(features)
+        plan = self._plan_of_functions(selection, service, full_feature_names)
+        if plan is not None:
+            selection, service = computed.selection_text(plan), ""
         by_event = known_by == "event"
         request = _native.HistoricalRequest(
             selection=selection,
             service=service,
             event_timestamp_column=event_timestamp or "",
-            full_feature_names=full_feature_names,
+            full_feature_names=full_feature_names or plan is not None,
             include_status=include_status,
             known_by_us=None if known_by is None or by_event else time_us(known_by),
             known_by_event=by_event,
@@ -305,6 +309,8 @@ class FeatureStore(FeatureTables, StoreSql):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
+        if plan is not None:
+            return computed.ComputedJob(self._store, entity_df, request, plan, include_status)
         return RetrievalJob(self._store, entity_df, request)
 
     # --- Online ---
@@ -375,7 +381,7 @@ class FeatureStore(FeatureTables, StoreSql):
         """
         if at_least:
             selection, service = _selection(features)
-            reader = self._store.prepare_online(selection, service, full_feature_names, at_least)
+            reader = self._prepare(selection, service, full_feature_names, at_least)
         else:
             reader = self._reader(features, full_feature_names)
         if not isinstance(entity_rows, list | dict):
@@ -403,11 +409,43 @@ class FeatureStore(FeatureTables, StoreSql):
             return reader
         if not service:
             selection = selection or _selection(features)[0]
-        reader = self._store.prepare_online(selection, service, full_feature_names, "")
+        reader = self._prepare(selection, service, full_feature_names, "")
         if len(self._readers) >= _READERS_MAX:
             self._readers.clear()
         self._readers[key] = reader
         return reader
+
+    def _prepare(
+        self, selection: str, service: str, full_feature_names: bool, at_least: str
+    ) -> Any:
+        try:
+            return self._store.prepare_online(selection, service, full_feature_names, at_least)
+        except UnsupportedError:
+            plan = self._plan_of_functions(selection, service, full_feature_names)
+            if plan is None:
+                raise
+        wanted = computed.selection_text(plan)
+        return computed.ComputedReader(
+            self._store.prepare_online(wanted, "", True, at_least), plan
+        )
+
+    def _plan_of_functions(
+        self, selection: str, service: str, full_feature_names: bool
+    ) -> computed.Plan | None:
+        """How a request is answered that asks for features of Python functions; None for others."""
+        views = {each.name: each for each in self.list_on_demand_feature_views()}
+        if all(each.mode == "sql" for each in views.values()):
+            return None
+        wanted = json.loads(selection) if selection else self.get_feature_service(service).features
+        names = [each.partition(":")[0] if isinstance(each, str) else each["view"] for each in wanted]
+        if all(name not in views or views[name].mode == "sql" for name in names):
+            return None
+
+        def features_of(name: str) -> list[str]:
+            fields = views[name].schema if name in views else self.get_feature_view(name).schema
+            return [each.name for each in fields]
+
+        return computed.Planner(views, features_of, full_feature_names).plan(wanted)
 
     # --- Looking closer ---
 
