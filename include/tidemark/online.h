@@ -119,10 +119,10 @@ class TIDEMARK_EXPORT OnlineReader {
   virtual Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows,
                             OnlineResult& result) const = 0;
 
-  /// The same with request data: a record batch with a column for each of `requests()`, found by name, and as many rows
-  /// as there are entities; it is taken over (released) by the call. Values are cast if nothing is lost:
-  /// kTypeMismatch names the column and the row. kNotFound for a column that is missing; Read says so too. An
-  /// expression that has no result for a row is kInvalidData, naming view, field and row.
+  /// The same with request data: a record batch with a column for each of `requests()`, found by name, and as
+  /// many rows as there are entities; it is taken over (released) by the call. Values are cast if nothing is
+  /// lost: kTypeMismatch names the column and the row. kNotFound for a column that is missing; Read says so
+  /// too. An expression that has no result for a row is kInvalidData, naming view, field and row.
   virtual Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema,
                                 ArrowArray* batch, OnlineResult& result) const;
 

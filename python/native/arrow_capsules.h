@@ -28,7 +28,8 @@ class TakenStream {
   ArrowArrayStream stream_{};
 };
 
-/// A record batch taken out of an object with `__arrow_c_array__`; released with it unless the engine took it over.
+/// A record batch taken out of an object with `__arrow_c_array__`; released with it unless the engine took it
+/// over.
 class TakenBatch {
  public:
   explicit TakenBatch(const nanobind::object& exporter);

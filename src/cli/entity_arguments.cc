@@ -54,7 +54,8 @@ Result<Json> RequestValue(const ColumnInfo& data, const Json& value) {
   const bool is_text = data.type == "string" || data.type == "timestamp" || data.type == "date";
   if (!is_whole && !is_real && !is_text && data.type != "bool") {
     return Fail(ErrorCode::kUnsupported,
-                fmt::format("request data {} is {}, which cannot be written on a command line", data.name, data.type));
+                fmt::format("request data {} is {}, which cannot be written on a command line", data.name,
+                            data.type));
   }
   if (value.is_null()) return value;
   const auto wrong = [&](std::string_view shown) {

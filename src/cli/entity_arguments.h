@@ -14,9 +14,9 @@
 
 namespace tidemark::cli {
 
-/// One entity's join keys, and the request data that belong to it, as JSON values of the right kind. Both are the
-/// names and types that are wanted; more than those are an error, as are fewer and values that do not fit. Request data
-/// may be null; kUnsupported for those of a type that has no text form here.
+/// One entity's join keys, and the request data that belong to it, as JSON values of the right kind. Both are
+/// the names and types that are wanted; more than those are an error, as are fewer and values that do not
+/// fit. Request data may be null; kUnsupported for those of a type that has no text form here.
 Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys,
                          const std::vector<ColumnInfo>& requests = {});
 

@@ -215,7 +215,8 @@ Result<void> GetOnline(const Session& session, const LookupArguments& options) {
   if (entities.empty() && reader->keys().empty() && reader->requests().empty()) entities.emplace_back("{}");
   if (entities.empty()) {
     const auto& wanted = reader->keys().empty() ? reader->requests() : reader->keys();
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("which entity? Write it as {}=...", wanted.front().name));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("which entity? Write it as {}=...", wanted.front().name));
   }
   TM_TRY(arguments.Parse(entities));
   OnlineResult result;
@@ -245,7 +246,8 @@ Result<void> GetOnline(const Session& session, const LookupArguments& options) {
 void AddOnlineCommand(Command app, Session& session) {
   const Command command = app.add_subcommand("get-online", "Look up the latest values of features");
   const auto options = std::make_shared<LookupArguments>();
-  command.add_option("entity", options->entities, "Entities: driver_id=1001, a=1,b=2, or JSON objects; request data too");
+  command.add_option("entity", options->entities,
+                     "Entities: driver_id=1001, a=1,b=2, or JSON objects; request data too");
   const Option features =
       command.add_option("-f,--features", options->features, "view:feature or view, separated by commas")
           .delimiter(',')

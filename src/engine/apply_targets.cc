@@ -179,7 +179,8 @@ Result<void> CheckRemovals(const Targets& targets) {
         return StillUsed("feature view", selection.view, "feature service", service.definition.name);
       }
       if (IsRemoved(targets.on_demand, selection.view)) {
-        return StillUsed("on-demand feature view", selection.view, "feature service", service.definition.name);
+        return StillUsed("on-demand feature view", selection.view, "feature service",
+                         service.definition.name);
       }
     }
   }

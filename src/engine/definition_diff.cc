@@ -215,8 +215,9 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
 std::string SourcesText(const OnDemandView& view) {
   std::vector<std::string> texts;
   for (const OnDemandSource& source : view.sources) {
-    texts.push_back(source.features.empty() ? source.view
-                                            : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
+    texts.push_back(source.features.empty()
+                        ? source.view
+                        : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
   }
   for (const RequestSource& request : view.requests) {
     std::vector<std::string> fields;
@@ -285,14 +286,16 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
 
 Lines Differences(const OnDemandView& before, const OnDemandView& after) {
   Comparison comparison;
-  comparison.Value("mode", std::string(OnDemandModeName(before.mode)), std::string(OnDemandModeName(after.mode)));
+  comparison.Value("mode", std::string(OnDemandModeName(before.mode)),
+                   std::string(OnDemandModeName(after.mode)));
   comparison.Value("sources", SourcesText(before), SourcesText(after));
   const auto find = [](const OnDemandView& view, const std::string& name) {
     const auto found = std::ranges::find(view.fields, name, &Field::name);
     return static_cast<std::size_t>(found - view.fields.begin());
   };
   for (const Field& field : before.fields) {
-    if (!Contains(after.fields, field.name, &Field::name)) comparison.Add(fmt::format("field {}: removed", field.name));
+    if (!Contains(after.fields, field.name, &Field::name))
+      comparison.Add(fmt::format("field {}: removed", field.name));
   }
   for (std::size_t i = 0; i < after.fields.size(); ++i) {
     const Field& field = after.fields[i];
@@ -304,7 +307,8 @@ Lines Differences(const OnDemandView& before, const OnDemandView& after) {
     comparison.Value("field " + field.name, before.fields[old].type.ToString(), field.type.ToString());
     comparison.Value(fmt::format("expression of {}", field.name), ExpressionText(before, old),
                      ExpressionText(after, i));
-    comparison.Text(fmt::format("description of {}", field.name), before.fields[old].description, field.description);
+    comparison.Text(fmt::format("description of {}", field.name), before.fields[old].description,
+                    field.description);
   }
   comparison.Value("singleton", before.singleton ? "yes" : "no", after.singleton ? "yes" : "no");
   if (before.function_source != after.function_source || before.function_name != after.function_name) {
@@ -312,7 +316,8 @@ Lines Differences(const OnDemandView& before, const OnDemandView& after) {
   }
   comparison.About(before.metadata, after.metadata);
   Lines lines = comparison.Take();
-  if (lines.empty() && before != after) lines.emplace_back("fields or sources: in another order, or described otherwise");
+  if (lines.empty() && before != after)
+    lines.emplace_back("fields or sources: in another order, or described otherwise");
   return lines;
 }
 

@@ -472,8 +472,9 @@ Result<void> CheckComputable(const OnDemandPlan& plan, const arrow::RecordBatchR
                              const HistoricalRequest& request) {
   if (entity_rows != nullptr) return CheckRequestColumns(plan, *entity_rows->schema());
   if (request.selection.views.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "what is asked for is computed from request data alone: there are no entities without entity rows");
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "what is asked for is computed from request data alone: there are no entities without entity rows");
   }
   return CheckRequestColumns(plan, arrow::Schema({}));
 }

@@ -25,8 +25,9 @@ Result<std::vector<ExpressionColumn>> Inputs(const OnDemandView& view, const Fie
   for (const OnDemandSource& source : view.sources) {
     const std::vector<Field>* fields = fields_of(source.view);
     if (fields == nullptr) {
-      return Fail(ErrorCode::kNotFound, fmt::format("on-demand feature view {} is computed from {}, which is not there",
-                                                    Quoted(view.name), Quoted(source.view)));
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("on-demand feature view {} is computed from {}, which is not there",
+                              Quoted(view.name), Quoted(source.view)));
     }
     for (const Field& field : *fields) {
       const bool is_listed =
@@ -61,13 +62,15 @@ Result<void> CheckExpressions(const Definitions& live) {
   for (const OnDemandView& view : live.on_demand) {
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, Inputs(view, fields_of));
     for (std::size_t i = 0; i < view.expressions.size(); ++i) {
-      TM_TRY_IN(BoundExpression::Bind(view.expressions[i], columns, view.fields[i].type), PlaceOfField(view, i));
+      TM_TRY_IN(BoundExpression::Bind(view.expressions[i], columns, view.fields[i].type),
+                PlaceOfField(view, i));
     }
   }
   return {};
 }
 
-Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDemandPlan& plan, OnDemandInput input) {
+Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDemandPlan& plan,
+                                                                   OnDemandInput input) {
   std::vector<std::shared_ptr<arrow::Array>> values = std::move(input.fetched);
   values.insert(values.end(), input.requests.begin(), input.requests.end());
   std::vector<std::shared_ptr<arrow::Array>> columns;
@@ -75,10 +78,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDeman
     columns.assign(step.values.size(), nullptr);
     for (const std::size_t used : step.expression.columns_used())
       columns[used] = values[step.values[used]];
-    auto computed = step.expression.Evaluate({.columns = columns,
-                                              .count = input.rows,
-                                              .now_us = input.now_us,
-                                              .now_per_row = input.now_per_row});
+    auto computed = step.expression.Evaluate(
+        {.columns = columns, .count = input.rows, .now_us = input.now_us, .now_per_row = input.now_per_row});
     if (!computed) return std::unexpected(std::move(computed).error().In(step.place));
     values.push_back(*std::move(computed));
   }

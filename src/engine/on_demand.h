@@ -1,5 +1,5 @@
-// Features that are computed when they are asked for: what is fetched for them, in which order they are computed, and
-// what comes out. The same plan serves training sets and lookups.
+// Features that are computed when they are asked for: what is fetched for them, in which order they are
+// computed, and what comes out. The same plan serves training sets and lookups.
 //
 //   values:  [ fetched columns | request data | results of steps ]   numbered through
 //   steps:   each an expression over some of these, in an order in which what is needed is there
@@ -30,7 +30,7 @@ struct RequestColumn {
 
 struct OnDemandPlan {
   struct Step {
-    std::string place;                // "on-demand feature view x: field y", for messages
+    std::string place;  // "on-demand feature view x: field y", for messages
     BoundExpression expression;
     std::vector<std::size_t> values;  // for each bound column its value; of those that are not used 0
   };
@@ -50,8 +50,9 @@ struct OnDemandPlan {
 /// kNotFound for a source that is not there.
 Result<std::vector<ExpressionColumn>> InputsOf(const OnDemandView& view, const Catalog& catalog);
 
-/// Reads every expression of every on-demand view of `live`, which CheckDefinitions has accepted, and checks it against
-/// the types of what it is computed from: errors as BoundExpression::Bind has them, with the view and the field.
+/// Reads every expression of every on-demand view of `live`, which CheckDefinitions has accepted, and checks
+/// it against the types of what it is computed from: errors as BoundExpression::Bind has them, with the view
+/// and the field.
 Result<void> CheckExpressions(const Definitions& live);
 
 /// What the steps are computed over.
@@ -64,10 +65,11 @@ struct OnDemandInput {
 };
 
 /// An array for each output. Errors of an expression name its view and field.
-Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDemandPlan& plan, OnDemandInput input);
+Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDemandPlan& plan,
+                                                                   OnDemandInput input);
 
-/// `column` as request data of the plan: cast without loss, nulls and all. kTypeMismatch names the column, the view that
-/// asks for it and the row.
+/// `column` as request data of the plan: cast without loss, nulls and all. kTypeMismatch names the column,
+/// the view that asks for it and the row.
 Result<std::shared_ptr<arrow::Array>> RequestValues(const RequestColumn& wanted,
                                                     const std::shared_ptr<arrow::Array>& column,
                                                     std::int64_t first_row);

@@ -1,5 +1,5 @@
-// Lookups with computed features: what is stored is read into a result of its own, the expressions are evaluated over
-// its columns, and the answer is laid out as any other.
+// Lookups with computed features: what is stored is read into a result of its own, the expressions are
+// evaluated over its columns, and the answer is laid out as any other.
 #include <arrow/builder.h>
 #include <arrow/c/bridge.h>
 #include <fmt/format.h>
@@ -44,16 +44,17 @@ class ComputingReader final : public OnlineReader {
     return MissingRequest(plan_->requests.front());
   }
 
-  Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema, ArrowArray* batch,
-                        OnlineResult& result) const override {
+  Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema,
+                        ArrowArray* batch, OnlineResult& result) const override {
     TM_ASSIGN(const auto data, FromArrowResult(arrow::ImportRecordBatch(batch, schema)));
     std::vector<std::shared_ptr<arrow::Array>> requests;
     for (const RequestColumn& wanted : plan_->requests) {
       const auto column = data->GetColumnByName(wanted.name);
       if (column == nullptr) return MissingRequest(wanted);
       if (column->length() != static_cast<std::int64_t>(rows)) {
-        return Fail(ErrorCode::kInvalidArgument, fmt::format("request data '{}' has {} values for {} entities",
-                                                             wanted.name, column->length(), rows));
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("request data '{}' has {} values for {} entities", wanted.name,
+                                column->length(), rows));
       }
       TM_ASSIGN(auto values, RequestValues(wanted, column, 0));
       requests.push_back(std::move(values));
@@ -63,9 +64,10 @@ class ComputingReader final : public OnlineReader {
 
  private:
   static std::unexpected<Error> MissingRequest(const RequestColumn& wanted) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("on-demand feature view '{}' needs request data '{}' ({}): give it with the entity rows",
-                            wanted.view, wanted.name, wanted.type.ToString()));
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("on-demand feature view '{}' needs request data '{}' ({}): give it with the entity rows",
+                    wanted.view, wanted.name, wanted.type.ToString()));
   }
 
   Result<void> Answer(std::span<const KeyColumn> keys, std::size_t rows,
@@ -87,7 +89,8 @@ class ComputingReader final : public OnlineReader {
     return LayOut(values, now_us, fetched.impl(), out);
   }
 
-  /// Columns of the answer: stored ones belong to the views that they were read of, computed ones to one more.
+  /// Columns of the answer: stored ones belong to the views that they were read of, computed ones to one
+  /// more.
   static std::shared_ptr<const ResultShape> ShapeOf(const OnDemandPlan& plan, const ResultShape& fetched) {
     std::vector<ResultColumn> columns;
     for (const OnDemandPlan::Output& output : plan.outputs) {
@@ -108,7 +111,8 @@ class ComputingReader final : public OnlineReader {
     out.Reset(shape, fetched.rows);
     std::ranges::copy(fetched.stored, out.stored.begin());
     std::ranges::copy(fetched.events, out.events.begin());
-    std::fill(out.events.begin() + static_cast<std::ptrdiff_t>(fetched.events.size()), out.events.end(), now_us);
+    std::fill(out.events.begin() + static_cast<std::ptrdiff_t>(fetched.events.size()), out.events.end(),
+              now_us);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const OnDemandPlan::Output& output = plan_->outputs[i];
       for (std::size_t row = 0; row < out.rows; ++row) {
@@ -122,7 +126,8 @@ class ComputingReader final : public OnlineReader {
     return {};
   }
 
-  static Result<void> LayOutColumn(const ResultColumn& column, const arrow::Array& values, OnlineResult::Impl& out) {
+  static Result<void> LayOutColumn(const ResultColumn& column, const arrow::Array& values,
+                                   OnlineResult::Impl& out) {
     if (column.form == ValueForm::kText) {
       const auto& texts = static_cast<const arrow::BinaryArray&>(values);
       OnlineResult::Impl::Text& text = out.texts[column.place];
@@ -137,7 +142,8 @@ class ComputingReader final : public OnlineReader {
             values.IsValid(row) && bools.Value(row) ? std::byte{1} : std::byte{0};
       }
     } else if (column.form == ValueForm::kFixed) {
-      const std::uint8_t* bytes = values.data()->buffers[1]->data() + values.offset() * static_cast<std::int64_t>(column.width);
+      const std::uint8_t* bytes =
+          values.data()->buffers[1]->data() + values.offset() * static_cast<std::int64_t>(column.width);
       for (std::int64_t row = 0; row < values.length(); ++row) {
         if (values.IsNull(row)) continue;
         const auto at = static_cast<std::size_t>(row);

@@ -29,7 +29,10 @@ class ComputedRows final : public arrow::RecordBatchReader {
  public:
   ComputedRows(std::shared_ptr<arrow::RecordBatchReader> read, std::shared_ptr<const OnDemandPlan> plan,
                OnDemandRowsOptions options)
-      : read_(std::move(read)), plan_(std::move(plan)), options_(std::move(options)), next_row_(options_.first_row) {}
+      : read_(std::move(read)),
+        plan_(std::move(plan)),
+        options_(std::move(options)),
+        next_row_(options_.first_row) {}
 
   Result<void> Open() {
     const int each = options_.include_status ? 2 : 1;
@@ -78,7 +81,8 @@ class ComputedRows final : public arrow::RecordBatchReader {
       TM_ASSIGN(auto values, RequestValues(wanted, read.GetColumnByName(wanted.name), next_row_));
       input.requests.push_back(std::move(values));
     }
-    TM_ASSIGN(const auto times, TimesToMicros(*read.GetColumnByName(event_column_), event_column_, next_row_));
+    TM_ASSIGN(const auto times,
+              TimesToMicros(*read.GetColumnByName(event_column_), event_column_, next_row_));
     input.now_per_row = times.get();
     TM_ASSIGN(const auto outputs, ComputeOnDemand(*plan_, std::move(input)));
     arrow::ArrayVector columns;
@@ -112,18 +116,22 @@ class ComputedRows final : public arrow::RecordBatchReader {
 Result<void> CheckRequestColumns(const OnDemandPlan& plan, const arrow::Schema& entity_rows) {
   for (const RequestColumn& wanted : plan.requests) {
     if (entity_rows.GetAllFieldIndices(wanted.name).size() == 1) continue;
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("on-demand feature view '{}' needs request data '{}' ({}): give the entity rows a column of "
-                            "that name{}",
-                            wanted.view, wanted.name, wanted.type.ToString(),
-                            Suggest(wanted.name, entity_rows.field_names())));
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format(
+            "on-demand feature view '{}' needs request data '{}' ({}): give the entity rows a column of "
+            "that name{}",
+            wanted.view, wanted.name, wanted.type.ToString(),
+            Suggest(wanted.name, entity_rows.field_names())));
   }
   for (const OnDemandPlan::Output& output : plan.outputs) {
     if (entity_rows.GetFieldIndex(output.name) < 0) continue;
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("'{}' is the name of a column of the entity rows and of a column asked for: drop or rename "
-                            "one, or ask for full_feature_names",
-                            output.name));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format(
+            "'{}' is the name of a column of the entity rows and of a column asked for: drop or rename "
+            "one, or ask for full_feature_names",
+            output.name));
   }
   return {};
 }

@@ -1,5 +1,5 @@
-// Goal: a feature that is computed on demand is the same in a training set and in a lookup at the same moment; only what
-// is asked for comes out; and what cannot be computed is named with its view and field.
+// Goal: a feature that is computed on demand is the same in a training set and in a lookup at the same
+// moment; only what is asked for comes out; and what cannot be computed is named with its view and field.
 #include "engine/on_demand.h"
 
 #include <arrow/c/bridge.h>
@@ -28,7 +28,8 @@ constexpr std::string_view kStored = R"(
 constexpr std::string_view kComputed = R"json(
   "on_demand_feature_views": [
     {"name": "fare", "mode": "sql",
-     "sources": ["stats", {"view": "world", "features": ["rate"]}, {"request": "ride", "fields": {"km": "float64"}}],
+     "sources": ["stats", {"view": "world", "features": ["rate"]},
+                 {"request": "ride", "fields": {"km": "float64"}}],
      "fields": [{"name": "price", "type": "float64", "expression": "km * rate"},
                 {"name": "is_new", "type": "bool", "expression": "coalesce(trips, 0) < 11"},
                 {"name": "age", "type": "float64", "expression": "epoch(now())"},
@@ -50,10 +51,10 @@ class OnDemandTest : public testing::Test {
                                         {"trips", arrow::int64(), "[10, 20]"},
                                         {"name", arrow::utf8(), R"(["ann", null])"}}),
                                1, 1}};
-    scene_.source("world") = {{"a",
-                               BatchOf({{"event_timestamp", kMicros, "[1714564800000000]"},
-                                        {"rate", arrow::float64(), "[1.5]"}}),
-                               1, 1}};
+    scene_.source("world") = {
+        {"a",
+         BatchOf({{"event_timestamp", kMicros, "[1714564800000000]"}, {"rate", arrow::float64(), "[1.5]"}}),
+         1, 1}};
   }
 
   static std::shared_ptr<arrow::Table> Rides() {
@@ -80,7 +81,8 @@ class OnDemandTest : public testing::Test {
     OnlineResult result;
     ArrowSchema schema;
     ArrowArray array;
-    TM_TRY(FromArrowStatus(arrow::ExportRecordBatch(*data->CombineChunksToBatch().ValueOrDie(), &array, &schema)));
+    TM_TRY(FromArrowStatus(
+        arrow::ExportRecordBatch(*data->CombineChunksToBatch().ValueOrDie(), &array, &schema)));
     TM_TRY(reader->ReadWith(keys, 3, &schema, &array, result));
     TM_TRY(result.ToArrow(true, false, &schema, &array));
     return FromArrowResult(arrow::ImportRecordBatch(&array, &schema));
@@ -93,13 +95,14 @@ TEST_F(OnDemandTest, ATrainingSetHasComputedFeatures) {
   scene_.Apply(Whole());
   const auto table = scene_.Historical(Rides(), {"bill:total", "stats:trips", "fare"});
   ASSERT_TRUE(table) << table.error().ToString();
-  EXPECT_THAT((*table)->ColumnNames(), ElementsAre("driver", "event_timestamp", "km", "total", "trips", "price",
-                                                   "is_new", "age", "label"));
-  EXPECT_EQ(TextOf(**table, "price"), "3, 6, null");
-  EXPECT_EQ(TextOf(**table, "total"), "13, 26, null");
+  EXPECT_THAT((*table)->ColumnNames(), ElementsAre("driver", "event_timestamp", "km", "total", "trips",
+                                                   "price", "is_new", "age", "label"));
+  EXPECT_EQ(TextOf(**table, "price"), "3.0, 6.0, null");
+  EXPECT_EQ(TextOf(**table, "total"), "13.0, 26.0, null");
   EXPECT_EQ(TextOf(**table, "trips"), "10, 20, null");
   EXPECT_EQ(TextOf(**table, "is_new"), "true, false, true");
-  EXPECT_EQ(TextOf(**table, "age"), "1714564810, 1714564820, 1714564830") << "now() is the row's own time";
+  EXPECT_EQ(TextOf(**table, "age"), "1714564810.0, 1714564820.0, 1714564830.0")
+      << "now() is the row's own time";
   EXPECT_EQ(TextOf(**table, "label"), R"("ANN!", null, null)");
 }
 
@@ -118,7 +121,7 @@ TEST_F(OnDemandTest, ALookupAnswersTheSame) {
   ASSERT_TRUE(scene_.Load("world"));
   const auto answer = Look({"bill:total", "stats:trips", "fare:is_new", "fare:label"}, Rides());
   ASSERT_TRUE(answer) << answer.error().ToString();
-  EXPECT_EQ(TextOf(**answer, "total"), "13, 26, null");
+  EXPECT_EQ(TextOf(**answer, "total"), "13.0, 26.0, null");
   EXPECT_EQ(TextOf(**answer, "total__status"), R"("PRESENT", "PRESENT", "NULL_VALUE")");
   EXPECT_EQ(TextOf(**answer, "trips"), "10, 20, null");
   EXPECT_EQ(TextOf(**answer, "trips__status"), R"("PRESENT", "PRESENT", "NOT_FOUND")");
@@ -137,15 +140,18 @@ TEST_F(OnDemandTest, RequestDataAreChecked) {
   const std::vector<std::int64_t> drivers{1};
   const auto missing = reader->Read(std::vector<KeyColumn>{std::span(drivers)}, 1, result);
   ASSERT_FALSE(missing);
-  EXPECT_THAT(missing.error().ToString(), HasSubstr("on-demand feature view 'fare' needs request data 'km' (float64)"));
+  EXPECT_THAT(missing.error().ToString(),
+              HasSubstr("on-demand feature view 'fare' needs request data 'km' (float64)"));
   const auto wrong = Look({"fare:price"}, TableOf({{"km", arrow::utf8(), R"(["1", "2", "3"])"}}));
   ASSERT_FALSE(wrong);
   EXPECT_THAT(wrong.error().ToString(), HasSubstr("on-demand feature view fare: request data: column 'km'"));
-  const auto rows = TableOf({{"driver", arrow::int64(), "[1]"}, {"event_timestamp", kMicros, "[1714564810000000]"}});
+  const auto rows =
+      TableOf({{"driver", arrow::int64(), "[1]"}, {"event_timestamp", kMicros, "[1714564810000000]"}});
   const auto table = scene_.Historical(rows, {"fare:price"});
   ASSERT_FALSE(table);
   EXPECT_EQ(table.error().code, ErrorCode::kNotFound);
-  EXPECT_THAT(table.error().ToString(), HasSubstr("needs request data 'km' (float64): give the entity rows a column"));
+  EXPECT_THAT(table.error().ToString(),
+              HasSubstr("needs request data 'km' (float64): give the entity rows a column"));
 }
 
 TEST_F(OnDemandTest, ValuesWithoutAResultNameViewFieldAndRow) {
@@ -154,8 +160,9 @@ TEST_F(OnDemandTest, ValuesWithoutAResultNameViewFieldAndRow) {
   const auto table = scene_.Historical(Rides(), {"bad"});
   ASSERT_FALSE(table);
   EXPECT_EQ(table.error().code, ErrorCode::kInvalidData);
-  EXPECT_THAT(table.error().ToString(),
-              HasSubstr("on-demand feature view bad: field f: row 0: there is no logarithm of a negative number"));
+  EXPECT_THAT(
+      table.error().ToString(),
+      HasSubstr("on-demand feature view bad: field f: row 0: there is no logarithm of a negative number"));
 }
 
 TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
@@ -165,8 +172,10 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
            type + R"(", "expression": ")" + expression + R"("}]}])";
   };
   EXPECT_EQ(FailsToApply(with("trips + name")),
-            "on-demand feature view x: field f: + takes numbers, not string (character 9)\n  trips + name\n          ^");
-  EXPECT_THAT(FailsToApply(with("trips / 2")), HasSubstr("the expression gives float64, but int64 is wanted"));
+            "on-demand feature view x: field f: + takes numbers, not string (character 9)\n  trips + name\n  "
+            "        ^");
+  EXPECT_THAT(FailsToApply(with("trips / 2")),
+              HasSubstr("the expression gives float64, but int64 is wanted"));
   EXPECT_THAT(FailsToApply(with("trip + 1")), HasSubstr("there is no column 'trip' (did you mean 'trips'?)"));
   EXPECT_THAT(FailsToApply(R"("on_demand_feature_views": [{"name": "stats", "mode": "sql", "sources": [],
       "fields": [{"name": "f", "type": "int32", "expression": "1"}]}])"),
@@ -175,8 +184,11 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
       "fields": [{"name": "f", "type": "int32", "expression": "1"}]}])"),
               HasSubstr("feature view 'stat' is not defined (did you mean 'stats'?)"));
   EXPECT_THAT(FailsToApply(R"("on_demand_feature_views": [
-      {"name": "a", "mode": "sql", "sources": ["b"], "fields": [{"name": "f", "type": "int32", "expression": "g"}]},
-      {"name": "b", "mode": "sql", "sources": ["a"], "fields": [{"name": "g", "type": "int32", "expression": "f"}]}])"),
+      {"name": "a", "mode": "sql", "sources": ["b"],
+       "fields": [{"name": "f", "type": "int32", "expression": "g"}]},
+      {"name": "b", "mode": "sql",
+       "sources": ["a"],
+       "fields": [{"name": "g", "type": "int32", "expression": "f"}]}])"),
               HasSubstr("it is computed from itself: a <- b <- a"));
   EXPECT_THAT(FailsToApply(R"("on_demand_feature_views": [{"name": "x", "mode": "sql", "sources": ["stats"],
       "fields": [{"name": "f", "type": "int32"}]}])"),
@@ -189,11 +201,13 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
 // A function is kept as text and run by nobody here.
 TEST_F(OnDemandTest, FunctionsAreForTheSdk) {
   scene_.Apply(Whole(R"json("on_demand_feature_views": [{"name": "py", "mode": "pandas", "sources": ["stats"],
-      "function": "f", "source_code": "def f(x): return x", "fields": [{"name": "f", "type": "int32"}]}])json"));
+      "function": "f", "source_code": "def f(x): return x",
+      "fields": [{"name": "f", "type": "int32"}]}])json"));
   const auto prepared = scene_.Prepare({"py:f"});
   ASSERT_FALSE(prepared);
   EXPECT_EQ(prepared.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(prepared.error().ToString(), HasSubstr("'py' has mode pandas: its function runs in the Python SDK"));
+  EXPECT_THAT(prepared.error().ToString(),
+              HasSubstr("'py' has mode pandas: its function runs in the Python SDK"));
 }
 
 TEST_F(OnDemandTest, PlansTellWhatChanges) {
@@ -203,7 +217,8 @@ TEST_F(OnDemandTest, PlansTellWhatChanges) {
     return PlanApply(scene_.registry(), "demo", definitions, {}, scene_.opener()).value();
   };
   EXPECT_TRUE(plan_of(std::string(kComputed)).changes.empty()) << "applying again changes nothing";
-  const auto plan = plan_of(R"("on_demand_feature_views": [{"name": "bill", "mode": "sql", "sources": ["fare", "stats"],
+  const auto plan = plan_of(R"("on_demand_feature_views": [{"name": "bill", "mode": "sql",
+      "sources": ["fare", "stats"],
       "fields": [{"name": "total", "type": "float64", "expression": "price"}]}])");
   ASSERT_EQ(plan.changes.size(), 1U);
   EXPECT_THAT(plan.changes[0].details, ElementsAre("expression of total: 'fare.price + trips' -> 'price'"));
@@ -211,7 +226,8 @@ TEST_F(OnDemandTest, PlansTellWhatChanges) {
   remove.remove = {{ObjectKind::kFeatureView, "world"}};
   const auto refused = PlanApply(scene_.registry(), "demo", {}, remove, scene_.opener());
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().ToString(), HasSubstr("'world' cannot be removed: on-demand feature view 'fare' uses it"));
+  EXPECT_THAT(refused.error().ToString(),
+              HasSubstr("'world' cannot be removed: on-demand feature view 'fare' uses it"));
 }
 
 }  // namespace

@@ -54,8 +54,8 @@ Result<std::size_t> FieldPlace(const OnDemandView& view, const std::string& name
     if (view.fields[i].name == name) return i;
     names.push_back(view.fields[i].name);
   }
-  return Fail(ErrorCode::kNotFound, fmt::format("on-demand feature view '{}' has no feature '{}'{}", view.name, name,
-                                                Suggest(name, names)));
+  return Fail(ErrorCode::kNotFound, fmt::format("on-demand feature view '{}' has no feature '{}'{}",
+                                                view.name, name, Suggest(name, names)));
 }
 
 /// Collects the selection view by view; one view asked for in several pieces stays one view.
@@ -159,13 +159,16 @@ class Resolver {
   /// The step that computes a field; what it needs comes before it.
   Result<Value> Computed(const OnDemandView& view, std::size_t field) {
     const std::pair id(view.name, field);
-    if (const auto found = steps_.find(id); found != steps_.end()) return Value{Value::Kind::kStep, found->second};
+    if (const auto found = steps_.find(id); found != steps_.end())
+      return Value{Value::Kind::kStep, found->second};
     if (view.mode != OnDemandMode::kSql) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK only",
-                              view.name, OnDemandModeName(view.mode)));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK only",
+                      view.name, OnDemandModeName(view.mode)));
     }
-    const std::string place = fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
+    const std::string place =
+        fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
     auto bound = BoundExpression::Bind(view.expressions.at(field), columns, view.fields[field].type);
     if (!bound) return std::unexpected(std::move(bound).error().In(place));
@@ -207,9 +210,10 @@ class Resolver {
       const RequestColumn& known = plan_.requests[i];
       if (known.name != column.name) continue;
       if (known.type == column.type) return Value{Value::Kind::kRequest, i};
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("request data '{}' is {} for on-demand feature view '{}' and {} for '{}'", column.name,
-                              known.type.ToString(), known.view, column.type.ToString(), view.name));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("request data '{}' is {} for on-demand feature view '{}' and {} for '{}'", column.name,
+                      known.type.ToString(), known.view, column.type.ToString(), view.name));
     }
     plan_.requests.push_back({.name = column.name, .type = column.type, .view = view.name});
     return Value{Value::Kind::kRequest, plan_.requests.size() - 1};
@@ -242,10 +246,10 @@ class Resolver {
   const bool full_feature_names_;
   Selection selection_;
   OnDemandPlan plan_;
-  std::vector<Value> values_;                                            // of the plan's outputs
-  std::vector<std::vector<Value>> step_inputs_;                          // of the plan's steps
-  std::map<std::pair<std::size_t, std::string>, std::size_t> fetched_;   // view and field -> column
-  std::map<std::pair<std::string, std::size_t>, std::size_t> steps_;     // on-demand view and field -> step
+  std::vector<Value> values_;                                           // of the plan's outputs
+  std::vector<std::vector<Value>> step_inputs_;                         // of the plan's steps
+  std::map<std::pair<std::size_t, std::string>, std::size_t> fetched_;  // view and field -> column
+  std::map<std::pair<std::string, std::size_t>, std::size_t> steps_;    // on-demand view and field -> step
   std::map<std::string, std::string> outputs_;  // output name -> the feature that has it
 };
 

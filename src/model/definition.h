@@ -1,5 +1,5 @@
-// What a user defines: entities, fields, sources, feature views, on-demand feature views and feature services.
-// Pure values.
+// What a user defines: entities, fields, sources, feature views, on-demand feature views and feature
+// services. Pure values.
 //
 // The JSON form of each (definition_json.h) is what the SDK sends, what YAML files hold, and what the
 // registry keeps. Lists keep the user's order; maps are sorted by name.
@@ -127,15 +127,15 @@ struct RequestSource {
   bool operator==(const RequestSource&) const = default;
 };
 
-/// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or by a
-/// Python function, which only the SDK runs.
+/// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or
+/// by a Python function, which only the SDK runs.
 enum class OnDemandMode : std::uint8_t { kSql, kPandas, kPython };
 
 /// `sql`, `pandas`, `python`.
 std::string_view OnDemandModeName(OnDemandMode mode);
 
-/// What an on-demand feature view is computed from: some or all features of a feature view or of another on-demand
-/// view.
+/// What an on-demand feature view is computed from: some or all features of a feature view or of another
+/// on-demand view.
 struct OnDemandSource {
   std::string view;
   std::vector<std::string> features;  // empty: all
@@ -175,9 +175,10 @@ struct Definitions {
 ///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; at most one stream source, as
 ///               stream_source.h has it; no feature named as a join key or timestamp of the view;
 ///               a table's event times of a type that can be one, its partitions by columns that it has
-///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a circle; an
-///               expression for each field, or a function. Expressions are not read here: their types are checked by
-///               apply
+///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
+///   circle; an
+///               expression for each field, or a function. Expressions are not read here: their types are
+///               checked by apply
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name
 ///               (`view__feature`: plain names may repeat, as a request may ask for full ones)
 ///   references: to entities, views and features, in `definitions` or else in `known`. Those of known views

@@ -485,12 +485,14 @@ Result<void> CheckJoinKeyMap(const ViewSelection& selection, const FeatureView& 
 }
 
 // The features of an on-demand view that a service or another view names.
-Result<std::vector<std::string>> ComputedFeatures(const std::vector<std::string>& wanted, const OnDemandView& view) {
+Result<std::vector<std::string>> ComputedFeatures(const std::vector<std::string>& wanted,
+                                                  const OnDemandView& view) {
   if (wanted.empty()) return NamesOf(view.fields);
   for (const std::string& feature : wanted) {
     if (FindNamed(view.fields, feature) != nullptr) continue;
-    return Fail(ErrorCode::kNotFound, fmt::format("on-demand feature view {} has no feature {}{}", Quoted(view.name),
-                                                  Quoted(feature), Suggest(feature, NamesOf(view.fields))));
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("on-demand feature view {} has no feature {}{}", Quoted(view.name),
+                            Quoted(feature), Suggest(feature, NamesOf(view.fields))));
   }
   return wanted;
 }
@@ -503,7 +505,8 @@ Result<void> CheckOnDemandSources(const OnDemandView& view, const Merged<Feature
       continue;
     }
     TM_ASSIGN(const FeatureView* found, views.Find(source.view));
-    TM_TRY(SelectedFeatures({.view = source.view, .features = source.features, .join_key_map = {}, .alias = {}}, *found));
+    TM_TRY(SelectedFeatures(
+        {.view = source.view, .features = source.features, .join_key_map = {}, .alias = {}}, *found));
   }
   return {};
 }
@@ -548,13 +551,15 @@ Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<O
   return {};
 }
 
-Result<std::vector<std::string>> FeaturesOfService(const ViewSelection& selection, const Merged<FeatureView>& views,
+Result<std::vector<std::string>> FeaturesOfService(const ViewSelection& selection,
+                                                   const Merged<FeatureView>& views,
                                                    const Merged<OnDemandView>& on_demand,
                                                    const Merged<Entity>& entities) {
   if (const OnDemandView* computed = on_demand.FindOrNull(selection.view)) {
     if (!selection.join_key_map.empty()) {
       return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} is an on-demand feature view, which has no join keys to map", Quoted(selection.view)));
+                  fmt::format("{} is an on-demand feature view, which has no join keys to map",
+                              Quoted(selection.view)));
     }
     return ComputedFeatures(selection.features, *computed);
   }
@@ -567,7 +572,8 @@ Result<void> CheckService(const FeatureService& service, const Merged<FeatureVie
                           const Merged<OnDemandView>& on_demand, const Merged<Entity>& entities) {
   Taken outputs;
   for (const ViewSelection& selection : service.views) {
-    TM_ASSIGN(const std::vector<std::string> features, FeaturesOfService(selection, views, on_demand, entities));
+    TM_ASSIGN(const std::vector<std::string> features,
+              FeaturesOfService(selection, views, on_demand, entities));
     const std::string& shown = selection.alias.empty() ? selection.view : selection.alias;
     const std::string as = selection.alias.empty() ? "" : fmt::format(" as {}", Quoted(selection.alias));
     for (const std::string& feature : features) {

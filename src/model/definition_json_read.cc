@@ -445,8 +445,9 @@ struct ComputedField {
 };
 
 Result<ComputedField> ReadComputedField(const Json& value, bool text_scalars) {
-  TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
-                                               {"name", "type", "expression", "description", "tags", "id", "renamed_from"}));
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"name", "type", "expression", "description", "tags", "id", "renamed_from"}));
   ComputedField computed;
   TM_ASSIGN(computed.field, FieldOf(members));
   TM_TRY(members.Text("expression", computed.expression));
@@ -490,15 +491,16 @@ Result<void> ReadMode(const Members& members, OnDemandMode& out) {
     out = known;
     return {};
   }
-  return Fail(ErrorCode::kInvalidArgument, fmt::format("there is no mode {}{}; there are sql, pandas and python",
-                                                       Quoted(*mode), Suggest(*mode, {"sql", "pandas", "python"})));
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("there is no mode {}{}; there are sql, pandas and python", Quoted(*mode),
+                          Suggest(*mode, {"sql", "pandas", "python"})));
 }
 
 Result<OnDemandView> ReadOnDemandView(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars,
-                        {"name", "mode", "sources", "fields", "function", "source_code", "singleton", "description",
-                         "owner", "tags", "renamed_from"}));
+                        {"name", "mode", "sources", "fields", "function", "source_code", "singleton",
+                         "description", "owner", "tags", "renamed_from"}));
   OnDemandView view;
   TM_TRY(members.RequiredText("name", view.name));
   TM_TRY(ReadMode(members, view.mode));
@@ -513,8 +515,8 @@ Result<OnDemandView> ReadOnDemandView(const Json& value, bool text_scalars) {
   for (ComputedField& computed : fields) {
     if (computed.expression) view.expressions.push_back(*std::move(computed.expression));
     if (view.expressions.size() != (view.expressions.empty() ? 0 : view.fields.size() + 1)) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("field {} has no expression, and others have one", Quoted(computed.field.name)));
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("field {} has no expression, and others have one",
+                                                           Quoted(computed.field.name)));
     }
     view.fields.push_back(std::move(computed.field));
   }
@@ -529,8 +531,9 @@ Result<OnDemandView> ReadOnDemandView(const Json& value, bool text_scalars) {
 }  // namespace
 
 Result<Definitions> DefinitionsFromTree(const Json& tree, bool text_scalars) {
-  TM_ASSIGN(const Members members,
-            Members::Of(tree, text_scalars, {"project", "entities", "feature_views", "on_demand_feature_views", "feature_services"}));
+  TM_ASSIGN(const Members members, Members::Of(tree, text_scalars,
+                                               {"project", "entities", "feature_views",
+                                                "on_demand_feature_views", "feature_services"}));
   Definitions definitions;
   TM_TRY(members.Text("project", definitions.project));
   TM_TRY(ReadList(members, "entities", ReadEntity, definitions.entities));

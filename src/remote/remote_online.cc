@@ -216,7 +216,8 @@ Result<std::string> RequestValue(const arrow::Array& column, std::int64_t row) {
     case arrow::Type::STRING:
       return Json(static_cast<const arrow::StringArray&>(column).GetView(row)).dump();
     case arrow::Type::BINARY:
-      return Json(arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(column).GetView(row))).dump();
+      return Json(arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(column).GetView(row)))
+          .dump();
     case arrow::Type::TIMESTAMP:
       return Json(FormatTimestampUs(static_cast<const arrow::TimestampArray&>(column).Value(row))).dump();
     case arrow::Type::DATE32: {
@@ -275,8 +276,8 @@ class RemoteReader final : public OnlineReader {
     return ReadAll(keys, rows, nullptr, result);
   }
 
-  Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema, ArrowArray* batch,
-                        OnlineResult& result) const override {
+  Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema,
+                        ArrowArray* batch, OnlineResult& result) const override {
     TM_ASSIGN(const auto data, FromArrowResult(arrow::ImportRecordBatch(batch, schema)));
     if (data->num_rows() != static_cast<std::int64_t>(rows)) {
       return Fail(ErrorCode::kInvalidArgument,
@@ -350,8 +351,8 @@ class RemoteReader final : public OnlineReader {
     return {};
   }
 
-  Result<std::shared_ptr<arrow::RecordBatch>> Ask(std::span<const KeyColumn> keys, const arrow::RecordBatch* data,
-                                                  Span span) const {
+  Result<std::shared_ptr<arrow::RecordBatch>> Ask(std::span<const KeyColumn> keys,
+                                                  const arrow::RecordBatch* data, Span span) const {
     Request request{.method = "POST", .target = target_};
     request.accept = kArrowStream;
     request.body = head_;
@@ -365,8 +366,8 @@ class RemoteReader final : public OnlineReader {
       const auto column = data == nullptr ? nullptr : data->GetColumnByName(requests_[i].name);
       if (column == nullptr) {
         return Fail(ErrorCode::kNotFound,
-                    fmt::format("request data '{}' ({}) is needed: give it with the entity rows", requests_[i].name,
-                                requests_[i].type));
+                    fmt::format("request data '{}' ({}) is needed: give it with the entity rows",
+                                requests_[i].name, requests_[i].type));
       }
       if (i > 0 || !keys.empty()) request.body.push_back(',');
       request.body.append(Json(requests_[i].name).dump()).push_back(':');

@@ -33,9 +33,7 @@ from tidemark.types import Array, Bool, Float64, Int64, String, UnixTimestamp
 HOUR = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
 
 driver = Entity(name="driver", join_keys={"driver_id": Int64})
-ride = RequestSource(
-    name="ride", schema=[Field("km", Float64), Field("booked", UnixTimestamp)]
-)
+ride = RequestSource(name="ride", schema=[Field("km", Float64), Field("booked", UnixTimestamp)])
 
 
 def stored(folder: Path) -> FeatureView:
@@ -192,7 +190,7 @@ def test_definitions_come_back(store: FeatureStore) -> None:
     assert "def bills(inputs" in store.get_on_demand_feature_view("bills").source_code
     assert not store.plan([store.get_on_demand_feature_view(name) for name in ("fares", "bills")])
     apart = store.plan([FeatureService(name="model", features=["fares:price"])])
-    assert [str(each) for each in apart][0].startswith("~ feature service model")
+    assert next(str(each) for each in apart).startswith("~ feature service model")
 
 
 def test_request_data_that_do_not_fit(store: FeatureStore) -> None:

@@ -4,7 +4,6 @@ Training sets and lookups go the same way: the inputs come as Arrow columns, who
 """
 
 from __future__ import annotations
-
 import __future__
 
 import json
@@ -60,7 +59,9 @@ class FunctionRunner:
             raise InvalidDataError(
                 f"the function raised {type(error).__name__}: {error}", self.place
             ) from error
-        return {each.name: self._typed(each.name, each.dtype, made, rows) for each in self.view.schema}
+        return {
+            each.name: self._typed(each.name, each.dtype, made, rows) for each in self.view.schema
+        }
 
     def _call(self, inputs: Columns, rows: int) -> Mapping[str, Any]:
         import pyarrow as pa
@@ -238,9 +239,7 @@ class Planner:
             return
         self._hidden.add((view, feature))
         # Under a name of its own, whatever else is asked of the view.
-        self._plan.selection.append(
-            {"view": view, "features": [feature], "alias": f"{view}-input"}
-        )
+        self._plan.selection.append({"view": view, "features": [feature], "alias": f"{view}-input"})
 
     def _request(self, name: str, dtype: str) -> None:
         if self._plan.requests.setdefault(name, dtype) != dtype:
@@ -284,9 +283,7 @@ class ComputedJob(RetrievalJob):
     def _computed(self, read: pa.Table) -> pa.Table:
         import pyarrow as pa
 
-        fetched = {
-            f"{entry.get('alias') or entry['view']}__" for entry in self._plan.selection
-        }
+        fetched = {f"{entry.get('alias') or entry['view']}__" for entry in self._plan.selection}
         given = [
             name
             for name in read.column_names

@@ -377,7 +377,8 @@ class FeatureStore(FeatureTables, StoreSql):
         """The latest values of features for each entity.
 
         `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
-        table of the join keys, and of the request data that on-demand features need. `at_least` is the token of a write that must be seen.
+        table of the join keys, and of the request data that on-demand features need. `at_least` is
+        the token of a write that must be seen.
         """
         if at_least:
             selection, service = _selection(features)
@@ -425,9 +426,7 @@ class FeatureStore(FeatureTables, StoreSql):
             if plan is None:
                 raise
         wanted = computed.selection_text(plan)
-        return computed.ComputedReader(
-            self._store.prepare_online(wanted, "", True, at_least), plan
-        )
+        return computed.ComputedReader(self._store.prepare_online(wanted, "", True, at_least), plan)
 
     def _plan_of_functions(
         self, selection: str, service: str, full_feature_names: bool
@@ -437,7 +436,9 @@ class FeatureStore(FeatureTables, StoreSql):
         if all(each.mode == "sql" for each in views.values()):
             return None
         wanted = json.loads(selection) if selection else self.get_feature_service(service).features
-        names = [each.partition(":")[0] if isinstance(each, str) else each["view"] for each in wanted]
+        names = [
+            each.partition(":")[0] if isinstance(each, str) else each["view"] for each in wanted
+        ]
         if all(name not in views or views[name].mode == "sql" for name in names):
             return None
 

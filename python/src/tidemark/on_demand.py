@@ -1,18 +1,18 @@
 """On-demand feature views: features that are computed when they are asked for.
 
-    ride = RequestSource(name="ride", schema=[Field("km", Float64)])
+ride = RequestSource(name="ride", schema=[Field("km", Float64)])
 
-    fares = OnDemandFeatureView(
-        name="fares",
-        sources=[driver_stats, ride],
-        schema=[Field("price", Float64)],
-        mode="sql",
-        expressions={"price": "km * rate"},
-    )
+fares = OnDemandFeatureView(
+name="fares",
+sources=[driver_stats, ride],
+schema=[Field("price", Float64)],
+mode="sql",
+expressions={"price": "km * rate"},
+)
 
-    @on_demand_feature_view(sources=[driver_stats, ride], schema=[Field("price", Float64)])
-    def fares(inputs: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame({"price": inputs["km"] * inputs["rate"]})
+@on_demand_feature_view(sources=[driver_stats, ride], schema=[Field("price", Float64)])
+def fares(inputs: pd.DataFrame) -> pd.DataFrame:
+return pd.DataFrame({"price": inputs["km"] * inputs["rate"]})
 """
 
 from __future__ import annotations
@@ -210,9 +210,7 @@ class OnDemandFeatureView(Definition):
         made: dict[str, Any] = {
             "name": self.name,
             "mode": self.mode,
-            "sources": [
-                {name: value for name, value in each.items() if value} for each in sources
-            ]
+            "sources": [{name: value for name, value in each.items() if value} for each in sources]
             + [each.to_dict() for each in self.requests],
             "fields": fields,
         }

@@ -69,7 +69,8 @@ class OnlineRequestReader::Walk {
 
  private:
   bool TakeField(ondemand::field& field, Asked& asked, bool& wants_versions);
-  Answer<void> TakeRequest(std::string_view name, ondemand::array values, std::size_t rows_max, Entities& entities);
+  Answer<void> TakeRequest(std::string_view name, ondemand::array values, std::size_t rows_max,
+                           Entities& entities);
   Answer<Read> ReadColumn(std::string_view name, ondemand::array values, const PreparedLookup::Key& key,
                           std::size_t rows_max, EntityColumn& column);
 
@@ -104,9 +105,10 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const Prepar
   }
   for (const auto& [name, type] : lookup.requests) {
     if (std::ranges::find(entities.requested, name) != entities.requested.end()) continue;
-    return Refuse(400, fmt::format("Missing request data {} of type {}, which on-demand features are computed from. "
-                                   "Give a column of it in \"entities\"",
-                                   Quoted(name), type.ToString()));
+    return Refuse(
+        400, fmt::format("Missing request data {} of type {}, which on-demand features are computed from. "
+                         "Give a column of it in \"entities\"",
+                         Quoted(name), type.ToString()));
   }
   if (entities.rows == 0)
     return Refuse(400, "\"entities\" has no rows: give at least one value of each join key");
@@ -215,12 +217,14 @@ Answer<void> OnlineRequestReader::Walk::TakeRequest(std::string_view name, ondem
                                                     std::size_t rows_max, Entities& entities) {
   std::size_t rows = 0;
   std::string_view written;
-  if (values.count_elements().get(rows) != simdjson::SUCCESS || values.raw_json().get(written) != simdjson::SUCCESS) {
+  if (values.count_elements().get(rows) != simdjson::SUCCESS ||
+      values.raw_json().get(written) != simdjson::SUCCESS) {
     return Refuse(422, fmt::format("entity column {} is not a list", Quoted(name)));
   }
   if (rows > rows_max) {
-    return Refuse(400, fmt::format("entity column {} has more than {} values, which is the limit of one request",
-                                   Quoted(name), rows_max));
+    return Refuse(400,
+                  fmt::format("entity column {} has more than {} values, which is the limit of one request",
+                              Quoted(name), rows_max));
   }
   if (std::ranges::find(entities.requested, name) != entities.requested.end()) {
     return Refuse(422, fmt::format("entity column {} is given twice", Quoted(name)));

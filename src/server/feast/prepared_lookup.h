@@ -37,7 +37,7 @@ struct PreparedLookup {
   };
 
   std::shared_ptr<const OnlineReader> reader;
-  std::vector<Key> keys;  // as the reader wants them
+  std::vector<Key> keys;                                  // as the reader wants them
   std::map<std::string, DataType, std::less<>> requests;  // request data, by name
   std::vector<DataType> types;
   std::vector<ValueForm> forms;

@@ -37,8 +37,11 @@ Result<ObjectType> TypeNamed(std::string_view name) {
   for (const Kind& kind : kKinds) {
     if (NameOf(kind.type) == name) return kind.type;
   }
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("type is '{}', and not one of entity, feature_view, on_demand_feature_view and feature_service", name));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format(
+          "type is '{}', and not one of entity, feature_view, on_demand_feature_view and feature_service",
+          name));
 }
 
 struct Statement {

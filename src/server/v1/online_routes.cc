@@ -226,8 +226,8 @@ Result<void> AnswerBatch(const Request& request, RowFormat format, const Lookup&
 }
 
 /// Keys and request data are columns of the entities.
-Result<void> Read(const OnlineReader& reader, const std::shared_ptr<arrow::RecordBatch>& entities, std::size_t rows,
-                  OnlineResult& result) {
+Result<void> Read(const OnlineReader& reader, const std::shared_ptr<arrow::RecordBatch>& entities,
+                  std::size_t rows, OnlineResult& result) {
   EntityKeys keys;
   if (!reader.keys().empty()) {
     TM_ASSIGN(keys, EntityKeys::Of(entities, reader.keys()));
