@@ -488,6 +488,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> GetHistorical(
   if (computed != nullptr) TM_TRY(CheckComputable(*computed, entity_rows.get(), request));
   const OnDemandRowsOptions rows{.event_column = request.event_timestamp_column,
                                  .first_row = request.first_row,
+                                 .threads = request.threads,
+                                 .stop = request.stop,
                                  .include_status = request.include_status};
   auto reader = std::make_shared<HistoricalReader>(std::move(catalog), std::move(entity_rows),
                                                    std::move(request), std::move(warnings));

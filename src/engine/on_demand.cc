@@ -78,8 +78,11 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDeman
     columns.assign(step.values.size(), nullptr);
     for (const std::size_t used : step.expression.columns_used())
       columns[used] = values[step.values[used]];
-    auto computed = step.expression.Evaluate(
-        {.columns = columns, .count = input.rows, .now_us = input.now_us, .now_per_row = input.now_per_row});
+    auto computed = step.expression.Evaluate({.columns = columns,
+                                              .count = input.rows,
+                                              .first_row = input.first_row,
+                                              .now_us = input.now_us,
+                                              .now_per_row = input.now_per_row});
     if (!computed) return std::unexpected(std::move(computed).error().In(step.place));
     values.push_back(*std::move(computed));
   }

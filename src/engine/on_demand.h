@@ -60,6 +60,7 @@ struct OnDemandInput {
   std::vector<std::shared_ptr<arrow::Array>> fetched;   // as the selection's columns
   std::vector<std::shared_ptr<arrow::Array>> requests;  // as the plan's, each of ToArrow(its type)
   std::int64_t rows = 0;
+  std::int64_t first_row = 0;                      // how messages number the first one
   std::int64_t now_us = 0;                         // of a lookup
   const arrow::Int64Array* now_per_row = nullptr;  // of a training set
 };

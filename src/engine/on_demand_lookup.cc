@@ -80,6 +80,7 @@ class ComputingReader final : public OnlineReader {
     OnDemandInput input{.fetched = {},
                         .requests = std::move(requests),
                         .rows = static_cast<std::int64_t>(rows),
+                        .first_row = 0,
                         .now_us = now_us};
     for (std::size_t i = 0; i < plan_->fetched; ++i) {
       TM_ASSIGN(auto column, ArrayOfColumn(fetched, i));

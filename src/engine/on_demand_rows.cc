@@ -4,8 +4,10 @@
 #include <arrow/builder.h>
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
+#include <deque>
 
+#include "base/parallel.h"
 #include "engine/entity_rows.h"
 #include "model/name.h"
 #include "pit/arrow_status.h"
@@ -52,14 +54,16 @@ class ComputedRows final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    std::shared_ptr<arrow::RecordBatch> read;
     *batch = nullptr;
-    ARROW_RETURN_NOT_OK(read_->ReadNext(&read));
-    if (read == nullptr) return arrow::Status::OK();
-    auto computed = Compute(*read);
-    if (!computed) return ToStatus(computed.error());
-    next_row_ += read->num_rows();
-    *batch = *std::move(computed);
+    while (ready_.empty()) {
+      std::shared_ptr<arrow::RecordBatch> read;
+      ARROW_RETURN_NOT_OK(read_->ReadNext(&read));
+      if (read == nullptr) return arrow::Status::OK();
+      if (auto computed = ComputeAll(read); !computed) return ToStatus(computed.error());
+      next_row_ += read->num_rows();
+    }
+    *batch = std::move(ready_.front());
+    ready_.pop_front();
     return arrow::Status::OK();
   }
 
@@ -71,18 +75,38 @@ class ComputedRows final : public arrow::RecordBatchReader {
     return {all.begin(), all.begin() + given_};
   }
 
-  Result<std::shared_ptr<arrow::RecordBatch>> Compute(const arrow::RecordBatch& read) const {
+  /// A large batch is computed in parts, which come out as batches of their own.
+  Result<void> ComputeAll(const std::shared_ptr<arrow::RecordBatch>& read) {
+    constexpr std::int64_t kPartRowsMin = 8'192;
+    const std::int64_t rows = read->num_rows();
+    const std::int64_t parts_max = std::max<std::int64_t>(1, static_cast<std::int64_t>(options_.threads));
+    const std::int64_t parts = std::clamp<std::int64_t>(rows / kPartRowsMin, 1, parts_max);
+    const std::int64_t part_rows = (rows + parts - 1) / parts;
+    std::vector<std::shared_ptr<arrow::RecordBatch>> made(static_cast<std::size_t>(parts));
+    const auto compute = [&](std::size_t i, std::size_t /*thread*/) -> Result<void> {
+      const std::int64_t begin = static_cast<std::int64_t>(i) * part_rows;
+      TM_ASSIGN(made[i], Compute(*read->Slice(begin, part_rows), next_row_ + begin));
+      return {};
+    };
+    TM_TRY(ParallelFor(made.size(), options_.threads, options_.stop, compute));
+    ready_.insert(ready_.end(), made.begin(), made.end());
+    return {};
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Compute(const arrow::RecordBatch& read,
+                                                      std::int64_t first_row) const {
     const int each = options_.include_status ? 2 : 1;
     OnDemandInput input;
     input.rows = read.num_rows();
+    input.first_row = first_row;
     for (std::size_t i = 0; i < plan_->fetched; ++i)
       input.fetched.push_back(read.column(given_ + static_cast<int>(i) * each));
     for (const RequestColumn& wanted : plan_->requests) {
-      TM_ASSIGN(auto values, RequestValues(wanted, read.GetColumnByName(wanted.name), next_row_));
+      TM_ASSIGN(auto values, RequestValues(wanted, read.GetColumnByName(wanted.name), first_row));
       input.requests.push_back(std::move(values));
     }
     TM_ASSIGN(const auto times,
-              TimesToMicros(*read.GetColumnByName(event_column_), event_column_, next_row_));
+              TimesToMicros(*read.GetColumnByName(event_column_), event_column_, first_row));
     input.now_per_row = times.get();
     TM_ASSIGN(const auto outputs, ComputeOnDemand(*plan_, std::move(input)));
     arrow::ArrayVector columns;
@@ -108,6 +132,7 @@ class ComputedRows final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema_;
   int given_ = 0;  // columns of the entity rows
   std::string event_column_;
+  std::deque<std::shared_ptr<arrow::RecordBatch>> ready_;  // computed and not yet given out
   std::int64_t next_row_;
 };
 

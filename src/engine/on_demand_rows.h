@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "base/clock.h"
@@ -18,8 +19,9 @@ namespace tidemark {
 struct OnDemandRowsOptions {
   std::string event_column;    // of the entity rows: now() of each row
   std::int64_t first_row = 0;  // how messages number the first entity row
-  bool include_status =
-      false;  // a column <feature>__status behind each feature, in what is read and what comes out
+  std::size_t threads = 1;
+  std::stop_token stop = {};
+  bool include_status = false;  // a column <feature>__status behind each, in what is read and what comes out
 };
 
 /// Checks that the entity rows have every column that the plan's expressions ask for, and none of the names

@@ -25,19 +25,18 @@ constexpr std::string_view kStored = R"(
     {"name": "world", "entities": [], "fields": {"rate": "float64"},
      "source": {"type": "file", "path": "world", "timestamp_field": "event_timestamp"}}])";
 
-constexpr std::string_view kComputed = R"(
+constexpr std::string_view kComputed = R"json(
   "on_demand_feature_views": [
     {"name": "fare", "mode": "sql",
-     "sources": ["stats", {"view": "world", "features": ["rate"]}, {"request": "ride", "fields": {"km": "float64"}}],
+     "sources": ["stats", {"view": "world", "features": ["rate"]},
+                 {"request": "ride", "fields": {"km": "float64"}}],
      "fields": [{"name": "price", "type": "float64", "expression": "km * rate"},
                 {"name": "is_new", "type": "bool", "expression": "coalesce(trips, 0) < 11"},
-                {"name": "age", "type": "float64", "expression": "epoch(now())"
-},
-                {"name": "label", "type": "string", "expression": "upper(name) || '!'"}]
-},
+                {"name": "age", "type": "float64", "expression": "epoch(now())"},
+                {"name": "label", "type": "string", "expression": "upper(name) || '!'"}]},
     {"name": "bill", "mode": "sql", "sources": ["fare", "stats"],
      "fields": [{"name": "total", "type": "float64", "expression": "fare.price + trips"}]}],
-  "feature_services": [{"name": "model", "features": ["bill:total", "stats:trips", "fare:label"]}])";
+  "feature_services": [{"name": "model", "features": ["bill:total", "stats:trips", "fare:label"]}])json";
 
 std::string Whole(std::string_view computed = kComputed) {
   return "{" + std::string(kStored) + "," + std::string(computed) + "}";
@@ -98,11 +97,12 @@ TEST_F(OnDemandTest, ATrainingSetHasComputedFeatures) {
   ASSERT_TRUE(table) << table.error().ToString();
   EXPECT_THAT((*table)->ColumnNames(), ElementsAre("driver", "event_timestamp", "km", "total", "trips",
                                                    "price", "is_new", "age", "label"));
-  EXPECT_EQ(TextOf(**table, "price"), "3, 6, null");
-  EXPECT_EQ(TextOf(**table, "total"), "13, 26, null");
+  EXPECT_EQ(TextOf(**table, "price"), "3.0, 6.0, null");
+  EXPECT_EQ(TextOf(**table, "total"), "13.0, 26.0, null");
   EXPECT_EQ(TextOf(**table, "trips"), "10, 20, null");
   EXPECT_EQ(TextOf(**table, "is_new"), "true, false, true");
-  EXPECT_EQ(TextOf(**table, "age"), "1714564810, 1714564820, 1714564830") << "now() is the row's own time";
+  EXPECT_EQ(TextOf(**table, "age"), "1714564810.0, 1714564820.0, 1714564830.0")
+      << "now() is the row's own time";
   EXPECT_EQ(TextOf(**table, "label"), R"("ANN!", null, null)");
 }
 
@@ -121,7 +121,7 @@ TEST_F(OnDemandTest, ALookupAnswersTheSame) {
   ASSERT_TRUE(scene_.Load("world"));
   const auto answer = Look({"bill:total", "stats:trips", "fare:is_new", "fare:label"}, Rides());
   ASSERT_TRUE(answer) << answer.error().ToString();
-  EXPECT_EQ(TextOf(**answer, "total"), "13, 26, null");
+  EXPECT_EQ(TextOf(**answer, "total"), "13.0, 26.0, null");
   EXPECT_EQ(TextOf(**answer, "total__status"), R"("PRESENT", "PRESENT", "NULL_VALUE")");
   EXPECT_EQ(TextOf(**answer, "trips"), "10, 20, null");
   EXPECT_EQ(TextOf(**answer, "trips__status"), R"("PRESENT", "PRESENT", "NOT_FOUND")");
@@ -155,15 +155,14 @@ TEST_F(OnDemandTest, RequestDataAreChecked) {
 }
 
 TEST_F(OnDemandTest, ValuesWithoutAResultNameViewFieldAndRow) {
-  scene_.Apply(Whole(R"("on_demand_feature_views": [{"name": "bad", "mode": "sql", "sources": ["stats"],
-      "fields": [{"name": "f", "type": "float64", "expression": "ln(trips - 20)"}]
-}])"));
+  scene_.Apply(Whole(R"json("on_demand_feature_views": [{"name": "bad", "mode": "sql", "sources": ["stats"],
+      "fields": [{"name": "f", "type": "float64", "expression": "ln(trips - 20)"}]}])json"));
   const auto table = scene_.Historical(Rides(), {"bad"});
-ASSERT_FALSE(table);
-EXPECT_EQ(table.error().code, ErrorCode::kInvalidData);
-EXPECT_THAT(
-    table.error().ToString(),
-    HasSubstr("on-demand feature view bad: field f: row 0: there is no logarithm of a negative number"));
+  ASSERT_FALSE(table);
+  EXPECT_EQ(table.error().code, ErrorCode::kInvalidData);
+  EXPECT_THAT(
+      table.error().ToString(),
+      HasSubstr("on-demand feature view bad: field f: row 0: there is no logarithm of a negative number"));
 }
 
 TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
@@ -185,8 +184,11 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
       "fields": [{"name": "f", "type": "int32", "expression": "1"}]}])"),
               HasSubstr("feature view 'stat' is not defined (did you mean 'stats'?)"));
   EXPECT_THAT(FailsToApply(R"("on_demand_feature_views": [
-      {"name": "a", "mode": "sql", "sources": ["b"], "fields": [{"name": "f", "type": "int32", "expression": "g"}]},
-      {"name": "b", "mode": "sql", "sources": ["a"], "fields": [{"name": "g", "type": "int32", "expression": "f"}]}])"),
+      {"name": "a", "mode": "sql", "sources": ["b"],
+       "fields": [{"name": "f", "type": "int32", "expression": "g"}]},
+      {"name": "b", "mode": "sql",
+       "sources": ["a"],
+       "fields": [{"name": "g", "type": "int32", "expression": "f"}]}])"),
               HasSubstr("it is computed from itself: a <- b <- a"));
   EXPECT_THAT(FailsToApply(R"("on_demand_feature_views": [{"name": "x", "mode": "sql", "sources": ["stats"],
       "fields": [{"name": "f", "type": "int32"}]}])"),
@@ -198,8 +200,9 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
 
 // A function is kept as text and run by nobody here.
 TEST_F(OnDemandTest, FunctionsAreForTheSdk) {
-  scene_.Apply(Whole(R"("on_demand_feature_views": [{"name": "py", "mode": "pandas", "sources": ["stats"],
-      "function": "f", "source_code": "def f(x): return x", "fields": [{"name": "f", "type": "int32"}]}])"));
+  scene_.Apply(Whole(R"json("on_demand_feature_views": [{"name": "py", "mode": "pandas", "sources": ["stats"],
+      "function": "f", "source_code": "def f(x): return x",
+      "fields": [{"name": "f", "type": "int32"}]}])json"));
   const auto prepared = scene_.Prepare({"py:f"});
   ASSERT_FALSE(prepared);
   EXPECT_EQ(prepared.error().code, ErrorCode::kUnsupported);
@@ -214,8 +217,8 @@ TEST_F(OnDemandTest, PlansTellWhatChanges) {
     return PlanApply(scene_.registry(), "demo", definitions, {}, scene_.opener()).value();
   };
   EXPECT_TRUE(plan_of(std::string(kComputed)).changes.empty()) << "applying again changes nothing";
-  const auto plan =
-      plan_of(R"("on_demand_feature_views": [{"name": "bill", "mode": "sql", "sources": ["fare", "stats"],
+  const auto plan = plan_of(R"("on_demand_feature_views": [{"name": "bill", "mode": "sql",
+      "sources": ["fare", "stats"],
       "fields": [{"name": "total", "type": "float64", "expression": "price"}]}])");
   ASSERT_EQ(plan.changes.size(), 1U);
   EXPECT_THAT(plan.changes[0].details, ElementsAre("expression of total: 'fare.price + trips' -> 'price'"));

@@ -164,8 +164,7 @@ class Resolver {
     if (view.mode != OnDemandMode::kSql) {
       return Fail(
           ErrorCode::kUnsupported,
-          fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK, over a "
-                      "store in a folder, and nowhere else",
+          fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK only",
                       view.name, OnDemandModeName(view.mode)));
     }
     const std::string place =

@@ -16,6 +16,14 @@
 //       "table": {"timestamp_field": "event_timestamp", "timestamp_type": "timestamp", "timestamp_unit": "s",
 //                 "created_timestamp_column": "", "partitions": ["bucket(16, user)", "day"],
 //                 "database": "", "catalog": true}}],
+//    "on_demand_feature_views": [
+//      {"name": "fares", "mode": "sql",
+//       "sources": ["driver_stats", {"view": "driver_stats", "features": ["rating"]},
+//                   {"request": "ride", "fields": [{"name": "km", "type": "float64"}]}],
+//       "fields": [{"name": "price", "type": "float64", "expression": "km * rating"}],
+//       "description": "", "owner": "", "tags": {}},
+//      {"name": "efforts", "mode": "pandas" or "python", "sources": [...], "fields": [{"name", "type"}],
+//       "function": "efforts", "source_code": "def efforts(inputs): ...", "singleton": false}],
 //    "feature_services": [
 //      {"name": "model_v1",
 //       "features": ["driver_stats:rating",

@@ -13,10 +13,11 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
+from tidemark import computed
 from tidemark.aio import async_twin, current_token
 from tidemark.definition import Definition
 from tidemark.entity import Entity
-from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError
+from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
@@ -293,12 +294,15 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
                 "of their own: give one of them"
             )
         selection, service = _selection(features)
+        plan = self._plan_of_functions(selection, service, full_feature_names)
+        if plan is not None:
+            selection, service = computed.selection_text(plan), ""
         by_event = known_by == "event"
         request = _native.HistoricalRequest(
             selection=selection,
             service=service,
             event_timestamp_column=event_timestamp or "",
-            full_feature_names=full_feature_names,
+            full_feature_names=full_feature_names or plan is not None,
             include_status=include_status,
             known_by_us=None if known_by is None or by_event else time_us(known_by),
             known_by_event=by_event,
@@ -307,27 +311,41 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        return RetrievalJob(
+        time_column = event_timestamp or ""
+        entity_columns = functools.partial(self._entity_columns, selection, service)
+        if plan is None:
+            return RetrievalJob(
+                self._store,
+                entity_df,
+                request,
+                time_column=time_column,
+                entity_columns=entity_columns,
+            )
+        return computed.ComputedJob(
             self._store,
             entity_df,
             request,
-            time_column=event_timestamp or "",
-            entity_columns=functools.partial(self._entity_columns, selection, service),
+            plan,
+            include_status,
+            time_column=time_column,
+            entity_columns=entity_columns,
         )
 
     def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
         """For each view of a selection or service the columns of entity rows with its join keys."""
         entries = self.get_feature_service(service).features if service else json.loads(selection)
+        computed_by = {view.name: view for view in self.list_on_demand_feature_views()}
         found = []
         for entry in entries:
             name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
             renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
-            keys = [
-                key
-                for entity in self.get_feature_view(name).entities
-                for key in self.get_entity(entity).join_keys
-            ]
-            found.append([renamed.get(key, key) for key in keys])
+            for view in _views_below(name, computed_by):
+                keys = [
+                    key
+                    for entity in self.get_feature_view(view).entities
+                    for key in self.get_entity(entity).join_keys
+                ]
+                found.append([renamed.get(key, key) for key in keys])
         return found
 
     # --- Online ---
@@ -399,7 +417,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         """
         if at_least:
             selection, service = _selection(features)
-            reader = self._store.prepare_online(selection, service, full_feature_names, at_least)
+            reader = self._prepare(selection, service, full_feature_names, at_least)
         else:
             reader = self._reader(features, full_feature_names)
         if not isinstance(entity_rows, list | dict):
@@ -427,11 +445,43 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
             return reader
         if not service:
             selection = selection or _selection(features)[0]
-        reader = self._store.prepare_online(selection, service, full_feature_names, "")
+        reader = self._prepare(selection, service, full_feature_names, "")
         if len(self._readers) >= _READERS_MAX:
             self._readers.clear()
         self._readers[key] = reader
         return reader
+
+    def _prepare(
+        self, selection: str, service: str, full_feature_names: bool, at_least: str
+    ) -> Any:
+        try:
+            return self._store.prepare_online(selection, service, full_feature_names, at_least)
+        except UnsupportedError:
+            plan = self._plan_of_functions(selection, service, full_feature_names)
+            if plan is None:
+                raise
+        wanted = computed.selection_text(plan)
+        return computed.ComputedReader(self._store.prepare_online(wanted, "", True, at_least), plan)
+
+    def _plan_of_functions(
+        self, selection: str, service: str, full_feature_names: bool
+    ) -> computed.Plan | None:
+        """How a request is answered that asks for features of Python functions; None for others."""
+        views = {each.name: each for each in self.list_on_demand_feature_views()}
+        if all(each.mode == "sql" for each in views.values()):
+            return None
+        wanted = json.loads(selection) if selection else self.get_feature_service(service).features
+        names = [
+            each.partition(":")[0] if isinstance(each, str) else each["view"] for each in wanted
+        ]
+        if all(name not in views or views[name].mode == "sql" for name in names):
+            return None
+
+        def features_of(name: str) -> list[str]:
+            fields = views[name].schema if name in views else self.get_feature_view(name).schema
+            return [each.name for each in fields]
+
+        return computed.Planner(views, features_of, full_feature_names).plan(wanted)
 
     # --- Looking closer ---
 
@@ -498,6 +548,14 @@ def _type_name(definition: Definition) -> str:
     if name is None:
         raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
     return name
+
+
+def _views_below(name: str, computed_by: Mapping[str, OnDemandFeatureView]) -> list[str]:
+    """The feature views that features of a view come from: itself, unless it computes them."""
+    view = computed_by.get(name)
+    if view is None:
+        return [name]
+    return [below for source in view.sources for below in _views_below(source.name, computed_by)]
 
 
 def _selection(features: Features) -> tuple[str, str]:

@@ -101,7 +101,7 @@ class OnDemandFeatureView(Definition):
     sets and lookups. With `mode="pandas"` `udf` takes a frame of the inputs and returns one of the
     fields; with `mode="python"` it takes and returns dicts of lists, or with `singleton` dicts of
     one row's values. A function is kept as its source text: it imports what it needs inside
-    itself (`pd` and `np` are there). Only this SDK runs it, over a store in a folder.
+    itself (`pd` and `np` are there). Only this SDK runs it: the program and servers refuse it.
     """
 
     name: str

@@ -32,6 +32,22 @@ def batch(
     return pa.record_batch(arrays, names=[name for name, _ in wanted])
 
 
+def as_type(name: str, dtype: str, values: pa.Array) -> pa.Array:
+    """A column of entity rows as request data: cast if nothing is lost."""
+    import pyarrow as pa
+
+    wanted = types.parse(dtype).to_pyarrow()
+    if values.type == wanted:
+        return values
+    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if pa.types.is_string(wanted) and is_number:
+        raise TypeMismatchError(f"request data {name} is {dtype}, not {values.type}")
+    try:
+        return values.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise TypeMismatchError(f"request data {name} is {dtype}: {error}") from None
+
+
 def _column(
     name: str,
     dtype: str,
