@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, TypeVar
@@ -311,24 +311,15 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        time_column = event_timestamp or ""
-        entity_columns = functools.partial(self._entity_columns, selection, service)
-        if plan is None:
-            return RetrievalJob(
-                self._store,
-                entity_df,
-                request,
-                time_column=time_column,
-                entity_columns=entity_columns,
-            )
-        return computed.ComputedJob(
+        make: Callable[..., RetrievalJob] = RetrievalJob
+        if plan is not None:
+            make = functools.partial(computed.ComputedJob, plan=plan, include_status=include_status)
+        return make(
             self._store,
             entity_df,
             request,
-            plan,
-            include_status,
-            time_column=time_column,
-            entity_columns=entity_columns,
+            time_column=event_timestamp or "",
+            entity_columns=functools.partial(self._entity_columns, selection, service),
         )
 
     def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
