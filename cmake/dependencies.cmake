@@ -95,6 +95,12 @@ tidemark_dependency(simdjson simdjson::simdjson)
 # tests, whose code must agree with what they test.
 target_compile_definitions(dep_simdjson INTERFACE SIMDJSON_DEVELOPMENT_CHECKS=0)
 
+find_package(Protobuf ${TIDEMARK_PROTOBUF_MIN} REQUIRED)
+tidemark_dependency(protobuf protobuf::libprotobuf)
+
+find_package(CURL ${TIDEMARK_CURL_MIN} REQUIRED)
+tidemark_dependency(curl CURL::libcurl)
+
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)
   find_package(GTest REQUIRED)

@@ -45,13 +45,11 @@ bool ObjectIn(dom::element value, const JsonPolicy& policy, dom::parser& parser,
 
 /// Appends to one builder. False: the value does not fit; of a nested one a part may have been appended,
 /// which MakeWhole completes.
-class Appender {
+class Appender : public ValueSink {
  public:
   explicit Appender(ColumnState& state) : state_(state) {}
-  Appender(const Appender&) = delete;
-  Appender& operator=(const Appender&) = delete;
-  virtual ~Appender() = default;
 
+  bool PutNull() override { return builder()->AppendNull().ok(); }
   bool Append(dom::element value) {
     return value.is_null() ? builder()->AppendNull().ok() : AppendValue(value);
   }
@@ -99,6 +97,7 @@ class BoolAppender final : public AppenderTo<arrow::BooleanBuilder> {
     if (text == "false" || text == "False") return Put(false);
     return false;
   }
+  bool PutBool(bool value) override { return Put(value); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -125,9 +124,10 @@ class IntegerAppender final : public AppenderTo<Builder> {
     const auto [float_end, float_error] = std::from_chars(text.data(), text.data() + text.size(), fraction);
     return float_error == std::errc{} && float_end == text.data() + text.size() && PutFloat(fraction);
   }
-
- private:
-  bool PutFloat(double value) {
+  bool PutInt(std::int64_t value) override {
+    return std::in_range<Value>(value) && this->Put(static_cast<Value>(value));
+  }
+  bool PutFloat(double value) override {
     // The bounds as floats: the upper one is the first that is too large.
     constexpr double kLow = static_cast<double>(std::numeric_limits<Value>::min());
     constexpr double kBeyond = -kLow;
@@ -135,12 +135,12 @@ class IntegerAppender final : public AppenderTo<Builder> {
     if (std::trunc(value) != value && !this->state().policy.truncate_floats) return false;
     return this->Put(static_cast<Value>(value));
   }
+
+ private:
   bool AppendValue(dom::element value) override {
     switch (value.type()) {
-      case dom::element_type::INT64: {
-        const std::int64_t number = value.get_int64().value_unsafe();
-        return std::in_range<Value>(number) && this->Put(static_cast<Value>(number));
-      }
+      case dom::element_type::INT64:
+        return PutInt(value.get_int64().value_unsafe());
       case dom::element_type::DOUBLE:
         return PutFloat(value.get_double().value_unsafe());
       case dom::element_type::STRING:
@@ -165,7 +165,15 @@ class FloatAppender final : public AppenderTo<Builder> {
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc{} && end == text.data() + text.size() && std::isfinite(number) &&
-           PutFloat(number);
+           PutNearest(number);
+  }
+  bool PutInt(std::int64_t value) override {
+    constexpr std::int64_t kExact = std::int64_t{1} << std::numeric_limits<Value>::digits;
+    return value <= kExact && value >= -kExact && this->Put(static_cast<Value>(value));
+  }
+  bool PutFloat(double value) override {
+    const bool is_exact = std::isnan(value) || static_cast<double>(static_cast<Value>(value)) == value;
+    return is_exact && this->Put(static_cast<Value>(value));
   }
 
  private:
@@ -178,12 +186,13 @@ class FloatAppender final : public AppenderTo<Builder> {
     if (text == "-Infinity") return this->Put(-std::numeric_limits<Value>::infinity());
     return false;
   }
-  bool PutFloat(double value) {
+  /// Of a number that was written in decimals.
+  bool PutNearest(double value) {
     if (std::fabs(value) > static_cast<double>(std::numeric_limits<Value>::max())) return false;
     return this->Put(static_cast<Value>(value));
   }
   bool AppendValue(dom::element value) override {
-    if (double number = 0; value.get_double().get(number) == simdjson::SUCCESS) return PutFloat(number);
+    if (double number = 0; value.get_double().get(number) == simdjson::SUCCESS) return PutNearest(number);
     if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS)
       return this->state().policy.text_numbers ? AppendText(text) : PutNamed(text);
     if (bool flag = false; this->state().policy.text_numbers && value.get_bool().get(flag) == 0)
@@ -196,6 +205,7 @@ class StringAppender final : public AppenderTo<arrow::StringBuilder> {
  public:
   using AppenderTo::AppenderTo;
   bool AppendText(std::string_view text) override { return Put(text); }
+  bool PutText(std::string_view text) override { return Put(text); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -219,6 +229,7 @@ class BinaryAppender final : public AppenderTo<arrow::BinaryBuilder> {
     state().wrong = "is no base64";
     return false;
   }
+  bool PutBytes(std::string_view bytes) override { return Put(bytes); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -236,6 +247,9 @@ class TimestampAppender final : public AppenderTo<arrow::TimestampBuilder> {
     if (!us) state().wrong = "is no ISO-8601 time";
     return us && Put(*us);
   }
+  bool PutText(std::string_view text) override { return AppendText(text); }
+  bool PutInt(std::int64_t us) override { return Put(us); }
+  bool PutMicros(std::int64_t us) override { return Put(us); }
 
  private:
   /// Whole seconds, as a number or, where texts may be numbers, as text.
@@ -278,6 +292,8 @@ class DateAppender final : public AppenderTo<arrow::Date32Builder> {
     if (!us) state().wrong = "is no date such as 2026-01-31";
     return us && Put(static_cast<std::int32_t>(*us / kDayUs));
   }
+  bool PutText(std::string_view text) override { return AppendText(text); }
+  bool PutDays(std::int32_t days) override { return Put(days); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -312,8 +328,28 @@ class DecimalAppender final : public AppenderTo<arrow::Decimal128Builder> {
     const auto scaled = read.Rescale(scale, decimal_.scale());
     return scaled.ok() && scaled->FitsInPrecision(decimal_.precision()) && Put(*scaled);
   }
+  bool PutText(std::string_view text) override { return AppendText(text); }
+  bool PutInt(std::int64_t value) override { return PutScaled(arrow::Decimal128(value), 0); }
+  bool PutDecimal(std::string_view big_endian, std::int32_t scale) override {
+    // Bytes in front that only repeat the sign say nothing.
+    constexpr std::size_t kBytesMax = 16;
+    while (big_endian.size() > kBytesMax && IsSignOf(big_endian[0], big_endian[1]))
+      big_endian.remove_prefix(1);
+    if (big_endian.empty() || big_endian.size() > kBytesMax) return false;
+    const auto number =
+        arrow::Decimal128::FromBigEndian(reinterpret_cast<const std::uint8_t*>(big_endian.data()),
+                                         static_cast<std::int32_t>(big_endian.size()));
+    return number.ok() && PutScaled(*number, scale);
+  }
 
  private:
+  static bool IsSignOf(char byte, char next) {
+    return (byte == '\0' && (next & 0x80) == 0) || (byte == '\xFF' && (next & 0x80) != 0);
+  }
+  bool PutScaled(const arrow::Decimal128& number, std::int32_t scale) {
+    const auto scaled = number.Rescale(scale, decimal_.scale());
+    return scaled.ok() && scaled->FitsInPrecision(decimal_.precision()) && Put(*scaled);
+  }
   bool AppendValue(dom::element value) override {
     if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS) return AppendText(text);
     if (!value.is_number()) return false;
@@ -346,6 +382,8 @@ class ListAppender final : public Appender {
   const std::shared_ptr<arrow::ArrayBuilder>& builder() const override { return builder_; }
   bool AppendText(std::string_view /*text*/) override { return false; }
   bool MakeWhole() override { return items_->MakeWhole(); }
+  bool Begin() override { return list_->Append().ok(); }
+  ValueSink* child(std::size_t /*number*/) override { return items_.get(); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -381,6 +419,8 @@ class StructAppender final : public Appender {
       return member->MakeWhole() && FillTo(struct_->length(), *member->builder());
     });
   }
+  bool Begin() override { return struct_->Append().ok(); }
+  ValueSink* child(std::size_t number) override { return members_.at(number).get(); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -419,6 +459,8 @@ class MapAppender final : public Appender {
     return keys_->MakeWhole() && values_->MakeWhole() &&
            FillTo(keys_->builder()->length(), *values_->builder());
   }
+  bool Begin() override { return map_->Append().ok(); }
+  ValueSink* child(std::size_t number) override { return number == 0 ? keys_.get() : values_.get(); }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -620,6 +662,19 @@ bool JsonColumn::AppendOrPlaceholder(dom::element value, std::string& why) {
 bool JsonColumn::AppendTextOrPlaceholder(std::string_view text, std::string& why) {
   if (!impl_->appender->AppendText(text)) [[unlikely]] {
     impl_->PutPlaceholder(Quoted(text), why);
+    return false;
+  }
+  ++impl_->appended;
+  return true;
+}
+
+ValueSink& JsonColumn::sink() {
+  return *impl_->appender;
+}
+
+bool JsonColumn::EndValue(bool fits, std::string_view shown, std::string& why) {
+  if (!fits) [[unlikely]] {
+    impl_->PutPlaceholder(shown, why);
     return false;
   }
   ++impl_->appended;

@@ -26,6 +26,7 @@
 
 #include "base/result.h"
 #include "model/type.h"
+#include "rows/value_sink.h"
 
 namespace tidemark {
 
@@ -61,6 +62,10 @@ class JsonColumn {
   /// with `why` (column and value, no row), and a value that means nothing in its place. The column goes on.
   bool AppendOrPlaceholder(simdjson::dom::element value, std::string& why);
   bool AppendTextOrPlaceholder(std::string_view text, std::string& why);
+  /// For values in other forms: put one into the sink, then say if it fits, and how it is shown if not.
+  /// False, as above, if it does not.
+  ValueSink& sink();
+  bool EndValue(bool fits, std::string_view shown, std::string& why);
   /// Appends nulls until there are `rows`.
   Result<void> FillWithNulls(std::int64_t rows);
   /// True if a time had digits below a microsecond, which are cut.

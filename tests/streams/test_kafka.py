@@ -16,7 +16,7 @@ from kafka_broker import PATIENCE_S, KafkaBroker
 from tidemark import FeatureStore
 from tidemark.errors import InvalidDataError, UnavailableError
 
-DATA_EXIT = 1  # of the program, for data that are not what they should be
+DATA_EXIT = 4  # of the program, for data that are not what they should be
 
 
 def started(tmp_path: Path, broker: KafkaBroker, topic: str) -> tuple[FeatureStore, Account]:

@@ -10,7 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-BELOW_ENGINE = {"include/tidemark", "src/base", "src/model", "src/pit", "src/store"}
+BELOW_ENGINE = {
+    "include/tidemark",
+    "src/base",
+    "src/model",
+    "src/pit",
+    "src/expression",
+    "src/store",
+}
 
 # What the dialects of the server share.
 DIALECT_BASE = {"include/tidemark", "src/base", "src/model", "src/server/json"}
@@ -33,11 +40,12 @@ LAYERS: dict[str, set[str]] = {
     "src/pit": {"include/tidemark", "src/base", "src/model"},
     # Values of bodies and messages, which both the server and an adapter read.
     "src/rows": {"include/tidemark", "src/base", "src/model"},
+    "src/expression": {"include/tidemark", "src/base", "src/model", "src/pit"},
     "src/store": BELOW_ENGINE - {"src/store"},
     "src/engine": BELOW_ENGINE,
     "src/adapters/*": BELOW_ENGINE,
     "src/adapters/files": BELOW_ENGINE | {"src/adapters/parquet"},
-    "src/adapters/iceberg": BELOW_ENGINE | {"src/adapters/parquet"},
+    "src/adapters/iceberg": BELOW_ENGINE | {"src/adapters/parquet", "src/rows"},
     "src/adapters/messages": BELOW_ENGINE | {"src/rows"},
     # Of the engine only what holds an answer to a lookup: remote stores fill it as the engine does.
     "src/remote": BELOW_ENGINE - {"src/store"} | {"src/engine/online_result.h"},
@@ -56,6 +64,7 @@ LAYERS: dict[str, set[str]] = {
 ARROW_LAYERS = {
     "src/pit",
     "src/rows",
+    "src/expression",
     "src/store",
     "src/engine",
     "src/adapters/*",
@@ -68,6 +77,8 @@ OUTSIDE: dict[str, set[str]] = {
     "parquet/": SERVER_LAYERS | {"src/adapters/*", "src/cli"},
     "boost/": {"src/server/http", "src/adapters/*", "src/remote"},
     "simdjson.h": SERVER_LAYERS | {"src/rows", "src/adapters/messages"},
+    "curl/": {"src/adapters/http"},
+    "google/protobuf/": {"src/adapters/messages"},
     "nlohmann/": {"src/base"},  # others: base/json.h
     "yaml-cpp/": {"src/model", "src/wiring", "src/server"},
     "fmt/": set(LAYERS) - {"include/tidemark"},
@@ -83,7 +94,7 @@ OUTSIDE: dict[str, set[str]] = {
     "Python.h": {"python/native"},
 }
 # Slow to compile, so sources only, or headers that end in _internal.h.
-NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/", "CLI/", "boost/")
+NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/", "CLI/", "boost/", "google/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 INCLUDE_ROOTS = ("src", "include")

@@ -25,6 +25,7 @@ from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
 from tidemark.sql import StoreSql
+from tidemark.statistics import StoreStatistics
 from tidemark.streams import StoreStreams
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
@@ -53,7 +54,7 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreSql, StoreStreams):
+class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -296,7 +297,28 @@ class FeatureStore(FeatureTables, StoreSql, StoreStreams):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        return RetrievalJob(self._store, entity_df, request)
+        return RetrievalJob(
+            self._store,
+            entity_df,
+            request,
+            time_column=event_timestamp or "",
+            entity_columns=functools.partial(self._entity_columns, selection, service),
+        )
+
+    def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
+        """For each view of a selection or service the columns of entity rows with its join keys."""
+        entries = self.get_feature_service(service).features if service else json.loads(selection)
+        found = []
+        for entry in entries:
+            name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
+            renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
+            keys = [
+                key
+                for entity in self.get_feature_view(name).entities
+                for key in self.get_entity(entity).join_keys
+            ]
+            found.append([renamed.get(key, key) for key in keys])
+        return found
 
     # --- Online ---
 

@@ -35,6 +35,8 @@ class MessageColumns {
   /// row has one already; the row is then completed and does not count.
   bool Append(std::size_t member, simdjson::dom::element value, std::int64_t row, std::string& why);
   bool AppendText(std::size_t member, std::string_view text, std::int64_t row, std::string& why);
+  /// A column, for values in other forms: at most one a row.
+  JsonColumn& at(std::size_t column) { return columns_[column]; }
   /// Completes the columns with nulls: they have `rows` rows then.
   Result<void> FillWithNulls(std::int64_t rows);
   /// The columns; they begin anew.

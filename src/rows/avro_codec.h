@@ -8,11 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/iceberg/avro_schema.h"
 #include "base/function_ref.h"
 #include "base/result.h"
+#include "rows/avro_schema.h"
 
-namespace tidemark::iceberg {
+namespace tidemark {
 
 /// Appends encoded values to a text.
 class AvroEncoder {
@@ -56,4 +56,4 @@ class AvroDecoder {
   std::string_view rest_;
 };
 
-}  // namespace tidemark::iceberg
+}  // namespace tidemark

@@ -1,10 +1,11 @@
-#include "adapters/iceberg/avro_codec.h"
+// Integers are the commonest values: no more is done for one than its bytes ask for.
+#include "rows/avro_codec.h"
 
 #include <bit>
 #include <cstring>
 #include <limits>
 
-namespace tidemark::iceberg {
+namespace tidemark {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "Avro's floats are little-endian");
@@ -86,7 +87,7 @@ Result<void> AvroDecoder::Array(FunctionRef<Result<void>()> item) {
       count = -count;
     }
     for (; count > 0; --count) {
-      // Items take at least a byte each in all that Iceberg keeps in arrays, so a false count ends soon.
+      // Items take at least a byte each in all that anybody keeps in arrays, so a false count ends soon.
       if (rest_.empty()) return BrokenValue("an Avro array is cut short");
       const std::size_t before = rest_.size();
       TM_TRY(item());
@@ -147,4 +148,4 @@ Result<void> AvroDecoder::Skip(const AvroType& type) {
   return Fail(ErrorCode::kInternal, "an Avro type of no kind");
 }
 
-}  // namespace tidemark::iceberg
+}  // namespace tidemark

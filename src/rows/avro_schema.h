@@ -1,4 +1,4 @@
-// Schemas of Avro files (Avro 1.11 specification), as far as Iceberg's manifests use them.
+// Schemas of Avro (1.11 specification), of files and of messages.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 
-namespace tidemark::iceberg {
+namespace tidemark {
 
 enum class AvroKind : std::uint8_t {
   kNull,
@@ -29,6 +29,16 @@ enum class AvroKind : std::uint8_t {
   kUnion,
 };
 
+/// What values mean beyond their kind; those that are not here mean nothing more.
+enum class AvroLogical : std::uint8_t {
+  kNone,
+  kDate,             // int: days since 1970
+  kTimestampMillis,  // long, as the next two; local ones are read as UTC
+  kTimestampMicros,
+  kTimestampNanos,
+  kDecimal,  // bytes or fixed
+};
+
 struct AvroType;
 
 struct AvroField {
@@ -37,10 +47,13 @@ struct AvroField {
   std::shared_ptr<const AvroType> type;
 };
 
-/// A type, named ones resolved. Recursive types, which Iceberg has none of, are refused on parsing.
+/// A type, named ones resolved. Recursive types are refused on parsing.
 struct AvroType {
   AvroKind kind = AvroKind::kNull;
+  AvroLogical logical = AvroLogical::kNone;
+  std::int32_t scale = 0;                                 // of kDecimal
   std::size_t size = 0;                                   // kFixed: bytes; kEnum: symbols
+  std::vector<std::string> symbols;                       // kEnum
   std::vector<AvroField> fields;                          // kRecord
   std::vector<std::shared_ptr<const AvroType>> branches;  // kUnion; kArray, kMap: the one item or value type
 };
@@ -48,4 +61,4 @@ struct AvroType {
 /// Reads a schema's JSON. kCorruption for what is no schema, kUnsupported for a recursive one.
 Result<std::shared_ptr<const AvroType>> ParseAvroSchema(std::string_view json);
 
-}  // namespace tidemark::iceberg
+}  // namespace tidemark
