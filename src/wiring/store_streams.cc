@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "adapters/kafka/kafka_stream.h"
-#include "adapters/messages/message_decoders.h"
 #include "base/json.h"
 #include "base/keyed_hash.h"
 #include "engine/streams/rejected_messages.h"
@@ -144,7 +143,7 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   TM_ASSIGN(const StreamReportFile report, StreamReportFile::Open(parts_.folder / "streams", views.view->id));
   parts.views = [this, name] { return ViewsOf(name); };
   parts.open = parts_.open;
-  parts.decoder = MakeMessageDecoder;
+  parts.decoder = parts_.decoder;
   parts.clock = parts_.clock;
   // Reading goes on where nobody can be told of it.
   parts.tell = [&report](const StreamSessionStatus& status) { (void)report.Write(status); };

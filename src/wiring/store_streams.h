@@ -32,6 +32,7 @@ class StoreStreams {
     std::function<Result<std::shared_ptr<const Catalog>>()> catalog;
     std::function<Result<std::shared_ptr<FeatureTables>>()> tables;
     std::function<Result<void>(const Definitions&)> apply;
+    DecoderMaker decoder;
     StreamOpener open = OpenerOfStreams();
   };
 

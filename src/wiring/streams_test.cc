@@ -37,7 +37,7 @@ class StreamsTest : public testing::Test {
     scene_.Apply(kClicks);
     const Definitions rejected = RejectedDefinitions("clicks").value();
     EXPECT_TRUE(
-        Apply(*scene_.shared_registry(), "default", rejected, {}, scene_.opener(), *scene_.shared_clock()));
+        Apply(*scene_.shared_registry(), "demo", rejected, {}, scene_.opener(), *scene_.shared_clock()));
     catalog_ = scene_.catalog();
     const auto config = ParseConfig("", folder_.path()).value();
     std::filesystem::create_directories(config.registry_path.parent_path());
@@ -145,8 +145,8 @@ TEST_F(StreamsTest, MessagesThatAreNoRowsAreKeptWithTheReason) {
   MustRead();
   MustRead();
   EXPECT_EQ(Column("n"), "1, 2");
-  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("1", "0", "1")");
-  EXPECT_EQ(Column("partition", "clicks__rejected"), R"("0", "1", "1")");
+  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("0", "1", "1")");
+  EXPECT_EQ(Column("partition", "clicks__rejected"), R"("1", "0", "1")");
   EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("user"));
 }
 

@@ -1,5 +1,5 @@
-"""A feature table `clicks` that a topic is read into, processes that read it, and an account of what
-was sent that is compared with what is there.
+"""A feature table `clicks` that a topic is read into, processes that read it, and an account of
+what was sent, to be compared with what is there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,13 @@ PROGRAM = Path(
     os.environ.get("TIDEMARK_PROGRAM") or ROOT / "python" / "src" / "tidemark" / "bin" / "tidemark"
 )
 USERS = 40
+USER = Entity(name="user", join_keys={"user": Int64})
 
 
 def clicks(broker: KafkaBroker, topic: str) -> FeatureView:
-    user = Entity(name="user", join_keys={"user": Int64})
     return FeatureView(
         name="clicks",
-        entities=[user],
+        entities=[USER],
         schema=[Field("n", Int64), Field("page", String)],
         source=KafkaSource(
             name="clicks",
@@ -45,13 +44,8 @@ def clicks(broker: KafkaBroker, topic: str) -> FeatureView:
 
 def make_store(folder: Path, broker: KafkaBroker, topic: str) -> FeatureStore:
     store = FeatureStore(folder)
-    view = clicks(broker, topic)
-    store.apply([*view.entities, view] if _are_entities(view.entities) else [view])
+    store.apply([USER, clicks(broker, topic)])
     return store
-
-
-def _are_entities(entities: Sequence[Any]) -> bool:
-    return all(isinstance(each, Entity) for each in entities)
 
 
 class Account:
@@ -159,6 +153,6 @@ def check_account(store: FeatureStore, account: Account) -> None:
 def check_online(store: FeatureStore) -> None:
     """Online equals offline."""
     users = list(range(USERS))
-    latest = {row["user"]: row["n"] for row in store.latest_rows("clicks").to_pylist()}
+    latest = {row["user"]: row["n"] for row in store.snapshot("clicks").to_arrow().to_pylist()}
     found = store.get_online_features(["clicks:n"], [{"user": user} for user in users]).to_dict()
     assert dict(zip(users, found["n"], strict=True)) == {user: latest.get(user) for user in users}

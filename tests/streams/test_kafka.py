@@ -1,5 +1,5 @@
-"""Goal: a topic of a real broker is read into a feature table, each message once: by the program, the
-SDK and a server; rejected messages, tombstones, and topics that are not those that were read before.
+"""Goal: a topic of a real broker is read into a feature table, each message once: by the program,
+the SDK and a server. Rejected messages, tombstones, topics that are not those of before.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from kafka_broker import PATIENCE_S, KafkaBroker
 
 from tidemark import FeatureStore
 from tidemark.errors import InvalidDataError, UnavailableError
+
+DATA_EXIT = 4  # of the program, for data that are not what they should be
 
 
 def started(tmp_path: Path, broker: KafkaBroker, topic: str) -> tuple[FeatureStore, Account]:
@@ -120,7 +122,7 @@ def test_too_many_rejected_messages_stop_it(tmp_path: Path, broker: KafkaBroker)
     store, account = started(tmp_path, broker, "rejected")
     account.send(400, bad_every=2)
     account.flush()
-    told = run_to_end(tmp_path / "store", "--rejected-max", "20%", code=1)
+    told = run_to_end(tmp_path / "store", "--rejected-max", "20%", code=DATA_EXIT)
     assert "20%" in told
     assert sql(store, "SELECT * FROM clicks") == []
     run_to_end(tmp_path / "store", "--rejected-max", "0.6")

@@ -47,7 +47,8 @@ DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source) {
            (!name.empty() && name == definition.table.created_timestamp_column);
   };
   arrow::FieldVector fields;
-  for (const auto& field : TableSchema(view)->fields()) {
+  const auto schema = TableSchema(view);
+  for (const auto& field : schema->fields()) {
     if (is_wanted(field->name())) fields.push_back(field->WithNullable(true));
   }
   for (const auto& [column, name] : request.rows.field_mapping) {
