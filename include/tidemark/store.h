@@ -377,7 +377,8 @@ class TIDEMARK_EXPORT Store {
   /// ingest, push and delete since it was opened, "online": null or {"rows", "bytes", "bytes_max"}, "log":
   /// {"bytes", "files"}, "tables": [{"view", "rows", "bytes", "files", "small_files": that compaction would
   /// take, "committed_us", "newest_event_us"}], "loads": [{"view", "loaded_us", "newest_event_us"}]: of views
-  /// that were materialized}; times may be null.
+  /// that were materialized, "streams": [{"view", and what StreamStatus says of its readers}]}; times may be
+  /// null.
   virtual Result<std::string> Stats() = 0;
 };
 

@@ -26,49 +26,6 @@ namespace {
 constexpr auto kTryAgainAfter = std::chrono::seconds(5);
 constexpr std::size_t kGroupDigits = 16;
 
-/// The latest of what sessions of a view tell, and their sums.
-Json SumOfReports(const std::vector<Json>& reports) {
-  Json sum{{"readers", 0},
-           {"messages", 0},
-           {"rows", 0},
-           {"deletions", 0},
-           {"rejected", 0},
-           {"rows_per_second", 0.0},
-           {"freshness_p50_us", nullptr},
-           {"freshness_p99_us", nullptr},
-           {"last_error", nullptr},
-           {"last_error_us", nullptr}};
-  std::int64_t readers = 0;
-  double rate = 0;
-  std::map<std::string, std::int64_t> counts;
-  const auto number = [](const Json& report, const char* name) {
-    return report.contains(name) && report.at(name).is_number_integer() ? report.at(name).get<std::int64_t>()
-                                                                        : 0;
-  };
-  for (const Json& report : reports) {
-    const bool is_running = report.at("is_running").get<bool>();
-    for (const char* name : {"messages", "rows", "deletions", "rejected"})
-      counts[name] += number(report, name);
-    if (is_running) {
-      ++readers;
-      if (report.contains("rows_per_second") && report.at("rows_per_second").is_number())
-        rate += report.at("rows_per_second").get<double>();
-    }
-    for (const char* name : {"freshness_p50_us", "freshness_p99_us"}) {
-      if (number(report, name) > number(sum, name)) sum[name] = number(report, name);
-    }
-    if (number(report, "last_error_us") > number(sum, "last_error_us")) {
-      sum["last_error"] = report.at("last_error");
-      sum["last_error_us"] = number(report, "last_error_us");
-    }
-  }
-  sum["readers"] = readers;
-  sum["rows_per_second"] = rate;
-  for (const auto& [name, count] : counts)
-    sum[name] = count;
-  return sum;
-}
-
 Json OffsetOrNull(const std::optional<StreamOffset>& offset) {
   return offset ? Json(offset->text()) : Json();
 }
@@ -260,7 +217,7 @@ Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) 
     status["partitions"] = std::move(partitions);
     status["lag"] = is_lag_known ? Json(lag) : Json();
     status["stream_error"] = lags ? Json() : Json(lags.error().ToString());
-    const Json sum = SumOfReports(StreamReports(parts_.folder / "streams", view->id));
+    const Json sum = StreamReportSum(parts_.folder / "streams", view->id);
     for (const auto& [key, value] : sum.items())
       status[key] = value;
     all.push_back(std::move(status));

@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
+#include <vector>
 
 namespace tidemark {
 namespace {
@@ -54,6 +56,24 @@ Json ReportOf(const StreamSessionStatus& status) {
           {"last_error_us", status.last_error.empty() ? Json() : Json(status.last_error_us)}};
 }
 
+/// Of sessions of a view, with "is_running".
+std::vector<Json> StreamReports(const fs::path& folder, std::uint32_t view_id) {
+  std::vector<Json> reports;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const auto pid = ReportingProcess(entry->path(), view_id);
+    if (!pid) continue;
+    std::ifstream file(entry->path());
+    std::ostringstream text;
+    text << file.rdbuf();
+    auto report = ParseJson(text.str());
+    if (!report || !report->is_object()) continue;  // it is gone, or is no report of ours
+    (*report)["is_running"] = IsAlive(*pid);
+    reports.push_back(*std::move(report));
+  }
+  return reports;
+}
+
 }  // namespace
 
 Result<StreamReportFile> StreamReportFile::Open(const fs::path& folder, std::uint32_t view_id) {
@@ -86,22 +106,47 @@ Result<void> StreamReportFile::Write(const StreamSessionStatus& status) const {
   return Fail(ErrorCode::kIo, fmt::format("cannot write '{}': {}", path_.string(), error.message()));
 }
 
-std::vector<Json> StreamReports(const fs::path& folder, std::uint32_t view_id) {
-  std::vector<Json> reports;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const auto pid = ReportingProcess(entry->path(), view_id);
-    if (!pid) continue;
-    std::ifstream file(entry->path());
-    std::ostringstream text;
-    text << file.rdbuf();
-    auto report = ParseJson(text.str());
-    if (!report || !report->is_object()) continue;  // it is gone, or is no report of ours
-    (*report)["pid"] = static_cast<std::int64_t>(*pid);
-    (*report)["is_running"] = IsAlive(*pid);
-    reports.push_back(*std::move(report));
+Json StreamReportSum(const fs::path& folder, std::uint32_t view_id) {
+  const std::vector<Json> reports = StreamReports(folder, view_id);
+  Json sum{{"readers", 0},
+           {"messages", 0},
+           {"rows", 0},
+           {"deletions", 0},
+           {"rejected", 0},
+           {"rows_per_second", 0.0},
+           {"freshness_p50_us", nullptr},
+           {"freshness_p99_us", nullptr},
+           {"last_error", nullptr},
+           {"last_error_us", nullptr}};
+  std::int64_t readers = 0;
+  double rate = 0;
+  std::map<std::string, std::int64_t> counts;
+  const auto number = [](const Json& report, const char* name) {
+    return report.contains(name) && report.at(name).is_number_integer() ? report.at(name).get<std::int64_t>()
+                                                                        : 0;
+  };
+  for (const Json& report : reports) {
+    const bool is_running = report.at("is_running").get<bool>();
+    for (const char* name : {"messages", "rows", "deletions", "rejected"})
+      counts[name] += number(report, name);
+    if (is_running) {
+      ++readers;
+      if (report.contains("rows_per_second") && report.at("rows_per_second").is_number())
+        rate += report.at("rows_per_second").get<double>();
+    }
+    for (const char* name : {"freshness_p50_us", "freshness_p99_us"}) {
+      if (number(report, name) > number(sum, name)) sum[name] = number(report, name);
+    }
+    if (number(report, "last_error_us") > number(sum, "last_error_us")) {
+      sum["last_error"] = report.at("last_error");
+      sum["last_error_us"] = number(report, "last_error_us");
+    }
   }
-  return reports;
+  sum["readers"] = readers;
+  sum["rows_per_second"] = rate;
+  for (const auto& [name, count] : counts)
+    sum[name] = count;
+  return sum;
 }
 
 }  // namespace tidemark

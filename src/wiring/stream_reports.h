@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -27,7 +26,8 @@ class StreamReportFile {
   std::filesystem::path path_;
 };
 
-/// Of sessions of a view: as Store::StreamStatus has them, with "pid" and "is_running".
-std::vector<Json> StreamReports(const std::filesystem::path& folder, std::uint32_t view_id);
+/// What the sessions of a view tell together, by the names of Store::StreamStatus: their sums, the worst of
+/// freshness, the last error.
+Json StreamReportSum(const std::filesystem::path& folder, std::uint32_t view_id);
 
 }  // namespace tidemark

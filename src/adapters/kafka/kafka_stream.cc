@@ -97,6 +97,11 @@ class KafkaStream final : public Stream {
   }
 
   Result<PolledMessages> Poll(const PollOptions& options, const StreamHandlers& handlers) override {
+    // Partitions whose beginning could not be asked for are handed out again.
+    if (std::exchange(must_rejoin_, false)) {
+      rd_kafka_unsubscribe(kafka_.get());
+      is_subscribed_ = false;
+    }
     if (!is_subscribed_) TM_TRY(Subscribe());
     handlers_ = &handlers;
     auto polled = Gather(options);
@@ -234,6 +239,8 @@ class KafkaStream final : public Stream {
       auto assigned = Assign(partitions);
       if (assigned) return;
       failed_ = std::move(assigned).error();
+      must_rejoin_ = true;
+      if (auto left = handlers_->revoked(NamesOf(partitions), true); !left) failed_ = std::move(left).error();
     } else {
       // Messages that nobody has got yet are read by whoever has their partition next.
       gathered_.clear();
@@ -317,6 +324,7 @@ class KafkaStream final : public Stream {
   std::unique_ptr<rd_kafka_t, KafkaHandleDelete> kafka_;
   bool is_subscribed_ = false;
   bool was_assigned_ = false;
+  bool must_rejoin_ = false;
   const StreamHandlers* handlers_ = nullptr;  // of the call that is running
   bool was_rebalanced_ = false;               // during it
   std::vector<KafkaMessage> gathered_;

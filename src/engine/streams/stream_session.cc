@@ -16,6 +16,7 @@ namespace {
 
 constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 constexpr std::int64_t kTellEveryUs = 1'000'000;
+constexpr std::int64_t kCheckEveryUs = 2'000'000;
 constexpr std::size_t kFreshnessSamples = 64;  // of a batch
 
 /// False if it was stopped meanwhile.
@@ -103,23 +104,30 @@ Result<void> StreamSession::Run(const std::stop_token& stop) {
     const std::lock_guard lock(mutex_);
     status_.started_us = parts_.clock->now_us();
   }
-  const auto run = [&]() -> Result<void> {
-    TM_TRY(Refresh());
-    TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
-    const StreamHandlers handlers = Handlers();
-    auto read = Loop(*stream, handlers, stop);
-    if (read) return stream->Close(handlers);
-    // What could not be written is read again by whoever has the partitions next.
-    const StreamHandlers leaving{
-        .assigned = handlers.assigned,
-        .revoked = [](std::span<const std::string>, bool) -> Result<void> { return {}; }};
-    if (auto closed = stream->Close(leaving); !closed) NoteError(closed.error());
-    return read;
-  };
-  auto ran = run();
+  auto ran = Join(stop);
+  while (!ran && std::exchange(was_outrun_, false) && !stop.stop_requested()) {
+    NoteError(ran.error());
+    ran = Join(stop);
+  }
   if (!ran) NoteError(ran.error());
   Tell(true);
   return ran;
+}
+
+Result<void> StreamSession::Join(const std::stop_token& stop) {
+  held_.clear();
+  at_end_.clear();
+  TM_TRY(Refresh());
+  TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
+  const StreamHandlers handlers = Handlers();
+  auto read = Loop(*stream, handlers, stop);
+  if (read) return stream->Close(handlers);
+  // What could not be written is read again by whoever has the partitions next.
+  const StreamHandlers leaving{
+      .assigned = handlers.assigned,
+      .revoked = [](std::span<const std::string>, bool) -> Result<void> { return {}; }};
+  if (auto closed = stream->Close(leaving); !closed) NoteError(closed.error());
+  return read;
 }
 
 Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
@@ -135,10 +143,29 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
       if (!WaitToRetry(stop)) return {};
       continue;
     }
+    TM_TRY(CheckHeld());
     TM_TRY(Write(*polled, stop));
     at_end_.insert(polled->at_end.begin(), polled->at_end.end());
     if (options_.until_end && IsAtEnd()) return {};
     Tell(false);
+  }
+  return {};
+}
+
+Result<void> StreamSession::CheckHeld() {
+  const std::int64_t now_us = parts_.clock->now_us();
+  if (now_us - checked_us_ < kCheckEveryUs) return {};
+  checked_us_ = now_us;
+  TM_ASSIGN(const StreamMarks marks, parts_.tables->FlushedStreamMarks(*views_.view));
+  for (const auto& [partition, held] : held_) {
+    const auto mark = marks.find(held.place);
+    if (mark == marks.end() || mark->second.epoch <= held.mark.epoch) continue;
+    was_outrun_ = true;
+    return Fail(
+        ErrorCode::kBusy,
+        fmt::format("{} was taken by another reader: if this comes again and again, readers of this store "
+                    "name different groups",
+                    held.place));
   }
   return {};
 }

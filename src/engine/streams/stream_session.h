@@ -82,11 +82,16 @@ class StreamSession {
   /// Messages of one poll that are to be written.
   struct Batch;
 
+  /// From joining the group to leaving it.
+  Result<void> Join(const std::stop_token& stop);
   Result<void> Loop(Stream& stream, const StreamHandlers& handlers, const std::stop_token& stop);
   Result<void> Refresh();
   StreamHandlers Handlers();
   Result<std::vector<StreamStart>> TakeOver(std::span<const std::string> partitions);
   Result<void> GiveUp(std::span<const std::string> partitions, bool is_lost);
+  /// From time to time: that nobody else has taken what this session has, while it was held up. What it
+  /// writes until it notices counts no more.
+  Result<void> CheckHeld();
   Result<void> Write(const PolledMessages& polled, const std::stop_token& stop);
   Result<Batch> Prove(const PolledMessages& polled);
   Result<DecodedMessages> Decode(const Batch& batch, const std::stop_token& stop);
@@ -109,6 +114,8 @@ class StreamSession {
   RejectionGauge gauge_;
   StreamMeter meter_;
   std::int64_t told_us_ = 0;
+  std::int64_t checked_us_ = 0;
+  bool was_outrun_ = false;   // by another reader, who has taken what this one had
   mutable std::mutex mutex_;  // guards status_
   StreamSessionStatus status_;
 };

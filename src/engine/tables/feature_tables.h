@@ -136,7 +136,9 @@ class FeatureTables {
   /// Ingest; after kUnknownFate, take the partitions again.
   Result<StreamWritten> WriteStream(const CatalogView& view, const TableRows& rows,
                                     std::span<const StreamPart> parts) const;
-  /// How far streams were read, by files and logs.
+  /// How far streams were read by files alone: cheap.
+  Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;
+  /// By files and logs.
   Result<StreamMarks> StreamProgress(const CatalogView& view) const;
 
   /// Trims the logs after a flush.

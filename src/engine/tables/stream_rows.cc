@@ -212,6 +212,13 @@ Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, const 
   return written;
 }
 
+Result<StreamMarks> FeatureTables::FlushedStreamMarks(const CatalogView& view) const {
+  TM_TRY(Prepare(view));
+  TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
+  TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+  return StreamMarksOf(snapshot->properties());
+}
+
 Result<StreamMarks> FeatureTables::StreamProgress(const CatalogView& view) const {
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
