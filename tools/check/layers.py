@@ -47,6 +47,7 @@ LAYERS: dict[str, set[str]] = {
     "src/adapters/files": BELOW_ENGINE | {"src/adapters/parquet"},
     "src/adapters/iceberg": BELOW_ENGINE | {"src/adapters/parquet", "src/rows"},
     "src/adapters/messages": BELOW_ENGINE | {"src/rows"},
+    "src/adapters/kinesis": BELOW_ENGINE | {"src/rows", "src/adapters/http"},
     # Of the engine only what holds an answer to a lookup: remote stores fill it as the engine does.
     "src/remote": BELOW_ENGINE - {"src/store"} | {"src/engine/online_result.h"},
     "src/wiring": BELOW_ENGINE | {"src/engine", "src/adapters/*", "src/remote"},
