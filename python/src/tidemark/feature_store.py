@@ -214,6 +214,9 @@ class FeatureStore(FeatureTables, StoreSql):
     def delete_feature_view(self, name: str) -> None:
         self._remove("feature_view", name)
 
+    def delete_on_demand_feature_view(self, name: str) -> None:
+        self._remove("on_demand_feature_view", name)
+
     def delete_feature_service(self, name: str) -> None:
         self._remove("feature_service", name)
 
@@ -497,6 +500,7 @@ class FeatureStore(FeatureTables, StoreSql):
     list_on_demand_feature_views_async = async_twin(list_on_demand_feature_views)
     list_feature_services_async = async_twin(list_feature_services)
     delete_feature_view_async = async_twin(delete_feature_view)
+    delete_on_demand_feature_view_async = async_twin(delete_on_demand_feature_view)
     delete_feature_service_async = async_twin(delete_feature_service)
     describe_async = async_twin(describe)
     get_historical_features_async = async_twin(get_historical_features)
