@@ -246,7 +246,8 @@ TEST(ExpressionTest, NestedValuesGoInRuns) {
   arrow::ListBuilder lists(arrow::default_memory_pool(), items);
   for (std::int64_t i = 0; i < kRows; ++i) {
     ASSERT_TRUE(i % 5 == 0 ? lists.AppendNull().ok() : lists.Append().ok());
-    if (i % 5 != 0) ASSERT_TRUE(items->Append(i).ok());
+    if (i % 5 == 0) continue;
+    ASSERT_TRUE(items->Append(i).ok());
   }
   const auto column = lists.Finish().ValueOrDie();
   const std::vector<std::shared_ptr<arrow::Array>> columns{column};
