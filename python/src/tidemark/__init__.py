@@ -5,6 +5,7 @@ first used.
 """
 
 from tidemark.data_format import AvroFormat, CsvFormat, JsonFormat, ParquetFormat, ProtoFormat
+from tidemark.dataset import Dataset
 from tidemark.entity import Entity
 from tidemark.errors import TidemarkError
 from tidemark.feature_service import FeatureService
@@ -35,6 +36,7 @@ __all__ = [
     "AvroFormat",
     "BigQuerySource",
     "CsvFormat",
+    "Dataset",
     "Entity",
     "FeatureService",
     "FeatureStore",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tidemark._native import HistoricalRequest, OnlineReader, OnlineRows, ResultStream, Store
     from tidemark.rows import RowsLike
+    from tidemark.training_rows import EntityColumns
 
 Columns = Mapping[str, "pa.Array"]
 EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
@@ -267,10 +268,15 @@ class ComputedJob(RetrievalJob):
         store: Store,
         entity_rows: RowsLike | None,
         request: HistoricalRequest,
+        *,
         plan: Plan,
         include_status: bool,
+        time_column: str = "",
+        entity_columns: EntityColumns | None = None,
     ) -> None:
-        super().__init__(store, entity_rows, request)
+        super().__init__(
+            store, entity_rows, request, time_column=time_column, entity_columns=entity_columns
+        )
         self._plan = plan
         self._status = include_status
 

@@ -27,6 +27,7 @@ from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
 from tidemark.sql import StoreSql
+from tidemark.statistics import StoreStatistics
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
 
@@ -55,7 +56,7 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreSql):
+class FeatureStore(FeatureTables, StoreSql, StoreStatistics):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -312,9 +313,38 @@ class FeatureStore(FeatureTables, StoreSql):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        if plan is not None:
-            return computed.ComputedJob(self._store, entity_df, request, plan, include_status)
-        return RetrievalJob(self._store, entity_df, request)
+        columns = functools.partial(self._entity_columns, selection, service)
+        time_column = event_timestamp or ""
+        if plan is None:
+            return RetrievalJob(
+                self._store, entity_df, request, time_column=time_column, entity_columns=columns
+            )
+        return computed.ComputedJob(
+            self._store,
+            entity_df,
+            request,
+            time_column=time_column,
+            entity_columns=columns,
+            plan=plan,
+            include_status=include_status,
+        )
+
+    def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
+        """For each view of a selection or service the columns of entity rows with its join keys."""
+        entries = self.get_feature_service(service).features if service else json.loads(selection)
+        on_demand = {each.name: each for each in self.list_on_demand_feature_views()}
+        found = []
+        for entry in entries:
+            name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
+            renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
+            for stored in _stored_views(name, on_demand):
+                keys = [
+                    key
+                    for entity in self.get_feature_view(stored).entities
+                    for key in self.get_entity(entity).join_keys
+                ]
+                found.append([renamed.get(key, key) for key in keys])
+        return found
 
     # --- Online ---
 
@@ -510,6 +540,14 @@ class FeatureStore(FeatureTables, StoreSql):
     get_online_features_async = async_twin(get_online_features)
     explain_async = async_twin(explain)
     online_stats_async = async_twin(online_stats)
+
+
+def _stored_views(name: str, on_demand: Mapping[str, OnDemandFeatureView]) -> list[str]:
+    """The feature views that a view is computed from; of a feature view itself."""
+    if name not in on_demand:
+        return [name]
+    sources = [each.name for each in on_demand[name].sources]
+    return list(dict.fromkeys(one for each in sources for one in _stored_views(each, on_demand)))
 
 
 def _type_name(definition: Definition) -> str:

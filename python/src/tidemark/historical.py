@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidemark import frames
 from tidemark.aio import async_twin, current_token
 from tidemark.errors import InvalidArgumentError
 from tidemark.progress import ProgressBar
 from tidemark.rows import ArrowStream, as_stream_or_path, is_one_shot
+from tidemark.training_rows import EntityColumns, TrainingRows
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
     import pyarrow as pa
 
     from tidemark import _native
@@ -32,7 +30,7 @@ class HistoricalReport:
     warnings: tuple[str, ...]
 
 
-class RetrievalJob:
+class RetrievalJob(TrainingRows):
     """The result of `get_historical_features`: nothing is read until one of its methods asks.
 
     Rows come in the order of the entity rows, as many as there were. Every method makes the
@@ -40,9 +38,17 @@ class RetrievalJob:
     """
 
     def __init__(
-        self, store: Store, entity_rows: RowsLike | None, request: HistoricalRequest
+        self,
+        store: Store,
+        entity_rows: RowsLike | None,
+        request: HistoricalRequest,
+        *,
+        time_column: str = "",
+        entity_columns: EntityColumns | None = None,
     ) -> None:
         self._store = store
+        self._time_column = time_column
+        self._entity_columns = entity_columns
         self._rows = entity_rows
         self._request = request
         self._spent = False
@@ -64,13 +70,6 @@ class RetrievalJob:
         stream = self._start(None)
         return pa.RecordBatchReader.from_batches(self._schema(stream), self._batches(stream))
 
-    def to_df(self) -> pd.DataFrame:
-        """A pandas frame; integers with missing values are `Int64`, bools `boolean`."""
-        return frames.to_pandas(self.to_arrow())
-
-    def to_polars(self) -> pl.DataFrame:
-        return frames.to_polars(self.to_arrow())
-
     def to_parquet(self, path: str | os.PathLike[str]) -> HistoricalReport:
         """Writes a Parquet file without holding the training set in memory."""
         return self._write(path, ".parquet")
@@ -78,11 +77,6 @@ class RetrievalJob:
     def to_csv(self, path: str | os.PathLike[str]) -> HistoricalReport:
         """Writes a CSV file without holding the training set in memory."""
         return self._write(path, ".csv")
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The Arrow stream, so that the job itself goes wherever a table does."""
-        capsule: object = self.to_arrow_stream().__arrow_c_stream__(requested_schema)
-        return capsule
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches(self._start(None))
@@ -134,7 +128,5 @@ class RetrievalJob:
         return self.report
 
     to_arrow_async = async_twin(to_arrow)
-    to_df_async = async_twin(to_df)
-    to_polars_async = async_twin(to_polars)
     to_parquet_async = async_twin(to_parquet)
     to_csv_async = async_twin(to_csv)
