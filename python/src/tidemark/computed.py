@@ -265,12 +265,11 @@ class ComputedJob(RetrievalJob):
 
     def __init__(
         self,
+        plan: Plan,
+        include_status: bool,
         store: Store,
         entity_rows: RowsLike | None,
         request: HistoricalRequest,
-        *,
-        plan: Plan,
-        include_status: bool,
         time_column: str = "",
         entity_columns: EntityColumns | None = None,
     ) -> None:

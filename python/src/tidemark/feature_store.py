@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, TypeVar
@@ -314,20 +314,10 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics):
             end_us=None if end_date is None else time_us(end_date),
         )
         columns = functools.partial(self._entity_columns, selection, service)
-        time_column = event_timestamp or ""
-        if plan is None:
-            return RetrievalJob(
-                self._store, entity_df, request, time_column=time_column, entity_columns=columns
-            )
-        return computed.ComputedJob(
-            self._store,
-            entity_df,
-            request,
-            time_column=time_column,
-            entity_columns=columns,
-            plan=plan,
-            include_status=include_status,
-        )
+        made: Callable[..., RetrievalJob] = RetrievalJob
+        if plan is not None:
+            made = functools.partial(computed.ComputedJob, plan, include_status)
+        return made(self._store, entity_df, request, event_timestamp or "", columns)
 
     def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
         """For each view of a selection or service the columns of entity rows with its join keys."""
