@@ -7,6 +7,7 @@ be computed is said with the view and the field.
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from server_process import PROGRAM, ServerProcess
 
 import tidemark
 from tidemark import (
@@ -205,7 +207,7 @@ def test_request_data_that_do_not_fit(store: FeatureStore) -> None:
     table = pa.table({"driver_id": [1], "event_timestamp": [HOUR]})
     with pytest.raises(tidemark.errors.NotFoundError, match="needs request data 'km'"):
         store.get_historical_features(table, ["fares:price"]).to_arrow()
-    with pytest.raises(tidemark.errors.NotFoundError, match="request data 'booked'"):
+    with pytest.raises(tidemark.errors.NotFoundError, match="needs request data 'km'"):
         store.get_historical_features(table, ["bills:total"]).to_arrow()
 
 
@@ -292,7 +294,9 @@ def test_functions_are_kept_as_their_text_alone() -> None:
 
 
 def test_views_stay_defined_together(store: FeatureStore) -> None:
-    with pytest.raises(tidemark.errors.InvalidArgumentError, match="'fares' uses it"):
+    with pytest.raises(
+        tidemark.errors.InvalidArgumentError, match="on-demand feature view 'bills' uses"
+    ):
         store.delete_feature_view("stats")
     circle = [
         OnDemandFeatureView(
@@ -306,3 +310,92 @@ def test_views_stay_defined_together(store: FeatureStore) -> None:
     ]
     with pytest.raises(tidemark.errors.InvalidArgumentError, match="computed from itself"):
         store.apply(circle)
+
+
+# --- Servers and the program ---
+
+
+@pytest.fixture
+def server(store: FeatureStore) -> Iterator[ServerProcess]:
+    store.apply([FeatureService(name="sql_model", features=["fares:price", "stats:trips"])])
+    started = ServerProcess(Path(store.repo_path))
+    yield started
+    started.stop()
+
+
+def test_a_lookup_as_feast_asks(server: ServerProcess) -> None:
+    entities = {"driver_id": [1, 2, 4], "km": [2, 5.0, None]}
+    asked = {"feature_service": "sql_model", "entities": entities}
+    answer = server.post_json("/get-online-features", asked)
+    assert answer.status == 200, answer.text
+    made = answer.json()
+    assert made["metadata"]["feature_names"] == ["driver_id", "price", "trips"]
+    assert made["results"][1]["values"] == [3.0, 10.0, None]
+    assert made["results"][1]["statuses"] == ["PRESENT", "PRESENT", "NULL_VALUE"]
+    assert made["results"][2]["statuses"] == ["PRESENT", "PRESENT", "NOT_FOUND"]
+    asked = {"features": ["fares:price", "fares:label"], "entities": {"driver": [2], "km": [5]}}
+    assert server.post_json("/get-online-features", asked).json()["results"][2]["values"] == [
+        "BOB 20"
+    ]
+
+
+def test_bad_request_data_over_feasts_route(server: ServerProcess) -> None:
+    for entities, message in [
+        ({"driver_id": [1]}, "Missing request data 'km' of type float64"),
+        ({"driver_id": [1], "km": ["far"]}, "request data"),
+        ({"driver_id": [1], "km": [1, 2]}, "All entity rows must have the same columns"),
+    ]:
+        asked = {"features": ["fares:price"], "entities": entities}
+        answer = server.post_json("/get-online-features", asked)
+        assert 400 <= answer.status < 500
+        assert message in answer.text
+    asked = {"features": ["bills:total"], "entities": {"driver_id": [1]}}
+    answer = server.post_json("/get-online-features", asked)
+    assert answer.status == 501
+    assert "its function runs in the Python SDK only" in answer.text
+
+
+def test_the_servers_own_routes(server: ServerProcess) -> None:
+    asked = {
+        "features": ["fares:price"],
+        "entities": [{"driver_id": 1, "km": 2.5}, {"driver_id": 2, "km": None}],
+    }
+    answer = server.post_json("/v1/projects/default/online", asked)
+    assert answer.status == 200, answer.text
+    assert answer.json()["values"] == [[3.75, None]]
+    rows = [{"driver_id": 1, "event_timestamp": "2026-05-02T00:00:00Z", "km": 2.5}]
+    asked = {"features": ["fares:price"], "entity_rows": rows}
+    answer = server.post_json("/v1/projects/default/historical", asked)
+    assert answer.status == 200, answer.text
+    assert "3.75" in answer.text
+    answer = server.get("/v1/projects/default/on-demand-views")
+    assert [each["name"] for each in answer.json()] == ["bills", "fares", "notes"]
+
+
+def test_a_store_on_a_server(store: FeatureStore, server: ServerProcess) -> None:
+    with FeatureStore(url=server.url) as remote:
+        here = store.get_online_features(FEATURES, ENTITIES)
+        there = remote.get_online_features(FEATURES, ENTITIES)
+        assert there.to_dict() == here.to_dict()
+        assert there.statuses == here.statuses
+        assert training_set(remote, FEATURES).equals(training_set(store, FEATURES))
+        with pytest.raises(tidemark.errors.NotFoundError, match="request data 'km'"):
+            remote.get_online_features(["fares:price"], {"driver_id": [1]})
+
+
+def test_the_program(store: FeatureStore) -> None:
+    def run(*arguments: str) -> str:
+        command = [str(PROGRAM), "--store", store.repo_path, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    wanted = ["get-online", "--features", "fares:price,stats:trips", "--output", "csv"]
+    assert run(*wanted, "driver_id=1,km=4") == "driver_id,price,trips\n1,6.0,10\n"
+    assert "lacks request data km (float64)" in run(*wanted, "driver_id=1")
+    assert "request data km is of type float64, and 'far' is not" in run(
+        *wanted, "driver_id=1,km=far"
+    )
+    assert "bills,pandas" in run("on-demand-views", "list", "--output", "csv")
+    assert "its function runs in the Python SDK only" in run(
+        "get-online", "--features", "bills:total", "driver_id=1"
+    )

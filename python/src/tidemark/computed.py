@@ -147,6 +147,7 @@ class Plan:
     """What is fetched, what runs over it, and what comes out."""
 
     selection: list[dict[str, Any]] = field(default_factory=list)
+    fetched: set[str] = field(default_factory=set)  # the columns that it gives, by full names
     runners: dict[str, FunctionRunner] = field(default_factory=dict)  # in the order of their needs
     inputs: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
@@ -197,6 +198,7 @@ class Planner:
                 continue
             self._plan.selection.append(entry)
             for feature in entry.get("features") or self._features_of(entry["view"]):
+                self._plan.fetched.add(f"{shown}__{feature}")
                 self._add(shown, feature, Output("", fetched=f"{shown}__{feature}"))
         return self._plan
 
@@ -239,6 +241,7 @@ class Planner:
         if (view, feature) in self._hidden:
             return
         self._hidden.add((view, feature))
+        self._plan.fetched.add(f"{view}-input__{feature}")
         # Under a name of its own, whatever else is asked of the view.
         self._plan.selection.append({"view": view, "features": [feature], "alias": f"{view}-input"})
 
@@ -262,21 +265,16 @@ class ComputedJob(RetrievalJob):
 
     def __init__(
         self,
+        plan: Plan,
+        include_status: bool,
         store: Store,
         entity_rows: RowsLike | None,
         request: HistoricalRequest,
-        plan: Plan,
-        include_status: bool,
-        *,
         time_column: str = "",
         entity_columns: EntityColumns | None = None,
     ) -> None:
         super().__init__(
-            store,
-            entity_rows,
-            request,
-            time_column=time_column,
-            entity_columns=entity_columns,
+            store, entity_rows, request, time_column=time_column, entity_columns=entity_columns
         )
         self._plan = plan
         self._status = include_status
@@ -293,12 +291,8 @@ class ComputedJob(RetrievalJob):
     def _computed(self, read: pa.Table) -> pa.Table:
         import pyarrow as pa
 
-        fetched = {f"{entry.get('alias') or entry['view']}__" for entry in self._plan.selection}
-        given = [
-            name
-            for name in read.column_names
-            if not any(name.startswith(prefix) for prefix in fetched)
-        ]
+        fetched = self._plan.fetched | {f"{name}__status" for name in self._plan.fetched}
+        given = [name for name in read.column_names if name not in fetched]
         columns = {name: _whole(read.column(name)) for name in read.column_names}
         for name, dtype in self._plan.requests.items():
             if name not in given:

@@ -216,6 +216,9 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def delete_feature_view(self, name: str) -> None:
         self._remove("feature_view", name)
 
+    def delete_on_demand_feature_view(self, name: str) -> None:
+        self._remove("on_demand_feature_view", name)
+
     def delete_feature_service(self, name: str) -> None:
         self._remove("feature_service", name)
 
@@ -311,29 +314,24 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        make: Callable[..., RetrievalJob] = RetrievalJob
+        columns = functools.partial(self._entity_columns, selection, service)
+        made: Callable[..., RetrievalJob] = RetrievalJob
         if plan is not None:
-            make = functools.partial(computed.ComputedJob, plan=plan, include_status=include_status)
-        return make(
-            self._store,
-            entity_df,
-            request,
-            time_column=event_timestamp or "",
-            entity_columns=functools.partial(self._entity_columns, selection, service),
-        )
+            made = functools.partial(computed.ComputedJob, plan, include_status)
+        return made(self._store, entity_df, request, event_timestamp or "", columns)
 
     def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
         """For each view of a selection or service the columns of entity rows with its join keys."""
         entries = self.get_feature_service(service).features if service else json.loads(selection)
-        computed_by = {view.name: view for view in self.list_on_demand_feature_views()}
+        on_demand = {each.name: each for each in self.list_on_demand_feature_views()}
         found = []
         for entry in entries:
             name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
             renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
-            for view in _views_below(name, computed_by):
+            for stored in _stored_views(name, on_demand):
                 keys = [
                     key
-                    for entity in self.get_feature_view(view).entities
+                    for entity in self.get_feature_view(stored).entities
                     for key in self.get_entity(entity).join_keys
                 ]
                 found.append([renamed.get(key, key) for key in keys])
@@ -523,6 +521,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     list_on_demand_feature_views_async = async_twin(list_on_demand_feature_views)
     list_feature_services_async = async_twin(list_feature_services)
     delete_feature_view_async = async_twin(delete_feature_view)
+    delete_on_demand_feature_view_async = async_twin(delete_on_demand_feature_view)
     delete_feature_service_async = async_twin(delete_feature_service)
     describe_async = async_twin(describe)
     get_historical_features_async = async_twin(get_historical_features)
@@ -534,19 +533,19 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     online_stats_async = async_twin(online_stats)
 
 
+def _stored_views(name: str, on_demand: Mapping[str, OnDemandFeatureView]) -> list[str]:
+    """The feature views that a view is computed from; of a feature view itself."""
+    if name not in on_demand:
+        return [name]
+    sources = [each.name for each in on_demand[name].sources]
+    return list(dict.fromkeys(one for each in sources for one in _stored_views(each, on_demand)))
+
+
 def _type_name(definition: Definition) -> str:
     name = next((name for kind, name in _TYPES.items() if isinstance(definition, kind)), None)
     if name is None:
         raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
     return name
-
-
-def _views_below(name: str, computed_by: Mapping[str, OnDemandFeatureView]) -> list[str]:
-    """The feature views that features of a view come from: itself, unless it computes them."""
-    view = computed_by.get(name)
-    if view is None:
-        return [name]
-    return [below for source in view.sources for below in _views_below(source.name, computed_by)]
 
 
 def _selection(features: Features) -> tuple[str, str]:

@@ -42,7 +42,6 @@ class RetrievalJob(TrainingRows):
         store: Store,
         entity_rows: RowsLike | None,
         request: HistoricalRequest,
-        *,
         time_column: str = "",
         entity_columns: EntityColumns | None = None,
     ) -> None:

@@ -230,7 +230,7 @@ Result<void> Read(const OnlineReader& reader, const std::shared_ptr<arrow::Recor
                   std::size_t rows, OnlineResult& result) {
   EntityKeys keys;
   if (!reader.keys().empty()) {
-    TM_ASSIGN(keys, EntityKeys::Of(entities, reader.keys()));
+    TM_ASSIGN(keys, EntityKeys::Of(entities, reader.keys(), reader.requests()));
   }
   if (reader.requests().empty() || entities == nullptr) return reader.Read(keys.columns(), rows, result);
   ArrowSchema c_schema{};
