@@ -13,6 +13,7 @@ from tidemark.feature_store import FeatureStore
 from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
+from tidemark.kept_files import FileDataset
 from tidemark.label_view import ConflictPolicy, LabelView
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
@@ -44,6 +45,7 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "Field",
+    "FileDataset",
     "FileSource",
     "IcebergSource",
     "IngestReport",
