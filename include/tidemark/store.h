@@ -59,6 +59,10 @@ struct ApplyOptions {
   /// entities: no definition brings their rows back, so they are removed by name only.
   bool remove_missing = false;
   std::vector<std::pair<ObjectType, std::string>> remove = {};  // objects to remove by name
+  /// Sources that are new may only be files in these folders: kPermissionDenied for others. Not set:
+  /// anything. For servers, of callers that are not to name any file of the machine; a store at a URL decides
+  /// by itself.
+  std::optional<std::vector<std::filesystem::path>> source_folders = {};
   WorkOptions work =
       {};  // interrupted before the transaction, an apply changes nothing; later it is finished
 };

@@ -1,9 +1,10 @@
-// Written through a copy of stdout's descriptor, so that closing the file leaves stdout open.
+// Parquet is written from its start to its end, so that stdout may be a pipe, which Arrow's files cannot be.
 #include "cli/parquet_output.h"
 
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
-#include <arrow/io/file.h>
+#include <arrow/buffer.h>
+#include <arrow/io/interfaces.h>
 #include <fmt/format.h>
 #include <parquet/arrow/writer.h>
 #include <unistd.h>
@@ -20,15 +21,38 @@ Result<void> Checked(const arrow::Status& status) {
   return Fail(ErrorCode::kIo, fmt::format("the output cannot be written: {}", status.message()));
 }
 
+class Stdout final : public arrow::io::OutputStream {
+ public:
+  arrow::Status Write(const void* data, std::int64_t bytes) override {
+    const char* from = static_cast<const char*>(data);
+    while (bytes > 0) {
+      const ssize_t written = ::write(STDOUT_FILENO, from, static_cast<std::size_t>(bytes));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return arrow::Status::IOError(std::strerror(errno));
+      from += written;
+      bytes -= written;
+      position_ += written;
+    }
+    return arrow::Status::OK();
+  }
+  using arrow::io::OutputStream::Write;
+
+  arrow::Result<std::int64_t> Tell() const override { return position_; }
+  bool closed() const override { return closed_; }
+  arrow::Status Close() override {
+    closed_ = true;  // others may still write to it
+    return arrow::Status::OK();
+  }
+
+ private:
+  std::int64_t position_ = 0;
+  bool closed_ = false;
+};
+
 class StdoutParquet final : public ParquetOutput {
  public:
   Result<void> Open(const std::shared_ptr<arrow::Schema>& schema) {
-    const int copy = ::dup(STDOUT_FILENO);
-    if (copy < 0)
-      return Fail(ErrorCode::kIo, fmt::format("the output cannot be written: {}", std::strerror(errno)));
-    auto file = arrow::io::FileOutputStream::Open(copy);
-    TM_TRY(Checked(file.status()));
-    file_ = *std::move(file);
+    file_ = std::make_shared<Stdout>();
     auto writer = parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(), file_);
     TM_TRY(Checked(writer.status()));
     writer_ = *std::move(writer);
@@ -45,7 +69,7 @@ class StdoutParquet final : public ParquetOutput {
   }
 
  private:
-  std::shared_ptr<arrow::io::FileOutputStream> file_;
+  std::shared_ptr<Stdout> file_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
 

@@ -51,6 +51,7 @@ class StoreServer final : public RunningServer {
     StoreOptions store = options.store;
     store.maintain = true;
     TM_ASSIGN(server->services_.stores, Stores::Open(store));
+    server->services_.source_folders = options.settings.source_folders;
     server->drain_delay_ = options.settings.drain_delay;
     KeyAuthenticatorParts parts;
     TM_ASSIGN(parts.keys, ApiKeys::Open(options.store.path, true));

@@ -171,6 +171,17 @@ Result<void> SetSagemakerUris(ServeSettings& settings, const std::string& text, 
   return {};
 }
 
+Result<void> SetSourceFolders(ServeSettings& settings, const std::string& text, const Origin& origin) {
+  settings.source_folders.clear();
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    if (comma == 0) return Fail(ErrorCode::kInvalidArgument, fmt::format("{} names no folder", Quoted(text)));
+    settings.source_folders.push_back(fs::absolute(origin.folder / rest.substr(0, comma)));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return {};
+}
+
 Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
   TM_ASSIGN(const std::int64_t us, ParseDuration(text));
   settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
@@ -205,6 +216,9 @@ std::vector<Setting> PlaceSettings() {
        Path(&OfTls<&TlsSettings::client_ca>)},
       {{"require_keys", "WHEN", "auto (once the store has a key), yes or no"}, SetRequireKeys},
       {{"insecure", "", "let other machines ask without a key"}, Flag(&Insecure)},
+      {{"source_folders", "FOLDER,...",
+        "where a key that is not admin of all projects may name files as sources"},
+       SetSourceFolders},
       {{"sagemaker_account", "DIGITS", "account id in ARNs, twelve digits"}, SetSagemakerAccount},
       {{"sagemaker_region", "NAME", "region in ARNs"}, SetSagemakerRegion},
       {{"sagemaker_s3_uri", "URI,...", "beginnings of S3Uri that stand for the store's own folder"},

@@ -6,6 +6,7 @@
 #include "model/definition_json.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_store_internal.h"
+#include "wiring/source_bounds.h"
 #include "wiring/table_schema.h"
 
 namespace tidemark {
@@ -151,6 +152,10 @@ Result<EmbeddedStore::Stated> EmbeddedStore::Read(std::string_view text, const A
   stated.options.remove_missing = options.remove_missing;
   stated.options.own_database = DatabaseOf(config_.project);
   TM_ASSIGN(const auto catalog, LoadCatalog());
+  if (options.source_folders) {
+    TM_TRY(tidemark::CheckSources(stated.definitions, *catalog,
+                                  {.store_folder = PlainFolder(), .folders = *options.source_folders}));
+  }
   for (const auto& [type, name] : options.remove) {
     std::string plain = name;
     if (type == ObjectType::kFeatureView) {

@@ -6,6 +6,7 @@
 #include "model/time.h"
 #include "pit/stream_export.h"
 #include "wiring/embedded_store_internal.h"
+#include "wiring/source_bounds.h"
 #include "wiring/store_relocation.h"
 
 namespace tidemark {
@@ -126,6 +127,9 @@ Result<void> EmbeddedStore::ReadDump(std::string_view id, const std::stop_token&
 
 Result<std::string> EmbeddedStore::RegisterTable(std::string_view database, std::string_view table,
                                                  std::string_view path, const RegisterOptions& options) {
+  if (options.source_folders) {
+    TM_TRY(CheckFiles(path, {.store_folder = PlainFolder(), .folders = *options.source_folders}));
+  }
   return existing_.Register(database, table, path, options);
 }
 

@@ -181,11 +181,6 @@ def test_without_entity_rows_it_gives_the_latest_row_of_every_entity(project: Pa
         (["views"], 2, "subcommand"),
         (["nope"], 2, "nope"),
         (["views", "list", "--output", "xml"], 2, "xml"),
-        (
-            ["get-historical", "data/orders.csv", "--service", "m", "--output", "parquet"],
-            2,
-            "--out",
-        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

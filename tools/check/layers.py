@@ -10,7 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-BELOW_ENGINE = {"include/tidemark", "src/base", "src/model", "src/pit", "src/store"}
+BELOW_ENGINE = {
+    "include/tidemark",
+    "src/base",
+    "src/model",
+    "src/pit",
+    "src/expression",
+    "src/store",
+}
 
 # What the dialects of the server share.
 DIALECT_BASE = {"include/tidemark", "src/base", "src/model", "src/server/json"}
@@ -26,6 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "src/base": {"include/tidemark"},
     "src/model": {"include/tidemark", "src/base"},
     "src/pit": {"include/tidemark", "src/base", "src/model"},
+    "src/expression": {"include/tidemark", "src/base", "src/model", "src/pit"},
     "src/store": BELOW_ENGINE - {"src/store"},
     "src/engine": BELOW_ENGINE,
     "src/adapters/*": BELOW_ENGINE,
@@ -47,6 +55,7 @@ LAYERS: dict[str, set[str]] = {
 # Include prefix -> the layers that may use it (tests may use any).
 ARROW_LAYERS = {
     "src/pit",
+    "src/expression",
     "src/store",
     "src/engine",
     "src/adapters/*",

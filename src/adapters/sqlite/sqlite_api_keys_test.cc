@@ -85,7 +85,7 @@ TEST_F(SqliteApiKeysTest, AnEditedRowIsDamage) {
 // Goal: a registry of the format before keys is brought up to date.
 TEST_F(SqliteApiKeysTest, ARegistryWithoutKeysGetsThem) {
   ASSERT_TRUE(OpenSqliteRegistry({.path = Path()}));
-  RunSql("DROP TABLE api_keys; PRAGMA user_version = 2");
+  RunSql("DROP TABLE table_folders; DROP TABLE api_keys; PRAGMA user_version = 2");
   EXPECT_TRUE(Open()->Add(Key("A", 1)));
 }
 

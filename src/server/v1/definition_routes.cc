@@ -97,6 +97,7 @@ Result<void> Plan(const V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const auto store, v1.StoreOf(request));
   TM_ASSIGN(Statement statement, StatementOf(v1, request));
   statement.options.work.stop = request.stop;
+  statement.options.source_folders = v1.SourceFolders(request);
   TM_ASSIGN(const auto changes, store->Plan(statement.definitions, statement.options));
   AnswerJson(response, ToJson(changes));
   return {};
@@ -105,6 +106,7 @@ Result<void> Plan(const V1& v1, const Request& request, Response& response) {
 Result<void> Apply(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(auto store, v1.StoreOf(request));
   TM_ASSIGN(Statement statement, StatementOf(v1, request));
+  statement.options.source_folders = v1.SourceFolders(request);
   return v1.Work(request, response,
                  {.project = {},
                   .operation = "apply",

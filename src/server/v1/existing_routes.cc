@@ -56,7 +56,9 @@ Result<void> Register(V1& v1, const Request& request, Response& response) {
   const std::string database = body->Text("database");
   const std::string table = body->NeededText("table");
   const std::string path = body->NeededText("path");
-  const RegisterOptions options{.partitions = body->Texts("partitions"), .stop = request.stop};
+  const RegisterOptions options{.partitions = body->Texts("partitions"),
+                                .source_folders = v1.SourceFolders(request),
+                                .stop = request.stop};
   TM_TRY(body->End());
   TM_ASSIGN(std::string made, store->RegisterTable(database, table, path, options));
   AnswerJson(response, std::move(made), 201);

@@ -130,6 +130,11 @@ Result<void> V1::CheckReadsAll(const Request& request, const Store& store) const
   return http::CheckReadsAll(request.caller, projects, "queries and dumps");
 }
 
+std::optional<std::vector<std::filesystem::path>> V1::SourceFolders(const Request& request) const {
+  if (request.caller.Allows(http::Scope::kAdmin, "*")) return std::nullopt;
+  return services.source_folders;
+}
+
 Result<JsonRequest> JsonRequest::Parse(std::string_view body, const http::Limits& limits) {
   JsonRequest request;
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) body = "{}";

@@ -38,6 +38,8 @@ struct V1 {
   static void Answer(const http::Request& request, http::Response& response, RowAnswer answer);
   /// kPermissionDenied for a key that may not read all projects: SQL and dumps see them all.
   Result<void> CheckReadsAll(const http::Request& request, const Store& store) const;
+  /// Where the caller may name files: nothing for one who is admin of all projects, who may do so anywhere.
+  std::optional<std::vector<std::filesystem::path>> SourceFolders(const http::Request& request) const;
 };
 
 /// A body of options: the document and what is asked of it. An empty body is an empty object.

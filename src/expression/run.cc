@@ -1,0 +1,369 @@
+// Nodes evaluated for a run of rows: columns read, calls made, branches chosen.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "expression/node_internal.h"
+#include "expression/syntax_internal.h"
+
+namespace tidemark::expression_internal {
+namespace {
+
+template <typename T>
+void FillWith(Slot& slot, Lane lane, T value) {
+  std::fill_n(static_cast<T*>(DataOf(slot, lane)), kRunRows, value);
+}
+
+// The values of `from` in the rows that are taken.
+template <typename T>
+void TakeValues(const std::uint8_t* taken, const Vector& from, std::int64_t count, Vector& out) {
+  const T* values = from.as<T>();
+  T* into = out.as<T>();
+  for (std::int64_t row = 0; row < count; ++row)
+    into[row] = taken[row] != 0 ? values[row] : into[row];
+}
+
+void TakeLane(Lane lane, const std::uint8_t* taken, const Vector& from, std::int64_t count, Vector& out) {
+  switch (lane) {
+    case Lane::kBool:
+      return TakeValues<std::uint8_t>(taken, from, count, out);
+    case Lane::kInt32:
+      return TakeValues<std::int32_t>(taken, from, count, out);
+    case Lane::kInt64:
+      return TakeValues<std::int64_t>(taken, from, count, out);
+    case Lane::kFloat32:
+      return TakeValues<float>(taken, from, count, out);
+    case Lane::kFloat64:
+      return TakeValues<double>(taken, from, count, out);
+    case Lane::kText:
+      return TakeValues<std::string_view>(taken, from, count, out);
+    case Lane::kInterval:
+      return TakeValues<Interval>(taken, from, count, out);
+    case Lane::kArray:
+      return;
+  }
+}
+
+// Rows of the branches, each of the branch that took it, put together.
+arrow::Result<std::shared_ptr<arrow::Array>> Interleave(
+    const std::shared_ptr<arrow::DataType>& type, const std::vector<std::shared_ptr<arrow::Array>>& branches,
+    std::span<const std::int32_t> choice) {
+  std::unique_ptr<arrow::ArrayBuilder> builder;
+  ARROW_RETURN_NOT_OK(arrow::MakeBuilder(arrow::default_memory_pool(), type, &builder));
+  ARROW_RETURN_NOT_OK(builder->Reserve(static_cast<std::int64_t>(choice.size())));
+  for (std::size_t row = 0; row < choice.size(); ++row) {
+    if (choice[row] < 0) {
+      ARROW_RETURN_NOT_OK(builder->AppendNull());
+    } else {
+      const arrow::Array& branch = *branches[static_cast<std::size_t>(choice[row])];
+      ARROW_RETURN_NOT_OK(builder->AppendArraySlice(*branch.data(), static_cast<std::int64_t>(row), 1));
+    }
+  }
+  return builder->Finish();
+}
+
+}  // namespace
+
+std::size_t LaneBytes(Lane lane) {
+  switch (lane) {
+    case Lane::kBool:
+      return sizeof(std::uint8_t);
+    case Lane::kInt32:
+      return sizeof(std::int32_t);
+    case Lane::kInt64:
+      return sizeof(std::int64_t);
+    case Lane::kFloat32:
+      return sizeof(float);
+    case Lane::kFloat64:
+      return sizeof(double);
+    case Lane::kText:
+      return sizeof(std::string_view);
+    case Lane::kInterval:
+      return sizeof(Interval);
+    case Lane::kArray:
+      return 0;
+  }
+  TM_CHECK(false, "a lane that has no width");
+}
+
+char* TextArena::Allocate(std::size_t bytes) {
+  while (block_ < blocks_.size() && blocks_[block_].size - used_ < bytes) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const std::size_t size = std::max(bytes, kBlockBytes);
+    blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
+  }
+  char* const at = blocks_[block_].bytes.get() + used_;
+  used_ += bytes;
+  return at;
+}
+
+void TextArena::Reset() {
+  block_ = 0;
+  used_ = 0;
+}
+
+void* DataOf(Slot& slot, Lane lane) {
+  if (!slot.data) slot.data = std::make_unique<std::byte[]>(LaneBytes(lane) * kRunRows);
+  return slot.data.get();
+}
+
+std::uint8_t* ValidOf(Slot& slot) {
+  if (!slot.valid) slot.valid = std::make_unique<std::uint8_t[]>(kRunRows);
+  return slot.valid.get();
+}
+
+void FillConstant(const Node& node, Slot& slot) {
+  const Constant& value = node.constant;
+  if (value.is_null) std::fill_n(ValidOf(slot), kRunRows, std::uint8_t{0});
+  const Lane lane = node.type.lane();
+  switch (lane) {
+    case Lane::kBool:
+      return FillWith(slot, lane, static_cast<std::uint8_t>(value.number));
+    case Lane::kInt32:
+      return FillWith(slot, lane, static_cast<std::int32_t>(value.number));
+    case Lane::kInt64:
+      return FillWith(slot, lane, value.number);
+    case Lane::kFloat32:
+      return FillWith(slot, lane, static_cast<float>(value.real));
+    case Lane::kFloat64:
+      return FillWith(slot, lane, value.real);
+    case Lane::kText:
+      return FillWith(slot, lane, std::string_view(value.text));
+    case Lane::kInterval:
+      return FillWith(slot, lane, value.interval);
+    case Lane::kArray:
+      return;  // only a null, which Run makes
+  }
+}
+
+void ReadArray(const arrow::Array& array, Lane lane, Slot& slot, Vector& out) {
+  const std::int64_t count = array.length();
+  out.valid = nullptr;
+  if (array.null_count() > 0) {
+    out.valid = ValidOf(slot);
+    for (std::int64_t row = 0; row < count; ++row)
+      out.valid[row] = array.IsValid(row) ? 1 : 0;
+  }
+  switch (lane) {
+    case Lane::kBool: {
+      const auto& bools = static_cast<const arrow::BooleanArray&>(array);
+      out.data = DataOf(slot, lane);
+      for (std::int64_t row = 0; row < count; ++row)
+        out.as<std::uint8_t>()[row] = bools.Value(row) ? 1 : 0;
+      return;
+    }
+    case Lane::kText: {
+      const auto& texts = static_cast<const arrow::BinaryArray&>(array);
+      out.data = DataOf(slot, lane);
+      for (std::int64_t row = 0; row < count; ++row)
+        out.as<std::string_view>()[row] = texts.GetView(row);
+      return;
+    }
+    case Lane::kArray:
+    case Lane::kInterval:
+      return;
+    default: {
+      // In place: kernels only read what they are given.
+      const auto& values = static_cast<const arrow::PrimitiveArray&>(array);
+      const auto* bytes = values.values() ? values.values()->data() : nullptr;
+      const std::int64_t width = static_cast<std::int64_t>(LaneBytes(lane));
+      out.data = const_cast<std::uint8_t*>(bytes) + array.offset() * width;
+      return;
+    }
+  }
+}
+
+void NumberSlots(Node& node, std::size_t& next) {
+  node.slot = next++;
+  for (const NodePtr& arg : node.args)
+    NumberSlots(*arg, next);
+}
+
+namespace {
+
+void FillConstants(const Node& node, Scratch& scratch) {
+  if (node.kind == Node::Kind::kConstant) FillConstant(node, scratch.slots[node.slot]);
+  for (const NodePtr& arg : node.args)
+    FillConstants(*arg, scratch);
+}
+
+}  // namespace
+
+Scratch MakeScratch(const Node& root, std::size_t slots) {
+  Scratch scratch;
+  scratch.slots.resize(slots);
+  FillConstants(root, scratch);
+  return scratch;
+}
+
+bool Call::Counts(std::int64_t row) const {
+  if (out.valid != nullptr && out.valid[row] == 0) return false;
+  return run.active() == nullptr || run.active()[row] != 0;
+}
+
+std::uint8_t* Call::Validity() const {
+  if (out.valid == nullptr) {
+    out.valid = ValidOf(run.slot(node));
+    std::fill_n(out.valid, count, std::uint8_t{1});
+  }
+  return out.valid;
+}
+
+void Call::Fail(std::int64_t row, std::string problem) const {
+  Error error = FailAt(ErrorCode::kInvalidData, run.text(), node.at, problem).error();
+  run.Fail(std::move(error).In(fmt::format("row {}", run.begin() + row)));
+}
+
+char* Call::Text(std::size_t bytes) const {
+  return run.slot(node).texts.Allocate(bytes);
+}
+
+void Run::Begin(std::int64_t begin, std::int64_t count) {
+  begin_ = begin;
+  count_ = count;
+  active_ = nullptr;
+}
+
+bool Run::Evaluate(const Node& node, Vector& out) {
+  switch (node.kind) {
+    case Node::Kind::kColumn:
+      ReadColumn(node, out);
+      return true;
+    case Node::Kind::kNow:
+      ReadNow(node, out);
+      return true;
+    case Node::Kind::kConstant:
+      out = {.data = slot(node).data.get(), .valid = slot(node).valid.get()};
+      if (node.type.lane() == Lane::kArray) {
+        auto nulls = arrow::MakeArrayOfNull(node.array_type, count_);
+        if (!nulls.ok()) return Fail({ErrorCode::kOutOfSpace, nulls.status().ToString(), {}}), false;
+        out.array = *nulls;
+      }
+      return true;
+    case Node::Kind::kCall:
+      return EvaluateCall(node, out);
+    case Node::Kind::kCase:
+    case Node::Kind::kCoalesce:
+      return EvaluateChoice(node, out);
+  }
+  TM_CHECK(false, "a kind of node that cannot be evaluated");
+}
+
+void Run::ReadColumn(const Node& node, Vector& out) {
+  const std::shared_ptr<arrow::Array>& column = rows_.columns[node.column];
+  const Lane lane = node.type.lane();
+  out.array = column->Slice(begin_, count_);
+  ReadArray(*out.array, lane, slot(node), out);
+}
+
+void Run::ReadNow(const Node& node, Vector& out) {
+  out.valid = nullptr;
+  out.data = DataOf(slot(node), Lane::kInt64);
+  if (rows_.now_per_row != nullptr) {
+    std::memcpy(out.data, rows_.now_per_row->raw_values() + begin_, static_cast<std::size_t>(count_) * 8);
+  } else {
+    std::fill_n(out.as<std::int64_t>(), count_, rows_.now_us);
+  }
+}
+
+bool Run::EvaluateCall(const Node& node, Vector& out) {
+  constexpr std::size_t kFew = 4;
+  std::array<Vector, kFew> few;
+  std::vector<Vector> many(node.args.size() > kFew ? node.args.size() : 0);
+  const std::span<Vector> args = many.empty() ? std::span(few).first(node.args.size()) : std::span(many);
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (!Evaluate(*node.args[i], args[i])) return false;
+  }
+  Slot& own = slot(node);
+  own.texts.Reset();
+  const Lane lane = node.type.lane();
+  out.data = lane == Lane::kArray ? nullptr : DataOf(own, lane);
+  out.valid = nullptr;
+  for (const Vector& arg : args) {
+    if (!node.is_strict || arg.valid == nullptr) continue;
+    if (out.valid == nullptr) {
+      out.valid = ValidOf(own);
+      std::copy_n(arg.valid, count_, out.valid);
+    } else {
+      for (std::int64_t row = 0; row < count_; ++row)
+        out.valid[row] &= arg.valid[row];
+    }
+  }
+  Call call{.node = node, .run = *this, .count = count_, .args = args, .out = out};
+  node.kernel(call);
+  return !error_;
+}
+
+// Every branch is evaluated whole, as far as any row takes it; in rows that do not take it an error is none.
+bool Run::EvaluateChoice(const Node& node, Vector& out) {
+  Slot& own = slot(node);
+  if (!own.rest) own.rest = std::make_unique<std::uint8_t[]>(kRunRows);
+  if (!own.taken) own.taken = std::make_unique<std::uint8_t[]>(kRunRows);
+  std::uint8_t* const rest = own.rest.get();
+  std::uint8_t* const taken = own.taken.get();
+  const std::uint8_t* const outer = active_;
+  if (outer != nullptr) {
+    std::copy_n(outer, count_, rest);
+  } else {
+    std::fill_n(rest, count_, std::uint8_t{1});
+  }
+  const Lane lane = node.type.lane();
+  out.valid = ValidOf(own);
+  std::fill_n(out.valid, count_, std::uint8_t{0});
+  out.data = lane == Lane::kArray ? nullptr : DataOf(own, lane);
+  if (out.data != nullptr) std::memset(out.data, 0, static_cast<std::size_t>(count_) * LaneBytes(lane));
+  std::vector<std::shared_ptr<arrow::Array>> branches;
+  std::vector<std::int32_t> choice(lane == Lane::kArray ? static_cast<std::size_t>(count_) : 0, -1);
+
+  const bool is_case = node.kind == Node::Kind::kCase;
+  Vector value;
+  for (std::size_t i = 0; i < node.args.size(); ++i) {
+    const bool is_condition = is_case && i % 2 == 0 && i + 1 < node.args.size();
+    active_ = is_case && i % 2 == 1 ? taken : rest;
+    std::uint8_t any = 0;
+    for (std::int64_t row = 0; row < count_; ++row)
+      any |= active_[row];
+    if (any == 0) {
+      if (is_condition) ++i;
+      continue;
+    }
+    value = {};
+    if (!Evaluate(*node.args[i], value)) return false;
+    if (is_condition || !is_case) {
+      // Taken are the rows where the condition holds, or where the value is one.
+      for (std::int64_t row = 0; row < count_; ++row) {
+        const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
+        const std::uint8_t holds = is_condition ? value.as<std::uint8_t>()[row] : std::uint8_t{1};
+        taken[row] = static_cast<std::uint8_t>(rest[row] & valid & holds);
+        rest[row] = static_cast<std::uint8_t>(rest[row] & ~taken[row] & 1);
+      }
+      if (is_condition) continue;
+    }
+    const std::uint8_t* const rows = is_case && i % 2 == 0 ? rest : taken;
+    TakeLane(lane, rows, value, count_, out);
+    for (std::int64_t row = 0; row < count_; ++row) {
+      const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
+      out.valid[row] = static_cast<std::uint8_t>(out.valid[row] | (rows[row] & valid));
+    }
+    if (lane == Lane::kArray) {
+      for (std::int64_t row = 0; row < count_; ++row) {
+        if (rows[row] != 0)
+          choice[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(branches.size());
+      }
+      branches.push_back(value.array);
+    }
+  }
+  active_ = outer;
+  if (lane != Lane::kArray) return true;
+  auto together = Interleave(node.array_type, branches, choice);
+  if (!together.ok()) return Fail({ErrorCode::kOutOfSpace, together.status().ToString(), {}}), false;
+  out.array = *std::move(together);
+  return true;
+}
+
+}  // namespace tidemark::expression_internal
