@@ -13,6 +13,7 @@ from tidemark.feature_store import FeatureStore
 from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
+from tidemark.kept_files import FileDataset
 from tidemark.label_view import ConflictPolicy, LabelView
 from tidemark.on_demand import OnDemandFeatureView, RequestSource, on_demand_feature_view
 from tidemark.online import OnlineResponse
@@ -45,6 +46,7 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "Field",
+    "FileDataset",
     "FileSource",
     "IcebergSource",
     "IngestReport",

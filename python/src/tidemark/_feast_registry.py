@@ -1,4 +1,4 @@
-"""Prints a Feast registry as JSON; run by the Python that has Feast: `_feast_registry.py FILE`.
+"""Prints a Feast registry as JSON; run by the Python that has Feast, FILE its argument.
 
 The file is a protobuf message and is only decoded: functions that a registry holds, pickled, are
 not loaded, and their bytes are not printed.

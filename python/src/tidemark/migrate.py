@@ -76,7 +76,8 @@ def read_registry(
     target = os.path.abspath(os.fspath(path))
     if not os.path.isfile(target):
         raise NotFoundError("there is no such file; a registry in a database is not read", target)
-    command = [os.fspath(python) or sys.executable, os.fspath(_READER), target]
+    # As text: beside the file lie modules that must not become that interpreter's own (types.py).
+    command = [os.fspath(python) or sys.executable, "-c", _READER.read_text(), target]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -127,7 +128,8 @@ def _migration(registry: Message, project: str, where: str) -> Migration:
     ]:
         try:
             views[spec["name"]] = _view(spec)
-            key_types |= {each["name"]: _type(each) for each in spec.get("entityColumns", ())}
+            for each in spec.get("entityColumns", ()):  # label views, the last, may say text of all
+                key_types.setdefault(each["name"], _type(each))
         except TidemarkError as error:
             left_out.append(f"{called} {spec['name']}: {error.message}")
     services = []
@@ -136,7 +138,7 @@ def _migration(registry: Message, project: str, where: str) -> Migration:
         if missing:
             left_out.append(f"feature service {spec['name']}: needs {', '.join(missing)}")
         else:
-            services.append(_service(spec))
+            services.append(_service(spec, views))
     made = [_entity(spec, key_types) for spec in entities.values()]
     return Migration(project, (*made, *views.values(), *services), tuple(left_out))
 
@@ -221,16 +223,15 @@ def _views_of(spec: Message) -> list[str]:
     return [each["featureViewName"] for each in spec.get("features", ())]
 
 
-def _service(spec: Message) -> FeatureService:
-    features = [
-        FeatureViewProjection(
-            each["featureViewName"],
-            each.get("featureViewNameAlias", ""),
-            tuple(column["name"] for column in each.get("featureColumns", ())),
-            each.get("joinKeyMap", {}),
-        )
-        for each in spec.get("features", ())
-    ]
+def _service(spec: Message, views: Mapping[str, FeatureView]) -> FeatureService:
+    features = []
+    for each in spec.get("features", ()):
+        name = each["featureViewName"]
+        asked = tuple(column["name"] for column in each.get("featureColumns", ()))
+        if asked == tuple(feature.name for feature in views[name].schema):
+            asked = ()  # the whole view, which a registry spells out
+        alias, renamed = each.get("featureViewNameAlias", ""), each.get("joinKeyMap", {})
+        features.append(FeatureViewProjection(name, alias, asked, renamed))
     return FeatureService(name=spec["name"], features=features, **_metadata(spec))
 
 
