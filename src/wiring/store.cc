@@ -152,7 +152,7 @@ StoreStreams::Parts EmbeddedStore::StreamParts() {
   parts.clock = clock_;
   parts.catalog = [this] { return LoadCatalog(); };
   parts.tables = [this] { return tables_.Open(); };
-  parts.decoder = MessageDecoders({.folder = path_, .open_registry = OpenSchemaRegistry});
+  parts.decoder = MessageDecoders({.folder = path_, .open_registry = http::OpenSchemaRegistry});
   parts.apply = [this](const Definitions& definitions) -> Result<void> {
     TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
     return {};

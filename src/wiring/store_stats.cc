@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "base/json.h"
+#include "engine/streams/stream_session.h"
+#include "wiring/stream_reports.h"
 
 namespace tidemark {
 namespace {
