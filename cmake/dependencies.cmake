@@ -99,7 +99,9 @@ find_package(Protobuf ${TIDEMARK_PROTOBUF_MIN} REQUIRED)
 tidemark_dependency(protobuf protobuf::libprotobuf)
 
 find_package(CURL ${TIDEMARK_CURL_MIN} REQUIRED)
-tidemark_dependency(curl CURL::libcurl)
+# Its header alone: the library is loaded when it is first needed.
+tidemark_dependency(curl)
+target_include_directories(dep_curl SYSTEM INTERFACE "${CURL_INCLUDE_DIRS}")
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)

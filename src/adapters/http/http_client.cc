@@ -1,23 +1,83 @@
 // Over one easy handle of libcurl, whose options are put anew for every request.
+//
+// The library is loaded by the first client: it brings a score of others (LDAP, Kerberos, SSH), which most
+// stores never need, and no wheel should carry.
 #include "adapters/http/http_client.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace tidemark::http {
 namespace {
 
+/// What is called of libcurl.
+struct Curl {
+  decltype(&::curl_global_init) global_init = nullptr;
+  decltype(&::curl_easy_init) easy_init = nullptr;
+  decltype(&::curl_easy_cleanup) easy_cleanup = nullptr;
+  decltype(&::curl_easy_reset) easy_reset = nullptr;
+  decltype(&::curl_easy_perform) easy_perform = nullptr;
+  decltype(&::curl_easy_strerror) easy_strerror = nullptr;
+  decltype(&::curl_slist_append) slist_append = nullptr;
+  decltype(&::curl_slist_free_all) slist_free_all = nullptr;
+  CURLcode (*easy_setopt)(CURL*, CURLoption, ...) = nullptr;
+  CURLcode (*easy_getinfo)(CURL*, CURLINFO, ...) = nullptr;
+};
+
+Result<Curl> LoadCurl() {
+  void* const library = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("Kinesis and schema registries need libcurl, which cannot be loaded: {}. Install "
+                            "it (Debian and Ubuntu: libcurl4)",
+                            ::dlerror()));
+  }
+  Curl curl;
+  const char* missing = nullptr;
+  const auto find = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
+    if (function == nullptr) missing = name;
+  };
+  find(curl.global_init, "curl_global_init");
+  find(curl.easy_init, "curl_easy_init");
+  find(curl.easy_cleanup, "curl_easy_cleanup");
+  find(curl.easy_reset, "curl_easy_reset");
+  find(curl.easy_perform, "curl_easy_perform");
+  find(curl.easy_strerror, "curl_easy_strerror");
+  find(curl.slist_append, "curl_slist_append");
+  find(curl.slist_free_all, "curl_slist_free_all");
+  find(curl.easy_setopt, "curl_easy_setopt");
+  find(curl.easy_getinfo, "curl_easy_getinfo");
+  if (missing != nullptr)
+    return Fail(ErrorCode::kUnsupported, fmt::format("the libcurl that was loaded has no {}", missing));
+  if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    return Fail(ErrorCode::kInternal, "libcurl cannot begin");
+  return curl;
+}
+
+/// Loaded once, and kept: others of its kind may be using it.
+const Result<Curl>& LoadedCurl() {
+  static const Result<Curl> loaded = LoadCurl();
+  return loaded;
+}
+
+/// Of a client that was made.
+const Curl& TheCurl() {
+  return *LoadedCurl();
+}
+
 struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { TheCurl().slist_free_all(list); }
 };
 using HeaderList = std::unique_ptr<curl_slist, ListDeleter>;
 
 struct EasyDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(CURL* handle) const { TheCurl().easy_cleanup(handle); }
 };
 
 /// What an answer's bytes are put into.
@@ -45,7 +105,7 @@ long Milliseconds(std::int64_t us) {
 Result<HeaderList> HeadersOf(const HttpRequest& request) {
   HeaderList list;
   const auto add = [&](const std::string& header) {
-    curl_slist* const longer = curl_slist_append(list.get(), header.c_str());
+    curl_slist* const longer = TheCurl().slist_append(list.get(), header.c_str());
     if (longer == nullptr) return false;
     std::ignore = list.release();
     list.reset(longer);
@@ -68,10 +128,10 @@ Error ErrorOfTransfer(CURLcode code, const AnswerBody& body, const char* detail,
             .message = fmt::format("the answer of {} is longer than {} bytes", place, body.bytes_max),
             .context = {}};
   }
-  const std::string why = *detail != '\0' ? detail : curl_easy_strerror(code);
+  const std::string why = *detail != '\0' ? detail : TheCurl().easy_strerror(code);
   if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) {
     return {.code = ErrorCode::kInvalidArgument,
-            .message = fmt::format("{} is no URL of http or https: {}", place, curl_easy_strerror(code)),
+            .message = fmt::format("{} is no URL of http or https: {}", place, TheCurl().easy_strerror(code)),
             .context = {}};
   }
   if (code == CURLE_OUT_OF_MEMORY)
@@ -88,7 +148,7 @@ class HttpClient::Impl {
   explicit Impl(CURL* handle) : handle_(handle) {}
 
   Result<HttpAnswer> Send(const HttpRequest& request) {
-    curl_easy_reset(handle_.get());
+    TheCurl().easy_reset(handle_.get());
     TM_ASSIGN(const HeaderList headers, HeadersOf(request));
     AnswerBody body{.bytes = {}, .bytes_max = request.answer_bytes_max};
     char detail[CURL_ERROR_SIZE] = "";
@@ -121,19 +181,19 @@ class HttpClient::Impl {
     if (refused_ != CURLE_OK) {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("libcurl does not take an option: {}",
-                              curl_easy_strerror(std::exchange(refused_, CURLE_OK))));
+                              TheCurl().easy_strerror(std::exchange(refused_, CURLE_OK))));
     }
-    if (const CURLcode code = curl_easy_perform(handle_.get()); code != CURLE_OK)
+    if (const CURLcode code = TheCurl().easy_perform(handle_.get()); code != CURLE_OK)
       return std::unexpected(ErrorOfTransfer(code, body, detail, request.url));
     long status = 0;
-    curl_easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &status);
+    TheCurl().easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &status);
     return HttpAnswer{.status = static_cast<int>(status), .body = std::move(body.bytes)};
   }
 
  private:
   template <typename Value>
   void Put(CURLoption option, Value value) {
-    const CURLcode code = curl_easy_setopt(handle_.get(), option, value);
+    const CURLcode code = TheCurl().easy_setopt(handle_.get(), option, value);
     if (code != CURLE_OK) refused_ = code;
   }
 
@@ -145,10 +205,9 @@ HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpClient::~HttpClient() = default;
 
 Result<std::unique_ptr<HttpClient>> HttpClient::Make() {
-  static std::once_flag begun;
-  static CURLcode code = CURLE_OK;
-  std::call_once(begun, [] { code = curl_global_init(CURL_GLOBAL_DEFAULT); });
-  CURL* const handle = code == CURLE_OK ? curl_easy_init() : nullptr;
+  const Result<Curl>& curl = LoadedCurl();
+  if (!curl) return std::unexpected(curl.error());
+  CURL* const handle = curl->easy_init();
   if (handle == nullptr) return Fail(ErrorCode::kInternal, "libcurl cannot begin");
   return std::unique_ptr<HttpClient>(new HttpClient(std::make_unique<Impl>(handle)));
 }
