@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "adapters/kafka/kafka_stream.h"
+#include "adapters/kinesis/kinesis_stream.h"
 #include "base/json.h"
 #include "base/keyed_hash.h"
 #include "engine/streams/rejected_messages.h"
@@ -43,9 +44,7 @@ bool WaitBeforeTrying(const std::stop_token& stop) {
 StreamOpener OpenerOfStreams() {
   return [](const StreamSource& source, const StreamOpening& opening) -> Result<std::unique_ptr<Stream>> {
     if (const auto* const kafka = std::get_if<KafkaSource>(&source)) return OpenKafkaStream(*kafka, opening);
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("stream '{}' is of Kinesis, which this version does not read yet",
-                            std::get<KinesisSource>(source).stream_name));
+    return OpenKinesisStream(std::get<KinesisSource>(source), opening);
   };
 }
 

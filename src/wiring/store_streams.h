@@ -20,7 +20,7 @@
 
 namespace tidemark {
 
-/// Topics of Kafka. kUnsupported for Kinesis.
+/// Topics of Kafka, streams of Kinesis.
 StreamOpener OpenerOfStreams();
 
 /// Thread safe.

@@ -70,10 +70,11 @@ void DecodedRows::DropWithoutKey(const WantedColumn& column, const arrow::Array&
   }
 }
 
-void DecodedRows::DropWithoutTime(const WantedColumn& column, const arrow::Array& values) {
+void DecodedRows::DropWithoutTime(const WantedColumn& column, const arrow::Array& values,
+                                  const std::vector<bool>& timeless) {
   if (values.type_id() == arrow::Type::TIMESTAMP && values.null_count() == 0) return;
   for (std::int64_t row = 0; row < values.length(); ++row) {
-    if (is_deleted_[static_cast<std::size_t>(row)]) continue;
+    if (timeless[static_cast<std::size_t>(row)] && values.IsNull(row)) continue;
     if (const std::string problem = TimeProblem(values, row); !problem.empty())
       Drop(static_cast<std::size_t>(row), fmt::format("event time '{}' {}", column.member, problem));
   }
@@ -97,11 +98,26 @@ Result<void> DecodedRows::FillCreated(std::shared_ptr<arrow::Array>& column) con
   return FromArrowStatus(filled.Finish(&column));
 }
 
+/// A message may say of itself that it is a deletion: it needs no event time then.
+std::vector<bool> DecodedRows::Timeless(const arrow::ArrayVector& columns) const {
+  std::vector<bool> timeless = is_deleted_;
+  const auto deletion = std::ranges::find(wanted_.columns(), Role::kDeletion, &WantedColumn::role);
+  if (deletion == wanted_.columns().end()) return timeless;
+  const auto& column = columns[static_cast<std::size_t>(deletion - wanted_.columns().begin())];
+  if (column->type_id() != arrow::Type::BOOL) return timeless;
+  const auto& flags = static_cast<const arrow::BooleanArray&>(*column);
+  for (std::int64_t row = 0; row < flags.length(); ++row) {
+    if (flags.IsValid(row) && flags.Value(row)) timeless[static_cast<std::size_t>(row)] = true;
+  }
+  return timeless;
+}
+
 Result<DecodedMessages> DecodedRows::Finish(arrow::ArrayVector columns) {
+  const std::vector<bool> timeless = Timeless(columns);
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const WantedColumn& column = wanted_.columns()[i];
     if (column.role == Role::kJoinKey) DropWithoutKey(column, *columns[i]);
-    if (column.role == Role::kEventTime) DropWithoutTime(column, *columns[i]);
+    if (column.role == Role::kEventTime) DropWithoutTime(column, *columns[i], timeless);
     if (column.role == Role::kCreatedTime) TM_TRY(FillCreated(columns[i]));
   }
   return Kept(std::move(columns));

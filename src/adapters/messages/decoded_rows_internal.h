@@ -36,7 +36,9 @@ class DecodedRows {
  private:
   void Drop(std::size_t row, std::string reason);
   void DropWithoutKey(const WantedColumn& column, const arrow::Array& values);
-  void DropWithoutTime(const WantedColumn& column, const arrow::Array& values);
+  std::vector<bool> Timeless(const arrow::ArrayVector& columns) const;
+  void DropWithoutTime(const WantedColumn& column, const arrow::Array& values,
+                       const std::vector<bool>& timeless);
   Result<void> FillCreated(std::shared_ptr<arrow::Array>& column) const;
   Result<DecodedMessages> Kept(arrow::ArrayVector columns);
 

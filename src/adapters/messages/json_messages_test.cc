@@ -189,8 +189,11 @@ TEST(JsonMessages, DeletionsMayBeAColumn) {
       RequestFor({.kind = MessageFormat::Kind::kJson},
                  {{"driver_id", "int64"}, {"event_timestamp", "timestamp"}, {"is_deleted", "bool"}});
   EXPECT_EQ(Decoded(request, {{R"({"driver_id":1,"event_timestamp":0,"is_deleted":"true"})"},
-                              {R"({"driver_id":1,"event_timestamp":0,"is_deleted":false})"}}),
-            "0: 1 1970-01-01 00:00:00.000000Z true\n1: 1 1970-01-01 00:00:00.000000Z false\n");
+                              {R"({"driver_id":1,"event_timestamp":0,"is_deleted":false})"},
+                              {R"({"driver_id":1,"is_deleted":true})"},
+                              {R"({"driver_id":1,"is_deleted":false})"}}),
+            "0: 1 1970-01-01 00:00:00.000000Z true\n1: 1 1970-01-01 00:00:00.000000Z false\n"
+            "2: 1 null true\n3! event time 'event_timestamp' is missing or null\n");
 }
 
 TEST(JsonMessages, WhatIsWantedIsCheckedFirst) {

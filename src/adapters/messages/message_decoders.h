@@ -9,7 +9,8 @@
 //   | protobuf | a message of the type that `class_path` names                                      |
 //
 // Members that no column wants are passed over. A member that is not there is null; without a join key or an
-// event time a message is no row. Without a created time it is that of the broker's timestamp.
+// event time a message is no row (but one whose `is_deleted` is true needs no event time). Without a created
+// time it is that of the broker's timestamp.
 //
 // A tombstone's key is a JSON object with the join keys, named as in the messages or as in definitions; or,
 // with one join key, its value as JSON or as plain text.
