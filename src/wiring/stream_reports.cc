@@ -42,7 +42,8 @@ Json ReportOf(const StreamSessionStatus& status) {
   Json partitions = Json::array();
   for (const std::string& partition : status.partitions)
     partitions.push_back(partition);
-  return {{"started_us", status.started_us},
+  return {{"is_running", status.is_running},
+          {"started_us", status.started_us},
           {"updated_us", status.updated_us},
           {"messages", status.messages},
           {"rows", status.rows},
@@ -68,7 +69,8 @@ std::vector<Json> StreamReports(const fs::path& folder, std::uint32_t view_id) {
     text << file.rdbuf();
     auto report = ParseJson(text.str());
     if (!report || !report->is_object()) continue;  // it is gone, or is no report of ours
-    (*report)["is_running"] = IsAlive(*pid);
+    const bool was_running = report->contains("is_running") && report->at("is_running") == Json(true);
+    (*report)["is_running"] = was_running && IsAlive(*pid);
     reports.push_back(*std::move(report));
   }
   return reports;

@@ -14,6 +14,7 @@
 namespace tidemark {
 
 struct StreamSessionStatus {
+  bool is_running = true;
   std::int64_t started_us = 0;
   std::int64_t updated_us = 0;
   std::int64_t messages = 0;  // since it started, as are the next three

@@ -391,6 +391,7 @@ void StreamSession::Tell(bool is_last) {
   StreamSessionStatus status;
   {
     const std::lock_guard lock(mutex_);
+    status_.is_running = !is_last;
     status_.updated_us = now_us;
     status_.rows_per_second = meter_.RowsPerSecond(now_us);
     status_.freshness_p50_us = meter_.Freshness(0.5);
