@@ -168,6 +168,18 @@ def test_statuses(store: FeatureStore) -> None:
     assert answer.to_arrow(include_status=True)["total__status"].to_pylist() == expected["total"]
 
 
+def test_no_rows(store: FeatureStore) -> None:
+    rows = pa.table({name: pa.array(values)[:0] for name, values in ENTITIES.items()})
+    rows = rows.append_column("event_timestamp", pa.array([], pa.timestamp("us", tz="UTC")))
+    made = store.get_historical_features(rows, FEATURES).to_arrow()
+    assert made.num_rows == 0
+    assert made.schema == training_set(store, FEATURES).schema
+    assert store.get_online_features(["fares:price"], {"driver_id": [], "km": []}).to_dict() == {
+        "driver_id": [],
+        "price": [],
+    }
+
+
 def test_files_and_streams(store: FeatureStore, tmp_path: Path) -> None:
     rows = pa.table({**ENTITIES, "event_timestamp": [HOUR + dt.timedelta(hours=1)] * 4})
     for features in (["fares:price"], ["bills:total", "fares:price"]):

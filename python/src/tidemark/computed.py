@@ -52,6 +52,8 @@ class FunctionRunner:
 
     def run(self, inputs: Columns, rows: int) -> dict[str, pa.Array]:
         """The fields of the view, each an array of its type with as many values as rows."""
+        if rows == 0:  # which no function needs to expect
+            return {each.name: _none(each.dtype.to_pyarrow()) for each in self.view.schema}
         try:
             made = self._call(inputs, rows)
         except TidemarkError:
@@ -280,7 +282,7 @@ class ComputedJob(RetrievalJob):
         self._status = include_status
 
     def _schema(self, stream: ResultStream) -> pa.Schema:
-        return self._computed(super()._schema(stream).empty_table()).schema
+        return self._computed(super()._schema(stream).empty_table()).schema  # runs no function
 
     def _batches(self, stream: ResultStream) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -444,13 +446,16 @@ class ComputedRows:
         return len(self._rows)
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    if hasattr(combined, "chunks"):  # a column without a chunk stays chunked
-        import pyarrow as pa
+def _none(arrow_type: pa.DataType) -> pa.Array:
+    import pyarrow as pa
 
-        return pa.array([], column.type) if not combined.chunks else combined.chunk(0)
-    return combined
+    return pa.array([], arrow_type)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.concat_arrays(column.chunks) if column.chunks else _none(column.type)
 
 
 def _statuses(values: pa.Array) -> pa.Array:
