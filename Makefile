@@ -1,6 +1,6 @@
 # Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
 .DEFAULT_GOAL := compile
-.PHONY: help init compile demo test test-clients test-feast test-airflow test-wheel test-spark torture sanitize fuzz check lint format build bench clean
+.PHONY: help init compile demo test test-clients test-feast test-airflow test-wheel test-spark test-stream torture sanitize fuzz check lint format build bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ test-wheel: init  ## build the wheel and use it in a fresh environment
 
 torture: compile  ## kills, failing calls, flipped bytes: all of them, not a sample; hours
 	@TIDEMARK_TORTURE=1 PYTHONPATH=python/src .venv/bin/python -m pytest tests/torture
+
+test-stream: compile  ## 100 faults while topics are read; needs Java
+	@TIDEMARK_STREAM_FAULTS=100 PYTHONPATH=python/src .venv/bin/python -m pytest tests/streams
 
 test-spark: compile  ## Spark reads our tables; fetches Spark once, 520 MB; needs Java
 	@tools/test_spark.sh

@@ -17,7 +17,7 @@ namespace tidemark::cli {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::array kSections{"entities", "feature_views", "feature_services"};
+constexpr std::array kSections{"entities", "feature_views", "on_demand_feature_views", "feature_services"};
 const std::set<std::string> kEndings{".py", ".yaml", ".yml", ".json"};
 const std::set<std::string> kSettings{"tidemark.yaml", "feature_store.yaml"};
 
@@ -122,8 +122,9 @@ Result<std::string> ReadDefinitions(const std::vector<fs::path>& paths, const st
                             "`tidemark init` makes a project to start from",
                             places));
   }
-  Json whole = {
-      {"entities", Json::array()}, {"feature_views", Json::array()}, {"feature_services", Json::array()}};
+  Json whole = Json::object();
+  for (const char* section : kSections)
+    whole[section] = Json::array();
   if (!python_files.empty()) {
     TM_ASSIGN(const Json part, RunPython(python_files, python));
     TM_TRY(Merge(part, whole));

@@ -23,6 +23,8 @@ std::string_view FolderOf(ObjectType type) {
       return "entities";
     case ObjectType::kFeatureView:
       return "views";
+    case ObjectType::kOnDemandView:
+      return "on-demand-views";
     case ObjectType::kFeatureService:
       break;
   }
@@ -344,6 +346,22 @@ class RemoteStore final : public Store {
                 fmt::format("relocating is about the folder that a store lies in, which is the server's: run "
                             "`tidemark relocate --store DIR` where {} runs",
                             session_->url()));
+  }
+
+  Result<void> RunStreams(const std::vector<std::string>& /*views*/,
+                          const RunStreamsOptions& /*options*/) override {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("streams are read where the store's folder is: set `streams` of the server at {}, or run "
+                    "`tidemark stream run` there",
+                    session_->url()));
+  }
+
+  Result<std::string> StreamStatus(const std::vector<std::string>& views) override {
+    auto target = session_->Path({"streams"});
+    for (const std::string& view : views)
+      target.Add("view", view);
+    return session_->Get(target);
   }
 
   Result<std::string> Explain(std::string_view feature, std::string_view key,

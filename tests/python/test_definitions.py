@@ -293,6 +293,7 @@ def test_merging_documents() -> None:
         "project": "p",
         "entities": [{"name": "a"}, {"name": "b"}],
         "feature_views": [{"name": "v"}],
+        "on_demand_feature_views": [],
         "feature_services": [],
     }
     with pytest.raises(InvalidArgumentError, match="several projects: p, q"):

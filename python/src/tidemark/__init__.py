@@ -15,6 +15,7 @@ from tidemark.field import Field
 from tidemark.historical import RetrievalJob
 from tidemark.kept_files import FileDataset
 from tidemark.label_view import ConflictPolicy, LabelView
+from tidemark.on_demand import OnDemandFeatureView, RequestSource, on_demand_feature_view
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.project import Project
@@ -53,6 +54,7 @@ __all__ = [
     "KafkaSource",
     "KinesisSource",
     "LabelView",
+    "OnDemandFeatureView",
     "OnlineResponse",
     "ParquetFormat",
     "PostgreSQLSource",
@@ -62,6 +64,7 @@ __all__ = [
     "PushSource",
     "RedshiftSource",
     "RelocatedTable",
+    "RequestSource",
     "RetrievalJob",
     "SnowflakeSource",
     "SqlResult",
@@ -69,5 +72,6 @@ __all__ = [
     "TidemarkError",
     "ValueType",
     "__version__",
+    "on_demand_feature_view",
     "table_name",
 ]

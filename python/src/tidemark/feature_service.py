@@ -11,9 +11,10 @@ from tidemark.definition import Definition
 from tidemark.errors import InvalidArgumentError
 from tidemark.feature_logging import LoggingConfig
 from tidemark.feature_view import FeatureView, FeatureViewProjection
+from tidemark.on_demand import OnDemandFeatureView
 
 # What a list of features holds: "view:feature", "view", a view, or a view narrowed or renamed.
-FeatureLike = str | FeatureView | FeatureViewProjection
+FeatureLike = str | FeatureView | OnDemandFeatureView | FeatureViewProjection
 
 
 def selection_of(features: Sequence[Any]) -> list[str | dict[str, Any]]:
@@ -22,7 +23,7 @@ def selection_of(features: Sequence[Any]) -> list[str | dict[str, Any]]:
     for feature in features:
         if isinstance(feature, str):
             made.append(feature)
-        elif isinstance(feature, FeatureView):
+        elif isinstance(feature, FeatureView | OnDemandFeatureView):
             made.append(feature.projection.to_dict())
         elif isinstance(feature, FeatureViewProjection):
             made.append(feature.to_dict())
@@ -56,7 +57,7 @@ class FeatureService(Definition):
         renamed_from: str | None = None,
         logging_config: LoggingConfig | None = None,
     ) -> None:
-        if isinstance(features, str | FeatureView):
+        if isinstance(features, str | FeatureView | OnDemandFeatureView):
             raise InvalidArgumentError(f"feature service {name}: features is a list")
         self.name = name
         self.features = selection_of(features)

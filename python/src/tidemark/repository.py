@@ -22,15 +22,16 @@ from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError, TidemarkError, TypeMismatchError
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView
+from tidemark.on_demand import OnDemandFeatureView, RequestSource
 from tidemark.project import Project
 from tidemark.source import BatchSource
 from tidemark.stream_source import StreamSource
 
 Document = dict[str, Any]
-_SECTIONS = ("entities", "feature_views", "feature_services")
+_SECTIONS = ("entities", "feature_views", "on_demand_feature_views", "feature_services")
 _ENDINGS = (".py", ".yaml", ".yml", ".json")
 _SETTINGS = ("tidemark.yaml", "feature_store.yaml")
-_SOURCES = BatchSource | StreamSource
+_SOURCES = BatchSource | StreamSource | RequestSource
 
 T = TypeVar("T", bound=Definition)
 
@@ -45,6 +46,7 @@ def definitions_document(
     """
     entities: list[Entity] = []
     views: list[FeatureView] = []
+    on_demand: list[OnDemandFeatureView] = []
     services: list[FeatureService] = []
     projects: set[str] = set()
     for item in objects:
@@ -52,6 +54,8 @@ def definitions_document(
             entities.append(item)
         elif isinstance(item, FeatureView):
             views.append(item)
+        elif isinstance(item, OnDemandFeatureView):
+            on_demand.append(item)
         elif isinstance(item, FeatureService):
             services.append(item)
         elif isinstance(item, Project):
@@ -71,6 +75,7 @@ def definitions_document(
     document = {
         "entities": entity_dicts,
         "feature_views": _distinct_dicts(view_dicts),
+        "on_demand_feature_views": _distinct(on_demand),
         "feature_services": _distinct(services),
     }
     return merge([{"project": name} for name in sorted(projects)] + [document])

@@ -9,7 +9,7 @@
 #include <limits>
 #include <optional>
 
-#include "server/rows/base64.h"
+#include "rows/base64.h"
 
 namespace tidemark::server::feast {
 namespace {
@@ -114,6 +114,8 @@ void Entities::Clear(std::size_t keys) {
   for (EntityColumn& column : columns)
     column.Clear();
   given.clear();
+  requests.clear();
+  requested.clear();
   rows = 0;
 }
 
