@@ -248,6 +248,19 @@ def test_names_and_values_that_sql_could_misread(tmp_path: Path) -> None:
     }
 
 
+def test_tables_in_another_database_and_tables_kept_from_sql(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.create_database("other")
+    rows = pa.table({"user": ["a"], "event_timestamp": pa.array([0], TIMES), "n": [1]})
+    for name, place in (("there", {"database": "other"}), ("hidden", {"catalog": False})):
+        store.create_table_from(rows, name=name, entities=["user"], **place)
+        store.ingest(name, rows)
+    assert store.statistics("there").rows == 1
+    with pytest.raises(NotFoundError, match="'hidden' is kept from SQL"):
+        store.statistics("hidden")
+    assert store.statistics(store.get_training_features("hidden"))["n"].max == 1
+
+
 def test_statistics_as_a_frame_and_as_json() -> None:
     got = IN_MEMORY.statistics(a_table(), quantiles=(0.5,))
     frame = got.to_df()

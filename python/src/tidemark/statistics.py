@@ -268,10 +268,13 @@ class StoreStatistics:
         def query(text: str) -> pa.Table:
             return self.sql(text, as_of=as_of).to_arrow()
 
-        schema = query(f"SELECT * FROM {quoted(name)} LIMIT 0").schema
+        table = quoted(name)
+        if registered.source is None and registered.table.database:
+            table = f"{quoted(registered.table.database)}.{table}"
+        schema = query(f"SELECT * FROM {table} LIMIT 0").schema
         tests = ["NOT is_deleted"] if "is_deleted" in schema.names else []
         tests += _time_tests(registered, schema, start_date, end_date)
-        source = quoted(name) + (f" WHERE {' AND '.join(tests)}" if tests else "")
+        source = table + (f" WHERE {' AND '.join(tests)}" if tests else "")
         shown = [
             column_of(field)
             for field in schema
