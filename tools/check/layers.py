@@ -89,7 +89,7 @@ OUTSIDE: dict[str, set[str]] = {
     "lmdb.h": {"src/adapters/lmdb"},
     "librdkafka/": {"src/adapters/kafka"},
     "arrow-adbc/": {"src/adapters/adbc"},
-    "dlfcn.h": {"src/adapters/adbc", "src/server"},
+    "dlfcn.h": {"src/adapters/adbc", "src/adapters/http", "src/server"},
     "CLI/": {"src/cli"},
     "nanobind/": {"python/native"},
     "Python.h": {"python/native"},
