@@ -1,6 +1,6 @@
 # Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
 .DEFAULT_GOAL := compile
-.PHONY: help init compile demo test test-clients test-wheel test-spark test-stream torture sanitize fuzz check lint format build bench clean
+.PHONY: help init compile demo test test-clients test-feast test-airflow test-wheel test-spark test-stream torture sanitize fuzz check lint format build bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,12 @@ test: compile  ## every test: C++ by ctest, Python by pytest
 
 test-clients: compile  ## boto3, Feast's client and others against the server, each in its own environment
 	@tools/test_clients.sh
+
+test-feast: compile  ## Feast's own template and client, beside Feast, in an environment of its own
+	@tools/test_clients.sh feast feast_offline feast_repository
+
+test-airflow: compile  ## the DAG of examples/airflow, run by Airflow in an environment of its own
+	@tools/test_clients.sh airflow
 
 test-wheel: init  ## build the wheel and use it in a fresh environment
 	@tests/install/wheel.sh

@@ -110,11 +110,21 @@ class TIDEMARK_EXPORT OnlineReader {
   /// What Read answers, in this order.
   virtual const std::vector<ColumnInfo>& features() const = 0;
 
+  /// Request data that on-demand features are computed from, which ReadWith wants: empty if there is none.
+  virtual const std::vector<ColumnInfo>& requests() const;
+
   /// Looks up one row of every feature for each entity. All columns of `keys` have the same length; without
   /// any key (views without entities only) `rows` says how many. kInvalidArgument if forms or lengths do not
   /// fit; kCorruption if a stored value fails its checksum.
   virtual Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows,
                             OnlineResult& result) const = 0;
+
+  /// The same with request data: a record batch with a column for each of `requests()`, found by name, and as
+  /// many rows as there are entities; it is taken over (released) by the call. Values are cast if nothing is
+  /// lost: kTypeMismatch names the column and the row. kNotFound for a column that is missing; Read says so
+  /// too. An expression that has no result for a row is kInvalidData, naming view, field and row.
+  virtual Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema,
+                                ArrowArray* batch, OnlineResult& result) const;
 
   /// False once definitions have changed since this was prepared (checked at most every `max_age_ms`).
   virtual Result<bool> IsCurrent(std::int64_t max_age_ms) const = 0;

@@ -50,9 +50,9 @@ struct WorkOptions {
   std::function<void(const Progress&)> progress = {};  // may be empty
 };
 
-enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService };
+enum class ObjectType : std::uint8_t { kEntity, kFeatureView, kFeatureService, kOnDemandView };
 
-/// "entity", "feature_view", "feature_service".
+/// "entity", "feature_view", "feature_service", "on_demand_feature_view".
 TIDEMARK_EXPORT std::string_view NameOf(ObjectType type);
 
 struct ApplyOptions {

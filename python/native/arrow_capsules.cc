@@ -48,6 +48,23 @@ TakenStream::~TakenStream() {
   if (stream_.release != nullptr) stream_.release(&stream_);
 }
 
+TakenBatch::TakenBatch(const nb::object& exporter) {
+  const nb::tuple capsules = nb::cast<nb::tuple>(exporter.attr("__arrow_c_array__")());
+  auto* schema = static_cast<ArrowSchema*>(PyCapsule_GetPointer(capsules[0].ptr(), kSchemaName));
+  if (schema == nullptr) throw nb::python_error();
+  auto* array = static_cast<ArrowArray*>(PyCapsule_GetPointer(capsules[1].ptr(), kArrayName));
+  if (array == nullptr) throw nb::python_error();
+  schema_ = *schema;
+  schema->release = nullptr;
+  array_ = *array;
+  array->release = nullptr;
+}
+
+TakenBatch::~TakenBatch() {
+  if (schema_.release != nullptr) schema_.release(&schema_);
+  if (array_.release != nullptr) array_.release(&array_);
+}
+
 ArrowBatch::~ArrowBatch() {
   if (schema_.release != nullptr) schema_.release(&schema_);
   if (array_.release != nullptr) array_.release(&array_);

@@ -28,6 +28,23 @@ class TakenStream {
   ArrowArrayStream stream_{};
 };
 
+/// A record batch taken out of an object with `__arrow_c_array__`; released with it unless the engine took it
+/// over.
+class TakenBatch {
+ public:
+  explicit TakenBatch(const nanobind::object& exporter);
+  ~TakenBatch();
+  TakenBatch(const TakenBatch&) = delete;
+  TakenBatch& operator=(const TakenBatch&) = delete;
+
+  ArrowSchema* schema() { return &schema_; }
+  ArrowArray* array() { return &array_; }
+
+ private:
+  ArrowSchema schema_{};
+  ArrowArray array_{};
+};
+
 /// One record batch on its way to Python; pyarrow takes it with `pa.record_batch(batch)`.
 class ArrowBatch {
  public:

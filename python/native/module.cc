@@ -177,6 +177,7 @@ void BindOnline(nb::module_& m) {
       .def("__len__", &OnlineRows::rows);
   nb::class_<PythonReader>(m, "OnlineReader")
       .def_prop_ro("keys", &PythonReader::Keys)
+      .def_prop_ro("requests", &PythonReader::Requests)
       .def_prop_ro("features", &PythonReader::Features)
       .def("is_current", &PythonReader::IsCurrent, "max_age_ms"_a)
       .def("read", &PythonReader::Read, "entity_rows"_a);

@@ -2,11 +2,15 @@
 #include "online_rows.h"
 
 #include <fmt/format.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <optional>
 #include <string_view>
 
+#include "arrow_capsules.h"
 #include "errors.h"
 #include "interruptible.h"
 #include "python_time.h"
@@ -242,7 +246,15 @@ PythonReader::PythonReader(std::shared_ptr<Store> store, std::shared_ptr<const O
 OnlineRows PythonReader::Read(nb::handle entity_rows) const {
   const KeyColumns keys(names_->keys, entity_rows);
   auto result = names_->pool.Take();
-  const auto read = [&] { return reader_->Read(keys.columns(), keys.rows(), *result); };
+  std::optional<TakenBatch> requests;
+  if (!reader_->requests().empty()) {
+    const nb::object batch = nb::module_::import_("tidemark.request_data").attr("batch");
+    requests.emplace(batch(Pairs(reader_->requests()), entity_rows));
+  }
+  const auto read = [&] {
+    if (!requests) return reader_->Read(keys.columns(), keys.rows(), *result);
+    return reader_->ReadWith(keys.columns(), keys.rows(), requests->schema(), requests->array(), *result);
+  };
   if (waits_ || keys.rows() >= kLongReadRows) {
     Unlocked(read);
   } else {
@@ -257,6 +269,10 @@ bool PythonReader::IsCurrent(std::int64_t max_age_ms) const {
 
 std::vector<std::pair<std::string, std::string>> PythonReader::Keys() const {
   return Pairs(reader_->keys());
+}
+
+std::vector<std::pair<std::string, std::string>> PythonReader::Requests() const {
+  return Pairs(reader_->requests());
 }
 
 std::vector<std::pair<std::string, std::string>> PythonReader::Features() const {

@@ -78,6 +78,7 @@ class PythonReader {
   OnlineRows Read(nanobind::handle entity_rows) const;
   bool IsCurrent(std::int64_t max_age_ms) const;
   std::vector<std::pair<std::string, std::string>> Keys() const;
+  std::vector<std::pair<std::string, std::string>> Requests() const;
   std::vector<std::pair<std::string, std::string>> Features() const;
 
  private:

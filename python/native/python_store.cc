@@ -14,7 +14,9 @@ ObjectType TypeFrom(const std::string& type) {
   if (type == "entity") return ObjectType::kEntity;
   if (type == "feature_view") return ObjectType::kFeatureView;
   if (type == "feature_service") return ObjectType::kFeatureService;
-  Raise(ErrorCode::kInvalidArgument, "'" + type + "' is not entity, feature_view or feature_service");
+  if (type == "on_demand_feature_view") return ObjectType::kOnDemandView;
+  Raise(ErrorCode::kInvalidArgument,
+        "'" + type + "' is not entity, feature_view, on_demand_feature_view or feature_service");
 }
 
 ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove, const std::stop_source& stop) {

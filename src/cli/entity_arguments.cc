@@ -47,6 +47,39 @@ Result<Json> CheckJson(const ColumnInfo& key, const Json& value) {
   return value;
 }
 
+/// Request data: numbers as text or as JSON has them, everything else that is no text of its own as text.
+Result<Json> RequestValue(const ColumnInfo& data, const Json& value) {
+  const bool is_whole = data.type == "int64" || data.type == "int32";
+  const bool is_real = data.type == "float64" || data.type == "float32";
+  const bool is_text = data.type == "string" || data.type == "timestamp" || data.type == "date";
+  if (!is_whole && !is_real && !is_text && data.type != "bool") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("request data {} is {}, which cannot be written on a command line", data.name,
+                            data.type));
+  }
+  if (value.is_null()) return value;
+  const auto wrong = [&](std::string_view shown) {
+    return Fail(ErrorCode::kTypeMismatch,
+                fmt::format("request data {} is of type {}, and '{}' is not", data.name, data.type, shown));
+  };
+  if (!value.is_string()) {
+    const bool fits = is_whole ? value.is_number_integer() : is_real ? value.is_number() : value.is_boolean();
+    if (!fits || is_text) return wrong(value.dump());
+    return is_real ? Json(value.get<double>()) : value;
+  }
+  const std::string text = value.get<std::string>();
+  if (is_text) return value;
+  if (is_real) {
+    double number = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failed != std::errc() || end != text.data() + text.size()) return wrong(text);
+    return Json(number);
+  }
+  auto parsed = ParseValue(data, text);
+  if (!parsed) return wrong(text);
+  return parsed;
+}
+
 /// `a=1,b=2` as name and text; a comma within a value needs the JSON form.
 Result<Json> SplitPairs(std::string_view text) {
   Json made = Json::object();
@@ -78,7 +111,8 @@ Result<std::shared_ptr<arrow::Array>> ColumnOf(const std::vector<Json>& entities
 
 }  // namespace
 
-Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys) {
+Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& keys,
+                         const std::vector<ColumnInfo>& requests) {
   Json given;
   if (text.starts_with('{')) {
     given = ParseJson(text).value_or(nullptr);
@@ -93,6 +127,7 @@ Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& k
     names.push_back(key.name);
   for (const auto& [name, value] : given.items()) {
     if (std::ranges::find(names, name) != names.end()) continue;
+    if (std::ranges::find(requests, name, &ColumnInfo::name) != requests.end()) continue;
     return Fail(ErrorCode::kNotFound, fmt::format("'{}' is not a join key here; the join keys are: {}", name,
                                                   fmt::join(names, ", ")));
   }
@@ -103,6 +138,13 @@ Result<Json> ParseEntity(std::string_view text, const std::vector<ColumnInfo>& k
                   fmt::format("the entity '{}' lacks join key {}", text, key.name));
     }
     TM_ASSIGN(made[key.name], CheckJson(key, given[key.name]));
+  }
+  for (const ColumnInfo& data : requests) {
+    if (!given.contains(data.name)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the entity '{}' lacks request data {} ({})", text, data.name, data.type));
+    }
+    TM_ASSIGN(made[data.name], RequestValue(data, given[data.name]));
   }
   return made;
 }

@@ -59,6 +59,17 @@ Row ViewCells(const Json& view) {
           view.value("description", "")};
 }
 
+/// Views and request sources that features are computed from.
+Row OnDemandCells(const Json& view) {
+  std::string sources;
+  for (const Json& source : view.value("sources", Json::array())) {
+    sources += sources.empty() ? "" : ", ";
+    sources += source.contains("view") ? source.value("view", "") : source.value("request", "");
+  }
+  return {view["name"], view.value("mode", ""), sources, view.value("fields", Json::array()).size(),
+          view.value("description", "")};
+}
+
 Row ServiceCells(const Json& service) {
   return {service["name"], Joined(service.value("features", Json::array()), "view"),
           service.value("description", "")};
@@ -162,6 +173,9 @@ void AddListCommands(Command app, Session& session) {
                      {"name", "entities", "features", "ttl", "online", "source", "description"},
                      ViewCells});
   AddFieldCommands(app, session);
+  AddObjectCommands(
+      app, session, "on-demand-views", "Views that are computed when they are asked for",
+      {ObjectType::kOnDemandView, {"name", "mode", "sources", "features", "description"}, OnDemandCells});
   AddObjectCommands(app, session, "services", "Feature services",
                     {ObjectType::kFeatureService, {"name", "features", "description"}, ServiceCells});
 }

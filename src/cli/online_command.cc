@@ -32,11 +32,12 @@ struct LookupArguments {
 /// Entities as the reader wants them, and what the columns point into.
 class KeyArguments {
  public:
-  explicit KeyArguments(const std::vector<ColumnInfo>& keys) : keys_(keys) {}
+  KeyArguments(const std::vector<ColumnInfo>& keys, const std::vector<ColumnInfo>& requests)
+      : keys_(keys), requests_(requests) {}
 
   Result<void> Parse(const std::vector<std::string>& arguments) {
     for (const std::string& argument : arguments) {
-      TM_ASSIGN(Json entity, ParseEntity(argument, keys_));
+      TM_ASSIGN(Json entity, ParseEntity(argument, keys_, requests_));
       entities_.push_back(std::move(entity));
     }
     for (const ColumnInfo& key : keys_)
@@ -47,6 +48,23 @@ class KeyArguments {
   const std::vector<KeyColumn>& columns() const { return columns_; }
   std::size_t rows() const { return entities_.size(); }
   const Json& value(std::size_t row, const std::string& key) const { return entities_[row][key]; }
+
+  /// Request data as a record batch: numbers and bools as such, everything else as text.
+  Result<std::shared_ptr<arrow::RecordBatch>> Requests() const {
+    arrow::FieldVector fields;
+    arrow::ArrayVector columns;
+    for (const ColumnInfo& data : requests_) {
+      std::shared_ptr<arrow::DataType> type = arrow::utf8();
+      if (data.type.starts_with("int")) type = arrow::int64();
+      if (data.type.starts_with("float")) type = arrow::float64();
+      if (data.type == "bool") type = arrow::boolean();
+      auto column = RequestColumn(type, data.name);
+      if (!column.ok()) return Fail(ErrorCode::kOutOfSpace, column.status().message());
+      fields.push_back(arrow::field(data.name, type));
+      columns.push_back(*std::move(column));
+    }
+    return arrow::RecordBatch::Make(arrow::schema(fields), static_cast<std::int64_t>(rows()), columns);
+  }
 
  private:
   Result<void> AddColumn(const ColumnInfo& key) {
@@ -76,7 +94,29 @@ class KeyArguments {
     return {};
   }
 
+  arrow::Result<std::shared_ptr<arrow::Array>> RequestColumn(const std::shared_ptr<arrow::DataType>& type,
+                                                             const std::string& name) const {
+    std::unique_ptr<arrow::ArrayBuilder> builder;
+    ARROW_RETURN_NOT_OK(arrow::MakeBuilder(arrow::default_memory_pool(), type, &builder));
+    for (const Json& entity : entities_) {
+      const Json& cell = entity.at(name);
+      if (cell.is_null()) {
+        ARROW_RETURN_NOT_OK(builder->AppendNull());
+      } else if (type->id() == arrow::Type::INT64) {
+        ARROW_RETURN_NOT_OK(static_cast<arrow::Int64Builder&>(*builder).Append(cell.get<std::int64_t>()));
+      } else if (type->id() == arrow::Type::DOUBLE) {
+        ARROW_RETURN_NOT_OK(static_cast<arrow::DoubleBuilder&>(*builder).Append(cell.get<double>()));
+      } else if (type->id() == arrow::Type::BOOL) {
+        ARROW_RETURN_NOT_OK(static_cast<arrow::BooleanBuilder&>(*builder).Append(cell.get<bool>()));
+      } else {
+        ARROW_RETURN_NOT_OK(static_cast<arrow::StringBuilder&>(*builder).Append(cell.text()));
+      }
+    }
+    return builder->Finish();
+  }
+
   const std::vector<ColumnInfo>& keys_;
+  const std::vector<ColumnInfo>& requests_;
   std::vector<Json> entities_;
   std::vector<KeyColumn> columns_;
   std::deque<std::vector<std::int64_t>> integers_;
@@ -170,18 +210,27 @@ Result<void> GetOnline(const Session& session, const LookupArguments& options) {
                                                      .service = options.service,
                                                      .selection = {},
                                                      .full_feature_names = options.full_feature_names}));
-  KeyArguments arguments(reader->keys());
+  KeyArguments arguments(reader->keys(), reader->requests());
   std::vector<std::string> entities = options.entities;
-  if (entities.empty() && reader->keys().empty()) entities.emplace_back("{}");
+  if (entities.empty() && reader->keys().empty() && reader->requests().empty()) entities.emplace_back("{}");
   if (entities.empty()) {
+    const auto& wanted = reader->keys().empty() ? reader->requests() : reader->keys();
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("which entity? Write it as {}=...", reader->keys().front().name));
+                fmt::format("which entity? Write it as {}=...", wanted.front().name));
   }
   TM_TRY(arguments.Parse(entities));
   OnlineResult result;
-  TM_TRY(reader->Read(arguments.columns(), arguments.rows(), result));
   ArrowSchema schema{};
   ArrowArray array{};
+  if (reader->requests().empty()) {
+    TM_TRY(reader->Read(arguments.columns(), arguments.rows(), result));
+  } else {
+    TM_ASSIGN(const auto data, arguments.Requests());
+    if (const auto status = arrow::ExportRecordBatch(*data, &array, &schema); !status.ok()) {
+      return Fail(ErrorCode::kOutOfSpace, status.message());
+    }
+    TM_TRY(reader->ReadWith(arguments.columns(), arguments.rows(), &schema, &array, result));
+  }
   TM_TRY(result.ToArrow(options.status, options.event_timestamps, &schema, &array));
   const auto answer = arrow::ImportRecordBatch(&array, &schema);
   if (!answer.ok()) return Fail(ErrorCode::kInternal, answer.status().message());
@@ -197,7 +246,8 @@ Result<void> GetOnline(const Session& session, const LookupArguments& options) {
 void AddOnlineCommand(Command app, Session& session) {
   const Command command = app.add_subcommand("get-online", "Look up the latest values of features");
   const auto options = std::make_shared<LookupArguments>();
-  command.add_option("entity", options->entities, "Entities: driver_id=1001, a=1,b=2, or JSON objects");
+  command.add_option("entity", options->entities,
+                     "Entities: driver_id=1001, a=1,b=2, or JSON objects; request data too");
   const Option features =
       command.add_option("-f,--features", options->features, "view:feature or view, separated by commas")
           .delimiter(',')

@@ -11,6 +11,7 @@
 #include "engine/apply_targets_internal.h"
 #include "engine/definition_diff.h"
 #include "engine/key_fields_internal.h"
+#include "engine/on_demand.h"
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
@@ -335,14 +336,18 @@ Result<Prepared> Planner::Run(const Definitions& definitions) {
   TM_TRY(CheckRegisteredTables());
   // Once more with all that was found out: a column that became a feature may clash with another.
   TM_TRY(CheckDefinitions(targets_.Live(), {}));
+  TM_TRY(CheckExpressions(targets_.Live()));
   prepared_.serial = catalog_.serial();
   for (const auto& entity : targets_.entities)
     TM_TRY(AddChange(ObjectKind::kEntity, entity));
   for (const auto& view : targets_.views)
     TM_TRY(AddViewChange(view));
+  for (const auto& view : targets_.on_demand)
+    TM_TRY(AddChange(ObjectKind::kOnDemandView, view));
   for (const auto& service : targets_.services)
     TM_TRY(AddChange(ObjectKind::kFeatureService, service));
   TM_TRY(AddRemovals(ObjectKind::kFeatureService, targets_.services));
+  TM_TRY(AddRemovals(ObjectKind::kOnDemandView, targets_.on_demand));
   TM_TRY(AddRemovals(ObjectKind::kFeatureView, targets_.views));
   TM_TRY(AddRemovals(ObjectKind::kEntity, targets_.entities));
   return std::move(prepared_);

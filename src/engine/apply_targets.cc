@@ -82,6 +82,8 @@ void MarkMissing(Targets& targets) {
   }
   for (Target<Entity>& entity : targets.entities)
     entity.is_removed |= !entity.is_stated && !used.contains(entity.definition.name);
+  for (Target<OnDemandView>& view : targets.on_demand)
+    view.is_removed |= !view.is_stated;
   for (Target<FeatureService>& service : targets.services)
     service.is_removed |= !service.is_stated;
 }
@@ -123,10 +125,19 @@ void FollowRenames(Targets& targets) {
     for (std::string& entity : view.definition.entities)
       Follow(entity_renames, entity);
   }
-  const auto view_renames = Renames(targets.views);
+  auto view_renames = Renames(targets.views);
+  view_renames.merge(Renames(targets.on_demand));
   std::map<std::string, std::map<std::string, std::string>> field_renames;  // by the view's name until now
   for (const Target<FeatureView>& view : targets.views) {
     if (view.before != nullptr) field_renames.emplace(view.before->name, FieldRenames(view));
+  }
+  for (Target<OnDemandView>& view : targets.on_demand) {
+    if (view.is_stated) continue;
+    for (OnDemandSource& source : view.definition.sources) {
+      for (std::string& feature : source.features)
+        Follow(field_renames[source.view], feature);
+      Follow(view_renames, source.view);
+    }
   }
   for (Target<FeatureService>& service : targets.services) {
     if (service.is_stated) continue;
@@ -166,6 +177,18 @@ Result<void> CheckRemovals(const Targets& targets) {
     for (const ViewSelection& selection : service.definition.views) {
       if (IsRemoved(targets.views, selection.view)) {
         return StillUsed("feature view", selection.view, "feature service", service.definition.name);
+      }
+      if (IsRemoved(targets.on_demand, selection.view)) {
+        return StillUsed("on-demand feature view", selection.view, "feature service",
+                         service.definition.name);
+      }
+    }
+  }
+  for (const Target<OnDemandView>& view : targets.on_demand) {
+    if (view.is_removed) continue;
+    for (const OnDemandSource& source : view.definition.sources) {
+      if (IsRemoved(targets.views, source.view) || IsRemoved(targets.on_demand, source.view)) {
+        return StillUsed("feature view", source.view, "on-demand feature view", view.definition.name);
       }
     }
   }
@@ -229,6 +252,9 @@ Definitions Targets::Live() const {
   for (const auto& view : views) {
     if (!view.is_removed) live.views.push_back(view.definition);
   }
+  for (const auto& view : on_demand) {
+    if (!view.is_removed) live.on_demand.push_back(view.definition);
+  }
   for (const auto& service : services) {
     if (!service.is_removed) live.services.push_back(service.definition);
   }
@@ -239,9 +265,11 @@ Result<Targets> MatchTargets(const Catalog& catalog, const Definitions& definiti
                              const PlanOptions& options) {
   Targets targets{.entities = Match(definitions.entities, catalog.entities()),
                   .views = Match(definitions.views, catalog.views()),
+                  .on_demand = Match(definitions.on_demand, catalog.on_demand()),
                   .services = Match(definitions.services, catalog.services())};
   TM_TRY(MarkRemoved(targets.entities, ObjectKind::kEntity, options));
   TM_TRY(MarkRemoved(targets.views, ObjectKind::kFeatureView, options));
+  TM_TRY(MarkRemoved(targets.on_demand, ObjectKind::kOnDemandView, options));
   TM_TRY(MarkRemoved(targets.services, ObjectKind::kFeatureService, options));
   if (options.remove_missing) MarkMissing(targets);
   FollowRenames(targets);
@@ -250,6 +278,7 @@ Result<Targets> MatchTargets(const Catalog& catalog, const Definitions& definiti
   const Definitions known{.project = {},
                           .entities = Known(targets.entities),
                           .views = Known(targets.views),
+                          .on_demand = Known(targets.on_demand),
                           .services = Known(targets.services)};
   TM_TRY(CheckDefinitions(definitions, known));
   return targets;

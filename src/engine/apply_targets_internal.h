@@ -25,6 +25,7 @@ struct Targets {
   // Stated ones in the order of the definitions, then the others by name.
   std::vector<Target<Entity>> entities;
   std::vector<Target<FeatureView>> views;
+  std::vector<Target<OnDemandView>> on_demand;
   std::vector<Target<FeatureService>> services;
 
   /// The live entity of that name, or null.

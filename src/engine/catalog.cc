@@ -99,6 +99,9 @@ Result<std::shared_ptr<const Catalog>> Catalog::Load(const Registry& registry, s
     if (object.kind == ObjectKind::kEntity) {
       TM_ASSIGN(Entity entity, ParseDocument(object, &EntityFromJson));
       catalog->entities_.emplace(object.name, std::move(entity));
+    } else if (object.kind == ObjectKind::kOnDemandView) {
+      TM_ASSIGN(OnDemandView view, ParseDocument(object, &OnDemandViewFromJson));
+      catalog->on_demand_.emplace(object.name, std::move(view));
     } else if (object.kind == ObjectKind::kFeatureService) {
       TM_ASSIGN(FeatureService service, ParseDocument(object, &FeatureServiceFromJson));
       catalog->services_.emplace(object.name, std::move(service));
@@ -147,6 +150,11 @@ Result<const CatalogView*> Catalog::View(std::string_view name) const {
       fmt::format("feature view '{}' has no rows yet, and the types of its join keys are those of its "
                   "first rows: ingest some, or declare the types",
                   name));
+}
+
+const OnDemandView* Catalog::OnDemand(std::string_view name) const {
+  const auto found = on_demand_.find(std::string(name));
+  return found == on_demand_.end() ? nullptr : &found->second;
 }
 
 Result<const FeatureService*> Catalog::Service(std::string_view name) const {

@@ -47,6 +47,8 @@ class Catalog {
   Result<const CatalogView*> View(std::string_view name) const;
   /// The same, also of one that is not typed yet: to look at, not to read or write.
   Result<const CatalogView*> DefinedView(std::string_view name) const;
+  /// Null if there is none of that name.
+  const OnDemandView* OnDemand(std::string_view name) const;
   Result<const FeatureService*> Service(std::string_view name) const;
   Result<const Entity*> EntityNamed(std::string_view name) const;
   Result<const RegistryObject*> Object(ObjectKind kind, std::string_view name) const;
@@ -54,6 +56,7 @@ class Catalog {
   /// All of them, also those that are not typed yet.
   const std::map<std::string, CatalogView>& views() const { return views_; }
   const std::map<std::string, Entity>& entities() const { return entities_; }
+  const std::map<std::string, OnDemandView>& on_demand() const { return on_demand_; }
   const std::map<std::string, FeatureService>& services() const { return services_; }
 
  private:
@@ -63,6 +66,7 @@ class Catalog {
   RegistryState state_;
   std::map<std::string, CatalogView> views_;
   std::map<std::string, Entity> entities_;
+  std::map<std::string, OnDemandView> on_demand_;
   std::map<std::string, FeatureService> services_;
 };
 

@@ -212,6 +212,27 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
   if (ids(before, after) != ids(after, before)) comparison.Add(fmt::format("fields: in another order"));
 }
 
+std::string SourcesText(const OnDemandView& view) {
+  std::vector<std::string> texts;
+  for (const OnDemandSource& source : view.sources) {
+    texts.push_back(source.features.empty()
+                        ? source.view
+                        : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
+  }
+  for (const RequestSource& request : view.requests) {
+    std::vector<std::string> fields;
+    for (const Field& field : request.fields)
+      fields.push_back(fmt::format("{} {}", field.name, field.type.ToString()));
+    texts.push_back(fmt::format("request {} ({})", request.name, fmt::join(fields, ", ")));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+/// What a field is computed by, as a plan shows it.
+std::string ExpressionText(const OnDemandView& view, std::size_t field) {
+  return field < view.expressions.size() ? Quoted(view.expressions[field]) : "";
+}
+
 std::string SelectionText(const ViewSelection& selection) {
   std::string text = selection.view;
   if (!selection.features.empty()) text += fmt::format(": {}", fmt::join(selection.features, ", "));
@@ -263,6 +284,43 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
   return comparison.Take();
 }
 
+Lines Differences(const OnDemandView& before, const OnDemandView& after) {
+  Comparison comparison;
+  comparison.Value("mode", std::string(OnDemandModeName(before.mode)),
+                   std::string(OnDemandModeName(after.mode)));
+  comparison.Value("sources", SourcesText(before), SourcesText(after));
+  const auto find = [](const OnDemandView& view, const std::string& name) {
+    const auto found = std::ranges::find(view.fields, name, &Field::name);
+    return static_cast<std::size_t>(found - view.fields.begin());
+  };
+  for (const Field& field : before.fields) {
+    if (!Contains(after.fields, field.name, &Field::name))
+      comparison.Add(fmt::format("field {}: removed", field.name));
+  }
+  for (std::size_t i = 0; i < after.fields.size(); ++i) {
+    const Field& field = after.fields[i];
+    const std::size_t old = find(before, field.name);
+    if (old == before.fields.size()) {
+      comparison.Add(fmt::format("field {}: added ({})", field.name, field.type.ToString()));
+      continue;
+    }
+    comparison.Value("field " + field.name, before.fields[old].type.ToString(), field.type.ToString());
+    comparison.Value(fmt::format("expression of {}", field.name), ExpressionText(before, old),
+                     ExpressionText(after, i));
+    comparison.Text(fmt::format("description of {}", field.name), before.fields[old].description,
+                    field.description);
+  }
+  comparison.Value("singleton", before.singleton ? "yes" : "no", after.singleton ? "yes" : "no");
+  if (before.function_source != after.function_source || before.function_name != after.function_name) {
+    comparison.Add(fmt::format("function {}: another text", after.function_name));
+  }
+  comparison.About(before.metadata, after.metadata);
+  Lines lines = comparison.Take();
+  if (lines.empty() && before != after)
+    lines.emplace_back("fields or sources: in another order, or described otherwise");
+  return lines;
+}
+
 Lines Differences(const FeatureService& before, const FeatureService& after) {
   Comparison comparison;
   for (const ViewSelection& selection : before.views) {
@@ -303,6 +361,17 @@ Lines Summary(const FeatureView& view) {
   if (view.push) lines.push_back("push source: " + PushText(view));
   if (const std::string stream = StreamText(view); !stream.empty())
     lines.push_back("stream source: " + stream);
+  return lines;
+}
+
+Lines Summary(const OnDemandView& view) {
+  Lines lines{fmt::format("mode: {}", OnDemandModeName(view.mode)), "sources: " + SourcesText(view)};
+  for (std::size_t i = 0; i < view.fields.size(); ++i) {
+    const std::string expression = ExpressionText(view, i);
+    lines.push_back(fmt::format("field {} ({}){}{}", view.fields[i].name, view.fields[i].type.ToString(),
+                                expression.empty() ? "" : ": ", expression));
+  }
+  if (!view.function_name.empty()) lines.push_back(fmt::format("function: {}", view.function_name));
   return lines;
 }
 

@@ -13,11 +13,13 @@ namespace tidemark {
 std::vector<std::string> Differences(const Entity& before, const Entity& after);
 /// Fields are the same when they have the same id; `after` has its ids.
 std::vector<std::string> Differences(const FeatureView& before, const FeatureView& after);
+std::vector<std::string> Differences(const OnDemandView& before, const OnDemandView& after);
 std::vector<std::string> Differences(const FeatureService& before, const FeatureService& after);
 
 /// What a new definition holds, as the lines of its plan.
 std::vector<std::string> Summary(const Entity& entity);
 std::vector<std::string> Summary(const FeatureView& view);
+std::vector<std::string> Summary(const OnDemandView& view);
 std::vector<std::string> Summary(const FeatureService& service);
 
 }  // namespace tidemark

@@ -88,6 +88,7 @@ std::string ListAll(const Catalog& catalog, std::string_view project) {
   return ToText({{"project", project},
                  {"entities", AllOf(catalog, ObjectKind::kEntity)},
                  {"feature_views", AllOf(catalog, ObjectKind::kFeatureView)},
+                 {"on_demand_feature_views", AllOf(catalog, ObjectKind::kOnDemandView)},
                  {"feature_services", AllOf(catalog, ObjectKind::kFeatureService)}});
 }
 

@@ -272,6 +272,10 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   }
   TM_ASSIGN(const auto wanted, SelectionsFromRefs({std::string(feature)}));
   TM_ASSIGN(const Selection selection, Resolve(*parts.catalog, wanted, false));
+  if (selection.on_demand != nullptr) {
+    return Fail(ErrorCode::kUnsupported,
+                "explain tells of stored features: ask for one that this on-demand feature is computed from");
+  }
   const CatalogView& view = *selection.views.front().view;
   const Field& field = selection.views.front().features.front().field;
   TM_ASSIGN(const Json key_json, ParseKey(key, view));

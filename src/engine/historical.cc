@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "engine/entity_range.h"
 #include "engine/entity_rows.h"
+#include "engine/on_demand_rows.h"
 #include "engine/row_values.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -466,14 +467,34 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   std::optional<Error> failed_;
 };
 
+/// Request data come with entity rows, and so do the names that computed columns may not have.
+Result<void> CheckComputable(const OnDemandPlan& plan, const arrow::RecordBatchReader* entity_rows,
+                             const HistoricalRequest& request) {
+  if (entity_rows != nullptr) return CheckRequestColumns(plan, *entity_rows->schema());
+  if (request.selection.views.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "what is asked for is computed from request data alone: there are no entities without entity rows");
+  }
+  return CheckRequestColumns(plan, arrow::Schema({}));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> GetHistorical(
     std::shared_ptr<const Catalog> catalog, std::shared_ptr<arrow::RecordBatchReader> entity_rows,
     HistoricalRequest request, const SourceOpeners& open, std::shared_ptr<Warnings> warnings) {
+  const std::shared_ptr<const OnDemandPlan> computed = request.selection.on_demand;
+  if (computed != nullptr) TM_TRY(CheckComputable(*computed, entity_rows.get(), request));
+  const OnDemandRowsOptions rows{.event_column = request.event_timestamp_column,
+                                 .first_row = request.first_row,
+                                 .threads = request.threads,
+                                 .stop = request.stop,
+                                 .include_status = request.include_status};
   auto reader = std::make_shared<HistoricalReader>(std::move(catalog), std::move(entity_rows),
                                                    std::move(request), std::move(warnings));
   TM_TRY(reader->Open(open));
+  if (computed != nullptr) return WithComputed(std::move(reader), computed, rows);
   return reader;
 }
 

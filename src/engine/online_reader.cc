@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/result.h"
+#include "engine/on_demand_rows.h"
 #include "engine/online_result.h"
 #include "model/key_codec.h"
 #include "model/type_width.h"
@@ -326,8 +327,11 @@ class Reader final : public OnlineReader {
 }  // namespace
 
 Result<std::shared_ptr<const OnlineReader>> MakeOnlineReader(OnlineReaderParts parts) {
+  const std::shared_ptr<const OnDemandPlan> computed = parts.selection.on_demand;
+  const std::shared_ptr<Clock> clock = parts.clock;
   auto reader = std::make_shared<Reader>(std::move(parts));
   TM_TRY(reader->Prepare());
+  if (computed != nullptr) return MakeComputingReader(std::move(reader), computed, clock);
   return reader;
 }
 

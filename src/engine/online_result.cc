@@ -83,6 +83,30 @@ Result<std::shared_ptr<arrow::Array>> EventArray(const OnlineResult& result, std
 
 }  // namespace
 
+Result<std::shared_ptr<arrow::Array>> ArrayOfColumn(OnlineResult& result, std::size_t at) {
+  const ResultColumn& column = result.impl().shape->columns[at];
+  switch (column.form) {
+    case ValueForm::kFixed:
+      return FixedArray(result, at, column);
+    case ValueForm::kText:
+      return TextArray(result, at, column);
+    case ValueForm::kNested:
+      break;
+  }
+  return result.impl().nested_done[column.place];
+}
+
+const std::vector<ColumnInfo>& OnlineReader::requests() const {
+  static const std::vector<ColumnInfo> kNone;
+  return kNone;
+}
+
+Result<void> OnlineReader::ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema,
+                                    ArrowArray* batch, OnlineResult& result) const {
+  TM_TRY(FromArrowResult(arrow::ImportRecordBatch(batch, schema)));  // which releases it
+  return Read(keys, rows, result);
+}
+
 std::shared_ptr<const ResultShape> ResultShape::Make(std::vector<ResultColumn> columns, std::size_t views) {
   auto shape = std::make_shared<ResultShape>();
   shape->views = views;

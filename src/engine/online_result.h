@@ -37,6 +37,9 @@ struct ResultShape {
   static std::shared_ptr<const ResultShape> Make(std::vector<ResultColumn> columns, std::size_t views);
 };
 
+/// A column of a result as an array; what is not kPresent is null.
+Result<std::shared_ptr<arrow::Array>> ArrayOfColumn(OnlineResult& result, std::size_t column);
+
 struct OnlineResult::Impl {
   /// Makes room for `row_count` rows of `wanted`, all kNotFound.
   void Reset(std::shared_ptr<const ResultShape> wanted, std::size_t row_count);
@@ -49,6 +52,8 @@ struct OnlineResult::Impl {
   Status& StatusAt(std::size_t column, std::size_t row) { return statuses[column * rows + row]; }
   StoredRow& StoredAt(std::size_t view, std::size_t row) { return stored[view * rows + row]; }
   std::int64_t& EventAt(std::size_t view, std::size_t row) { return events[view * rows + row]; }
+
+  std::unique_ptr<OnlineResult> fetched;  // what computed columns are computed from
 
   /// Text columns are filled row by row, each row once.
   struct Text {

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "base/result.h"
+#include "engine/on_demand.h"
 #include "model/feature_ref.h"
 #include "model/name.h"
 
@@ -46,6 +48,16 @@ bool SameView(const SelectedView& a, const SelectedView& b) {
   return a.view == b.view && a.alias == b.alias && a.key_columns == b.key_columns;
 }
 
+Result<std::size_t> FieldPlace(const OnDemandView& view, const std::string& name) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < view.fields.size(); ++i) {
+    if (view.fields[i].name == name) return i;
+    names.push_back(view.fields[i].name);
+  }
+  return Fail(ErrorCode::kNotFound, fmt::format("on-demand feature view '{}' has no feature '{}'{}",
+                                                view.name, name, Suggest(name, names)));
+}
+
 /// Collects the selection view by view; one view asked for in several pieces stays one view.
 class Resolver {
  public:
@@ -53,6 +65,7 @@ class Resolver {
       : catalog_(catalog), full_feature_names_(full_feature_names) {}
 
   Result<void> Add(const ViewSelection& wanted) {
+    if (const OnDemandView* computed = catalog_.OnDemand(wanted.view)) return AddOnDemand(wanted, *computed);
     TM_ASSIGN(const CatalogView* view, catalog_.View(wanted.view));
     if (!wanted.alias.empty()) TM_TRY(CheckName("alias", wanted.alias));
     TM_ASSIGN(auto key_columns, KeyColumns(*view, wanted));
@@ -70,10 +83,12 @@ class Resolver {
   }
 
   Result<Selection> Finish() && {
-    if (selection_.columns.empty()) {
+    if (plan_.outputs.empty()) {
       return Fail(ErrorCode::kInvalidArgument,
                   "no features are asked for: name some as view:feature, or a service");
     }
+    const auto is_computed = [](const OnDemandPlan::Output& output) { return output.is_computed; };
+    if (std::ranges::any_of(plan_.outputs, is_computed)) NumberValues();
     return std::move(selection_);
   }
 
@@ -86,10 +101,10 @@ class Resolver {
     return selection_.views.size() - 1;
   }
 
-  Result<void> AddFeature(std::size_t at, const Field& field) {
-    SelectedView& view = selection_.views[at];
-    const std::string output = OutputName(view.alias, field.name, full_feature_names_);
-    const std::string origin = fmt::format("{}:{}", view.alias, field.name);
+  /// The name that a feature comes out under, which no other may have.
+  Result<std::string> TakeOutput(const std::string& alias, const std::string& feature) {
+    std::string output = OutputName(alias, feature, full_feature_names_);
+    const std::string origin = fmt::format("{}:{}", alias, feature);
     if (const auto [taken, is_new] = outputs_.emplace(output, origin); !is_new) {
       const std::string_view hint =
           full_feature_names_ || taken->second == origin
@@ -99,14 +114,142 @@ class Resolver {
                   fmt::format("'{}' and '{}' would both come out as column '{}': {}", taken->second, origin,
                               output, hint));
     }
+    return output;
+  }
+
+  Result<void> AddFeature(std::size_t at, const Field& field) {
+    SelectedView& view = selection_.views[at];
+    TM_ASSIGN(const std::string output, TakeOutput(view.alias, field.name));
+    values_.push_back({Value::Kind::kFetched, selection_.columns.size()});
+    plan_.outputs.push_back({.name = output, .field = field});
+    fetched_.emplace(std::pair(at, field.name), selection_.columns.size());
     selection_.columns.push_back({at, view.features.size()});
     view.features.push_back({field, output});
     return {};
   }
 
+  /// A value of the plan, before it is known how many there are of each kind.
+  struct Value {
+    enum class Kind : std::uint8_t { kFetched, kRequest, kStep } kind;
+    std::size_t place;
+  };
+
+  Result<void> AddOnDemand(const ViewSelection& wanted, const OnDemandView& view) {
+    if (!wanted.alias.empty()) TM_TRY(CheckName("alias", wanted.alias));
+    if (!wanted.join_key_map.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("'{}' is an on-demand feature view, which has no join keys to map", view.name));
+    }
+    const std::string& alias = wanted.alias.empty() ? wanted.view : wanted.alias;
+    std::vector<std::size_t> fields(wanted.features.empty() ? view.fields.size() : 0);
+    std::iota(fields.begin(), fields.end(), std::size_t{0});
+    for (const std::string& name : wanted.features) {
+      TM_ASSIGN(const std::size_t place, FieldPlace(view, name));
+      fields.push_back(place);
+    }
+    for (const std::size_t field : fields) {
+      TM_ASSIGN(const std::string output, TakeOutput(alias, view.fields[field].name));
+      TM_ASSIGN(const Value value, Computed(view, field));
+      values_.push_back(value);
+      plan_.outputs.push_back({.name = output, .field = view.fields[field], .is_computed = true});
+    }
+    return {};
+  }
+
+  /// The step that computes a field; what it needs comes before it.
+  Result<Value> Computed(const OnDemandView& view, std::size_t field) {
+    const std::pair id(view.name, field);
+    if (const auto found = steps_.find(id); found != steps_.end())
+      return Value{Value::Kind::kStep, found->second};
+    if (view.mode != OnDemandMode::kSql) {
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK only",
+                      view.name, OnDemandModeName(view.mode)));
+    }
+    const std::string place =
+        fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
+    TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
+    auto bound = BoundExpression::Bind(view.expressions.at(field), columns, view.fields[field].type);
+    if (!bound) return std::unexpected(std::move(bound).error().In(place));
+    std::vector<Value> inputs(columns.size(), {Value::Kind::kFetched, 0});
+    for (const std::size_t used : bound->columns_used()) {
+      TM_ASSIGN(inputs[used], Input(view, columns[used]));
+    }
+    plan_.steps.push_back({.place = place, .expression = *std::move(bound), .values = {}});
+    step_inputs_.push_back(std::move(inputs));
+    steps_.emplace(id, plan_.steps.size() - 1);
+    return Value{Value::Kind::kStep, plan_.steps.size() - 1};
+  }
+
+  Result<Value> Input(const OnDemandView& view, const ExpressionColumn& column) {
+    if (std::ranges::find(view.requests, column.table, &RequestSource::name) != view.requests.end()) {
+      return Requested(view, column);
+    }
+    if (const OnDemandView* other = catalog_.OnDemand(column.table)) {
+      TM_ASSIGN(const std::size_t place, FieldPlace(*other, column.name));
+      return Computed(*other, place);
+    }
+    TM_ASSIGN(const CatalogView* stored, catalog_.View(column.table));
+    ViewSelection whole;
+    whole.view = column.table;
+    TM_ASSIGN(auto key_columns, KeyColumns(*stored, whole));
+    const std::size_t at = FindOrAdd({stored, column.table, std::move(key_columns), {}});
+    if (const auto found = fetched_.find({at, column.name}); found != fetched_.end()) {
+      return Value{Value::Kind::kFetched, found->second};
+    }
+    TM_ASSIGN(const Field field, FindField(*stored, column.name));
+    fetched_.emplace(std::pair(at, field.name), selection_.columns.size());
+    selection_.columns.push_back({at, selection_.views[at].features.size()});
+    selection_.views[at].features.push_back({field, field.name});
+    return Value{Value::Kind::kFetched, selection_.columns.size() - 1};
+  }
+
+  Result<Value> Requested(const OnDemandView& view, const ExpressionColumn& column) {
+    for (std::size_t i = 0; i < plan_.requests.size(); ++i) {
+      const RequestColumn& known = plan_.requests[i];
+      if (known.name != column.name) continue;
+      if (known.type == column.type) return Value{Value::Kind::kRequest, i};
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("request data '{}' is {} for on-demand feature view '{}' and {} for '{}'", column.name,
+                      known.type.ToString(), known.view, column.type.ToString(), view.name));
+    }
+    plan_.requests.push_back({.name = column.name, .type = column.type, .view = view.name});
+    return Value{Value::Kind::kRequest, plan_.requests.size() - 1};
+  }
+
+  std::size_t NumberOf(const Value& value) const {
+    const std::size_t requests = selection_.columns.size();
+    if (value.kind == Value::Kind::kFetched) return value.place;
+    if (value.kind == Value::Kind::kRequest) return requests + value.place;
+    return requests + plan_.requests.size() + value.place;
+  }
+
+  /// All that is needed is known by now. What is fetched gets names that no column of a request can have.
+  void NumberValues() {
+    plan_.fetched = selection_.columns.size();
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      for (const Value& input : step_inputs_[i])
+        plan_.steps[i].values.push_back(NumberOf(input));
+    }
+    for (std::size_t i = 0; i < plan_.outputs.size(); ++i)
+      plan_.outputs[i].value = NumberOf(values_[i]);
+    for (std::size_t i = 0; i < selection_.columns.size(); ++i) {
+      const Selection::Column& column = selection_.columns[i];
+      selection_.views[column.view].features[column.feature].output_name = fmt::format("__fetched_{}", i);
+    }
+    selection_.on_demand = std::make_shared<const OnDemandPlan>(std::move(plan_));
+  }
+
   const Catalog& catalog_;
   const bool full_feature_names_;
   Selection selection_;
+  OnDemandPlan plan_;
+  std::vector<Value> values_;                                           // of the plan's outputs
+  std::vector<std::vector<Value>> step_inputs_;                         // of the plan's steps
+  std::map<std::pair<std::size_t, std::string>, std::size_t> fetched_;  // view and field -> column
+  std::map<std::pair<std::string, std::size_t>, std::size_t> steps_;    // on-demand view and field -> step
   std::map<std::string, std::string> outputs_;  // output name -> the feature that has it
 };
 

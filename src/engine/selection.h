@@ -1,6 +1,7 @@
 // What a request asks for, resolved against the catalog: which features of which views, under which names.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "model/definition.h"
 
 namespace tidemark {
+
+struct OnDemandPlan;
 
 /// One feature of a view and the column it comes out as.
 struct SelectedFeature {
@@ -33,6 +36,9 @@ struct Selection {
   };
   std::vector<SelectedView> views;
   std::vector<Column> columns;
+  /// What is computed, if any of it is; then `columns` are what is fetched for that, under names of their
+  /// own, and what was asked for is `on_demand->outputs`. Null: `columns` are what was asked for.
+  std::shared_ptr<const OnDemandPlan> on_demand = {};
 
   const SelectedFeature& feature(const Column& column) const {
     return views[column.view].features[column.feature];
@@ -43,7 +49,9 @@ struct Selection {
 Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::string>& features);
 
 /// kNotFound for an unknown view or feature (with the nearest name), kInvalidArgument for an empty request, a
-/// join key map that names no join key, and two features that would get one output name, showing both.
+/// join key map that names no join key, and two features that would get one output name, showing both. Of
+/// on-demand views what they are computed from is fetched, once, whoever needs it; kUnsupported for one whose
+/// function only the Python SDK runs.
 Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,
                           bool full_feature_names);
 

@@ -38,6 +38,7 @@ struct ExpressionRows {
   /// null.
   std::span<const std::shared_ptr<arrow::Array>> columns;
   std::int64_t count = 0;
+  std::int64_t first_row = 0;                      // how messages number the first one
   std::int64_t now_us = 0;                         // what now() is, microseconds UTC
   const arrow::Int64Array* now_per_row = nullptr;  // instead, a time for each row; without nulls
 };
@@ -64,7 +65,7 @@ class BoundExpression {
   bool uses_now() const;
 
   /// One value a row, of ToArrow(type()). kInvalidData for a value that has no result where DuckDB has none
-  /// either (overflow, logarithm of zero, a cast that fails): the message names the row, counted from 0, and
+  /// either (overflow, logarithm of zero, a cast that fails): the message names the row and
   /// the character of the expression. kTypeMismatch for a column of another Arrow type than was bound.
   Result<std::shared_ptr<arrow::Array>> Evaluate(const ExpressionRows& rows) const;
 

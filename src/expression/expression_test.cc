@@ -239,6 +239,27 @@ TEST(ExpressionTest, ManyRowsGoInRuns) {
   other.join();
 }
 
+// Nested values of later runs are slices of their column; each row keeps its own.
+TEST(ExpressionTest, NestedValuesGoInRuns) {
+  constexpr std::int64_t kRows = 3000;
+  const auto items = std::make_shared<arrow::Int64Builder>();
+  arrow::ListBuilder lists(arrow::default_memory_pool(), items);
+  for (std::int64_t i = 0; i < kRows; ++i) {
+    ASSERT_TRUE(i % 5 == 0 ? lists.AppendNull().ok() : lists.Append().ok());
+    if (i % 5 == 0) continue;
+    ASSERT_TRUE(items->Append(i).ok());
+  }
+  const auto column = lists.Finish().ValueOrDie();
+  const std::vector<std::shared_ptr<arrow::Array>> columns{column};
+  const std::vector<ExpressionColumn> names{{.table = "", .name = "list", .type = DataType::List({kInt64})}};
+  const auto same = BoundExpression::Bind("case when list[1] >= 0 then list else list end", names).value();
+  EXPECT_TRUE((*same.Evaluate({.columns = columns, .count = kRows}))->Equals(column));
+  const auto first = BoundExpression::Bind("coalesce(list, list)[1]", names).value();
+  const auto values = first.Evaluate({.columns = columns, .count = kRows}).value();
+  EXPECT_EQ(static_cast<const arrow::Int64Array&>(*values).Value(2999), 2999);
+  EXPECT_EQ(values->null_count(), 600);
+}
+
 // now() may be another time in every row: that of the entity row in a training set.
 TEST(ExpressionTest, NowMayDifferByRow) {
   const auto age = BoundExpression::Bind("epoch_us(now()) + 1", {}).value();

@@ -97,7 +97,7 @@ class Run {
   /// False after an error.
   bool Evaluate(const Node& node, Vector& out);
 
-  std::int64_t begin() const { return begin_; }
+  std::int64_t first_row() const { return rows_.first_row + begin_; }  // as messages number it
   std::int64_t count() const { return count_; }
   const std::uint8_t* active() const { return active_; }  // rows that are asked for; null: all
   Slot& slot(const Node& node) { return scratch_.slots[node.slot]; }

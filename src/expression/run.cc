@@ -64,6 +64,77 @@ arrow::Result<std::shared_ptr<arrow::Array>> Interleave(
   return builder->Finish();
 }
 
+// The rows of a CASE or COALESCE on their way to a value.
+class Branches {
+ public:
+  Branches(const Node& node, Slot& slot, const std::uint8_t* asked, std::int64_t count, Vector& out)
+      : node_(node), lane_(node.type.lane()), count_(count), out_(out) {
+    if (!slot.rest) slot.rest = std::make_unique<std::uint8_t[]>(kRunRows);
+    if (!slot.taken) slot.taken = std::make_unique<std::uint8_t[]>(kRunRows);
+    rest_ = slot.rest.get();
+    taken_ = slot.taken.get();
+    if (asked != nullptr) {
+      std::copy_n(asked, count, rest_);
+    } else {
+      std::fill_n(rest_, count, std::uint8_t{1});
+    }
+    out.valid = ValidOf(slot);
+    std::fill_n(out.valid, count, std::uint8_t{0});
+    out.data = lane_ == Lane::kArray ? nullptr : DataOf(slot, lane_);
+    if (out.data != nullptr) std::memset(out.data, 0, static_cast<std::size_t>(count) * LaneBytes(lane_));
+    if (lane_ == Lane::kArray) choice_.assign(static_cast<std::size_t>(count), -1);
+  }
+
+  const std::uint8_t* rest() const { return rest_; }    // rows that no branch has taken
+  const std::uint8_t* taken() const { return taken_; }  // rows that the present branch takes
+
+  bool Any(const std::uint8_t* rows) const {
+    std::uint8_t any = 0;
+    for (std::int64_t row = 0; row < count_; ++row)
+      any |= rows[row];
+    return any != 0;
+  }
+
+  /// The rows left where the condition holds, or else where the value is one, are taken.
+  void Choose(const Vector& value, bool is_condition) {
+    for (std::int64_t row = 0; row < count_; ++row) {
+      const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
+      const std::uint8_t holds = is_condition ? value.as<std::uint8_t>()[row] : std::uint8_t{1};
+      taken_[row] = static_cast<std::uint8_t>(rest_[row] & valid & holds);
+      rest_[row] = static_cast<std::uint8_t>(rest_[row] & ~taken_[row] & 1);
+    }
+  }
+
+  /// Values of the rows that are taken, or of all that are left.
+  void Take(const Vector& value, bool is_rest) {
+    const std::uint8_t* const rows = is_rest ? rest_ : taken_;
+    TakeLane(lane_, rows, value, count_, out_);
+    for (std::int64_t row = 0; row < count_; ++row) {
+      const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
+      out_.valid[row] = static_cast<std::uint8_t>(out_.valid[row] | (rows[row] & valid));
+    }
+    if (lane_ != Lane::kArray) return;
+    for (std::int64_t row = 0; row < count_; ++row) {
+      if (rows[row] != 0) choice_[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(arrays_.size());
+    }
+    arrays_.push_back(value.array);
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Array>> Together() const {
+    return Interleave(node_.array_type, arrays_, choice_);
+  }
+
+ private:
+  const Node& node_;
+  const Lane lane_;
+  const std::int64_t count_;
+  Vector& out_;
+  std::uint8_t* rest_ = nullptr;
+  std::uint8_t* taken_ = nullptr;
+  std::vector<std::shared_ptr<arrow::Array>> arrays_;  // of the branches
+  std::vector<std::int32_t> choice_;                   // for each row the branch that took it
+};
+
 }  // namespace
 
 std::size_t LaneBytes(Lane lane) {
@@ -216,7 +287,7 @@ std::uint8_t* Call::Validity() const {
 
 void Call::Fail(std::int64_t row, std::string problem) const {
   Error error = FailAt(ErrorCode::kInvalidData, run.text(), node.at, problem).error();
-  run.Fail(std::move(error).In(fmt::format("row {}", run.begin() + row)));
+  run.Fail(std::move(error).In(fmt::format("row {}", run.first_row() + row)));
 }
 
 char* Call::Text(std::size_t bytes) const {
@@ -301,66 +372,24 @@ bool Run::EvaluateCall(const Node& node, Vector& out) {
 
 // Every branch is evaluated whole, as far as any row takes it; in rows that do not take it an error is none.
 bool Run::EvaluateChoice(const Node& node, Vector& out) {
-  Slot& own = slot(node);
-  if (!own.rest) own.rest = std::make_unique<std::uint8_t[]>(kRunRows);
-  if (!own.taken) own.taken = std::make_unique<std::uint8_t[]>(kRunRows);
-  std::uint8_t* const rest = own.rest.get();
-  std::uint8_t* const taken = own.taken.get();
   const std::uint8_t* const outer = active_;
-  if (outer != nullptr) {
-    std::copy_n(outer, count_, rest);
-  } else {
-    std::fill_n(rest, count_, std::uint8_t{1});
-  }
-  const Lane lane = node.type.lane();
-  out.valid = ValidOf(own);
-  std::fill_n(out.valid, count_, std::uint8_t{0});
-  out.data = lane == Lane::kArray ? nullptr : DataOf(own, lane);
-  if (out.data != nullptr) std::memset(out.data, 0, static_cast<std::size_t>(count_) * LaneBytes(lane));
-  std::vector<std::shared_ptr<arrow::Array>> branches;
-  std::vector<std::int32_t> choice(lane == Lane::kArray ? static_cast<std::size_t>(count_) : 0, -1);
-
+  Branches branches(node, slot(node), outer, count_, out);
   const bool is_case = node.kind == Node::Kind::kCase;
-  Vector value;
   for (std::size_t i = 0; i < node.args.size(); ++i) {
     const bool is_condition = is_case && i % 2 == 0 && i + 1 < node.args.size();
-    active_ = is_case && i % 2 == 1 ? taken : rest;
-    std::uint8_t any = 0;
-    for (std::int64_t row = 0; row < count_; ++row)
-      any |= active_[row];
-    if (any == 0) {
+    active_ = is_case && i % 2 == 1 ? branches.taken() : branches.rest();
+    if (!branches.Any(active_)) {
       if (is_condition) ++i;
       continue;
     }
-    value = {};
+    Vector value;
     if (!Evaluate(*node.args[i], value)) return false;
-    if (is_condition || !is_case) {
-      // Taken are the rows where the condition holds, or where the value is one.
-      for (std::int64_t row = 0; row < count_; ++row) {
-        const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
-        const std::uint8_t holds = is_condition ? value.as<std::uint8_t>()[row] : std::uint8_t{1};
-        taken[row] = static_cast<std::uint8_t>(rest[row] & valid & holds);
-        rest[row] = static_cast<std::uint8_t>(rest[row] & ~taken[row] & 1);
-      }
-      if (is_condition) continue;
-    }
-    const std::uint8_t* const rows = is_case && i % 2 == 0 ? rest : taken;
-    TakeLane(lane, rows, value, count_, out);
-    for (std::int64_t row = 0; row < count_; ++row) {
-      const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
-      out.valid[row] = static_cast<std::uint8_t>(out.valid[row] | (rows[row] & valid));
-    }
-    if (lane == Lane::kArray) {
-      for (std::int64_t row = 0; row < count_; ++row) {
-        if (rows[row] != 0)
-          choice[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(branches.size());
-      }
-      branches.push_back(value.array);
-    }
+    if (is_condition || !is_case) branches.Choose(value, is_condition);
+    if (!is_condition) branches.Take(value, is_case && i % 2 == 0);
   }
   active_ = outer;
-  if (lane != Lane::kArray) return true;
-  auto together = Interleave(node.array_type, branches, choice);
+  if (node.type.lane() != Lane::kArray) return true;
+  auto together = branches.Together();
   if (!together.ok()) return Fail({ErrorCode::kOutOfSpace, together.status().ToString(), {}}), false;
   out.array = *std::move(together);
   return true;

@@ -9,6 +9,8 @@ std::string_view NameOf(ObjectType type) {
       return "entity";
     case ObjectType::kFeatureView:
       return "feature_view";
+    case ObjectType::kOnDemandView:
+      return "on_demand_feature_view";
     case ObjectType::kFeatureService:
       break;
   }

@@ -1,4 +1,5 @@
-// What a user defines: entities, fields, sources, feature views and feature services. Pure values.
+// What a user defines: entities, fields, sources, feature views, on-demand feature views and feature
+// services. Pure values.
 //
 // The JSON form of each (definition_json.h) is what the SDK sends, what YAML files hold, and what the
 // registry keeps. Lists keep the user's order; maps are sorted by name.
@@ -118,11 +119,51 @@ struct FeatureService {
   bool operator==(const FeatureService&) const = default;
 };
 
+/// Values that come with a request: columns of the entity rows, each of a stated type.
+struct RequestSource {
+  std::string name;
+  std::vector<Field> fields;  // at least one
+  Metadata metadata;
+  bool operator==(const RequestSource&) const = default;
+};
+
+/// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or
+/// by a Python function, which only the SDK runs.
+enum class OnDemandMode : std::uint8_t { kSql, kPandas, kPython };
+
+/// `sql`, `pandas`, `python`.
+std::string_view OnDemandModeName(OnDemandMode mode);
+
+/// What an on-demand feature view is computed from: some or all features of a feature view or of another
+/// on-demand view.
+struct OnDemandSource {
+  std::string view;
+  std::vector<std::string> features;  // empty: all
+  bool operator==(const OnDemandSource&) const = default;
+};
+
+/// Features that are computed when they are asked for.
+struct OnDemandView {
+  std::string name;
+  OnDemandMode mode = OnDemandMode::kSql;
+  std::vector<OnDemandSource> sources;
+  std::vector<RequestSource> requests;
+  std::vector<Field> fields;             // at least one
+  std::vector<std::string> expressions;  // kSql: one for each field
+  std::string function_name;             // kPandas and kPython: what is called
+  std::string function_source;           // and the text that defines it
+  bool singleton = false;                // kPython: called with one row at a time
+  Metadata metadata;
+  std::optional<std::string> renamed_from;  // an instruction to apply; not kept
+  bool operator==(const OnDemandView&) const = default;
+};
+
 /// Everything that one `apply` states.
 struct Definitions {
   std::string project;  // empty: the store's own
   std::vector<Entity> entities;
   std::vector<FeatureView> views;
+  std::vector<OnDemandView> on_demand;
   std::vector<FeatureService> services;
   bool operator==(const Definitions&) const = default;
 };
@@ -134,6 +175,10 @@ struct Definitions {
 ///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; at most one stream source, as
 ///               stream_source.h has it; no feature named as a join key or timestamp of the view;
 ///               a table's event times of a type that can be one, its partitions by columns that it has
+///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
+///   circle; an
+///               expression for each field, or a function. Expressions are not read here: their types are
+///               checked by apply
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name
 ///               (`view__feature`: plain names may repeat, as a request may ask for full ones)
 ///   references: to entities, views and features, in `definitions` or else in `known`. Those of known views

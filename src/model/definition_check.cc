@@ -1,5 +1,6 @@
 // Checks definitions: first each by itself, then names and renames, then what they say of each other.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <functional>
@@ -136,6 +137,48 @@ Result<void> CheckContent(const FeatureView& view) {
     TM_TRY_IN(CheckTable(view.table), "table");
   }
   return CheckStreamSource(view);
+}
+
+// The fields of a list have names, each its own.
+Result<void> CheckFieldNames(const std::vector<Field>& fields) {
+  if (fields.empty()) return Fail(ErrorCode::kInvalidArgument, "has no field; give at least one");
+  Taken taken;
+  for (const Field& field : fields) {
+    TM_TRY(CheckFieldName(field.name));
+    TM_TRY(Take(taken, field.name, fmt::format("field {}", Quoted(field.name))));
+  }
+  return {};
+}
+
+Result<void> CheckContent(const OnDemandView& view) {
+  TM_TRY(CheckName("on-demand feature view", view.name));
+  TM_TRY(CheckFieldNames(view.fields));
+  Taken sources;
+  for (const OnDemandSource& source : view.sources)
+    TM_TRY(Take(sources, source.view, fmt::format("source {}", Quoted(source.view))));
+  for (const RequestSource& request : view.requests) {
+    TM_TRY(CheckName("request source", request.name));
+    TM_TRY(Take(sources, request.name, fmt::format("request source {}", Quoted(request.name))));
+    TM_TRY_IN(CheckFieldNames(request.fields), fmt::format("request source {}", Quoted(request.name)));
+  }
+  if (view.mode == OnDemandMode::kSql) {
+    if (view.expressions.size() != view.fields.size()) {
+      return Fail(ErrorCode::kInvalidArgument, "its mode is sql: every field needs an expression");
+    }
+    if (!view.function_name.empty() || !view.function_source.empty() || view.singleton) {
+      return Fail(ErrorCode::kInvalidArgument, "its mode is sql, so it has no function");
+    }
+    return {};
+  }
+  if (!view.expressions.empty() || view.function_name.empty() || view.function_source.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("its mode is {}: it needs the source text of a function, and no expressions",
+                            OnDemandModeName(view.mode)));
+  }
+  if (view.singleton && view.mode != OnDemandMode::kPython) {
+    return Fail(ErrorCode::kInvalidArgument, "only a function of mode python can be a singleton");
+  }
+  return {};
 }
 
 Result<void> CheckContent(const FeatureService& service) {
@@ -294,6 +337,11 @@ class Merged {
   };
   const std::vector<Item>& items() const { return items_; }
 
+  const Object* FindOrNull(const std::string& name) const {
+    const auto at = by_name_.find(name);
+    return at == by_name_.end() ? nullptr : at->second;
+  }
+
   Result<const Object*> Find(const std::string& name) const {
     if (const auto at = by_name_.find(name); at != by_name_.end()) return at->second;
     if (const auto to = renamed_.find(name); to != renamed_.end()) {
@@ -436,13 +484,96 @@ Result<void> CheckJoinKeyMap(const ViewSelection& selection, const FeatureView& 
   return {};
 }
 
+// The features of an on-demand view that a service or another view names.
+Result<std::vector<std::string>> ComputedFeatures(const std::vector<std::string>& wanted,
+                                                  const OnDemandView& view) {
+  if (wanted.empty()) return NamesOf(view.fields);
+  for (const std::string& feature : wanted) {
+    if (FindNamed(view.fields, feature) != nullptr) continue;
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("on-demand feature view {} has no feature {}{}", Quoted(view.name),
+                            Quoted(feature), Suggest(feature, NamesOf(view.fields))));
+  }
+  return wanted;
+}
+
+Result<void> CheckOnDemandSources(const OnDemandView& view, const Merged<FeatureView>& views,
+                                  const Merged<OnDemandView>& on_demand) {
+  for (const OnDemandSource& source : view.sources) {
+    if (const OnDemandView* other = on_demand.FindOrNull(source.view)) {
+      TM_TRY(ComputedFeatures(source.features, *other));
+      continue;
+    }
+    TM_ASSIGN(const FeatureView* found, views.Find(source.view));
+    TM_TRY(SelectedFeatures(
+        {.view = source.view, .features = source.features, .join_key_map = {}, .alias = {}}, *found));
+  }
+  return {};
+}
+
+// Walks from a view to those that it is computed from; one that is met again on the way is a circle.
+Result<void> CheckNoCircle(const OnDemandView& view, const Merged<OnDemandView>& on_demand,
+                           std::vector<std::string>& way, std::set<std::string>& done) {
+  if (std::ranges::find(way, view.name) != way.end()) {
+    way.push_back(view.name);
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("it is computed from itself: {}", fmt::join(way, " <- ")));
+  }
+  if (done.contains(view.name)) return {};
+  way.push_back(view.name);
+  for (const OnDemandSource& source : view.sources) {
+    const OnDemandView* other = on_demand.FindOrNull(source.view);
+    if (other != nullptr) TM_TRY(CheckNoCircle(*other, on_demand, way, done));
+  }
+  way.pop_back();
+  done.insert(view.name);
+  return {};
+}
+
+// Both kinds of view are asked for in the same way, so a name stands for one of them.
+Result<void> CheckViewNames(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
+  Taken taken;
+  for (const auto& [view, place] : views.items())
+    taken.emplace(FoldName(view->name), place);
+  for (const auto& [view, place] : on_demand.items())
+    TM_TRY(Take(taken, view->name, place));
+  return {};
+}
+
+Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
+  TM_TRY(CheckViewNames(views, on_demand));
+  std::set<std::string> done;
+  for (const auto& [view, place] : on_demand.items()) {
+    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand), place);
+    std::vector<std::string> way;
+    TM_TRY_IN(CheckNoCircle(*view, on_demand, way, done), place);
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> FeaturesOfService(const ViewSelection& selection,
+                                                   const Merged<FeatureView>& views,
+                                                   const Merged<OnDemandView>& on_demand,
+                                                   const Merged<Entity>& entities) {
+  if (const OnDemandView* computed = on_demand.FindOrNull(selection.view)) {
+    if (!selection.join_key_map.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is an on-demand feature view, which has no join keys to map",
+                              Quoted(selection.view)));
+    }
+    return ComputedFeatures(selection.features, *computed);
+  }
+  TM_ASSIGN(const FeatureView* view, views.Find(selection.view));
+  TM_TRY(CheckJoinKeyMap(selection, *view, entities));
+  return SelectedFeatures(selection, *view);
+}
+
 Result<void> CheckService(const FeatureService& service, const Merged<FeatureView>& views,
-                          const Merged<Entity>& entities) {
+                          const Merged<OnDemandView>& on_demand, const Merged<Entity>& entities) {
   Taken outputs;
   for (const ViewSelection& selection : service.views) {
-    TM_ASSIGN(const FeatureView* view, views.Find(selection.view));
-    TM_TRY(CheckJoinKeyMap(selection, *view, entities));
-    TM_ASSIGN(const std::vector<std::string> features, SelectedFeatures(selection, *view));
+    TM_ASSIGN(const std::vector<std::string> features,
+              FeaturesOfService(selection, views, on_demand, entities));
     const std::string& shown = selection.alias.empty() ? selection.view : selection.alias;
     const std::string as = selection.alias.empty() ? "" : fmt::format(" as {}", Quoted(selection.alias));
     for (const std::string& feature : features) {
@@ -466,20 +597,36 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   }
   TM_TRY(CheckContents("entity", definitions.entities));
   TM_TRY(CheckContents("feature view", definitions.views));
+  TM_TRY(CheckContents("on-demand feature view", definitions.on_demand));
   TM_TRY(CheckContents("feature service", definitions.services));
   TM_TRY(CheckNames("entity", definitions.entities, known.entities));
   TM_TRY(CheckNames("feature view", definitions.views, known.views));
+  TM_TRY(CheckNames("on-demand feature view", definitions.on_demand, known.on_demand));
   TM_TRY(CheckNames("feature service", definitions.services, known.services));
   TM_TRY(CheckFieldRenames(definitions.views, known.views));
 
   const Merged<Entity> entities("entity", definitions.entities, known.entities);
   const Merged<FeatureView> views("feature view", definitions.views, known.views);
+  const Merged<OnDemandView> on_demand("on-demand feature view", definitions.on_demand, known.on_demand);
   const Merged<FeatureService> services("feature service", definitions.services, known.services);
   for (const auto& [view, place] : views.items())
     TM_TRY_IN(CheckView(*view, entities), place);
+  TM_TRY(CheckOnDemandViews(views, on_demand));
   for (const auto& [service, place] : services.items())
-    TM_TRY_IN(CheckService(*service, views, entities), place);
+    TM_TRY_IN(CheckService(*service, views, on_demand, entities), place);
   return {};
+}
+
+std::string_view OnDemandModeName(OnDemandMode mode) {
+  switch (mode) {
+    case OnDemandMode::kSql:
+      return "sql";
+    case OnDemandMode::kPandas:
+      return "pandas";
+    case OnDemandMode::kPython:
+      break;
+  }
+  return "python";
 }
 
 std::string BatchSource::place() const {

@@ -16,6 +16,14 @@
 //       "table": {"timestamp_field": "event_timestamp", "timestamp_type": "timestamp", "timestamp_unit": "s",
 //                 "created_timestamp_column": "", "partitions": ["bucket(16, user)", "day"],
 //                 "database": "", "catalog": true}}],
+//    "on_demand_feature_views": [
+//      {"name": "fares", "mode": "sql",
+//       "sources": ["driver_stats", {"view": "driver_stats", "features": ["rating"]},
+//                   {"request": "ride", "fields": [{"name": "km", "type": "float64"}]}],
+//       "fields": [{"name": "price", "type": "float64", "expression": "km * rating"}],
+//       "description": "", "owner": "", "tags": {}},
+//      {"name": "efforts", "mode": "pandas" or "python", "sources": [...], "fields": [{"name", "type"}],
+//       "function": "efforts", "source_code": "def efforts(inputs): ...", "singleton": false}],
 //    "feature_services": [
 //      {"name": "model_v1",
 //       "features": ["driver_stats:rating",
@@ -67,11 +75,13 @@ Result<Definitions> DefinitionsFromYaml(std::string_view yaml);
 /// U+FFFD.
 std::string ToJson(const Entity& entity);
 std::string ToJson(const FeatureView& view);
+std::string ToJson(const OnDemandView& view);
 std::string ToJson(const FeatureService& service);
 std::string ToJson(const Definitions& definitions);
 
 Result<Entity> EntityFromJson(std::string_view json);
 Result<FeatureView> FeatureViewFromJson(std::string_view json);
+Result<OnDemandView> OnDemandViewFromJson(std::string_view json);
 Result<FeatureService> FeatureServiceFromJson(std::string_view json);
 
 /// The spec that is printed to users (docs/formats.md), indented: {"spec": {"name", "entities": [{"name",

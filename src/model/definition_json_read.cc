@@ -143,14 +143,7 @@ Result<Field> ShortField(const std::string& name, const Json& type) {
   return field;
 }
 
-Result<Field> ReadField(const Json& value, bool text_scalars) {
-  static const std::vector<std::string_view> known{"name", "type", "description",
-                                                   "tags", "id",   "renamed_from"};
-  if (value.is_object() && value.size() == 1) {
-    const auto& [name, type] = value.items().front();
-    if (std::ranges::find(known, name) == known.end()) return ShortField(name, type);
-  }
-  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, known));
+Result<Field> FieldOf(const Members& members) {
   Field field;
   TM_TRY(members.RequiredText("name", field.name));
   std::string type;
@@ -161,6 +154,17 @@ Result<Field> ReadField(const Json& value, bool text_scalars) {
   TM_TRY(ReadId(members, field.id));
   TM_TRY(members.Text("renamed_from", field.renamed_from));
   return field;
+}
+
+Result<Field> ReadField(const Json& value, bool text_scalars) {
+  static const std::vector<std::string_view> known{"name", "type", "description",
+                                                   "tags", "id",   "renamed_from"};
+  if (value.is_object() && value.size() == 1) {
+    const auto& [name, type] = value.items().front();
+    if (std::ranges::find(known, name) == known.end()) return ShortField(name, type);
+  }
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, known));
+  return FieldOf(members);
 }
 
 Result<void> ReadFields(const Members& from, std::vector<Field>& out) {
@@ -434,15 +438,107 @@ Result<FeatureService> ReadService(const Json& value, bool text_scalars) {
   return service;
 }
 
+// A field and what it is computed by.
+struct ComputedField {
+  Field field;
+  std::optional<std::string> expression;
+};
+
+Result<ComputedField> ReadComputedField(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"name", "type", "expression", "description", "tags", "id", "renamed_from"}));
+  ComputedField computed;
+  TM_ASSIGN(computed.field, FieldOf(members));
+  TM_TRY(members.Text("expression", computed.expression));
+  return computed;
+}
+
+struct AnySource {
+  std::optional<OnDemandSource> view;
+  std::optional<RequestSource> request;
+};
+
+// A name, or {"view", "features"}, or {"request", "fields"}.
+Result<AnySource> ReadOnDemandSource(const Json& value, bool text_scalars) {
+  AnySource source;
+  if (value.is_string()) {
+    source.view = OnDemandSource{.view = value.text(), .features = {}};
+    return source;
+  }
+  if (value.is_object() && value.find("request") == value.end()) {
+    TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"view", "features"}));
+    source.view.emplace();
+    TM_TRY(members.RequiredText("view", source.view->view));
+    TM_TRY(members.TextList("features", source.view->features));
+    return source;
+  }
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars, {"request", "fields", "description", "owner", "tags"}));
+  source.request.emplace();
+  TM_TRY(members.RequiredText("request", source.request->name));
+  TM_TRY(ReadFields(members, source.request->fields));
+  TM_TRY(ReadMetadata(members, source.request->metadata));
+  return source;
+}
+
+Result<void> ReadMode(const Members& members, OnDemandMode& out) {
+  std::optional<std::string> mode;
+  TM_TRY(members.Text("mode", mode));
+  if (!mode) return {};
+  for (const OnDemandMode known : {OnDemandMode::kSql, OnDemandMode::kPandas, OnDemandMode::kPython}) {
+    if (*mode != OnDemandModeName(known)) continue;
+    out = known;
+    return {};
+  }
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("there is no mode {}{}; there are sql, pandas and python", Quoted(*mode),
+                          Suggest(*mode, {"sql", "pandas", "python"})));
+}
+
+Result<OnDemandView> ReadOnDemandView(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members,
+            Members::Of(value, text_scalars,
+                        {"name", "mode", "sources", "fields", "function", "source_code", "singleton",
+                         "description", "owner", "tags", "renamed_from"}));
+  OnDemandView view;
+  TM_TRY(members.RequiredText("name", view.name));
+  TM_TRY(ReadMode(members, view.mode));
+  std::vector<AnySource> sources;
+  TM_TRY(ReadList(members, "sources", ReadOnDemandSource, sources));
+  for (AnySource& source : sources) {
+    if (source.view) view.sources.push_back(*std::move(source.view));
+    if (source.request) view.requests.push_back(*std::move(source.request));
+  }
+  std::vector<ComputedField> fields;
+  TM_TRY(ReadList(members, "fields", ReadComputedField, fields));
+  for (ComputedField& computed : fields) {
+    if (computed.expression) view.expressions.push_back(*std::move(computed.expression));
+    if (view.expressions.size() != (view.expressions.empty() ? 0 : view.fields.size() + 1)) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("field {} has no expression, and others have one",
+                                                           Quoted(computed.field.name)));
+    }
+    view.fields.push_back(std::move(computed.field));
+  }
+  TM_TRY(members.Text("function", view.function_name));
+  TM_TRY(members.Text("source_code", view.function_source));
+  TM_TRY(members.Truth("singleton", view.singleton));
+  TM_TRY(ReadMetadata(members, view.metadata));
+  TM_TRY(members.Text("renamed_from", view.renamed_from));
+  return view;
+}
+
 }  // namespace
 
 Result<Definitions> DefinitionsFromTree(const Json& tree, bool text_scalars) {
-  TM_ASSIGN(const Members members,
-            Members::Of(tree, text_scalars, {"project", "entities", "feature_views", "feature_services"}));
+  TM_ASSIGN(const Members members, Members::Of(tree, text_scalars,
+                                               {"project", "entities", "feature_views",
+                                                "on_demand_feature_views", "feature_services"}));
   Definitions definitions;
   TM_TRY(members.Text("project", definitions.project));
   TM_TRY(ReadList(members, "entities", ReadEntity, definitions.entities));
   TM_TRY(ReadList(members, "feature_views", ReadView, definitions.views));
+  TM_TRY(ReadList(members, "on_demand_feature_views", ReadOnDemandView, definitions.on_demand));
   TM_TRY(ReadList(members, "feature_services", ReadService, definitions.services));
   return definitions;
 }
@@ -460,6 +556,11 @@ Result<Entity> EntityFromJson(std::string_view json) {
 Result<FeatureView> FeatureViewFromJson(std::string_view json) {
   TM_ASSIGN(const Json tree, ParseJsonTree(json));
   return ReadView(tree, false);
+}
+
+Result<OnDemandView> OnDemandViewFromJson(std::string_view json) {
+  TM_ASSIGN(const Json tree, ParseJsonTree(json));
+  return ReadOnDemandView(tree, false);
 }
 
 Result<FeatureService> FeatureServiceFromJson(std::string_view json) {

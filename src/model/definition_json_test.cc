@@ -27,6 +27,14 @@ constexpr std::string_view kCanonical =
     R"--("created_timestamp_column":"created","field_mapping":{"Rating (1-5)":"rating"},)--"
     R"("description":"from ops"}},)"
     R"({"name":"all_rows"}],)"
+    R"--("on_demand_feature_views":[{"name":"fare","mode":"sql",)--"
+    R"--("sources":[{"view":"driver_stats","features":["rating"]},)--"
+    R"--({"request":"ride","fields":[{"name":"km","type":"float64"}],"owner":"ops"}],)--"
+    R"--("fields":[{"name":"price","type":"float64","description":"in EUR",)--"
+    R"--("expression":"abs(km) * rating"}],)--"
+    R"--("description":"rides"},{"name":"py","mode":"python","sources":[{"view":"fare"}],)--"
+    R"--("fields":[{"name":"n","type":"int64"}],"function":"f",)--"
+    R"--("source_code":"def f(row): ...\n","singleton":true}],)--"
     R"("feature_services":[{"name":"model_v1","features":[{"view":"driver_stats","features":["rating"]},)"
     R"({"view":"driver_stats","features":["no"]},)"
     R"({"view":"driver_stats","join_key_map":{"driver_id":"other"},)"
@@ -47,6 +55,8 @@ TEST(DefinitionJson, OneObjectAloneSurvivesToo) {
     EXPECT_EQ(EntityFromJson(ToJson(entity)).value(), entity);
   for (const FeatureView& view : all.views)
     EXPECT_EQ(FeatureViewFromJson(ToJson(view)).value(), view);
+  for (const OnDemandView& view : all.on_demand)
+    EXPECT_EQ(OnDemandViewFromJson(ToJson(view)).value(), view);
   for (const FeatureService& service : all.services) {
     EXPECT_EQ(FeatureServiceFromJson(ToJson(service)).value(), service);
   }
@@ -129,11 +139,11 @@ TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {
       {"{} {}", "line 1, column 4"},
       {"[]",
        "must be an object with the members project, entities, "
-       "feature_views, feature_services, not a list"},
+       "feature_views, on_demand_feature_views, feature_services, not a list"},
       {R"({"entites": []})", "unknown member 'entites' (did you mean 'entities'?)"},
       {R"({"zzz": []})",
        "unknown member 'zzz'; there are project, entities, "
-       "feature_views, feature_services"},
+       "feature_views, on_demand_feature_views, feature_services"},
       {R"({"project": 1})", "project must be a string, not a number"},
       {R"({"project": "a", "project": "b"})", "member 'project' is there twice"},
       {R"({"entities": {}})", "entities must be a list, not an object"},

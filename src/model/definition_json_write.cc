@@ -128,6 +128,33 @@ Json Tree(const FeatureService& service) {
   return object;
 }
 
+Json Tree(const OnDemandView& view) {
+  Json object{{"name", view.name}};
+  object["mode"] = OnDemandModeName(view.mode);
+  for (const OnDemandSource& source : view.sources) {
+    Json item{{"view", source.view}};
+    if (!source.features.empty()) item["features"] = source.features;
+    object["sources"].push_back(std::move(item));
+  }
+  for (const RequestSource& request : view.requests) {
+    Json item{{"request", request.name}};
+    for (const Field& field : request.fields)
+      item["fields"].push_back(Tree(field));
+    PutMetadata(item, request.metadata);
+    object["sources"].push_back(std::move(item));
+  }
+  for (std::size_t i = 0; i < view.fields.size(); ++i) {
+    Json field = Tree(view.fields[i]);
+    if (i < view.expressions.size()) field["expression"] = view.expressions[i];
+    object["fields"].push_back(std::move(field));
+  }
+  PutText(object, "function", view.function_name);
+  PutText(object, "source_code", view.function_source);
+  if (view.singleton) object["singleton"] = true;
+  PutMetadata(object, view.metadata);
+  return object;
+}
+
 Json Tree(const Definitions& definitions) {
   Json object = Json::object();
   PutText(object, "project", definitions.project);
@@ -135,6 +162,8 @@ Json Tree(const Definitions& definitions) {
     object["entities"].push_back(Tree(entity));
   for (const FeatureView& view : definitions.views)
     object["feature_views"].push_back(Tree(view));
+  for (const OnDemandView& view : definitions.on_demand)
+    object["on_demand_feature_views"].push_back(Tree(view));
   for (const FeatureService& service : definitions.services)
     object["feature_services"].push_back(Tree(service));
   return object;
@@ -146,6 +175,9 @@ std::string ToJson(const Entity& entity) {
   return DumpJsonTree(Tree(entity), -1);
 }
 std::string ToJson(const FeatureView& view) {
+  return DumpJsonTree(Tree(view), -1);
+}
+std::string ToJson(const OnDemandView& view) {
   return DumpJsonTree(Tree(view), -1);
 }
 std::string ToJson(const FeatureService& service) {

@@ -30,7 +30,7 @@ Change::Action ActionNamed(const std::string& name) {
 }
 
 ObjectType TypeNamed(const std::string& name) {
-  for (const auto type : {ObjectType::kEntity, ObjectType::kFeatureView}) {
+  for (const auto type : {ObjectType::kEntity, ObjectType::kFeatureView, ObjectType::kOnDemandView}) {
     if (NameOf(type) == name) return type;
   }
   return ObjectType::kFeatureService;

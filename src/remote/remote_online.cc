@@ -4,6 +4,7 @@
 
 #include <arrow/array.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/c/bridge.h>
 #include <arrow/table.h>
 #include <arrow/util/base64.h>
 #include <fmt/format.h>
@@ -13,10 +14,12 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "engine/online_result.h"
+#include "model/time.h"
 #include "model/type_width.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
@@ -193,6 +196,52 @@ void AppendKeys(std::string& out, const KeyColumn& column, Span span, bool is_bi
   out.push_back(']');
 }
 
+Result<std::string> RequestValue(const arrow::Array& column, std::int64_t row) {
+  if (column.IsNull(row)) return "null";
+  switch (column.type_id()) {
+    case arrow::Type::BOOL:
+      return static_cast<const arrow::BooleanArray&>(column).Value(row) ? "true" : "false";
+    case arrow::Type::INT32:
+      return std::to_string(static_cast<const arrow::Int32Array&>(column).Value(row));
+    case arrow::Type::INT64:
+      return std::to_string(static_cast<const arrow::Int64Array&>(column).Value(row));
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE: {
+      const double value = column.type_id() == arrow::Type::FLOAT
+                               ? static_cast<double>(static_cast<const arrow::FloatArray&>(column).Value(row))
+                               : static_cast<const arrow::DoubleArray&>(column).Value(row);
+      if (std::isfinite(value)) return Json(value).dump();
+      return Fail(ErrorCode::kUnsupported, "NaN and infinities cannot be sent to a server");
+    }
+    case arrow::Type::STRING:
+      return Json(static_cast<const arrow::StringArray&>(column).GetView(row)).dump();
+    case arrow::Type::BINARY:
+      return Json(arrow::util::base64_encode(static_cast<const arrow::BinaryArray&>(column).GetView(row)))
+          .dump();
+    case arrow::Type::TIMESTAMP:
+      return Json(FormatTimestampUs(static_cast<const arrow::TimestampArray&>(column).Value(row))).dump();
+    case arrow::Type::DATE32: {
+      constexpr std::int64_t kDayUs = 86'400'000'000;
+      const std::int64_t day = static_cast<const arrow::Date32Array&>(column).Value(row);
+      return Json(FormatTimestampUs(day * kDayUs).substr(0, 10)).dump();
+    }
+    default:
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("values of {} cannot be sent to a server", column.type()->ToString()));
+  }
+}
+
+Result<void> AppendRequestData(std::string& out, const arrow::Array& column, Span span) {
+  out.push_back('[');
+  for (std::size_t i = 0; i < span.count; ++i) {
+    if (i > 0) out.push_back(',');
+    TM_ASSIGN(const std::string value, RequestValue(column, static_cast<std::int64_t>(span.begin + i)));
+    out.append(value);
+  }
+  out.push_back(']');
+  return {};
+}
+
 std::size_t LengthOf(const KeyColumn& column) {
   return std::visit([](const auto& values) { return values.size(); }, column);
 }
@@ -207,6 +256,7 @@ class RemoteReader final : public OnlineReader {
   Result<void> Prepare(const Json& answer) {
     keys_ = Columns(answer, "keys");
     features_ = Columns(answer, "features");
+    requests_ = Columns(answer, "requests");  // of none, a server that does not know of them
     revision_ = Number(answer, "revision");
     checked_ = std::chrono::steady_clock::now().time_since_epoch().count();
     for (const ColumnInfo& key : keys_) {
@@ -220,13 +270,20 @@ class RemoteReader final : public OnlineReader {
 
   const std::vector<ColumnInfo>& keys() const override { return keys_; }
   const std::vector<ColumnInfo>& features() const override { return features_; }
+  const std::vector<ColumnInfo>& requests() const override { return requests_; }
 
   Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows, OnlineResult& result) const override {
-    auto read = ReadInto(keys, rows, result.impl());
-    if (read) return read;
-    result.impl().Clear();  // half an answer is none
-    if (read.error().code == ErrorCode::kBusy) is_current_.store(false);
-    return read;
+    return ReadAll(keys, rows, nullptr, result);
+  }
+
+  Result<void> ReadWith(std::span<const KeyColumn> keys, std::size_t rows, ArrowSchema* schema,
+                        ArrowArray* batch, OnlineResult& result) const override {
+    TM_ASSIGN(const auto data, FromArrowResult(arrow::ImportRecordBatch(batch, schema)));
+    if (data->num_rows() != static_cast<std::int64_t>(rows)) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("request data has {} rows for {} entities", data->num_rows(), rows));
+    }
+    return ReadAll(keys, rows, data.get(), result);
   }
 
   Result<bool> IsCurrent(std::int64_t max_age_ms) const override {
@@ -242,6 +299,15 @@ class RemoteReader final : public OnlineReader {
   }
 
  private:
+  Result<void> ReadAll(std::span<const KeyColumn> keys, std::size_t rows, const arrow::RecordBatch* data,
+                       OnlineResult& result) const {
+    auto read = ReadInto(keys, rows, data, result.impl());
+    if (read) return read;
+    result.impl().Clear();  // half an answer is none
+    if (read.error().code == ErrorCode::kBusy) is_current_.store(false);
+    return read;
+  }
+
   Result<void> CheckKeys(std::span<const KeyColumn> keys, std::size_t rows) const {
     if (keys.size() != keys_.size()) {
       return Fail(ErrorCode::kInvalidArgument,
@@ -259,7 +325,8 @@ class RemoteReader final : public OnlineReader {
   }
 
   /// Many entities are asked for in several requests, each within what a server takes at once.
-  Result<void> ReadInto(std::span<const KeyColumn> keys, std::size_t rows, OnlineResult::Impl& out) const {
+  Result<void> ReadInto(std::span<const KeyColumn> keys, std::size_t rows, const arrow::RecordBatch* data,
+                        OnlineResult::Impl& out) const {
     TM_TRY(CheckKeys(keys, rows));
     out.Reset(shape_, rows);
     out.nested.clear();
@@ -267,7 +334,7 @@ class RemoteReader final : public OnlineReader {
     std::size_t begin = 0;
     do {
       const Span span{.begin = begin, .count = std::min(rows - begin, kEntitiesMax)};
-      TM_ASSIGN(const auto batch, Ask(keys, span));
+      TM_ASSIGN(const auto batch, Ask(keys, data, span));
       Filling filling(*batch, out, begin);
       for (std::size_t i = 0; i < features_.size(); ++i)
         TM_TRY(filling.Fill(i));
@@ -284,7 +351,8 @@ class RemoteReader final : public OnlineReader {
     return {};
   }
 
-  Result<std::shared_ptr<arrow::RecordBatch>> Ask(std::span<const KeyColumn> keys, Span span) const {
+  Result<std::shared_ptr<arrow::RecordBatch>> Ask(std::span<const KeyColumn> keys,
+                                                  const arrow::RecordBatch* data, Span span) const {
     Request request{.method = "POST", .target = target_};
     request.accept = kArrowStream;
     request.body = head_;
@@ -294,8 +362,19 @@ class RemoteReader final : public OnlineReader {
       request.body.append(key_names_[i]).push_back(':');
       AppendKeys(request.body, keys[i], span, key_types_[i].kind == TypeKind::kBinary);
     }
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      const auto column = data == nullptr ? nullptr : data->GetColumnByName(requests_[i].name);
+      if (column == nullptr) {
+        return Fail(ErrorCode::kNotFound,
+                    fmt::format("request data '{}' ({}) is needed: give it with the entity rows",
+                                requests_[i].name, requests_[i].type));
+      }
+      if (i > 0 || !keys.empty()) request.body.push_back(',');
+      request.body.append(Json(requests_[i].name).dump()).push_back(':');
+      TM_TRY_IN(AppendRequestData(request.body, *column, span), "request data " + requests_[i].name);
+    }
     request.body.append("}");
-    if (keys.empty()) request.body.append(fmt::format(",\"rows\":{}", span.count));
+    if (keys.empty() && requests_.empty()) request.body.append(fmt::format(",\"rows\":{}", span.count));
     request.body.append("}");
     TM_ASSIGN(std::string body, session_->client->Call(request));
     TM_ASSIGN(const auto table, ReadTable(std::move(body), {}));
@@ -315,6 +394,7 @@ class RemoteReader final : public OnlineReader {
   std::vector<DataType> key_types_;
   std::vector<std::string> key_names_;  // as JSON
   std::vector<ColumnInfo> features_;
+  std::vector<ColumnInfo> requests_;
   std::shared_ptr<const ResultShape> shape_;
   std::int64_t revision_ = 0;
   mutable std::atomic<std::chrono::steady_clock::rep> checked_ = 0;

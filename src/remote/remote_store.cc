@@ -23,6 +23,8 @@ std::string_view FolderOf(ObjectType type) {
       return "entities";
     case ObjectType::kFeatureView:
       return "views";
+    case ObjectType::kOnDemandView:
+      return "on-demand-views";
     case ObjectType::kFeatureService:
       break;
   }

@@ -17,16 +17,17 @@
 
 namespace tidemark {
 
-/// The last one is a table over files that were there before, named `database.table`
+/// A registered table is one over files that were there before, named `database.table`
 /// (model/registered_table.h); it is no part of what definitions state.
 enum class ObjectKind : std::uint8_t {
   kEntity = 1,
   kFeatureView = 2,
   kFeatureService = 3,
-  kRegisteredTable = 4
+  kRegisteredTable = 4,
+  kOnDemandView = 6  // 5 is kept for saved datasets
 };
 
-/// "entity", "feature view", "feature service", "registered table".
+/// "entity", "feature view", "feature service", "registered table", "on-demand feature view".
 std::string_view ObjectKindName(ObjectKind kind);
 
 /// One version of one object.

@@ -18,6 +18,8 @@ ObjectKind KindOf(ObjectType type) {
       return ObjectKind::kEntity;
     case ObjectType::kFeatureView:
       return ObjectKind::kFeatureView;
+    case ObjectType::kOnDemandView:
+      return ObjectKind::kOnDemandView;
     case ObjectType::kFeatureService:
       break;
   }
@@ -30,6 +32,8 @@ ObjectType TypeOf(ObjectKind kind) {
       return ObjectType::kEntity;
     case ObjectKind::kFeatureView:
       return ObjectType::kFeatureView;
+    case ObjectKind::kOnDemandView:
+      return ObjectType::kOnDemandView;
     case ObjectKind::kFeatureService:
     case ObjectKind::kRegisteredTable:
       break;

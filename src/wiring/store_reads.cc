@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "engine/entity_range.h"
 #include "engine/explain.h"
+#include "engine/on_demand.h"
 #include "engine/online_reader.h"
 #include "engine/online_scan.h"
 #include "engine/tables/read_rows.h"
@@ -36,6 +37,10 @@ std::map<std::string, DataType> KeyTypes(const Selection& selection) {
     for (std::size_t i = 0; i < view.key_columns.size(); ++i) {
       types.emplace(view.key_columns[i], *view.view->join_keys[i].type);
     }
+  }
+  if (selection.on_demand != nullptr) {
+    for (const RequestColumn& request : selection.on_demand->requests)
+      types.emplace(request.name, request.type);
   }
   return types;
 }

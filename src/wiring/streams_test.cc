@@ -10,6 +10,7 @@
 
 #include "adapters/messages/message_decoders.h"
 #include "adapters/sqlite/sqlite_registry.h"
+#include "engine/apply.h"
 #include "engine/engine_testing.h"
 #include "engine/streams/stream_session.h"
 #include "engine/tables/read_rows.h"

@@ -38,9 +38,9 @@ LAYERS: dict[str, set[str]] = {
     "src/base": {"include/tidemark"},
     "src/model": {"include/tidemark", "src/base"},
     "src/pit": {"include/tidemark", "src/base", "src/model"},
+    "src/expression": {"include/tidemark", "src/base", "src/model", "src/pit"},
     # Values of bodies and messages, which both the server and an adapter read.
     "src/rows": {"include/tidemark", "src/base", "src/model"},
-    "src/expression": {"include/tidemark", "src/base", "src/model", "src/pit"},
     "src/store": BELOW_ENGINE - {"src/store"},
     "src/engine": BELOW_ENGINE,
     "src/adapters/*": BELOW_ENGINE,
@@ -64,8 +64,8 @@ LAYERS: dict[str, set[str]] = {
 # Include prefix -> the layers that may use it (tests may use any).
 ARROW_LAYERS = {
     "src/pit",
-    "src/rows",
     "src/expression",
+    "src/rows",
     "src/store",
     "src/engine",
     "src/adapters/*",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidemark.definition import Definition
 from tidemark.errors import InvalidArgumentError
+from tidemark.feature_logging import LoggingConfig
 from tidemark.feature_view import FeatureView, FeatureViewProjection
+from tidemark.on_demand import OnDemandFeatureView
 
 # What a list of features holds: "view:feature", "view", a view, or a view narrowed or renamed.
-FeatureLike = str | FeatureView | FeatureViewProjection
+FeatureLike = str | FeatureView | OnDemandFeatureView | FeatureViewProjection
 
 
 def selection_of(features: Sequence[Any]) -> list[str | dict[str, Any]]:
@@ -20,7 +23,7 @@ def selection_of(features: Sequence[Any]) -> list[str | dict[str, Any]]:
     for feature in features:
         if isinstance(feature, str):
             made.append(feature)
-        elif isinstance(feature, FeatureView):
+        elif isinstance(feature, FeatureView | OnDemandFeatureView):
             made.append(feature.projection.to_dict())
         elif isinstance(feature, FeatureViewProjection):
             made.append(feature.to_dict())
@@ -41,6 +44,7 @@ class FeatureService(Definition):
     tags: dict[str, str]
     owner: str
     renamed_from: str | None
+    logging_config: LoggingConfig | None = field(repr=False, compare=False, default=None)
 
     def __init__(
         self,
@@ -51,8 +55,9 @@ class FeatureService(Definition):
         description: str = "",
         owner: str = "",
         renamed_from: str | None = None,
+        logging_config: LoggingConfig | None = None,
     ) -> None:
-        if isinstance(features, str | FeatureView):
+        if isinstance(features, str | FeatureView | OnDemandFeatureView):
             raise InvalidArgumentError(f"feature service {name}: features is a list")
         self.name = name
         self.features = selection_of(features)
@@ -60,6 +65,13 @@ class FeatureService(Definition):
         self.tags = dict(tags or {})
         self.owner = owner
         self.renamed_from = renamed_from
+        self.logging_config = logging_config
+        if logging_config is not None:
+            warnings.warn(
+                f"feature service {name}: served features are not logged: leave logging_config out",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "features": self.features, **self._metadata()}

@@ -8,18 +8,20 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
+from tidemark import computed
 from tidemark.aio import async_twin, current_token
 from tidemark.definition import Definition
 from tidemark.entity import Entity
-from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError
+from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
+from tidemark.on_demand import OnDemandFeatureView
 from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
@@ -42,6 +44,7 @@ _READERS_MAX = 256
 _TYPES: dict[type[Definition], str] = {
     Entity: "entity",
     FeatureView: "feature_view",
+    OnDemandFeatureView: "on_demand_feature_view",
     FeatureService: "feature_service",
 }
 
@@ -190,6 +193,9 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def get_feature_view(self, name: str) -> FeatureView:
         return self._get(FeatureView, name)
 
+    def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
+        return self._get(OnDemandFeatureView, name)
+
     def get_feature_service(self, name: str) -> FeatureService:
         return self._get(FeatureService, name)
 
@@ -199,11 +205,19 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def list_feature_views(self, tags: Mapping[str, str] | None = None) -> list[FeatureView]:
         return self._list(FeatureView, tags)
 
+    def list_on_demand_feature_views(
+        self, tags: Mapping[str, str] | None = None
+    ) -> list[OnDemandFeatureView]:
+        return self._list(OnDemandFeatureView, tags)
+
     def list_feature_services(self, tags: Mapping[str, str] | None = None) -> list[FeatureService]:
         return self._list(FeatureService, tags)
 
     def delete_feature_view(self, name: str) -> None:
         self._remove("feature_view", name)
+
+    def delete_on_demand_feature_view(self, name: str) -> None:
+        self._remove("on_demand_feature_view", name)
 
     def delete_feature_service(self, name: str) -> None:
         self._remove("feature_service", name)
@@ -232,7 +246,7 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         are.
         """
         first_error: NotFoundError | None = None
-        for type_name in ("feature_view", "feature_service", "entity"):
+        for type_name in ("feature_view", "on_demand_feature_view", "feature_service", "entity"):
             try:
                 described: dict[str, Any] = json.loads(self._store.describe(type_name, name))
                 return described
@@ -283,12 +297,15 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
                 "of their own: give one of them"
             )
         selection, service = _selection(features)
+        plan = self._plan_of_functions(selection, service, full_feature_names)
+        if plan is not None:
+            selection, service = computed.selection_text(plan), ""
         by_event = known_by == "event"
         request = _native.HistoricalRequest(
             selection=selection,
             service=service,
             event_timestamp_column=event_timestamp or "",
-            full_feature_names=full_feature_names,
+            full_feature_names=full_feature_names or plan is not None,
             include_status=include_status,
             known_by_us=None if known_by is None or by_event else time_us(known_by),
             known_by_event=by_event,
@@ -297,27 +314,27 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        return RetrievalJob(
-            self._store,
-            entity_df,
-            request,
-            time_column=event_timestamp or "",
-            entity_columns=functools.partial(self._entity_columns, selection, service),
-        )
+        columns = functools.partial(self._entity_columns, selection, service)
+        made: Callable[..., RetrievalJob] = RetrievalJob
+        if plan is not None:
+            made = functools.partial(computed.ComputedJob, plan, include_status)
+        return made(self._store, entity_df, request, event_timestamp or "", columns)
 
     def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
         """For each view of a selection or service the columns of entity rows with its join keys."""
         entries = self.get_feature_service(service).features if service else json.loads(selection)
+        on_demand = {each.name: each for each in self.list_on_demand_feature_views()}
         found = []
         for entry in entries:
             name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
             renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
-            keys = [
-                key
-                for entity in self.get_feature_view(name).entities
-                for key in self.get_entity(entity).join_keys
-            ]
-            found.append([renamed.get(key, key) for key in keys])
+            for stored in _stored_views(name, on_demand):
+                keys = [
+                    key
+                    for entity in self.get_feature_view(stored).entities
+                    for key in self.get_entity(entity).join_keys
+                ]
+                found.append([renamed.get(key, key) for key in keys])
         return found
 
     # --- Online ---
@@ -384,11 +401,12 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         """The latest values of features for each entity.
 
         `entity_rows` is `[{"driver_id": 1001}, ...]`, `{"driver_id": [1001, ...]}`, or a frame or
-        table of the join keys. `at_least` is the token of a write that must be seen.
+        table of the join keys, and of the request data that on-demand features need. `at_least` is
+        the token of a write that must be seen.
         """
         if at_least:
             selection, service = _selection(features)
-            reader = self._store.prepare_online(selection, service, full_feature_names, at_least)
+            reader = self._prepare(selection, service, full_feature_names, at_least)
         else:
             reader = self._reader(features, full_feature_names)
         if not isinstance(entity_rows, list | dict):
@@ -416,11 +434,43 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
             return reader
         if not service:
             selection = selection or _selection(features)[0]
-        reader = self._store.prepare_online(selection, service, full_feature_names, "")
+        reader = self._prepare(selection, service, full_feature_names, "")
         if len(self._readers) >= _READERS_MAX:
             self._readers.clear()
         self._readers[key] = reader
         return reader
+
+    def _prepare(
+        self, selection: str, service: str, full_feature_names: bool, at_least: str
+    ) -> Any:
+        try:
+            return self._store.prepare_online(selection, service, full_feature_names, at_least)
+        except UnsupportedError:
+            plan = self._plan_of_functions(selection, service, full_feature_names)
+            if plan is None:
+                raise
+        wanted = computed.selection_text(plan)
+        return computed.ComputedReader(self._store.prepare_online(wanted, "", True, at_least), plan)
+
+    def _plan_of_functions(
+        self, selection: str, service: str, full_feature_names: bool
+    ) -> computed.Plan | None:
+        """How a request is answered that asks for features of Python functions; None for others."""
+        views = {each.name: each for each in self.list_on_demand_feature_views()}
+        if all(each.mode == "sql" for each in views.values()):
+            return None
+        wanted = json.loads(selection) if selection else self.get_feature_service(service).features
+        names = [
+            each.partition(":")[0] if isinstance(each, str) else each["view"] for each in wanted
+        ]
+        if all(name not in views or views[name].mode == "sql" for name in names):
+            return None
+
+        def features_of(name: str) -> list[str]:
+            fields = views[name].schema if name in views else self.get_feature_view(name).schema
+            return [each.name for each in fields]
+
+        return computed.Planner(views, features_of, full_feature_names).plan(wanted)
 
     # --- Looking closer ---
 
@@ -464,11 +514,14 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     teardown_async = async_twin(teardown)
     get_entity_async = async_twin(get_entity)
     get_feature_view_async = async_twin(get_feature_view)
+    get_on_demand_feature_view_async = async_twin(get_on_demand_feature_view)
     get_feature_service_async = async_twin(get_feature_service)
     list_entities_async = async_twin(list_entities)
     list_feature_views_async = async_twin(list_feature_views)
+    list_on_demand_feature_views_async = async_twin(list_on_demand_feature_views)
     list_feature_services_async = async_twin(list_feature_services)
     delete_feature_view_async = async_twin(delete_feature_view)
+    delete_on_demand_feature_view_async = async_twin(delete_on_demand_feature_view)
     delete_feature_service_async = async_twin(delete_feature_service)
     describe_async = async_twin(describe)
     get_historical_features_async = async_twin(get_historical_features)
@@ -480,8 +533,16 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     online_stats_async = async_twin(online_stats)
 
 
+def _stored_views(name: str, on_demand: Mapping[str, OnDemandFeatureView]) -> list[str]:
+    """The feature views that a view is computed from; of a feature view itself."""
+    if name not in on_demand:
+        return [name]
+    sources = [each.name for each in on_demand[name].sources]
+    return list(dict.fromkeys(one for each in sources for one in _stored_views(each, on_demand)))
+
+
 def _type_name(definition: Definition) -> str:
-    name = _TYPES.get(type(definition))
+    name = next((name for kind, name in _TYPES.items() if isinstance(definition, kind)), None)
     if name is None:
         raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
     return name

@@ -42,7 +42,6 @@ class RetrievalJob(TrainingRows):
         store: Store,
         entity_rows: RowsLike | None,
         request: HistoricalRequest,
-        *,
         time_column: str = "",
         entity_columns: EntityColumns | None = None,
     ) -> None:
@@ -60,14 +59,15 @@ class RetrievalJob(TrainingRows):
 
         with ProgressBar() as bar:
             stream = self._start(bar)
-            return pa.Table.from_batches(list(self._batches(stream)), pa.schema(stream))
+            schema = self._schema(stream)
+            return pa.Table.from_batches(list(self._batches(stream)), schema)
 
     def to_arrow_stream(self) -> pa.RecordBatchReader:
         """The same as a stream of batches, which need not fit in memory together."""
         import pyarrow as pa
 
         stream = self._start(None)
-        return pa.RecordBatchReader.from_batches(pa.schema(stream), self._batches(stream))
+        return pa.RecordBatchReader.from_batches(self._schema(stream), self._batches(stream))
 
     def to_parquet(self, path: str | os.PathLike[str]) -> HistoricalReport:
         """Writes a Parquet file without holding the training set in memory."""
@@ -95,6 +95,11 @@ class RetrievalJob(TrainingRows):
         rows = self._take_rows()
         progress = bar.callback if bar else None
         return self._store.historical(rows, self._request, current_token(), progress)
+
+    def _schema(self, stream: ResultStream) -> pa.Schema:
+        import pyarrow as pa
+
+        return pa.schema(stream)
 
     def _batches(self, stream: ResultStream) -> Iterator[pa.RecordBatch]:
         """The batches of a training set; its errors come as they are, not as pyarrow's."""

@@ -17,7 +17,7 @@ class Change:
     """One step of a plan: `action` is add, change, rename or remove."""
 
     action: str
-    type: str  # entity, feature_view, feature_service
+    type: str  # entity, feature_view, feature_service, on_demand_feature_view
     name: str
     from_name: str
     details: tuple[str, ...]

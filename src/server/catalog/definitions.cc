@@ -65,6 +65,37 @@ const KnownView* KnownDefinitions::ViewInAnyCase(std::string_view name) const {
   return folded == folded_.end() ? nullptr : &views_.at(folded->second);
 }
 
+const OnDemandView* KnownDefinitions::OnDemand(std::string_view name) const {
+  const auto found = std::ranges::find(definitions_.on_demand, name, &OnDemandView::name);
+  return found == definitions_.on_demand.end() ? nullptr : &*found;
+}
+
+std::vector<const KnownView*> KnownDefinitions::StoredViewsOf(std::string_view name) const {
+  std::vector<const KnownView*> views;
+  if (const auto found = views_.find(name); found != views_.end()) views.push_back(&found->second);
+  const OnDemandView* computed = OnDemand(name);
+  if (computed == nullptr) return views;
+  for (const OnDemandSource& source : computed->sources) {
+    for (const KnownView* view : StoredViewsOf(source.view)) {
+      if (std::ranges::find(views, view) == views.end()) views.push_back(view);
+    }
+  }
+  return views;
+}
+
+std::vector<Field> KnownDefinitions::RequestFieldsOf(std::string_view name) const {
+  std::vector<Field> fields;
+  const OnDemandView* computed = OnDemand(name);
+  if (computed == nullptr) return fields;
+  for (const RequestSource& request : computed->requests)
+    fields.insert(fields.end(), request.fields.begin(), request.fields.end());
+  for (const OnDemandSource& source : computed->sources) {
+    const std::vector<Field> more = RequestFieldsOf(source.view);
+    fields.insert(fields.end(), more.begin(), more.end());
+  }
+  return fields;
+}
+
 const FeatureService* KnownDefinitions::Service(std::string_view name) const {
   const auto found = std::ranges::find(definitions_.services, name, &FeatureService::name);
   return found == definitions_.services.end() ? nullptr : &*found;

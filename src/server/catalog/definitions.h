@@ -43,8 +43,14 @@ class KnownDefinitions {
   /// that differs in case only.
   Result<const KnownView*> View(std::string_view name) const;
   const KnownView* ViewInAnyCase(std::string_view name) const;  // nullptr: none
+  const OnDemandView* OnDemand(std::string_view name) const;    // nullptr: none
   const FeatureService* Service(std::string_view name) const;   // nullptr: none
-  const Entity* EntityNamed(std::string_view name) const;       // nullptr: none
+  /// The feature views that a view is computed from, through other on-demand views too; of a feature view
+  /// itself.
+  std::vector<const KnownView*> StoredViewsOf(std::string_view name) const;
+  /// The request data that it is computed from, in the same way.
+  std::vector<Field> RequestFieldsOf(std::string_view name) const;
+  const Entity* EntityNamed(std::string_view name) const;  // nullptr: none
   /// Views that rows pushed under this name go to; none if there is no such source.
   std::vector<const KnownView*> ViewsOfPushSource(std::string_view name) const;
 

@@ -114,6 +114,8 @@ void Entities::Clear(std::size_t keys) {
   for (EntityColumn& column : columns)
     column.Clear();
   given.clear();
+  requests.clear();
+  requested.clear();
   rows = 0;
 }
 

@@ -48,8 +48,10 @@ class EntityColumn {
 };
 
 struct Entities {
-  std::vector<EntityColumn> columns;  // as the keys of the lookup
-  std::vector<std::size_t> given;     // keys, in the order in which the request names them
+  std::vector<EntityColumn> columns;   // as the keys of the lookup
+  std::vector<std::size_t> given;      // keys, in the order in which the request names them
+  std::string requests;                // request data: members of a JSON object, as the request has them
+  std::vector<std::string> requested;  // their names
   std::size_t rows = 0;
 
   /// Gets ready for a request with `keys` join keys.

@@ -1,6 +1,9 @@
 // Reads, looks up, writes: all in memory that the thread keeps.
 #include "server/feast/online_features.h"
 
+#include <arrow/c/bridge.h>
+#include <simdjson.h>
+
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -9,6 +12,7 @@
 #include "server/feast/entity_columns.h"
 #include "server/feast/online_answer.h"
 #include "server/feast/online_request.h"
+#include "server/rows/json_rows.h"
 
 namespace tidemark::server::feast {
 namespace {
@@ -46,6 +50,28 @@ bool MayWait(const http::Request& request, http::Response& response) {
   return request.on_worker;
 }
 
+/// Request data come in the columns of the entities, typed as the on-demand views declare them.
+Result<void> ReadWithRequests(const PreparedLookup& lookup, const std::vector<KeyColumn>& keys,
+                              const Entities& entities, OnlineResult& result) {
+  simdjson::dom::parser parser;
+  const simdjson::padded_string text("{" + entities.requests + "}");
+  simdjson::dom::element columns;
+  if (parser.parse(text).get(columns) != simdjson::SUCCESS) {
+    return Fail(ErrorCode::kInvalidArgument, "a column of request data is no JSON");
+  }
+  JsonRowsOptions options;
+  options.types = lookup.requests;
+  options.rows_max = entities.rows;
+  auto batch = RowsFromJson(columns, options);
+  if (!batch) return std::unexpected(std::move(batch).error().In("request data"));
+  ArrowSchema schema{};
+  ArrowArray array{};
+  if (auto status = arrow::ExportRecordBatch(**batch, &array, &schema); !status.ok()) {
+    return Fail(ErrorCode::kOutOfSpace, status.ToString());
+  }
+  return lookup.reader->ReadWith(keys, entities.rows, &schema, &array, result);
+}
+
 }  // namespace
 
 void OnlineFeatures::Respond(const http::Request& request, http::Response& response) {
@@ -76,7 +102,11 @@ Answer<void> OnlineFeatures::Run(const http::Request& request, http::Response& r
   scratch.keys.clear();
   for (std::size_t i = 0; i < lookup->keys.size(); ++i)
     scratch.keys.push_back(scratch.entities.columns[i].Values(lookup->keys[i].type));
-  TM_TRY(lookup->reader->Read(scratch.keys, scratch.entities.rows, scratch.result));
+  if (lookup->requests.empty()) {
+    TM_TRY(lookup->reader->Read(scratch.keys, scratch.entities.rows, scratch.result));
+  } else {
+    TM_TRY(ReadWithRequests(*lookup, scratch.keys, scratch.entities, scratch.result));
+  }
   return WriteAnswer(*lookup, scratch.entities, scratch.result, scratch.reader.wants_versions(),
                      response.body);
 }

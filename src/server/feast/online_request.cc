@@ -69,6 +69,8 @@ class OnlineRequestReader::Walk {
 
  private:
   bool TakeField(ondemand::field& field, Asked& asked, bool& wants_versions);
+  Answer<void> TakeRequest(std::string_view name, ondemand::array values, std::size_t rows_max,
+                           Entities& entities);
   Answer<Read> ReadColumn(std::string_view name, ondemand::array values, const PreparedLookup::Key& key,
                           std::size_t rows_max, EntityColumn& column);
 
@@ -100,6 +102,13 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const Prepar
     return Refuse(
         400,
         fmt::format("Missing join key values for keys: {}. Give a column of each in \"entities\"", missing));
+  }
+  for (const auto& [name, type] : lookup.requests) {
+    if (std::ranges::find(entities.requested, name) != entities.requested.end()) continue;
+    return Refuse(
+        400, fmt::format("Missing request data {} of type {}, which on-demand features are computed from. "
+                         "Give a column of it in \"entities\"",
+                         Quoted(name), type.ToString()));
   }
   if (entities.rows == 0)
     return Refuse(400, "\"entities\" has no rows: give at least one value of each join key");
@@ -180,6 +189,9 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::Walk::ReadColumns(const P
     std::size_t rows = 0;
     if (const std::size_t key = lookup.KeyOf(name); key == PreparedLookup::kNoKey) {
       if (values.count_elements().get(rows) != simdjson::SUCCESS) return Read::kMalformed;
+      if (lookup.IsRequest(name)) {
+        TM_TRY(TakeRequest(name, values, rows_max, entities));
+      }
     } else {
       EntityColumn& column = entities.columns[key];
       if (std::ranges::find(entities.given, key) == entities.given.end()) entities.given.push_back(key);
@@ -198,6 +210,30 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::Walk::ReadColumns(const P
     }
   }
   return Read::kDone;
+}
+
+// Request data are kept as they are written: they have types that keys have not.
+Answer<void> OnlineRequestReader::Walk::TakeRequest(std::string_view name, ondemand::array values,
+                                                    std::size_t rows_max, Entities& entities) {
+  std::size_t rows = 0;
+  std::string_view written;
+  if (values.count_elements().get(rows) != simdjson::SUCCESS ||
+      values.raw_json().get(written) != simdjson::SUCCESS) {
+    return Refuse(422, fmt::format("entity column {} is not a list", Quoted(name)));
+  }
+  if (rows > rows_max) {
+    return Refuse(400,
+                  fmt::format("entity column {} has more than {} values, which is the limit of one request",
+                              Quoted(name), rows_max));
+  }
+  if (std::ranges::find(entities.requested, name) != entities.requested.end()) {
+    return Refuse(422, fmt::format("entity column {} is given twice", Quoted(name)));
+  }
+  if (!entities.requests.empty()) entities.requests.push_back(',');
+  json::AppendText(entities.requests, name);
+  entities.requests.append(":").append(written);
+  entities.requested.emplace_back(name);
+  return {};
 }
 
 Answer<OnlineRequestReader::Read> OnlineRequestReader::Walk::ReadColumn(std::string_view name,

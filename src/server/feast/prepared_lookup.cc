@@ -88,8 +88,8 @@ Answer<std::string> ReadService(std::string_view service) {
 }
 
 /// The version of a view's definition, counted from 0 as Feast counts.
-Result<std::int64_t> VersionOf(const Store& store, std::string_view view) {
-  TM_ASSIGN(const std::string text, store.Describe(ObjectType::kFeatureView, view));
+Result<std::int64_t> VersionOf(const Store& store, ObjectType type, std::string_view view) {
+  TM_ASSIGN(const std::string text, store.Describe(type, view));
   simdjson::dom::parser parser;
   std::int64_t version = 0;
   if (parser.parse(text)["meta"]["version"].get(version) != simdjson::SUCCESS) {
@@ -147,6 +147,9 @@ class Preparing {
     auto lookup = std::make_shared<PreparedLookup>();
     TM_ASSIGN(lookup->reader, std::move(reader));
     TM_TRY(AddKeys(*lookup));
+    for (const ColumnInfo& data : lookup->reader->requests()) {
+      TM_ASSIGN(lookup->requests[data.name], DataType::Parse(data.type));
+    }
     TM_TRY(AddFeatures(*lookup));
     AddVersions(*lookup);
     return lookup;
@@ -155,10 +158,18 @@ class Preparing {
  private:
   Answer<void> TakeView(const std::string& name) {
     if (versions_.contains(name)) return {};
+    if (definitions_->OnDemand(name) != nullptr) {
+      names_of_views_.push_back(name);
+      for (const KnownView* stored : definitions_->StoredViewsOf(name))
+        views_.push_back(stored);
+      TM_ASSIGN(versions_[name], VersionOf(*store_, ObjectType::kOnDemandView, name));
+      return {};
+    }
     const auto view = definitions_->View(name);
     if (!view) return NoSuchView(name, store_->project());
+    names_of_views_.push_back(name);
     views_.push_back(*view);
-    TM_ASSIGN(versions_[name], VersionOf(*store_, name));
+    TM_ASSIGN(versions_[name], VersionOf(*store_, ObjectType::kFeatureView, name));
     return {};
   }
 
@@ -201,12 +212,12 @@ class Preparing {
 
   void AddVersions(PreparedLookup& lookup) const {
     lookup.view_versions.push_back('[');
-    for (const KnownView* view : views_) {
-      if (view != views_.front()) lookup.view_versions.push_back(',');
+    for (const std::string& name : names_of_views_) {
+      if (&name != &names_of_views_.front()) lookup.view_versions.push_back(',');
       lookup.view_versions.append("{\"name\":");
-      json::AppendText(lookup.view_versions, view->definition.name);
+      json::AppendText(lookup.view_versions, name);
       // The first version is not said, as Protobuf leaves a zero out.
-      const std::int64_t version = versions_.at(view->definition.name);
+      const std::int64_t version = versions_.at(name);
       lookup.view_versions.append(version == 0 ? "}" : fmt::format(",\"version\":{}}}", version));
     }
     lookup.view_versions.push_back(']');
@@ -215,7 +226,8 @@ class Preparing {
   const std::shared_ptr<Store> store_;
   const std::shared_ptr<const KnownDefinitions> definitions_;
   OnlineOptions options_;
-  std::vector<const KnownView*> views_;  // in the order in which they are asked for
+  std::vector<std::string> names_of_views_;  // in the order in which they are asked for
+  std::vector<const KnownView*> views_;      // what is stored of them
   std::map<std::string, std::int64_t> versions_;
   std::vector<std::string> names_;  // of the answer's columns; empty for a service
 };
@@ -230,6 +242,10 @@ std::size_t PreparedLookup::KeyOf(std::string_view column) const {
     if (!column.empty() && keys[i].entity == column) return i;
   }
   return kNoKey;
+}
+
+bool PreparedLookup::IsRequest(std::string_view column) const {
+  return requests.contains(column);
 }
 
 Answer<std::shared_ptr<const PreparedLookup>> Prepare(Services& services, std::string_view project,

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,7 +37,8 @@ struct PreparedLookup {
   };
 
   std::shared_ptr<const OnlineReader> reader;
-  std::vector<Key> keys;  // as the reader wants them
+  std::vector<Key> keys;                                  // as the reader wants them
+  std::map<std::string, DataType, std::less<>> requests;  // request data, by name
   std::vector<DataType> types;
   std::vector<ValueForm> forms;
   std::size_t bytes_per_row = 0;  // of an answer, about
@@ -48,6 +50,8 @@ struct PreparedLookup {
 
   /// The key that a column of entities is for; npos: none.
   std::size_t KeyOf(std::string_view column) const;
+  /// Whether the column is request data that on-demand features are computed from.
+  bool IsRequest(std::string_view column) const;
   static constexpr std::size_t kNoKey = static_cast<std::size_t>(-1);
 };
 

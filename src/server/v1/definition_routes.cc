@@ -24,9 +24,11 @@ struct Kind {
   std::string_view all;  // patterns
   std::string_view one;
 };
-constexpr std::array<Kind, 3> kKinds{{
+constexpr std::array<Kind, 4> kKinds{{
     {ObjectType::kEntity, "/v1/projects/{project}/entities", "/v1/projects/{project}/entities/{name}"},
     {ObjectType::kFeatureView, "/v1/projects/{project}/views", "/v1/projects/{project}/views/{name}"},
+    {ObjectType::kOnDemandView, "/v1/projects/{project}/on-demand-views",
+     "/v1/projects/{project}/on-demand-views/{name}"},
     {ObjectType::kFeatureService, "/v1/projects/{project}/services",
      "/v1/projects/{project}/services/{name}"},
 }};
@@ -35,8 +37,11 @@ Result<ObjectType> TypeNamed(std::string_view name) {
   for (const Kind& kind : kKinds) {
     if (NameOf(kind.type) == name) return kind.type;
   }
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("type is '{}', and not one of entity, feature_view and feature_service", name));
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format(
+          "type is '{}', and not one of entity, feature_view, on_demand_feature_view and feature_service",
+          name));
 }
 
 struct Statement {

@@ -83,7 +83,8 @@ bool TakeTexts(const arrow::Array& values, std::vector<std::string_view>& out) {
 }  // namespace
 
 Result<EntityKeys> EntityKeys::Of(std::shared_ptr<arrow::RecordBatch> rows,
-                                  const std::vector<ColumnInfo>& keys) {
+                                  const std::vector<ColumnInfo>& keys,
+                                  const std::vector<ColumnInfo>& requests) {
   EntityKeys out;
   out.batch_ = std::move(rows);
   std::vector<std::string> names;
@@ -91,6 +92,7 @@ Result<EntityKeys> EntityKeys::Of(std::shared_ptr<arrow::RecordBatch> rows,
     names.push_back(key.name);
   for (const std::string& given : out.batch_->schema()->field_names()) {
     if (std::ranges::find(names, given) != names.end()) continue;
+    if (std::ranges::find(requests, given, &ColumnInfo::name) != requests.end()) continue;
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the entities have a column '{}', which is no join key of these features{}",
                             given, Suggest(given, names)));

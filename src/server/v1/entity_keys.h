@@ -17,9 +17,13 @@ namespace tidemark::server {
 /// The columns that a reader wants, in its order and forms; text lies in the batch.
 class EntityKeys {
  public:
+  /// No keys: of features that belong to no entity.
+  EntityKeys() = default;
   /// kNotFound for a column that is missing, kInvalidArgument for one that is no key, kTypeMismatch for one
   /// of another type, kInvalidData for a null.
-  static Result<EntityKeys> Of(std::shared_ptr<arrow::RecordBatch> rows, const std::vector<ColumnInfo>& keys);
+  /// `requests` are other columns that the entities may have.
+  static Result<EntityKeys> Of(std::shared_ptr<arrow::RecordBatch> rows, const std::vector<ColumnInfo>& keys,
+                               const std::vector<ColumnInfo>& requests);
 
   const std::vector<KeyColumn>& columns() const { return columns_; }
   std::size_t rows() const { return static_cast<std::size_t>(batch_->num_rows()); }

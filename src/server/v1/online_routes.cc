@@ -106,6 +106,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const V1& v1, RequestWith
     TM_ASSIGN(DataType type, DataType::Parse(key.type));
     types.emplace(key.name, std::move(type));
   }
+  for (const ColumnInfo& data : reader.requests()) {
+    TM_ASSIGN(DataType type, DataType::Parse(data.type));
+    types.emplace(data.name, std::move(type));
+  }
   const BodyRowsOptions options = v1.RowsOptions(std::move(types), false);
   const auto member = parts.request->Element("entities");
   if (member && parts.rows) {
@@ -125,7 +129,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const V1& v1, RequestWith
 Result<std::size_t> RowsOfLookup(const V1& v1, const Lookup& lookup, const OnlineReader& reader,
                                  const arrow::RecordBatch* entities) {
   std::int64_t rows = 0;
-  if (reader.keys().empty()) {
+  if (reader.keys().empty() && (reader.requests().empty() || entities == nullptr)) {
     rows = lookup.rows.value_or(1);
   } else {
     if (lookup.rows)
@@ -221,6 +225,20 @@ Result<void> AnswerBatch(const Request& request, RowFormat format, const Lookup&
   return {};
 }
 
+/// Keys and request data are columns of the entities.
+Result<void> Read(const OnlineReader& reader, const std::shared_ptr<arrow::RecordBatch>& entities,
+                  std::size_t rows, OnlineResult& result) {
+  EntityKeys keys;
+  if (!reader.keys().empty()) {
+    TM_ASSIGN(keys, EntityKeys::Of(entities, reader.keys(), reader.requests()));
+  }
+  if (reader.requests().empty() || entities == nullptr) return reader.Read(keys.columns(), rows, result);
+  ArrowSchema c_schema{};
+  ArrowArray c_batch{};
+  TM_TRY(OfBody(arrow::ExportRecordBatch(*entities, &c_batch, &c_schema)));
+  return reader.ReadWith(keys.columns(), rows, &c_schema, &c_batch, result);
+}
+
 Result<RequestWithRows> PartsOf(const V1& v1, const Request& request, WholeBody& body) {
   TM_TRY(RequestOptions(request).End());
   return ReadRequestWithRows(request, body, v1.limits);
@@ -238,12 +256,7 @@ Result<void> Online(V1& v1, Readers& readers, const Request& request, Response& 
   TM_ASSIGN(const auto entities, EntitiesOf(v1, parts, *reader));
   TM_ASSIGN(const std::size_t rows, RowsOfLookup(v1, lookup, *reader, entities.get()));
   thread_local OnlineResult result;
-  if (reader->keys().empty()) {
-    TM_TRY(reader->Read({}, rows, result));
-  } else {
-    TM_ASSIGN(const EntityKeys keys, EntityKeys::Of(entities, reader->keys()));
-    TM_TRY(reader->Read(keys.columns(), rows, result));
-  }
+  TM_TRY(Read(*reader, entities, rows, result));
   if (format != RowFormat::kJson) return AnswerBatch(request, format, lookup, result, response);
   TM_ASSIGN(response.body, ResultAsJson(*reader, lookup, result));
   return {};
@@ -261,6 +274,7 @@ Result<void> Prepare(V1& v1, Readers& readers, const Request& request, Response&
   TM_ASSIGN(const auto reader, readers.Get(*store, lookup.options));
   AnswerJson(response, JsonObject()
                            .Json("keys", ToJson(reader->keys()))
+                           .Json("requests", ToJson(reader->requests()))
                            .Json("features", ToJson(reader->features()))
                            .Number("revision", revision)
                            .End());

@@ -64,6 +64,17 @@ class V1Dialect final : public http::Dialect {
 
 ColumnTypes KeyTypes(const KnownDefinitions& known, const ViewSelection& selection) {
   ColumnTypes types;
+  // Request data of an on-demand view, and the keys of what it is computed from.
+  for (const Field& field : known.RequestFieldsOf(selection.view))
+    types.emplace(field.name, field.type);
+  if (known.OnDemand(selection.view) != nullptr) {
+    for (const KnownView* stored : known.StoredViewsOf(selection.view)) {
+      for (const JoinKey& key : stored->join_keys) {
+        if (key.type) types.emplace(key.name, *key.type);
+      }
+    }
+    return types;
+  }
   const KnownView* view = known.ViewInAnyCase(selection.view);
   if (view == nullptr) return types;
   for (const JoinKey& key : view->join_keys) {

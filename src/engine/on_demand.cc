@@ -1,0 +1,108 @@
+// Binds expressions against the features that they name, and computes a plan's steps.
+#include "engine/on_demand.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "model/name.h"
+#include "pit/arrow_status.h"
+#include "pit/columns.h"
+
+namespace tidemark {
+namespace {
+
+std::string PlaceOfField(const OnDemandView& view, std::size_t field) {
+  return fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
+}
+
+/// The fields of a source by its name; null if there is none.
+using FieldsOf = std::function<const std::vector<Field>*(const std::string& view)>;
+
+Result<std::vector<ExpressionColumn>> Inputs(const OnDemandView& view, const FieldsOf& fields_of) {
+  std::vector<ExpressionColumn> columns;
+  for (const OnDemandSource& source : view.sources) {
+    const std::vector<Field>* fields = fields_of(source.view);
+    if (fields == nullptr) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("on-demand feature view {} is computed from {}, which is not there",
+                              Quoted(view.name), Quoted(source.view)));
+    }
+    for (const Field& field : *fields) {
+      const bool is_listed =
+          source.features.empty() || std::ranges::find(source.features, field.name) != source.features.end();
+      if (is_listed) columns.push_back({.table = source.view, .name = field.name, .type = field.type});
+    }
+  }
+  for (const RequestSource& request : view.requests) {
+    for (const Field& field : request.fields)
+      columns.push_back({.table = request.name, .name = field.name, .type = field.type});
+  }
+  return columns;
+}
+
+}  // namespace
+
+Result<std::vector<ExpressionColumn>> InputsOf(const OnDemandView& view, const Catalog& catalog) {
+  return Inputs(view, [&](const std::string& name) -> const std::vector<Field>* {
+    if (const OnDemandView* other = catalog.OnDemand(name)) return &other->fields;
+    const auto found = catalog.views().find(name);
+    return found == catalog.views().end() ? nullptr : &found->second.definition.fields;
+  });
+}
+
+Result<void> CheckExpressions(const Definitions& live) {
+  const FieldsOf fields_of = [&](const std::string& name) -> const std::vector<Field>* {
+    const auto computed = std::ranges::find(live.on_demand, name, &OnDemandView::name);
+    if (computed != live.on_demand.end()) return &computed->fields;
+    const auto stored = std::ranges::find(live.views, name, &FeatureView::name);
+    return stored == live.views.end() ? nullptr : &stored->fields;
+  };
+  for (const OnDemandView& view : live.on_demand) {
+    TM_ASSIGN(const std::vector<ExpressionColumn> columns, Inputs(view, fields_of));
+    for (std::size_t i = 0; i < view.expressions.size(); ++i) {
+      TM_TRY_IN(BoundExpression::Bind(view.expressions[i], columns, view.fields[i].type),
+                PlaceOfField(view, i));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDemandPlan& plan,
+                                                                   OnDemandInput input) {
+  std::vector<std::shared_ptr<arrow::Array>> values = std::move(input.fetched);
+  values.insert(values.end(), input.requests.begin(), input.requests.end());
+  std::vector<std::shared_ptr<arrow::Array>> columns;
+  for (const OnDemandPlan::Step& step : plan.steps) {
+    columns.assign(step.values.size(), nullptr);
+    for (const std::size_t used : step.expression.columns_used())
+      columns[used] = values[step.values[used]];
+    auto computed = step.expression.Evaluate({.columns = columns,
+                                              .count = input.rows,
+                                              .first_row = input.first_row,
+                                              .now_us = input.now_us,
+                                              .now_per_row = input.now_per_row});
+    if (!computed) return std::unexpected(std::move(computed).error().In(step.place));
+    values.push_back(*std::move(computed));
+  }
+  std::vector<std::shared_ptr<arrow::Array>> outputs;
+  outputs.reserve(plan.outputs.size());
+  for (const OnDemandPlan::Output& output : plan.outputs)
+    outputs.push_back(values[output.value]);
+  return outputs;
+}
+
+Result<std::shared_ptr<arrow::Array>> RequestValues(const RequestColumn& wanted,
+                                                    const std::shared_ptr<arrow::Array>& column,
+                                                    std::int64_t first_row) {
+  const std::string place = fmt::format("on-demand feature view {}: request data", wanted.view);
+  if (column->type_id() == arrow::Type::NA) {
+    return FromArrowResult(arrow::MakeArrayOfNull(ToArrow(wanted.type), column->length()));
+  }
+  auto cast = CastColumn(column, wanted.type, wanted.name, first_row);
+  if (!cast) return std::unexpected(std::move(cast).error().In(place));
+  return cast;
+}
+
+}  // namespace tidemark
