@@ -178,7 +178,7 @@ Result<void> StoreStreams::Run(const std::vector<std::string>& views,
   TM_ASSIGN(const auto names, ViewsWithStreams(views));
   if (names.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "no feature table has a stream to read: give a view a KafkaSource as its stream source");
+                "no feature table has a stream to read: give a view a KafkaSource or a KinesisSource");
   }
   return RunAll(names, options);
 }

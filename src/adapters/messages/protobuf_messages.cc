@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <limits>
 #include <utility>
@@ -74,6 +75,8 @@ class ProtobufDecoder final : public MessageDecoder {
     return columns_.FillWithNulls(rows.count());
   }
 
+  // What is wrong with a message is told with it; lines on stderr would be nobody's.
+  const google::protobuf::LogSilencer quiet_;
   const WantedColumns wanted_;
   const std::unique_ptr<ProtobufTypes> types_;
   const ProtobufRow row_;

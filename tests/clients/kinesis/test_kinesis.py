@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import REGION, STREAM, Kinesis
+from clicks_stream import REGION, STREAM, Kinesis
 
 
 def rows(first: int, count: int) -> list[dict[str, Any] | bytes]:
