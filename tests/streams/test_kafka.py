@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from clicks import PROGRAM, Account, Reader, check_account, make_store, run_to_end, sql
+from clicks import PROGRAM, USER, Account, Reader, check_account, make_store, run_to_end, sql
 from kafka_broker import PATIENCE_S, KafkaBroker
+from server_process import ServerProcess
 
-from tidemark import FeatureStore
-from tidemark.errors import InvalidDataError, UnavailableError
+from tidemark import FeatureStore, FeatureView, Field
+from tidemark.errors import InvalidArgumentError, InvalidDataError, UnsupportedError
+from tidemark.types import Int64
 
 DATA_EXIT = 4  # of the program, for data that are not what they should be
 
@@ -67,6 +69,31 @@ def test_what_is_sent_is_looked_up_soon(tmp_path: Path, broker: KafkaBroker) -> 
             assert time.monotonic() < deadline
     finally:
         reader.stop()
+    check_account(store, account)
+
+
+def test_a_server_reads_streams_and_tells_of_them(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "served")
+    account.send(300, bad_every=100)
+    account.flush()
+    server = ServerProcess(tmp_path / "store", "--streams")
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while store.stream_status()[0].lag != 0:
+            assert time.monotonic() < deadline
+        while 'tidemark_stream_rows_total{project="default",view="clicks"} 297' not in (
+            metrics := server.get("/metrics").text
+        ):
+            assert time.monotonic() < deadline, metrics
+        [told] = server.get("/v1/projects/default/streams").json()
+        assert (told["view"], told["lag"], told["readers"]) == ("clicks", 0, 1)
+        assert 'tidemark_stream_rejected_total{project="default",view="clicks"} 3' in metrics
+        asked = FeatureStore(url=server.url)
+        assert asked.stream_status("clicks")[0].lag == 0
+        with pytest.raises(UnsupportedError, match="where the store's folder is"):
+            asked.run_stream("clicks")
+    finally:
+        server.stop()
     check_account(store, account)
 
 
@@ -131,11 +158,31 @@ def test_too_many_rejected_messages_stop_it(tmp_path: Path, broker: KafkaBroker)
 
 
 def test_a_broker_that_cannot_be_reached_is_told(tmp_path: Path, broker: KafkaBroker) -> None:
-    store, _ = started(tmp_path, broker, "reached")
-    gone = make_store(tmp_path / "gone", broker, "reached")
-    view = gone.get_feature_view("clicks")
-    assert view.name == "clicks"
-    [status] = store.stream_status("clicks")
-    assert status.stream_error is None
-    with pytest.raises((InvalidDataError, UnavailableError, ValueError)):
+    store, account = started(tmp_path, broker, "reached")
+    broker.kill()
+    reader = Reader(tmp_path / "store")
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while store.stream_status()[0].last_error is None:
+            assert time.monotonic() < deadline
+        [status] = store.stream_status("clicks")
+        assert status.stream_error is not None
+        assert "reached" in status.stream_error
+    finally:
+        broker.start()
+    account.send(10)
+    account.flush()
+    while store.stream_status()[0].lag != 0:
+        assert time.monotonic() < deadline
+    reader.stop()
+    check_account(store, account)
+
+
+def test_what_cannot_be_run_is_refused(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, _ = started(tmp_path, broker, "refused")
+    with pytest.raises(InvalidArgumentError, match="from 0 to 1"):
         store.run_stream(rejected_max=2)
+    view = FeatureView(name="plain", entities=[USER], schema=[Field("n", Int64)])
+    store.apply([view])
+    with pytest.raises(UnsupportedError, match="has no stream to read"):
+        store.run_stream("plain")
