@@ -1,6 +1,6 @@
 # Tidemark: what there is to run. The work is in tools/; `make help` lists the targets.
 .DEFAULT_GOAL := compile
-.PHONY: help init compile demo test test-clients test-wheel test-spark torture sanitize fuzz check lint format build bench clean
+.PHONY: help init compile demo test test-clients test-feast test-airflow test-wheel test-spark test-stream torture sanitize fuzz check lint format build bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,11 +20,20 @@ test: compile  ## every test: C++ by ctest, Python by pytest
 test-clients: compile  ## boto3, Feast's client and others against the server, each in its own environment
 	@tools/test_clients.sh
 
+test-feast: compile  ## Feast's own template and client, beside Feast, in an environment of its own
+	@tools/test_clients.sh feast feast_offline feast_repository
+
+test-airflow: compile  ## the DAG of examples/airflow, run by Airflow in an environment of its own
+	@tools/test_clients.sh airflow
+
 test-wheel: init  ## build the wheel and use it in a fresh environment
 	@tests/install/wheel.sh
 
 torture: compile  ## kills, failing calls, flipped bytes: all of them, not a sample; hours
 	@TIDEMARK_TORTURE=1 PYTHONPATH=python/src .venv/bin/python -m pytest tests/torture
+
+test-stream: compile  ## 100 faults while topics are read; needs Java
+	@TIDEMARK_STREAM_FAULTS=100 PYTHONPATH=python/src .venv/bin/python -m pytest tests/streams
 
 test-spark: compile  ## Spark reads our tables; fetches Spark once, 520 MB; needs Java
 	@tools/test_spark.sh

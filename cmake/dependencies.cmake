@@ -52,6 +52,11 @@ find_library(LMDB_LIBRARY NAMES liblmdb.so REQUIRED)
 tidemark_dependency(lmdb "${LMDB_LIBRARY}")
 target_include_directories(dep_lmdb SYSTEM INTERFACE "${LMDB_INCLUDE}")
 
+find_path(RDKAFKA_INCLUDE librdkafka/rdkafka.h REQUIRED)
+find_library(RDKAFKA_LIBRARY NAMES librdkafka.so REQUIRED)
+tidemark_dependency(rdkafka "${RDKAFKA_LIBRARY}")
+target_include_directories(dep_rdkafka SYSTEM INTERFACE "${RDKAFKA_INCLUDE}")
+
 find_package(yaml-cpp ${TIDEMARK_YAML_CPP_MIN} REQUIRED)
 if(TARGET yaml-cpp::yaml-cpp)
   tidemark_dependency(yaml_cpp yaml-cpp::yaml-cpp)
@@ -89,6 +94,12 @@ tidemark_dependency(simdjson simdjson::simdjson)
 # Its checks of use change the layout of its classes, and come by themselves into what is built without optimizing: the
 # tests, whose code must agree with what they test.
 target_compile_definitions(dep_simdjson INTERFACE SIMDJSON_DEVELOPMENT_CHECKS=0)
+
+find_package(Protobuf ${TIDEMARK_PROTOBUF_MIN} REQUIRED)
+tidemark_dependency(protobuf protobuf::libprotobuf)
+
+find_package(CURL ${TIDEMARK_CURL_MIN} REQUIRED)
+tidemark_dependency(curl CURL::libcurl)
 
 find_package(Threads REQUIRED)
 if(TIDEMARK_TESTS)

@@ -8,7 +8,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # Libraries that are copied beside libtidemark.so; all others are expected on the system (C and C++ runtime).
-set(TIDEMARK_BUNDLED "sqlite3|lmdb|yaml-cpp|fmt|crypto|ssl")
+set(TIDEMARK_BUNDLED "sqlite3|lmdb|yaml-cpp|fmt|crypto|ssl|rdkafka|sasl2|lz4|zstd|z")
 set(TIDEMARK_BUNDLED_ARROW "arrow[a-z0-9_]*|parquet")
 
 function(tidemark_install)

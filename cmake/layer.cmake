@@ -180,6 +180,6 @@ function(tidemark_check_headers)
   tidemark_layer_target(tidemark_headers "" "")
   target_compile_options(tidemark_headers PRIVATE -O0 -g0)
   target_link_libraries(
-    tidemark_headers PRIVATE Arrow::parquet Arrow::dataset Arrow::flight dep::sqlite3 dep::lmdb dep::yaml_cpp dep::json dep::fmt
-                             dep::xxhash dep::cli11 dep::adbc dep::gtest)
+    tidemark_headers PRIVATE Arrow::parquet Arrow::dataset Arrow::flight dep::sqlite3 dep::lmdb dep::rdkafka dep::yaml_cpp dep::json
+                             dep::fmt dep::xxhash dep::cli11 dep::adbc dep::protobuf dep::curl dep::gtest)
 endfunction()

@@ -12,6 +12,8 @@ set(TIDEMARK_CLI11_MIN 2.1)
 set(TIDEMARK_OPENSSL_MIN 3.0)
 set(TIDEMARK_BOOST_MIN 1.81)
 set(TIDEMARK_SIMDJSON_MIN 3.0)
+set(TIDEMARK_PROTOBUF_MIN 3.21)
+set(TIDEMARK_CURL_MIN 7.85)
 
 # Fetched by tools/third_party.py: the checksums are those of the archives.
 set(TIDEMARK_ADBC_VERSION "1.13.0")  # of the Python package adbc-driver-manager, its sources

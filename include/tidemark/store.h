@@ -19,6 +19,7 @@
 #include "tidemark/existing.h"
 #include "tidemark/online.h"
 #include "tidemark/sql.h"
+#include "tidemark/streams.h"
 #include "tidemark/tables.h"
 
 namespace tidemark {
@@ -348,6 +349,22 @@ class TIDEMARK_EXPORT Store {
   /// it can be called again. kBusy while another process does it.
   virtual Result<RelocateReport> Relocate() = 0;
 
+  /// Reads the streams of views (empty: of all that have one) into their feature tables, each message once,
+  /// until it is stopped, which is no error. Several processes may do it at the same time, and share the
+  /// partitions. Messages that are no rows go to the table `<view>__rejected`. A broker that cannot be
+  /// reached is waited for. The first other error ends all: kInvalidData if messages are gone that were to be
+  /// read, are not those that were there before, or too many are no rows (nothing of these was written);
+  /// kUnsupported for a view with a batch source, and on a server, which reads streams by itself.
+  virtual Result<void> RunStreams(const std::vector<std::string>& views,
+                                  const RunStreamsOptions& options) = 0;
+  /// How far streams were read, and who reads them on this machine: a JSON array of {"view", "stream",
+  /// "partitions": [{"partition", "read", "end", "lag"}], "lag", "stream_error", "readers", "messages",
+  /// "rows", "deletions", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
+  /// "last_error", "last_error_us"}. "read" is the offset of the last message whose row is in the table,
+  /// "lag" the messages that are not; counts are those of readers since they started; null: not known.
+  /// "stream_error" says why the stream cannot be asked.
+  virtual Result<std::string> StreamStatus(const std::vector<std::string>& views) = 0;
+
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
   /// join keys.
@@ -360,7 +377,8 @@ class TIDEMARK_EXPORT Store {
   /// ingest, push and delete since it was opened, "online": null or {"rows", "bytes", "bytes_max"}, "log":
   /// {"bytes", "files"}, "tables": [{"view", "rows", "bytes", "files", "small_files": that compaction would
   /// take, "committed_us", "newest_event_us"}], "loads": [{"view", "loaded_us", "newest_event_us"}]: of views
-  /// that were materialized}; times may be null.
+  /// that were materialized, "streams": [{"view", and what StreamStatus says of its readers}]}; times may be
+  /// null.
   virtual Result<std::string> Stats() = 0;
 };
 

@@ -238,6 +238,9 @@ void BindStore(nb::module_& m) {
       .def("refresh", &PythonStore::Refresh, "tables"_a, "token"_a.none())
       .def("tables", &PythonStore::Tables, "database"_a)
       .def("drop_registered_table", &PythonStore::DropRegisteredTable, "name"_a)
+      .def("run_streams", &PythonStore::RunStreams, "views"_a, "until_end"_a, "group"_a,
+           "rejected_rate_max"_a, "token"_a.none())
+      .def("stream_status", &PythonStore::StreamStatus, "views"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())

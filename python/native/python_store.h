@@ -65,6 +65,9 @@ class PythonStore {
   std::string Refresh(const std::vector<std::string>& tables, const CancelToken* token) const;
   std::string Tables(const std::string& database) const;
   bool DropRegisteredTable(const std::string& name) const;
+  void RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
+                  double rejected_rate_max, const CancelToken* token) const;
+  std::string StreamStatus(const std::vector<std::string>& views) const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,

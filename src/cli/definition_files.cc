@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::array kSections{"entities", "feature_views", "on_demand_feature_views", "feature_services"};
 const std::set<std::string> kEndings{".py", ".yaml", ".yml", ".json"};
+const std::set<std::string> kSettings{"tidemark.yaml", "feature_store.yaml"};
 
 Result<Json> ParseDocument(const std::string& text, const std::string& origin) {
   Json made = ParseJson(text).value_or(nullptr);
@@ -83,7 +84,7 @@ Result<std::vector<fs::path>> DefinitionFiles(const fs::path& folder) {
   std::vector<fs::path> files;
   for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
     const fs::path& file = entry->path();
-    if (kEndings.contains(file.extension().string()) && file.filename() != "tidemark.yaml" &&
+    if (kEndings.contains(file.extension().string()) && !kSettings.contains(file.filename().string()) &&
         entry->is_regular_file(failed)) {
       files.push_back(file);
     }

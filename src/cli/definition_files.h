@@ -9,7 +9,8 @@
 
 namespace tidemark::cli {
 
-/// The definition files in a folder, by name: *.py, *.yaml, *.yml and *.json, but not tidemark.yaml.
+/// The definition files in a folder, by name: *.py, *.yaml, *.yml and *.json, but no settings
+/// (tidemark.yaml, feature_store.yaml).
 Result<std::vector<std::filesystem::path>> DefinitionFiles(const std::filesystem::path& folder);
 
 /// One JSON document of all definitions in `paths` (files, and folders with them). Python files are run by

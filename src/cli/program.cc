@@ -119,6 +119,7 @@ int RunProgram(int argc, char** argv) {
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);
+  AddStreamCommands(program, session);
   AddSqlCommands(program, session);
   AddExistingCommands(program, session);
   AddPlaceCommands(program, session);

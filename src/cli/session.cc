@@ -15,10 +15,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSettingsFile = "tidemark.yaml";
+constexpr const char* kFeastSettingsFile = "feature_store.yaml";
 
 bool HasSettings(const fs::path& folder) {
   std::error_code ignored;  // a folder that cannot be looked into has none that could be read
-  return fs::exists(folder / kSettingsFile, ignored);
+  return fs::exists(folder / kSettingsFile, ignored) || fs::exists(folder / kFeastSettingsFile, ignored);
 }
 
 }  // namespace

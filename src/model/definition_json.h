@@ -41,6 +41,7 @@
 //              {"type": "kinesis", "name": "driver_events", "stream_name": "drivers", "region": "eu-west-1",
 //               "endpoint_url": "", "record_format": {"type": "json"}, ...times and mapping as above}
 //   message_format, record_format: {"type": "json", "schema_json": ""}, {"type": "avro", "schema_json"},
+//     {"type": "avro", "schema_registry_url"},
 //              {"type": "protobuf", "class_path", "proto_path": ""}, {"type": "csv", "columns": [],
 //              "delimiter": ","}; also takes the type alone
 //   join_keys: also takes plain names; absent: one key with the entity's name

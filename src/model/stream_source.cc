@@ -145,14 +145,45 @@ Result<void> CheckEndpoint(std::string_view url) {
   return Wrong(fmt::format("endpoint_url {} does not begin with http:// or https://", Quoted(url)));
 }
 
+// `https://${REGISTRY_USER}:${REGISTRY_PASSWORD}@host:port/path`, or without who asks.
+Result<void> CheckRegistry(const MessageFormat& format) {
+  if (!format.schema_json.empty()) {
+    return Wrong(
+        "format avro has schema_json and schema_registry_url: give one, as the registry says by which schema "
+        "each message was written");
+  }
+  std::string_view rest = format.schema_registry_url;
+  const auto scheme = rest.find("://");
+  if (!rest.starts_with("http://") && !rest.starts_with("https://")) {
+    return Wrong(fmt::format("schema_registry_url {} does not begin with http:// or https://",
+                             rest.contains('@') ? "with an '@'" : Quoted(rest)));
+  }
+  rest.remove_prefix(scheme + 3);
+  const auto at = rest.rfind('@');
+  if (at == std::string_view::npos) return {};
+  const std::string_view user = rest.substr(0, at);
+  const auto colon = user.find(':');
+  if (colon != std::string_view::npos && IsReference(user.substr(colon + 1))) return {};
+  return Wrong(
+      "schema_registry_url has a password, or none, before its '@', and a definition is kept and shown: "
+      "write "
+      "https://${USER_NAME}:${PASSWORD}@host, and put both into environment variables");
+}
+
 // --- Rows ---
 
 Result<void> CheckFormat(const MessageFormat& format) {
+  if (!format.schema_registry_url.empty() && format.kind != MessageFormat::Kind::kAvro) {
+    return Wrong(fmt::format("format {} has a schema_registry_url, which only avro is read by: leave it out",
+                             MessageFormatName(format.kind)));
+  }
   switch (format.kind) {
     case MessageFormat::Kind::kJson:
       return {};
     case MessageFormat::Kind::kAvro:
-      if (format.schema_json.empty()) return Wrong("format avro has no schema: give schema_json");
+      if (!format.schema_registry_url.empty()) return CheckRegistry(format);
+      if (format.schema_json.empty())
+        return Wrong("format avro has no schema: give schema_json, or schema_registry_url");
       TM_TRY_IN(ParseJsonTree(format.schema_json), "schema_json of format avro");
       return {};
     case MessageFormat::Kind::kProtobuf:

@@ -18,11 +18,12 @@ namespace tidemark {
 /// How the bytes of one message are read as a row.
 struct MessageFormat {
   enum class Kind : std::uint8_t { kJson, kAvro, kProtobuf, kCsv } kind = Kind::kJson;
-  std::string schema_json;           // of kAvro its schema; of kJson a description that nothing is read by
-  std::string class_path;            // of kProtobuf: the message's name, with its package
-  std::string proto_path;            // of kProtobuf: a .proto file or a descriptor set; may be empty
-  std::vector<std::string> columns;  // of kCsv, whose messages have no header
-  std::string delimiter = ",";       // of kCsv: one character
+  std::string schema_json = {};  // of kAvro its schema; of kJson a description that nothing is read by
+  std::string schema_registry_url = {};   // of kAvro, without schema_json: who has the messages' schemas
+  std::string class_path = {};            // of kProtobuf: the message's name, with its package
+  std::string proto_path = {};            // of kProtobuf: a .proto file or a descriptor set; may be empty
+  std::vector<std::string> columns = {};  // of kCsv, whose messages have no header
+  std::string delimiter = ",";            // of kCsv: one character
   bool operator==(const MessageFormat&) const = default;
 };
 

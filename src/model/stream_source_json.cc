@@ -29,13 +29,14 @@ Result<MessageFormat> ReadFormat(const Json& value, bool text_scalars) {
     TM_ASSIGN(format.kind, ReadKind(value.text()));
     return format;
   }
-  TM_ASSIGN(const Members members,
-            Members::Of(value, text_scalars,
-                        {"type", "schema_json", "class_path", "proto_path", "columns", "delimiter"}));
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars,
+                                               {"type", "schema_json", "schema_registry_url", "class_path",
+                                                "proto_path", "columns", "delimiter"}));
   std::string type;
   TM_TRY(members.RequiredText("type", type));
   TM_ASSIGN(format.kind, ReadKind(type));
   TM_TRY(members.Text("schema_json", format.schema_json));
+  TM_TRY(members.Text("schema_registry_url", format.schema_registry_url));
   TM_TRY(members.Text("class_path", format.class_path));
   TM_TRY(members.Text("proto_path", format.proto_path));
   TM_TRY(members.TextList("columns", format.columns));
@@ -63,6 +64,7 @@ Json FormatTree(const MessageFormat& format) {
   const MessageFormat usual;
   Json object{{"type", MessageFormatName(format.kind)}};
   PutText(object, "schema_json", format.schema_json);
+  PutText(object, "schema_registry_url", format.schema_registry_url);
   PutText(object, "class_path", format.class_path);
   PutText(object, "proto_path", format.proto_path);
   if (!format.columns.empty()) object["columns"] = format.columns;
@@ -92,7 +94,8 @@ void PutSpecFormat(Json& options, const char* name, const MessageFormat& format)
       options["classPath"] = format.class_path;
       return;
     case MessageFormat::Kind::kAvro:
-      options[name]["avroFormat"]["schemaJson"] = format.schema_json;
+      PutText(options[name]["avroFormat"], "schemaJson", format.schema_json);
+      PutText(options[name]["avroFormat"], "schemaRegistryUrl", format.schema_registry_url);
       return;
     case MessageFormat::Kind::kCsv:
       options[name]["csvFormat"]["columns"] = format.columns;

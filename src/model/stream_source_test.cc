@@ -163,6 +163,22 @@ TEST(StreamSource, NamesAndFormatsAreChecked) {
   EXPECT_THAT(Refusal(source), HasSubstr("give schema_json"));
   source.rows.format.schema_json = "{";
   EXPECT_THAT(Refusal(source), HasSubstr("schema_json of format avro"));
+  source.rows.format.schema_registry_url = "https://registry";
+  EXPECT_THAT(Refusal(source), HasSubstr("schema_json and schema_registry_url: give one"));
+  source.rows.format.schema_json.clear();
+  for (const std::string_view right :
+       {"https://registry:8081/path", "http://me:${PASSWORD}@h", "http://${U}:${P}@h"}) {
+    source.rows.format.schema_registry_url = right;
+    EXPECT_EQ(Refusal(source), "") << right;
+  }
+  for (const std::string_view wrong :
+       {"registry:8081", "me:hunter2@registry", "http://me:hunter2@h", "http://hunter2@h"}) {
+    source.rows.format.schema_registry_url = wrong;
+    EXPECT_THAT(Refusal(source), AllOf(HasSubstr("schema_registry_url"), Not(HasSubstr("hunter2")))) << wrong;
+  }
+  source.rows.format.kind = MessageFormat::Kind::kJson;
+  EXPECT_THAT(Refusal(source), HasSubstr("format json has a schema_registry_url"));
+  source.rows.format.schema_registry_url.clear();
   source.rows.format.kind = MessageFormat::Kind::kProtobuf;
   EXPECT_THAT(Refusal(source), HasSubstr("has no class_path"));
   source.rows.format.kind = MessageFormat::Kind::kCsv;

@@ -85,8 +85,77 @@ CastResult CastList(const arrow::Array& array, const DataType& type) {
   return PutTogether(*lists, array.length(), type, *std::move(items));
 }
 
-// Also takes a list of structs of two fields, the form in which some writers keep maps.
+/// The names of the fields, row after row, as keys of a map.
+CastResult KeysOfFields(const arrow::StructType& fields, std::int64_t rows, const DataType& key) {
+  arrow::StringBuilder names;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (const auto& field : fields.fields()) {
+      if (const auto status = names.Append(field->name()); !status.ok()) return CastFail(FromStatus(status));
+    }
+  }
+  auto made = names.Finish();
+  if (!made.ok()) return CastFail(FromStatus(made.status()));
+  return CastAny(*made, key);
+}
+
+/// The values of the fields, row after row, each as the type of a map's values.
+CastResult ValuesOfFields(const arrow::StructArray& array, const NamedType& value) {
+  const int fields = array.num_fields();
+  arrow::ArrayVector columns;
+  for (int i = 0; i < fields; ++i) {
+    auto field = array.GetFlattenedField(i);  // what lies under a null struct is nobody's value
+    if (!field.ok()) return CastFail(FromStatus(field.status()));
+    auto cast = CastAny(*field, value.type);
+    if (!cast) {
+      cast.error().field = fmt::format(".{}{}", array.struct_type()->field(i)->name(), cast.error().field);
+      return cast;
+    }
+    columns.push_back(*std::move(cast));
+  }
+  auto builder = arrow::MakeBuilder(ToArrow(value.type));
+  if (!builder.ok()) return CastFail(FromStatus(builder.status()));
+  for (std::int64_t row = 0; row < array.length(); ++row) {
+    for (const auto& column : columns) {
+      const auto status = (*builder)->AppendArraySlice(*column->data(), row, 1);
+      if (!status.ok()) return CastFail(FromStatus(status));
+    }
+  }
+  auto made = (*builder)->Finish();
+  if (!made.ok()) return CastFail(FromStatus(made.status()));
+  return *std::move(made);
+}
+
+// A struct as a map from its fields' names, the form in which pandas writes dicts to Parquet. What lies under
+// a null struct stays behind in `entries`, where no row refers to it.
+CastResult CastStructToMap(const arrow::StructArray& array, const DataType& type) {
+  const auto rows = array.length();
+  const auto fields = static_cast<std::int32_t>(array.num_fields());
+  if (rows * fields > std::numeric_limits<std::int32_t>::max()) {
+    return CastFail(-1, fmt::format("{} items in one batch; at most {} fit", rows * fields,
+                                    std::numeric_limits<std::int32_t>::max()));
+  }
+  auto keys = KeysOfFields(*array.struct_type(), rows, type.children[0].type);
+  if (!keys) return keys;
+  auto values = ValuesOfFields(array, type.children[1]);
+  if (!values) return values;
+  auto buffer = arrow::AllocateBuffer((rows + 1) * static_cast<std::int64_t>(sizeof(std::int32_t)));
+  if (!buffer.ok()) return CastFail(FromStatus(buffer.status()));
+  auto* offsets = reinterpret_cast<std::int32_t*>((*buffer)->mutable_data());
+  for (std::int64_t row = 0; row <= rows; ++row)
+    offsets[row] = static_cast<std::int32_t>(row) * fields;
+  auto validity = ValidityOf(array);
+  if (!validity) return CastFail(std::move(validity).error());
+  const auto target = std::static_pointer_cast<arrow::MapType>(ToArrow(type));
+  auto entries = std::make_shared<arrow::StructArray>(
+      target->value_type(), rows * fields, arrow::ArrayVector{*std::move(keys), *std::move(values)});
+  return arrow::MakeArray(arrow::ArrayData::Make(target, rows, {*std::move(validity), *std::move(buffer)},
+                                                 {entries->data()}, arrow::kUnknownNullCount));
+}
+
+// Also takes a list of structs of two fields, the form in which some writers keep maps, and a struct.
 CastResult CastMap(const arrow::Array& array, const DataType& type) {
+  if (array.type_id() == arrow::Type::STRUCT)
+    return CastStructToMap(static_cast<const arrow::StructArray&>(array), type);
   const auto lists = ListsOf(array, type);
   if (!lists) return std::unexpected(lists.error());
   if (lists->items->type_id() != arrow::Type::STRUCT || lists->items->num_fields() != 2) {

@@ -280,6 +280,21 @@ TEST(Cast, NestedPartsByName) {
   ExpectCast(Json(arrow::null(), "[null, null]"), Json(arrow::list(arrow::int64()), "[null, null]"));
 }
 
+TEST(Cast, AStructBecomesAMapFromItsNames) {
+  const auto pair =
+      arrow::struct_({arrow::field("b", arrow::utf8()), arrow::field("a", arrow::large_utf8())});
+  ExpectCast(Json(pair, R"([{"b": "0"}, {"b": "1", "a": null}, null, {"b": "2", "a": "x"}])")->Slice(1),
+             Json(arrow::map(arrow::utf8(), arrow::utf8()),
+                  R"([[["b", "1"], ["a", null]], null, [["b", "2"], ["a", "x"]]])"));
+  const auto lists = arrow::struct_({arrow::field("a", arrow::large_list(arrow::int32()))});
+  ExpectCast(
+      Json(lists, R"([{"a": [1]}, {"a": null}])"),
+      Json(arrow::map(arrow::utf8(), arrow::list(arrow::int64())), R"([[["a", [1]]], [["a", null]]])"));
+  ExpectCast(Json(pair, "[]"), Json(arrow::map(arrow::utf8(), arrow::utf8()), "[]"));
+  ExpectCastFails(Json(arrow::struct_({arrow::field("a", arrow::float64())}), R"([{"a": 1}, {"a": 0.5}])"),
+                  arrow::map(arrow::utf8(), arrow::int64()), "column 'x.a', row 101: 0.5");
+}
+
 TEST(Cast, ProblemsInNestedPartsAreNamed) {
   ExpectCastFails(Json(arrow::list(arrow::int64()), "[[1], null, [2, 2147483648]]"),
                   arrow::list(arrow::int32()), "column 'x.item', row 102: 2147483648");

@@ -348,6 +348,22 @@ class RemoteStore final : public Store {
                             session_->url()));
   }
 
+  Result<void> RunStreams(const std::vector<std::string>& /*views*/,
+                          const RunStreamsOptions& /*options*/) override {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("streams are read where the store's folder is: set `streams` of the server at {}, or run "
+                    "`tidemark stream run` there",
+                    session_->url()));
+  }
+
+  Result<std::string> StreamStatus(const std::vector<std::string>& views) override {
+    auto target = session_->Path({"streams"});
+    for (const std::string& view : views)
+      target.Add("view", view);
+    return session_->Get(target);
+  }
+
   Result<std::string> Explain(std::string_view feature, std::string_view key,
                               const ExplainOptions& options) override {
     auto parsed = ParseJson(key);

@@ -73,6 +73,7 @@ class StoreServer final : public RunningServer {
     TM_ASSIGN(server->http_,
               http::Server::Start(std::move(settings), dialects, server->authenticator_, metrics));
     TM_TRY(server->StartFlight(options.settings));
+    if (options.settings.streams) TM_TRY(server->StartStreams());
     return server;
   }
 
@@ -85,10 +86,13 @@ class StoreServer final : public RunningServer {
   bool Stop() override {
     draining_ = true;
     std::this_thread::sleep_for(drain_delay_);
-    // Both drain at the same time.
+    // All end at the same time.
+    streams_.request_stop();
     auto flight = std::async(std::launch::async, [this] { return flight_ == nullptr || flight_->Stop(); });
     const bool http_was_done = http_->Stop();
-    return flight.get() && http_was_done;
+    const bool flight_was_done = flight.get();
+    if (streams_.joinable()) streams_.join();
+    return flight_was_done && http_was_done;
   }
 
  private:
@@ -102,12 +106,25 @@ class StoreServer final : public RunningServer {
     return {};
   }
 
+  Result<void> StartStreams() {
+    TM_ASSIGN(auto store, services_.stores->Get({}));
+    streams_ = std::jthread([store = std::move(store)](const std::stop_token& stop) {
+      RunStreamsOptions running;
+      running.keep_trying = true;
+      running.stop = stop;
+      if (auto ran = store->RunStreams({}, running); !ran)
+        fmt::print(stderr, "tidemark: streams: {}\n", ran.error().ToString());
+    });
+    return {};
+  }
+
   std::atomic<bool> draining_ = false;
   std::chrono::milliseconds drain_delay_{0};
   Services services_;  // outlives the dialects, which `http_` holds
   std::shared_ptr<KeyAuthenticator> authenticator_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<FlightServer> flight_;
+  std::jthread streams_;
 };
 
 }  // namespace

@@ -187,6 +187,9 @@ Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, con
   settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
   return {};
 }
+bool& ReadsStreams(ServeSettings& settings) {
+  return settings.streams;
+}
 bool& Insecure(ServeSettings& settings) {
   return settings.insecure;
 }
@@ -216,6 +219,7 @@ std::vector<Setting> PlaceSettings() {
        Path(&OfTls<&TlsSettings::client_ca>)},
       {{"require_keys", "WHEN", "auto (once the store has a key), yes or no"}, SetRequireKeys},
       {{"insecure", "", "let other machines ask without a key"}, Flag(&Insecure)},
+      {{"streams", "", "read the streams of the project's views into their tables"}, Flag(&ReadsStreams)},
       {{"source_folders", "FOLDER,...",
         "where a key that is not admin of all projects may name files as sources"},
        SetSourceFolders},

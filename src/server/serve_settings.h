@@ -34,6 +34,7 @@ struct ServeSettings {
   bool insecure = false;                          // other machines may ask without a key
   std::optional<std::uint16_t> flight_port = {};  // of Arrow Flight; absent: none; 0: any that is free
   sagemaker::Settings sagemaker = {};
+  bool streams = false;  // streams of the project's views are read into their tables
   // Where a key that is not admin of all projects may name files as sources.
   std::vector<std::filesystem::path> source_folders = {};
   std::chrono::milliseconds drain_delay{0};  // from not ready to draining: for balancers to notice

@@ -63,7 +63,8 @@ TEST_F(ServeSettingsTest, EverySettingCanBeSet) {
                                                        {"TIME", "5s"},
                                                        {"DIGITS", "123456789012"},
                                                        {"NAME", "eu-north-1"},
-                                                       {"URI,...", "s3://bucket/folder"}};
+                                                       {"URI,...", "s3://bucket/folder"},
+                                                       {"FOLDER,...", "/data/a,b"}};
   for (const ServeSettingInfo& info : AllServeSettings()) {
     if (info.name.starts_with("tls_")) continue;  // these three go together
     EXPECT_FALSE(info.what.empty());
@@ -90,6 +91,9 @@ TEST_F(ServeSettingsTest, PathsOfTheFileBeginAtTheStore) {
   EXPECT_EQ(settings.http.tls.certificate, folder_ / "c.pem");
   EXPECT_EQ(settings.http.tls.key, "/etc/k.pem");
   EXPECT_EQ(settings.http.access_log, (folder_ / "access.log").string());
+  Write("server: {source_folders: '/data/a,b'}");
+  EXPECT_THAT(Read()->source_folders, testing::ElementsAre("/data/a", folder_ / "b"));
+  EXPECT_THAT(Refused({{"source_folders", "/a,,b"}}), HasSubstr("names no folder"));
   Write("server: {access_log: '-'}");
   EXPECT_EQ(Read()->http.access_log, "-");
 }

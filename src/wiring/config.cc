@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "model/name.h"
 #include "model/time.h"
+#include "wiring/feast_config.h"
 
 namespace tidemark {
 namespace {
@@ -283,19 +284,38 @@ Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& f
   return config;
 }
 
-Result<Config> ReadConfig(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / kConfigFile;
+namespace {
+
+/// The text of a file of settings; nothing if there is none.
+Result<std::optional<std::string>> TextOf(const std::filesystem::path& path) {
   std::error_code error;
   const auto state = std::filesystem::status(path, error);
-  if (state.type() == std::filesystem::file_type::not_found) return ParseConfig("", folder);
+  if (state.type() == std::filesystem::file_type::not_found) return std::nullopt;
   const auto unreadable =
       Fail(ErrorCode::kIo, fmt::format("cannot read the settings in '{}'", path.string()));
   if (state.type() != std::filesystem::file_type::regular) return unreadable;
   std::ifstream file(path, std::ios::binary);
   std::string text(std::filesystem::file_size(path, error), '\0');
   if (error || !file.read(text.data(), std::ssize(text))) return unreadable;
-  auto config = ParseConfig(text, folder);
-  if (!config) return std::unexpected(std::move(config).error().In(path.string()));
+  return text;
+}
+
+}  // namespace
+
+Result<Config> ReadConfig(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kConfigFile;
+  TM_ASSIGN(const auto text, TextOf(path));
+  if (text) {
+    auto config = ParseConfig(*text, folder);
+    if (!config) return std::unexpected(std::move(config).error().In(path.string()));
+    return config;
+  }
+  const std::filesystem::path feast_path = folder / kFeastConfigFile;
+  TM_ASSIGN(const auto feast_text, TextOf(feast_path));
+  Config config = Defaults(folder);
+  if (feast_text) {
+    TM_TRY_IN(ApplyFeastConfig(*feast_text, config), feast_path.string());
+  }
   return config;
 }
 

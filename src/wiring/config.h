@@ -69,7 +69,8 @@ inline constexpr std::string_view kOwnFolder = ".tidemark";
 inline constexpr std::string_view kEraseKeyFile = "erase.key";  // in it: what hashes of erased keys need
 inline constexpr std::string_view kConfigFile = "tidemark.yaml";
 
-/// Reads the settings of the store in `folder`; without a file, the defaults. kInvalidArgument names the
+/// Reads the settings of the store in `folder`; without a file, those of a feature_store.yaml
+/// (wiring/feast_config.h), or the defaults. kInvalidArgument names the
 /// setting that is unknown (with the nearest known one), cannot be read, or makes no sense (with the range
 /// that does).
 Result<Config> ReadConfig(const std::filesystem::path& folder);

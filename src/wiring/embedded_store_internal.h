@@ -38,6 +38,7 @@
 #include "wiring/place_owner.h"
 #include "wiring/revision_check.h"
 #include "wiring/store_sql.h"
+#include "wiring/store_streams.h"
 #include "wiring/table_maintenance.h"
 #include "wiring/table_upkeep.h"
 #include "wiring/table_writes.h"
@@ -128,6 +129,10 @@ class EmbeddedStore final : public Store {
   Result<std::string> Tables(std::string_view database) override;
   Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
   Result<RelocateReport> Relocate() override;
+  Result<void> RunStreams(const std::vector<std::string>& views, const RunStreamsOptions& options) override;
+  Result<std::string> StreamStatus(const std::vector<std::string>& views) override {
+    return streams_.Status(views);
+  }
 
   /// As if something had been written.
   Result<void> Maintain() { return StartMaintenance(); }
@@ -205,6 +210,7 @@ class EmbeddedStore final : public Store {
   EmbeddedTablesParts TableParts();
   ExistingData::Parts ExistingParts() const;
   StoreSql::Parts SqlParts();
+  StoreStreams::Parts StreamParts();
   TableMaintenance::Parts MaintenanceParts();
 
   const std::filesystem::path path_;
@@ -223,6 +229,7 @@ class EmbeddedStore final : public Store {
   mutable EmbeddedTables tables_;  // uses those above
   mutable ExistingData existing_{ExistingParts()};
   StoreSql sql_{SqlParts()};
+  StoreStreams streams_{StreamParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};
   TableMaintenance maintenance_{MaintenanceParts()};  // last: its thread uses all of those
 };

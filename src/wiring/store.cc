@@ -7,7 +7,9 @@
 
 #include <algorithm>
 
+#include "adapters/http/schema_registry_client.h"
 #include "adapters/lmdb/lmdb_online_store.h"
+#include "adapters/messages/message_decoders.h"
 #include "adapters/sqlite/sqlite_registry.h"
 #include "model/name.h"
 #include "model/time.h"
@@ -142,6 +144,20 @@ StoreSql::Parts EmbeddedStore::SqlParts() {
                                  const std::string& token) { return CheckSeenInFolders({&view}, token); },
           .others = [this] { return existing_.SqlTables(); },
           .registered = [this](const std::string& name) { return existing_.ForSql(name); }};
+}
+
+StoreStreams::Parts EmbeddedStore::StreamParts() {
+  StoreStreams::Parts parts;
+  parts.folder = path_ / kOwnFolder;
+  parts.clock = clock_;
+  parts.catalog = [this] { return LoadCatalog(); };
+  parts.tables = [this] { return tables_.Open(); };
+  parts.decoder = MessageDecoders({.folder = path_, .open_registry = http::OpenSchemaRegistry});
+  parts.apply = [this](const Definitions& definitions) -> Result<void> {
+    TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, {}, Opener({}), *clock_));
+    return {};
+  };
+  return parts;
 }
 
 TableMaintenance::Parts EmbeddedStore::MaintenanceParts() {

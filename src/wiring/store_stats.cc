@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "base/json.h"
+#include "engine/streams/stream_session.h"
+#include "wiring/stream_reports.h"
 
 namespace tidemark {
 namespace {
@@ -82,6 +84,7 @@ Result<std::string> StatsOfStore(const StoreStatsParts& parts) {
   }
   Json tables = Json::array();
   Json loads = Json::array();
+  Json streams = Json::array();
   for (const auto& [name, view] : parts.catalog->views()) {
     if (view.definition.is_table() && view.is_typed()) {
       auto table = TableStats(*parts.tables, view);
@@ -90,11 +93,17 @@ Result<std::string> StatsOfStore(const StoreStatsParts& parts) {
       if (!table) return std::unexpected(std::move(table).error().In("view " + name));
       tables.push_back(*std::move(table));
     }
+    if (StreamSourceOf(view)) {
+      Json stream = StreamReportSum(parts.log_folder.parent_path() / "streams", view.id);
+      stream["view"] = name;
+      streams.push_back(std::move(stream));
+    }
     TM_ASSIGN(Json load, LoadStats(*parts.registry, view));
     if (!load.is_null()) loads.push_back(std::move(load));
   }
   stats["tables"] = std::move(tables);
   stats["loads"] = std::move(loads);
+  stats["streams"] = std::move(streams);
   return stats.dump();
 }
 

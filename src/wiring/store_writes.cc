@@ -86,6 +86,12 @@ Result<std::vector<std::pair<std::string, IngestReport>>> EmbeddedStore::Push(st
   return reports;
 }
 
+Result<void> EmbeddedStore::RunStreams(const std::vector<std::string>& views,
+                                       const RunStreamsOptions& options) {
+  TM_TRY(StartMaintenance());
+  return streams_.Run(views, options);
+}
+
 Result<TableWrites> EmbeddedStore::Writes() {
   TM_TRY(StartMaintenance());
   TM_ASSIGN(auto catalog, LoadCatalog());

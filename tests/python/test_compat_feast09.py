@@ -489,7 +489,7 @@ def test_mistakes_are_told_in_words(client: Client, tmp_path: Path) -> None:
         client.get_online_features(["rating"], [{"driver_id": 1}])
     with pytest.raises(InvalidArgumentError, match="feature_refs is a list"):
         client.get_online_features("driver_trips:rating", [{"driver_id": 1}])
-    with pytest.raises(UnsupportedError, match="reading its stream is not part of this version"):
+    with pytest.raises(UnsupportedError, match="it has a batch source"):
         client.start_stream_to_online_ingestion(client.get_feature_table("driver_trips"))
     with pytest.raises(UnsupportedError, match="entity rows of a BigQuerySource"):
         client.get_historical_features(REFS, BigQuerySource("at", "p:d.t"))

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tidemark import CsvFormat, Entity, FeatureService, FeatureView, Field, FileSource, ValueType
@@ -197,6 +198,8 @@ def test_points_in_time() -> None:
     east = dt.timezone(dt.timedelta(hours=2))
     assert time_us(dt.datetime(1970, 1, 1, 2, 0, 0, 1, tzinfo=east)) == 1
     assert time_us(dt.date(1970, 1, 2)) == 86_400_000_000
+    assert time_us(pd.Timestamp(1_999, unit="ns")) == 1
+    assert time_us(pd.Timestamp("1970-01-01T02:00:00+02:00")) == 0
     assert time_us(dt.datetime(1, 1, 1)) == -62_135_596_800_000_000
     with pytest.raises(InvalidArgumentError):
         time_us(5)  # type: ignore[arg-type]

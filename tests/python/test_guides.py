@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(tidemark.__file__).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES_WITH_A_WAREHOUSE = {"warehouses.md"}
+PAGES_WITH_A_BROKER = {"streams.md"}
 EXAMPLE = ROOT / "examples/cpp/main.cc"
 
 FENCE = re.compile(r"^```(?P<language>\w*)[ ]*(?P<file>[^\n]*)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -139,6 +140,16 @@ def commands_of(text: str) -> Iterator[tuple[str, str]]:
         yield "\n".join(lines[:count]), "\n".join(lines[count:])
 
 
+@pytest.fixture
+def kafka_servers() -> Iterator[str]:
+    from kafka_broker import is_installed, kafka_broker
+
+    if not is_installed():
+        pytest.skip("a broker needs java and mvn: tools/setup installs them")
+    with kafka_broker() as broker:
+        yield broker.servers
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_page_runs_as_it_is_written(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -146,6 +157,8 @@ def test_a_page_runs_as_it_is_written(
     if path.name in PAGES_WITH_A_WAREHOUSE:
         server: PostgreSQLServer = request.getfixturevalue("postgresql")
         monkeypatch.setenv("SHOP_URI", server.uri)
+    if path.name in PAGES_WITH_A_BROKER:
+        monkeypatch.setenv("CLICKS_SERVERS", request.getfixturevalue("kafka_servers"))
     folder = tmp_path / "page"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -124,6 +124,17 @@ def clicks(server: ServerProcess) -> FeatureStore:
     return made
 
 
+def test_statistics_and_parts_of_rows_on_a_server(server: ServerProcess) -> None:
+    with FeatureStore(url=server.url) as there:
+        there.apply(definitions())
+        found = there.statistics("driver_stats", start_date="2026-05-01T09:00:00Z")
+        assert (found.rows, found["trips"].nulls, found["city"].distinct) == (3, 1, 2)
+        assert there.compare("driver_stats", stats_table())["rating"].psi == 0
+        spine = {"driver_id": [1001, 1002] * 5, "event_timestamp": [T0] * 10}
+        parts = there.get_historical_features(spine, "model").split("entity", (0.5, 0.5))
+        assert sum(len(part) for part in parts.values()) == 10
+
+
 # --- Opening ---
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import types
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from conftest import at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark import Dataset, Entity, FeatureStore, FeatureView, FileSource
+from tidemark import Dataset, Entity, FeatureStore, FeatureView, FileDataset, FileSource
 from tidemark.errors import (
+    AlreadyExistsError,
     InvalidArgumentError,
     InvalidDataError,
     IoError,
@@ -420,3 +422,99 @@ def test_parts_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(IoError, match="cannot be written"):
         nested.to_csv(tmp_path / "nested.csv")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["rows.csv", "rows.parquet"]
+
+
+# --- Rows that are kept ---
+
+
+def test_kept_in_a_file_and_in_a_folder(
+    store: FeatureStore, entity_rows: pa.Table, tmp_path: Path
+) -> None:
+    job = store.get_historical_features(entity_rows, ["driver_stats:trips"])
+    wanted = job.to_arrow()
+    file = job.persist(tmp_path / "rows.parquet")
+    folder = job.persist(tmp_path / "rows", rows_per_file=4)
+    assert [Path(each).name for each in folder.files] == [
+        "part-00000.parquet",
+        "part-00001.parquet",
+    ]
+    for kept in (file, folder, FileDataset(tmp_path / "rows")):
+        assert len(kept) == 6
+        assert kept.to_arrow() == wanted
+        assert [each.num_rows for each in kept.to_batches(5)] == [5, 1]
+    assert sum(len(part) for part in folder.split("entity").values()) == 6
+    by_time = FileDataset(tmp_path / "rows").split("time", (0.5, 0.5))
+    again = by_time.train.persist(tmp_path / "train")
+    assert again.to_arrow() == by_time.train.to_arrow()
+    assert job.report is not None
+    assert sorted(each.name for each in tmp_path.iterdir() if not each.name.startswith(".t")) == [
+        "rows",
+        "rows.parquet",
+        "stats.parquet",
+        "train",
+    ]
+
+
+def test_no_rows_are_kept_with_their_schema(tmp_path: Path) -> None:
+    for name in ("none.parquet", "none"):
+        kept = numbered(0).persist(tmp_path / name)
+        assert (len(kept), kept.to_arrow().schema) == (0, numbered(0).to_arrow().schema)
+
+
+def test_nothing_is_written_over_unasked(tmp_path: Path) -> None:
+    for name in ("rows.parquet", "rows"):
+        numbered(3).persist(tmp_path / name)
+        with pytest.raises(AlreadyExistsError, match="it is there already"):
+            numbered(4).persist(tmp_path / name)
+        assert len(FileDataset(tmp_path / name)) == 3
+        assert len(numbered(5).persist(tmp_path / name, allow_overwrite=True)) == 5
+    (tmp_path / "rows" / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidArgumentError, match=r"not written over: it has 'notes\.txt'"):
+        numbered(4).persist(tmp_path / "rows", allow_overwrite=True)
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(InvalidArgumentError, match="it is no file"):
+        numbered(4).persist(tmp_path / "folder.parquet", allow_overwrite=True)
+    (tmp_path / "plain").write_text("mine")
+    with pytest.raises(InvalidArgumentError, match="no folder of kept rows"):
+        numbered(4).persist(tmp_path / "plain", allow_overwrite=True)
+
+
+def test_what_comes_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    for name in ("rows.parquet", "rows"):
+
+        class Late(Dataset):
+            """Another program is faster."""
+
+            target = tmp_path / name
+
+            def to_arrow_stream(self) -> pa.RecordBatchReader:
+                numbered(1).persist(self.target)
+                return super().to_arrow_stream()
+
+        with pytest.raises(AlreadyExistsError):
+            Late(numbered(3).to_arrow()).persist(tmp_path / name)
+        assert len(FileDataset(tmp_path / name)) == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["rows", "rows.parquet"]
+
+
+def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
+    class Broken(Dataset):
+        """The third batch cannot be made."""
+
+        def to_arrow_stream(self) -> pa.RecordBatchReader:
+            def batches() -> Iterator[pa.RecordBatch]:
+                yield from self.to_arrow().to_batches(2)[:2]
+                raise InvalidDataError("a bad row")
+
+            return pa.RecordBatchReader.from_batches(self.to_arrow().schema, batches())
+
+    for name in ("rows.parquet", "rows"):
+        with pytest.raises(InvalidDataError, match="a bad row"):
+            Broken(numbered(6).to_arrow()).persist(tmp_path / name, rows_per_file=2)
+        with pytest.raises(IoError, match="cannot be written"):
+            numbered(1).persist(tmp_path / "nowhere" / name)
+    with pytest.raises(InvalidArgumentError, match="rows_per_file=0"):
+        numbered(1).persist(tmp_path / "rows", rows_per_file=0)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(NotFoundError, match="no Parquet file here"):
+        FileDataset(tmp_path)

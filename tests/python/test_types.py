@@ -119,7 +119,7 @@ def test_value_types_of_feast() -> None:
         as_data_type(ValueType.UNKNOWN)
 
 
-@pytest.mark.parametrize("wrong", [Invalid, Array, Map, int, None, pa.int64()])
+@pytest.mark.parametrize("wrong", [Invalid, Array, Struct, int, None, pa.int64()])
 def test_what_is_no_type_is_refused(wrong: object) -> None:
     with pytest.raises(InvalidArgumentError):
         Field("a", wrong)  # type: ignore[arg-type]

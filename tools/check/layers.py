@@ -21,7 +21,12 @@ BELOW_ENGINE = {
 
 # What the dialects of the server share.
 DIALECT_BASE = {"include/tidemark", "src/base", "src/model", "src/server/json"}
-BELOW_DIALECTS = DIALECT_BASE | {"src/server/http", "src/server/catalog", "src/server/rows"}
+BELOW_DIALECTS = DIALECT_BASE | {
+    "src/rows",
+    "src/server/http",
+    "src/server/catalog",
+    "src/server/rows",
+}
 
 # Layer (a folder) -> the layers that it may include; itself always. `*` is one folder: an adapter
 # is a layer of its own, so adapters do not include each other, and meet the engine in wiring only;
@@ -34,18 +39,22 @@ LAYERS: dict[str, set[str]] = {
     "src/model": {"include/tidemark", "src/base"},
     "src/pit": {"include/tidemark", "src/base", "src/model"},
     "src/expression": {"include/tidemark", "src/base", "src/model", "src/pit"},
+    # Values of bodies and messages, which both the server and an adapter read.
+    "src/rows": {"include/tidemark", "src/base", "src/model"},
     "src/store": BELOW_ENGINE - {"src/store"},
     "src/engine": BELOW_ENGINE,
     "src/adapters/*": BELOW_ENGINE,
     "src/adapters/files": BELOW_ENGINE | {"src/adapters/parquet"},
-    "src/adapters/iceberg": BELOW_ENGINE | {"src/adapters/parquet"},
+    "src/adapters/iceberg": BELOW_ENGINE | {"src/adapters/parquet", "src/rows"},
+    "src/adapters/messages": BELOW_ENGINE | {"src/rows"},
+    "src/adapters/kinesis": BELOW_ENGINE | {"src/rows", "src/adapters/http"},
     # Of the engine only what holds an answer to a lookup: remote stores fill it as the engine does.
     "src/remote": BELOW_ENGINE - {"src/store"} | {"src/engine/online_result.h"},
     "src/wiring": BELOW_ENGINE | {"src/engine", "src/adapters/*", "src/remote"},
     "src/server/json": {"include/tidemark", "src/base", "src/model"},
     "src/server/http": DIALECT_BASE,
     "src/server/catalog": DIALECT_BASE,
-    "src/server/rows": DIALECT_BASE | {"src/server/catalog", "src/server/http"},
+    "src/server/rows": DIALECT_BASE | {"src/rows", "src/server/catalog", "src/server/http"},
     "src/server/*": BELOW_DIALECTS,
     "src/server": BELOW_DIALECTS | {"src/server/*"},
     "src/cli": {"include/tidemark", "src/base", "src/server", "src/server/http"},
@@ -56,6 +65,7 @@ LAYERS: dict[str, set[str]] = {
 ARROW_LAYERS = {
     "src/pit",
     "src/expression",
+    "src/rows",
     "src/store",
     "src/engine",
     "src/adapters/*",
@@ -67,7 +77,9 @@ OUTSIDE: dict[str, set[str]] = {
     "arrow/": ARROW_LAYERS | SERVER_LAYERS | {"src/cli"},
     "parquet/": SERVER_LAYERS | {"src/adapters/*", "src/cli"},
     "boost/": {"src/server/http", "src/adapters/*", "src/remote"},
-    "simdjson.h": SERVER_LAYERS,
+    "simdjson.h": SERVER_LAYERS | {"src/rows", "src/adapters/messages"},
+    "curl/": {"src/adapters/http"},
+    "google/protobuf/": {"src/adapters/messages"},
     "nlohmann/": {"src/base"},  # others: base/json.h
     "yaml-cpp/": {"src/model", "src/wiring", "src/server"},
     "fmt/": set(LAYERS) - {"include/tidemark"},
@@ -75,6 +87,7 @@ OUTSIDE: dict[str, set[str]] = {
     "openssl/": {"src/base", "src/remote"} | SERVER_LAYERS,
     "sqlite3.h": {"src/adapters/sqlite"},
     "lmdb.h": {"src/adapters/lmdb"},
+    "librdkafka/": {"src/adapters/kafka"},
     "arrow-adbc/": {"src/adapters/adbc"},
     "dlfcn.h": {"src/adapters/adbc", "src/server"},
     "CLI/": {"src/cli"},
@@ -82,7 +95,7 @@ OUTSIDE: dict[str, set[str]] = {
     "Python.h": {"python/native"},
 }
 # Slow to compile, so sources only, or headers that end in _internal.h.
-NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/", "CLI/", "boost/")
+NOT_IN_HEADERS = ("nlohmann/", "yaml-cpp/", "CLI/", "boost/", "google/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 INCLUDE_ROOTS = ("src", "include")

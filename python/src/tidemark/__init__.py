@@ -13,9 +13,12 @@ from tidemark.feature_store import FeatureStore
 from tidemark.feature_view import FeatureView
 from tidemark.field import Field
 from tidemark.historical import RetrievalJob
+from tidemark.kept_files import FileDataset
+from tidemark.label_view import ConflictPolicy, LabelView
 from tidemark.on_demand import OnDemandFeatureView, RequestSource, on_demand_feature_view
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
+from tidemark.project import Project
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
 from tidemark.stream_source import KafkaSource, KinesisSource
@@ -35,6 +38,7 @@ __all__ = [
     "AdbcSource",
     "AvroFormat",
     "BigQuerySource",
+    "ConflictPolicy",
     "CsvFormat",
     "Dataset",
     "Entity",
@@ -42,16 +46,19 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "Field",
+    "FileDataset",
     "FileSource",
     "IcebergSource",
     "IngestReport",
     "JsonFormat",
     "KafkaSource",
     "KinesisSource",
+    "LabelView",
     "OnDemandFeatureView",
     "OnlineResponse",
     "ParquetFormat",
     "PostgreSQLSource",
+    "Project",
     "ProtoFormat",
     "PushMode",
     "PushSource",

@@ -49,12 +49,20 @@ class JsonFormat(StreamFormat):
 
 @dataclass(frozen=True)
 class AvroFormat(StreamFormat):
-    """Messages in Avro, by the schema that is given as JSON."""
+    """Messages in Avro, by the schema that is given as JSON.
 
-    schema_json: str
+    Or, without one, by those of a schema registry with Confluent's API: each message begins with a
+    zero byte and its schema's number, four bytes. Who asks stands in the address, as names of
+    environment variables: `https://${REGISTRY_USER}:${REGISTRY_PASSWORD}@registry.example.com`.
+    """
+
+    schema_json: str = ""
+    schema_registry_url: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return _stated("avro", schema_json=self.schema_json)
+        return _stated(
+            "avro", schema_json=self.schema_json, schema_registry_url=self.schema_registry_url
+        )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidemark.definition import Definition
 from tidemark.errors import InvalidArgumentError
+from tidemark.feature_logging import LoggingConfig
 from tidemark.feature_view import FeatureView, FeatureViewProjection
 from tidemark.on_demand import OnDemandFeatureView
 
@@ -42,6 +44,7 @@ class FeatureService(Definition):
     tags: dict[str, str]
     owner: str
     renamed_from: str | None
+    logging_config: LoggingConfig | None = field(repr=False, compare=False, default=None)
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class FeatureService(Definition):
         description: str = "",
         owner: str = "",
         renamed_from: str | None = None,
+        logging_config: LoggingConfig | None = None,
     ) -> None:
         if isinstance(features, str | FeatureView | OnDemandFeatureView):
             raise InvalidArgumentError(f"feature service {name}: features is a list")
@@ -61,6 +65,13 @@ class FeatureService(Definition):
         self.tags = dict(tags or {})
         self.owner = owner
         self.renamed_from = renamed_from
+        self.logging_config = logging_config
+        if logging_config is not None:
+            warnings.warn(
+                f"feature service {name}: served features are not logged: leave logging_config out",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "features": self.features, **self._metadata()}

@@ -28,6 +28,7 @@ from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
 from tidemark.sql import StoreSql
 from tidemark.statistics import StoreStatistics
+from tidemark.streams import StoreStreams
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
 
@@ -56,7 +57,7 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreSql, StoreStatistics):
+class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -541,7 +542,7 @@ def _stored_views(name: str, on_demand: Mapping[str, OnDemandFeatureView]) -> li
 
 
 def _type_name(definition: Definition) -> str:
-    name = _TYPES.get(type(definition))
+    name = next((name for kind, name in _TYPES.items() if isinstance(definition, kind)), None)
     if name is None:
         raise InvalidArgumentError(f"{definition!r} is not something that a store keeps")
     return name

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemark.definition import Definition
 from tidemark.entity import Entity
-from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.errors import InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.field import Field
 from tidemark.source import BatchSource, TableOptions, batch_source_from_dict
 from tidemark.stream_source import StreamSource, stream_source_from_dict
@@ -52,6 +52,9 @@ class FeatureView(Definition):
     schema it is inferred from the source. A row older than `ttl` (a timedelta or text such as
     "1d12h") is stale; 0 or None: never.
 
+    `offline`, `enable_validation` and `version` are Feast's: rows are always kept, and checked
+    against the schema, and the version in force is "latest".
+
     For a request, `view[["a", "b"]]` asks for some features, `view.with_name("origin")` for another
     name in output columns, and `view.with_join_key_map({"airport": "origin_airport"})` for other
     columns of the entity rows. Each gives a copy; the definition stays what it is.
@@ -86,9 +89,18 @@ class FeatureView(Definition):
         owner: str = "",
         renamed_from: str | None = None,
         table: TableOptions | None = None,
+        offline: bool = True,
+        enable_validation: bool = True,
+        version: str = "latest",
     ) -> None:
         if isinstance(entities, str | Entity):
             raise InvalidArgumentError(f"feature view {name}: entities is a list")
+        if version != "latest":
+            raise UnsupportedError(
+                f"version={version!r}: a view has one definition in force, the latest; one that is "
+                "to be there beside it needs another name",
+                f"feature view {name}",
+            )
         self.name = name
         self.entities = [e.name if isinstance(e, Entity) else e for e in entities or []]
         self.entity_objects = [e for e in entities or [] if isinstance(e, Entity)]

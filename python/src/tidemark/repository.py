@@ -23,13 +23,14 @@ from tidemark.errors import InvalidArgumentError, NotFoundError, TidemarkError, 
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView
 from tidemark.on_demand import OnDemandFeatureView, RequestSource
+from tidemark.project import Project
 from tidemark.source import BatchSource
 from tidemark.stream_source import StreamSource
 
 Document = dict[str, Any]
 _SECTIONS = ("entities", "feature_views", "on_demand_feature_views", "feature_services")
 _ENDINGS = (".py", ".yaml", ".yml", ".json")
-_SETTINGS = "tidemark.yaml"
+_SETTINGS = ("tidemark.yaml", "feature_store.yaml")
 _SOURCES = BatchSource | StreamSource | RequestSource
 
 T = TypeVar("T", bound=Definition)
@@ -47,6 +48,7 @@ def definitions_document(
     views: list[FeatureView] = []
     on_demand: list[OnDemandFeatureView] = []
     services: list[FeatureService] = []
+    projects: set[str] = set()
     for item in objects:
         if isinstance(item, Entity):
             entities.append(item)
@@ -56,6 +58,8 @@ def definitions_document(
             on_demand.append(item)
         elif isinstance(item, FeatureService):
             services.append(item)
+        elif isinstance(item, Project):
+            projects.add(item.name)
         elif not isinstance(item, _SOURCES):  # a source goes with the views that use it
             raise InvalidArgumentError(
                 f"{item!r} is not a definition: give entities, feature views or feature services"
@@ -68,12 +72,13 @@ def definitions_document(
         _view_dict(view, fields, entity_dicts, known_join_keys)
         for view, fields in _with_schema(views)
     ]
-    return {
+    document = {
         "entities": entity_dicts,
         "feature_views": _distinct_dicts(view_dicts),
         "on_demand_feature_views": _distinct(on_demand),
         "feature_services": _distinct(services),
     }
+    return merge([{"project": name} for name in sorted(projects)] + [document])
 
 
 def _distinct(definitions: Sequence[T]) -> list[dict[str, Any]]:
@@ -139,7 +144,7 @@ def read_definitions(paths: Sequence[str | os.PathLike[str]]) -> Document:
             "no definitions: there is no *.py, *.yaml or *.json file in "
             + ", ".join(os.fspath(path) for path in paths)
         )
-    objects: list[Definition] = []
+    objects: list[Definition | Project] = []
     documents: list[Document] = []
     for file in files:
         if file.suffix == ".py":
@@ -155,7 +160,7 @@ def definition_files(path: Path) -> list[Path]:
         return sorted(
             each
             for each in path.iterdir()
-            if each.suffix in _ENDINGS and each.name != _SETTINGS and each.is_file()
+            if each.suffix in _ENDINGS and each.name not in _SETTINGS and each.is_file()
         )
     if not path.is_file():
         raise NotFoundError("there is no such file or folder", str(path))
@@ -190,12 +195,12 @@ def _read_text(file: Path) -> Document:
     return made
 
 
-def _run(file: Path) -> list[Definition]:
+def _run(file: Path) -> list[Definition | Project]:
     """The definitions at module level of a Python file, in their order."""
     module = _load(file.resolve())
-    found: list[Definition] = []
+    found: list[Definition | Project] = []
     for value in vars(module).values():
-        if isinstance(value, Definition) and not any(value is each for each in found):
+        if isinstance(value, Definition | Project) and not any(value is each for each in found):
             found.append(value)
     return found
 

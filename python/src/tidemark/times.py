@@ -62,6 +62,14 @@ def number_us(number: float, unit: str) -> int:
     return math.floor(abs(micros) + 0.5) * (1 if micros >= 0 else -1)
 
 
+def _plain(moment: datetime) -> datetime:
+    """The same as a datetime of Python's own: those of pandas and pendulum count differently."""
+    date_and_time = moment.year, moment.month, moment.day, moment.hour, moment.minute
+    return datetime(
+        *date_and_time, moment.second, moment.microsecond, moment.tzinfo, fold=moment.fold
+    )
+
+
 def time_us(moment: datetime | date | str) -> int:
     """Microseconds since 1970 UTC; naive times are UTC, text is ISO-8601."""
     if isinstance(moment, str):
@@ -69,7 +77,8 @@ def time_us(moment: datetime | date | str) -> int:
 
         return _native.parse_time(moment)
     if isinstance(moment, datetime):
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        plain = moment if type(moment) is datetime else _plain(moment)
+        aware = plain if plain.tzinfo else plain.replace(tzinfo=UTC)
         return (aware - _EPOCH) // _MICROSECOND
     if isinstance(moment, date):
         return time_us(datetime.combine(moment, time(), UTC))

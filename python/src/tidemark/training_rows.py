@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from tidemark.kept_files import FileDataset
     from tidemark.split import Split
 
 Moment = datetime | date | str
@@ -81,7 +83,7 @@ class TrainingRows:
         """
         if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
             raise InvalidArgumentError(f"to_batches: rows={rows!r}: give a number from 1 up")
-        return _rebatched(self.to_arrow_stream(), rows)
+        return rebatched(self.to_arrow_stream(), rows)
 
     def split(
         self,
@@ -118,6 +120,24 @@ class TrainingRows:
         request = split.Request(by, fractions, at, columns, seed)
         return split.make(self, request, self._time_column, self._entity_columns)
 
+    def persist(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        allow_overwrite: bool = False,
+        rows_per_file: int = 1_000_000,
+    ) -> FileDataset:
+        """Keeps the rows: in one Parquet file, if `path` ends in .parquet, else in a folder.
+
+        They appear whole or not at all, durable when this returns, and are not held in memory but
+        for the rows of one file of a folder. What is at `path` already is an AlreadyExistsError;
+        `allow_overwrite` replaces a file, or a folder that has nothing but rows kept before. The
+        result has all methods of these rows.
+        """
+        from tidemark import kept_files
+
+        return kept_files.persist(self, path, allow_overwrite, rows_per_file)
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The Arrow stream, so that the rows go wherever a table does."""
         capsule: object = self.to_arrow_stream().__arrow_c_stream__(requested_schema)
@@ -131,9 +151,11 @@ class TrainingRows:
     to_numpy_async = async_twin(to_numpy)
     to_tensor_async = async_twin(to_tensor)
     split_async = async_twin(split)
+    persist_async = async_twin(persist)
 
 
-def _rebatched(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.RecordBatch]:
+def rebatched(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a reader in batches of `rows`; the last may have fewer."""
     import pyarrow as pa
 
     kept: list[pa.RecordBatch] = []

@@ -71,6 +71,7 @@ Bytes = PrimitiveType("binary")
 UnixTimestamp = PrimitiveType("timestamp")  # microseconds since 1970, UTC
 Timestamp = UnixTimestamp
 Date = PrimitiveType("date")
+Json = String  # JSON as text, which is kept as it is written
 Invalid = PrimitiveType("invalid")  # Feast's name for "no type"; no definition takes it
 
 _CONSTANTS = {
@@ -155,7 +156,7 @@ class Struct(DataType):
 
 @dataclass(frozen=True, init=False)
 class Map(DataType):
-    """Keys, never null, with a value each."""
+    """Keys, never null, with a value each. Map alone, without types, is one of texts to texts."""
 
     key: DataType
     value: DataType
@@ -231,6 +232,8 @@ def as_data_type(dtype: Any) -> DataType:
                 "the type Invalid holds no values: use one of tidemark.types, such as Int64"
             )
         return dtype
+    if dtype is Map:
+        return Map(String, String)
     if isinstance(dtype, type) and issubclass(dtype, DataType):
         raise InvalidArgumentError(
             f"{dtype.__name__} needs its parameters, such as Array(Int64), Map(String, Int64), "

@@ -14,10 +14,10 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/iceberg/avro_codec.h"
-#include "adapters/iceberg/avro_schema.h"
 #include "base/function_ref.h"
 #include "base/result.h"
+#include "rows/avro_codec.h"
+#include "rows/avro_schema.h"
 
 namespace tidemark::iceberg {
 

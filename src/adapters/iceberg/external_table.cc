@@ -37,7 +37,7 @@ bool IsMetadataFile(std::string_view name) {
 }
 
 /// "00012-<uuid>.metadata.json" and "v12.metadata.json" are of version 12.
-std::optional<std::int64_t> VersionOf(std::string_view name) {
+std::optional<std::int64_t> VersionInName(std::string_view name) {
   if (name.starts_with('v')) name.remove_prefix(1);
   std::int64_t version = 0;
   const auto [end, failed] = std::from_chars(name.data(), name.data() + name.size(), version);
@@ -58,7 +58,7 @@ Result<std::vector<VersionedFile>> MetadataFiles(const fs::path& folder) {
   std::error_code failed;
   fs::directory_iterator entry(folder, failed);
   for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
-    if (const auto version = VersionOf(entry->path().filename().native()))
+    if (const auto version = VersionInName(entry->path().filename().native()))
       files.push_back({*version, entry->path()});
   }
   if (failed) return std::unexpected(SystemError("list", folder, failed.value()));

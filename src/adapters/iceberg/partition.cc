@@ -19,15 +19,15 @@
 #include <system_error>
 #include <utility>
 
-#include "adapters/iceberg/avro_codec.h"
 #include "adapters/iceberg/single_value.h"
 #include "pit/arrow_status.h"
+#include "rows/avro_codec.h"
 
 namespace tidemark::iceberg {
 namespace {
 
 constexpr std::int32_t kFirstPartitionId = 1000;
-constexpr std::int64_t kDayMicros = std::int64_t{86'400} * 1'000'000;
+constexpr std::int64_t kMicrosPerDay = std::int64_t{86'400} * 1'000'000;
 
 using Transform = PartitionField::Transform;
 
@@ -74,7 +74,7 @@ struct Column {
     const std::int64_t number = NumberAt(row);
     if (buckets) return {.number = Bucket(BucketHash(number))};
     if (is_day && source == "timestamptz")
-      return {.number = number / kDayMicros - (number % kDayMicros < 0 ? 1 : 0)};
+      return {.number = number / kMicrosPerDay - (number % kMicrosPerDay < 0 ? 1 : 0)};
     return {.number = number};
   }
 

@@ -19,11 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using iceberg::AvroDecoder;
-using iceberg::AvroEncoder;
-using iceberg::AvroKind;
-using iceberg::AvroType;
-
 // The ids of Iceberg's fields in manifest lists and manifests.
 constexpr int kManifestPath = 500;
 constexpr int kManifestLength = 501;

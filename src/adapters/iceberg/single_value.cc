@@ -14,7 +14,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "bounds are little-endian");
 
-constexpr std::int64_t kDayMicros = std::int64_t{86'400} * 1'000'000;
+constexpr std::int64_t kMicrosOfDay = std::int64_t{86'400} * 1'000'000;
 
 template <typename T>
 std::string BytesOf(T value) {
@@ -215,7 +215,7 @@ std::optional<ColumnRange> RangeOf(const SchemaField& field, std::string_view lo
   const auto low = IntegerOf(lower);
   const auto high = IntegerOf(upper);
   if (!low || !high) return std::nullopt;
-  const std::int64_t unit = field.primitive == "date" ? kDayMicros : 1;
+  const std::int64_t unit = field.primitive == "date" ? kMicrosOfDay : 1;
   std::int64_t scaled_low = 0;
   std::int64_t scaled_high = 0;
   if (__builtin_mul_overflow(*low, unit, &scaled_low) || __builtin_mul_overflow(*high, unit, &scaled_high))

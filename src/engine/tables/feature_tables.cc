@@ -63,11 +63,12 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
 }
 
 /// The rows that a log has of a table beyond `from`.
-Result<LogTail> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from) {
+Result<LogTail> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from,
+                       const StreamMarks& marks) {
   arrow::RecordBatchVector batches;
   TM_TRY(log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
-    TM_ASSIGN(auto rows, OfflineRowsOf(view, frame));
-    if (rows != nullptr) batches.push_back(std::move(rows));
+    TM_ASSIGN(auto rows, OfflineRowsOf(view, frame, marks));
+    if (rows != nullptr && rows->num_rows() > 0) batches.push_back(std::move(rows));
     return {};
   }));
   LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), nullptr};
@@ -81,8 +82,9 @@ Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
                                      const std::vector<std::unique_ptr<LogSnapshot>>& logs,
                                      const TableProperties& properties) {
   std::vector<LogTail> tails;
+  TM_ASSIGN(const StreamMarks marks, StreamMarksOf(properties));
   for (const auto& log : logs) {
-    TM_ASSIGN(LogTail tail, TailOf(view, *log, FlushedUpTo(properties, log->id())));
+    TM_ASSIGN(LogTail tail, TailOf(view, *log, FlushedUpTo(properties, log->id()), marks));
     if (tail.rows != nullptr) tails.push_back(std::move(tail));
   }
   return tails;

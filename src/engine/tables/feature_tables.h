@@ -19,6 +19,8 @@
 
 #include "base/keyed_hash.h"
 #include "base/write_times.h"
+#include "engine/tables/stream_marks.h"
+#include "engine/tables/stream_rows.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
 #include "engine/tables/table_state.h"
@@ -124,6 +126,20 @@ class FeatureTables {
 
   /// Brings what the logs have of the view into files, in one commit.
   Result<FlushedTable> Flush(const CatalogView& view) const;
+
+  /// Takes partitions of a stream over: brings what the logs have of the view into files, and raises the
+  /// partitions' epochs in the same commit. From then on frames of their former owners count no more. Answers
+  /// how far the table has read.
+  Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places) const;
+  /// Appends rows that were read from a stream, with how far it was read; `parts` are of the rows, in their
+  /// order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may be none. Errors as
+  /// Ingest; after kUnknownFate, take the partitions again.
+  Result<StreamWritten> WriteStream(const CatalogView& view, const TableRows& rows,
+                                    std::span<const StreamPart> parts) const;
+  /// How far streams were read by files alone: cheap.
+  Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;
+  /// By files and logs.
+  Result<StreamMarks> StreamProgress(const CatalogView& view) const;
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;

@@ -22,13 +22,15 @@ struct Advance {
 
 class Flushing {
  public:
-  Flushing(const CatalogView& view, const FeatureTablesParts& parts) : view_(view), parts_(parts) {}
+  /// `taken`: places of a stream whose epochs are to be raised with the commit.
+  Flushing(const CatalogView& view, const FeatureTablesParts& parts, std::span<const std::string> taken = {})
+      : view_(view), parts_(parts), taken_(taken) {}
 
   Result<FlushedTable> Run() {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
       TM_TRY(Collect());
-      if (advances_.empty()) return FlushedTable{};
+      if (advances_.empty() && taken_.empty()) return FlushedTable{};
       std::unique_ptr<StagedRows> staged;
       if (!batches_.empty()) {  // not all of them have been erased
         TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
@@ -44,6 +46,9 @@ class Flushing {
                             view_.definition.name));
   }
 
+  /// How far the table has read streams, by the commit.
+  const StreamMarks& marks() const { return marks_; }
+
  private:
   /// Reads all that is not in files. The logs first: what they have lost by then is in the snapshot.
   Result<void> Collect() {
@@ -53,15 +58,20 @@ class Flushing {
     TM_ASSIGN(const auto logs, parts_.log->Snapshots());
     TM_ASSIGN(const auto snapshot, table_->Snapshot({}));
     properties_ = snapshot->properties();
+    TM_ASSIGN(marks_before_, StreamMarksOf(properties_));
+    marks_ = marks_before_;
     TM_ASSIGN(const auto erasures, Erasures::Of(properties_, *parts_.key_hash));
     for (const auto& log : logs) {
       logs_.push_back(log->id());
       Advance advance{FlushedUpTo(snapshot->properties(), log->id()), log->durable_lsn()};
       bool has_rows = false;
       TM_TRY(log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
-        TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame));
+        std::vector<StreamPart> parts;
+        TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame, marks_before_, &parts));
         if (rows == nullptr) return {};
         has_rows = true;
+        for (const StreamPart& part : parts)
+          ReadOn(marks_, part);
         if (erasures != nullptr) {
           TM_ASSIGN(rows, erasures->Standing(view_, rows));
         }
@@ -70,6 +80,8 @@ class Flushing {
       }));
       if (has_rows) advances_.emplace(log->id(), advance);
     }
+    for (const std::string& place : taken_)
+      ++marks_[place].epoch;
     return {};
   }
 
@@ -85,16 +97,27 @@ class Flushing {
         return CommitDecision{.commit = false, .properties = {}};
       decision.properties.emplace(FlushedName(log), FlushedText(advance.to, now_us));
     }
+    // A partition that was taken since has a new owner, who has read on from what was flushed then.
+    TM_ASSIGN(const StreamMarks marks, StreamMarksOf(head.properties));
+    if (marks != marks_before_) return CommitDecision{.commit = false, .properties = {}};
+    for (const auto& [place, mark] : marks_) {
+      const auto before = marks_before_.find(place);
+      if (before == marks_before_.end() || before->second != mark)
+        decision.properties.emplace(StreamMarkName(place), StreamMarkText(mark, now_us));
+    }
     ForgetOldMarks(head.properties, logs_, now_us, decision);
     return decision;
   }
 
   const CatalogView& view_;
   const FeatureTablesParts& parts_;
+  const std::span<const std::string> taken_;
   std::unique_ptr<OfflineTable> table_;
   arrow::RecordBatchVector batches_;
   std::map<LogId, Advance> advances_;
   TableProperties properties_;  // as the rows were read by
+  StreamMarks marks_before_;    // that they say
+  StreamMarks marks_;           // with the rows
   std::vector<LogId> logs_;     // all that there are
 };
 
@@ -109,6 +132,19 @@ Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
   if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
   return report;
+}
+
+Result<StreamMarks> FeatureTables::TakeStream(const CatalogView& view,
+                                              std::span<const std::string> places) const {
+  TM_TRY(CheckWritable());
+  TM_TRY(Prepare(view));
+  TM_TRY(parts_.log->Recover());
+  const auto waiting = parts_.log->TakeUnflushed(view.id);
+  Flushing flushing(view, parts_, places);
+  auto report = flushing.Run();
+  if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
+  if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
+  return flushing.marks();
 }
 
 Result<void> FeatureTables::TrimLogs() const {

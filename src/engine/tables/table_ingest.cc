@@ -14,6 +14,7 @@
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/source_rows.h"
+#include "engine/tables/stamp_rows_internal.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/text_rows.h"
 #include "model/time.h"
@@ -38,84 +39,6 @@ std::int64_t BytesOf(const TableRows& rows) {
       bytes += buffer == nullptr ? 0 : buffer->size();
   }
   return bytes;
-}
-
-Result<std::shared_ptr<arrow::Array>> Joined(const arrow::ArrayVector& parts) {
-  return parts.size() == 1 ? Result<std::shared_ptr<arrow::Array>>(parts[0])
-                           : FromArrowResult(arrow::Concatenate(parts));
-}
-
-Result<std::shared_ptr<arrow::Int64Array>> JoinedTimes(const arrow::ArrayVector& parts) {
-  TM_ASSIGN(const auto joined, Joined(parts));
-  return std::static_pointer_cast<arrow::Int64Array>(joined);
-}
-
-/// Rows one after another as one.
-Result<TableRows> Joined(std::vector<TableRows> parts) {
-  if (parts.size() == 1) return std::move(parts[0]);
-  const auto each = [&](const auto& column) -> Result<std::shared_ptr<arrow::Array>> {
-    arrow::ArrayVector arrays;
-    for (const TableRows& part : parts)
-      arrays.push_back(column(part));
-    return Joined(arrays);
-  };
-  const auto all = [&](arrow::ArrayVector TableRows::* member) -> Result<arrow::ArrayVector> {
-    arrow::ArrayVector columns;
-    for (std::size_t i = 0; i < (parts[0].*member).size(); ++i) {
-      TM_ASSIGN(auto column, each([&](const TableRows& part) { return (part.*member)[i]; }));
-      columns.push_back(std::move(column));
-    }
-    return columns;
-  };
-  TableRows rows;
-  rows.arrival_us = parts[0].arrival_us;
-  rows.is_deleted = parts[0].is_deleted;
-  TM_ASSIGN(rows.columns, all(&TableRows::columns));
-  TM_ASSIGN(rows.keys, all(&TableRows::keys));
-  TM_ASSIGN(rows.features, all(&TableRows::features));
-  const auto times = [&](std::shared_ptr<arrow::Int64Array> TableRows::* member) {
-    arrow::ArrayVector arrays;
-    for (const TableRows& part : parts)
-      arrays.push_back(part.*member);
-    return JoinedTimes(arrays);
-  };
-  TM_ASSIGN(rows.event, times(&TableRows::event));
-  TM_ASSIGN(rows.created, times(&TableRows::created));
-  if (parts[0].expires_at != nullptr) {
-    TM_ASSIGN(rows.expires_at, times(&TableRows::expires_at));
-  }
-  return rows;
-}
-
-/// The rows in the order of the table's files, each with its write time: one for all that are given together,
-/// and later ones, in their order, for those that are equal in key, event and created time.
-struct Stamped {
-  std::shared_ptr<arrow::RecordBatch> rows;
-  std::int64_t write_time_us = 0;  // the first
-};
-Result<Stamped> Stamp(const CatalogView& view, const TableRows& rows, WriteTimes& write_times,
-                      std::int64_t now_us) {
-  TM_ASSIGN(const SortedRows sorted, SortRows({rows.keys, rows.event, rows.created}));
-  const std::uint32_t repeats = sorted.repeats.empty() ? 0 : *std::ranges::max_element(sorted.repeats);
-  Stamped stamped;
-  stamped.write_time_us = write_times.Take(now_us, std::int64_t{repeats} + 1);
-  TM_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
-            FromArrowResult(arrow::AllocateBuffer(rows.count() * std::int64_t{sizeof(std::int64_t)})));
-  auto* times = reinterpret_cast<std::int64_t*>(buffer->mutable_data());
-  for (std::size_t place = 0; place < static_cast<std::size_t>(rows.count()); ++place) {
-    const std::size_t row = sorted.order.empty() ? place : sorted.order[place];
-    times[row] = stamped.write_time_us + (sorted.repeats.empty() ? 0 : sorted.repeats[place]);
-  }
-  TM_ASSIGN(stamped.rows,
-            StampedRows(view, rows, std::make_shared<arrow::Int64Array>(rows.count(), std::move(buffer))));
-  if (sorted.order.empty()) return stamped;
-  const arrow::UInt32Array order(static_cast<std::int64_t>(sorted.order.size()),
-                                 arrow::Buffer::Wrap(sorted.order));
-  TM_ASSIGN(const arrow::Datum taken,
-            FromArrowResult(arrow::compute::Take(stamped.rows, arrow::Datum(order),
-                                                 arrow::compute::TakeOptions::NoBoundsCheck())));
-  stamped.rows = taken.record_batch();
-  return stamped;
 }
 
 /// Rows that did not fit, and why.
@@ -308,8 +231,8 @@ class StampedReader final : public MadeRows {
       parts.push_back(*std::move(part));
     }
     if (rows == 0) return false;
-    TM_ASSIGN(const TableRows all, Joined(std::move(parts)));
-    TM_ASSIGN(Stamped stamped, Stamp(view_, all, write_times_, now_us_));
+    TM_ASSIGN(const TableRows all, JoinRows(std::move(parts)));
+    TM_ASSIGN(StampedBatch stamped, StampRows(view_, all, write_times_, now_us_));
     run_ = std::move(stamped.rows);
     return true;
   }
@@ -439,8 +362,8 @@ class Ingesting {
 
   /// One frame: all of it is written, or nothing.
   Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
-    TM_ASSIGN(const TableRows rows, Joined(std::move(parts)));
-    TM_ASSIGN(const Stamped stamped, Stamp(view_, rows, *parts_.write_times, now_us_));
+    TM_ASSIGN(const TableRows rows, JoinRows(std::move(parts)));
+    TM_ASSIGN(const StampedBatch stamped, StampRows(view_, rows, *parts_.write_times, now_us_));
     TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
     LogRecord record;
     record.targets = static_cast<std::uint8_t>(to);
@@ -493,7 +416,7 @@ class Ingesting {
       const std::int64_t row_bytes = BytesOf(part) / std::max<std::int64_t>(1, part.count()) + 1;
       const std::int64_t rows_max = std::clamp<std::int64_t>(kLogBytesMax / row_bytes, 1, kLogRowsMax);
       for (std::int64_t begin = 0; begin < part.count(); begin += rows_max) {
-        auto written = ToLog({Slice(part, begin, std::min(rows_max, part.count() - begin))}, request_.to);
+        auto written = ToLog({SliceRows(part, begin, std::min(rows_max, part.count() - begin))}, request_.to);
         if (written) continue;
         if (report_.rows == 0) return written;
         Error& error = written.error();
@@ -504,19 +427,6 @@ class Ingesting {
       }
     }
     return {};
-  }
-
-  static TableRows Slice(const TableRows& rows, std::int64_t begin, std::int64_t count) {
-    TableRows slice = rows;
-    for (arrow::ArrayVector* columns : {&slice.columns, &slice.keys, &slice.features}) {
-      for (auto& column : *columns)
-        column = column->Slice(begin, count);
-    }
-    for (auto* times : {&slice.event, &slice.created, &slice.expires_at}) {
-      if (*times != nullptr)
-        *times = std::static_pointer_cast<arrow::Int64Array>((*times)->Slice(begin, count));
-    }
-    return slice;
   }
 
   Result<void> ToFiles(std::vector<TableRows> first) {

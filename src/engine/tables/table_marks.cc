@@ -11,6 +11,7 @@
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/table_marks_internal.h"
 #include "model/name.h"
+#include "pit/arrow_status.h"
 
 namespace tidemark {
 namespace {
@@ -83,6 +84,26 @@ Result<void> CheckCommitSeen(std::string_view token, std::int64_t id, std::int64
   // An expired one lives on in those after it.
   if (!snapshots.empty() && snapshots.front().committed_us > committed_us) return {};
   return NotSeen(token, "this table has no such snapshot");
+}
+
+/// Frames are written as a whole, and so is what stands of them, but where only some partitions were lost.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfStandingParts(
+    const std::shared_ptr<arrow::RecordBatch>& rows, const std::vector<StreamPart>& parts,
+    const StreamMarks& marks) {
+  const auto stands = [&](const StreamPart& part) { return StreamPartStands(part, marks); };
+  std::int64_t count = 0;
+  for (const StreamPart& part : parts)
+    count += part.rows;
+  if (count != rows->num_rows())
+    return Fail(ErrorCode::kCorruption, "a logged frame does not have the rows of a stream that it says");
+  if (std::ranges::all_of(parts, stands)) return rows;
+  arrow::RecordBatchVector slices{rows->Slice(0, 0)};
+  std::int64_t begin = 0;
+  for (const StreamPart& part : parts) {
+    if (stands(part)) slices.push_back(rows->Slice(begin, part.rows));
+    begin += part.rows;
+  }
+  return FromArrowResult(arrow::ConcatenateRecordBatches(slices));
 }
 
 }  // namespace
@@ -176,11 +197,21 @@ Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
   return is_there ? Result<void>() : CheckLogged(token, {*log, *lsn}, logs);
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame) {
+Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame,
+                                                          const StreamMarks& marks,
+                                                          std::vector<StreamPart>* standing) {
   const LogRecord& record = frame.record;
   if (record.kind != FrameKind::kRows || (record.targets & kLogToOffline) == 0) return nullptr;
   TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
-  return AlignBatch(view, decoded);
+  TM_ASSIGN(auto rows, AlignBatch(view, decoded));
+  TM_ASSIGN(const std::vector<StreamPart> parts, StreamPartsOf(record));
+  if (parts.empty()) return rows;
+  TM_ASSIGN(auto kept, RowsOfStandingParts(rows, parts, marks));
+  if (standing != nullptr) {
+    std::ranges::copy_if(parts, std::back_inserter(*standing),
+                         [&](const StreamPart& part) { return StreamPartStands(part, marks); });
+  }
+  return kept;
 }
 
 }  // namespace tidemark

@@ -17,6 +17,7 @@
 
 #include "base/function_ref.h"
 #include "engine/catalog.h"
+#include "engine/tables/stream_marks.h"
 #include "store/batch_ledger.h"
 #include "store/offline_store.h"
 #include "store/write_log.h"
@@ -53,7 +54,11 @@ Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
                                const std::vector<std::unique_ptr<LogSnapshot>>& logs,
                                FunctionRef<Result<bool>(LogPosition)> has_file);
 
-/// The rows of a frame that are meant for the table, in its present columns; null if there are none.
-Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame);
+/// The rows of a frame that are meant for the table, in its present columns; null if the frame has none. Of a
+/// frame that came from a stream only those stand whose owner has not lost their partition, by `marks`:
+/// `standing` (may be null) is given their parts.
+Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame,
+                                                          const StreamMarks& marks,
+                                                          std::vector<StreamPart>* standing = nullptr);
 
 }  // namespace tidemark

@@ -1,6 +1,7 @@
 // Column by column through the casts of pit/columns.h.
 #include "engine/tables/table_rows.h"
 
+#include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/io/memory.h>
@@ -85,6 +86,12 @@ Result<std::shared_ptr<arrow::Int64Array>> Repeated(std::int64_t value, std::int
   return std::static_pointer_cast<arrow::Int64Array>(array);
 }
 
+Result<std::shared_ptr<arrow::BooleanArray>> RepeatedFlag(bool value, std::int64_t count) {
+  TM_ASSIGN(const auto array,
+            FromArrowResult(arrow::MakeArrayFromScalar(arrow::BooleanScalar(value), count)));
+  return std::static_pointer_cast<arrow::BooleanArray>(array);
+}
+
 class Reading {
  public:
   Reading(const CatalogView& view, const arrow::RecordBatch& batch, const TableRowsOptions& options,
@@ -96,6 +103,10 @@ class Reading {
     TableRows rows;
     rows.arrival_us = options_.arrival_us;
     rows.is_deleted = options_.is_deleted;
+    if (options_.arrivals != nullptr) {
+      rows.arrivals = options_.arrivals;
+      TM_ASSIGN(rows.deletions, RepeatedFlag(options_.is_deleted, batch_.num_rows()));
+    }
     for (const JoinKey& key : view_.join_keys)
       TM_TRY(AddKey(key, rows));
     TM_TRY(AddEventTime(rows));
@@ -161,8 +172,10 @@ class Reading {
   Result<void> AddEventTime(TableRows& rows) const {
     const std::string& name = table_.timestamp_field;
     auto column = Find(name);
-    if (column == nullptr && options_.event_us) {
-      TM_ASSIGN(column, EventTimes(*options_.event_us));
+    if (column == nullptr && options_.is_deleted && options_.arrivals != nullptr) {
+      TM_ASSIGN(column, EventTimesAtArrival());
+    } else if (column == nullptr && options_.event_us) {
+      TM_ASSIGN(column, EventTimes(*options_.event_us, batch_.num_rows()));
     } else {
       TM_ASSIGN(column, Column(name));
     }
@@ -183,8 +196,19 @@ class Reading {
     return {};
   }
 
-  /// One event time for all rows, as the table keeps them.
-  Result<std::shared_ptr<arrow::Array>> EventTimes(std::int64_t event_us) const {
+  /// The arrivals as event times.
+  Result<std::shared_ptr<arrow::Array>> EventTimesAtArrival() const {
+    arrow::ArrayVector times;
+    for (std::int64_t row = 0; row < batch_.num_rows(); ++row) {
+      TM_ASSIGN(auto time, EventTimes(options_.arrivals->Value(row), 1));
+      times.push_back(std::move(time));
+    }
+    if (times.empty()) return EventTimes(0, 0);
+    return FromArrowResult(arrow::Concatenate(times));
+  }
+
+  /// One event time for so many rows, as the table keeps them.
+  Result<std::shared_ptr<arrow::Array>> EventTimes(std::int64_t event_us, std::int64_t rows) const {
     std::shared_ptr<arrow::Scalar> time;
     switch (table_.timestamp_type.kind) {
       case TypeKind::kString:
@@ -202,7 +226,7 @@ class Reading {
       default:
         time = std::make_shared<arrow::TimestampScalar>(event_us, ToArrow(kTimestampType));
     }
-    return FromArrowResult(arrow::MakeArrayFromScalar(*time, batch_.num_rows()));
+    return FromArrowResult(arrow::MakeArrayFromScalar(*time, rows));
   }
 
   Result<void> AddCreatedTime(TableRows& rows) const {
@@ -210,6 +234,8 @@ class Reading {
     const auto column = name.empty() ? nullptr : Find(name);
     if (column != nullptr) {
       TM_ASSIGN(rows.created, TimesToMicros(*column, name, options_.first_row, cut_));
+    } else if (options_.arrivals != nullptr) {
+      rows.created = options_.arrivals;
     } else {
       TM_ASSIGN(rows.created, Repeated(options_.arrival_us, batch_.num_rows()));
     }
@@ -270,16 +296,34 @@ Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatc
   return Reading(view, rows, options, cut).Run();
 }
 
+TableRows SliceRows(const TableRows& rows, std::int64_t begin, std::int64_t count) {
+  TableRows slice = rows;
+  for (arrow::ArrayVector* columns : {&slice.columns, &slice.keys, &slice.features}) {
+    for (auto& column : *columns)
+      column = column->Slice(begin, count);
+  }
+  for (auto* times : {&slice.event, &slice.created, &slice.expires_at, &slice.arrivals}) {
+    if (*times != nullptr)
+      *times = std::static_pointer_cast<arrow::Int64Array>((*times)->Slice(begin, count));
+  }
+  if (slice.deletions != nullptr)
+    slice.deletions = std::static_pointer_cast<arrow::BooleanArray>(slice.deletions->Slice(begin, count));
+  return slice;
+}
+
 Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(
     const CatalogView& view, const TableRows& rows, const std::shared_ptr<arrow::Int64Array>& write_times) {
   const std::int64_t count = rows.count();
   arrow::ArrayVector columns = rows.columns;
   columns.push_back(AsTimestamps(*write_times));
-  TM_ASSIGN(const auto arrivals, Repeated(rows.arrival_us, count));
+  auto arrivals = rows.arrivals;
+  auto deletions = rows.deletions;
+  if (arrivals == nullptr) {
+    TM_ASSIGN(arrivals, Repeated(rows.arrival_us, count));
+    TM_ASSIGN(deletions, RepeatedFlag(rows.is_deleted, count));
+  }
   columns.push_back(AsTimestamps(*arrivals));
-  TM_ASSIGN(auto is_deleted,
-            FromArrowResult(arrow::MakeArrayFromScalar(arrow::BooleanScalar(rows.is_deleted), count)));
-  columns.push_back(std::move(is_deleted));
+  columns.push_back(std::move(deletions));
   if (rows.expires_at != nullptr) {
     columns.push_back(AsTimestamps(*rows.expires_at));
   } else {

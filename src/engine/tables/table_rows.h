@@ -34,6 +34,8 @@ struct TableRows {
   std::shared_ptr<arrow::Int64Array> expires_at;  // nulls: never
   std::int64_t arrival_us = 0;
   bool is_deleted = false;
+  std::shared_ptr<arrow::Int64Array> arrivals;     // of each row, if they differ; then `deletions` too
+  std::shared_ptr<arrow::BooleanArray> deletions;  // whether each row is one
   std::int64_t count() const { return event->length(); }
 };
 
@@ -43,6 +45,9 @@ struct TableRowsOptions {
   bool is_deleted = false;               // the rows are deletions: only keys and times are looked at
   std::optional<std::int64_t> event_us;  // of deletions without a column of event times
   bool others_allowed = false;           // columns that the table does not have are passed over
+  /// When each row arrived, in microseconds, if they did not come together; a deletion without an event time
+  /// counts from then on. Null: `arrival_us` for all.
+  std::shared_ptr<arrow::Int64Array> arrivals = nullptr;
 };
 
 /// Reads a batch of the user's: join keys, the event time, features, the created time if the table has one
@@ -52,6 +57,9 @@ struct TableRowsOptions {
 /// lost digits finer than microseconds.
 Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatch& rows,
                                 const TableRowsOptions& options, bool* cut);
+
+/// `count` rows from `begin` on.
+TableRows SliceRows(const TableRows& rows, std::int64_t begin, std::int64_t count);
 
 /// The rows as a batch of TableSchema, with a write time for each row.
 Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(

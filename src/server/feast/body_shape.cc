@@ -8,9 +8,9 @@
 #include <string>
 
 #include "model/name.h"
-#include "server/json/json_place.h"
+#include "rows/json_columns.h"
+#include "rows/json_place.h"
 #include "server/json/json_text.h"
-#include "server/rows/json_columns.h"
 
 namespace tidemark::server::feast {
 namespace {

@@ -9,7 +9,7 @@
 #include <limits>
 #include <optional>
 
-#include "server/rows/base64.h"
+#include "rows/base64.h"
 
 namespace tidemark::server::feast {
 namespace {

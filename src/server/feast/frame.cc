@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "model/name.h"
+#include "rows/arrow_types.h"
+#include "rows/json_columns.h"
 #include "server/feast/body_shape.h"
-#include "server/rows/arrow_types.h"
-#include "server/rows/json_columns.h"
 
 namespace tidemark::server::feast {
 namespace {

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <iterator>
 
+#include "rows/base64.h"
 #include "server/json/json_text.h"
-#include "server/rows/base64.h"
 
 namespace tidemark::server::feast {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "model/name.h"
+#include "rows/arrow_types.h"
 #include "server/feast/body_shape.h"
 #include "server/feast/frame.h"
-#include "server/rows/arrow_types.h"
 #include "tidemark/store.h"
 
 namespace tidemark::server::feast {

@@ -23,7 +23,7 @@ struct Metric {
   std::string_view help;
 };
 
-constexpr std::array<Metric, 13> kMetrics{{
+constexpr std::array<Metric, 19> kMetrics{{
     {"tidemark_store_readable", "gauge", "1 if the project's store could be looked at."},
     {"tidemark_rows_written_total", "counter",
      "Rows taken by ingest, push and delete since the server began."},
@@ -40,6 +40,13 @@ constexpr std::array<Metric, 13> kMetrics{{
     {"tidemark_newest_event_seconds", "gauge",
      "Newest event time in a table's files, or loaded online, since 1970."},
     {"tidemark_loaded_seconds", "gauge", "When a view was last loaded into the online store, since 1970."},
+    {"tidemark_stream_readers", "gauge", "Processes of this machine that read a view's stream."},
+    {"tidemark_stream_messages_total", "counter", "Messages of a stream, since its readers began."},
+    {"tidemark_stream_rows_total", "counter", "Rows that messages of a stream became."},
+    {"tidemark_stream_rejected_total", "counter", "Messages of a stream that are no rows."},
+    {"tidemark_stream_rows_per_second", "gauge", "Rows of the last ten seconds, by second."},
+    {"tidemark_stream_freshness_seconds", "gauge",
+     "From the broker's timestamp to being readable, of the newest messages."},
 }};
 
 /// Samples by metric.
@@ -85,6 +92,18 @@ void AddProject(Samples& samples, const std::string& project, const Json& stats)
     samples.Add("tidemark_loaded_seconds", labels, load["loaded_us"], kSecondsPerUs);
     samples.Add("tidemark_newest_event_seconds", labels + ",in=\"online\"", load["newest_event_us"],
                 kSecondsPerUs);
+  }
+  for (const Json& stream : stats["streams"]) {
+    const std::string labels = fmt::format("{},view=\"{}\"", of_project, stream["view"].get<std::string>());
+    samples.Add("tidemark_stream_readers", labels, stream["readers"]);
+    samples.Add("tidemark_stream_messages_total", labels, stream["messages"]);
+    samples.Add("tidemark_stream_rows_total", labels, stream["rows"]);
+    samples.Add("tidemark_stream_rejected_total", labels, stream["rejected"]);
+    samples.Add("tidemark_stream_rows_per_second", labels, stream["rows_per_second"]);
+    samples.Add("tidemark_stream_freshness_seconds", labels + ",quantile=\"0.5\"", stream["freshness_p50_us"],
+                kSecondsPerUs);
+    samples.Add("tidemark_stream_freshness_seconds", labels + ",quantile=\"0.99\"",
+                stream["freshness_p99_us"], kSecondsPerUs);
   }
 }
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/rows/arrow_types.h"
+#include "rows/arrow_types.h"
 #include "server/rows/body_bytes.h"
 #include "server/rows/body_memory.h"
 #include "server/rows/ndjson_reader.h"

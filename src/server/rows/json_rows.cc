@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "server/rows/arrow_types.h"
+#include "rows/arrow_types.h"
 
 namespace tidemark::server {
 namespace {

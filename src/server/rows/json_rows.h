@@ -15,7 +15,7 @@
 
 #include "base/result.h"
 #include "model/type.h"
-#include "server/rows/json_columns.h"
+#include "rows/json_columns.h"
 
 namespace tidemark::server {
 

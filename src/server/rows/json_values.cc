@@ -12,9 +12,9 @@
 #include <string_view>
 
 #include "model/time.h"
+#include "rows/arrow_types.h"
+#include "rows/base64.h"
 #include "server/json/json_text.h"
-#include "server/rows/arrow_types.h"
-#include "server/rows/base64.h"
 
 namespace tidemark::server {
 namespace {

@@ -11,7 +11,7 @@
 namespace tidemark::server {
 namespace {
 
-constexpr std::size_t kBlockBytes = 4UL << 20U;
+constexpr std::size_t kNdjsonBlockBytes = 4UL << 20U;
 
 bool IsBlank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
@@ -33,7 +33,7 @@ Result<void> NdjsonReader::Fill() {
   if (lines_ > 0) std::memmove(bytes_.data(), bytes_.data() + lines_, held_ - lines_);
   held_ -= std::exchange(lines_, 0);
   while (!is_at_end_ && lines_ == 0) {
-    const std::size_t wanted = held_ + kBlockBytes;
+    const std::size_t wanted = held_ + kNdjsonBlockBytes;
     if (bytes_.size() < wanted + simdjson::SIMDJSON_PADDING)
       bytes_.resize(wanted + simdjson::SIMDJSON_PADDING);
     while (held_ < wanted) {

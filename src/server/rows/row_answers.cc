@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "rows/arrow_types.h"
 #include "server/json/json_text.h"
-#include "server/rows/arrow_types.h"
 #include "server/rows/json_values.h"
 
 namespace tidemark::server {

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "model/name.h"
-#include "server/json/json_place.h"
+#include "rows/json_place.h"
 
 namespace tidemark::sagemaker {
 namespace {

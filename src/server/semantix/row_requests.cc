@@ -15,8 +15,8 @@
 #include <utility>
 
 #include "model/name.h"
+#include "rows/arrow_types.h"
 #include "server/json/json_text.h"
-#include "server/rows/arrow_types.h"
 #include "server/rows/json_rows.h"
 #include "server/rows/json_values.h"
 #include "server/semantix/request_values_internal.h"

@@ -12,8 +12,8 @@
 
 #include "model/name.h"
 #include "model/time.h"
+#include "rows/arrow_types.h"
 #include "server/json/json_text.h"
-#include "server/rows/arrow_types.h"
 #include "server/rows/json_values.h"
 #include "server/semantix/request_values_internal.h"
 #include "server/semantix/training_pages_internal.h"

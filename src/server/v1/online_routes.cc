@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "model/time.h"
-#include "server/rows/arrow_types.h"
+#include "rows/arrow_types.h"
 #include "server/rows/body_bytes.h"
 #include "server/rows/json_values.h"
 #include "server/v1/entity_keys.h"

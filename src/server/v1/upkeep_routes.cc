@@ -130,6 +130,15 @@ Result<void> Erasures(V1& v1, const Request& request, Response& response) {
   return {};
 }
 
+Result<void> StreamsStatus(V1& v1, const Request& request, Response& response) {
+  TM_ASSIGN(const auto store, v1.StoreOf(request));
+  RequestOptions query(request);
+  const auto views = query.Texts("view");
+  TM_TRY(query.End());
+  TM_ASSIGN(response.body, store->StreamStatus(views));
+  return {};
+}
+
 Result<void> Stats(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const auto store, v1.StoreOf(request));
   TM_TRY(RequestOptions(request).End());
@@ -153,6 +162,7 @@ void AddUpkeepRoutes(V1& v1, Routes& routes) {
   add(Method::kPost, "/v1/projects/{project}/relocate", Scope::kAdmin, Relocate);
   add(Method::kGet, "/v1/projects/{project}/views/{view}/snapshots", Scope::kRead, Snapshots);
   add(Method::kGet, "/v1/projects/{project}/erasures", Scope::kRead, Erasures);
+  add(Method::kGet, "/v1/projects/{project}/streams", Scope::kRead, StreamsStatus);
   add(Method::kGet, "/v1/projects/{project}/stats", Scope::kRead, Stats);
 }
 

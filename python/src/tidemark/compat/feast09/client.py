@@ -147,10 +147,10 @@ class Client:
         extra_jars: Sequence[str] | None = None,
         project: str | None = None,
     ) -> SparkJob:
-        """A clear error: streams are registered, and not read by this version."""
+        """A clear error: a table that has a batch source, as these have, reads no stream."""
         raise UnsupportedError(
-            f"feature table {feature_table.name}: reading its stream is not part of this version; "
-            "its rows can be ingested"
+            f"feature table {feature_table.name}: it has a batch source, and streams are read into "
+            "tables without one (FeatureStore.run_stream); its rows can be ingested"
         )
 
     # --- Reading ---

@@ -1,0 +1,23 @@
+// Streams that are read into tables, for Python: status goes out as JSON.
+#include "errors.h"
+#include "interruptible.h"
+#include "python_store.h"
+
+namespace tidemark::python {
+
+void PythonStore::RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
+                             double rejected_rate_max, const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  RunStreamsOptions options;
+  options.until_end = until_end;
+  options.group = group;
+  options.rejected_rate_max = rejected_rate_max;
+  options.stop = stop.get_token();
+  Unwrap(RunInterruptibly(stop, [&] { return store_->RunStreams(views, options); }));
+}
+
+std::string PythonStore::StreamStatus(const std::vector<std::string>& views) const {
+  return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->StreamStatus(views); }));
+}
+
+}  // namespace tidemark::python

@@ -1,0 +1,1 @@
+"""Names of modules that files written for Feast import from."""

@@ -1,0 +1,16 @@
+// librdkafka's errors as ours.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tidemark {
+
+/// `reason` is the library's own text, empty: that of the code. It has no secrets: the library never puts
+/// values of settings into errors of requests.
+Error KafkaError(rd_kafka_resp_err_t code, std::string_view topic, std::string_view reason = {});
+
+}  // namespace tidemark

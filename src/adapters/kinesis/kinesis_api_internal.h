@@ -1,0 +1,81 @@
+// The calls of Kinesis's API that reading takes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "adapters/http/http_client.h"
+#include "adapters/kinesis/aws_credentials_internal.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "model/stream_source.h"
+#include "store/stream.h"
+
+namespace tidemark::kinesis {
+
+struct Shard {
+  std::string id;
+  std::vector<std::string> parents;  // those that it was split off or merged from, listed or not
+};
+
+struct Record {
+  StreamOffset offset;  // its sequence number
+  std::string key;
+  std::string data;
+  std::int64_t arrival_us = 0;
+};
+
+/// What a call for one shard came to, where it is no error.
+enum class CallState : std::uint8_t { kDone, kTooMany, kExpired };
+
+struct ShardIterator {
+  CallState state = CallState::kDone;
+  std::string text;
+};
+
+struct Records {
+  CallState state = CallState::kDone;  // kExpired: the iterator, after five minutes
+  std::vector<Record> records;
+  std::optional<std::string> next;  // none: the shard was read to its end
+  std::int64_t behind_ms = 0;       // 0: there are no more for now
+};
+
+/// Used by one thread at a time. Errors name the stream and what was asked of it: kUnavailable if there is no
+/// answer, or too many calls were made; kNotFound, kPermissionDenied, kInvalidArgument as the service says.
+class KinesisApi {
+ public:
+  static Result<std::unique_ptr<KinesisApi>> Make(const KinesisSource& source, Environment environment);
+
+  Result<std::vector<Shard>> ListShards();
+  /// kInvalidData if the service does not know what to begin at.
+  Result<ShardIterator> IteratorAt(const std::string& shard, const StreamStart& start);
+  Result<Records> GetRecords(const std::string& shard, const std::string& iterator, std::size_t records_max);
+
+ private:
+  struct Answer {
+    CallState state = CallState::kDone;
+    Json json;
+    std::string wrong;  // the service's word for what was wrong with an argument
+  };
+
+  KinesisApi(const KinesisSource& source, Environment environment, std::unique_ptr<http::HttpClient> client);
+  Result<Answer> Call(const char* operation, const Json& request);
+  Result<Answer> CallOnce(const char* operation, const Json& request, bool& is_login_over);
+  Result<Answer> AnswerOf(const char* operation, const http::HttpAnswer& answer, bool& is_login_over) const;
+  std::unexpected<Error> Wrong(ErrorCode code, const std::string& what) const;
+  Result<Record> RecordOf(const std::string& shard, const Json& json) const;
+
+  const std::string stream_;
+  const std::string region_;
+  const std::string url_;
+  const Environment environment_;
+  const std::unique_ptr<http::HttpClient> client_;
+  std::optional<AwsCredentials> credentials_;
+};
+
+}  // namespace tidemark::kinesis

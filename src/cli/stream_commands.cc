@@ -1,0 +1,110 @@
+// stream run, stream status: streams read into feature tables, and how far they were.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "base/json.h"
+#include "cli/interrupt.h"
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace tidemark::cli {
+namespace {
+
+struct StreamArguments {
+  std::vector<std::string> views;
+  bool until_end = false;
+  std::string group;
+  std::string rejected_max = "10%";
+};
+
+/// `5%` or `0.05`.
+Result<double> ParseRate(const std::string& text) {
+  const bool is_percent = text.ends_with('%');
+  const char* const end = text.data() + text.size() - (is_percent ? 1 : 0);
+  double rate = 0;
+  const auto [read, error] = std::from_chars(text.data(), end, rate);
+  if (is_percent) rate /= 100;
+  if (error == std::errc() && read == end && rate >= 0 && rate <= 1) return rate;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("--rejected-max: '{}' is no rate: write 5% or 0.05", text));
+}
+
+Result<void> RunStreamsUntilStopped(const Session& session, const StreamArguments& arguments) {
+  RunStreamsOptions options;
+  TM_ASSIGN(options.rejected_rate_max, ParseRate(arguments.rejected_max));
+  TM_ASSIGN(const auto store, session.Open());
+  options.until_end = arguments.until_end;
+  options.group = arguments.group;
+  options.stop = InterruptToken();
+  return store->RunStreams(arguments.views, options);
+}
+
+void AddRun(Command app, Session& session) {
+  const Command command =
+      app.add_subcommand("run", "Read streams into feature tables until SIGTERM or Ctrl-C");
+  const auto arguments = std::make_shared<StreamArguments>();
+  command.add_option("views", arguments->views, "Feature tables (default: all with a stream)");
+  command.add_flag("--until-end", arguments->until_end, "Stop when all messages were read that are there");
+  command.add_option("--group", arguments->group, "Consumer group (default: one of this store and view)")
+      .type_name("NAME");
+  command
+      .add_option("--rejected-max", arguments->rejected_max,
+                  "Stop before more of the newest messages than this are rejected")
+      .type_name("RATE")
+      .capture_default_str();
+  command.callback([&session, arguments] {
+    session.command = [&session, arguments] { return RunStreamsUntilStopped(session, *arguments); };
+  });
+}
+
+/// Microseconds as milliseconds, for people.
+Json Milliseconds(const Json& us) {
+  return us.is_null() ? Json() : Json(static_cast<double>(us.get<std::int64_t>()) / 1'000);
+}
+
+Result<void> PrintStreams(const Session& session, const std::vector<std::string>& views) {
+  TM_ASSIGN(const auto store, session.Open());
+  TM_ASSIGN(const std::string text, store->StreamStatus(views));
+  TM_ASSIGN(const Json streams, ParseJson(text));
+  std::vector<Row> rows;
+  for (const Json& stream : streams) {
+    for (const char* problem : {"stream_error", "last_error"}) {
+      if (!stream.at(problem).is_null()) {
+        fmt::print(stderr, "{}: {}: {}\n", stream.at("view").get<std::string>(), problem,
+                   stream.at(problem).get<std::string>());
+      }
+    }
+    for (const Json& partition : stream.at("partitions")) {
+      rows.push_back({stream.at("view"), partition.at("partition"), partition.at("read"), partition.at("end"),
+                      partition.at("lag"), stream.at("readers"), stream.at("rows_per_second"),
+                      Milliseconds(stream.at("freshness_p50_us")),
+                      Milliseconds(stream.at("freshness_p99_us")), stream.at("rejected")});
+    }
+  }
+  return PrintRows(session.output,
+                   {"view", "partition", "read", "end", "lag", "readers", "rows_per_second",
+                    "freshness_p50_ms", "freshness_p99_ms", "rejected"},
+                   rows);
+}
+
+void AddStatus(Command app, Session& session) {
+  const Command command = app.add_subcommand("status", "How far streams were read, and who reads them");
+  const auto views = std::make_shared<std::vector<std::string>>();
+  command.add_option("views", *views, "Feature tables (default: all with a stream)");
+  command.callback(
+      [&session, views] { session.command = [&session, views] { return PrintStreams(session, *views); }; });
+}
+
+}  // namespace
+
+void AddStreamCommands(Command app, Session& session) {
+  const Command command = app.add_subcommand("stream", "Streams that are read into feature tables");
+  command.require_subcommand();
+  AddRun(command, session);
+  AddStatus(command, session);
+}
+
+}  // namespace tidemark::cli

@@ -1,0 +1,62 @@
+// Meters over rings of fixed size.
+#include "engine/streams/stream_progress.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tidemark {
+
+namespace {
+
+constexpr std::int64_t kSecondUs = 1'000'000;
+
+}  // namespace
+
+void StreamMeter::AddRows(std::int64_t now_us, std::int64_t rows) {
+  const std::int64_t second = now_us / kSecondUs;
+  Second& slot = seconds_[static_cast<std::size_t>(second) % kSeconds];
+  if (slot.second != second) slot = {second, 0};
+  slot.rows += rows;
+}
+
+void StreamMeter::AddFreshness(std::int64_t us) {
+  if (samples_.size() < kSamples) {
+    samples_.push_back(us);
+    return;
+  }
+  samples_[next_] = us;
+  next_ = (next_ + 1) % kSamples;
+}
+
+double StreamMeter::RowsPerSecond(std::int64_t now_us) const {
+  const std::int64_t second = now_us / kSecondUs;
+  std::int64_t rows = 0;
+  for (const Second& slot : seconds_) {
+    if (second - slot.second < static_cast<std::int64_t>(kSeconds)) rows += slot.rows;
+  }
+  return static_cast<double>(rows) / static_cast<double>(kSeconds);
+}
+
+std::optional<std::int64_t> StreamMeter::Freshness(double share) const {
+  if (samples_.empty()) return std::nullopt;
+  auto samples = samples_;
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(samples.size())));
+  const std::size_t place = std::clamp<std::size_t>(rank, 1, samples.size()) - 1;
+  std::ranges::nth_element(samples, samples.begin() + static_cast<std::ptrdiff_t>(place));
+  return samples[place];
+}
+
+bool RejectionGauge::IsOver(std::size_t messages, std::size_t rejected) const {
+  const double all = messages_ + static_cast<double>(messages);
+  return all >= kMessagesMin && rejected > 0 && rejected_ + static_cast<double>(rejected) > rate_max_ * all;
+}
+
+void RejectionGauge::Add(std::size_t messages, std::size_t rejected) {
+  messages_ += static_cast<double>(messages);
+  rejected_ += static_cast<double>(rejected);
+  if (messages_ <= kMessagesMax) return;
+  rejected_ *= kMessagesMax / messages_;
+  messages_ = kMessagesMax;
+}
+
+}  // namespace tidemark

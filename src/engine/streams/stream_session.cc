@@ -1,0 +1,414 @@
+// One thread: what was polled is written before the next poll, so nothing is ever under way elsewhere.
+#include "engine/streams/stream_session.h"
+
+#include <arrow/array/builder_primitive.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+
+#include "model/feature_table.h"
+#include "pit/arrow_status.h"
+
+namespace tidemark {
+namespace {
+
+constexpr auto kRetryAfter = std::chrono::milliseconds(200);
+constexpr std::int64_t kTellEveryUs = 1'000'000;
+constexpr std::int64_t kCheckEveryUs = 2'000'000;
+constexpr std::size_t kFreshnessSamples = 64;  // of a batch
+
+/// False if it was stopped meanwhile.
+bool WaitToRetry(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, kRetryAfter, [] { return false; });
+  return !stop.stop_requested();
+}
+
+bool IsPassing(const Error& error) {
+  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kIo;
+}
+
+const MessageRows& RowsOfSource(const StreamSource& source) {
+  return std::visit([](const auto& each) -> const MessageRows& { return each.rows; }, source);
+}
+
+/// What a decoder is asked for: the view's columns as its table has them.
+DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source) {
+  DecoderRequest request;
+  request.rows = RowsOfSource(source);
+  const FeatureView& definition = view.definition;
+  const auto is_wanted = [&](const std::string& name) {
+    const bool is_key = std::ranges::find(view.join_keys, name, &JoinKey::name) != view.join_keys.end();
+    const bool is_field = std::ranges::find(definition.fields, name, &Field::name) != definition.fields.end();
+    return is_key || is_field || name == definition.table.timestamp_field ||
+           (!name.empty() && name == definition.table.created_timestamp_column);
+  };
+  arrow::FieldVector fields;
+  const auto schema = TableSchema(view);
+  for (const auto& field : schema->fields()) {
+    if (is_wanted(field->name())) fields.push_back(field->WithNullable(true));
+  }
+  for (const auto& [column, name] : request.rows.field_mapping) {
+    if (name == system_column::kIsDeleted) fields.push_back(arrow::field(name, arrow::boolean()));
+  }
+  request.wanted = arrow::schema(std::move(fields));
+  for (const JoinKey& key : view.join_keys)
+    request.join_keys.push_back(key.name);
+  request.event_column = definition.table.timestamp_field;
+  return request;
+}
+
+}  // namespace
+
+Result<StreamSource> StreamSourceOf(const CatalogView& view) {
+  const FeatureView& definition = view.definition;
+  if (!definition.kafka && !definition.kinesis) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("view '{}' has no stream to read: give it a KafkaSource or a KinesisSource",
+                            definition.name));
+  }
+  if (!definition.is_table()) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("view '{}' has a batch source beside its stream: streams are read into feature tables "
+                    "only; define the view without its batch source, and ingest that once",
+                    definition.name));
+  }
+  return definition.kafka ? StreamSource(*definition.kafka) : StreamSource(*definition.kinesis);
+}
+
+/// Messages by the partitions that they came from; the first of a partition may have been proved and left
+/// out.
+struct StreamSession::Batch {
+  struct Run {
+    std::string partition;
+    std::size_t begin = 0;  // of the messages
+    std::size_t end = 0;
+  };
+  std::vector<Run> runs;
+  std::vector<StreamMessage> messages;
+  std::vector<StreamOffset> offsets;
+  std::shared_ptr<const void> bytes;
+
+  const Run& RunOf(std::size_t message) const {
+    return *std::ranges::upper_bound(runs, message, {}, &Run::end);
+  }
+};
+
+Result<void> StreamSession::Run(const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    status_.started_us = parts_.clock->now_us();
+  }
+  auto ran = Join(stop);
+  while (!ran && std::exchange(was_outrun_, false) && !stop.stop_requested()) {
+    NoteError(ran.error());
+    ran = Join(stop);
+  }
+  if (!ran) NoteError(ran.error());
+  Tell(true);
+  return ran;
+}
+
+Result<void> StreamSession::Join(const std::stop_token& stop) {
+  held_.clear();
+  at_end_.clear();
+  TM_TRY(Refresh());
+  TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
+  const StreamHandlers handlers = Handlers();
+  auto read = Loop(*stream, handlers, stop);
+  if (read) return stream->Close(handlers);
+  // What could not be written is read again by whoever has the partitions next.
+  const StreamHandlers leaving{
+      .assigned = handlers.assigned,
+      .revoked = [](std::span<const std::string>, bool) -> Result<void> { return {}; }};
+  if (auto closed = stream->Close(leaving); !closed) NoteError(closed.error());
+  return read;
+}
+
+Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
+                                 const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    TM_TRY(Refresh());
+    auto polled =
+        stream.Poll({.messages_max = options_.messages_max, .bytes_max = options_.bytes_max}, handlers);
+    if (!polled) {
+      if (polled.error().code != ErrorCode::kUnavailable) return std::unexpected(std::move(polled).error());
+      NoteError(polled.error());
+      Tell(false);
+      if (!WaitToRetry(stop)) return {};
+      continue;
+    }
+    TM_TRY(CheckHeld());
+    TM_TRY(Write(*polled, stop));
+    at_end_.insert(polled->at_end.begin(), polled->at_end.end());
+    if (options_.until_end && IsAtEnd()) return {};
+    Tell(false);
+  }
+  return {};
+}
+
+Result<void> StreamSession::CheckHeld() {
+  const std::int64_t now_us = parts_.clock->now_us();
+  if (now_us - checked_us_ < kCheckEveryUs) return {};
+  checked_us_ = now_us;
+  TM_ASSIGN(const StreamMarks marks, parts_.tables->FlushedStreamMarks(*views_.view));
+  for (const auto& [partition, held] : held_) {
+    const auto mark = marks.find(held.place);
+    if (mark == marks.end() || mark->second.epoch <= held.mark.epoch) continue;
+    was_outrun_ = true;
+    return Fail(
+        ErrorCode::kBusy,
+        fmt::format("{} was taken by another reader: if this comes again and again, readers of this store "
+                    "name different groups",
+                    held.place));
+  }
+  return {};
+}
+
+bool StreamSession::IsAtEnd() const {
+  return !held_.empty() &&
+         std::ranges::all_of(held_, [&](const auto& held) { return at_end_.contains(held.first); });
+}
+
+Result<void> StreamSession::Refresh() {
+  TM_ASSIGN(StreamViews views, parts_.views());
+  const bool is_same = views_.view != nullptr && views_.view->version == views.view->version;
+  views_ = std::move(views);
+  if (is_same) return {};
+  TM_ASSIGN(StreamSource source, StreamSourceOf(*views_.view));
+  if (source_ && StreamPlace(*source_, "") != StreamPlace(source, "")) {
+    return Fail(ErrorCode::kCancelled, fmt::format("view '{}' was given another stream: run it again",
+                                                   views_.view->definition.name));
+  }
+  source_ = std::move(source);
+  TM_ASSIGN(decoder_, parts_.decoder(RequestFor(*views_.view, *source_)));
+  return {};
+}
+
+StreamHandlers StreamSession::Handlers() {
+  return {.assigned = [this](std::span<const std::string> partitions) { return TakeOver(partitions); },
+          .revoked = [this](std::span<const std::string> partitions,
+                            bool is_lost) { return GiveUp(partitions, is_lost); }};
+}
+
+Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::string> partitions) {
+  std::vector<std::string> places;
+  for (const std::string& partition : partitions)
+    places.push_back(StreamPlace(*source_, partition));
+  TM_ASSIGN(const StreamMarks rejected, parts_.tables->TakeStream(*views_.rejected, places));
+  TM_ASSIGN(const StreamMarks marks, parts_.tables->TakeStream(*views_.view, places));
+  std::vector<StreamStart> starts;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    Held held{.place = places[i], .mark = marks.at(places[i]), .rejected = rejected.at(places[i])};
+    held.is_proved = !held.mark.read.has_value();
+    starts.push_back(held.mark.read ? StreamStart{StreamStart::Kind::kAt, *held.mark.read} : StreamStart{});
+    held_.insert_or_assign(partitions[i], std::move(held));
+    at_end_.erase(partitions[i]);
+  }
+  return starts;
+}
+
+Result<void> StreamSession::GiveUp(std::span<const std::string> partitions, bool is_lost) {
+  for (const std::string& partition : partitions) {
+    held_.erase(partition);
+    at_end_.erase(partition);
+  }
+  if (is_lost) return {};
+  TM_TRY(parts_.tables->Flush(*views_.rejected));
+  TM_TRY(parts_.tables->Flush(*views_.view));
+  return {};
+}
+
+Result<StreamSession::Batch> StreamSession::Prove(const PolledMessages& polled) {
+  Batch batch;
+  batch.bytes = polled.bytes;
+  batch.messages.reserve(polled.messages.size());
+  batch.offsets.reserve(polled.offsets.size());
+  std::size_t at = 0;
+  for (const PolledMessages::Run& run : polled.runs) {
+    const auto found = held_.find(run.partition);
+    if (found == held_.end())
+      return Fail(ErrorCode::kInternal,
+                  fmt::format("messages of partition {}, which was not taken", run.partition));
+    Held& held = found->second;
+    std::size_t from = at;
+    at += run.count;
+    if (!std::exchange(held.is_proved, true) && polled.offsets[from] == *held.mark.read) {
+      if (FingerprintOf(polled.messages[from]) != held.mark.fingerprint) {
+        return Fail(
+            ErrorCode::kInvalidData,
+            fmt::format("{}: the message at offset {} is not the one that was read there before: the stream "
+                        "was made anew; see 'messages that are gone' in docs/streams.md",
+                        held.place, held.mark.read->text()));
+      }
+      ++from;
+    }
+    if (from == at) continue;
+    const std::size_t begin = batch.messages.size();
+    for (std::size_t i = from; i < at; ++i) {
+      batch.messages.push_back(polled.messages[i]);
+      batch.offsets.push_back(polled.offsets[i]);
+    }
+    batch.runs.push_back({run.partition, begin, batch.messages.size()});
+  }
+  return batch;
+}
+
+Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_token& stop) {
+  TM_ASSIGN(const Batch batch, Prove(polled));
+  if (batch.messages.empty()) return {};
+  TM_ASSIGN(DecodedMessages decoded, Decode(batch, stop));
+  arrow::Int64Builder arrivals;
+  for (const std::size_t message : decoded.message_of_row)
+    TM_TRY(FromArrowStatus(arrivals.Append(batch.messages[message].timestamp_us)));
+  TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
+  TM_ASSIGN(const CheckedStreamRows checked,
+            CheckStreamRows(*views_.view, {.rows = decoded.rows,
+                                           .is_tombstone = decoded.is_deleted,
+                                           .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
+  std::vector<RejectedMessage> rejected = std::move(decoded.rejected);
+  for (const RejectedStreamRow& row : checked.rejected)
+    rejected.push_back({decoded.message_of_row[row.row], row.reason});
+  std::ranges::sort(rejected, {}, &RejectedMessage::message);
+  if (gauge_.IsOver(batch.messages.size(), rejected.size())) {
+    const RejectedMessage& first = rejected.front();
+    return Fail(
+        ErrorCode::kInvalidData,
+        fmt::format("view '{}': more than {:.4g}% of the newest messages are no rows, so nothing of them was "
+                    "written; the first one is of partition {}, offset {}: {}",
+                    views_.view->definition.name, options_.rejected_rate_max * 100,
+                    batch.RunOf(first.message).partition, batch.offsets[first.message].text(), first.reason));
+  }
+  if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
+  TM_TRY(WriteRows(batch, checked, decoded.message_of_row));
+  gauge_.Add(batch.messages.size(), rejected.size());
+  Note(batch, checked.rows.count(), checked.rows.deletions->true_count(), rejected.size());
+  return {};
+}
+
+Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::stop_token& stop) {
+  while (true) {
+    auto decoded = decoder_->Decode(batch.messages);
+    if (decoded || !IsPassing(decoded.error())) return decoded;
+    NoteError(decoded.error());
+    Tell(false);
+    if (!WaitToRetry(stop)) return decoded;
+  }
+}
+
+Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
+                                      const std::vector<std::size_t>& message_of_row) {
+  std::vector<StreamPart> parts;
+  std::size_t row = 0;
+  for (const Batch::Run& run : batch.runs) {
+    const std::size_t begin = row;
+    while (row < checked.places.size() && message_of_row[checked.places[row]] < run.end)
+      ++row;
+    const Held& held = held_.at(run.partition);
+    const StreamMark mark{.epoch = held.mark.epoch,
+                          .read = batch.offsets[run.end - 1],
+                          .fingerprint = FingerprintOf(batch.messages[run.end - 1])};
+    parts.push_back({held.place, mark, static_cast<std::int64_t>(row - begin)});
+  }
+  std::size_t done = 0;
+  std::int64_t rows_done = 0;
+  while (done < parts.size()) {
+    const auto rest = std::span(parts).subspan(done);
+    const auto now = rest.first(PartsThatFit(rest));
+    std::int64_t rows = 0;
+    for (const StreamPart& part : now)
+      rows += part.rows;
+    TM_TRY(parts_.tables->WriteStream(*views_.view, SliceRows(checked.rows, rows_done, rows), now));
+    for (std::size_t i = 0; i < now.size(); ++i)
+      held_.at(batch.runs[done + i].partition).mark = now[i].mark;
+    done += now.size();
+    rows_done += rows;
+  }
+  return {};
+}
+
+Result<void> StreamSession::WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected) {
+  for (std::size_t at = 0; at < rejected.size();) {
+    const Batch::Run& run = batch.RunOf(rejected[at].message);
+    Held& held = held_.at(run.partition);
+    std::vector<RejectedRow> rows;
+    StreamMark mark = held.rejected;
+    arrow::Int64Builder arrivals;
+    for (; at < rejected.size() && rejected[at].message < run.end; ++at) {
+      const std::size_t message = rejected[at].message;
+      // A message may have been written here by an owner that came no further.
+      if (mark.read && batch.offsets[message] <= *mark.read) continue;
+      rows.push_back({run.partition, batch.offsets[message], batch.messages[message], rejected[at].reason});
+      TM_TRY(FromArrowStatus(arrivals.Append(batch.messages[message].timestamp_us)));
+    }
+    if (rows.empty()) continue;
+    mark.read = rows.back().offset;
+    mark.fingerprint = FingerprintOf(rows.back().message);
+    TM_ASSIGN(const auto batch_of_rows, RejectedBatch(*source_, rows));
+    TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
+    TM_ASSIGN(
+        const CheckedStreamRows checked,
+        CheckStreamRows(*views_.rejected, {.rows = batch_of_rows,
+                                           .is_tombstone = std::vector<bool>(rows.size()),
+                                           .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
+    if (!checked.rejected.empty()) return Fail(ErrorCode::kInternal, checked.rejected.front().reason);
+    const StreamPart part{held.place, mark, checked.rows.count()};
+    TM_TRY(parts_.tables->WriteStream(*views_.rejected, checked.rows, {&part, 1}));
+    held.rejected = mark;
+  }
+  return {};
+}
+
+void StreamSession::Note(const Batch& batch, std::int64_t rows, std::int64_t deletions,
+                         std::size_t rejected) {
+  const std::int64_t now_us = parts_.clock->now_us();
+  meter_.AddRows(now_us, rows);
+  const std::size_t step = std::max<std::size_t>(1, batch.messages.size() / kFreshnessSamples);
+  for (std::size_t i = 0; i < batch.messages.size(); i += step)
+    meter_.AddFreshness(std::max<std::int64_t>(0, now_us - batch.messages[i].timestamp_us));
+  const std::lock_guard lock(mutex_);
+  status_.messages += std::ssize(batch.messages);
+  status_.rows += rows;
+  status_.deletions += deletions;
+  status_.rejected += static_cast<std::int64_t>(rejected);
+}
+
+void StreamSession::NoteError(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  status_.last_error = error.ToString();
+  status_.last_error_us = parts_.clock->now_us();
+}
+
+void StreamSession::Tell(bool is_last) {
+  const std::int64_t now_us = parts_.clock->now_us();
+  if (!is_last && now_us - told_us_ < kTellEveryUs) return;
+  told_us_ = now_us;
+  StreamSessionStatus status;
+  {
+    const std::lock_guard lock(mutex_);
+    status_.updated_us = now_us;
+    status_.rows_per_second = meter_.RowsPerSecond(now_us);
+    status_.freshness_p50_us = meter_.Freshness(0.5);
+    status_.freshness_p99_us = meter_.Freshness(0.99);
+    status_.partitions.clear();
+    status_.read.clear();
+    for (const auto& [partition, held] : held_) {
+      status_.partitions.push_back(partition);
+      if (held.mark.read) status_.read.emplace(partition, *held.mark.read);
+    }
+    status = status_;
+  }
+  if (parts_.tell) parts_.tell(status);
+}
+
+StreamSessionStatus StreamSession::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+}  // namespace tidemark

@@ -1,0 +1,123 @@
+// Reads a stream into a feature table, each message once.
+//
+//   poll -> messages -> decode -> check -> one frame of the log: the rows, and how far the stream was read
+//                              \-> messages that are no rows -> the table of rejected ones, first
+//
+// Where to read on from is known by the table alone. Taking a partition flushes the table and raises the
+// partition's epoch in the same commit; what a former owner writes later counts no more. The message that was
+// read last is read again and its fingerprint compared, so that a topic that was made anew is never taken for
+// the one that was read before.
+//
+// Messages that are no rows go to a table of their own, which keeps how far it was read in the same way: it
+// is written first, and what it has already is not written again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/streams/rejected_messages.h"
+#include "engine/streams/stream_progress.h"
+#include "engine/tables/feature_tables.h"
+#include "store/stream.h"
+
+namespace tidemark {
+
+/// The view and its table of rejected messages, as they are defined at one moment.
+struct StreamViews {
+  std::shared_ptr<const CatalogView> view;
+  std::shared_ptr<const CatalogView> rejected;
+};
+
+struct StreamSessionParts {
+  std::shared_ptr<FeatureTables> tables;
+  std::function<Result<StreamViews>()> views;  // asked before every batch: cheap as long as nothing changed
+  StreamOpener open;
+  DecoderMaker decoder;
+  std::shared_ptr<const Clock> clock;
+  std::function<void(const StreamSessionStatus&)> tell = {};  // about every second, by the session's thread
+};
+
+struct StreamSessionOptions {
+  std::string group;
+  bool until_end = false;             // ends when all partitions that it has were read to their end
+  double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it
+  std::size_t messages_max = 20'000;  // of a batch
+  std::size_t bytes_max = std::size_t{4} << 20;
+};
+
+/// The stream source of a view. kUnsupported, with what to do, for a view that no stream is read into.
+Result<StreamSource> StreamSourceOf(const CatalogView& view);
+
+/// One reader of one view's stream.
+class StreamSession {
+ public:
+  StreamSession(StreamSessionParts parts, StreamSessionOptions options)
+      : parts_(std::move(parts)), options_(std::move(options)), gauge_(options_.rejected_rate_max) {}
+
+  /// Reads until `stop` (or the end, if that was asked for); then the partitions are given up and the table
+  /// is flushed. A stream that cannot be reached is waited for. kInvalidData: messages are gone or are not
+  /// those that were there, or too many are no rows: nothing of these was written. Other errors are those of
+  /// writing.
+  Result<void> Run(const std::stop_token& stop);
+
+  /// Thread safe.
+  StreamSessionStatus status() const;
+
+ private:
+  /// A partition that this session has.
+  struct Held {
+    std::string place;
+    StreamMark mark;
+    StreamMark rejected;     // of the table of rejected messages
+    bool is_proved = false;  // that the stream is the one that was read before
+  };
+  /// Messages of one poll that are to be written.
+  struct Batch;
+
+  /// From joining the group to leaving it.
+  Result<void> Join(const std::stop_token& stop);
+  Result<void> Loop(Stream& stream, const StreamHandlers& handlers, const std::stop_token& stop);
+  Result<void> Refresh();
+  StreamHandlers Handlers();
+  Result<std::vector<StreamStart>> TakeOver(std::span<const std::string> partitions);
+  Result<void> GiveUp(std::span<const std::string> partitions, bool is_lost);
+  /// From time to time: that nobody else has taken what this session has, while it was held up. What it
+  /// writes until it notices counts no more.
+  Result<void> CheckHeld();
+  Result<void> Write(const PolledMessages& polled, const std::stop_token& stop);
+  Result<Batch> Prove(const PolledMessages& polled);
+  Result<DecodedMessages> Decode(const Batch& batch, const std::stop_token& stop);
+  Result<void> WriteRows(const Batch& batch, const CheckedStreamRows& checked,
+                         const std::vector<std::size_t>& message_of_row);
+  Result<void> WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected);
+  void Note(const Batch& batch, std::int64_t rows, std::int64_t deletions, std::size_t rejected);
+  void NoteError(const Error& error);
+  void Tell(bool is_last);
+  bool IsAtEnd() const;
+
+  const StreamSessionParts parts_;
+  const StreamSessionOptions options_;
+  // Of the session's thread alone.
+  StreamViews views_;
+  std::optional<StreamSource> source_;
+  std::unique_ptr<MessageDecoder> decoder_;
+  std::map<std::string, Held> held_;  // by partition
+  std::set<std::string> at_end_;
+  RejectionGauge gauge_;
+  StreamMeter meter_;
+  std::int64_t told_us_ = 0;
+  std::int64_t checked_us_ = 0;
+  bool was_outrun_ = false;   // by another reader, who has taken what this one had
+  mutable std::mutex mutex_;  // guards status_
+  StreamSessionStatus status_;
+};
+
+}  // namespace tidemark

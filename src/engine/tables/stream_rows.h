@@ -1,0 +1,45 @@
+// Rows that were read from a stream, on their way into a feature table.
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/tables/table_rows.h"
+
+namespace tidemark {
+
+/// As a decoder gives them. A column `is_deleted` (booleans) says of each row whether it is a deletion.
+struct DecodedStreamRows {
+  std::shared_ptr<arrow::RecordBatch> rows;
+  std::vector<bool> is_tombstone;               // of each row: it has values in its join keys only
+  std::shared_ptr<arrow::Int64Array> arrivals;  // when the broker got each, in microseconds
+};
+
+struct RejectedStreamRow {
+  std::size_t row = 0;
+  std::string reason;
+};
+
+/// Rows that fit the table, in their order, and those that do not.
+struct CheckedStreamRows {
+  TableRows rows;
+  std::vector<std::size_t> places;  // of each of `rows`, its place among the decoded ones
+  std::vector<RejectedStreamRow> rejected;
+};
+
+/// Casts and checks row by row what does not fit as a whole. An error only if no row can be read: kNotFound
+/// for a column that the decoder did not give.
+Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const DecodedStreamRows& decoded);
+
+struct StreamWritten {
+  std::int64_t online_rows = 0;
+  std::int64_t ahead = 0;  // too far ahead of the clock to be online yet
+  std::string token;
+};
+
+}  // namespace tidemark

@@ -1,0 +1,228 @@
+// Sessions and their threads; what they need that is not there yet is made before they start.
+#include "wiring/store_streams.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <optional>
+#include <span>
+#include <thread>
+
+#include "adapters/kafka/kafka_stream.h"
+#include "adapters/kinesis/kinesis_stream.h"
+#include "base/json.h"
+#include "base/keyed_hash.h"
+#include "engine/streams/rejected_messages.h"
+#include "model/name.h"
+#include "wiring/stream_reports.h"
+
+namespace tidemark {
+namespace {
+
+constexpr auto kTryAgainAfter = std::chrono::seconds(5);
+constexpr std::size_t kGroupDigits = 16;
+
+Json OffsetOrNull(const std::optional<StreamOffset>& offset) {
+  return offset ? Json(offset->text()) : Json();
+}
+
+/// False if it was stopped meanwhile.
+bool WaitBeforeTrying(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, kTryAgainAfter, [] { return false; });
+  return !stop.stop_requested();
+}
+
+}  // namespace
+
+StreamOpener OpenerOfStreams() {
+  return [](const StreamSource& source, const StreamOpening& opening) -> Result<std::unique_ptr<Stream>> {
+    if (const auto* const kafka = std::get_if<KafkaSource>(&source)) return OpenKafkaStream(*kafka, opening);
+    return OpenKinesisStream(std::get<KinesisSource>(source), opening);
+  };
+}
+
+Result<std::vector<std::string>> StoreStreams::ViewsWithStreams(const std::vector<std::string>& names) const {
+  TM_ASSIGN(const auto catalog, parts_.catalog());
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    TM_ASSIGN(const CatalogView* view, catalog->View(name));
+    TM_TRY(StreamSourceOf(*view));
+    if (std::ranges::find(found, name) == found.end()) found.push_back(name);
+  }
+  if (!names.empty()) return found;
+  for (const auto& [name, view] : catalog->views()) {
+    if (view.is_typed() && StreamSourceOf(view)) found.push_back(name);
+  }
+  return found;
+}
+
+Result<StreamViews> StoreStreams::ViewsOf(const std::string& name) const {
+  TM_ASSIGN(const auto catalog, parts_.catalog());
+  TM_ASSIGN(const CatalogView* view, catalog->View(name));
+  TM_ASSIGN(const CatalogView* rejected, catalog->View(RejectedViewName(name)));
+  return StreamViews{{catalog, view}, {catalog, rejected}};
+}
+
+Result<void> StoreStreams::MakeRejected(const std::string& name) const {
+  TM_ASSIGN(const auto catalog, parts_.catalog());
+  if (catalog->views().contains(RejectedViewName(name))) return {};
+  TM_ASSIGN(const Definitions definitions, RejectedDefinitions(name));
+  return parts_.apply(definitions);
+}
+
+Result<std::string> StoreStreams::GroupOf(const CatalogView& view) const {
+  const std::filesystem::path folder = parts_.folder / "streams";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    return Fail(ErrorCode::kIo,
+                fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
+  TM_ASSIGN(const auto hash, KeyedHashFile((folder / "id").string()).Get(true));
+  // Of this store alone, wherever it lies: another one's of the same name reads its own messages.
+  const auto digest = hash->DigestOf("group");
+  return fmt::format("tidemark-{}-{}", ToHex(digest).substr(0, kGroupDigits), view.id);
+}
+
+Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptions& options,
+                                  const std::stop_token& stop) const {
+  TM_TRY(MakeRejected(name));
+  StreamSessionParts parts;
+  TM_ASSIGN(parts.tables, parts_.tables());
+  TM_ASSIGN(const StreamViews views, ViewsOf(name));
+  TM_ASSIGN(const StreamReportFile report, StreamReportFile::Open(parts_.folder / "streams", views.view->id));
+  parts.views = [this, name] { return ViewsOf(name); };
+  parts.open = parts_.open;
+  parts.decoder = parts_.decoder;
+  parts.clock = parts_.clock;
+  // Reading goes on where nobody can be told of it.
+  parts.tell = [&report](const StreamSessionStatus& status) { (void)report.Write(status); };
+  StreamSessionOptions session;
+  session.until_end = options.until_end;
+  session.rejected_rate_max = options.rejected_rate_max;
+  session.group = options.group;
+  if (session.group.empty()) {
+    TM_ASSIGN(session.group, GroupOf(*views.view));
+  }
+  return StreamSession(std::move(parts), std::move(session)).Run(stop);
+}
+
+Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
+                                  const RunStreamsOptions& options) const {
+  std::stop_source stop;
+  const std::stop_callback stop_all(options.stop, [&] { stop.request_stop(); });
+  std::mutex mutex;
+  Result<void> first;
+  {
+    std::vector<std::jthread> threads;
+    for (const std::string& name : names) {
+      threads.emplace_back([&, name] {
+        auto ran = RunOne(name, options, stop.get_token());
+        if (ran) return;
+        const std::lock_guard lock(mutex);
+        if (first) first = std::move(ran);
+        stop.request_stop();
+      });
+    }
+  }
+  return first;
+}
+
+void StoreStreams::KeepRunning(const std::vector<std::string>& views,
+                               const RunStreamsOptions& options) const {
+  struct Reader {
+    std::atomic<bool> has_ended = false;
+    std::jthread thread;  // last: it uses the other
+  };
+  std::map<std::string, std::unique_ptr<Reader>> readers;
+  std::string told;
+  const auto tell = [&](const std::string& problem) {
+    if (problem != told) fmt::print(stderr, "tidemark: streams: {}\n", problem);
+    told = problem;
+  };
+  do {
+    std::erase_if(readers, [](const auto& reader) { return reader.second->has_ended.load(); });
+    const auto names = ViewsWithStreams(views);
+    if (!names) {
+      tell(names.error().ToString());
+      continue;
+    }
+    for (const std::string& name : *names) {
+      const auto [reader, is_new] = readers.try_emplace(name, nullptr);
+      if (!is_new) continue;
+      reader->second = std::make_unique<Reader>();
+      reader->second->thread = std::jthread([&, name, own = reader->second.get()] {
+        // What ended it is in the status.
+        if (auto ran = RunOne(name, options, options.stop); !ran)
+          fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());
+        own->has_ended = true;
+      });
+    }
+  } while (WaitBeforeTrying(options.stop));
+}
+
+Result<void> StoreStreams::Run(const std::vector<std::string>& views,
+                               const RunStreamsOptions& options) const {
+  if (options.rejected_rate_max < 0 || options.rejected_rate_max > 1)
+    return Fail(ErrorCode::kInvalidArgument, "the greatest rate of rejected messages is from 0 to 1");
+  if (options.keep_trying) {
+    KeepRunning(views, options);
+    return {};
+  }
+  TM_ASSIGN(const auto names, ViewsWithStreams(views));
+  if (names.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "no feature table has a stream to read: give a view a KafkaSource as its stream source");
+  }
+  return RunAll(names, options);
+}
+
+Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) const {
+  TM_ASSIGN(const auto names, ViewsWithStreams(views));
+  TM_ASSIGN(const auto catalog, parts_.catalog());
+  TM_ASSIGN(const auto tables, parts_.tables());
+  Json all = Json::array();
+  for (const std::string& name : names) {
+    TM_ASSIGN(const CatalogView* view, catalog->View(name));
+    TM_ASSIGN(const StreamSource source, StreamSourceOf(*view));
+    TM_ASSIGN(const StreamMarks marks, tables->StreamProgress(*view));
+    std::map<std::string, StreamOffset> read;
+    for (const auto& [place, mark] : marks) {
+      const auto partition = PartitionOfPlace(source, place);
+      if (partition && mark.read) read.emplace(*partition, *mark.read);
+    }
+    Json status{{"view", name}, {"stream", StreamPlace(source, "*")}};
+    const auto lags = [&]() -> Result<std::vector<StreamLag>> {
+      TM_ASSIGN(const auto stream, parts_.open(source, {.group = "tidemark-status"}));
+      return stream->Lags(read);
+    }();
+    Json partitions = Json::array();
+    std::int64_t lag = 0;
+    bool is_lag_known = lags.has_value();
+    for (const StreamLag& of : lags ? *lags : std::vector<StreamLag>()) {
+      const auto last = read.find(of.partition);
+      partitions.push_back({{"partition", of.partition},
+                            {"read", last == read.end() ? Json() : Json(last->second.text())},
+                            {"end", OffsetOrNull(of.end)},
+                            {"lag", of.messages ? Json(*of.messages) : Json()}});
+      lag += of.messages.value_or(0);
+      is_lag_known = is_lag_known && of.messages.has_value();
+    }
+    status["partitions"] = std::move(partitions);
+    status["lag"] = is_lag_known ? Json(lag) : Json();
+    status["stream_error"] = lags ? Json() : Json(lags.error().ToString());
+    const Json sum = StreamReportSum(parts_.folder / "streams", view->id);
+    for (const auto& [key, value] : sum.items())
+      status[key] = value;
+    all.push_back(std::move(status));
+  }
+  return all.dump();
+}
+
+}  // namespace tidemark

@@ -1,0 +1,61 @@
+// Streams of an embedded store: sessions that read them, one thread for each view, and what they tell of
+// themselves to other processes.
+//
+//   .tidemark/streams/id               what the store's groups are named by
+//   .tidemark/streams/<view id>-<pid>  the status of a session, as JSON; written about every second
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/streams/stream_session.h"
+#include "engine/tables/feature_tables.h"
+#include "tidemark/streams.h"
+
+namespace tidemark {
+
+/// Topics of Kafka, streams of Kinesis.
+StreamOpener OpenerOfStreams();
+
+/// Thread safe.
+class StoreStreams {
+ public:
+  struct Parts {
+    std::filesystem::path folder;  // the store's own, `.tidemark`
+    std::shared_ptr<const Clock> clock;
+    std::function<Result<std::shared_ptr<const Catalog>>()> catalog;
+    std::function<Result<std::shared_ptr<FeatureTables>>()> tables;
+    std::function<Result<void>(const Definitions&)> apply;
+    DecoderMaker decoder;
+    StreamOpener open = OpenerOfStreams();
+  };
+
+  explicit StoreStreams(Parts parts) : parts_(std::move(parts)) {}
+
+  /// As Store::RunStreams.
+  Result<void> Run(const std::vector<std::string>& views, const RunStreamsOptions& options) const;
+  /// As Store::StreamStatus.
+  Result<std::string> Status(const std::vector<std::string>& views) const;
+
+ private:
+  Result<std::vector<std::string>> ViewsWithStreams(const std::vector<std::string>& names) const;
+  Result<StreamViews> ViewsOf(const std::string& name) const;
+  Result<void> MakeRejected(const std::string& name) const;
+  Result<std::string> GroupOf(const CatalogView& view) const;
+  Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,
+                      const std::stop_token& stop) const;
+  /// Until all have ended, or one has failed.
+  Result<void> RunAll(const std::vector<std::string>& names, const RunStreamsOptions& options) const;
+  /// Until it is stopped: views that get a stream are read, and those that failed are tried again.
+  void KeepRunning(const std::vector<std::string>& views, const RunStreamsOptions& options) const;
+
+  const Parts parts_;
+};
+
+}  // namespace tidemark

@@ -1,0 +1,51 @@
+"""Goal: a stream with Kinesis's API is read into a feature table, each record once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conftest import REGION, STREAM, Kinesis
+
+
+def rows(first: int, count: int) -> list[dict[str, Any] | bytes]:
+    return [
+        {
+            "user": n % 20,
+            "n": n,
+            "page": f"p{n % 3}",
+            "event_timestamp": f"2026-05-01T08:00:00.{n:06}Z",
+        }
+        for n in range(first, first + count)
+    ]
+
+
+def test_a_stream_is_read_once_however_often_it_is_run(kinesis: Kinesis) -> None:
+    kinesis.put(rows(0, 100))
+    kinesis.read()
+    kinesis.read()
+    kinesis.put(rows(100, 50))
+    kinesis.read()
+    there = [row["n"] for row in kinesis.sql("SELECT n FROM clicks ORDER BY n")]
+    assert there == list(range(150))
+
+
+def test_records_that_are_no_rows_are_kept_apart(kinesis: Kinesis) -> None:
+    kinesis.put([*rows(0, 10), b"no JSON", *rows(10, 1)])
+    kinesis.read()
+    assert kinesis.sql("SELECT count(*) AS n FROM clicks") == [{"n": 11}]
+    [rejected] = kinesis.sql('SELECT "partition", reason FROM clicks__rejected')
+    assert rejected["partition"].startswith("shardId-")
+    assert "no JSON" in rejected["reason"]
+
+
+def test_a_record_without_data_deletes_its_key(kinesis: Kinesis) -> None:
+    kinesis.put(rows(0, 20))
+    kinesis.client.put_record(StreamName=STREAM, Data=b"", PartitionKey="7")
+    kinesis.read()
+    assert kinesis.sql('SELECT "user" FROM clicks WHERE is_deleted') == [{"user": 7}]
+
+
+def test_what_is_not_there_is_told(kinesis: Kinesis) -> None:
+    kinesis.client.delete_stream(StreamName=STREAM)
+    told = kinesis.run("stream", "run", "--until-end", code=3)
+    assert f"Kinesis stream '{STREAM}': there is none in region {REGION}" in told

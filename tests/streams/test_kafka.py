@@ -1,0 +1,140 @@
+"""Goal: a topic of a real broker is read into a feature table, each message once: by the program,
+the SDK and a server. Rejected messages, tombstones, topics that are not those of before.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from clicks import PROGRAM, Account, Reader, check_account, make_store, run_to_end, sql
+from kafka_broker import PATIENCE_S, KafkaBroker
+
+from tidemark import FeatureStore
+from tidemark.errors import InvalidDataError, UnavailableError
+
+DATA_EXIT = 4  # of the program, for data that are not what they should be
+
+
+def started(tmp_path: Path, broker: KafkaBroker, topic: str) -> tuple[FeatureStore, Account]:
+    broker.create_topic(topic, 3)
+    return make_store(tmp_path / "store", broker, topic), Account(broker, topic, 3)
+
+
+def test_a_topic_is_read_once_however_often_it_is_run(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "once")
+    account.send(2_000, bad_every=100)
+    account.flush()
+    run_to_end(tmp_path / "store")
+    check_account(store, account)
+    run_to_end(tmp_path / "store")
+    account.send(100)
+    account.flush()
+    store.run_stream("clicks", until_end=True)
+    check_account(store, account)
+    [status] = store.stream_status()
+    assert (status.view, status.stream, status.lag) == ("clicks", "kafka.once.*", 0)
+    assert [each.partition for each in status.partitions] == ["0", "1", "2"]
+    assert status.stream_error is None
+    told = subprocess.run(
+        [PROGRAM, "--store", tmp_path / "store", "stream", "status", "--output", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [row["lag"] for row in json.loads(told.stdout)] == [0, 0, 0]
+    arrivals = sql(
+        store, "SELECT count(*) AS n FROM clicks WHERE api_invocation_time <= write_time"
+    )
+    assert arrivals[0]["n"] == len(account.rows), "rows arrived when the broker got them"
+
+
+def test_what_is_sent_is_looked_up_soon(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "soon")
+    reader = Reader(tmp_path / "store", "clicks")
+    try:
+        account.send(1)
+        account.flush()
+        deadline = time.monotonic() + PATIENCE_S
+        wanted = store.get_online_features(["clicks:n"], [{"user": 0}])
+        while wanted.to_dict()["n"] != [0]:
+            assert time.monotonic() < deadline
+            wanted = store.get_online_features(["clicks:n"], [{"user": 0}])
+        while store.stream_status()[0].readers != 1:
+            assert time.monotonic() < deadline
+    finally:
+        reader.stop()
+    check_account(store, account)
+
+
+def test_deletions_take_rows_away(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "deletions")
+    account.send(40)
+    account.flush()
+    run_to_end(tmp_path / "store")
+    account.delete(7)
+    account.flush()
+    run_to_end(tmp_path / "store")
+    found = store.get_online_features(["clicks:n"], [{"user": 7}, {"user": 8}]).to_dict()
+    assert found["n"] == [None, 8]
+
+
+def test_uncommitted_messages_are_not_read(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, _ = started(tmp_path, broker, "transactions")
+    producer = broker.producer(transactional_id="writer")
+    producer.init_transactions(PATIENCE_S)
+    for n, is_committed in [(1, True), (2, False), (3, True)]:
+        producer.begin_transaction()
+        row = {"user": n, "n": n, "page": "p", "event_timestamp": "2026-01-01T00:00:00Z"}
+        producer.produce("transactions", json.dumps(row), partition=0)
+        if is_committed:
+            producer.commit_transaction(PATIENCE_S)
+        else:
+            producer.abort_transaction(PATIENCE_S)
+    run_to_end(tmp_path / "store")
+    run_to_end(tmp_path / "store")
+    assert [row["n"] for row in sql(store, "SELECT n FROM clicks ORDER BY n")] == [1, 3]
+
+
+def test_a_topic_that_was_made_anew_is_told(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "anew")
+    account.send(50)
+    account.flush()
+    run_to_end(tmp_path / "store")
+    broker.delete_topic("anew")
+    broker.create_topic("anew", 3)
+    again = Account(broker, "anew", 3)
+    again.send(10)
+    again.flush()
+    with pytest.raises(InvalidDataError, match="made anew"):
+        store.run_stream(until_end=True)
+    again.send(500)
+    again.flush()
+    with pytest.raises(InvalidDataError, match="made anew"):
+        store.run_stream(until_end=True)
+    check_account(store, account)
+
+
+def test_too_many_rejected_messages_stop_it(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "rejected")
+    account.send(400, bad_every=2)
+    account.flush()
+    told = run_to_end(tmp_path / "store", "--rejected-max", "20%", code=DATA_EXIT)
+    assert "20%" in told
+    assert sql(store, "SELECT * FROM clicks") == []
+    run_to_end(tmp_path / "store", "--rejected-max", "0.6")
+    check_account(store, account)
+
+
+def test_a_broker_that_cannot_be_reached_is_told(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, _ = started(tmp_path, broker, "reached")
+    gone = make_store(tmp_path / "gone", broker, "reached")
+    view = gone.get_feature_view("clicks")
+    assert view.name == "clicks"
+    [status] = store.stream_status("clicks")
+    assert status.stream_error is None
+    with pytest.raises((InvalidDataError, UnavailableError, ValueError)):
+        store.run_stream(rejected_max=2)
