@@ -75,6 +75,9 @@ def store(tmp_path: Path) -> FeatureStore:
             owner="rides@example.com",
         ),
         kafka(message_format=AvroFormat(AVRO), timestamp_field=""),
+        kafka(
+            message_format=AvroFormat(schema_registry_url="https://${USER}:${PASSWORD}@registry")
+        ),
         kafka(message_format=CsvFormat(["at", "driver_id", "rating"], delimiter=";")),
         KinesisSource(
             name="trip_records",
@@ -90,7 +93,7 @@ def store(tmp_path: Path) -> FeatureStore:
         ),
         PushSource("pushed"),
     ],
-    ids=["least", "all", "avro", "csv", "kinesis", "push"],
+    ids=["least", "all", "avro", "registry", "csv", "kinesis", "push"],
 )
 def test_a_source_comes_back_as_it_was_stated(store: FeatureStore, source: Any) -> None:
     view = trips(source)
