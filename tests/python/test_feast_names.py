@@ -276,7 +276,7 @@ def test_what_has_no_counterpart_is_said(tmp_path: Path) -> None:
     path, python = reading(tmp_path, a_registry())
     said = "\n".join(read_registry(path, python=python).left_out)
     for text in (
-        "on-demand feature view computed: has no counterpart",
+        "on-demand feature view computed: mode 'pandas', or a function without its text",
         "feature view elsewhere: its file is not on this machine: s3://bucket/stats.parquet",
         "feature view big: its batch source 'b' is of type BATCH_BIGQUERY: declare it again",
         "feature view streamed: its stream source 'k' is of type STREAM_KAFKA",

@@ -15,7 +15,11 @@ from tidemark.field import Field
 from tidemark.historical import RetrievalJob
 from tidemark.kept_files import FileDataset
 from tidemark.label_view import ConflictPolicy, LabelView
-from tidemark.on_demand import OnDemandFeatureView, RequestSource, on_demand_feature_view
+from tidemark.on_demand_feature_view import (
+    OnDemandFeatureView,
+    RequestSource,
+    on_demand_feature_view,
+)
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.project import Project

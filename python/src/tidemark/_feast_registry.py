@@ -1,7 +1,7 @@
 """Prints a Feast registry as JSON; run by the Python that has Feast, FILE its argument.
 
 The file is a protobuf message and is only decoded: functions that a registry holds, pickled, are
-not loaded, and their bytes are not printed.
+not loaded, and their bytes are not printed; the text of one is, which Feast keeps beside them.
 """
 
 import sys
@@ -15,8 +15,8 @@ def main(path: str) -> None:
     with open(path, "rb") as file:
         registry.ParseFromString(file.read())
     for view in registry.on_demand_feature_views:
-        view.spec.ClearField("user_defined_function")
-        view.spec.ClearField("feature_transformation")
+        view.spec.user_defined_function.ClearField("body")
+        view.spec.feature_transformation.user_defined_function.ClearField("body")
     for view in registry.stream_feature_views:
         view.spec.ClearField("user_defined_function")
         view.spec.ClearField("feature_transformation")

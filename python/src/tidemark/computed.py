@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tidemark import frames, request_data, types
 from tidemark.errors import InvalidArgumentError, InvalidDataError, NotFoundError, TidemarkError
 from tidemark.historical import HistoricalReport, RetrievalJob
-from tidemark.on_demand import GIVEN_NAMES, OnDemandFeatureView
+from tidemark.on_demand_feature_view import GIVEN_NAMES, OnDemandFeatureView
 
 if TYPE_CHECKING:
     import pyarrow as pa

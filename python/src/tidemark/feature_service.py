@@ -11,7 +11,7 @@ from tidemark.definition import Definition
 from tidemark.errors import InvalidArgumentError
 from tidemark.feature_logging import LoggingConfig
 from tidemark.feature_view import FeatureView, FeatureViewProjection
-from tidemark.on_demand import OnDemandFeatureView
+from tidemark.on_demand_feature_view import OnDemandFeatureView
 
 # What a list of features holds: "view:feature", "view", a view, or a view narrowed or renamed.
 FeatureLike = str | FeatureView | OnDemandFeatureView | FeatureViewProjection

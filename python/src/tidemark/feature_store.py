@@ -21,7 +21,7 @@ from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError, Unsu
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
-from tidemark.on_demand import OnDemandFeatureView
+from tidemark.on_demand_feature_view import OnDemandFeatureView
 from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan

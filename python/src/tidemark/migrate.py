@@ -29,6 +29,7 @@ from tidemark.errors import (
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView, FeatureViewProjection
 from tidemark.field import Field
+from tidemark.on_demand_feature_view import OnDemandFeatureView, without_decorators
 from tidemark.repository import definitions_document
 from tidemark.source import BatchSource, FileSource, PushSource
 from tidemark.types import Array, DataType, Json, Map, String, Struct, as_data_type
@@ -39,7 +40,6 @@ _NO_ENTITY = "__dummy"  # what Feast puts where a view has no entities
 _STRUCT_SCHEMA = "feast:struct_schema"
 _SAID_MAX = 2000
 _LEFT_OUT_SECTIONS = {
-    "onDemandFeatureViews": "on-demand feature view",
     "streamFeatureViews": "stream feature view",
     "savedDatasets": "saved dataset",
     "validationReferences": "validation reference",
@@ -57,7 +57,7 @@ class Migration:
     """
 
     project: str
-    definitions: tuple[Entity | FeatureView | FeatureService, ...]
+    definitions: tuple[Entity | FeatureView | OnDemandFeatureView | FeatureService, ...]
     left_out: tuple[str, ...]
 
     @property
@@ -96,7 +96,10 @@ def read_registry(
 
 
 def _migration(registry: Message, project: str, where: str) -> Migration:
-    sections = ("entities", "featureViews", "labelViews", "featureServices", "projects")
+    sections = (
+        *("entities", "featureViews", "labelViews", "onDemandFeatureViews", "featureServices"),
+        "projects",
+    )
     projects = {
         each["spec"]["project" if section != "projects" else "name"]
         for section in sections
@@ -121,7 +124,7 @@ def _migration(registry: Message, project: str, where: str) -> Migration:
     ]
     entities = {spec["name"]: spec for spec in specs("entities") if spec["name"] != _NO_ENTITY}
     key_types: dict[str, DataType] = {}
-    views: dict[str, FeatureView] = {}
+    views: dict[str, FeatureView | OnDemandFeatureView] = {}
     for called, spec in [
         *(("feature view", each) for each in specs("featureViews")),
         *(("label view", each) for each in specs("labelViews")),
@@ -132,6 +135,11 @@ def _migration(registry: Message, project: str, where: str) -> Migration:
                 key_types.setdefault(each["name"], _type(each))
         except TidemarkError as error:
             left_out.append(f"{called} {spec['name']}: {error.message}")
+    for spec in specs("onDemandFeatureViews"):
+        try:
+            views[spec["name"]] = _on_demand_view(spec, views)
+        except TidemarkError as error:
+            left_out.append(f"on-demand feature view {spec['name']}: {error.message}")
     services = []
     for spec in specs("featureServices"):
         missing = [each for each in _views_of(spec) if each not in views]
@@ -187,6 +195,54 @@ def _view(spec: Message) -> FeatureView:
     )
 
 
+def _on_demand_view(
+    spec: Message, views: Mapping[str, FeatureView | OnDemandFeatureView]
+) -> OnDemandFeatureView:
+    """Its function is the text that Feast kept beside the pickled one: checked, and not run."""
+    function = spec.get("featureTransformation", {}).get("userDefinedFunction", {})
+    function = function or spec.get("userDefinedFunction", {})
+    mode = function.get("mode") or spec.get("mode", "pandas")
+    if mode not in ("pandas", "python") or not function.get("bodyText"):
+        raise UnsupportedError(
+            f"mode {mode!r}, or a function without its text, has no counterpart here"
+        )
+    sources: list[dict[str, Any]] = []
+    for source in spec.get("sources", {}).values():
+        if "requestDataSource" in source:
+            request = source["requestDataSource"]
+            fields = request.get("requestDataOptions", {}).get("schema", ())
+            sources.append(
+                {"request": request["name"], "fields": [_field(each) for each in fields]}
+            )
+            continue
+        projection = source.get("featureViewProjection") or {
+            "featureViewName": source["featureView"]["spec"]["name"]
+        }
+        name = projection["featureViewName"]
+        if name not in views:
+            raise UnsupportedError(f"needs {name}")
+        features = [each["name"] for each in projection.get("featureColumns", ())]
+        if features == [each.name for each in views[name].schema]:
+            features = []  # the whole view, which a registry spells out
+        sources.append({"view": name, "features": features})
+    return OnDemandFeatureView.from_dict(
+        {
+            "name": spec["name"],
+            "mode": mode,
+            "sources": sources,
+            "fields": [_field(each) for each in spec.get("features", ())],
+            "function": function["name"],
+            "source_code": without_decorators(function["bodyText"], "the registry"),
+            "singleton": spec.get("singleton", False),
+            **_metadata(spec),
+        }
+    )
+
+
+def _field(spec: Message) -> dict[str, Any]:
+    return Field(spec["name"], _type(spec), description=spec.get("description", "")).to_dict()
+
+
 def _batch_source(spec: Message) -> BatchSource:
     if spec.get("type") != "BATCH_FILE":
         raise UnsupportedError(
@@ -223,7 +279,9 @@ def _views_of(spec: Message) -> list[str]:
     return [each["featureViewName"] for each in spec.get("features", ())]
 
 
-def _service(spec: Message, views: Mapping[str, FeatureView]) -> FeatureService:
+def _service(
+    spec: Message, views: Mapping[str, FeatureView | OnDemandFeatureView]
+) -> FeatureService:
     features = []
     for each in spec.get("features", ()):
         name = each["featureViewName"]

@@ -22,7 +22,7 @@ from tidemark.entity import Entity
 from tidemark.errors import InvalidArgumentError, NotFoundError, TidemarkError, TypeMismatchError
 from tidemark.feature_service import FeatureService
 from tidemark.feature_view import FeatureView
-from tidemark.on_demand import OnDemandFeatureView, RequestSource
+from tidemark.on_demand_feature_view import OnDemandFeatureView, RequestSource
 from tidemark.project import Project
 from tidemark.source import BatchSource
 from tidemark.stream_source import StreamSource

@@ -223,6 +223,8 @@ class KafkaStream final : public Stream {
 
   /// Errors of no message; those of one broker alone pass.
   void OnError(rd_kafka_resp_err_t code, const char* reason) {
+    // What passes does not hide what does not.
+    if (failed_ && failed_->code != ErrorCode::kUnavailable) return;
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
       failed_ = KafkaError(code, topic_, last_reason_);
     } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {

@@ -121,7 +121,13 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
   const StreamHandlers handlers = Handlers();
   auto read = Loop(*stream, handlers, stop);
-  if (read) return stream->Close(handlers);
+  if (read) {
+    auto left = stream->Close(handlers);
+    if (left || left.error().code != ErrorCode::kUnavailable) return left;
+    // Brokers that cannot hear that we leave find it out; what was read is in the table.
+    NoteError(left.error());
+    return {};
+  }
   // What could not be written is read again by whoever has the partitions next.
   const StreamHandlers leaving{
       .assigned = handlers.assigned,

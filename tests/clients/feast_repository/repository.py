@@ -25,6 +25,8 @@ FEATURES = [
     "driver_hourly_stats:driver_metadata",
     "driver_hourly_stats:driver_config",
     "driver_hourly_stats:driver_profile",
+    "transformed_conv_rate:conv_rate_plus_val1",
+    "transformed_conv_rate:conv_rate_plus_val2",
 ]
 DRIVERS = [1001, 1002, 1003, 1004, 1005, 7]
 
@@ -53,7 +55,9 @@ def historical(store: Any, folder: Path) -> None:
 
 
 def online(store: Any, folder: Path) -> None:
-    keys = [{"driver_id": driver} for driver in DRIVERS]
+    keys = [
+        {"driver_id": driver, "val_to_add": driver, "val_to_add_2": -driver} for driver in DRIVERS
+    ]
     asked = {"list": FEATURES, "fresh": store.get_feature_service("driver_activity_v3")}
     out = {
         name: {

@@ -1,7 +1,7 @@
 """The repository that `feast init` makes, in Feast and here, with nothing changed but imports.
 
 Goal: every value that Feast gives, online and for every entity row that it does not drop, comes out
-here too, and its registry is taken over. On-demand views are cut out of the template on both sides.
+here too, and its registry is taken over.
 """
 
 from __future__ import annotations
@@ -28,14 +28,6 @@ OURS = {
 }
 
 
-def without_on_demand_views(text: str) -> str:
-    text = re.sub(r"@on_demand_feature_view\(.*?\n    return df\n", "", text, flags=re.S)
-    text = re.sub(r"input_request = RequestSource\(.*?\n\)\n", "", text, flags=re.S)
-    text = re.sub(r",? *transformed_conv_rate(_fresh)?,?[^\n\]]*(?=[\n\]])", "", text)
-    text = text.replace("    RequestSource,\n", "")
-    return text.replace("from feast.on_demand_feature_view import on_demand_feature_view\n", "")
-
-
 def run(command: list[Any], folder: Path, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         [str(each) for each in command],
@@ -55,8 +47,6 @@ class Sides:
     def __init__(self, folder: Path) -> None:
         run([sys.executable, "-m", "feast.cli.cli", "init", "-t", "local", "drivers"], folder)
         self.theirs = folder / "drivers" / "feature_repo"
-        definitions = self.theirs / "feature_definitions.py"
-        definitions.write_text(without_on_demand_views(definitions.read_text()))
         self.ours = folder / "ours"
         shutil.copytree(self.theirs, self.ours)
         for file in self.ours.glob("*.py"):
@@ -93,6 +83,8 @@ def entity_rows(sides: Sides) -> pd.DataFrame:
         {
             "row": range(600),
             "driver_id": random.choice([1001, 1002, 1003, 1004, 1005, 7], 600),
+            "val_to_add": random.integers(-9, 9, 600),
+            "val_to_add_2": random.integers(10, 99, 600),
             "event_timestamp": pd.Series(moments).dt.floor("us"),
         }
     )
@@ -109,6 +101,7 @@ def as_objects(answers: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, 
 def test_apply_takes_the_repository_as_it_is(sides: Sides) -> None:
     for view in ("driver_hourly_stats", "driver_hourly_stats_fresh", "driver_quality_labels"):
         assert f"+ feature view {view}" in sides.applied
+    assert "+ on demand feature view transformed_conv_rate" in sides.applied
     assert "+ feature service driver_activity_v3" in sides.applied
     assert not (sides.ours / "data/registry.db").exists()
 

@@ -313,14 +313,11 @@ def _source_from_dict(made: str | Mapping[str, Any]) -> FeatureViewProjection | 
 def function_text(function: Function, place: str) -> str:
     """The source text of a function without its decorators, such that it runs by itself."""
     try:
-        lines = textwrap.dedent(inspect.getsource(function)).splitlines(keepends=True)
+        text = without_decorators(inspect.getsource(function), place)
     except (OSError, TypeError):
         raise InvalidArgumentError(
             "the function's source text cannot be found: define it in a file", place
         ) from None
-    starts = [i for i, line in enumerate(lines) if line.startswith("def ")]
-    if not starts:
-        raise InvalidArgumentError("a function is given by `def`, not a lambda", place)
     unknown = sorted(set(_outer_names(function.__code__)))
     if unknown or function.__code__.co_freevars:
         names = [*unknown, *function.__code__.co_freevars]
@@ -329,6 +326,15 @@ def function_text(function: Function, place: str) -> str:
             "kept, so import or define that inside of it",
             place,
         )
+    return text
+
+
+def without_decorators(text: str, place: str) -> str:
+    """The text of a function from its `def` on."""
+    lines = textwrap.dedent(text).splitlines(keepends=True)
+    starts = [i for i, line in enumerate(lines) if line.startswith("def ")]
+    if not starts:
+        raise InvalidArgumentError("a function is given by `def`, not a lambda", place)
     return "".join(lines[starts[0] :])
 
 
