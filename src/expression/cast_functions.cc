@@ -1,5 +1,6 @@
 // Casts between the types of values, as DuckDB makes them. What has no value in the other type is an error,
 // or null by TRY_CAST.
+#include <arrow/util/decimal.h>
 #include <fmt/format.h>
 
 #include <algorithm>

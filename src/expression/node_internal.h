@@ -37,7 +37,7 @@ struct Call {
   /// `out.valid` as bytes that may be written: made of ones if nothing was null.
   std::uint8_t* Validity() const;
   /// Ends the evaluation with an error of kInvalidData that names the row and the character.
-  void Fail(std::int64_t row, std::string problem) const;
+  void Fail(std::int64_t row, const std::string& problem) const;
   char* Text(std::size_t bytes) const;
 };
 

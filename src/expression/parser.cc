@@ -220,7 +220,7 @@ class ExpressionParser {
     return {};
   }
 
-  Result<Syntax> In(std::size_t at, Syntax left) {
+  Result<Syntax> In(std::size_t at, const Syntax& left) {
     TM_TRY(ExpectSymbol("("));
     TM_ASSIGN(std::vector<Syntax> values, List(")"));
     if (values.empty()) return Wrong("the list of IN is empty");

@@ -1,4 +1,5 @@
 // Nodes evaluated for a run of rows: columns read, calls made, branches chosen.
+#include <arrow/builder.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -285,7 +286,7 @@ std::uint8_t* Call::Validity() const {
   return out.valid;
 }
 
-void Call::Fail(std::int64_t row, std::string problem) const {
+void Call::Fail(std::int64_t row, const std::string& problem) const {
   Error error = FailAt(ErrorCode::kInvalidData, run.text(), node.at, problem).error();
   run.Fail(std::move(error).In(fmt::format("row {}", run.first_row() + row)));
 }

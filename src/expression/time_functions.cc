@@ -313,8 +313,8 @@ void EpochUsOf(Call& call) {
 void EpochOfInterval(Call& call) {
   for (std::int64_t row = 0; row < call.count; ++row) {
     const Interval& interval = call.arg<Interval>(0)[row];
-    const double years = static_cast<double>(interval.months / 12) * 365.25;
-    const double days = years + (interval.months % 12) * 30 + interval.days;
+    const auto years = interval.months / 12;
+    const double days = static_cast<double>(years) * 365.25 + (interval.months % 12) * 30 + interval.days;
     call.out.as<double>()[row] = days * 86'400 + static_cast<double>(interval.us) / 1e6;
   }
 }
@@ -613,14 +613,14 @@ Result<Interval> ParseInterval(std::string_view text, std::string_view unit_name
   std::string_view rest = whole;
   int parts = 0;
   while (true) {
-    rest.remove_prefix(std::min(rest.find_first_not_of(" "), rest.size()));
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
     if (rest.empty()) break;
     std::int64_t number = 0;
     if (rest.front() == '+') rest.remove_prefix(1);
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
     if (error != std::errc{}) return wrong();
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
-    rest.remove_prefix(std::min(rest.find_first_not_of(" "), rest.size()));
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
     const std::string_view name = rest.substr(0, rest.find_first_of(" -+0123456789"));
     const auto unit = FindUnit(name);
     if (!unit || *unit > Unit::kMillennium) return wrong();

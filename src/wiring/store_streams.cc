@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <thread>
+#include <tuple>
 
 #include "adapters/kafka/kafka_stream.h"
 #include "adapters/kinesis/kinesis_stream.h"
@@ -102,7 +103,7 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   parts.decoder = parts_.decoder;
   parts.clock = parts_.clock;
   // Reading goes on where nobody can be told of it.
-  parts.tell = [&report](const StreamSessionStatus& status) { (void)report.Write(status); };
+  parts.tell = [&report](const StreamSessionStatus& status) { std::ignore = report.Write(status); };
   StreamSessionOptions session;
   session.until_end = options.until_end;
   session.rejected_rate_max = options.rejected_rate_max;

@@ -99,7 +99,7 @@ class SchemaRegistryClient final : public SchemaRegistry {
                   fmt::format("schema {} of {} is of type {}, not AVRO", number, address_.url, type));
     }
     if (const auto references = json.find("references");
-        references != json.end() && references->is_array() && references->size() > 0) {
+        references != json.end() && references->is_array() && !references->empty()) {
       return Fail(
           ErrorCode::kUnsupported,
           fmt::format("schema {} of {} refers to other schemas, which is not read: register it as one",

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <chrono>
 #include <set>
+#include <tuple>
 
 #include "adapters/kafka/kafka_error_internal.h"
 #include "adapters/kafka/kafka_settings_internal.h"
@@ -91,7 +92,7 @@ class KafkaStream final : public Stream {
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("the settings of topic '{}' are refused: {}", topic_, reason.data()));
     }
-    (void)conf.release();  // the handle has it now
+    std::ignore = conf.release();  // the handle has it now
     rd_kafka_poll_set_consumer(kafka_.get());
     return {};
   }

@@ -1,6 +1,7 @@
 // Keys and times are looked at column by column, when all rows are there.
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <fmt/format.h>
 
 #include <algorithm>
