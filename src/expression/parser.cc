@@ -201,7 +201,7 @@ class ExpressionParser {
       Syntax above = Binary(at, ">=", left, std::move(low));
       found = Binary(at, "and", std::move(above), Binary(at, "<=", std::move(left), std::move(high)));
     } else if (TakeWord("in")) {
-      TM_ASSIGN(found, In(at, std::move(left)));
+      TM_ASSIGN(found, In(at, left));
     } else if (IsWord("like") || IsWord("ilike")) {
       std::string name = FoldName(Peek().text);
       ++next_;
