@@ -44,8 +44,8 @@ def exchange(server: ServerProcess, *pieces: bytes, ends: bool = True) -> bytes:
                 client.sendall(piece)
             if ends:
                 client.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has answered and closed before all was sent
+        except OSError:
+            pass  # not connected any more: it has answered and closed before all was sent
         return read_all(client)
 
 
@@ -350,19 +350,20 @@ def test_connections_leave_open_files_for_the_store(tmp_path: Path) -> None:
         assert any("ulimit -n" in line for line in server.lines)
         server.post_json("/feature-view", SCHEMA)
         held = [server.socket() for _ in range(120)]
-        refused = 0
+        taken = []  # any of them: each thread of the server takes its own
         for client in held:
             try:
                 client.sendall(b"GET /health/live HTTP/1.1\r\n" + HEAD + b"\r\n")
-                refused += client.recv(4096) == b""
+                if client.recv(4096):
+                    taken.append(client)
             except ConnectionError:
-                refused += 1
-        assert 0 < refused < 120
+                continue
+        assert 0 < len(taken) < 120
         frame = {"df": {"id": [1], "v1": [0.5], "event_timestamp": ["2026-05-01T08:00:00Z"]}}
         body = json.dumps(frame).encode()
         length = b"Content-Length: %d\r\n\r\n" % len(body)
-        held[0].sendall(b"POST /clicks/push HTTP/1.1\r\n" + HEAD + length + body)
-        assert statuses(held[0].recv(4096)) == [200]
+        taken[0].sendall(b"POST /clicks/push HTTP/1.1\r\n" + HEAD + length + body)
+        assert statuses(taken[0].recv(4096)) == [200]
         for client in held:
             client.close()
 

@@ -253,14 +253,40 @@ class SqliteTableCatalog final : public TableCatalog {
   /// Where a table of ours has its metadata. Another program that commits to it leaves it in its folder.
   Result<std::optional<std::string>> OwnLocation(const OwnedRow& row) const {
     TM_ASSIGN(auto location, Location(row.catalog, row.database, row.name));
-    if (!location) return std::nullopt;
     TM_ASSIGN(Statement kept, connection_.Prepare("SELECT crc FROM table_folders WHERE id = ?", row.id));
     TM_ASSIGN(const bool has_row, kept.Step());  // a table of an older format has none before it is moved
+    if (!location) {
+      TM_TRY(CheckNotElsewhere(row, has_row ? std::optional(kept.Int64(0)) : std::nullopt));
+      return std::nullopt;
+    }
     if (!has_row || kept.Int64(0) == FolderChecksum(row.id, *location)) return location;
     return std::unexpected(
         connection_.Damaged(fmt::format("the folder of table '{}' in its location '{}' is not that which "
                                         "was written",
                                         FullName(row.database, row.name), *location)));
+  }
+
+  /// kCorruption if a row of the catalog could be that of a table which has none: it has the table's folder
+  /// or its name, or no location that a table can have.
+  Result<void> CheckNotElsewhere(const OwnedRow& row, std::optional<std::int64_t> folder_checksum) const {
+    TM_ASSIGN(Statement read,
+              connection_.Prepare("SELECT catalog_name, table_namespace, table_name, metadata_location FROM "
+                                  "iceberg_tables"));
+    while (true) {
+      TM_ASSIGN(const bool has_row, read.Step());
+      if (!has_row) return {};
+      const std::string_view location = read.Text(3);
+      const bool has_folder = folder_checksum && FolderChecksum(row.id, location) == *folder_checksum;
+      const bool has_name =
+          read.Text(0) == row.catalog && read.Text(1) == row.database && read.Text(2) == row.name;
+      const bool is_place = location.contains("/") && location.ends_with(".metadata.json");
+      if (!has_folder && !has_name && is_place) continue;
+      return std::unexpected(connection_.Damaged(fmt::format(
+          "table '{}' is not in the catalog '{}', which has a row '{}' of '{}' that may be its: another "
+          "program renamed it (give it its name again there), or the row is damaged",
+          FullName(row.database, row.name), row.catalog, FullName(read.Text(1), read.Text(2)),
+          read.Text(0))));
+    }
   }
 
   Result<std::optional<std::string>> Location(std::string_view catalog, std::string_view database,

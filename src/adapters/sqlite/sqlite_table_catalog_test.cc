@@ -177,11 +177,21 @@ TEST_F(SqliteTableCatalogTest, RacingSwapsLoseNothing) {
 TEST_F(SqliteTableCatalogTest, OtherProgramsRows) {
   const auto catalog = Open();
   ASSERT_TRUE(catalog->Add(Entry(1, "rides")));
-  RunSql("INSERT INTO iceberg_tables VALUES ('tidemark', 'feature_store', 'theirs', 'x', NULL, NULL)");
+  RunSql(
+      "INSERT INTO iceberg_tables VALUES ('tidemark', 'feature_store', 'theirs', 's3://x/1.metadata.json', "
+      "NULL, NULL)");
   EXPECT_THAT(catalog->List().value(), SizeIs(1));
-  EXPECT_EQ(catalog->FindLocation("feature_store", "theirs").value(), "x");
+  EXPECT_EQ(catalog->FindLocation("feature_store", "theirs").value(), "s3://x/1.metadata.json");
   EXPECT_EQ(catalog->Add(Entry(2, "theirs")).error().code, ErrorCode::kAlreadyExists);
   RunSql("UPDATE iceberg_tables SET table_name = 'moved' WHERE table_name = 'rides'");
+  const auto renamed = catalog->Get(1);  // or its name was damaged
+  EXPECT_EQ(renamed.error().code, ErrorCode::kCorruption);
+  EXPECT_THAT(renamed.error().message, HasSubstr("'feature_store.rides' is not in the catalog"));
+  EXPECT_THAT(renamed.error().message, HasSubstr("'feature_store.moved'"));
+  RunSql(
+      "UPDATE iceberg_tables SET table_name = 'rides', metadata_location = 'y' WHERE table_name = 'moved'");
+  EXPECT_EQ(catalog->Get(1).error().code, ErrorCode::kCorruption);
+  RunSql("DELETE FROM iceberg_tables WHERE table_name = 'rides'");
   const auto gone = catalog->Get(1);
   EXPECT_EQ(gone.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(gone.error().message, HasSubstr("feature_store.rides"));

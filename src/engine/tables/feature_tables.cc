@@ -116,7 +116,7 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
       if (created) return {};
       if (created.error().code != ErrorCode::kAlreadyExists) return std::unexpected(created.error());
       table = parts_.offline->Open(view.id);  // another process was first
-      if (!table) return std::unexpected(created.error());
+      if (!table) return std::unexpected(table.error());
     }
     TM_ASSIGN(const TableLayout layout, (*table)->Layout());
     TM_ASSIGN(const auto changes, Changes(layout, wanted));
