@@ -54,7 +54,8 @@ class Recovery {
       last = checked;
     }
     if (recovered.last_lsn < word_) {
-      return Damaged(folder_,
+      const std::size_t last_read = std::min(recovered.segments.size(), numbers.size() - 1);
+      return Damaged(numbers.empty() ? folder_ : SegmentPath(folder_, numbers[last_read]),
                      fmt::format("frame {} was durable, but the log ends at {}", word_, recovered.last_lsn));
     }
     if (recovered.segments.size() < numbers.size()) TM_TRY(RemoveHalfMade(numbers.back()));

@@ -105,9 +105,9 @@ Result<void> StreamSession::Run(const std::stop_token& stop) {
     status_.started_us = parts_.clock->now_us();
   }
   auto ran = Join(stop);
-  while (!ran && std::exchange(was_outrun_, false) && !stop.stop_requested()) {
+  while (!ran && std::exchange(was_outrun_, false)) {
     NoteError(ran.error());
-    ran = Join(stop);
+    ran = stop.stop_requested() ? Result<void>() : Join(stop);  // others have what it had
   }
   if (!ran) NoteError(ran.error());
   Tell(true);
