@@ -46,9 +46,7 @@ bool IsKnown(const FeatureView& view, const Catalog& known) {
   if (view.kafka != before.kafka || view.kinesis != before.kinesis) return false;
   if (view.source.has_value() != before.source.has_value()) return false;
   if (!view.source) return true;
-  const BatchSource now = PlaceOfRows(*view.source);
-  const BatchSource then = PlaceOfRows(*before.source);
-  return now.path == then.path && now.table == then.table &&
+  return view.source->path == before.source->path && view.source->table == before.source->table &&
          view.source->warehouse == before.source->warehouse;
 }
 
