@@ -78,6 +78,30 @@ struct PushSource {
   bool operator==(const PushSource&) const = default;
 };
 
+/// A column that an expression makes.
+struct ComputedColumn {
+  std::string name;
+  std::string expression;  // expression/expression.h
+  bool operator==(const ComputedColumn&) const = default;
+};
+
+/// How a message of a stream becomes a row of the view, message by message: first columns are computed, then
+/// rows are filtered. Expressions may name the view's join keys, features and event time where these are in
+/// the message, and `inputs`.
+struct StreamTransformation {
+  std::vector<Field> inputs;  // columns of the message that the view does not keep, with their types
+  std::vector<ComputedColumn> columns;  // join keys, features or the event time, by their names
+  std::string filter;                   // a boolean; empty: all rows. A row for which it is null is left out
+  bool operator==(const StreamTransformation&) const = default;
+};
+
+/// The query that computes the rows of a view, over sources that it names by their names.
+struct BatchQuery {
+  std::string sql;
+  std::vector<BatchSource> sources;  // at least one, each with a name
+  bool operator==(const BatchQuery&) const = default;
+};
+
 struct FeatureView {
   std::string name;
   std::vector<std::string> entities;  // names; empty: one row for all
@@ -89,6 +113,8 @@ struct FeatureView {
   std::optional<PushSource> push;  // the stream source of the view, as are the next two: it has one at most
   std::optional<KafkaSource> kafka;
   std::optional<KinesisSource> kinesis;
+  std::optional<StreamTransformation> transformation;  // of rows that a stream brings
+  std::optional<BatchQuery> batch;                     // of a table whose rows a query computes
   Metadata metadata;
   std::optional<std::string> renamed_from;  // an instruction to apply; not kept
   bool operator==(const FeatureView&) const = default;
