@@ -138,7 +138,7 @@ struct DecoderRequest {
   /// has them where these are not known or do not fit; whoever takes the rows checks and casts them.
   std::shared_ptr<arrow::Schema> wanted;
   std::vector<std::string> join_keys;  // of `wanted`: a tombstone's key is decoded to these
-  std::string event_column;            // of `wanted`: what `rows.timestamp_field` is read as
+  std::string event_column;  // of `wanted`: what `rows.timestamp_field` is read as; empty: messages have none
 };
 
 /// kInvalidArgument for a format or schema that is wrong; kUnsupported for what this build does not decode.

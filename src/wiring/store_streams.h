@@ -42,10 +42,14 @@ class StoreStreams {
   Result<void> Run(const std::vector<std::string>& views, const RunStreamsOptions& options) const;
   /// As Store::StreamStatus.
   Result<std::string> Status(const std::vector<std::string>& views) const;
+  /// As Store::RestartStream.
+  Result<std::string> Restart(const std::string& view, const RestartStreamOptions& options) const;
 
  private:
   Result<std::vector<std::string>> ViewsWithStreams(const std::vector<std::string>& names) const;
   Result<StreamViews> ViewsOf(const std::string& name) const;
+  /// How far the stream was read, by place.
+  Result<StreamMarks> ProgressOf(const FeatureTables& tables, const std::string& name) const;
   Result<void> MakeRejected(const std::string& name) const;
   Result<std::string> GroupOf(const CatalogView& view) const;
   Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,
