@@ -30,15 +30,22 @@
 namespace tidemark {
 
 /// The place of a message in its partition: a decimal number of any length, without leading zeros. Later
-/// messages have greater ones; those in between may be missing.
+/// messages have greater ones; those in between may be missing. Where several messages came as one they have its
+/// number and their places in it, from 0: `17.2`.
 class StreamOffset {
  public:
   StreamOffset() = default;  // "0"
   explicit StreamOffset(std::uint64_t number);
-  /// Nothing unless `text` is such a number of at most 128 digits.
+  /// Nothing unless `text` is such a number, of at most 128 digits, or two with a point between.
   static std::optional<StreamOffset> Parse(std::string_view text);
 
   const std::string& text() const { return text_; }
+  /// Without the place in what came as one.
+  StreamOffset whole() const;
+  /// Nothing if it came by itself.
+  std::optional<std::uint64_t> place() const;
+  /// `place` in what came as this one, which has no place itself.
+  StreamOffset At(std::uint64_t place) const;
   bool operator==(const StreamOffset&) const = default;
   std::strong_ordering operator<=>(const StreamOffset& other) const;
 

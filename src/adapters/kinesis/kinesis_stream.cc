@@ -112,8 +112,9 @@ class KinesisStream final : public Stream {
   Result<std::optional<std::int64_t>> Behind(const std::string& shard, const StreamStart& start) {
     TM_ASSIGN(const ShardIterator iterator, api_->IteratorAt(shard, start));
     if (iterator.state != CallState::kDone) return std::nullopt;
-    TM_ASSIGN(const Records got, api_->GetRecords(shard, iterator.text, 1));
+    TM_ASSIGN(Records got, api_->GetRecords(shard, iterator.text, 1));
     if (got.state != CallState::kDone) return std::nullopt;
+    DropRead(start, got);
     // How old the next record is; a call may find none although there are more.
     if (got.records.empty()) return got.behind_ms * kUsPerMs;
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -222,6 +223,7 @@ class KinesisStream final : public Stream {
       shard.iterator.clear();
       return {};
     }
+    DropRead(shard.start, got);
     TM_TRY(CheckFirst(id, shard, got));
     for (Record& record : got.records) {
       buffered_bytes_ += record.key.size() + record.data.size();
@@ -233,6 +235,14 @@ class KinesisStream final : public Stream {
     shard.is_at_end = got.behind_ms == 0;
     if (!shard.buffered.empty()) shard.was_at_end = false;
     return {};
+  }
+
+  /// Leaves out what came in one with the record to begin at, and before it.
+  static void DropRead(const StreamStart& start, Records& got) {
+    std::erase_if(got.records, [&](const Record& record) {
+      if (start.kind == StreamStart::Kind::kAt) return record.offset < start.at;
+      return start.kind == StreamStart::Kind::kAfter && record.offset <= start.at;
+    });
   }
 
   /// A shard whose records are gone begins with the first one that there still is.

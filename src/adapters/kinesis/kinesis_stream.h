@@ -19,10 +19,11 @@ struct KinesisPacing {
 /// one without data is a tombstone. There are no groups: whoever reads gets all shards.
 ///
 /// Who calls is found as AWS's tools do: in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
-/// or else in the profile AWS_PROFILE of the shared credentials file. kPermissionDenied if it is in neither.
+/// or else in the profile AWS_PROFILE of the shared credentials file, or else by the role of the container or
+/// machine, which is asked for. kPermissionDenied if there is nobody.
 ///
-/// Poll is kInvalidData if the record to begin at is there no more, kUnsupported for records that Amazon's
-/// producer library has put together into one.
+/// Poll is kInvalidData if the record to begin at is there no more. Records that Amazon's producer library has
+/// put together into one are messages each, with the sequence number of that and their place in it.
 Result<std::unique_ptr<Stream>> OpenKinesisStream(const KinesisSource& source, const StreamOpening& opening,
                                                   const KinesisPacing& pacing = {});
 

@@ -213,10 +213,33 @@ TEST(KinesisStream, ErrorsAreToldAsTheyAre) {
   EXPECT_EQ(reader.PollError(), "none");
   for (const std::string& request : fake.requests())
     EXPECT_THAT(request, AllOf(HasSubstr("Credential=AKID/"), Not(HasSubstr("hunter2"))));
-  fake.Add("a", "k",
-           "\xF3\x89\x9A\xC2"
-           "aggregated");
-  EXPECT_THAT(reader.PollError(), AllOf(HasSubstr("UNSUPPORTED"), HasSubstr("AggregationEnabled=false")));
+}
+
+TEST(KinesisStream, RecordsThatWerePutTogetherAreMessagesEach) {
+  FakeKinesis fake;
+  fake.AddShard("a");
+  fake.Add("a", "k", "before");
+  const std::string number = fake.Add("a", "k", kinesis::Aggregated({{"x", "1"}, {"y", "2"}, {"x", ""}}));
+  fake.Add("a", "k", "after");
+  KinesisReader reader(fake);
+  ASSERT_TRUE(reader.Poll(2));  // the end of a poll may be in between
+  ASSERT_TRUE(reader.Poll());
+  EXPECT_THAT(reader.events, ElementsAre("+a", "a:before", "a:1", "a:2", "a:", "a:after", "$a"));
+  KinesisReader at(fake);
+  at.starts["a"] = {.kind = StreamStart::Kind::kAt, .at = *StreamOffset::Parse(number + ".1")};
+  ASSERT_TRUE(at.Poll());
+  EXPECT_THAT(at.events, ElementsAre("+a", "a:2", "a:", "a:after", "$a"));
+  KinesisReader after(fake);
+  after.starts["a"] = {.kind = StreamStart::Kind::kAfter, .at = *StreamOffset::Parse(number + ".2")};
+  ASSERT_TRUE(after.Poll());
+  EXPECT_THAT(after.events, ElementsAre("+a", "a:after", "$a"));
+  const auto lags = after.stream->Lags({{"a", *StreamOffset::Parse(number + ".0")}});
+  ASSERT_TRUE(lags) << lags.error().ToString();
+  EXPECT_GT((*lags)[0].behind_us, 0);
+  fake.Trim("a", 2);
+  KinesisReader gone(fake);
+  gone.starts["a"] = {.kind = StreamStart::Kind::kAt, .at = *StreamOffset::Parse(number + ".1")};
+  EXPECT_THAT(gone.PollError(), HasSubstr("INVALID_DATA"));
 }
 
 TEST(KinesisStream, LoginsThatAreOverAreReadAgain) {
