@@ -365,10 +365,10 @@ class TIDEMARK_EXPORT Store {
   /// "lag" the messages that are not; counts are those of readers since they started; null: not known.
   /// "stream_error" says why the stream cannot be asked.
   virtual Result<std::string> StreamStatus(const std::vector<std::string>& views) = 0;
-  /// Says anew where the stream of a view is read on, after its messages were lost or its topic was made anew.
-  /// Rows that are there stay. Readers that run notice, and go on there. A JSON array of {"partition", "read",
-  /// "next", "gives_up"}: the offset of the last message that was read, that of the next that will be, and
-  /// what this does in words; null: none, or not known. kNotFound for a partition that there is not,
+  /// Says anew where the stream of a view is read on, after its messages were lost or its topic was made
+  /// anew. Rows that are there stay. Readers that run notice, and go on there. A JSON array of {"partition",
+  /// "read", "next", "gives_up"}: the offset of the last message that was read, that of the next that will
+  /// be, and what this does in words; null: none, or not known. kNotFound for a partition that there is not,
   /// kInvalidArgument where kContinue cannot be (the stream ends before what was read), kUnsupported for
   /// kLatest of Kinesis, kUnavailable if the stream cannot be asked.
   virtual Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) = 0;

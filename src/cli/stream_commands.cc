@@ -1,4 +1,5 @@
-// stream run, stream status, stream restart: streams read into feature tables, how far they were, and from where on.
+// stream run, stream status, stream restart: streams read into feature tables, how far they were, and from
+// where on.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -81,7 +82,8 @@ Result<void> PrintStreams(const Session& session, const std::vector<std::string>
       rows.push_back({stream.at("view"), partition.at("partition"), partition.at("read"), partition.at("end"),
                       partition.at("lag"), stream.at("readers"), stream.at("rows_per_second"),
                       Milliseconds(stream.at("freshness_p50_us")),
-                      Milliseconds(stream.at("freshness_p99_us")), stream.at("filtered"), stream.at("rejected")});
+                      Milliseconds(stream.at("freshness_p99_us")), stream.at("filtered"),
+                      stream.at("rejected")});
     }
   }
   return PrintRows(session.output,
@@ -120,8 +122,8 @@ Result<void> RestartStream(const Session& session, const RestartArguments& argum
   TM_ASSIGN(const auto store, session.Open());
   TM_ASSIGN(const std::string planned, store->RestartStream(arguments.view, options));
   TM_TRY(PrintRestarts(session, planned));
-  TM_ASSIGN(const bool agreed,
-            Confirm(arguments.is_confirmed, fmt::format("Read the stream of '{}' on like this?", arguments.view)));
+  TM_ASSIGN(const bool agreed, Confirm(arguments.is_confirmed,
+                                       fmt::format("Read the stream of '{}' on like this?", arguments.view)));
   if (!agreed) return WriteOut("nothing changed\n");
   options.dry_run = false;
   TM_TRY(store->RestartStream(arguments.view, options));

@@ -1,5 +1,5 @@
-// Columns are computed for all rows at once; where that fails, halves are tried until the rows are found for which
-// it does.
+// Columns are computed for all rows at once; where that fails, halves are tried until the rows are found for
+// which it does.
 #include "engine/stream_transform.h"
 
 #include <arrow/array/concatenate.h>
@@ -39,7 +39,8 @@ Result<std::vector<ExpressionColumn>> ColumnsOfMessages(const FeatureView& view,
   const StreamTransformation& transformation = *view.transformation;
   std::vector<ExpressionColumn> columns;
   const auto add = [&](const std::string& name, const DataType& type) {
-    if (!transformation.expressions.contains(name)) columns.push_back({.table = {}, .name = name, .type = type});
+    if (!transformation.expressions.contains(name))
+      columns.push_back({.table = {}, .name = name, .type = type});
   };
   for (const JoinKey& key : keys) {
     if (!key.type) {

@@ -1,5 +1,5 @@
-// How messages of a stream become rows of a view, where the view says so: expressions that compute columns, and
-// one that leaves rows out. Read and checked once, run over many messages at a time.
+// How messages of a stream become rows of a view, where the view says so: expressions that compute columns,
+// and one that leaves rows out. Read and checked once, run over many messages at a time.
 //
 //   columns of messages -> [what the filter names of the computed] -> filter -> the other computed columns
 //
@@ -24,8 +24,8 @@
 
 namespace tidemark {
 
-/// As a decoder gives them: columns by the names that definitions use. A column `is_deleted` (booleans) says of
-/// each row whether it is a deletion.
+/// As a decoder gives them: columns by the names that definitions use. A column `is_deleted` (booleans) says
+/// of each row whether it is a deletion.
 struct TransformInput {
   std::shared_ptr<arrow::RecordBatch> rows;
   std::vector<bool> is_tombstone;               // of each row: it has values in its join keys only
@@ -48,9 +48,9 @@ struct TransformedRows {
 /// Cheap to copy; thread safe.
 class StreamTransform {
  public:
-  /// Of a view that has a transformation, which CheckDefinitions has accepted; `keys` are its join keys. Errors
-  /// as BoundExpression::Bind has them, with the expression's place; kInvalidArgument for a join key without a
-  /// type.
+  /// Of a view that has a transformation, which CheckDefinitions has accepted; `keys` are its join keys.
+  /// Errors as BoundExpression::Bind has them, with the expression's place; kInvalidArgument for a join key
+  /// without a type.
   static Result<StreamTransform> Bind(const FeatureView& view, std::span<const JoinKey> keys);
 
   /// What expressions may name: the columns that messages are to be decoded to, with their types.
@@ -76,8 +76,8 @@ class StreamTransform {
   std::vector<std::string> dropped_;          // columns of messages that rows do not keep
 };
 
-/// Binds the transformation of every view of `live`, which CheckDefinitions has accepted: errors as Bind, with the
-/// view.
+/// Binds the transformation of every view of `live`, which CheckDefinitions has accepted: errors as Bind,
+/// with the view.
 Result<void> CheckStreamTransforms(const Definitions& live);
 
 }  // namespace tidemark

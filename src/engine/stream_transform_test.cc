@@ -1,5 +1,5 @@
-// Goal: what a transformation says is checked when it is applied, with the place of what is wrong; runs keep rows
-// in their order and say what became of each.
+// Goal: what a transformation says is checked when it is applied, with the place of what is wrong; runs keep
+// rows in their order and say what became of each.
 #include "engine/stream_transform.h"
 
 #include <arrow/array/builder_primitive.h>
@@ -35,25 +35,28 @@ TEST(StreamTransformTest, ErrorsPointAtTheExpression) {
   EXPECT_EQ(Refusal(R"({"expressions": {"n": "user + 1"}, "filter": "n > 1 AND size = 'x'"})"), "");
   EXPECT_THAT(Refusal(R"({"expressions": {"n": "user + 'x'"}})"), HasSubstr("expression of n: "));
   EXPECT_THAT(Refusal(R"({"expressions": {"n": "users"}})"), HasSubstr("(character 1)"));
-  EXPECT_THAT(Refusal(R"({"expressions": {"n": "ln(user)"}})"), HasSubstr("float64"));
+  EXPECT_THAT(Refusal(R"({"expressions": {"n": "ln(user)"
+}
+})"), HasSubstr("float64"));
   EXPECT_THAT(Refusal(R"({"filter": "n + 1"})"), HasSubstr("filter: "));
-  EXPECT_THAT(Refusal(R"({"expressions": {"n": "n"}})"), HasSubstr("'n'")) << "messages have no such column";
-  const std::vector<JoinKey> untyped{{.name = "user", .type = {}}};
-  const auto bound = StreamTransform::Bind(ViewWith(R"({"filter": "n > 1"})"), untyped);
-  ASSERT_FALSE(bound);
-  EXPECT_THAT(bound.error().message, HasSubstr("join key 'user'"));
+EXPECT_THAT(Refusal(R"({"expressions": {"n": "n"}})"), HasSubstr("'n'")) << "messages have no such column";
+const std::vector<JoinKey> untyped{{.name = "user", .type = {}}};
+const auto bound = StreamTransform::Bind(ViewWith(R"({"filter": "n > 1"})"), untyped);
+ASSERT_FALSE(bound);
+EXPECT_THAT(bound.error().message, HasSubstr("join key 'user'"));
 }
 
 TEST(StreamTransformTest, ColumnsOfMessagesAreThoseThatAreNotComputed) {
   const auto bound = StreamTransform::Bind(
-      ViewWith(R"({"inputs": {"n": "string"}, "expressions": {"n": "CAST(n AS int64)"}})"), kKeys);
+      ViewWith(R"({"inputs": {"n": "string"}, "expressions": {"n": "CAST(n AS int64)"}
+})"), kKeys);
   ASSERT_TRUE(bound) << bound.error().ToString();
-  std::vector<std::string> names;
-  for (const ExpressionColumn& column : bound->columns())
-    names.push_back(column.name + " " + column.type.ToString());
-  EXPECT_THAT(names, ElementsAre("user int64", "event_timestamp timestamp", "size string", "n string"));
-  EXPECT_TRUE(bound->is_computed("n"));
-  EXPECT_FALSE(bound->is_computed("size"));
+std::vector<std::string> names;
+for (const ExpressionColumn& column : bound->columns())
+  names.push_back(column.name + " " + column.type.ToString());
+EXPECT_THAT(names, ElementsAre("user int64", "event_timestamp timestamp", "size string", "n string"));
+EXPECT_TRUE(bound->is_computed("n"));
+EXPECT_FALSE(bound->is_computed("size"));
 }
 
 /// Rows whose users are 0, 1, 2, ..., with these numbers.
@@ -71,17 +74,17 @@ TransformInput InputOf(const std::vector<std::int64_t>& numbers, const std::vect
   const auto schema = arrow::schema(
       {arrow::field("user", arrow::int64()), arrow::field("event_timestamp", testing_support::kMicros),
        arrow::field("n", arrow::int64()), arrow::field("is_deleted", arrow::boolean())});
-  return {.rows = arrow::RecordBatch::Make(
-              schema, count,
-              {user, user->View(testing_support::kMicros).ValueOrDie(), values.Finish().ValueOrDie(),
-               flags.Finish().ValueOrDie()}),
+  return {.rows = arrow::RecordBatch::Make(schema, count,
+                                           {user, user->View(testing_support::kMicros).ValueOrDie(),
+                                            values.Finish().ValueOrDie(), flags.Finish().ValueOrDie()}),
           .is_tombstone = std::vector<bool>(numbers.size()),
           .arrivals = std::static_pointer_cast<arrow::Int64Array>(user)};
 }
 
 TEST(StreamTransformTest, FiltersBeforeItComputes) {
   const auto bound = StreamTransform::Bind(
-      ViewWith(R"({"expressions": {"size": "CASE WHEN 100 // n > 9 THEN 'L' ELSE 'S' END"}, "filter": "n <> 0"})"),
+      ViewWith(
+          R"({"expressions": {"size": "CASE WHEN 100 // n > 9 THEN 'L' ELSE 'S' END"}, "filter": "n <> 0"})"),
       kKeys);
   ASSERT_TRUE(bound) << bound.error().ToString();
   const auto run = bound->Run(InputOf({5, 0, 50, 0}));
@@ -96,17 +99,18 @@ TEST(StreamTransformTest, FiltersBeforeItComputes) {
 TEST(StreamTransformTest, FindsEachRowThatHasNoValue) {
   const auto bound = StreamTransform::Bind(
       ViewWith(R"({"inputs": {"n": "int64"}, "expressions": {"n": "CAST(n * 9000000000000000000 AS int64)",
-               "size": "'x'"}})"),
+               "size": "'x'"}
+})"),
       kKeys);
-  ASSERT_TRUE(bound) << bound.error().ToString();
-  const auto run = bound->Run(InputOf({1, 7, 0, 8, 9, 1}, {false, false, false, false, true, false}));
-  ASSERT_TRUE(run) << run.error().ToString();
-  EXPECT_THAT(run->places, ElementsAre(0, 2, 4, 5)) << "of a deletion nothing is computed";
-  ASSERT_EQ(run->problems.size(), 2);
-  EXPECT_EQ(run->problems[0].row, 1);
-  EXPECT_EQ(run->problems[1].row, 3);
-  EXPECT_THAT(run->problems[0].reason, testing::StartsWith("expression of n: "));
-  EXPECT_EQ(testing_support::TextOf(*run->rows, "n"), "9000000000000000000, 0, null, 9000000000000000000");
+ASSERT_TRUE(bound) << bound.error().ToString();
+const auto run = bound->Run(InputOf({1, 7, 0, 8, 9, 1}, {false, false, false, false, true, false}));
+ASSERT_TRUE(run) << run.error().ToString();
+EXPECT_THAT(run->places, ElementsAre(0, 2, 4, 5)) << "of a deletion nothing is computed";
+ASSERT_EQ(run->problems.size(), 2);
+EXPECT_EQ(run->problems[0].row, 1);
+EXPECT_EQ(run->problems[1].row, 3);
+EXPECT_THAT(run->problems[0].reason, testing::StartsWith("expression of n: "));
+EXPECT_EQ(testing_support::TextOf(*run->rows, "n"), "9000000000000000000, 0, null, 9000000000000000000");
 }
 
 TEST(StreamTransformTest, RunsOverNoRows) {
@@ -141,9 +145,8 @@ TEST(StreamTransformTest, ApplyRefusesWhatCannotBeBound) {
   const auto plan = apply(stated("user + 2"));
   ASSERT_TRUE(plan);
   ASSERT_EQ(plan->changes.size(), 1);
-  EXPECT_THAT(plan->changes[0].details,
-              ElementsAre("expression of 'n': 'user + 1' -> 'user + 2'",
-                          "messages that were read before are not computed again"));
+  EXPECT_THAT(plan->changes[0].details, ElementsAre("expression of 'n': 'user + 1' -> 'user + 2'",
+                                                    "messages that were read before are not computed again"));
 }
 
 }  // namespace

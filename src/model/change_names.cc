@@ -1,4 +1,5 @@
-// What planned and applied changes, and choices, are called: one spelling for the program, the SDK and the server.
+// What planned and applied changes, and choices, are called: one spelling for the program, the SDK and the
+// server.
 #include <array>
 
 #include "tidemark/store.h"

@@ -79,8 +79,8 @@ struct PushSource {
 };
 
 /// How a message of a stream becomes a row of the view, message by message. Expressions (those of
-/// expression/expression.h) name columns of the message: `inputs`, and the view's join keys, features and event
-/// time that are not computed. The filter may also name what is computed; a name that both have is the
+/// expression/expression.h) name columns of the message: `inputs`, and the view's join keys, features and
+/// event time that are not computed. The filter may also name what is computed; a name that both have is the
 /// message's. Where it names nothing that is computed, rows that it leaves out are not computed.
 struct StreamTransformation {
   std::vector<Field> inputs;  // columns of the message that are no rows' or have another type there

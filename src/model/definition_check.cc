@@ -445,12 +445,14 @@ Result<void> CheckComputed(const FeatureView& view, const std::vector<JoinKey>& 
   const std::string& event = view.source ? view.source->timestamp_field : view.table.timestamp_field;
   const std::string& created =
       view.source ? view.source->created_timestamp_column : view.table.created_timestamp_column;
-  const std::string& stated = view.kafka ? view.kafka->rows.timestamp_field : view.kinesis->rows.timestamp_field;
+  const std::string& stated =
+      view.kafka ? view.kafka->rows.timestamp_field : view.kinesis->rows.timestamp_field;
   if (transformation.expressions.contains(event) && !stated.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the event time {} is computed, so no column of messages is taken for it: leave out "
-                            "the stream source's timestamp_field",
-                            Quoted(event)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the event time {} is computed, so no column of messages is taken for it: leave out "
+                    "the stream source's timestamp_field",
+                    Quoted(event)));
   }
   for (const auto& [column, expression] : transformation.expressions) {
     if (std::ranges::find(keys, column, &JoinKey::name) != keys.end()) {
@@ -466,8 +468,8 @@ Result<void> CheckComputed(const FeatureView& view, const std::vector<JoinKey>& 
   }
   for (const Field& input : transformation.inputs) {
     const bool is_key = std::ranges::find(keys, input.name, &JoinKey::name) != keys.end();
-    const bool is_column = input.name == event || input.name == created ||
-                           FindNamed(view.fields, input.name) != nullptr;
+    const bool is_column =
+        input.name == event || input.name == created || FindNamed(view.fields, input.name) != nullptr;
     if (!is_key && (!is_column || transformation.expressions.contains(input.name))) continue;
     return Fail(ErrorCode::kAlreadyExists,
                 fmt::format("input {} is a column that rows take from messages as it is: leave the input "

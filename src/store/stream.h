@@ -30,8 +30,8 @@
 namespace tidemark {
 
 /// The place of a message in its partition: a decimal number of any length, without leading zeros. Later
-/// messages have greater ones; those in between may be missing. Where several messages came as one they have its
-/// number and their places in it, from 0: `17.2`.
+/// messages have greater ones; those in between may be missing. Where several messages came as one they have
+/// its number and their places in it, from 0: `17.2`.
 class StreamOffset {
  public:
   StreamOffset() = default;  // "0"

@@ -237,7 +237,8 @@ Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) 
   return all.dump();
 }
 
-Result<std::string> StoreStreams::Restart(const std::string& name, const RestartStreamOptions& options) const {
+Result<std::string> StoreStreams::Restart(const std::string& name,
+                                          const RestartStreamOptions& options) const {
   TM_ASSIGN(const auto named, ViewsWithStreams({name}));
   TM_TRY(MakeRejected(name));
   TM_ASSIGN(const StreamViews views, ViewsOf(name));
@@ -263,8 +264,7 @@ Result<std::string> StoreStreams::Restart(const std::string& name, const Restart
   }
   if (options.dry_run) return told.dump();
   // Of a view with a table it only keeps messages from being rejected twice.
-  if (views.view->definition.is_table())
-    TM_TRY(tables->TakeStream(*views.rejected, places, nothing_read));
+  if (views.view->definition.is_table()) TM_TRY(tables->TakeStream(*views.rejected, places, nothing_read));
   TM_TRY(tables->TakeStream(ProgressTable(views), places, restarts));
   return told.dump();
 }

@@ -63,7 +63,8 @@ class WireReader {
 /// 128 bits, big-endian, as a decimal number.
 std::string DecimalOf(const std::array<std::byte, kDigestBytes>& digest) {
   std::array<unsigned, kDigestBytes> number{};
-  std::ranges::transform(digest, number.begin(), [](std::byte byte) { return std::to_integer<unsigned>(byte); });
+  std::ranges::transform(digest, number.begin(),
+                         [](std::byte byte) { return std::to_integer<unsigned>(byte); });
   std::string digits;
   while (std::ranges::any_of(number, [](unsigned part) { return part != 0; })) {
     unsigned rest = 0;
@@ -114,8 +115,7 @@ bool ReadRecord(std::string_view bytes, const Tables& tables, PackedRecord& reco
 
 std::optional<std::vector<PackedRecord>> UnpackAggregated(std::string_view data) {
   if (!data.starts_with(kMagic) || data.size() < kMagic.size() + kDigestBytes) return std::nullopt;
-  const std::string_view message =
-      data.substr(kMagic.size(), data.size() - kMagic.size() - kDigestBytes);
+  const std::string_view message = data.substr(kMagic.size(), data.size() - kMagic.size() - kDigestBytes);
   const auto digest = Md5(message);
   if (std::memcmp(digest.data(), data.data() + data.size() - kDigestBytes, kDigestBytes) != 0)
     return std::nullopt;

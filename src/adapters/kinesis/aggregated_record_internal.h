@@ -2,7 +2,8 @@
 //
 //   F3 89 9A C2 | AggregatedRecord | MD5 of that
 //
-//   message AggregatedRecord { repeated string partition_key_table = 1; repeated string explicit_hash_key_table = 2;
+//   message AggregatedRecord { repeated string partition_key_table = 1; repeated string
+//   explicit_hash_key_table = 2;
 //                              repeated Record records = 3; }
 //   message Record { required uint64 partition_key_index = 1; optional uint64 explicit_hash_key_index = 2;
 //                    required bytes data = 3; repeated Tag tags = 4; }
@@ -33,8 +34,8 @@ struct PackedRecord {
 /// MD5, or of another make.
 std::optional<std::vector<PackedRecord>> UnpackAggregated(std::string_view data);
 
-/// Whether a record is of this shard. The library sends those that are not, after a shard was split under way,
-/// once more by themselves.
+/// Whether a record is of this shard. The library sends those that are not, after a shard was split under
+/// way, once more by themselves.
 bool IsInRange(const PackedRecord& record, const HashKeyRange& range);
 
 }  // namespace tidemark::kinesis

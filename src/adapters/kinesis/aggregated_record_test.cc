@@ -1,5 +1,5 @@
-// Goal: records that were put together come apart as the producer library's own consumer takes them apart, and
-// nothing else is taken for such a record.
+// Goal: records that were put together come apart as the producer library's own consumer takes them apart,
+// and nothing else is taken for such a record.
 #include <gmock/gmock.h>
 
 #include "adapters/kinesis/aggregated_record_internal.h"

@@ -71,9 +71,10 @@ Result<AwsCredentials> FindAwsCredentials(const Environment& environment, http::
   if (auto of_machine = MachineCredentials(environment, client)) return *std::move(of_machine);
   return Fail(
       ErrorCode::kPermissionDenied,
-      fmt::format("there are no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                  "give them in the profile {} of the file {}, or run it with a role of a container or machine",
-                  Quoted(profile), Quoted(path.empty() ? "~/.aws/credentials" : path)));
+      fmt::format(
+          "there are no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+          "give them in the profile {} of the file {}, or run it with a role of a container or machine",
+          Quoted(profile), Quoted(path.empty() ? "~/.aws/credentials" : path)));
 }
 
 }  // namespace tidemark::kinesis

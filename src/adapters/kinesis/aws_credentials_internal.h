@@ -15,8 +15,8 @@ namespace tidemark::kinesis {
 struct AwsCredentials {
   std::string access_key_id;
   std::string secret_access_key;
-  std::string session_token;                      // empty: none
-  std::optional<std::int64_t> expires_us = {};    // of a role: until when they are good
+  std::string session_token;                    // empty: none
+  std::optional<std::int64_t> expires_us = {};  // of a role: until when they are good
 };
 
 /// The value of an environment variable; empty if it is not set.
@@ -28,8 +28,8 @@ std::string ProcessEnvironment(const char* name);
 /// container's are not answered.
 Result<AwsCredentials> FindAwsCredentials(const Environment& environment, http::HttpClient& client);
 
-/// Where AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI say; nothing if neither does. kInvalidArgument for
-/// an address that a token may not be sent to.
+/// Where AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI say; nothing if neither does. kInvalidArgument
+/// for an address that a token may not be sent to.
 Result<std::optional<AwsCredentials>> ContainerCredentials(const Environment& environment,
                                                            http::HttpClient& client);
 

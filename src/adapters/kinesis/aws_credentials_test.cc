@@ -59,20 +59,23 @@ TEST(AwsCredentials, ThenTheRoleOfTheContainer) {
     return {.body = kRole};
   });
   const std::string url = "http://" + server.host() + "/role?id=1";
-  EXPECT_EQ(Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}, {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret"}}),
-            "a b c");
+  EXPECT_EQ(
+      Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}, {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret"}}),
+      "a b c");
   EXPECT_THAT(Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}}), HasSubstr("UNAVAILABLE"));
-  const auto file =
-      std::filesystem::temp_directory_path() / ("tidemark-token-" + std::to_string(getpid()));
+  const auto file = std::filesystem::temp_directory_path() / ("tidemark-token-" + std::to_string(getpid()));
   std::ofstream(file) << "secret\n";
-  EXPECT_EQ(Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}, {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file}}),
-            "a b c");
+  EXPECT_EQ(
+      Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}, {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file}}),
+      "a b c");
   std::filesystem::remove(file);
-  EXPECT_THAT(Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}, {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file}}),
-              HasSubstr("cannot be read"));
-  for (const char* const other : {"http://example.com/role", "http://127.0.0.1.example.com/", "http://127.0.0.1@x/",
-                                  "ftp://127.0.0.1/"})
-    EXPECT_THAT(Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", other}}), HasSubstr("INVALID_ARGUMENT")) << other;
+  EXPECT_THAT(
+      Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}, {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file}}),
+      HasSubstr("cannot be read"));
+  for (const char* const other : {"http://example.com/role", "http://127.0.0.1.example.com/",
+                                  "http://127.0.0.1@x/", "ftp://127.0.0.1/"})
+    EXPECT_THAT(Found({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", other}}), HasSubstr("INVALID_ARGUMENT"))
+        << other;
 }
 
 TEST(AwsCredentials, ThenTheRoleOfTheMachine) {
@@ -85,8 +88,9 @@ TEST(AwsCredentials, ThenTheRoleOfTheMachine) {
     if (request.starts_with("GET /latest/meta-data/iam/security-credentials/reader ")) return {.body = kRole};
     return {.status = 404};
   });
-  std::map<std::string, std::string> variables{{"AWS_EC2_METADATA_DISABLED", "false"},
-                                               {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://" + server.host() + "/"}};
+  std::map<std::string, std::string> variables{
+      {"AWS_EC2_METADATA_DISABLED", "false"},
+      {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://" + server.host() + "/"}};
   EXPECT_EQ(Found(variables), "a b c");
   const auto client = http::HttpClient::Make().value();
   const auto role = MachineCredentials([&](const char* name) { return variables[name]; }, *client);

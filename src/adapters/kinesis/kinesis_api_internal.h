@@ -58,7 +58,8 @@ class KinesisApi {
   /// kInvalidData if the service does not know what to begin at. An iterator for a record that came together
   /// with others begins with the first of these.
   Result<ShardIterator> IteratorAt(const std::string& shard, const StreamStart& start);
-  /// Records that the producer library has put together are taken apart: those of them that are of this shard.
+  /// Records that the producer library has put together are taken apart: those of them that are of this
+  /// shard.
   Result<Records> GetRecords(const std::string& shard, const std::string& iterator, std::size_t records_max);
 
  private:

@@ -22,8 +22,8 @@ struct KinesisPacing {
 /// or else in the profile AWS_PROFILE of the shared credentials file, or else by the role of the container or
 /// machine, which is asked for. kPermissionDenied if there is nobody.
 ///
-/// Poll is kInvalidData if the record to begin at is there no more. Records that Amazon's producer library has
-/// put together into one are messages each, with the sequence number of that and their place in it.
+/// Poll is kInvalidData if the record to begin at is there no more. Records that Amazon's producer library
+/// has put together into one are messages each, with the sequence number of that and their place in it.
 Result<std::unique_ptr<Stream>> OpenKinesisStream(const KinesisSource& source, const StreamOpening& opening,
                                                   const KinesisPacing& pacing = {});
 

@@ -41,8 +41,8 @@ bool IsOwnAddress(std::string_view url) {
   url.remove_prefix(kScheme.size());
   const std::string_view authority = url.substr(0, url.find_first_of("/?#"));
   if (authority.contains('@')) return false;
-  const std::string_view host =
-      authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1) : authority.substr(0, authority.find(':'));
+  const std::string_view host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
+                                                           : authority.substr(0, authority.find(':'));
   constexpr std::array<std::string_view, 5> kHosts{"localhost", "[::1]", "169.254.170.2", "169.254.170.23",
                                                    "[fd00:ec2::23]"};
   const bool is_loopback = host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
@@ -53,10 +53,11 @@ bool IsOwnAddress(std::string_view url) {
 Result<std::string> TokenInFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return Fail(ErrorCode::kPermissionDenied,
-                fmt::format("credentials of a container: the file {}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE "
-                            "names, cannot be read",
-                            Quoted(path)));
+    return Fail(
+        ErrorCode::kPermissionDenied,
+        fmt::format("credentials of a container: the file {}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE "
+                    "names, cannot be read",
+                    Quoted(path)));
   }
   std::string token((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   token.erase(token.find_last_not_of("\r\n") + 1);
@@ -78,10 +79,11 @@ Result<std::optional<AwsCredentials>> ContainerCredentials(const Environment& en
                                            : fmt::format("{}{}", kContainerHost, relative);
   if (url.empty()) return std::nullopt;
   if (!IsOwnAddress(url)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("credentials of a container: AWS_CONTAINER_CREDENTIALS_FULL_URI is {}, which is neither "
-                            "https nor an address of this machine",
-                            http::ShownUrl(url)));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("credentials of a container: AWS_CONTAINER_CREDENTIALS_FULL_URI is {}, which is neither "
+                    "https nor an address of this machine",
+                    http::ShownUrl(url)));
   }
   TM_ASSIGN(const std::string token, ContainerToken(environment));
   http::HttpRequest request{.url = url,
@@ -93,8 +95,8 @@ Result<std::optional<AwsCredentials>> ContainerCredentials(const Environment& en
   if (!answer) return std::unexpected(std::move(answer).error().In("credentials of a container"));
   if (auto found = answer->status == 200 ? CredentialsInJson(answer->body) : std::nullopt) return found;
   return Fail(ErrorCode::kUnavailable,
-              fmt::format("credentials of a container: {} answers with status {} and no key", http::ShownUrl(url),
-                          answer->status));
+              fmt::format("credentials of a container: {} answers with status {} and no key",
+                          http::ShownUrl(url), answer->status));
 }
 
 std::optional<AwsCredentials> MachineCredentials(const Environment& environment, http::HttpClient& client) {

@@ -53,25 +53,26 @@ class RestartOfPartition {
   void Earliest() {
     restart_.next = lag_->earliest;
     restart_.gives_up =
-        restart_.read
-            ? fmt::format("read from the first message that there is; those that were read before, up to "
-                          "offset {}, become rows once more if they are still there",
-                          restart_.read->text())
-            : "read from the first message that there is, as it would be anyway";
+        restart_.read ? fmt::format(
+                            "read from the first message that there is; those that were read before, up to "
+                            "offset {}, become rows once more if they are still there",
+                            restart_.read->text())
+                      : "read from the first message that there is, as it would be anyway";
   }
 
   Result<void> Latest() {
     if (!is_kafka_ || !lag_->end) {
-      return Fail(ErrorCode::kUnsupported,
-                  "Kinesis does not say where a shard ends, so nothing can be read from there on and be sure that "
-                  "nothing is missed: restart from earliest");
+      return Fail(
+          ErrorCode::kUnsupported,
+          "Kinesis does not say where a shard ends, so nothing can be read from there on and be sure that "
+          "nothing is missed: restart from earliest");
     }
     TM_ASSIGN(restart_.mark, MarkBefore(*lag_->end));
     restart_.next = lag_->end;
-    restart_.gives_up =
-        restart_.read ? fmt::format("messages behind offset {} and before {} are never read",
-                                    restart_.read->text(), lag_->end->text())
-                      : fmt::format("messages before offset {} are never read", lag_->end->text());
+    restart_.gives_up = restart_.read
+                            ? fmt::format("messages behind offset {} and before {} are never read",
+                                          restart_.read->text(), lag_->end->text())
+                            : fmt::format("messages before offset {} are never read", lag_->end->text());
     return {};
   }
 
@@ -86,10 +87,11 @@ class RestartOfPartition {
     restart_.gives_up = "messages that were removed before they were read, if there are such";
     if (!is_kafka_ || !lag_->end || !lag_->earliest) return {};
     if (*restart_.read >= *lag_->end) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("it was read up to offset {}, and ends before {} now, so that there is nothing to "
-                              "continue with: restart from earliest or latest",
-                              restart_.read->text(), lag_->end->text()));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("it was read up to offset {}, and ends before {} now, so that there is nothing to "
+                      "continue with: restart from earliest or latest",
+                      restart_.read->text(), lag_->end->text()));
     }
     TM_ASSIGN(const std::uint64_t read, OffsetNumber(*restart_.read));
     restart_.next = std::max(StreamOffset(read + 1), *lag_->earliest);

@@ -1,5 +1,5 @@
-// Where a stream is read on whose messages are gone or are others than before: decided by who asks for it, never
-// by a reader.
+// Where a stream is read on whose messages are gone or are others than before: decided by who asks for it,
+// never by a reader.
 #pragma once
 
 #include <optional>

@@ -39,13 +39,16 @@ const MessageRows& RowsOfSource(const StreamSource& source) {
   return std::visit([](const auto& each) -> const MessageRows& { return each.rows; }, source);
 }
 
-/// What a decoder is asked for: the view's columns as its table has them, but for those that are computed, and
-/// what they are computed from.
+/// What a decoder is asked for: the view's columns as its table has them, but for those that are computed,
+/// and what they are computed from.
 DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source,
                           const std::optional<StreamTransform>& transform) {
   DecoderRequest request;
   request.rows = RowsOfSource(source);
   const FeatureView& definition = view.definition;
+  // A message that does not say when it was created was so when the broker got it.
+  if (request.rows.created_timestamp_column.empty())
+    request.rows.created_timestamp_column = definition.table.created_timestamp_column;
   const auto is_computed = [&](const std::string& name) { return transform && transform->is_computed(name); };
   const auto is_wanted = [&](const std::string& name) {
     if (is_computed(name)) return false;
@@ -69,8 +72,7 @@ DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source,
   request.wanted = arrow::schema(std::move(fields));
   for (const JoinKey& key : view.join_keys)
     request.join_keys.push_back(key.name);
-  if (!is_computed(definition.table.timestamp_field))
-    request.event_column = definition.table.timestamp_field;
+  if (!is_computed(definition.table.timestamp_field)) request.event_column = definition.table.timestamp_field;
   return request;
 }
 
@@ -90,9 +92,10 @@ Result<StreamSource> StreamSourceOf(const CatalogView& view) {
   if (!definition.is_table() && !definition.online) {
     return Fail(
         ErrorCode::kUnsupported,
-        fmt::format("view '{}' has a batch source beside its stream, whose rows would come online only, and is "
-                    "not online: make it online, or define it without its batch source",
-                    definition.name));
+        fmt::format(
+            "view '{}' has a batch source beside its stream, whose rows would come online only, and is "
+            "not online: make it online, or define it without its batch source",
+            definition.name));
   }
   return definition.kafka ? StreamSource(*definition.kafka) : StreamSource(*definition.kinesis);
 }
@@ -300,11 +303,10 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
   TM_ASSIGN(DecodedMessages decoded, Decode(batch, stop));
   TM_ASSIGN(const std::int64_t filtered, Transform(batch, decoded));
   TM_ASSIGN(const auto arrivals, ArrivalsOf(batch, decoded));
-  TM_ASSIGN(const CheckedStreamRows checked,
-            CheckStreamRows(table_, {.rows = decoded.rows,
-                                     .is_tombstone = decoded.is_deleted,
-                                     .arrivals = arrivals,
-                                     .event_us_max = LatestEventTime()}));
+  TM_ASSIGN(const CheckedStreamRows checked, CheckStreamRows(table_, {.rows = decoded.rows,
+                                                                      .is_tombstone = decoded.is_deleted,
+                                                                      .arrivals = arrivals,
+                                                                      .event_us_max = LatestEventTime()}));
   std::vector<RejectedMessage> rejected = std::move(decoded.rejected);
   for (const RejectedStreamRow& row : checked.rejected)
     rejected.push_back({decoded.message_of_row[row.row], row.reason});
@@ -345,8 +347,9 @@ Result<std::shared_ptr<arrow::Int64Array>> StreamSession::ArrivalsOf(const Batch
 Result<std::int64_t> StreamSession::Transform(const Batch& batch, DecodedMessages& decoded) const {
   if (!transform_) return 0;
   TM_ASSIGN(const auto arrivals, ArrivalsOf(batch, decoded));
-  TM_ASSIGN(const TransformedRows done,
-            transform_->Run({.rows = decoded.rows, .is_tombstone = decoded.is_deleted, .arrivals = arrivals}));
+  TM_ASSIGN(
+      const TransformedRows done,
+      transform_->Run({.rows = decoded.rows, .is_tombstone = decoded.is_deleted, .arrivals = arrivals}));
   for (const TransformProblem& problem : done.problems)
     decoded.rejected.push_back({decoded.message_of_row[problem.row], problem.reason});
   std::vector<std::size_t> message_of_row;
@@ -436,15 +439,17 @@ Result<CheckedStreamRows> StreamSession::RejectedRows(const Batch& batch,
   arrow::Int64Builder arrivals;
   for (const RejectedMessage& each : rejected) {
     const std::size_t message = each.message;
-    rows.push_back({batch.RunOf(message).partition, batch.offsets[message], batch.messages[message], each.reason});
+    rows.push_back(
+        {batch.RunOf(message).partition, batch.offsets[message], batch.messages[message], each.reason});
     TM_TRY(FromArrowStatus(arrivals.Append(batch.messages[message].timestamp_us)));
   }
   TM_ASSIGN(const auto batch_of_rows, RejectedBatch(*source_, rows));
   TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
-  TM_ASSIGN(CheckedStreamRows checked,
-            CheckStreamRows(*views_.rejected, {.rows = batch_of_rows,
-                                               .is_tombstone = std::vector<bool>(rows.size()),
-                                               .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
+  TM_ASSIGN(
+      CheckedStreamRows checked,
+      CheckStreamRows(*views_.rejected, {.rows = batch_of_rows,
+                                         .is_tombstone = std::vector<bool>(rows.size()),
+                                         .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
   if (!checked.rejected.empty()) return Fail(ErrorCode::kInternal, checked.rejected.front().reason);
   return checked;
 }

@@ -1,6 +1,7 @@
 // Reads a stream into a feature table, each message once.
 //
-//   poll -> messages -> decode -> transform -> check -> one frame of the log: the rows, and how far it was read
+//   poll -> messages -> decode -> transform -> check -> one frame of the log: the rows, and how far it was
+//   read
 //                              \-> messages that are no rows -> the table of rejected ones, first
 //
 // Where to read on from is known by the table alone. Taking a partition flushes the table and raises the
@@ -11,9 +12,9 @@
 // Messages that are no rows go to a table of their own, which keeps how far it was read in the same way: it
 // is written first, and what it has already is not written again.
 //
-// A view with a batch source has its history there; rows of its stream come online only. How far it was read is
-// kept by its table of rejected messages, whose frame is written after that of the rows: what a crash leaves
-// in between is merged again, in the same order, which changes nothing.
+// A view with a batch source has its history there; rows of its stream come online only. How far it was read
+// is kept by its table of rejected messages, whose frame is written after that of the rows: what a crash
+// leaves in between is merged again, in the same order, which changes nothing.
 #pragma once
 
 #include <cstdint>

@@ -128,10 +128,11 @@ class StreamRowsCheck {
                                             &was_cut));
     for (std::int64_t row = 0; event_us_max_ && row < read.count(); ++row) {
       if (read.event->Value(row) <= *event_us_max_) continue;
-      return Fail(ErrorCode::kInvalidData,
-                  fmt::format("the event time {} is more than 10 minutes ahead of the clock, and rows of a stream "
-                              "beside a batch source are online only",
-                              FormatTimestampUs(read.event->Value(row))));
+      return Fail(
+          ErrorCode::kInvalidData,
+          fmt::format("the event time {} is more than 10 minutes ahead of the clock, and rows of a stream "
+                      "beside a batch source are online only",
+                      FormatTimestampUs(read.event->Value(row))));
     }
     return read;
   }

@@ -71,7 +71,8 @@ StreamLagSample StreamLags::Ask(Store& store, const std::string& project, const 
   sample.is_reachable = stream["stream_error"].is_null();
   for (const Json& partition : stream["partitions"]) {
     if (partition["lag"].is_number_integer())
-      sample.messages.emplace(partition["partition"].get<std::string>(), partition["lag"].get<std::int64_t>());
+      sample.messages.emplace(partition["partition"].get<std::string>(),
+                              partition["lag"].get<std::int64_t>());
   }
   return sample;
 }

@@ -1,5 +1,5 @@
-// How far behind their streams the views of a server are: asked of the brokers now and then by a thread of its own,
-// so that no scrape waits for a broker.
+// How far behind their streams the views of a server are: asked of the brokers now and then by a thread of
+// its own, so that no scrape waits for a broker.
 #pragma once
 
 #include <chrono>
