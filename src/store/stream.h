@@ -127,7 +127,9 @@ class Stream {
 using StreamSource = std::variant<KafkaSource, KinesisSource>;
 
 struct StreamOpening {
-  std::string group;                              // who names the same one shares the partitions
+  std::string group;  // who names the same one shares the partitions
+  /// Where a stream knows no groups: who names the same file, on one machine, shares them. Empty: nobody.
+  std::string lease_file = {};
   std::size_t bytes_max = std::size_t{64} << 20;  // that may be fetched ahead
 };
 

@@ -3,6 +3,7 @@
 //
 //   .tidemark/streams/id               what the store's groups are named by
 //   .tidemark/streams/<view id>-<pid>  the status of a session, as JSON; written about every second
+//   .tidemark/streams/shards-<view id> empty: its locks say who reads which shard of Kinesis
 #pragma once
 
 #include <filesystem>

@@ -137,7 +137,8 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   held_.clear();
   at_end_.clear();
   TM_TRY(Refresh());
-  TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
+  TM_ASSIGN(const auto stream,
+            parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
   const StreamHandlers handlers = Handlers();
   auto read = Loop(*stream, handlers, stop);
   if (read) {

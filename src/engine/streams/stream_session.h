@@ -53,6 +53,7 @@ struct StreamSessionParts {
 
 struct StreamSessionOptions {
   std::string group;
+  std::string lease_file = {};        // as StreamOpening has it
   bool until_end = false;             // ends when all partitions that it has were read to their end
   double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it
   std::size_t messages_max = 20'000;  // of a batch
