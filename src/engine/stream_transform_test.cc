@@ -35,28 +35,25 @@ TEST(StreamTransformTest, ErrorsPointAtTheExpression) {
   EXPECT_EQ(Refusal(R"({"expressions": {"n": "user + 1"}, "filter": "n > 1 AND size = 'x'"})"), "");
   EXPECT_THAT(Refusal(R"({"expressions": {"n": "user + 'x'"}})"), HasSubstr("expression of n: "));
   EXPECT_THAT(Refusal(R"({"expressions": {"n": "users"}})"), HasSubstr("(character 1)"));
-  EXPECT_THAT(Refusal(R"({"expressions": {"n": "ln(user)"
-}
-})"), HasSubstr("float64"));
+  EXPECT_THAT(Refusal(R"j({"expressions": {"n": "ln(user)"}})j"), HasSubstr("float64"));
   EXPECT_THAT(Refusal(R"({"filter": "n + 1"})"), HasSubstr("filter: "));
-EXPECT_THAT(Refusal(R"({"expressions": {"n": "n"}})"), HasSubstr("'n'")) << "messages have no such column";
-const std::vector<JoinKey> untyped{{.name = "user", .type = {}}};
-const auto bound = StreamTransform::Bind(ViewWith(R"({"filter": "n > 1"})"), untyped);
-ASSERT_FALSE(bound);
-EXPECT_THAT(bound.error().message, HasSubstr("join key 'user'"));
+  EXPECT_THAT(Refusal(R"({"expressions": {"n": "n"}})"), HasSubstr("'n'")) << "messages have no such column";
+  const std::vector<JoinKey> untyped{{.name = "user", .type = {}}};
+  const auto bound = StreamTransform::Bind(ViewWith(R"({"filter": "n > 1"})"), untyped);
+  ASSERT_FALSE(bound);
+  EXPECT_THAT(bound.error().message, HasSubstr("join key 'user'"));
 }
 
 TEST(StreamTransformTest, ColumnsOfMessagesAreThoseThatAreNotComputed) {
   const auto bound = StreamTransform::Bind(
-      ViewWith(R"({"inputs": {"n": "string"}, "expressions": {"n": "CAST(n AS int64)"}
-})"), kKeys);
+      ViewWith(R"j({"inputs": {"n": "string"}, "expressions": {"n": "CAST(n AS int64)"}})j"), kKeys);
   ASSERT_TRUE(bound) << bound.error().ToString();
-std::vector<std::string> names;
-for (const ExpressionColumn& column : bound->columns())
-  names.push_back(column.name + " " + column.type.ToString());
-EXPECT_THAT(names, ElementsAre("user int64", "event_timestamp timestamp", "size string", "n string"));
-EXPECT_TRUE(bound->is_computed("n"));
-EXPECT_FALSE(bound->is_computed("size"));
+  std::vector<std::string> names;
+  for (const ExpressionColumn& column : bound->columns())
+    names.push_back(column.name + " " + column.type.ToString());
+  EXPECT_THAT(names, ElementsAre("user int64", "event_timestamp timestamp", "size string", "n string"));
+  EXPECT_TRUE(bound->is_computed("n"));
+  EXPECT_FALSE(bound->is_computed("size"));
 }
 
 /// Rows whose users are 0, 1, 2, ..., with these numbers.
@@ -98,19 +95,18 @@ TEST(StreamTransformTest, FiltersBeforeItComputes) {
 
 TEST(StreamTransformTest, FindsEachRowThatHasNoValue) {
   const auto bound = StreamTransform::Bind(
-      ViewWith(R"({"inputs": {"n": "int64"}, "expressions": {"n": "CAST(n * 9000000000000000000 AS int64)",
-               "size": "'x'"}
-})"),
+      ViewWith(R"j({"inputs": {"n": "int64"}, "expressions": {"n": "CAST(n * 9000000000000000000 AS int64)",
+               "size": "'x'"}})j"),
       kKeys);
-ASSERT_TRUE(bound) << bound.error().ToString();
-const auto run = bound->Run(InputOf({1, 7, 0, 8, 9, 1}, {false, false, false, false, true, false}));
-ASSERT_TRUE(run) << run.error().ToString();
-EXPECT_THAT(run->places, ElementsAre(0, 2, 4, 5)) << "of a deletion nothing is computed";
-ASSERT_EQ(run->problems.size(), 2);
-EXPECT_EQ(run->problems[0].row, 1);
-EXPECT_EQ(run->problems[1].row, 3);
-EXPECT_THAT(run->problems[0].reason, testing::StartsWith("expression of n: "));
-EXPECT_EQ(testing_support::TextOf(*run->rows, "n"), "9000000000000000000, 0, null, 9000000000000000000");
+  ASSERT_TRUE(bound) << bound.error().ToString();
+  const auto run = bound->Run(InputOf({1, 7, 0, 8, 9, 1}, {false, false, false, false, true, false}));
+  ASSERT_TRUE(run) << run.error().ToString();
+  EXPECT_THAT(run->places, ElementsAre(0, 2, 4, 5)) << "of a deletion nothing is computed";
+  ASSERT_EQ(run->problems.size(), 2);
+  EXPECT_EQ(run->problems[0].row, 1);
+  EXPECT_EQ(run->problems[1].row, 3);
+  EXPECT_THAT(run->problems[0].reason, testing::StartsWith("expression of n: "));
+  EXPECT_EQ(testing_support::TextOf(*run->rows, "n"), "9000000000000000000, 0, null, 9000000000000000000");
 }
 
 TEST(StreamTransformTest, RunsOverNoRows) {

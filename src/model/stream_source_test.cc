@@ -244,17 +244,14 @@ TEST(StreamTransformations, ComputeWhatTheViewHas) {
     return checked ? "" : checked.error().ToString();
   };
   EXPECT_EQ(refusal(R"({"expressions": {"total": "n * 2"}, "filter": "n > 0"})"), "");
-  EXPECT_EQ(refusal(R"({"inputs": {"total": "string"}, "expressions": {"total": "CAST(total AS DOUBLE)"
-}
-})"), "");
+  EXPECT_EQ(
+      refusal(R"j({"inputs": {"total": "string"}, "expressions": {"total": "CAST(total AS DOUBLE)"}})j"), "");
   EXPECT_THAT(refusal(R"({"expressions": {"totals": "n"}})"), HasSubstr("did you mean 'total'?"));
-EXPECT_THAT(refusal(R"({"expressions": {"user": "n"}})"), HasSubstr("a join key is not computed"));
-EXPECT_THAT(refusal(R"({"expressions": {"n": ""}})"), HasSubstr("empty expression"));
-EXPECT_THAT(refusal(R"({"inputs": {"n": "string"}})"), HasSubstr("input 'n'"));
-EXPECT_THAT(refusal(R"({"inputs": {"a": "string", "A": "string"}})"), HasSubstr("one name"));
-  EXPECT_THAT(refusal(R"({"expressions": {"event_timestamp": "now()"
-  }
-  })", R"(, "timestamp_field": "at")"),
+  EXPECT_THAT(refusal(R"({"expressions": {"user": "n"}})"), HasSubstr("a join key is not computed"));
+  EXPECT_THAT(refusal(R"({"expressions": {"n": ""}})"), HasSubstr("empty expression"));
+  EXPECT_THAT(refusal(R"({"inputs": {"n": "string"}})"), HasSubstr("input 'n'"));
+  EXPECT_THAT(refusal(R"({"inputs": {"a": "string", "A": "string"}})"), HasSubstr("one name"));
+  EXPECT_THAT(refusal(R"j({"expressions": {"event_timestamp": "now()"}})j", R"(, "timestamp_field": "at")"),
               HasSubstr("leave out the stream source's timestamp_field"));
   EXPECT_THAT(refusal(R"({"filters": "n > 0"})"), HasSubstr("did you mean 'filter'?"));
   auto pushed = FeatureViewFromJson(kTransformed).value();
@@ -265,7 +262,7 @@ EXPECT_THAT(refusal(R"({"inputs": {"a": "string", "A": "string"}})"), HasSubstr(
   const auto checked = CheckDefinitions(definitions, {});
   ASSERT_FALSE(checked);
   EXPECT_THAT(checked.error().message, HasSubstr("give it a Kafka or Kinesis source"));
-  }
+}
 
-  }  // namespace
-  }  // namespace tidemark
+}  // namespace
+}  // namespace tidemark

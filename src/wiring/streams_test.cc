@@ -324,74 +324,71 @@ class StreamViewsTest : public StreamsTest {
 };
 
 TEST_F(StreamViewsTest, ExpressionsMakeRowsOfMessages) {
-  Define(R"("transformation": {"inputs": {"price": "float64", "qty": "int64", "sent": "string"},
+  Define(R"j("transformation": {"inputs": {"price": "float64", "qty": "int64", "sent": "string"},
       "expressions": {"n": "CAST(price * qty AS int64)", "event_timestamp": "CAST(sent AS timestamp)"},
-      "filter": "qty > 0 AND n < 1000"
-})");
+      "filter": "qty > 0 AND n < 1000"})j");
   AddJson(R"("user": 1, "price": 2.5, "qty": 4, "sent": "2024-05-01 00:00:10")");
-AddJson(R"("user": 1, "price": 2.5, "qty": 0, "sent": "2024-05-01 00:00:20")");
-AddJson(R"("user": 1, "price": 2.5, "sent": "2024-05-01 00:00:20")");
-AddJson(R"("user": 2, "price": 300, "qty": 4, "sent": "2024-05-01 00:00:20")");
-AddJson(R"("user": 2, "price": 3, "qty": 4, "sent": "2024-05-01 00:00:05")");
-StreamSessionOptions options;
-options.until_end = true;
-StreamSession session(Parts(), options);
-const auto ran = session.Run({});
-ASSERT_TRUE(ran) << ran.error().ToString();
-MustRead();
-EXPECT_EQ(Column("n"), "10, 12");
-EXPECT_EQ(Online(1), "10");
-EXPECT_EQ(session.status().messages, 5);
-EXPECT_EQ(session.status().rows, 2);
-EXPECT_EQ(session.status().filtered, 3);
-EXPECT_EQ(session.status().rejected, 0);
-// Late: the row counts, and is not the newest.
-AddJson(R"("user": 1, "price": 1, "qty": 7, "sent": "2024-05-01 00:00:01")");
-MustRead();
-EXPECT_EQ(Column("n"), "7, 10, 12");
-EXPECT_EQ(Online(1), "10");
+  AddJson(R"("user": 1, "price": 2.5, "qty": 0, "sent": "2024-05-01 00:00:20")");
+  AddJson(R"("user": 1, "price": 2.5, "sent": "2024-05-01 00:00:20")");
+  AddJson(R"("user": 2, "price": 300, "qty": 4, "sent": "2024-05-01 00:00:20")");
+  AddJson(R"("user": 2, "price": 3, "qty": 4, "sent": "2024-05-01 00:00:05")");
+  StreamSessionOptions options;
+  options.until_end = true;
+  StreamSession session(Parts(), options);
+  const auto ran = session.Run({});
+  ASSERT_TRUE(ran) << ran.error().ToString();
+  MustRead();
+  EXPECT_EQ(Column("n"), "10, 12");
+  EXPECT_EQ(Online(1), "10");
+  EXPECT_EQ(session.status().messages, 5);
+  EXPECT_EQ(session.status().rows, 2);
+  EXPECT_EQ(session.status().filtered, 3);
+  EXPECT_EQ(session.status().rejected, 0);
+  // Late: the row counts, and is not the newest.
+  AddJson(R"("user": 1, "price": 1, "qty": 7, "sent": "2024-05-01 00:00:01")");
+  MustRead();
+  EXPECT_EQ(Column("n"), "7, 10, 12");
+  EXPECT_EQ(Online(1), "10");
 }
 
 TEST_F(StreamViewsTest, ARowThatCannotBeComputedIsRejectedAlone) {
-  Define(R"("transformation": {"inputs": {"text": "string"}, "expressions": {"n": "CAST(text AS int64)"}
-})");
+  Define(
+      R"j("transformation": {"inputs": {"text": "string"}, "expressions": {"n": "CAST(text AS int64)"}})j");
   for (int i = 0; i < 20; ++i) {
-  AddJson(fmt::format(R"("user": {}, "text": "{}", "event_timestamp": "2024-05-01T00:00:{:02}Z")", i,
-                      i == 13 ? "many" : std::to_string(i), i));
-}
-MustRead();
-EXPECT_EQ(Column("n"), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19");
-EXPECT_EQ(Column("offset", "clicks__rejected"), R"("13")");
-EXPECT_THAT(Column("reason", "clicks__rejected"), testing::StartsWith("\"expression of n: "));
-EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("many"));
+    AddJson(fmt::format(R"("user": {}, "text": "{}", "event_timestamp": "2024-05-01T00:00:{:02}Z")", i,
+                        i == 13 ? "many" : std::to_string(i), i));
+  }
+  MustRead();
+  EXPECT_EQ(Column("n"), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19");
+  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("13")");
+  EXPECT_THAT(Column("reason", "clicks__rejected"), testing::StartsWith("\"expression of n: "));
+  EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("many"));
 }
 
 TEST_F(StreamViewsTest, DeletionsPassTheFilter) {
-  Define(R"("transformation": {"filter": "n > 5", "inputs": {"sent": "string"},
-      "expressions": {"event_timestamp": "CAST(sent AS timestamp)"}
-})");
+  Define(R"j("transformation": {"filter": "n > 5", "inputs": {"sent": "string"},
+      "expressions": {"event_timestamp": "CAST(sent AS timestamp)"}})j");
   for (int user = 1; user <= 3; ++user)
     AddJson(fmt::format(R"("user": {}, "n": 9, "sent": "2024-05-01 00:00:10")", user));
-MustRead();
-EXPECT_EQ(Online(1), "9");
-AddRaw(0, std::nullopt, R"({"user": 1})");
-AddJson(R"("user": 2, "gone": true, "sent": "2024-05-01 00:00:11")");
-AddJson(R"("user": 3, "gone": true, "sent": "2024-05-01 00:00:09")");
-MustRead();
-EXPECT_EQ(Online(1), "null");
-EXPECT_EQ(Online(2), "null");
-EXPECT_EQ(Online(3), "9") << "it was deleted before it came";
+  MustRead();
+  EXPECT_EQ(Online(1), "9");
+  AddRaw(0, std::nullopt, R"({"user": 1})");
+  AddJson(R"("user": 2, "gone": true, "sent": "2024-05-01 00:00:11")");
+  AddJson(R"("user": 3, "gone": true, "sent": "2024-05-01 00:00:09")");
+  MustRead();
+  EXPECT_EQ(Online(1), "null");
+  EXPECT_EQ(Online(2), "null");
+  EXPECT_EQ(Online(3), "9") << "it was deleted before it came";
 }
 
 TEST_F(StreamViewsTest, NowIsWhenTheBrokerGotTheMessage) {
-  Define(R"("transformation": {"expressions": {"event_timestamp": "now()"}
-})");
+  Define(R"j("transformation": {"expressions": {"event_timestamp": "now()"}})j");
   const std::int64_t sent_us = now_us();
-AddJson(R"("user": 1, "n": 1)");
-scene_.clock().set_us(sent_us + 60'000'000);
-MustRead();
-EXPECT_EQ(Column("event_timestamp"), Column("api_invocation_time"));
-EXPECT_THAT(Column("event_timestamp"), HasSubstr(FormatTimestampUs(sent_us).substr(11, 8)));
+  AddJson(R"("user": 1, "n": 1)");
+  scene_.clock().set_us(sent_us + 60'000'000);
+  MustRead();
+  EXPECT_EQ(Column("event_timestamp"), Column("api_invocation_time"));
+  EXPECT_THAT(Column("event_timestamp"), HasSubstr(FormatTimestampUs(sent_us).substr(11, 8)));
 }
 
 /// A view with a batch source, whose stream comes online only.
