@@ -228,7 +228,7 @@ TEST(StreamTransformations, AreReadWrittenAndPrinted) {
   EXPECT_EQ(view->transformation->inputs[1].type.kind, TypeKind::kInt64);
   EXPECT_EQ(view->transformation->expressions.at("total"), "price * qty");
   EXPECT_EQ(view->transformation->filter, "qty > 0");
-  EXPECT_EQ(FeatureViewFromJson(ToJson(*view)), view);
+  EXPECT_EQ(FeatureViewFromJson(ToJson(*view)).value(), *view);
   EXPECT_THAT(ToSpecJson(*view, {}, {}), HasSubstr(R"("filter": "qty > 0")"));
 }
 
