@@ -109,7 +109,7 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   session.until_end = options.until_end;
   session.rejected_rate_max = options.rejected_rate_max;
   session.group = options.group;
-  session.lease_file = parts_.folder / "streams" / fmt::format("shards-{}", views.view->id);
+  session.lease_file = (parts_.folder / "streams" / fmt::format("shards-{}", views.view->id)).string();
   if (session.group.empty()) {
     TM_ASSIGN(session.group, GroupOf(*views.view));
   }

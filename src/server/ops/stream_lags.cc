@@ -1,23 +1,12 @@
 // One view after the other, so that a stop has to wait for one broker at most.
 #include "server/ops/stream_lags.h"
 
-#include <algorithm>
 #include <condition_variable>
 #include <stop_token>
 
 #include "base/json.h"
 
 namespace tidemark::server {
-
-std::vector<std::string> ProjectsOf(Services& services) {
-  std::vector<std::string> projects;
-  if (const auto store = services.stores->Get({})) {
-    if (const auto listed = (*store)->Projects()) projects = *listed;
-  }
-  const std::string& own = services.stores->default_project();
-  if (std::ranges::find(projects, own) == projects.end()) projects.push_back(own);
-  return projects;
-}
 
 StreamLags::StreamLags(Services& services)
     : services_(services), thread_([this](const std::stop_token& stop) { Run(stop); }) {}
@@ -32,12 +21,10 @@ void StreamLags::Run(const std::stop_token& stop) {
   std::condition_variable_any never;
   while (!stop.stop_requested()) {
     std::vector<StreamLagSample> samples;
-    for (const std::string& project : ProjectsOf(services_)) {
-      const auto store = services_.stores->Get(project);
-      if (!store) continue;  // told by tidemark_store_readable
-      for (const std::string& view : ViewsOf(**store)) {
+    for (const auto& [project, store] : services_.stores->OpenOnes()) {
+      for (const std::string& view : ViewsOf(*store)) {
         if (stop.stop_requested()) return;
-        samples.push_back(Ask(**store, project, view));
+        samples.push_back(Ask(*store, project, view));
       }
     }
     {

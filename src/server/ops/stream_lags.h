@@ -21,7 +21,7 @@ struct StreamLagSample {
   std::string project;
   std::string view;
   bool is_reachable = false;
-  std::map<std::string, std::int64_t> messages;  // by partition, where it is known
+  std::map<std::string, std::int64_t> messages = {};  // by partition, where it is known
 };
 
 /// Thread safe.
@@ -45,8 +45,5 @@ class StreamLags {
   std::vector<StreamLagSample> latest_;
   std::jthread thread_;  // last: it uses the others
 };
-
-/// The projects that a server has at this moment.
-std::vector<std::string> ProjectsOf(Services& services);
 
 }  // namespace tidemark::server
