@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <map>
@@ -136,6 +137,17 @@ Result<Json> StatsOf(Services& services, const std::string& project) {
   TM_ASSIGN(const auto store, services.stores->Get(project));
   TM_ASSIGN(const std::string text, store->Stats());
   return Json::parse(text);
+}
+
+/// The projects that the server has at this moment.
+std::vector<std::string> ProjectsOf(Services& services) {
+  std::vector<std::string> projects;
+  if (const auto store = services.stores->Get({})) {
+    if (const auto listed = (*store)->Projects()) projects = *listed;
+  }
+  const std::string& own = services.stores->default_project();
+  if (std::ranges::find(projects, own) == projects.end()) projects.push_back(own);
+  return projects;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // How far behind their streams the views of a server are: asked of the brokers now and then by a thread of
-// its own, so that no scrape waits for a broker.
+// its own, so that no scrape waits for a broker. Projects that nobody has asked for yet are not opened for
+// it.
 #pragma once
 
 #include <chrono>
