@@ -354,16 +354,24 @@ class TIDEMARK_EXPORT Store {
   /// partitions. Messages that are no rows go to the table `<view>__rejected`. A broker that cannot be
   /// reached is waited for. The first other error ends all: kInvalidData if messages are gone that were to be
   /// read, are not those that were there before, or too many are no rows (nothing of these was written);
-  /// kUnsupported for a view with a batch source, and on a server, which reads streams by itself.
+  /// kUnsupported on a server, which reads streams by itself. Rows for a view with a batch source come online
+  /// only.
   virtual Result<void> RunStreams(const std::vector<std::string>& views,
                                   const RunStreamsOptions& options) = 0;
   /// How far streams were read, and who reads them on this machine: a JSON array of {"view", "stream",
   /// "partitions": [{"partition", "read", "end", "lag"}], "lag", "stream_error", "readers", "messages",
-  /// "rows", "deletions", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
+  /// "rows", "deletions", "filtered", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
   /// "last_error", "last_error_us"}. "read" is the offset of the last message whose row is in the table,
   /// "lag" the messages that are not; counts are those of readers since they started; null: not known.
   /// "stream_error" says why the stream cannot be asked.
   virtual Result<std::string> StreamStatus(const std::vector<std::string>& views) = 0;
+  /// Says anew where the stream of a view is read on, after its messages were lost or its topic was made
+  /// anew. Rows that are there stay. Readers that run notice, and go on there. A JSON array of {"partition",
+  /// "read", "next", "gives_up"}: the offset of the last message that was read, that of the next that will
+  /// be, and what this does in words; null: none, or not known. kNotFound for a partition that there is not,
+  /// kInvalidArgument where kContinue cannot be (the stream ends before what was read), kUnsupported for
+  /// kLatest of Kinesis, kUnavailable if the stream cannot be asked.
+  virtual Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of

@@ -241,6 +241,7 @@ void BindStore(nb::module_& m) {
       .def("run_streams", &PythonStore::RunStreams, "views"_a, "until_end"_a, "group"_a,
            "rejected_rate_max"_a, "token"_a.none())
       .def("stream_status", &PythonStore::StreamStatus, "views"_a)
+      .def("restart_stream", &PythonStore::RestartStream, "view"_a, "from_"_a, "partitions"_a, "dry_run"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())

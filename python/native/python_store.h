@@ -68,6 +68,8 @@ class PythonStore {
   void RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
                   double rejected_rate_max, const CancelToken* token) const;
   std::string StreamStatus(const std::vector<std::string>& views) const;
+  std::string RestartStream(const std::string& view, const std::string& from,
+                            const std::vector<std::string>& partitions, bool dry_run) const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,

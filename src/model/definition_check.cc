@@ -102,6 +102,26 @@ Result<void> CheckTable(const TableOptions& table) {
   return table.database.empty() ? Result<void>() : CheckName("database", table.database);
 }
 
+// What it computes is checked where the view's columns are known.
+Result<void> CheckTransformation(const FeatureView& view) {
+  if (!view.transformation) return {};
+  if (!view.kafka && !view.kinesis) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "it has a transformation, which messages of a stream go through, and reads none: give it a "
+                "Kafka or Kinesis source");
+  }
+  Taken taken;
+  for (const Field& input : view.transformation->inputs) {
+    TM_TRY_IN(CheckFieldName(input.name), "input");
+    TM_TRY(Take(taken, input.name, fmt::format("input {}", Quoted(input.name))));
+  }
+  for (const auto& [column, expression] : view.transformation->expressions) {
+    if (!expression.empty()) continue;
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} has an empty expression", Quoted(column)));
+  }
+  return {};
+}
+
 Result<void> CheckStreamSource(const FeatureView& view) {
   if (view.push.has_value() + view.kafka.has_value() + view.kinesis.has_value() > 1)
     return Fail(ErrorCode::kInvalidArgument, "it has several stream sources; give one");
@@ -136,7 +156,9 @@ Result<void> CheckContent(const FeatureView& view) {
   } else {
     TM_TRY_IN(CheckTable(view.table), "table");
   }
-  return CheckStreamSource(view);
+  TM_TRY(CheckStreamSource(view));
+  TM_TRY_IN(CheckTransformation(view), "transformation");
+  return {};
 }
 
 // The fields of a list have names, each its own.
@@ -416,6 +438,47 @@ Result<void> CheckPartitions(const FeatureView& view, const std::vector<JoinKey>
   return {};
 }
 
+// Features and the event time are computed; all other columns of rows are columns of messages.
+Result<void> CheckComputed(const FeatureView& view, const std::vector<JoinKey>& keys) {
+  if (!view.transformation) return {};
+  const StreamTransformation& transformation = *view.transformation;
+  const std::string& event = view.source ? view.source->timestamp_field : view.table.timestamp_field;
+  const std::string& created =
+      view.source ? view.source->created_timestamp_column : view.table.created_timestamp_column;
+  const std::string& stated =
+      view.kafka ? view.kafka->rows.timestamp_field : view.kinesis->rows.timestamp_field;
+  if (transformation.expressions.contains(event) && !stated.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the event time {} is computed, so no column of messages is taken for it: leave out "
+                    "the stream source's timestamp_field",
+                    Quoted(event)));
+  }
+  for (const auto& [column, expression] : transformation.expressions) {
+    if (std::ranges::find(keys, column, &JoinKey::name) != keys.end()) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("expression of {}: a join key is not computed, as a message without a value "
+                              "deletes by its key alone; give it another name by the source's field_mapping",
+                              Quoted(column)));
+    }
+    if (column == event || FindNamed(view.fields, column) != nullptr) continue;
+    if (view.fields.empty()) continue;  // they are found later
+    return Fail(ErrorCode::kNotFound, fmt::format("expression of {}: the view has no such feature{}",
+                                                  Quoted(column), Suggest(column, NamesOf(view.fields))));
+  }
+  for (const Field& input : transformation.inputs) {
+    const bool is_key = std::ranges::find(keys, input.name, &JoinKey::name) != keys.end();
+    const bool is_column =
+        input.name == event || input.name == created || FindNamed(view.fields, input.name) != nullptr;
+    if (!is_key && (!is_column || transformation.expressions.contains(input.name))) continue;
+    return Fail(ErrorCode::kAlreadyExists,
+                fmt::format("input {} is a column that rows take from messages as it is: leave the input "
+                            "out, or give {} an expression",
+                            Quoted(input.name), Quoted(input.name)));
+  }
+  return {};
+}
+
 Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) {
   Taken taken;
   std::vector<JoinKey> keys;
@@ -446,6 +509,7 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
   for (const Field& field : view.fields) {
     TM_TRY(Take(taken, field.name, fmt::format("feature {}", Quoted(field.name))));
   }
+  TM_TRY_IN(CheckComputed(view, keys), "transformation");
   return view.is_table() ? CheckPartitions(view, keys) : Result<void>();
 }
 

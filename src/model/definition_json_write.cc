@@ -95,6 +95,15 @@ Json Tree(const TableOptions& table) {
   return object;
 }
 
+Json Tree(const StreamTransformation& transformation) {
+  Json object = Json::object();
+  for (const Field& input : transformation.inputs)
+    object["inputs"].push_back(Tree(input));
+  PutTextMap(object, "expressions", transformation.expressions);
+  PutText(object, "filter", transformation.filter);
+  return object;
+}
+
 Json Tree(const FeatureView& view) {
   Json object{{"name", view.name}};
   if (!view.entities.empty()) object["entities"] = view.entities;
@@ -106,6 +115,7 @@ Json Tree(const FeatureView& view) {
   if (view.push) object["stream_source"] = Tree(*view.push);
   if (view.kafka) object["stream_source"] = StreamTree(*view.kafka);
   if (view.kinesis) object["stream_source"] = StreamTree(*view.kinesis);
+  if (view.transformation) object["transformation"] = Tree(*view.transformation);
   if (view.is_table() && view.table != TableOptions{}) object["table"] = Tree(view.table);
   PutMetadata(object, view.metadata);
   return object;

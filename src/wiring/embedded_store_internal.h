@@ -133,6 +133,9 @@ class EmbeddedStore final : public Store {
   Result<std::string> StreamStatus(const std::vector<std::string>& views) override {
     return streams_.Status(views);
   }
+  Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) override {
+    return streams_.Restart(std::string(view), options);
+  }
 
   /// As if something had been written.
   Result<void> Maintain() { return StartMaintenance(); }

@@ -25,6 +25,7 @@ from tidemark.places import RelocatedTable
 from tidemark.project import Project
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
+from tidemark.stream_feature_view import StreamFeatureView
 from tidemark.stream_source import KafkaSource, KinesisSource
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
@@ -72,6 +73,7 @@ __all__ = [
     "RetrievalJob",
     "SnowflakeSource",
     "SqlResult",
+    "StreamFeatureView",
     "TableOptions",
     "TidemarkError",
     "ValueType",

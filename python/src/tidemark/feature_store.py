@@ -28,6 +28,7 @@ from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
 from tidemark.sql import StoreSql
 from tidemark.statistics import StoreStatistics
+from tidemark.stream_feature_view import StreamFeatureView
 from tidemark.streams import StoreStreams
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
@@ -193,6 +194,15 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def get_feature_view(self, name: str) -> FeatureView:
         return self._get(FeatureView, name)
 
+    def get_stream_feature_view(self, name: str) -> StreamFeatureView:
+        view = self._get(FeatureView, name)
+        if isinstance(view, StreamFeatureView):
+            return view
+        raise NotFoundError(
+            "it is a feature view whose messages are rows as they come: get_feature_view gives it",
+            f"stream feature view {name}",
+        )
+
     def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
         return self._get(OnDemandFeatureView, name)
 
@@ -204,6 +214,12 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
 
     def list_feature_views(self, tags: Mapping[str, str] | None = None) -> list[FeatureView]:
         return self._list(FeatureView, tags)
+
+    def list_stream_feature_views(
+        self, tags: Mapping[str, str] | None = None
+    ) -> list[StreamFeatureView]:
+        views = self._list(FeatureView, tags)
+        return [view for view in views if isinstance(view, StreamFeatureView)]
 
     def list_on_demand_feature_views(
         self, tags: Mapping[str, str] | None = None

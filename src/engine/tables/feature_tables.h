@@ -129,11 +129,14 @@ class FeatureTables {
 
   /// Takes partitions of a stream over: brings what the logs have of the view into files, and raises the
   /// partitions' epochs in the same commit. From then on frames of their former owners count no more. Answers
-  /// how far the table has read.
-  Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places) const;
+  /// how far the table has read. Of places in `restarts` it has, from then on, read so far as that says;
+  /// their epochs there do not count.
+  Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places,
+                                 const StreamMarks& restarts = {}) const;
   /// Appends rows that were read from a stream, with how far it was read; `parts` are of the rows, in their
   /// order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may be none. Errors as
-  /// Ingest; after kUnknownFate, take the partitions again.
+  /// Ingest; after kUnknownFate, take the partitions again. Rows of a view with a batch source, which are
+  /// those of AsTable(view), come online only; they have no parts, as there is no table to keep them.
   Result<StreamWritten> WriteStream(const CatalogView& view, const TableRows& rows,
                                     std::span<const StreamPart> parts) const;
   /// How far streams were read by files alone: cheap.
