@@ -115,6 +115,7 @@ int RunProgram(int argc, char** argv) {
   AddInit(program, session);
   AddDefinitionCommands(program, session);
   AddLoadCommands(program, session);
+  AddBackfillCommand(program, session);
   AddHistoricalCommand(program, session);
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);

@@ -46,6 +46,7 @@ Result<bool> Confirm(bool is_confirmed, const std::string& question);
 void AddInit(Command app, Session& session);
 void AddDefinitionCommands(Command app, Session& session);
 void AddLoadCommands(Command app, Session& session);
+void AddBackfillCommand(Command app, Session& session);
 void AddHistoricalCommand(Command app, Session& session);
 void AddOnlineCommand(Command app, Session& session);
 void AddTableCommands(Command app, Session& session);

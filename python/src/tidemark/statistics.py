@@ -16,8 +16,8 @@ from tidemark.column_readers import (
     ArrowColumns,
     Column,
     ColumnReader,
+    FetchedColumns,
     Kind,
-    SqlColumns,
     column_of,
     quoted,
 )
@@ -187,8 +187,8 @@ class StoreStatistics:
 
         `rows` are a feature view or its name: all rows that it has, deletions aside, in the event
         times from `start_date` to `end_date`, both included; of a feature table, those written up
-        to `as_of`. They are counted by SQL, column by column, where they lie (give `as_of` if
-        others write meanwhile). Or `rows` are a training set, a `Dataset`, the result of a query,
+        to `as_of`. They are looked at column by column (give `as_of` if others write meanwhile):
+        columns that are small enough in memory, longer ones by SQL, where they lie. Or `rows` are a training set, a `Dataset`, the result of a query,
         or a frame, which is read into memory. `ColumnStatistics` says what is counted how; `bins`
         are those of the histogram, `top` how many values are named.
         """
@@ -280,7 +280,7 @@ class StoreStatistics:
             for field in schema
             if field.name not in _OF_THE_STORE and (not asked or field.name in asked)
         ]
-        return name, SqlColumns(query, f"(SELECT * FROM {source})", shown)
+        return name, FetchedColumns(query, f"(SELECT * FROM {source})", shown)
 
     statistics_async = async_twin(statistics)
     compare_async = async_twin(compare)
