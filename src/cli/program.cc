@@ -121,6 +121,7 @@ int RunProgram(int argc, char** argv) {
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);
   AddStreamCommands(program, session);
+  AddStatisticsCommand(program, session);
   AddSqlCommands(program, session);
   AddExistingCommands(program, session);
   AddPlaceCommands(program, session);

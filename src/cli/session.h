@@ -52,6 +52,7 @@ void AddOnlineCommand(Command app, Session& session);
 void AddTableCommands(Command app, Session& session);
 void AddUpkeepCommands(Command app, Session& session);
 void AddStreamCommands(Command app, Session& session);
+void AddStatisticsCommand(Command app, Session& session);
 void AddSqlCommands(Command app, Session& session);
 void AddExistingCommands(Command app, Session& session);
 void AddPlaceCommands(Command app, Session& session);

@@ -307,7 +307,7 @@ class SqlColumns:
 
 
 class FetchedColumns:
-    """The same, where columns that are small enough are fetched and looked at in memory, one by one.
+    """The same, where columns that are small enough are fetched, and looked at in memory.
 
     Most of what is asked of a column is asked of its values in order, or of how often each is
     there: with the column at hand that is found once for all questions.

@@ -188,9 +188,10 @@ class StoreStatistics:
         `rows` are a feature view or its name: all rows that it has, deletions aside, in the event
         times from `start_date` to `end_date`, both included; of a feature table, those written up
         to `as_of`. They are looked at column by column (give `as_of` if others write meanwhile):
-        columns that are small enough in memory, longer ones by SQL, where they lie. Or `rows` are a training set, a `Dataset`, the result of a query,
-        or a frame, which is read into memory. `ColumnStatistics` says what is counted how; `bins`
-        are those of the histogram, `top` how many values are named.
+        columns that are small enough in memory, longer ones by SQL, where they lie. Or `rows` are a
+        training set, a `Dataset`, the result of a query, or a frame, which is read into memory.
+        `ColumnStatistics` says what is counted how; `bins` are those of the histogram, `top` how
+        many values are named.
         """
         if not all(0 <= share <= 1 for share in quantiles):
             raise InvalidArgumentError(f"quantiles={quantiles!r}: each is a number from 0 to 1")
