@@ -148,7 +148,7 @@ class ArrowColumns:
             std = pc.stddev(floats, ddof=1).as_py()
             if column.kind == Kind.NUMBER:
                 shares = tuple(pc.quantile(floats, q=list(quantiles)).to_pylist())
-        distinct = pc.count_distinct(values).as_py()
+        distinct = _count_distinct(values)
         return Summary(
             rows, nulls, nans, infinite, distinct, ends["min"], ends["max"], mean, std, shares
         )
@@ -224,6 +224,19 @@ def _plain(field: pa.Field) -> pa.Field:
     if pa.types.is_float16(dtype):
         dtype = pa.float32()
     return field.with_type(dtype)
+
+
+def _count_distinct(values: pa.ChunkedArray) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    of = pa.types
+    if of.is_timestamp(values.type) or of.is_date(values.type):
+        ticks = pa.int32() if of.is_date32(values.type) else pa.int64()
+        if sorts(ticks):
+            return SortedNumbers(values.cast(ticks)).distinct
+    found: int = pc.count_distinct(values).as_py()
+    return found
 
 
 def _as_float(values: pa.ChunkedArray) -> pa.ChunkedArray:

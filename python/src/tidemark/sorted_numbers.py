@@ -53,7 +53,10 @@ class SortedNumbers:
     @property
     def distinct(self) -> int:
         """How many different finite values there are."""
-        return len(_starts(self._finite))
+        import numpy as np
+
+        values = self._finite
+        return int(np.count_nonzero(values[1:] != values[:-1])) + 1 if len(values) else 0
 
     @property
     def ends(self) -> tuple[Any, Any]:

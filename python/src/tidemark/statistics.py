@@ -22,7 +22,7 @@ from tidemark.column_readers import (
     quoted,
 )
 from tidemark.comparison import Comparison, compare_columns
-from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.errors import InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.feature_view import FeatureView
 from tidemark.rows import RowsLike, as_stream
 from tidemark.times import time_us
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
+    from tidemark.on_demand_feature_view import OnDemandFeatureView
     from tidemark.sql import SqlResult
 
 Moment = datetime | date | str
@@ -170,6 +171,7 @@ class StoreStatistics:
 
         def sql(self, query: str, *, as_of: Moment | int | None = None) -> SqlResult: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
+        def list_on_demand_feature_views(self) -> list[OnDemandFeatureView]: ...
 
     def statistics(
         self,
@@ -264,6 +266,12 @@ class StoreStatistics:
     ) -> tuple[str, ColumnReader]:
         name = view if isinstance(view, str) else view.name
         asked = () if isinstance(view, str) else view.projection.features
+        if any(each.name == name for each in self.list_on_demand_feature_views()):
+            raise UnsupportedError(
+                "the values of an on-demand feature view are there when they are asked for only: "
+                "give a training set, store.statistics(store.get_historical_features(...))",
+                f"view {name}",
+            )
         registered = self.get_feature_view(name)
 
         def query(text: str) -> pa.Table:
