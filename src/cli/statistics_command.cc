@@ -54,14 +54,15 @@ Result<void> PrintStatistics(OutputFormat format, const Json& statistics) {
   std::vector<Row> rows;
   for (const Json& column : statistics.at("columns")) {
     const Json& top = column.at("top");
-    const Json median = column.at("quantiles").contains("0.5") ? column.at("quantiles").at("0.5") : Json(nullptr);
+    const Json median =
+        column.at("quantiles").contains("0.5") ? column.at("quantiles").at("0.5") : Json(nullptr);
     rows.push_back({column.at("name"), column.at("type"), column.at("count"), column.at("nulls"),
                     column.at("distinct"), column.at("min"), column.at("max"), column.at("mean"),
                     column.at("std"), median, top.size() == 0 ? Json(nullptr) : top.front().at("value")});
   }
   return PrintRows(
-      format,
-      {"column", "type", "count", "nulls", "distinct", "min", "max", "mean", "std", "median", "top"}, rows);
+      format, {"column", "type", "count", "nulls", "distinct", "min", "max", "mean", "std", "median", "top"},
+      rows);
 }
 
 Result<void> PrintComparison(OutputFormat format, const Json& comparison) {
@@ -96,7 +97,8 @@ void AddStatisticsCommand(Command app, Session& session) {
   const Command command = app.add_subcommand(
       "statistics", "What is in the columns of a view or file: VIEW|FILE, or compare REFERENCE CURRENT");
   const auto arguments = std::make_shared<StatisticsArguments>();
-  command.add_option("rows", arguments->rows, "A view, or a .parquet or .csv file; or compare and two of them")
+  command
+      .add_option("rows", arguments->rows, "A view, or a .parquet or .csv file; or compare and two of them")
       .required();
   command.add_option("--columns", arguments->columns, "Columns, separated by commas (default: all)")
       .delimiter(',')

@@ -17,7 +17,8 @@
 //                 "created_timestamp_column": "", "partitions": ["bucket(16, user)", "day"],
 //                 "database": "", "catalog": true}},
 //      {"name": "daily_trips", "entities": ["driver"], "fields": [{"name": "trips", "type": "int64"}],
-//       "batch": {"sql": "SELECT driver_id, count(*) AS trips, ... FROM rides WHERE at >= $start_time ...",
+//       "batch": {"sql": "SELECT driver_id, count(*) AS trips, ... FROM rides WHERE begun >= $start_time
+//       ...",
 //                 "sources": [{"type": "file", "name": "rides", ...as a view's source}],
 //                 "views": ["driver_stats"]},
 //       "table": {...}}],

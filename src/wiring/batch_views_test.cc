@@ -31,10 +31,10 @@ constexpr std::int64_t kDayUs = std::int64_t{24} * 3600 * 1'000'000;
 const std::int64_t kMay = *ParseTime("2024-05-01");
 
 constexpr std::string_view kDaily =
-    "SELECT driver_id, date_trunc('day', at) AS event_timestamp, count(*) AS trips, "
-    "CAST(sum(km) AS BIGINT) AS km FROM rides WHERE at >= $start_time AND at < $end_time GROUP BY ALL";
+    "SELECT driver_id, date_trunc('day', begun) AS event_timestamp, count(*) AS trips, "
+    "CAST(sum(km) AS BIGINT) AS km FROM rides WHERE begun >= $start_time AND begun < $end_time GROUP BY ALL";
 
-std::string Definitions(std::string_view sql, std::string_view more = "") {
+std::string DailyView(std::string_view sql, std::string_view more = "") {
   std::string text(sql);
   for (std::size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2)
     text.insert(at, "\\");
@@ -58,7 +58,7 @@ class BatchViewsTest : public testing::Test {
 
   void WriteRides(const std::vector<std::string>& lines) {
     std::ofstream file(path_ / "rides.csv", std::ios::trunc);
-    file << "driver_id,at,km\n";
+    file << "driver_id,begun,km\n";
     for (const std::string& line : lines)
       file << line << '\n';
   }
@@ -103,12 +103,12 @@ class BatchViewsTest : public testing::Test {
   std::vector<std::string> Rows() { return Rows(*store_); }
 
   TemporaryFolder folder_;
-  const fs::path path_ = folder_.path() / "store";
+  const fs::path path_ = fs::path(folder_.path()) / "store";
   std::unique_ptr<Store> store_;
 };
 
 TEST_F(BatchViewsTest, RangesAreComputedOnce) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   const auto first = Days(0, 2);
   ASSERT_TRUE(first) << first.error().ToString();
   EXPECT_EQ(first->ranges, 2);
@@ -136,7 +136,7 @@ TEST_F(BatchViewsTest, RangesAreComputedOnce) {
 
 // Rows that the source has no more are deleted by computing their range anew; the other ranges stay.
 TEST_F(BatchViewsTest, ComputingAnewReplaces) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   ASSERT_TRUE(Days(0, 3));
   WriteRides({"1,2024-05-01T08:00:00Z,3", "3,2024-05-01T09:00:00Z,1"});
   ASSERT_TRUE(Days(0, 3));
@@ -157,11 +157,11 @@ TEST_F(BatchViewsTest, ComputingAnewReplaces) {
 
 // A query may change: what was computed stays, and is told of.
 TEST_F(BatchViewsTest, AnotherQueryIsToldOf) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   ASSERT_TRUE(Days(0, 2));
   std::string doubled(kDaily);
   doubled.replace(doubled.find("sum(km)"), 7, "sum(2 * km)");
-  const auto applied = store_->Apply(Definitions(doubled), {});
+  const auto applied = store_->Apply(DailyView(doubled), {});
   ASSERT_TRUE(applied) << applied.error().ToString();
   EXPECT_THAT(fmt::format("{}", fmt::join(applied->at(0).details, "\n")), HasSubstr("backfill --restart"));
   const auto more = Days(0, 3);
@@ -174,7 +174,7 @@ TEST_F(BatchViewsTest, AnotherQueryIsToldOf) {
 }
 
 TEST_F(BatchViewsTest, StoppedBetweenRangesItGoesOn) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   std::stop_source stop;
   BackfillOptions options;
   options.start_us = kMay;
@@ -196,7 +196,7 @@ TEST_F(BatchViewsTest, StoppedBetweenRangesItGoesOn) {
 
 // A process that is killed while it computes: the next one ends with the same rows, each range once.
 TEST_F(BatchViewsTest, KilledItGoesOn) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   store_.reset();
   for (int killed_at = 0; killed_at < 3; ++killed_at) {
     const pid_t child = fork();
@@ -227,7 +227,7 @@ TEST_F(BatchViewsTest, KilledItGoesOn) {
 
 // A query over a feature table of the store, and over another computed view: logged rows count, too.
 TEST_F(BatchViewsTest, QueriesReadOtherViews) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   ASSERT_TRUE(Days(0, 3));
   Apply(R"({"entities": [{"name": "driver", "join_keys": ["driver_id"]}], "feature_views": [
     {"name": "weekly", "entities": ["driver"], "batch": {"views": ["daily"],
@@ -250,18 +250,18 @@ TEST_F(BatchViewsTest, QueriesReadOtherViews) {
 }
 
 TEST_F(BatchViewsTest, WhatIsWrongIsSaidAtApply) {
-  EXPECT_THAT(ApplyError(Definitions("SELEC 1")), HasSubstr("feature view daily: the query"));
-  EXPECT_THAT(ApplyError(Definitions("SELECT driver_id, at AS event_timestamp, km FROM ride")),
+  EXPECT_THAT(ApplyError(DailyView("SELEC 1")), HasSubstr("feature view daily: the query"));
+  EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, begun AS event_timestamp, km FROM ride")),
               HasSubstr("'ride' is none of the sources that the query was given (did you mean 'rides'?)"));
-  EXPECT_THAT(ApplyError(Definitions("SELECT driver_id, km FROM rides")),
+  EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, km FROM rides")),
               HasSubstr("no column 'event_timestamp' of event times"));
-  EXPECT_THAT(ApplyError(Definitions("SELECT at AS event_timestamp, km FROM rides")),
+  EXPECT_THAT(ApplyError(DailyView("SELECT begun AS event_timestamp, km FROM rides")),
               HasSubstr("no column 'driver_id' (a join key)"));
-  EXPECT_THAT(ApplyError(Definitions("SELECT driver_id, at AS event_timestamp, km + 0.5e0 AS km FROM rides",
-                                     R"(, "fields": [{"name": "km", "type": "int64"}])")),
+  EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, begun AS event_timestamp, km + 0.5e0 AS km FROM rides",
+                                   R"(, "fields": [{"name": "km", "type": "int64"}])")),
               HasSubstr("column 'km' has type double, which does not fit the field's type int64"));
-  EXPECT_THAT(ApplyError(Definitions("SELECT driver_id, at AS event_timestamp, km FROM rides",
-                                     R"(, "table": {"created_timestamp_column": "c"})")),
+  EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, begun AS event_timestamp, km FROM rides",
+                                   R"(, "table": {"created_timestamp_column": "c"})")),
               HasSubstr("created_timestamp_column"));
   EXPECT_THAT(ApplyError(R"({"feature_views": [{"name": "daily", "entities": [], "batch": {
       "sql": "SELECT 1", "sources": [{"name": "w", "type": "postgresql", "uri": "u", "table": "t"}]}}]})"),
@@ -270,7 +270,7 @@ TEST_F(BatchViewsTest, WhatIsWrongIsSaidAtApply) {
 
 // Rows that somebody writes would go with the next computation.
 TEST_F(BatchViewsTest, NobodyElseWritesRows) {
-  Apply(Definitions(kDaily));
+  Apply(DailyView(kDaily));
   const auto written = store_->Ingest("daily", {.stream = nullptr, .path = path_ / "rides.csv"}, {}, nullptr);
   ASSERT_FALSE(written);
   const auto none = store_->Backfill("daily", {});

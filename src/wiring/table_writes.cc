@@ -333,7 +333,8 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
     return std::unexpected(std::move(ingested).error());
   }
   if (mark != nullptr) {
-    if (!ingested->repeated && ingested->to_files) {
+    const bool is_empty = ingested->rows + ingested->deletions == 0;  // as a range may be
+    if (!ingested->repeated && ingested->to_files && !is_empty) {
       const auto loaded = parts_.load_online(view.definition.name, request.stop);
       if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
       ingested->online_rows = *loaded;

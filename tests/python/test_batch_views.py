@@ -37,8 +37,8 @@ from tidemark.types import Int64
 
 PROGRAM = Path(tidemark.__file__).parent / "bin/tidemark"
 DAILY = """
-    SELECT driver_id, date_trunc('day', at) AS event_timestamp, count(*) AS rides
-    FROM rides WHERE at >= $start_time AND at < $end_time GROUP BY ALL
+    SELECT driver_id, date_trunc('day', begun) AS event_timestamp, count(*) AS rides
+    FROM rides WHERE begun >= $start_time AND begun < $end_time GROUP BY ALL
 """
 
 
@@ -54,7 +54,9 @@ def daily(**more: object) -> BatchFeatureView:
 
 
 def write_rides(folder: Path, rides: list[tuple[int, dt.datetime]]) -> None:
-    table = pa.table({"driver_id": [each for each, _ in rides], "at": [when for _, when in rides]})
+    table = pa.table(
+        {"driver_id": [each for each, _ in rides], "begun": [when for _, when in rides]}
+    )
     pq.write_table(table, folder / "rides.parquet")
 
 
@@ -226,7 +228,7 @@ feature_views:
     entities: [driver]
     batch:
       sql: |
-        SELECT driver_id, at AS event_timestamp, 1 AS rides FROM rides
+        SELECT driver_id, begun AS event_timestamp, 1 AS rides FROM rides
       sources: [{name: rides, path: rides.parquet}]
 """
     )

@@ -6,8 +6,8 @@ daily_trips = BatchFeatureView(
     source=FileSource("rides/", name="rides"),
     schema=[Field(name="trips", dtype=Int64)],
     sql=\"\"\"
-        SELECT driver_id, date_trunc('day', at) AS event_timestamp, count(*) AS trips
-        FROM rides WHERE at >= $start_time AND at < $end_time GROUP BY ALL
+        SELECT driver_id, date_trunc('day', begun) AS event_timestamp, count(*) AS trips
+        FROM rides WHERE begun >= $start_time AND begun < $end_time GROUP BY ALL
     \"\"\",
 )
 """

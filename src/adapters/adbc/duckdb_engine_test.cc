@@ -334,9 +334,9 @@ TEST_F(DuckDbEngineTest, FieldsThatAreCalledLikeTypesAreCopied) {
 // out.
 TEST_F(DuckDbEngineTest, AStatementIsRunForARange) {
   const std::string text =
-      "with q as (select range * interval 1 hour + timestamp '2024-05-01' as at from range(48)) "
-      "select date_trunc('day', at) as day, count(*) as n, $start_time as s, $end_time from q "
-      "where at >= $start_time and at < $end_time group by 1; -- days";
+      "with q as (select range * interval 1 hour + timestamp '2024-05-01' as t from range(48)) "
+      "select date_trunc('day', t) as day, count(*) as n, $start_time as s, $end_time from q "
+      "where t >= $start_time and t < $end_time group by 1; -- days";
   const auto statement = engine_->Parse(text, {.is_of_range = true});
   ASSERT_TRUE(statement) << statement.error().ToString();
   const std::int64_t day_us = std::int64_t{24} * 3600 * 1'000'000;

@@ -45,7 +45,7 @@ Result<void> Materialize(V1& v1, const Request& request, Response& response) {
                  true);
 }
 
-Result<WriteTarget> TargetNamed(const std::string& name) {
+Result<WriteTarget> BackfillTarget(const std::string& name) {
   if (name.empty()) return WriteTarget::kUsual;
   if (name == "offline") return WriteTarget::kOffline;
   if (name == "online_and_offline") return WriteTarget::kBoth;
@@ -66,7 +66,7 @@ Result<void> Backfill(V1& v1, const Request& request, Response& response) {
   if (!step.empty()) {
     TM_ASSIGN(wanted.step_us, ParseDuration(step));
   }
-  TM_ASSIGN(wanted.to, TargetNamed(to));
+  TM_ASSIGN(wanted.to, BackfillTarget(to));
   return v1.Work(request, response,
                  {.project = {},
                   .operation = "backfill",
