@@ -139,6 +139,27 @@ struct MaterializeReport {
   std::vector<View> views;
 };
 
+/// Which rows of a view that a query computes are computed: event times in [start, end), step by step.
+struct BackfillOptions {
+  std::optional<std::int64_t> start_us = {};  // nothing: where the last range that was computed ends
+  std::optional<std::int64_t> end_us = {};    // nothing: the last whole step that is over by now
+  std::int64_t step_us = 24 * std::int64_t{3'600'000'000};  // computed and committed at a time
+  WriteTarget to = WriteTarget::kUsual;                     // not kOnline
+  bool restart = false;  // computes all of it, also what was done before; asks for a start
+  WorkOptions work;      // interrupted, what was committed stays, and the next call goes on from there
+};
+
+struct BackfillReport {
+  std::int64_t start_us = 0;
+  std::int64_t end_us = 0;
+  std::int64_t ranges = 0;         // that were computed
+  std::int64_t ranges_before = 0;  // that were done before, and were left alone
+  std::int64_t rows = 0;
+  std::int64_t deletions = 0;  // of rows that the query gives no more
+  std::int64_t online_rows = 0;
+  std::vector<std::string> warnings;
+};
+
 struct OnlineWriteReport {
   std::int64_t written = 0;
   std::int64_t kept = 0;  // the store held a later row
@@ -217,6 +238,12 @@ class TIDEMARK_EXPORT Store {
   /// whole.
   virtual Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                                    const std::filesystem::path& out) = 0;
+
+  /// Computes rows of a view by its query (docs/batch-views.md), range by range, each range in one commit
+  /// that also notes that it is done: what a call that was killed has committed is not computed again. A
+  /// range that is computed replaces what the view has in it: rows that the query gives no more are deleted.
+  /// Errors name the range. kInvalidArgument for a view without a query.
+  virtual Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) = 0;
 
   virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
   /// Merges rows (join keys, features, the source's timestamp columns) into the online store.

@@ -95,6 +95,29 @@ void BindTables(nb::module_& m) {
           },
           nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false, "reads_text"_a = false,
           "ignore_other_columns"_a = false, "idempotency_key"_a = "", "progress"_a = nb::none());
+  nb::class_<BackfillOptions>(m, "BackfillRequest")
+      .def(
+          "__init__",
+          [](BackfillOptions* made, std::optional<std::int64_t> start_us, std::optional<std::int64_t> end_us,
+             std::int64_t step_us, const std::string& to, bool restart) {
+            new (made) BackfillOptions{.start_us = start_us,
+                                       .end_us = end_us,
+                                       .step_us = step_us,
+                                       .to = TargetFrom(to),
+                                       .restart = restart,
+                                       .work = {}};
+          },
+          nb::kw_only(), "start_us"_a = nb::none(), "end_us"_a = nb::none(), "step_us"_a, "to"_a = "",
+          "restart"_a = false);
+  nb::class_<BackfillReport>(m, "BackfillReport")
+      .def_ro("start_us", &BackfillReport::start_us)
+      .def_ro("end_us", &BackfillReport::end_us)
+      .def_ro("ranges", &BackfillReport::ranges)
+      .def_ro("ranges_before", &BackfillReport::ranges_before)
+      .def_ro("rows", &BackfillReport::rows)
+      .def_ro("deletions", &BackfillReport::deletions)
+      .def_ro("online_rows", &BackfillReport::online_rows)
+      .def_ro("warnings", &BackfillReport::warnings);
   nb::class_<IngestReport>(m, "IngestReport")
       .def_ro("rows", &IngestReport::rows)
       .def_ro("online_rows", &IngestReport::online_rows)
@@ -224,6 +247,7 @@ void BindStore(nb::module_& m) {
            "token"_a.none(), "progress"_a.none())
       .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a, "reload"_a,
            "token"_a.none(), "progress"_a.none())
+      .def("backfill", &PythonStore::Backfill, "view"_a, "request"_a, "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
       .def("create_table", &PythonStore::CreateTable, "schema"_a, "time_column"_a, "time_unit"_a, "online"_a,
            "catalog"_a, "database"_a)

@@ -49,6 +49,8 @@ class PythonStore {
                                                    std::optional<std::int64_t> start_us, std::int64_t end_us,
                                                    bool reload, const CancelToken* token,
                                                    nanobind::object progress) const;
+  BackfillReport Backfill(const std::string& view, BackfillOptions options, const CancelToken* token,
+                          nanobind::object progress) const;
   std::pair<std::int64_t, std::int64_t> WriteToOnlineStore(const std::string& view,
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;

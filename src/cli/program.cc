@@ -115,11 +115,13 @@ int RunProgram(int argc, char** argv) {
   AddInit(program, session);
   AddDefinitionCommands(program, session);
   AddLoadCommands(program, session);
+  AddBackfillCommand(program, session);
   AddHistoricalCommand(program, session);
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);
   AddStreamCommands(program, session);
+  AddStatisticsCommand(program, session);
   AddSqlCommands(program, session);
   AddExistingCommands(program, session);
   AddPlaceCommands(program, session);

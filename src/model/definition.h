@@ -89,10 +89,13 @@ struct StreamTransformation {
   bool operator==(const StreamTransformation&) const = default;
 };
 
-/// The query that computes the rows of a view, over sources that it names by their names.
+/// The query that computes the rows of a view, range by range: `$start_time` and `$end_time` in it stand for
+/// the ends of the range, and of its result only rows with event times in [start, end) are kept. It reads
+/// nothing but what is listed here.
 struct BatchQuery {
   std::string sql;
-  std::vector<BatchSource> sources;  // at least one, each with a name
+  std::vector<BatchSource> sources;  // files and Iceberg tables, each with a name, which the query uses
+  std::vector<std::string> views;    // feature tables and views of the project, by their names
   bool operator==(const BatchQuery&) const = default;
 };
 
@@ -197,6 +200,8 @@ struct Definitions {
 ///               a table's event times of a type that can be one, its partitions by columns that it has;
 ///               a transformation of a stream that computes features or the event time. Its expressions are
 ///               read by apply
+///   batch:      a query over at least one source or view, of files and tables; no other source beside it,
+///               times as timestamps, none created; views that are defined, and do not go round in a circle
 ///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
 ///   circle; an
 ///               expression for each field, or a function. Expressions are not read here: their types are

@@ -378,10 +378,19 @@ Result<StreamTransformation> ReadTransformation(const Json& value, bool text_sca
   return transformation;
 }
 
+Result<BatchQuery> ReadBatchQuery(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"sql", "sources", "views"}));
+  BatchQuery batch;
+  TM_TRY(members.RequiredText("sql", batch.sql));
+  TM_TRY(ReadList(members, "sources", ReadSource, batch.sources));
+  TM_TRY(members.TextList("views", batch.views));
+  return batch;
+}
+
 Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars,
-                        {"name", "entities", "fields", "ttl", "online", "source", "stream_source",
+                        {"name", "entities", "fields", "ttl", "online", "source", "batch", "stream_source",
                          "transformation", "table", "description", "owner", "tags", "renamed_from"}));
   FeatureView view;
   TM_TRY(members.RequiredText("name", view.name));
@@ -390,6 +399,7 @@ Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_TRY(ReadDuration(members, "ttl", view.ttl_us));
   TM_TRY(members.Truth("online", view.online));
   TM_TRY(ReadMember(members, "source", ReadSource, view.source));
+  TM_TRY(ReadMember(members, "batch", ReadBatchQuery, view.batch));
   if (const Json* stream = members.Find("stream_source"); stream != nullptr)
     TM_TRY_IN(ReadStreamSource(*stream, text_scalars, view), "stream_source");
   TM_TRY(ReadMember(members, "transformation", ReadTransformation, view.transformation));

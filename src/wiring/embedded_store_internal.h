@@ -25,6 +25,7 @@
 #include "base/result.h"
 #include "base/write_times.h"
 #include "engine/apply.h"
+#include "engine/batch/backfill.h"
 #include "engine/catalog.h"
 #include "engine/historical.h"
 #include "engine/online_write.h"
@@ -102,6 +103,9 @@ class EmbeddedStore final : public Store {
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, EntityRows rows,
                                                                  const IngestOptions& options) override;
 
+  // store_backfill.cc
+  Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) override;
+
   // store_tables.cc
   Result<FlushReport> Flush(const std::vector<std::string>& views) override;
   Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) override;
@@ -177,6 +181,10 @@ class EmbeddedStore final : public Store {
   OnlineWriteOptions SpillOptions() const;
   /// Rows that a caller gave, opened once it is known what they are read as.
   static GivenRows Rows(const EntityRows& rows) { return {rows.stream, rows.path}; }
+
+  // store_backfill.cc
+  Result<BackfillReport> ComputeRanges(const std::shared_ptr<const Catalog>& catalog, const CatalogView& view,
+                                       const BackfillPlan& plan, const BackfillOptions& options);
 
   // store_tables.cc
   Result<std::vector<const CatalogView*>> TablesNamed(const Catalog& catalog,

@@ -155,6 +155,10 @@ Result<EmbeddedStore::Stated> EmbeddedStore::Read(std::string_view text, const A
   }
   stated.options.remove_missing = options.remove_missing;
   stated.options.own_database = DatabaseOf(config_.project);
+  stated.options.describe_query = [this, stop = options.work.stop](const FeatureView& view,
+                                                                   const std::vector<CatalogView>& inputs) {
+    return sql_.DescribeBatch(view, inputs, stop);
+  };
   TM_ASSIGN(const auto catalog, LoadCatalog());
   if (options.source_folders) {
     TM_TRY(tidemark::CheckSources(stated.definitions, *catalog,

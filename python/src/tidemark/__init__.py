@@ -4,6 +4,8 @@ Importing this package is cheap: pyarrow, pandas and the native engine are loade
 first used.
 """
 
+from tidemark.backfill import BackfillReport
+from tidemark.batch_feature_view import BatchFeatureView
 from tidemark.data_format import AvroFormat, CsvFormat, JsonFormat, ParquetFormat, ProtoFormat
 from tidemark.dataset import Dataset
 from tidemark.entity import Entity
@@ -42,6 +44,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AdbcSource",
     "AvroFormat",
+    "BackfillReport",
+    "BatchFeatureView",
     "BigQuerySource",
     "ConflictPolicy",
     "CsvFormat",

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tidemark import computed
 from tidemark.aio import async_twin, current_token
+from tidemark.backfill import StoreBackfill
 from tidemark.definition import Definition
 from tidemark.entity import Entity
 from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError, UnsupportedError
@@ -58,7 +59,7 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
+class FeatureStore(FeatureTables, StoreBackfill, StoreSql, StoreStatistics, StoreStreams):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings

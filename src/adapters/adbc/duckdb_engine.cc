@@ -5,7 +5,10 @@
 #include <arrow/array/builder_binary.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
+#include <arrow/type.h>
 #include <arrow/util/byte_size.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +34,7 @@
 #include "adapters/adbc/text_times_internal.h"
 #include "adapters/adbc/top_rows_internal.h"
 #include "model/name.h"
+#include "model/time.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -182,12 +186,12 @@ class DuckDbEngine final : public SqlEngine {
   explicit DuckDbEngine(DuckDbOptions options)
       : options_(Complete(std::move(options))), parser_(options_.library), spills_(options_.spill_folder) {}
 
-  Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) override {
+  Result<SqlStatement> Parse(std::string_view text, const SqlParseOptions& options) override {
     if (text.find('\0') != std::string_view::npos) {
       return Fail(ErrorCode::kInvalidArgument, "the SQL text has a zero byte in it");
     }
     TM_ASSIGN(std::string tree, parser_.Serialize(text));
-    return ReadStatement(text, std::move(tree), /*may_name_files=*/!open_files.empty());
+    return ReadStatement(text, std::move(tree), options);
   }
 
   Result<std::shared_ptr<arrow::RecordBatchReader>> Query(const SqlStatement& statement,
@@ -215,8 +219,20 @@ class DuckDbEngine final : public SqlEngine {
                                           std::move(prepared.question), nullptr);
   }
 
+  Result<std::shared_ptr<arrow::Schema>> Describe(const SqlStatement& statement,
+                                                  const std::vector<SqlTable>& tables,
+                                                  const SqlOptions& options) override {
+    TM_ASSIGN(const auto database, DatabaseOf(tables, options));
+    TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
+    const auto schema = prepared.running.connection->SchemaOf(prepared.sql, prepared.limits);
+    if (!schema) return std::unexpected(ErrorOf(schema.error(), statement, prepared));
+    TM_TRY(CheckResultTypes(**schema));
+    return ResultSchema(**schema);
+  }
+
   Result<std::int64_t> Copy(const SqlStatement& statement, const std::vector<SqlTable>& tables,
                             const std::filesystem::path& file, const SqlOptions& options) override {
+    if (options.range) return Fail(ErrorCode::kUnsupported, "the rows of a range are not written to files");
     std::error_code failed;
     if (std::filesystem::exists(file, failed)) {
       return Fail(ErrorCode::kAlreadyExists, "file " + file.string() + " exists already");
@@ -324,16 +340,61 @@ class DuckDbEngine final : public SqlEngine {
     auto connection = prepared.running.database->Connect(*prepared.running.catalog);
     if (!connection) return failed(connection.error());
     prepared.running.connection = std::move(connection).value();
-    if (NeedsRewriting(tables)) {
-      TM_TRY(RewriteTimes(tree, tables, prepared.running.catalog->name(), parser_.Tools()));
+    const bool is_rewritten = NeedsRewriting(tables);
+    if (options.range) TM_TRY(PutRange(tree, *options.range));
+    if (is_rewritten) TM_TRY(RewriteTimes(tree, tables, prepared.running.catalog->name(), parser_.Tools()));
+    if (is_rewritten || options.range) {
       TM_ASSIGN(prepared.sql, parser_.Deserialize(tree.dump()));
       prepared.question.is_own_text = false;
     }
+    if (options.range) TM_TRY(Narrow(statement, *options.range, prepared));
     TM_ASSIGN(const bool is_quick, RewriteTopRows(tree, tables, statement.common_tables, parser_.Tools()));
     if (is_quick) {
       TM_ASSIGN(prepared.quick_sql, parser_.Deserialize(tree.dump()));
     }
     return prepared;
+  }
+
+  // The ends of the range in the place of the statement's parameters.
+  Result<void> PutRange(Json& tree, const SqlRange& range) {
+    std::map<std::string, Json> ends;
+    for (const auto& [name, us] :
+         {std::pair(kRangeStart, range.start_us), std::pair(kRangeEnd, range.end_us)}) {
+      TM_ASSIGN(std::string text, parser_.Serialize("SELECT " + TimeText(us)));
+      TM_ASSIGN(Json selected, ParseJson(text));
+      ends.emplace(name, RootNode(selected)["select_list"][0]);
+    }
+    PutParameters(tree, ends);
+    return {};
+  }
+
+  // Only rows of the range. The condition stands outside of the query, and is carried into it by DuckDB where
+  // that changes nothing.
+  Result<void> Narrow(const SqlStatement& statement, const SqlRange& range, Prepared& prepared) {
+    const auto schema = prepared.running.connection->SchemaOf(prepared.sql, prepared.limits);
+    if (!schema) return std::unexpected(ErrorOf(schema.error(), statement, prepared));
+    const auto column = (*schema)->GetFieldByName(range.column);
+    if (column == nullptr) {
+      return Fail(ErrorCode::kNotFound,
+                  "the query gives no column '" + range.column + "' of event times" +
+                      Suggest(range.column, (*schema)->field_names()) +
+                      "; its columns are: " + fmt::format("{}", fmt::join((*schema)->field_names(), ", ")));
+    }
+    if (column->type()->id() != arrow::Type::TIMESTAMP) {
+      return Fail(ErrorCode::kTypeMismatch, "column '" + range.column + "' of the query's result has type " +
+                                                column->type()->ToString() +
+                                                ", and event times are timestamps: CAST(... AS TIMESTAMP)");
+    }
+    const std::string name = QuotedName(range.column);
+    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' '))
+      prepared.sql.pop_back();
+    prepared.sql = "SELECT * FROM (" + prepared.sql + ") WHERE " + name + " >= " + TimeText(range.start_us) +
+                   " AND " + name + " < " + TimeText(range.end_us);
+    return {};
+  }
+
+  static std::string TimeText(std::int64_t us) {
+    return "TIMESTAMP WITH TIME ZONE " + QuotedText(FormatTimestampUs(us));
   }
 
   // Every name must be a table's that was given, or a common table's.

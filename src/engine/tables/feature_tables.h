@@ -19,6 +19,7 @@
 
 #include "base/keyed_hash.h"
 #include "base/write_times.h"
+#include "engine/tables/range_marks.h"
 #include "engine/tables/stream_marks.h"
 #include "engine/tables/stream_rows.h"
 #include "engine/tables/table_log.h"
@@ -33,6 +34,13 @@ namespace tidemark {
 
 enum class WriteTo : std::uint8_t { kOnline = kLogToOnline, kOffline = kLogToOffline, kBoth = 3 };
 
+/// Rows that are all there are in a range of event times: what the table has there besides is deleted. They
+/// go to files, in one commit, which also notes the range as done (range_marks.h).
+struct WrittenRange {
+  TimeSpan range;
+  std::string query;  // what the query that they come from is known by
+};
+
 struct IngestRequest {
   WriteTo to = WriteTo::kBoth;
   bool dry_run = false;                  // check everything, write nothing
@@ -43,6 +51,7 @@ struct IngestRequest {
   bool is_deletion = false;              // of each row only keys and event time count: deletions are appended
   std::optional<std::int64_t> event_us;  // of deletions without a column of event times; nothing: now
   std::string batch_key;                 // the same one again within a day changes nothing; empty: none
+  std::optional<WrittenRange> range;     // of a feature table, offline or to both
   std::stop_token stop;
   std::function<void(std::int64_t rows)> progress;  // rows written by now
   /// Called before rows that went past the log appear in files: the online store is to be loaded from them.
@@ -53,7 +62,8 @@ struct IngestedRows {
   std::int64_t rows = 0;         // that were taken
   std::int64_t online_rows = 0;  // of them, how many went to the online store
   std::int64_t ahead = 0;        // too far ahead of the clock to be online yet: materialize brings them
-  bool repeated = false;         // this batch was written before, nothing changed
+  std::int64_t deletions = 0;    // of rows that a range has no more; not among `rows`
+  bool repeated = false;         // this batch was written before, nothing changed; of a range: it is done
   bool to_files = false;         // straight to files: the online store is to be loaded from them
   std::string token;             // what a read can ask to see: `at_least`
   std::shared_ptr<arrow::Table> rejected;  // rows that did not fit, with a column "error"; null: none
@@ -143,6 +153,11 @@ class FeatureTables {
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;
   /// By files and logs.
   Result<StreamMarks> StreamProgress(const CatalogView& view) const;
+
+  /// For which ranges of event times rows were computed.
+  Result<tidemark::DoneRanges> DoneRanges(const CatalogView& view) const;
+  /// Notes that rows of the range are to be computed anew; the rows stay until then.
+  Result<void> ForgetRange(const CatalogView& view, TimeSpan range) const;
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;
