@@ -347,7 +347,10 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(prepared.sql, parser_.Deserialize(tree.dump()));
       prepared.question.is_own_text = false;
     }
-    if (options.range) TM_TRY(Narrow(statement, *options.range, prepared));
+    if (options.range) {
+      TM_TRY(Narrow(statement, *options.range, prepared));
+      return prepared;
+    }
     TM_ASSIGN(const bool is_quick, RewriteTopRows(tree, tables, statement.common_tables, parser_.Tools()));
     if (is_quick) {
       TM_ASSIGN(prepared.quick_sql, parser_.Deserialize(tree.dump()));
