@@ -230,10 +230,10 @@ class TIDEMARK_EXPORT Store {
     return NoDatasets();
   }
   /// All saved datasets, by name: a JSON array of {"name", "state": "ready" or "erased", "created", "tags",
-  /// "feature_service", "features", "join_keys", "full_feature_names", "event_timestamp", "known_by", "as_of",
-  /// "start", "end", "columns", "rows", "bytes", "sha256", "path", "entity_rows": its file or null, "writer",
-  /// "definitions": [{"type", "name", "version"}], "tables": [{"view", "snapshot", "tag", "committed",
-  /// "logs"}], "files": [{"view", "path", "bytes"}], "warehouses": names of views, "erasure"}.
+  /// "feature_service", "features", "join_keys", "full_feature_names", "event_timestamp", "known_by",
+  /// "as_of", "start", "end", "columns", "rows", "bytes", "sha256", "path", "entity_rows": its file or null,
+  /// "writer", "definitions": [{"type", "name", "version"}], "tables": [{"view", "snapshot", "tag",
+  /// "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses": names of views, "erasure"}.
   virtual Result<std::string> SavedDatasets() { return NoDatasets(); }
   /// One of them; kNotFound with the nearest name.
   virtual Result<std::string> SavedDataset(std::string_view /*name*/) { return NoDatasets(); }
@@ -258,7 +258,8 @@ class TIDEMARK_EXPORT Store {
   /// Keeps rows as a table `database.table` that SQL and other engines read: whole or not at all. As
   /// RegisterTable, but that its files are in the store's folder and go with the table. kAlreadyExists.
   virtual Result<std::string> SaveTable(std::string_view /*table*/, ArrowArrayStream* /*rows*/,
-                                        const SaveTableOptions& /*options*/, const std::stop_token& /*stop*/) {
+                                        const SaveTableOptions& /*options*/,
+                                        const std::stop_token& /*stop*/) {
     return NoDatasets();
   }
 
@@ -427,8 +428,9 @@ class TIDEMARK_EXPORT Store {
 
  private:
   static Result<std::string> NoDatasets() {
-    return Fail(ErrorCode::kUnsupported,
-                "only a store in a folder keeps training sets: open that, or persist the rows to a file here");
+    return Fail(
+        ErrorCode::kUnsupported,
+        "only a store in a folder keeps training sets: open that, or persist the rows to a file here");
   }
 };
 

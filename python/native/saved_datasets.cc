@@ -23,8 +23,7 @@ std::string PythonStore::SaveDataset(const std::string& name, const nb::object& 
   const OpenRows open(rows);
   const std::stop_source stop = SourceOf(token);
   what.work = {.stop = stop.get_token(), .progress = ProgressFrom(std::move(progress))};
-  return Unwrap(
-      RunInterruptibly(stop, [&] { return store_->SaveDataset(name, open.rows, what, options); }));
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->SaveDataset(name, open.rows, what, options); }));
 }
 
 std::string PythonStore::SavedDatasets() const {
@@ -88,8 +87,7 @@ void BindDatasetMethods(nb::class_<PythonStore>& store) {
       .def("rebuild_dataset", &PythonStore::RebuildDataset, "name"_a, "out"_a, "token"_a.none(),
            "progress"_a.none())
       .def("delete_saved_dataset", &PythonStore::DeleteSavedDataset, "name"_a)
-      .def("save_table", &PythonStore::SaveTable, "table"_a, "rows"_a, "allow_overwrite"_a,
-           "token"_a.none());
+      .def("save_table", &PythonStore::SaveTable, "table"_a, "rows"_a, "allow_overwrite"_a, "token"_a.none());
 }
 
 }  // namespace tidemark::python

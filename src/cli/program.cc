@@ -116,6 +116,7 @@ int RunProgram(int argc, char** argv) {
   AddDefinitionCommands(program, session);
   AddLoadCommands(program, session);
   AddHistoricalCommand(program, session);
+  AddDatasetCommands(program, session);
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);

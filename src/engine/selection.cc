@@ -269,8 +269,8 @@ Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::str
 }
 
 Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const AskedFeatures& asked) {
-  const int given = (asked.features.empty() ? 0 : 1) + (asked.service.empty() ? 0 : 1) +
-                    (asked.selection.empty() ? 0 : 1);
+  const int given =
+      (asked.features.empty() ? 0 : 1) + (asked.service.empty() ? 0 : 1) + (asked.selection.empty() ? 0 : 1);
   if (given != 1) {
     return Fail(ErrorCode::kInvalidArgument, "ask for a list of features or for one feature service");
   }
@@ -280,8 +280,8 @@ Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const As
     return found->views;
   }
   // A list that was put together for one request is a service without a name of its own.
-  TM_ASSIGN(const FeatureService once, FeatureServiceFromJson(fmt::format(
-                                           R"({{"name": "request", "features": {}}})", asked.selection)));
+  TM_ASSIGN(const FeatureService once,
+            FeatureServiceFromJson(fmt::format(R"({{"name": "request", "features": {}}})", asked.selection)));
   return once.views;
 }
 

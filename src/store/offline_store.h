@@ -131,7 +131,7 @@ struct SourceOptions {
   FileFilter filter = {};
   bool columns_of_now = false;  // those the table had when the snapshot was opened, not those of the snapshot
   std::optional<std::int32_t> columns_number = {};  // those the table had when they had this number
-  std::size_t threads = 0;      // to open files with; 0: one per processor
+  std::size_t threads = 0;                          // to open files with; 0: one per processor
   std::stop_token stop = {};
 };
 

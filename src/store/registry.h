@@ -29,7 +29,8 @@ enum class ObjectKind : std::uint8_t {
   kOnDemandView = 6
 };
 
-/// "entity", "feature view", "feature service", "registered table", "saved dataset", "on-demand feature view".
+/// "entity", "feature view", "feature service", "registered table", "saved dataset", "on-demand feature
+/// view".
 std::string_view ObjectKindName(ObjectKind kind);
 
 /// One version of one object.

@@ -77,8 +77,8 @@ class SavedDatasetsTest : public testing::Test {
   }
 
   void Expire() {
-    EXPECT_TRUE(store_->ExpireSnapshots(
-        {}, {.older_than_us = std::numeric_limits<std::int64_t>::max(), .keep = 1}));
+    EXPECT_TRUE(
+        store_->ExpireSnapshots({}, {.older_than_us = std::numeric_limits<std::int64_t>::max(), .keep = 1}));
   }
 
   TemporaryFolder folder_;

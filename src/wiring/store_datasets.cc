@@ -136,16 +136,15 @@ Result<std::string> EmbeddedStore::SavedDatasets() {
   TM_ASSIGN(const auto datasets, datasets_.List());
   Json list = Json::array();
   for (const tidemark::SavedDataset& each : datasets) {
-    list.push_back(DatasetJson(each, datasets_.PathOf(each),
-                               dataset_files_->OwnPath(each.id, kEntityRowsFile)));
+    list.push_back(
+        DatasetJson(each, datasets_.PathOf(each), dataset_files_->OwnPath(each.id, kEntityRowsFile)));
   }
   return list.dump();
 }
 
 Result<std::string> EmbeddedStore::SavedDataset(std::string_view name) {
   TM_ASSIGN(const tidemark::SavedDataset dataset, datasets_.Get(name));
-  return DatasetJson(dataset, datasets_.PathOf(dataset),
-                     dataset_files_->OwnPath(dataset.id, kEntityRowsFile))
+  return DatasetJson(dataset, datasets_.PathOf(dataset), dataset_files_->OwnPath(dataset.id, kEntityRowsFile))
       .dump();
 }
 
@@ -188,8 +187,9 @@ Result<std::string> EmbeddedStore::SaveTable(std::string_view table, ArrowArrayS
   }
   const std::string former_id = former ? KeptTableId(*former) : std::string();
   if (former && former_id.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("table '{}' is of files that lie elsewhere, which are never written over", table));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("table '{}' is of files that lie elsewhere, which are never written over", table));
   }
   const std::string id = NewDatasetId();
   TM_ASSIGN(const auto claim, dataset_files_->Claim(id));

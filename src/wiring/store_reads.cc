@@ -95,7 +95,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
   TM_TRY(CheckRows(rows, options));
   TM_TRY(CheckReading(options.reading));
   TM_ASSIGN(auto catalog, LoadCatalog());
-  TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, {options.features, options.service, options.selection}));
+  TM_ASSIGN(const auto wanted,
+            SelectionsOf(*catalog, {options.features, options.service, options.selection}));
   HistoricalRequest request;
   TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
   std::vector<const CatalogView*> views;
@@ -123,7 +124,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
 
 Result<std::shared_ptr<const OnlineReader>> EmbeddedStore::PrepareOnline(const OnlineOptions& options) {
   TM_ASSIGN(const auto catalog, LoadCatalog());
-  TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, {options.features, options.service, options.selection}));
+  TM_ASSIGN(const auto wanted,
+            SelectionsOf(*catalog, {options.features, options.service, options.selection}));
   TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
   TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
   for (const SelectedView& selected : selection.views)

@@ -23,6 +23,7 @@ from tidemark.on_demand_feature_view import (
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.project import Project
+from tidemark.saved_dataset import SavedDataset
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
 from tidemark.stream_source import KafkaSource, KinesisSource
@@ -70,6 +71,7 @@ __all__ = [
     "RelocatedTable",
     "RequestSource",
     "RetrievalJob",
+    "SavedDataset",
     "SnowflakeSource",
     "SqlResult",
     "TableOptions",

@@ -131,7 +131,8 @@ class RowsBesidePlace final : public UnplacedRows {
 
   Result<void> Put(bool replace) override {
     // Unlike a rename, a link is never made over a file that has come meanwhile.
-    const int failed = replace ? ::rename(path_.c_str(), place_.c_str()) : ::link(path_.c_str(), place_.c_str());
+    const int failed =
+        replace ? ::rename(path_.c_str(), place_.c_str()) : ::link(path_.c_str(), place_.c_str());
     if (failed != 0 && errno == EEXIST && !replace) {
       return Fail(ErrorCode::kAlreadyExists,
                   fmt::format("there is a file '{}' already: name another one, or allow it to be overwritten",
@@ -200,9 +201,9 @@ class DatasetFolder final : public DatasetFiles {
   Result<std::unique_ptr<UnplacedRows>> Write(arrow::RecordBatchReader& rows,
                                               const stdfs::path& path) override {
     if (!path.filename().string().ends_with(kDatasetEnding)) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' does not end in .parquet: a saved dataset is a Parquet file",
-                              path.string()));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("'{}' does not end in .parquet: a saved dataset is a Parquet file", path.string()));
     }
     std::error_code failed;
     if (!stdfs::is_directory(path.parent_path(), failed)) {
@@ -228,7 +229,7 @@ class DatasetFolder final : public DatasetFiles {
     if (!file.is_open() && errno == ENOENT)
       return Fail(ErrorCode::kNotFound, fmt::format("there is no file '{}' any more", path.string()));
     if (!file.is_open()) return FolderError("open", path, errno);
-    struct stat seen {};
+    struct stat seen{};
     if (::fstat(file.get(), &seen) != 0) return FolderError("look at", path, errno);
     FileLook look{.bytes = seen.st_size,
                   .mtime_ns = seen.st_mtim.tv_sec * std::int64_t{1'000'000'000} + seen.st_mtim.tv_nsec,

@@ -1,6 +1,7 @@
 // Files of saved datasets (store/dataset_files.h) in a folder of the store:
 //
-//   <id>/                what is kept of a dataset: entity_rows.parquet, and data.parquet unless it lies elsewhere
+//   <id>/                what is kept of a dataset: entity_rows.parquet, and data.parquet unless it lies
+//   elsewhere
 //   .<id>.lock           held by who makes it
 //   .<name>.<pid>-<n>.new.parquet   rows beside their place, until they are put there
 #pragma once

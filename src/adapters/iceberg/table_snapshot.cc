@@ -74,8 +74,8 @@ class IcebergSnapshot final : public TableSnapshot {
     const Schema* asked = options.columns_of_now ? &head_->metadata.schema() : schema_;
     if (options.columns_number) asked = head_->metadata.FindSchema(*options.columns_number);
     if (asked == nullptr) {
-      return Fail(ErrorCode::kNotFound, fmt::format("the table has no columns of number {} (any more)",
-                                                    *options.columns_number));
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("the table has no columns of number {} (any more)", *options.columns_number));
     }
     const Schema& schema = *asked;
     SnapshotRows rows{

@@ -126,9 +126,10 @@ Result<std::optional<SavedDataset>> DatasetRegister::Settle(const Entry& begun, 
       if (object.kind != ObjectKind::kSavedDataset || FoldName(object.name) != FoldName(dataset.name))
         continue;
       if (!replace || object.name != dataset.name) {
-        return Fail(ErrorCode::kAlreadyExists,
-                    fmt::format("there is a saved dataset '{}' already: give another name, or allow_overwrite",
-                                object.name));
+        return Fail(
+            ErrorCode::kAlreadyExists,
+            fmt::format("there is a saved dataset '{}' already: give another name, or allow_overwrite",
+                        object.name));
       }
       TM_ASSIGN(former, SavedDatasetFromJson(object.document));
       place = object.id;

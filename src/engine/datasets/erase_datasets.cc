@@ -81,8 +81,7 @@ Result<ErasedKeptRows> SavedDatasets::Erase(const KeptRowsErasure& erasure) {
     for (const DatasetRegister::Entry& entry : all) {
       if (erasure.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
       const auto touched = EraseFrom(entry, erasure, is_stale);
-      if (!touched)
-        return std::unexpected(Error(touched.error()).In("saved dataset " + entry.dataset.name));
+      if (!touched) return std::unexpected(Error(touched.error()).In("saved dataset " + entry.dataset.name));
       if (*touched && std::ranges::find(erased.touched, entry.dataset.name) == erased.touched.end())
         erased.touched.push_back(entry.dataset.name);
     }

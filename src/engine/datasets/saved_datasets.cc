@@ -75,10 +75,12 @@ Error Differs(const SavedDataset& dataset, const std::string& writer) {
   }
   std::string why;
   if (!warehouses.empty()) {
-    why = fmt::format("the warehouse of view '{}' does not answer any more what it did, and nothing keeps its rows",
-                      fmt::join(warehouses, "', '"));
+    why = fmt::format(
+        "the warehouse of view '{}' does not answer any more what it did, and nothing keeps its rows",
+        fmt::join(warehouses, "', '"));
   } else if (dataset.writer != writer) {
-    why = fmt::format("it was written by Tidemark {}, and this is {}: make it again with that", dataset.writer, writer);
+    why = fmt::format("it was written by Tidemark {}, and this is {}: make it again with that",
+                      dataset.writer, writer);
   } else {
     why = "what it was made of has been changed behind Tidemark's back";
   }
@@ -256,8 +258,9 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::Read(std::strin
     }
     TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, stop));
     if (sum != dataset.sum) {
-      return Fail(ErrorCode::kCorruption,
-                  fmt::format("its file '{}' is not what was saved: rebuild makes that again", path.string()));
+      return Fail(
+          ErrorCode::kCorruption,
+          fmt::format("its file '{}' is not what was saved: rebuild makes that again", path.string()));
     }
     return parts_.files->Read(path, stop);
   };
@@ -282,8 +285,8 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::RowsOf(
   request.progress = work.progress;
   std::shared_ptr<arrow::RecordBatchReader> entity_rows;
   if (asked.range) {
-    TM_ASSIGN(request.range, RangeOf(request.selection, asked.range->start_us, asked.range->end_us,
-                                     dataset.created_us));
+    TM_ASSIGN(request.range,
+              RangeOf(request.selection, asked.range->start_us, asked.range->end_us, dataset.created_us));
   } else {
     const auto path = parts_.files->OwnPath(dataset.id, kEntityRowsFile);
     TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, work.stop));
@@ -324,10 +327,11 @@ Result<void> SavedDatasets::CheckNotErased(const SavedDataset& dataset, const Ca
     }
     if (!holds_erased) return std::unexpected(std::move(holds_erased).error());
     if (!*holds_erased) continue;
-    return Fail(ErrorCode::kInvalidData,
-                fmt::format("view {}: rows that it was made of are being erased: `tidemark erasures` lists by "
-                            "what",
-                            table.view));
+    return Fail(
+        ErrorCode::kInvalidData,
+        fmt::format("view {}: rows that it was made of are being erased: `tidemark erasures` lists by "
+                    "what",
+                    table.view));
   }
   return {};
 }

@@ -36,7 +36,8 @@ std::vector<UsedDefinition> DefinitionsUsed(const Catalog& catalog, const Select
   };
   std::vector<UsedDefinition> used;
   for (const RegistryObject& object : catalog.state().objects) {
-    if (is_used(object)) used.push_back({object.id, object.kind, object.name, object.version, object.document});
+    if (is_used(object))
+      used.push_back({object.id, object.kind, object.name, object.version, object.document});
   }
   return used;
 }

@@ -85,13 +85,13 @@ class SourceOfThen final : public Source {
 }  // namespace
 
 SourceOpener SourceNotes::Noting(SourceOpener open) {
-  return [this, open = std::move(open)](const BatchSource& source,
-                                        const std::map<std::string, DataType>& types,
-                                        const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
-    TM_ASSIGN(auto opened, open(source, types, needs));
-    TM_TRY(Note(source, *opened));
-    return opened;
-  };
+  return
+      [this, open = std::move(open)](const BatchSource& source, const std::map<std::string, DataType>& types,
+                                     const SourceNeeds& needs) -> Result<std::unique_ptr<Source>> {
+        TM_ASSIGN(auto opened, open(source, types, needs));
+        TM_TRY(Note(source, *opened));
+        return opened;
+      };
 }
 
 Result<void> SourceNotes::Note(const BatchSource& source, const Source& opened) {

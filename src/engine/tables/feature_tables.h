@@ -85,7 +85,7 @@ struct CompactedTable {
 struct PinnedSnapshot {
   std::int64_t id = 0;  // 0: the table had no rows, and nothing is tagged
   std::int64_t committed_us = 0;
-  std::int32_t columns_number = 0;                // of the columns that it is read with
+  std::int32_t columns_number = 0;                 // of the columns that it is read with
   std::map<std::string, std::uint64_t> logs = {};  // how far each log is in it, by the log's id
 };
 
@@ -113,7 +113,7 @@ struct FeatureTablesParts {
   std::shared_ptr<const KeyedHashFile> key_hash;  // what stands for keys that are erased
   std::shared_ptr<ErasureReceipts> receipts;
   std::shared_ptr<Dumps> dumps = {};  // that may have rows of the tables; null: none
-  KeptRowsEraser datasets = {};           // saved datasets that pin snapshots of the tables; empty: none
+  KeptRowsEraser datasets = {};       // saved datasets that pin snapshots of the tables; empty: none
   OnlineOpener online;
   std::function<void(std::string_view step)> at_step = {};  // called at named steps of erasing; for tests
   std::string database;                                     // of the project's tables, for other engines

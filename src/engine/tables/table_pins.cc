@@ -84,9 +84,8 @@ Result<TableToRead> FeatureTables::OpenPinned(const CatalogView& view, const std
     reading.threads = parts_.threads;
     TM_ASSIGN(files, snapshot->OpenSource(reading));
   }
-  return TableToRead{MakeTableSource(TableSchema(view), wanted.system, std::move(files), {}),
-                     std::nullopt,
-                     {}};
+  return TableToRead{
+      MakeTableSource(TableSchema(view), wanted.system, std::move(files), {}), std::nullopt, {}};
 }
 
 Result<bool> FeatureTables::PinnedHoldsErased(const CatalogView& view, const std::string& tag) const {
