@@ -169,8 +169,8 @@ class EmbeddedStore final : public Store {
   // store_reads.cc
   Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(
       const EntityRows& rows, const HistoricalOptions& options, const std::shared_ptr<Warnings>& warnings);
-  /// Entity rows as a request gives them; a file is read as the selection's keys are. Null for a range.
-  Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityRows(const EntityRows& rows,
+  /// Entity rows from a file, read as the selection's keys are; null for a stream or a range.
+  Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityFile(const EntityRows& rows,
                                                                    const HistoricalOptions& options,
                                                                    const Selection& selection) const;
   static Result<KnownBy> KnownByOf(const HistoricalOptions& options);
@@ -186,6 +186,8 @@ class EmbeddedStore final : public Store {
   // store_datasets.cc
   /// The id of the folder of rows that SaveTable has kept there; empty for any other path.
   std::string KeptTableId(const std::filesystem::path& path) const;
+  /// Saved datasets and tables that SaveTable made, while an erasure takes rows of a feature table away.
+  Result<ErasedKeptRows> EraseKeptRows(const KeptRowsErasure& erasure);
 
   // store_writes.cc
   /// What writes of rows work with, at this moment.

@@ -194,9 +194,13 @@ Result<bool> ExistingData::Drop(std::string_view name) {
   return tables->Drop(name);
 }
 
-Result<std::optional<std::string>> ExistingData::PathOf(std::string_view name) {
+Result<std::vector<RegisteredTable>> ExistingData::Registered() {
   TM_ASSIGN(const auto tables, Open());
-  TM_ASSIGN(const auto registered, tables->Registered());
+  return tables->Registered();
+}
+
+Result<std::optional<std::string>> ExistingData::PathOf(std::string_view name) {
+  TM_ASSIGN(const auto registered, Registered());
   for (const RegisteredTable& table : registered) {
     if (FoldName(table.full_name()) == FoldName(name)) return table.path;
   }

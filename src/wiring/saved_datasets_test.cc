@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <limits>
+#include <map>
 #include <random>
 
 #include "adapters/files/dataset_folder.h"
@@ -107,12 +108,11 @@ TEST_F(SavedDatasetsTest, IsTheSameToTheByteAfterAllThatMoves) {
   ASSERT_TRUE(store_->Compact({}, {}));
   Expire();
   EXPECT_EQ(RebuiltBytes("training"), bytes);
-  ASSERT_TRUE(store_->Apply(R"({"views": [{"name": "visits", "entities": ["user"], "ttl": "1s",
-    "schema": [{"name": "n", "type": "int64"}, {"name": "place", "type": "string"},
-               {"name": "more", "type": "string"}]}]})",
-                            {}));
-  IngestVisits(*store_, {});
-  ASSERT_TRUE(store_->Flush({}));
+  const auto applied = store_->Apply(R"({"feature_views": [{"name": "visits", "entities": ["user"],
+    "ttl": "1s", "fields": {"n": "int64", "place": "string", "more": "string"}}]})",
+                                     {});
+  ASSERT_TRUE(applied) << applied.error().ToString();
+  ASSERT_FALSE(applied->empty());
   EXPECT_EQ(RebuiltBytes("training"), bytes);
   store_ = Store::Open({.path = path_}).value();
   EXPECT_EQ(RebuiltBytes("training"), bytes);

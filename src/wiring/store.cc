@@ -110,7 +110,7 @@ EmbeddedTablesParts EmbeddedStore::TableParts() {
   return {.folder = path_ / kOwnFolder,
           .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
           .dumps = dumps_,
-          .datasets = [this](const KeptRowsErasure& erasure) { return datasets_.Erase(erasure); },
+          .datasets = [this](const KeptRowsErasure& erasure) { return EraseKeptRows(erasure); },
           .config = config_,
           .registry = registry_,
           .clock = clock_,

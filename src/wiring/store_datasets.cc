@@ -12,6 +12,8 @@
 namespace tidemark {
 namespace {
 
+constexpr std::string_view kKeptTableFile = "part-00000.parquet";
+
 Json TimeJson(const std::optional<std::int64_t>& us) {
   return us ? Json(FormatTimestampUs(*us)) : Json();
 }
@@ -105,6 +107,9 @@ Result<std::string> EmbeddedStore::SaveDataset(std::string_view name, EntityRows
                                                const HistoricalOptions& what,
                                                const SaveDatasetOptions& options) {
   SaveDatasetRequest request;
+  if (rows.stream != nullptr) {
+    TM_ASSIGN(request.entity_rows, TakeOver(rows.stream));
+  }
   request.name = name;
   request.what.features = {what.features, what.service, what.selection};
   request.what.event_timestamp_column = what.event_timestamp_column;
@@ -116,7 +121,8 @@ Result<std::string> EmbeddedStore::SaveDataset(std::string_view name, EntityRows
   TM_ASSIGN(const auto catalog, LoadCatalog());
   TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, request.what.features));
   TM_ASSIGN(const Selection selection, Resolve(*catalog, wanted, what.full_feature_names));
-  TM_ASSIGN(request.entity_rows, OpenEntityRows(rows, what, selection));
+  TM_ASSIGN(const auto file, OpenEntityFile(rows, what, selection));
+  if (file != nullptr) request.entity_rows = file;
   TM_ASSIGN(request.what.known_by, KnownByOf(what));
   TM_TRY(CheckSeen(selection, what.reading));
   if (!options.storage.empty()) request.storage = std::filesystem::absolute(options.storage);
@@ -197,7 +203,7 @@ Result<std::string> EmbeddedStore::SaveTable(std::string_view table, ArrowArrayS
     TM_TRY(dataset_files_->RemoveFolder(id));
     return std::unexpected(std::move(error));
   };
-  const std::filesystem::path file = dataset_files_->OwnPath(id, "part-00000.parquet");
+  const std::filesystem::path file = dataset_files_->OwnPath(id, kKeptTableFile);
   auto written = dataset_files_->Write(*reader, file);
   if (!written) return remove(std::move(written).error());
   auto placed = (*written)->Put(false);
@@ -214,6 +220,31 @@ Result<std::string> EmbeddedStore::SaveTable(std::string_view table, ArrowArrayS
   if (!registered) return remove(std::move(registered).error());
   if (former) TM_TRY(dataset_files_->RemoveFolder(former_id));
   return registered;
+}
+
+Result<ErasedKeptRows> EmbeddedStore::EraseKeptRows(const KeptRowsErasure& erasure) {
+  TM_ASSIGN(ErasedKeptRows erased, datasets_.Erase(erasure));
+  std::vector<std::string> keys;
+  for (const JoinKey& key : erasure.view.join_keys)
+    keys.push_back(key.name);
+  TM_ASSIGN(const auto registered, existing_.Registered());
+  for (const RegisteredTable& table : registered) {
+    const std::string id = KeptTableId(table.path);
+    if (id.empty()) continue;
+    TM_ASSIGN(const auto rows,
+              dataset_files_->Read(dataset_files_->OwnPath(id, kKeptTableFile), erasure.stop));
+    TM_ASSIGN(const bool holds, HaveErasedKey(*rows, {keys}, erasure));
+    if (!holds) continue;
+    const auto dropped = existing_.Drop(table.full_name());
+    if (dropped) {
+      TM_TRY(dataset_files_->RemoveFolder(id));
+      erased.touched.push_back(table.full_name());
+    } else {
+      erased.pending.push_back(fmt::format("table '{}' has rows of the keys, and cannot be dropped: {}",
+                                           table.full_name(), dropped.error().message));
+    }
+  }
+  return erased;
 }
 
 Result<bool> EmbeddedStore::DropRegisteredTable(std::string_view name) {

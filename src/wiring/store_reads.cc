@@ -75,14 +75,10 @@ Result<KnownBy> EmbeddedStore::KnownByOf(const HistoricalOptions& options) {
   return KnownBy{};
 }
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::OpenEntityRows(
+Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::OpenEntityFile(
     const EntityRows& rows, const HistoricalOptions& options, const Selection& selection) const {
-  std::shared_ptr<arrow::RecordBatchReader> entity_rows;
-  if (rows.stream != nullptr) {
-    TM_ASSIGN(entity_rows, TakeOver(rows.stream));
-  }
   TM_TRY(CheckRows(rows, options));
-  if (options.range || entity_rows != nullptr) return entity_rows;
+  if (rows.path.empty()) return nullptr;
   return OpenTableFile(rows.path, threads_, KeyTypes(selection), options.work.stop);
 }
 

@@ -20,7 +20,7 @@ const std::vector<std::string>& OutOfReach() {
   static const std::vector<std::string> places{
       "backups and copies of the store's folder",
       "training sets and other files that were made of the table's rows, but for dumps and saved datasets",
-      "tables that training sets were persisted into: drop those that have such rows",
+      "tables that training sets were persisted into under other names of the keys",
       "what other systems keep: the sources that rows came from, and other engines' caches",
       "files of other people's that are registered as tables, or are batch sources of views",
       "files that a writer was writing when it was killed: they are removed when they are a day old"};

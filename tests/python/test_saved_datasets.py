@@ -269,6 +269,16 @@ def test_persisted_into_a_table(store: FeatureStore) -> None:
     assert os.listdir(Path(store.repo_path) / "datasets") == []
 
 
+def test_an_erasure_drops_tables_with_the_key(store: FeatureStore) -> None:
+    store.create_database("training")
+    store.get_historical_features(ORDERS, ["visits"]).persist("training.both")
+    only = {"user": ["b"], "event_timestamp": [at(10)]}
+    store.get_historical_features(only, ["visits"]).persist("training.only")
+    receipt = store.erase("visits", {"user": ["a"]})
+    assert (receipt.is_done, receipt.datasets) == (True, ("training.both",))
+    assert [each.name for each in store.list_tables("training")] == ["only"]
+
+
 def test_tables_that_cannot_be(store: FeatureStore, tmp_path: Path) -> None:
     job = store.get_historical_features(ORDERS, ["visits"])
     with pytest.raises(NotFoundError, match="nowhere"):

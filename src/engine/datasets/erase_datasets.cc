@@ -71,6 +71,21 @@ std::string ErasureText(const KeptRowsErasure& erasure) {
 
 }  // namespace
 
+Result<bool> HaveErasedKey(arrow::RecordBatchReader& rows,
+                           const std::vector<std::vector<std::string>>& key_columns,
+                           const KeptRowsErasure& erasure) {
+  const Erasures erased = KeysOf(erasure);
+  while (true) {
+    if (erasure.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+    TM_ASSIGN(const auto batch, FromArrowResult(rows.Next()));
+    if (batch == nullptr) return false;
+    for (const auto& columns : key_columns) {
+      TM_ASSIGN(const bool holds, BatchHoldsKey(erasure.view, *batch, columns, erased));
+      if (holds) return true;
+    }
+  }
+}
+
 Result<ErasedKeptRows> SavedDatasets::Erase(const KeptRowsErasure& erasure) {
   ErasedKeptRows erased;
   TM_TRY(RemoveRemains());
@@ -139,16 +154,7 @@ Result<bool> SavedDatasets::RowsHoldErased(const SavedDataset& dataset, const Us
   TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, erasure.stop));
   if (sum != dataset.sum) return false;  // somebody else's by now
   TM_ASSIGN(const auto rows, parts_.files->Read(path, erasure.stop));
-  const Erasures erased = KeysOf(erasure);
-  while (true) {
-    if (erasure.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-    TM_ASSIGN(const auto batch, FromArrowResult(rows->Next()));
-    if (batch == nullptr) return false;
-    for (const auto& columns : table.key_columns) {
-      TM_ASSIGN(const bool holds, BatchHoldsKey(erasure.view, *batch, columns, erased));
-      if (holds) return true;
-    }
-  }
+  return HaveErasedKey(*rows, table.key_columns, erasure);
 }
 
 }  // namespace tidemark

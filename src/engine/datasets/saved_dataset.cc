@@ -204,6 +204,7 @@ std::string ToJson(const SavedDataset& dataset) {
               {"storage", dataset.storage},
               {"rows", dataset.rows},
               {"sum", SumJson(dataset.sum)},
+              {"memory_bytes", dataset.memory_bytes_max},
               {"writer", dataset.writer},
               {"erasure", dataset.erasure},
               {"rows_removed", dataset.are_rows_removed}}
@@ -235,6 +236,7 @@ Result<SavedDataset> SavedDatasetFromJson(std::string_view text) {
     json.at("storage").get_to(dataset.storage);
     json.at("rows").get_to(dataset.rows);
     dataset.sum = SumOfJson(json.at("sum"));
+    json.at("memory_bytes").get_to(dataset.memory_bytes_max);
     json.at("writer").get_to(dataset.writer);
     json.at("erasure").get_to(dataset.erasure);
     json.at("rows_removed").get_to(dataset.are_rows_removed);

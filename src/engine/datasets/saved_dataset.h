@@ -90,6 +90,8 @@ struct SavedDataset {
   std::string storage = {};                 // an absolute path; empty: in its own folder
   std::int64_t rows = 0;
   FileSum sum = {};
+  /// Entities of a range come in an order that depends on it.
+  std::int64_t memory_bytes_max = 0;
   std::string writer = {};        // version of Tidemark that wrote the file
   std::string erasure = {};       // kErased: which one, in words
   bool are_rows_removed = false;  // kErased: the dataset's own rows had the keys, and are gone

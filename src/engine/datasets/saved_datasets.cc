@@ -139,6 +139,7 @@ class SavedDatasets::Making {
     dataset_.request = request_.what;
     dataset_.storage = request_.storage.string();
     dataset_.writer = parts_.writer;
+    dataset_.memory_bytes_max = parts_.memory_bytes_max;
     if (request_.what.range) {
       TM_ASSIGN(const TimeRange range, RangeOf(selection, request_.what.range->start_us,
                                                request_.what.range->end_us, dataset_.created_us));
@@ -156,7 +157,8 @@ class SavedDatasets::Making {
 
   Result<void> Pin() {
     if (dataset_.tables.empty()) return {};
-    TM_ASSIGN(const auto catalog, CatalogOf(dataset_.definitions));
+    // The log is flushed for it, which goes by the table's newest columns.
+    TM_ASSIGN(const auto catalog, parts_.catalog());
     TM_ASSIGN(const auto tables, parts_.tables());
     for (UsedTable& table : dataset_.tables) {
       TM_ASSIGN(const CatalogView* view, catalog->View(table.view));
@@ -280,7 +282,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::RowsOf(
   request.include_status = asked.include_status;
   request.known_by = asked.known_by;
   request.threads = parts_.threads;
-  request.memory_bytes_max = parts_.memory_bytes_max;
+  request.memory_bytes_max = asked.range ? dataset.memory_bytes_max : parts_.memory_bytes_max;
   request.stop = work.stop;
   request.progress = work.progress;
   std::shared_ptr<arrow::RecordBatchReader> entity_rows;
@@ -343,6 +345,8 @@ Result<RebuiltDataset> SavedDatasets::Rebuild(std::string_view name, const std::
     const SavedDataset& dataset = entry.dataset;
     const auto check = [&]() -> Result<void> {
       TM_ASSIGN(const DatasetRegister::Entry now, register_.Get(name));
+      if (now.dataset.id != dataset.id)
+        return Fail(ErrorCode::kBusy, "it was saved anew meanwhile: rebuild that");
       if (now.dataset.state == SavedDataset::State::kErased) {
         return Fail(ErrorCode::kInvalidData,
                     fmt::format("rows that it was made of were erased, by {}: it cannot be made again",

@@ -55,6 +55,12 @@ struct RebuiltDataset {
   std::filesystem::path path;  // where the rows are
 };
 
+/// True if a row has an erased key in one of the lists of columns, each in the order of the view's join keys;
+/// rows with a null there have none, and so have rows without one of the columns.
+Result<bool> HaveErasedKey(arrow::RecordBatchReader& rows,
+                           const std::vector<std::vector<std::string>>& key_columns,
+                           const KeptRowsErasure& erasure);
+
 struct SavedDatasetsParts {
   std::string project;
   std::shared_ptr<Registry> registry;
