@@ -16,6 +16,7 @@
 #include "online_rows.h"
 #include "python_store.h"
 #include "python_time.h"
+#include "saved_datasets.h"
 #include "store_sql.h"
 #include "tidemark/remote.h"
 #include "tidemark/store.h"
@@ -230,6 +231,7 @@ void BindConnecting(nb::module_& m) {
 void BindStore(nb::module_& m) {
   nb::class_<PythonStore> store(m, "Store");
   BindSqlMethods(store);
+  BindDatasetMethods(store);
   store
       .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
                   "adbc_driver_folders"_a = std::vector<std::string>())
@@ -301,6 +303,7 @@ NB_MODULE(_native, m) {
   python::BindHistorical(m);
   python::BindOnline(m);
   python::BindSql(m);
+  python::BindDatasets(m);
   python::BindConnecting(m);
   python::BindStore(m);
   m.def(

@@ -117,6 +117,7 @@ int RunProgram(int argc, char** argv) {
   AddLoadCommands(program, session);
   AddBackfillCommand(program, session);
   AddHistoricalCommand(program, session);
+  AddDatasetCommands(program, session);
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);

@@ -48,6 +48,7 @@ void AddDefinitionCommands(Command app, Session& session);
 void AddLoadCommands(Command app, Session& session);
 void AddBackfillCommand(Command app, Session& session);
 void AddHistoricalCommand(Command app, Session& session);
+void AddDatasetCommands(Command app, Session& session);
 void AddOnlineCommand(Command app, Session& session);
 void AddTableCommands(Command app, Session& session);
 void AddUpkeepCommands(Command app, Session& session);

@@ -25,6 +25,7 @@ from tidemark.on_demand_feature_view import (
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.project import Project
+from tidemark.saved_dataset import SavedDataset
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
 from tidemark.stream_feature_view import StreamFeatureView
@@ -75,6 +76,7 @@ __all__ = [
     "RelocatedTable",
     "RequestSource",
     "RetrievalJob",
+    "SavedDataset",
     "SnowflakeSource",
     "SqlResult",
     "StreamFeatureView",

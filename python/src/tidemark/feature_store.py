@@ -27,6 +27,7 @@ from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
+from tidemark.saved_dataset import SavedDatasets
 from tidemark.sql import StoreSql
 from tidemark.statistics import StoreStatistics
 from tidemark.stream_feature_view import StreamFeatureView
@@ -59,7 +60,9 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreBackfill, StoreSql, StoreStatistics, StoreStreams):
+class FeatureStore(
+    FeatureTables, SavedDatasets, StoreBackfill, StoreSql, StoreStatistics, StoreStreams
+):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
