@@ -26,6 +26,8 @@ namespace tidemark {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
+class PythonWorkers;
+
 struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
@@ -35,6 +37,9 @@ struct StoreOptions {
   /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
   /// in.
   std::vector<std::filesystem::path> adbc_driver_folders = {};
+  /// Who runs the Python functions of on-demand feature views (python_workers.h), shared by any stores. Null:
+  /// nobody, and features of such functions are kUnsupported.
+  std::shared_ptr<PythonWorkers> python_workers = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.

@@ -107,6 +107,7 @@ void AddHistoricalCommand(Command app, Session& session) {
   command.add_option("--as-of", options->as_of,
                      "Of feature tables, rows written up to this time, or a snapshot by its id");
   command.add_option("--at-least", options->at_least, "The token of a write that must be seen");
+  AddPythonWorkersOption(command, session);
   command.add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command.add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command.add_option("--limit", options->limit, "Print at most N rows").not_negative();

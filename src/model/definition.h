@@ -154,7 +154,7 @@ struct RequestSource {
 };
 
 /// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or
-/// by a Python function, which only the SDK runs.
+/// by a Python function, which the SDK runs, or worker processes (store/function_runner.h).
 enum class OnDemandMode : std::uint8_t { kSql, kPandas, kPython };
 
 /// `sql`, `pandas`, `python`.
@@ -164,7 +164,10 @@ std::string_view OnDemandModeName(OnDemandMode mode);
 /// on-demand view.
 struct OnDemandSource {
   std::string view;
-  std::vector<std::string> features;  // empty: all
+  std::vector<std::string> features = {};                // empty: all
+  std::map<std::string, std::string> join_key_map = {};  // as of ViewSelection; of feature views only
+  std::string alias = {};                                // what expressions call it; empty: `view`
+  const std::string& shown() const { return alias.empty() ? view : alias; }
   bool operator==(const OnDemandSource&) const = default;
 };
 
@@ -201,8 +204,8 @@ struct Definitions {
 ///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; at most one stream source, as
 ///               stream_source.h has it; no feature named as a join key or timestamp of the view;
 ///               a table's event times of a type that can be one, its partitions by columns that it has
-///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
-///   circle; an
+///   on-demand:  names shared with no feature view; sources that are defined, under different names, and do
+///               not go round in a circle; join key maps as of services; an
 ///               expression for each field, or a function. Expressions are not read here: their types are
 ///               checked by apply
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name

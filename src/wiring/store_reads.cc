@@ -87,7 +87,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
   TM_ASSIGN(auto catalog, LoadCatalog());
   TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
   HistoricalRequest request;
-  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
+  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names, config_.functions));
   std::vector<const CatalogView*> views;
   for (const SelectedView& selected : request.selection.views)
     views.push_back(selected.view);
@@ -114,7 +114,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
 Result<std::shared_ptr<const OnlineReader>> EmbeddedStore::PrepareOnline(const OnlineOptions& options) {
   TM_ASSIGN(const auto catalog, LoadCatalog());
   TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
-  TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
+  TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names, config_.functions));
   TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
   for (const SelectedView& selected : selection.views)
     TM_TRY(FinishLoads(*selected.view));

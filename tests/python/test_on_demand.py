@@ -364,7 +364,7 @@ def test_bad_request_data_over_feasts_route(server: ServerProcess) -> None:
     asked = {"features": ["bills:total"], "entities": {"driver_id": [1]}}
     answer = server.post_json("/get-online-features", asked)
     assert answer.status == 501
-    assert "its function runs in the Python SDK only" in answer.text
+    assert "only with --python-workers N" in answer.text
 
 
 def test_the_servers_own_routes(server: ServerProcess) -> None:
@@ -408,6 +408,6 @@ def test_the_program(store: FeatureStore) -> None:
         *wanted, "driver_id=1,km=far"
     )
     assert "bills,pandas" in run("on-demand-views", "list", "--output", "csv")
-    assert "its function runs in the Python SDK only" in run(
+    assert "only with --python-workers N" in run(
         "get-online", "--features", "bills:total", "driver_id=1"
     )

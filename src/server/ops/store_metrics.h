@@ -11,4 +11,7 @@ namespace tidemark::server {
 /// looked at has `tidemark_store_readable` 0 and nothing else.
 void AppendStoreMetrics(Services& services, std::string& out);
 
+/// Appends what the processes of Python functions have counted.
+void AppendPythonMetrics(const PythonWorkers& workers, std::string& out);
+
 }  // namespace tidemark::server
