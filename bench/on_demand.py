@@ -117,9 +117,7 @@ def add_native(outcome: Outcome, store: Path, sizes: Sizes) -> None:
 
 def add_offline(outcome: Outcome, settings: Settings) -> None:
     """Six expressions over 10M rows, ours and DuckDB's, both on two threads."""
-    program = settings.root / "build/release/src/adapters/adbc/tidemark_adbc_bench"
-    if not program.exists():
-        program = settings.root / "build/release/bin/tidemark_adbc_bench"
+    program = settings.root / "build/release/bin/tidemark_adbc_bench"
     flags = [f"--benchmark_repetitions={settings.repeats}", "--benchmark_format=json"]
     if settings.scale < 1.0:
         flags = ["--benchmark_min_time=0.01s", "--benchmark_format=json"]

@@ -1,10 +1,10 @@
-// What expressions add to a lookup through Tidemark's C++ API: the inputs of five expressions looked up, and the
-// five expressions over them, in one process, taking turns.
+// What expressions add to a lookup through Tidemark's C++ API: the inputs of five expressions looked up, and
+// the five expressions over them, in one process, taking turns.
 //
 //   tidemark_on_demand_bench STORE KEYS VIEW INPUT... -- COMPUTED_VIEW
 //
-// STORE: a store with a view of one int64 join key, float64 features INPUT and an on-demand view over them and
-// request data km (float64). Prints one JSON object: microseconds of each, and of what is added.
+// STORE: a store with a view of one int64 join key, float64 features INPUT and an on-demand view over them
+// and request data km (float64). Prints one JSON object: microseconds of each, and of what is added.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

@@ -90,8 +90,8 @@ Error ErrorOf(const Json& told) {
   // What goes wrong in a function is about its data; whatever a process says, it speaks for no other part.
   Error error{ErrorCode::kInvalidData, "its process gave no reason", {}};
   if (!told.is_object()) return error;
-  error.message = told.value("message", error.message);
-  error.context = told.value("context", std::string());
+  error.message = told.value("message", "");
+  error.context = told.value("context", "");
   return error;
 }
 

@@ -108,7 +108,7 @@ Result<pid_t> Spawn(const ProcessOptions& options, int socket) {
 /// {"ready": 1}
 bool IsReady(const Frame& frame) {
   const Json head = ParseJson(frame.head).value_or(nullptr);
-  return head.is_object() && head.value("ready", 0) == kProtocol;
+  return head.is_object() && head.value("ready", Json(0)) == Json(kProtocol);
 }
 
 }  // namespace
