@@ -165,8 +165,8 @@ Result<std::string> EmbeddedStore::Explain(std::string_view feature, std::string
   TM_ASSIGN(const auto online, Online());
   const std::stop_token& stop = options.work.stop;
   return tidemark::Explain(
-      {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop}, feature, key,
-      options.t_us);
+      {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop, config_.functions},
+      feature, key, options.t_us);
 }
 
 Result<std::string> EmbeddedStore::OnlineStats() const {

@@ -210,7 +210,8 @@ class OnDemandFeatureView(Definition):
         made: dict[str, Any] = {
             "name": self.name,
             "mode": self.mode,
-            "sources": [each.to_dict() for each in [*self.sources, *self.requests]],
+            "sources": [each.to_dict() for each in self.sources]
+            + [each.to_dict() for each in self.requests],
             "fields": fields,
         }
         if self.source_code:
