@@ -27,6 +27,8 @@ namespace tidemark {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
+class PythonWorkers;
+
 struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
@@ -36,6 +38,9 @@ struct StoreOptions {
   /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
   /// in.
   std::vector<std::filesystem::path> adbc_driver_folders = {};
+  /// Who runs the Python functions of on-demand feature views (python_workers.h), shared by any stores. Null:
+  /// nobody, and features of such functions are kUnsupported.
+  std::shared_ptr<PythonWorkers> python_workers = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
@@ -446,8 +451,8 @@ class TIDEMARK_EXPORT Store {
   virtual Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
-  /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
-  /// join keys.
+  /// row, timestamps), the value and status, the ttl decision, and the online row; of a computed feature the
+  /// same of all that it is computed from. `key` is a JSON object of join keys, and of its request data.
   virtual Result<std::string> Explain(std::string_view feature, std::string_view key,
                                       const ExplainOptions& options) = 0;
 

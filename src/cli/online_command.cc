@@ -253,6 +253,7 @@ void AddOnlineCommand(Command app, Session& session) {
           .delimiter(',')
           .allow_extra_args(false);
   command.add_option("--service", options->service, "A feature service instead").excludes(features);
+  AddPythonWorkersOption(command, session);
   command.add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command.add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command.add_flag("--event-timestamps", options->event_timestamps,

@@ -1,6 +1,7 @@
 // What all commands share: where the store is, how results are printed, how work is watched and interrupted.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -23,7 +24,8 @@ struct Session {
   std::string api_key;    // for the server; never shown
   std::string project;
   OutputFormat output = OutputFormat::kTable;
-  std::string python;  // the interpreter that reads definitions in Python
+  std::string python;               // the interpreter that reads definitions in Python
+  std::int64_t python_workers = 0;  // processes for the functions of on-demand feature views
 
   /// Set by the chosen subcommand while arguments are parsed, run afterwards.
   std::function<Result<void>()> command;
@@ -37,6 +39,9 @@ struct Session {
   /// For work that may take long: Ctrl-C, and a bar in a terminal.
   WorkOptions Work();
 };
+
+/// Adds --python-workers, for commands that read features.
+void AddPythonWorkersOption(Command command, Session& session);
 
 /// Whether the user agrees, in a terminal, to what cannot be undone; true if he said so before (--yes).
 /// kInvalidArgument where nobody can be asked.

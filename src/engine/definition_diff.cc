@@ -258,9 +258,12 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
 std::string SourcesText(const OnDemandView& view) {
   std::vector<std::string> texts;
   for (const OnDemandSource& source : view.sources) {
-    texts.push_back(source.features.empty()
-                        ? source.view
-                        : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
+    std::string text = source.view;
+    if (!source.features.empty()) text += fmt::format(" ({})", fmt::join(source.features, ", "));
+    if (!source.alias.empty()) text += fmt::format(" as {}", source.alias);
+    for (const auto& [key, column] : source.join_key_map)
+      text += fmt::format(" ({} = {})", key, column);
+    texts.push_back(std::move(text));
   }
   for (const RequestSource& request : view.requests) {
     std::vector<std::string> fields;

@@ -151,7 +151,7 @@ struct RequestSource {
 };
 
 /// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or
-/// by a Python function, which only the SDK runs.
+/// by a Python function, which the SDK runs, or worker processes (store/function_runner.h).
 enum class OnDemandMode : std::uint8_t { kSql, kPandas, kPython };
 
 /// `sql`, `pandas`, `python`.
@@ -161,7 +161,10 @@ std::string_view OnDemandModeName(OnDemandMode mode);
 /// on-demand view.
 struct OnDemandSource {
   std::string view;
-  std::vector<std::string> features;  // empty: all
+  std::vector<std::string> features = {};                // empty: all
+  std::map<std::string, std::string> join_key_map = {};  // as of ViewSelection; of feature views only
+  std::string alias = {};                                // what expressions call it; empty: `view`
+  const std::string& shown() const { return alias.empty() ? view : alias; }
   bool operator==(const OnDemandSource&) const = default;
 };
 
@@ -202,8 +205,8 @@ struct Definitions {
 ///               read by apply
 ///   batch:      a query over at least one source or view, of files and tables; no other source beside it,
 ///               times as timestamps, none created; views that are defined, and do not go round in a circle
-///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
-///   circle; an
+///   on-demand:  names shared with no feature view; sources that are defined, under different names, and do
+///               not go round in a circle; join key maps as of services; an
 ///               expression for each field, or a function. Expressions are not read here: their types are
 ///               checked by apply
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name

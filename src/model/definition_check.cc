@@ -218,8 +218,10 @@ Result<void> CheckContent(const OnDemandView& view) {
   TM_TRY(CheckName("on-demand feature view", view.name));
   TM_TRY(CheckFieldNames(view.fields));
   Taken sources;
-  for (const OnDemandSource& source : view.sources)
-    TM_TRY(Take(sources, source.view, fmt::format("source {}", Quoted(source.view))));
+  for (const OnDemandSource& source : view.sources) {
+    if (!source.alias.empty()) TM_TRY(CheckName("alias", source.alias));
+    TM_TRY(Take(sources, source.shown(), fmt::format("source {}", Quoted(source.shown()))));
+  }
   for (const RequestSource& request : view.requests) {
     TM_TRY(CheckName("request source", request.name));
     TM_TRY(Take(sources, request.name, fmt::format("request source {}", Quoted(request.name))));
@@ -603,16 +605,26 @@ Result<std::vector<std::string>> ComputedFeatures(const std::vector<std::string>
   return wanted;
 }
 
+std::unexpected<Error> NoKeysToMap(const std::string& view) {
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} is an on-demand feature view, which has no join keys to map", Quoted(view)));
+}
+
 Result<void> CheckOnDemandSources(const OnDemandView& view, const Merged<FeatureView>& views,
-                                  const Merged<OnDemandView>& on_demand) {
+                                  const Merged<OnDemandView>& on_demand, const Merged<Entity>& entities) {
   for (const OnDemandSource& source : view.sources) {
     if (const OnDemandView* other = on_demand.FindOrNull(source.view)) {
+      if (!source.join_key_map.empty()) return NoKeysToMap(source.view);
       TM_TRY(ComputedFeatures(source.features, *other));
       continue;
     }
     TM_ASSIGN(const FeatureView* found, views.Find(source.view));
-    TM_TRY(SelectedFeatures(
-        {.view = source.view, .features = source.features, .join_key_map = {}, .alias = {}}, *found));
+    const ViewSelection selection{.view = source.view,
+                                  .features = source.features,
+                                  .join_key_map = source.join_key_map,
+                                  .alias = source.alias};
+    TM_TRY(CheckJoinKeyMap(selection, *found, entities));
+    TM_TRY(SelectedFeatures(selection, *found));
   }
   return {};
 }
@@ -674,11 +686,12 @@ Result<void> CheckViewNames(const Merged<FeatureView>& views, const Merged<OnDem
   return {};
 }
 
-Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
+Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand,
+                                const Merged<Entity>& entities) {
   TM_TRY(CheckViewNames(views, on_demand));
   std::set<std::string> done;
   for (const auto& [view, place] : on_demand.items()) {
-    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand), place);
+    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand, entities), place);
     std::vector<std::string> way;
     TM_TRY_IN(CheckNoCircle(*view, on_demand, way, done), place);
   }
@@ -690,11 +703,7 @@ Result<std::vector<std::string>> FeaturesOfService(const ViewSelection& selectio
                                                    const Merged<OnDemandView>& on_demand,
                                                    const Merged<Entity>& entities) {
   if (const OnDemandView* computed = on_demand.FindOrNull(selection.view)) {
-    if (!selection.join_key_map.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} is an on-demand feature view, which has no join keys to map",
-                              Quoted(selection.view)));
-    }
+    if (!selection.join_key_map.empty()) return NoKeysToMap(selection.view);
     return ComputedFeatures(selection.features, *computed);
   }
   TM_ASSIGN(const FeatureView* view, views.Find(selection.view));
@@ -746,7 +755,7 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   for (const auto& [view, place] : views.items())
     TM_TRY_IN(CheckView(*view, entities), place);
   TM_TRY(CheckBatchQueries(views));
-  TM_TRY(CheckOnDemandViews(views, on_demand));
+  TM_TRY(CheckOnDemandViews(views, on_demand, entities));
   for (const auto& [service, place] : services.items())
     TM_TRY_IN(CheckService(*service, views, on_demand, entities), place);
   return {};

@@ -24,7 +24,8 @@
 //       "table": {...}}],
 //    "on_demand_feature_views": [
 //      {"name": "fares", "mode": "sql",
-//       "sources": ["driver_stats", {"view": "driver_stats", "features": ["rating"]},
+//       "sources": ["fares", {"view": "driver_stats", "features": ["rating"], "join_key_map": {}, "alias":
+//       ""},
 //                   {"request": "ride", "fields": [{"name": "km", "type": "float64"}]}],
 //       "fields": [{"name": "price", "type": "float64", "expression": "km * rating"}],
 //       "description": "", "owner": "", "tags": {}},

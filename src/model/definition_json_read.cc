@@ -479,18 +479,21 @@ struct AnySource {
   std::optional<RequestSource> request;
 };
 
-// A name, or {"view", "features"}, or {"request", "fields"}.
+// A name, or {"view", "features", "join_key_map", "alias"}, or {"request", "fields"}.
 Result<AnySource> ReadOnDemandSource(const Json& value, bool text_scalars) {
   AnySource source;
   if (value.is_string()) {
-    source.view = OnDemandSource{.view = value.text(), .features = {}};
+    source.view = OnDemandSource{.view = value.text()};
     return source;
   }
   if (value.is_object() && value.find("request") == value.end()) {
-    TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"view", "features"}));
+    TM_ASSIGN(const Members members,
+              Members::Of(value, text_scalars, {"view", "features", "join_key_map", "alias"}));
     source.view.emplace();
     TM_TRY(members.RequiredText("view", source.view->view));
     TM_TRY(members.TextList("features", source.view->features));
+    TM_TRY(members.TextMap("join_key_map", source.view->join_key_map));
+    TM_TRY(members.Text("alias", source.view->alias));
     return source;
   }
   TM_ASSIGN(const Members members,

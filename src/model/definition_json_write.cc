@@ -153,6 +153,8 @@ Json Tree(const OnDemandView& view) {
   for (const OnDemandSource& source : view.sources) {
     Json item{{"view", source.view}};
     if (!source.features.empty()) item["features"] = source.features;
+    PutTextMap(item, "join_key_map", source.join_key_map);
+    PutText(item, "alias", source.alias);
     object["sources"].push_back(std::move(item));
   }
   for (const RequestSource& request : view.requests) {
