@@ -115,7 +115,7 @@ TEST_F(BodyRowsTest, JsonAndNdjsonGiveTheSameRows) {
 TEST_F(BodyRowsTest, ArrowIsReadAsItArrivesOrLater) {
   const std::string bytes = ArrowBytes(1'000);
   for (const bool later : {false, true}) {
-    options_.read_later = later;
+    options_.use = later ? RowsUse::kLater : RowsUse::kStreamed;
     Pieces body(bytes, 100);
     const auto rows = BodyRows::Open(body, RowFormat::kArrow, options_);
     ASSERT_TRUE(rows) << rows.error().ToString();

@@ -110,7 +110,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const V1& v1, RequestWith
     TM_ASSIGN(DataType type, DataType::Parse(data.type));
     types.emplace(data.name, std::move(type));
   }
-  const BodyRowsOptions options = v1.RowsOptions(std::move(types), false);
+  const BodyRowsOptions options = v1.RowsOptions(std::move(types), RowsUse::kHeld);
   const auto member = parts.request->Element("entities");
   if (member && parts.rows) {
     return Fail(ErrorCode::kInvalidArgument,
