@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kExitTimeLimit = 5;
-constexpr int kExitOnSignal = 128;
 
 const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
                                                    {"json", OutputFormat::kJson},
