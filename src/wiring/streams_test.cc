@@ -12,6 +12,7 @@
 #include "adapters/sqlite/sqlite_registry.h"
 #include "engine/apply.h"
 #include "engine/engine_testing.h"
+#include "engine/streams/stream_restart.h"
 #include "engine/streams/stream_session.h"
 #include "engine/tables/read_rows.h"
 #include "store/memory_stream_testing.h"
@@ -101,7 +102,7 @@ class StreamsTest : public testing::Test {
 
   /// A column of all rows of a table, by the rule's order.
   std::string Column(const std::string& column, const std::string& of = "clicks") {
-    const SourceOpeners openers{{}, tables_->Opener({})};
+    const SourceOpeners openers{scene_.opener(), tables_->Opener({})};
     const auto rows = ReadRows(view(of), openers, {});
     if (!rows) return rows.error().ToString();
     return testing_support::TextOf(*(*rows)->ToTable().ValueOrDie(), column);
@@ -307,6 +308,76 @@ TEST_F(StreamsTest, AStreamThatCannotBeReachedIsWaitedFor) {
   topic_.Fail(std::nullopt);
   reader.join();
   EXPECT_EQ(Column("n"), "1");
+}
+
+class StreamRestartTest : public StreamsTest {
+ protected:
+  /// As Store::RestartStream: what it gives up, by partition, or why it cannot be.
+  std::string Restart(StreamRestart from, std::vector<std::string> partitions = {}) {
+    const auto tables = tables_->Open().value();
+    const StreamSource source = StreamSourceOf(view()).value();
+    const auto lags = topic_.Open()->Lags({}).value();
+    const auto planned = PlanRestart(source, tables->StreamProgress(view()).value(), lags,
+                                     {.from = from, .partitions = std::move(partitions)});
+    if (!planned) return planned.error().ToString();
+    std::string told;
+    for (const PartitionRestart& restart : *planned) {
+      const std::vector<std::string> places{restart.place};
+      EXPECT_TRUE(tables->TakeStream(view("clicks__rejected"), places, {{restart.place, {}}}));
+      EXPECT_TRUE(tables->TakeStream(view(), places, {{restart.place, restart.mark}}));
+      told += restart.partition + ": " + restart.gives_up + "; ";
+    }
+    return told;
+  }
+};
+
+TEST_F(StreamRestartTest, AStreamThatWasMadeAnewIsReadFromItsBeginning) {
+  for (int i = 1; i <= 3; ++i)
+    Add(0, 1, i);
+  AddRaw(0, "no row");
+  MustRead();
+  topic_.Clear();
+  for (int i = 11; i <= 16; ++i)
+    Add(0, 1, i);
+  AddRaw(0, "no row either");
+  ASSERT_FALSE(Read());
+  EXPECT_THAT(Restart(StreamRestart::kEarliest), HasSubstr("0: read from the first message"));
+  MustRead();
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3, 11, 12, 13, 14, 15, 16");
+  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("3", "6")");
+}
+
+TEST_F(StreamRestartTest, ReadingContinuesBehindWhatIsLost) {
+  for (int i = 1; i <= 6; ++i) {
+    Add(0, 1, i);
+    if (i == 2) MustRead();
+  }
+  topic_.RemoveBefore(0, 4);
+  ASSERT_FALSE(Read());
+  EXPECT_THAT(Restart(StreamRestart::kContinue), HasSubstr("messages behind offset 1 and before 4"));
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 5, 6");
+  topic_.Clear();
+  EXPECT_THAT(Restart(StreamRestart::kContinue), HasSubstr("nothing to continue with"));
+}
+
+TEST_F(StreamRestartTest, WhatIsThereCanBeLeftOut) {
+  for (int i = 1; i <= 3; ++i) {
+    Add(0, 1, i);
+    Add(1, 1, i + 10);
+  }
+  EXPECT_THAT(Restart(StreamRestart::kLatest, {"2"}), HasSubstr("it has 0, 1"));
+  EXPECT_EQ(Restart(StreamRestart::kLatest, {"1"}), "1: messages before offset 3 are never read; ");
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3");
+  Add(1, 1, 14);
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3, 14");
+  EXPECT_THAT(Restart(StreamRestart::kContinue, {"1"}), HasSubstr("is not asked"));
+  Add(1, 1, 15);
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3, 14, 15");
 }
 
 class StreamViewsTest : public StreamsTest {
