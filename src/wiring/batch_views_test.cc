@@ -229,9 +229,12 @@ TEST_F(BatchViewsTest, KilledItGoesOn) {
 TEST_F(BatchViewsTest, QueriesReadOtherViews) {
   Apply(DailyView(kDaily));
   ASSERT_TRUE(Days(0, 3));
-  Apply(R"({"entities": [{"name": "driver", "join_keys": ["driver_id"]}], "feature_views": [
+  Apply(
+      R"({"entities": [{"name": "driver", "join_keys": ["driver_id"]}], "feature_views": [
     {"name": "weekly", "entities": ["driver"], "batch": {"views": ["daily"],
-      "sql": "SELECT driver_id, $start_time AS event_timestamp, CAST(sum(trips) AS BIGINT) AS trips FROM daily WHERE event_timestamp >= $start_time AND event_timestamp < $end_time AND NOT is_deleted GROUP BY 1"}}]})");
+      "sql": "SELECT driver_id, $start_time AS event_timestamp, CAST(sum(trips) AS BIGINT) AS trips )"
+      R"(FROM daily WHERE event_timestamp >= $start_time AND event_timestamp < $end_time AND NOT is_deleted )"
+      R"(GROUP BY 1"}}]})");
   BackfillOptions options;
   options.start_us = kMay;
   options.end_us = kMay + 7 * kDayUs;
