@@ -299,6 +299,7 @@ NB_MODULE(_native, m) {
       .def_prop_ro("cancelled", &python::CancelToken::cancelled);
   python::BindReports(m);
   python::BindTables(m);
+  python::BindBackfill(m);
   python::BindUpkeep(m);
   python::BindHistorical(m);
   python::BindOnline(m);

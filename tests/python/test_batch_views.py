@@ -240,7 +240,7 @@ feature_views:
     assert first.returncode == 0, first.stderr
     script = Path(__file__).resolve().parents[2] / "examples/cron/backfill.sh"
     cron = subprocess.run(
-        [script, store.repo_path, "30m", "daily"],
+        [script, store.repo_path, "100d", "daily"],
         env={**os.environ, "TIDEMARK_PROGRAM": str(PROGRAM)},
         capture_output=True,
         text=True,
