@@ -117,8 +117,7 @@ Result<std::string> EmbeddedStore::Describe(ObjectType type, std::string_view na
       place.online_store = online->identity();
     }
   }
-  TM_ASSIGN(std::string described,
-            DescribeObject(*catalog, *registry_, *clock_, KindOf(type), plain, place));
+  TM_ASSIGN(std::string described, DescribeObject(*catalog, *registry_, *clock_, KindOf(type), plain, place));
   const auto view = catalog->views().find(plain);
   if (type != ObjectType::kFeatureView || view == catalog->views().end() || !view->second.definition.batch)
     return described;
