@@ -96,6 +96,21 @@ void BindTables(nb::module_& m) {
           },
           nb::kw_only(), "to"_a = "", "dry_run"_a = false, "skip_bad_rows"_a = false, "reads_text"_a = false,
           "ignore_other_columns"_a = false, "idempotency_key"_a = "", "progress"_a = nb::none());
+  nb::class_<IngestReport>(m, "IngestReport")
+      .def_ro("rows", &IngestReport::rows)
+      .def_ro("online_rows", &IngestReport::online_rows)
+      .def_ro("ahead", &IngestReport::ahead)
+      .def_ro("rejected", &IngestReport::rejected)
+      .def_ro("repeated", &IngestReport::repeated)
+      .def_ro("token", &IngestReport::token)
+      .def_ro("warnings", &IngestReport::warnings);
+  nb::class_<FlushReport::Table>(m, "FlushedTable")
+      .def_ro("view", &FlushReport::Table::view)
+      .def_ro("rows", &FlushReport::Table::rows)
+      .def_ro("snapshot_id", &FlushReport::Table::snapshot_id);
+}
+
+void BindBackfill(nb::module_& m) {
   nb::class_<BackfillOptions>(m, "BackfillRequest")
       .def(
           "__init__",
@@ -119,18 +134,6 @@ void BindTables(nb::module_& m) {
       .def_ro("deletions", &BackfillReport::deletions)
       .def_ro("online_rows", &BackfillReport::online_rows)
       .def_ro("warnings", &BackfillReport::warnings);
-  nb::class_<IngestReport>(m, "IngestReport")
-      .def_ro("rows", &IngestReport::rows)
-      .def_ro("online_rows", &IngestReport::online_rows)
-      .def_ro("ahead", &IngestReport::ahead)
-      .def_ro("rejected", &IngestReport::rejected)
-      .def_ro("repeated", &IngestReport::repeated)
-      .def_ro("token", &IngestReport::token)
-      .def_ro("warnings", &IngestReport::warnings);
-  nb::class_<FlushReport::Table>(m, "FlushedTable")
-      .def_ro("view", &FlushReport::Table::view)
-      .def_ro("rows", &FlushReport::Table::rows)
-      .def_ro("snapshot_id", &FlushReport::Table::snapshot_id);
 }
 
 void BindUpkeep(nb::module_& m) {
@@ -299,6 +302,7 @@ NB_MODULE(_native, m) {
       .def_prop_ro("cancelled", &python::CancelToken::cancelled);
   python::BindReports(m);
   python::BindTables(m);
+  python::BindBackfill(m);
   python::BindUpkeep(m);
   python::BindHistorical(m);
   python::BindOnline(m);

@@ -229,9 +229,12 @@ TEST_F(BatchViewsTest, KilledItGoesOn) {
 TEST_F(BatchViewsTest, QueriesReadOtherViews) {
   Apply(DailyView(kDaily));
   ASSERT_TRUE(Days(0, 3));
-  Apply(R"({"entities": [{"name": "driver", "join_keys": ["driver_id"]}], "feature_views": [
+  Apply(
+      R"({"entities": [{"name": "driver", "join_keys": ["driver_id"]}], "feature_views": [
     {"name": "weekly", "entities": ["driver"], "batch": {"views": ["daily"],
-      "sql": "SELECT driver_id, $start_time AS event_timestamp, CAST(sum(trips) AS BIGINT) AS trips FROM daily WHERE event_timestamp >= $start_time AND event_timestamp < $end_time AND NOT is_deleted GROUP BY 1"}}]})");
+      "sql": "SELECT driver_id, $start_time AS event_timestamp, CAST(sum(trips) AS BIGINT) AS trips )"
+      R"(FROM daily WHERE event_timestamp >= $start_time AND event_timestamp < $end_time AND NOT is_deleted )"
+      R"(GROUP BY 1"}}]})");
   BackfillOptions options;
   options.start_us = kMay;
   options.end_us = kMay + 7 * kDayUs;
@@ -257,7 +260,7 @@ TEST_F(BatchViewsTest, WhatIsWrongIsSaidAtApply) {
               HasSubstr("no column 'event_timestamp' of event times"));
   EXPECT_THAT(ApplyError(DailyView("SELECT begun AS event_timestamp, km FROM rides")),
               HasSubstr("no column 'driver_id' (a join key)"));
-  EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, begun AS event_timestamp, km + 0.5e0 AS km FROM rides",
+  EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, begun AS event_timestamp, sqrt(km) AS km FROM rides",
                                    R"(, "fields": [{"name": "km", "type": "int64"}])")),
               HasSubstr("column 'km' has type double, which does not fit the field's type int64"));
   EXPECT_THAT(ApplyError(DailyView("SELECT driver_id, begun AS event_timestamp, km FROM rides",

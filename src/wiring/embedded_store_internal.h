@@ -22,6 +22,7 @@
 #include "adapters/files/dump_folder.h"
 #include "adapters/files/table_file.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "base/write_times.h"
@@ -208,6 +209,8 @@ class EmbeddedStore final : public Store {
   static GivenRows Rows(const EntityRows& rows) { return {rows.stream, rows.path}; }
 
   // store_backfill.cc
+  /// Which ranges of a view's rows were computed, as Describe tells them.
+  Result<Json> ComputedRanges(const CatalogView& view) const;
   Result<BackfillReport> ComputeRanges(const std::shared_ptr<const Catalog>& catalog, const CatalogView& view,
                                        const BackfillPlan& plan, const BackfillOptions& options);
 

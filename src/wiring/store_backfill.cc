@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/json.h"
 #include "engine/batch/backfill.h"
 #include "engine/batch/batch_query.h"
 #include "model/time.h"
@@ -62,6 +63,19 @@ Result<BackfillReport> EmbeddedStore::Backfill(std::string_view view, const Back
   }
   if (!plan) return std::unexpected(std::move(plan).error().In(place));
   return ComputeRanges(catalog, *found, *plan, options);
+}
+
+Result<Json> EmbeddedStore::ComputedRanges(const CatalogView& view) const {
+  TM_ASSIGN(const auto tables, tables_.Open());
+  TM_ASSIGN(const auto done, tables->DoneRanges(view));
+  const std::string query = BatchQueryId(*view.definition.batch);
+  Json ranges = Json::array();
+  for (const DoneRange& each : done) {
+    ranges.push_back({{"start", FormatTimestampUs(each.range.start_us)},
+                      {"end", FormatTimestampUs(each.range.end_us)},
+                      {"query", each.query == query ? "current" : "another"}});
+  }
+  return ranges;
 }
 
 Result<BackfillReport> EmbeddedStore::ComputeRanges(const std::shared_ptr<const Catalog>& catalog,

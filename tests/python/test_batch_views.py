@@ -109,6 +109,9 @@ def test_ranges_are_computed_once(store: FeatureStore) -> None:
         store.backfill_async(daily(), at(0), at(0, day=4), step=dt.timedelta(days=1))
     )
     assert (again.ranges, again.ranges_before) == (1, 2)
+    [computed] = store.describe("daily")["computed"]
+    assert (computed["start"], computed["end"]) == ("2026-05-01T00:00:00Z", "2026-05-04T00:00:00Z")
+    assert computed["query"] == "current"
     assert rides_of(store) == [(1, 1, 2), (1, 2, 1), (2, 1, 1), (2, 3, 1)]
     entity = {"driver_id": [1], "event_timestamp": [at(12)]}
     got = store.get_historical_features(entity, ["daily:rides"]).to_arrow()
@@ -240,7 +243,7 @@ feature_views:
     assert first.returncode == 0, first.stderr
     script = Path(__file__).resolve().parents[2] / "examples/cron/backfill.sh"
     cron = subprocess.run(
-        [script, store.repo_path, "30m", "daily"],
+        [script, store.repo_path, "100d", "daily"],
         env={**os.environ, "TIDEMARK_PROGRAM": str(PROGRAM)},
         capture_output=True,
         text=True,
