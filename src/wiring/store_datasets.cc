@@ -1,6 +1,8 @@
 // Training sets that are kept, for the public API.
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/json.h"
@@ -175,7 +177,8 @@ Result<void> EmbeddedStore::DeleteSavedDataset(std::string_view name) {
 
 std::string EmbeddedStore::KeptTableId(const std::filesystem::path& path) const {
   const std::string id = path.filename().string();
-  return path == dataset_files_->OwnPath(id, "").parent_path() ? id : std::string();
+  std::error_code failed;  // there is no such folder
+  return std::filesystem::equivalent(path, dataset_files_->OwnPath(id, "."), failed) ? id : std::string();
 }
 
 Result<std::string> EmbeddedStore::SaveTable(std::string_view table, ArrowArrayStream* rows,
@@ -231,8 +234,9 @@ Result<ErasedKeptRows> EmbeddedStore::EraseKeptRows(const KeptRowsErasure& erasu
   for (const RegisteredTable& table : registered) {
     const std::string id = KeptTableId(table.path);
     if (id.empty()) continue;
-    TM_ASSIGN(const auto rows,
-              dataset_files_->Read(dataset_files_->OwnPath(id, kKeptTableFile), erasure.stop));
+    const auto file = dataset_files_->OwnPath(id, kKeptTableFile);
+    if (!dataset_files_->IsThere(file)) continue;
+    TM_ASSIGN(const auto rows, dataset_files_->Read(file, erasure.stop));
     TM_ASSIGN(const bool holds, HaveErasedKey(*rows, {keys}, erasure));
     if (!holds) continue;
     const auto dropped = existing_.Drop(table.full_name());

@@ -39,8 +39,7 @@ RegistryChange ChangeTo(const SavedDataset& dataset, std::uint32_t object_id, st
 /// kInvalidData if an erasure has asked for rows of a dataset that is being made.
 Result<void> CheckBegun(const RegistryState& state, std::uint32_t object_id) {
   const RegistryObject* const object = ObjectOf(state, object_id);
-  if (object == nullptr)
-    return Fail(ErrorCode::kInternal, "a dataset that was being made is gone from the registry");
+  if (object == nullptr) return Fail(ErrorCode::kNotFound, "the project was removed while it was being made");
   TM_ASSIGN(const DatasetRegister::Entry now, EntryOf(*object));
   if (now.dataset.state == SavedDataset::State::kBeingMade) return {};
   return Fail(ErrorCode::kInvalidData,

@@ -189,8 +189,12 @@ class SavedDatasets::Making {
     is_settled_ = true;
     if (is_taken) TM_TRY_IN(rows.Put(true), "it is saved, and its rows are made again by rebuild");
     if (!*settled) return {};
-    TM_TRY(owner_.Unpin(**settled));
-    return parts_.files->RemoveFolder((*settled)->id);
+    const auto let_go = [&]() -> Result<void> {
+      TM_TRY(owner_.Unpin(**settled));
+      return parts_.files->RemoveFolder((*settled)->id);
+    };
+    TM_TRY_IN(let_go(), "it is saved; letting the former one go");
+    return {};
   }
 
   const SavedDatasets& owner_;
