@@ -253,12 +253,9 @@ Result<Frame> WorkerPool::Exchange(Worker& worker, const Json& head, std::string
   const Channel& channel = worker.process->channel();
   const auto deadline = SteadyClock::now() + microseconds(us_max);
   const auto sent = SendFrame(channel, head.dump(), body, deadline);
-  std::expected<Frame, Broken> answer = std::unexpected(Broken::kEnded);
-  if (sent) {
-    answer = ReceiveFrame(channel, static_cast<std::size_t>(options_.memory_bytes_max), deadline);
-  } else {
-    answer = std::unexpected(sent.error());
-  }
+  const auto bytes_max = static_cast<std::size_t>(options_.memory_bytes_max);
+  auto answer = sent ? ReceiveFrame(channel, bytes_max, deadline)
+                     : std::expected<Frame, Broken>(std::unexpected(sent.error()));
   if (answer) return *std::move(answer);
   const std::string why = Drop(worker);
   switch (answer.error()) {
