@@ -89,9 +89,11 @@ Result<arrow::ArrayVector> ArraysOf(std::string bytes, const ViewFunction& funct
 Error ErrorOf(const Json& told) {
   // What goes wrong in a function is about its data; whatever a process says, it speaks for no other part.
   Error error{ErrorCode::kInvalidData, "its process gave no reason", {}};
-  if (!told.is_object()) return error;
-  error.message = told.value("message", "");
-  error.context = told.value("context", "");
+  const auto text = [&](const char* name) {
+    return told.is_object() && told.contains(name) && told[name].is_string();
+  };
+  if (text("message")) error.message = told["message"].text();
+  if (text("context")) error.context = told["context"].text();
   return error;
 }
 
