@@ -451,8 +451,8 @@ class TIDEMARK_EXPORT Store {
   virtual Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
-  /// row, timestamps), the value and status, the ttl decision, and the online row; of a computed feature the
-  /// same of all that it is computed from. `key` is a JSON object of join keys, and of its request data.
+  /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
+  /// join keys.
   virtual Result<std::string> Explain(std::string_view feature, std::string_view key,
                                       const ExplainOptions& options) = 0;
 

@@ -65,15 +65,15 @@ const DataType& TypeOfArgument(const Call& call, std::size_t place) {
   return call.node.args[place]->type.type;
 }
 
-struct Sum {
+struct Adding {
   static constexpr char kSign = '+';
   static bool Of(Decimal a, Decimal b, Decimal* out) { return !__builtin_add_overflow(a, b, out); }
 };
-struct Difference {
+struct Subtracting {
   static constexpr char kSign = '-';
   static bool Of(Decimal a, Decimal b, Decimal* out) { return !__builtin_sub_overflow(a, b, out); }
 };
-struct Product {
+struct Multiplying {
   static constexpr char kSign = '*';
   static bool Of(Decimal a, Decimal b, Decimal* out) { return !__builtin_mul_overflow(a, b, out); }
 };
@@ -380,9 +380,9 @@ Result<NodePtr> BindDecimals(Arguments arguments, char sign) {
   const bool is_narrow = std::max(a.precision, b.precision) <= kDigitsOfInt64;
   if (digits > kDigitsOfInt64 && is_narrow && scale < kDigitsOfInt64) digits = kDigitsOfInt64;
   digits = std::min(digits, kDigitsMax);
-  const Kernel kernel = is_product    ? CountDecimals<Product>
-                        : sign == '+' ? CountDecimals<Sum>
-                                      : CountDecimals<Difference>;
+  const Kernel kernel = is_product    ? CountDecimals<Multiplying>
+                        : sign == '+' ? CountDecimals<Adding>
+                                      : CountDecimals<Subtracting>;
   return std::move(arguments).Make({.type = DataType::Decimal(digits, scale)}, kernel);
 }
 

@@ -263,7 +263,7 @@ def test_functions_that_go_wrong(
     errors = server.metric("tidemark_python_errors_total")
     answer = answers(store, server, body)
     assert answer.status == status, answer.text
-    assert re.search(r"on-demand feature view y\d+: ", answer.text)
+    assert re.search(r"on-demand feature view y\d+\b", answer.text)
     assert message in answer.text
     assert server.metric("tidemark_python_errors_total") == errors + 1
     answer = answers(store, server, GOOD)

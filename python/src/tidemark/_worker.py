@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import _posixsubprocess
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -77,8 +78,7 @@ class Worker:
             return
         try:
             if head["call"] == "prepare":
-                view = OnDemandFeatureView.from_dict(json.loads(head["definition"]))
-                self._runners[head["id"]] = FunctionRunner(view)
+                self._runners[head["id"]] = _prepared(json.loads(head["definition"]))
                 self._send({})
             else:
                 self._send({}, self._run(self._runners[head["id"]], head["rows"], body))
@@ -119,6 +119,18 @@ class Worker:
                 return None
             rest = rest[got:]
         return made
+
+
+def _prepared(definition: dict[str, Any]) -> FunctionRunner:
+    """A function that is ready to be called: what takes long to import is there."""
+    import pyarrow as pa
+
+    view = OnDemandFeatureView.from_dict(definition)
+    runner = FunctionRunner(view)
+    if view.mode == "pandas":
+        importlib.import_module("pandas")
+    pa.array([None], pa.float64(), from_pandas=True)  # Arrow looks for pandas
+    return runner
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -60,7 +60,7 @@ TEST_F(WorkerFrameTest, WhatHindersAFrameIsToldApart) {
 }
 
 TEST(WorkerPool, WhatCannotBeStartedIsSaidAtOnce) {
-  const auto fails = [](PythonWorkersOptions options) {
+  const auto fails = [](const PythonWorkersOptions& options) {
     const auto pool = StartWorkerPool(options);
     return pool ? "started" : pool.error().ToString();
   };

@@ -89,9 +89,11 @@ Result<arrow::ArrayVector> ArraysOf(std::string bytes, const ViewFunction& funct
 Error ErrorOf(const Json& told) {
   // What goes wrong in a function is about its data; whatever a process says, it speaks for no other part.
   Error error{ErrorCode::kInvalidData, "its process gave no reason", {}};
-  if (!told.is_object()) return error;
-  error.message = told.value("message", "");
-  error.context = told.value("context", "");
+  const auto text = [&](const char* name) {
+    return told.is_object() && told.contains(name) && told[name].is_string();
+  };
+  if (text("message")) error.message = told["message"].text();
+  if (text("context")) error.context = told["context"].text();
   return error;
 }
 
@@ -253,12 +255,9 @@ Result<Frame> WorkerPool::Exchange(Worker& worker, const Json& head, std::string
   const Channel& channel = worker.process->channel();
   const auto deadline = SteadyClock::now() + microseconds(us_max);
   const auto sent = SendFrame(channel, head.dump(), body, deadline);
-  std::expected<Frame, Broken> answer = std::unexpected(Broken::kEnded);
-  if (sent) {
-    answer = ReceiveFrame(channel, static_cast<std::size_t>(options_.memory_bytes_max), deadline);
-  } else {
-    answer = std::unexpected(sent.error());
-  }
+  const auto bytes_max = static_cast<std::size_t>(options_.memory_bytes_max);
+  auto answer = sent ? ReceiveFrame(channel, bytes_max, deadline)
+                     : std::expected<Frame, Broken>(std::unexpected(sent.error()));
   if (answer) return *std::move(answer);
   const std::string why = Drop(worker);
   switch (answer.error()) {
