@@ -307,9 +307,7 @@ def test_bad_values_in_json_come_back(events: ServerProcess, form: str) -> None:
         body, content_type = "\n".join(map(json.dumps, given)), NDJSON
     path = f"{P}/views/events/ingest"
     headers = {"Content-Type": content_type}
-    assert events.request("POST", path, body, headers).status == 422, (
-        "all or nothing is the default"
-    )
+    assert events.request("POST", path, body, headers).status == 422, "all or nothing, unasked"
     answer = events.request("POST", f"{path}?skip_bad_rows=true", body, headers)
     assert {"rows": 2, "online_rows": 2, "rejected": 2}.items() <= done(answer).items()
     answer = events.request("POST", f"{path}?skip_bad_rows=true&rejected_rows=true", body, headers)
@@ -319,12 +317,8 @@ def test_bad_values_in_json_come_back(events: ServerProcess, form: str) -> None:
     ]
     pushed = events.request("POST", f"{P}/push/events?skip_bad_rows=true", body, headers)
     assert done(pushed)["views"][0]["rejected"] == 2
-    assert {
-        row["user_id"] for row in table_of(events.get(f"{P}/views/events/rows")).to_pylist()
-    } == {
-        0,
-        2,
-    }
+    kept = table_of(events.get(f"{P}/views/events/rows"))
+    assert {row["user_id"] for row in kept.to_pylist()} == {0, 2}
 
 
 def test_bad_rows_only_and_columns_that_are_missing(events: ServerProcess) -> None:
@@ -336,9 +330,7 @@ def test_bad_rows_only_and_columns_that_are_missing(events: ServerProcess) -> No
 
 
 def test_no_rows_are_no_error(filled: ServerProcess) -> None:
-    for content_type, body in ((JSON, "[]"), (JSON, ""), (NDJSON, ""), (NDJSON, "\n")):
-        if (content_type, body) == (JSON, ""):
-            continue  # no JSON at all
+    for content_type, body in ((JSON, "[]"), (NDJSON, ""), (NDJSON, "\n")):
         for path in ("views/events/ingest", "views/events/delete", "push/events"):
             answer = filled.request("POST", f"{P}/{path}", body, {"Content-Type": content_type})
             report = done(answer)
