@@ -204,7 +204,7 @@ TEST(HttpClient, ASilentServerIsGivenUp) {
 }
 
 TEST(HttpClient, AStopEndsTheWait) {
-  const ScriptedServer server({{.waits = true}});
+  const ScriptedServer server(std::vector<Reaction>{{.waits = true}});
   const auto client = HttpClient::Make(OptionsFor(server.url())).value();
   std::stop_source stop;
   Request request{.method = "GET", .target = "/v1"};
