@@ -124,6 +124,27 @@ struct Running {
   std::shared_ptr<const DuckDbCatalog> catalog;
   std::vector<std::shared_ptr<const void>> pins;
   std::shared_ptr<AdbcConnection> connection;  // goes first
+
+  // By the query's own connection, whose rows have been let go.
+  Error ErrorOf(const Error& raw, const DuckDbQuestion& question, const AdbcLimits& limits) const {
+    return DuckDbErrorOf(raw, question, [&](const std::string& file) -> Result<void> {
+      TM_ASSIGN(const auto rows,
+                connection->Query({.sql = "SELECT max(hash(COLUMNS(*))) FROM read_parquet(" +
+                                          QuotedText(PatternOf(file)) + ")"},
+                                  limits));
+      std::shared_ptr<arrow::RecordBatch> batch;
+      return FromArrowStatus(rows->ReadNext(&batch));
+    });
+  }
+};
+
+// A query on the point of being run.
+struct Prepared {
+  Running running;
+  std::string sql;
+  std::optional<std::string> quick_sql;  // the same result by less work, if memory allows
+  AdbcLimits limits;
+  DuckDbQuestion question;
 };
 
 // Runs a query in another way.
@@ -133,10 +154,10 @@ using OtherWay = std::function<Result<std::shared_ptr<arrow::RecordBatchReader>>
 // come.
 class ResultReader final : public arrow::RecordBatchReader {
  public:
-  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Running running, DuckDbQuestion question,
-               OtherWay other_way)
-      : running_(std::move(running)),
-        question_(std::move(question)),
+  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Prepared prepared, OtherWay other_way)
+      : running_(std::move(prepared.running)),
+        limits_(std::move(prepared.limits)),
+        question_(std::move(prepared.question)),
         rows_(std::move(rows)),
         other_way_(std::move(other_way)),
         schema_(ResultSchema(*rows_->schema())) {}
@@ -151,12 +172,15 @@ class ResultReader final : public arrow::RecordBatchReader {
     if (!read.ok() && other_way_ && !IsFinal(FromStatus(read))) {
       rows_.reset();
       auto other = std::exchange(other_way_, nullptr)(*running_.connection);
-      if (!other) return ToStatus(DuckDbErrorOf(other.error(), question_));
+      if (!other) return ToStatus(running_.ErrorOf(other.error(), question_, limits_));
       rows_ = std::move(other).value();
       read = rows_->ReadNext(&raw);
     }
     other_way_ = nullptr;
-    if (!read.ok()) return ToStatus(DuckDbErrorOf(FromStatus(read), question_));
+    if (!read.ok()) {
+      rows_.reset();
+      return ToStatus(running_.ErrorOf(FromStatus(read), question_, limits_));
+    }
     if (raw == nullptr) return Close();
     auto typed = AsResult(*raw, schema_, row_);
     if (!typed) return ToStatus(typed.error());
@@ -173,6 +197,7 @@ class ResultReader final : public arrow::RecordBatchReader {
 
  private:
   Running running_;
+  AdbcLimits limits_;
   DuckDbQuestion question_;
   std::shared_ptr<arrow::RecordBatchReader> rows_;  // goes before what it reads
   OtherWay other_way_;
@@ -205,8 +230,7 @@ class DuckDbEngine final : public SqlEngine {
     if (prepared.quick_sql) {
       auto rows = prepared.running.connection->Query({.sql = *prepared.quick_sql}, prepared.limits);
       if (rows && CheckResultTypes(*(*rows)->schema())) {
-        return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared.running),
-                                              std::move(prepared.question), as_written);
+        return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared), as_written);
       }
       if (!rows && IsFinal(rows.error())) {
         return std::unexpected(ErrorOf(rows.error(), statement, prepared));
@@ -215,8 +239,7 @@ class DuckDbEngine final : public SqlEngine {
     auto rows = as_written(*prepared.running.connection);
     if (!rows) return std::unexpected(ErrorOf(rows.error(), statement, prepared));
     TM_TRY(CheckResultTypes(*(*rows)->schema()));
-    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared.running),
-                                          std::move(prepared.question), nullptr);
+    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared), nullptr);
   }
 
   Result<std::shared_ptr<arrow::Schema>> Describe(const SqlStatement& statement,
@@ -248,15 +271,6 @@ class DuckDbEngine final : public SqlEngine {
   }
 
  private:
-  // A query on the point of being run.
-  struct Prepared {
-    Running running;
-    std::string sql;
-    std::optional<std::string> quick_sql;  // the same result by less work, if memory allows
-    AdbcLimits limits;
-    DuckDbQuestion question;
-  };
-
   struct Kept {
     std::string key;
     std::shared_ptr<DuckDbDatabase> database;
@@ -433,7 +447,7 @@ class DuckDbEngine final : public SqlEngine {
   // for the place: what is wrong with names is wrong in both.
   Error ErrorOf(const Error& raw, const SqlStatement& statement, Prepared& prepared) {
     if (IsFatal(raw)) Forget(prepared.running.database);
-    Error error = DuckDbErrorOf(raw, prepared.question);
+    Error error = prepared.running.ErrorOf(raw, prepared.question, prepared.limits);
     const bool is_placed = prepared.question.is_own_text || !IsOfNames(error.code);
     // A result of a type that Arrow does not have ends in a mere number of an error.
     const bool is_silent = error.code == ErrorCode::kIo && error.context.empty();

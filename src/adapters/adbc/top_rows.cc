@@ -20,10 +20,24 @@ bool IsGiven(const Json& node, const char* member) {
   return found->is_structured() ? !found->empty() : !found->is_null();
 }
 
-std::string LastName(const Json& reference) {
-  const Json& names = reference.at("column_names");
-  return FoldName(names.back().text());
+// What a subquery is called by: DuckDB names those that are not named.
+std::string NameOfSubquery(const Json& from) {
+  const std::string alias = FoldName(TextOf(from, "alias"));
+  return alias.empty() ? "unnamed_subquery" : alias;
 }
+
+// A window's column as the query around it sees it.
+struct NumberColumn {
+  std::string subquery;
+  std::string name;
+
+  bool IsNamedBy(const Json& reference) const {
+    const Json& names = reference.at("column_names");
+    if (names.size() == 1) return FoldName(names.front().text()) == name;
+    return names.size() == 2 && FoldName(names.front().text()) == subquery &&
+           FoldName(names.back().text()) == name;
+  }
+};
 
 // A column, or a time that a column holds as text.
 bool IsPlainValue(const Json& expression) {
@@ -79,16 +93,16 @@ bool IsOne(const Json& expression) {
   return value != nullptr && value->is_number_unsigned() && value->get<std::size_t>() == 1;
 }
 
-// Whether a condition lets no row pass but those of which column `name` is 1.
-bool AsksForFirst(const Json& condition, const std::string& name) {
+// Whether a condition lets no row pass but those of which column `number` is 1.
+bool AsksForFirst(const Json& condition, const NumberColumn& number) {
   const std::string type = TextOf(condition, "type");
   if (type == "CONJUNCTION_AND") {
     return std::ranges::any_of(condition.at("children"),
-                               [&](const Json& child) { return AsksForFirst(child, name); });
+                               [&](const Json& child) { return AsksForFirst(child, number); });
   }
   if (type != "COMPARE_EQUAL") return false;
   const auto is_number = [&](const Json& side) {
-    return TextOf(side, "class") == "COLUMN_REF" && LastName(side) == name;
+    return TextOf(side, "class") == "COLUMN_REF" && number.IsNamedBy(side);
   };
   const Json& left = condition.at("left");
   const Json& right = condition.at("right");
@@ -126,12 +140,15 @@ class TopRowsRewriter {
     }
     Json& numbered = from["subquery"]["node"];
     if (!IsNumbered(numbered)) return false;
-    const std::string number = FoldName(TextOf(numbered["select_list"][1], "alias"));
+    const NumberColumn number{.subquery = NameOfSubquery(from),
+                              .name = FoldName(TextOf(numbered["select_list"][1], "alias"))};
     const SqlTable* const table = TableOf(numbered["from_table"]);
-    if (table == nullptr || HasColumn(*table, number) || !AsksForFirst(reader["where_clause"], number)) {
+    // A column that is called as the subquery is may be meant where that is named.
+    if (table == nullptr || HasColumn(*table, number.name) || HasColumn(*table, number.subquery) ||
+        !AsksForFirst(reader["where_clause"], number)) {
       return false;
     }
-    const std::vector<std::string> columns = ColumnsFor(reader, *table);
+    const std::vector<std::string> columns = ColumnsFor(reader, number, *table);
     if (columns.empty()) return false;
     TM_ASSIGN(numbered, Rewritten(std::move(numbered), columns));
     return true;
@@ -156,12 +173,14 @@ class TopRowsRewriter {
                                [&](const SqlColumn& column) { return FoldName(column.name) == name; });
   }
 
-  // The columns that the reader may look at: all where it has a star, and those of any name that it has.
-  static std::vector<std::string> ColumnsFor(const Json& reader, const SqlTable& table) {
+  // The columns that the reader may look at: those of any name that it has, and all where it has a star, a
+  // column's place, or a whole row, which is named as the subquery is.
+  static std::vector<std::string> ColumnsFor(const Json& reader, const NumberColumn& number,
+                                             const SqlTable& table) {
     std::set<std::string> named;
     bool is_all = false;
     for (const auto& [member, child] : reader.items()) {
-      if (member != "from_table") NamesIn(child, named, is_all);
+      if (member != "from_table") NamesIn(child, number, named, is_all);
     }
     std::vector<std::string> columns;
     for (const SqlColumn& column : table.columns) {
@@ -171,19 +190,22 @@ class TopRowsRewriter {
     return columns;
   }
 
-  static void NamesIn(const Json& node, std::set<std::string>& named, bool& is_all) {
+  static void NamesIn(const Json& node, const NumberColumn& number, std::set<std::string>& named,
+                      bool& is_all) {
     if (!node.is_structured()) return;
     if (node.is_object()) {
       const std::string kind = TextOf(node, "class");
-      is_all = is_all || kind == "STAR";
+      is_all = is_all || kind == "STAR" || kind == "POSITIONAL_REFERENCE";
       if (kind == "COLUMN_REF") {
+        const Json& names = node.at("column_names");
+        is_all = is_all || (names.size() == 1 && FoldName(names.front().text()) == number.subquery);
         // The first part of a name may be a column too, of which the others are members.
-        for (const Json& part : node.at("column_names"))
+        for (const Json& part : names)
           named.insert(FoldName(part.text()));
       }
     }
     for (const Json& child : node)
-      NamesIn(child, named, is_all);
+      NamesIn(child, number, named, is_all);
   }
 
   // Made from what DuckDB itself makes of such a text, so that no member is missing.

@@ -86,6 +86,9 @@ TEST_F(TopRowsTest, AnswersAreTheWindows) {
                  {"*", ""},
                  {"q.*, n + 1", "AND NOT coalesce(t = 3, false)"},
                  {"w, q.x", "AND part = '1'"},
+                 {"q", ""},
+                 {"#5, #2", ""},
+                 {"to_json(Q)", "AND q.N = 1"},
                  {"count(*)", "AND q.t > 1"}}) {
           const std::string quick =
               fmt::format("SELECT {} FROM {} WHERE n = 1 {} ORDER BY ALL", columns, numbered, also);
@@ -126,6 +129,8 @@ TEST_F(TopRowsTest, OthersStayAsTheyAre) {
            "SELECT * FROM (SELECT *, " + over + ") WHERE n = 2",
            "SELECT * FROM (SELECT *, " + over + ") WHERE n = 1 OR k = 3",
            "SELECT * FROM (SELECT *, " + over + ") WHERE NOT n = 1",
+           "SELECT * FROM (SELECT *, " + over + ") q WHERE x.n = 1",
+           "SELECT * FROM (SELECT *, " + over + ") x WHERE x.n = 1",
            "SELECT * FROM (SELECT *, " + over + ") q(a, b, c, d, e, n) WHERE n = 1",
        }) {
     EXPECT_FALSE(IsRewritten(sql, events)) << sql;
