@@ -240,8 +240,9 @@ std::vector<std::string> FunctionStatements(std::string_view schema) {
       macro + "array_remove(list, x) AS list_filter(list, lambda e: e IS DISTINCT FROM x)",
       macro + "array_union(a, b) AS list_distinct(list_concat(a, b))",
       macro + "slice(list, first, count) AS list_slice(list, first, first + count - 1)",
-      macro + "sequence(first, last) AS generate_series(first, last), "
-              "(first, last, step) AS generate_series(first, last, step)",
+      macro +
+          "sequence(first, last) AS generate_series(first, last), "
+          "(first, last, step) AS generate_series(first, last, step)",
       macro + "set_agg(x) AS list(DISTINCT x)",
       macro + "approx_percentile(x, share) AS approx_quantile(x, share)",
       macro + "day_of_week(moment) AS isodow(moment)",
