@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/file_descriptor.h"
 #include "base/hash.h"
 
@@ -23,7 +24,7 @@ namespace tidemark {
 namespace {
 
 std::unexpected<Error> Failed(const std::string& path, std::string_view what, int error) {
-  const bool is_full = error == ENOSPC || error == EDQUOT;
+  const bool is_full = IsDiskFull(error);
   return Fail(is_full ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
               fmt::format("cannot {} '{}': {}", what, path, std::generic_category().message(error)));
 }

@@ -12,6 +12,8 @@
 #include <set>
 #include <system_error>
 
+#include "base/disk_full.h"
+
 namespace tidemark {
 namespace {
 
@@ -67,9 +69,9 @@ Result<std::unique_ptr<LockFile>> LockFile::Open(const std::string& path, Access
   const int fd = ::open(path.c_str(), flags, 0666);
   if (fd < 0) {
     const int error = errno;
-    const ErrorCode code = error == ENOENT                      ? ErrorCode::kNotFound
-                           : error == ENOSPC || error == EDQUOT ? ErrorCode::kOutOfSpace
-                                                                : ErrorCode::kIo;
+    const ErrorCode code = error == ENOENT     ? ErrorCode::kNotFound
+                           : IsDiskFull(error) ? ErrorCode::kOutOfSpace
+                                               : ErrorCode::kIo;
     return std::unexpected(
         Error{code, "cannot open: " + std::generic_category().message(error), "file " + path});
   }

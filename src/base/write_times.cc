@@ -11,12 +11,14 @@
 #include <limits>
 #include <system_error>
 
+#include "base/disk_full.h"
+
 namespace tidemark {
 namespace {
 
 std::unexpected<Error> Failed(const std::string& path, std::string_view what) {
   const int error = errno;
-  return std::unexpected(Error{error == ENOSPC || error == EDQUOT ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
+  return std::unexpected(Error{IsDiskFull(error) ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
                                "cannot " + std::string(what) + ": " + std::generic_category().message(error) +
                                    "; whoever writes to a store must be able to write its folder",
                                "file " + path});

@@ -14,6 +14,7 @@
 #include <span>
 #include <sstream>
 
+#include "base/disk_full.h"
 #include "base/file_descriptor.h"
 #include "base/result.h"
 #include "model/name.h"
@@ -27,7 +28,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kOwnerFile = "belongs-to";
 
 std::unexpected<Error> Failed(std::string_view doing, const fs::path& path, int error) {
-  return Fail(error == ENOSPC || error == EDQUOT ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
+  return Fail(IsDiskFull(error) ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
               fmt::format("cannot {} {}: {}", doing, Quoted(path.string()), std::strerror(error)));
 }
 

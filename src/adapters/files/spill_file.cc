@@ -11,13 +11,14 @@
 #include <system_error>
 #include <utility>
 
+#include "base/disk_full.h"
 #include "base/result.h"
 
 namespace tidemark {
 namespace {
 
 Error SystemError(std::string_view what, int error, std::string place) {
-  const bool is_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  const bool is_full = IsDiskFull(error);
   return {is_full ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
           fmt::format("cannot {}: {}", what, std::generic_category().message(error)), std::move(place)};
 }

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/crc32c.h"
+#include "base/disk_full.h"
 #include "base/file_descriptor.h"
 
 namespace tidemark::iceberg {
@@ -33,7 +34,7 @@ Result<void> WriteAndSync(const fs::path& path, std::string_view bytes) {
 }  // namespace
 
 Error SystemError(std::string_view doing, const fs::path& path, int system_errno) {
-  const bool is_full = system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG;
+  const bool is_full = IsDiskFull(system_errno);
   const ErrorCode code = is_full                  ? ErrorCode::kOutOfSpace
                          : system_errno == ENOENT ? ErrorCode::kNotFound
                                                   : ErrorCode::kIo;

@@ -7,12 +7,14 @@
 
 #include "adapters/sqlite/connection_internal.h"
 
+#include "base/disk_full.h"
+
 namespace tidemark::sqlite {
 namespace {
 
 ErrorCode CodeOf(int code, int system_errno) {
   if (code == SQLITE_IOERR_CORRUPTFS) return ErrorCode::kCorruption;
-  if (system_errno == ENOSPC || system_errno == EDQUOT) return ErrorCode::kOutOfSpace;
+  if (IsDiskFull(system_errno)) return ErrorCode::kOutOfSpace;
   switch (code & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

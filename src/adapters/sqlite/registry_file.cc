@@ -15,6 +15,7 @@
 #include <span>
 
 #include "adapters/sqlite/row_checksum_internal.h"
+#include "base/disk_full.h"
 #include "base/file_descriptor.h"
 
 namespace tidemark::sqlite {
@@ -71,7 +72,7 @@ constexpr std::array<Table, 10> kTables{{
 }};
 
 Error SystemError(const std::string& path, std::string_view doing, int system_errno) {
-  const bool is_full = system_errno == ENOSPC || system_errno == EDQUOT;
+  const bool is_full = IsDiskFull(system_errno);
   return {is_full ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
           fmt::format("registry '{}' cannot be made: {}: {}. {}", path, doing, std::strerror(system_errno),
                       is_full ? "Free some space and try again"

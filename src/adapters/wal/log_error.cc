@@ -6,10 +6,12 @@
 
 #include "adapters/wal/log_error_internal.h"
 
+#include "base/disk_full.h"
+
 namespace tidemark::wal {
 
 bool IsFull(int error) {
-  return error == ENOSPC || error == EDQUOT;
+  return IsDiskFull(error);
 }
 
 std::unexpected<Error> FailWith(int error, std::string_view action, std::string_view path) {
@@ -18,6 +20,7 @@ std::unexpected<Error> FailWith(int error, std::string_view action, std::string_
   switch (error) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
       code = ErrorCode::kOutOfSpace;
       advice = "; make room on the disk and try again";
       break;

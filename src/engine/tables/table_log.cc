@@ -254,7 +254,7 @@ Result<void> TableLog::Recover() {
 Result<void> TableLog::RecoverToRead() {
   if (parts_.is_read_only) return {};
   const auto is_only_own = [&] {
-    return own_ != nullptr &&
+    return own_ != nullptr && !failed_from_.empty() &&
            std::ranges::all_of(failed_from_ | std::views::keys, [&](LogId log) { return log == own_->id(); });
   };
   const std::int64_t now_us = parts_.clock->now_us();
@@ -263,11 +263,10 @@ Result<void> TableLog::RecoverToRead() {
     if (now_us < read_retry_us_ && is_only_own()) return {};
   }
   auto recovered = Recover();
+  if (recovered || recovered.error().code != ErrorCode::kOutOfSpace) return recovered;
+  TM_ASSIGN(const auto orphans, parts_.logs->Orphans());
   const std::lock_guard lock(mutex_);
-  if (recovered || recovered.error().code != ErrorCode::kOutOfSpace || !is_only_own()) {
-    read_retry_us_ = 0;
-    return recovered;
-  }
+  if (!orphans.empty() || !is_only_own()) return recovered;
   read_retry_us_ = now_us + kRetryToReadUs;
   return {};
 }

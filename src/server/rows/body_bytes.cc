@@ -16,6 +16,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/disk_full.h"
 #include "base/file_descriptor.h"
 
 namespace tidemark::server {
@@ -24,7 +25,7 @@ namespace {
 constexpr std::size_t kBlockBytes = 256UL << 10U;
 
 Error SystemError(std::string_view what, int error) {
-  const bool is_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  const bool is_full = IsDiskFull(error);
   return {.code = is_full ? ErrorCode::kOutOfSpace : ErrorCode::kIo,
           .message = fmt::format("the server cannot {} a file for the rows of the body: {}", what,
                                  std::generic_category().message(error)),

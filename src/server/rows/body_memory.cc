@@ -1,11 +1,13 @@
 // What is held is counted before it is allocated, so that many at once stay within the limit.
 #include "server/rows/body_memory.h"
 
+#include <arrow/array/concatenate.h>
 #include <arrow/status.h>
 #include <fmt/format.h>
 
 #include <limits>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace tidemark::server {
@@ -71,6 +73,14 @@ arrow::Status BodyMemory::Reallocate(std::int64_t old_size, std::int64_t new_siz
 void BodyMemory::Free(std::uint8_t* buffer, std::int64_t size, std::int64_t alignment) {
   under_.Free(buffer, size, alignment);
   held_ -= size;
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> CopyOfBatch(const arrow::RecordBatch& batch) {
+  arrow::ArrayVector columns;
+  for (const auto& column : batch.columns()) {
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), arrow::Concatenate({column}));
+  }
+  return arrow::RecordBatch::Make(batch.schema(), batch.num_rows(), std::move(columns));
 }
 
 }  // namespace tidemark::server

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <arrow/memory_pool.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
 
 #include <atomic>
 #include <cstdint>
@@ -46,5 +48,8 @@ class BodyMemory final : public arrow::MemoryPool {
   std::atomic<std::int64_t> bytes_max_;
   std::atomic<std::int64_t> held_ = 0;
 };
+
+/// The batch in memory of Arrow's own pool: how many of them are held at a time is their reader's affair.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> CopyOfBatch(const arrow::RecordBatch& batch);
 
 }  // namespace tidemark::server

@@ -45,21 +45,26 @@ class ArrowRows final : public arrow::RecordBatchReader {
       const std::shared_ptr<arrow::io::InputStream>& stream, BodyStream* body, std::shared_ptr<Told> told) {
     auto options = arrow::ipc::IpcReadOptions::Defaults();
     options.use_threads = false;
-    options.memory_pool = &BodyMemory::OfProcess();
+    auto memory = BodyMemory::OfOneBody();
+    options.memory_pool = memory.get();
     auto reader = arrow::ipc::RecordBatchStreamReader::Open(stream, options);
     if (!reader.ok()) {
       if (body != nullptr && body->error()) return std::unexpected(*body->error());
       return std::unexpected(UnfoldedErrorOf(reader.status(), "the Arrow stream"));
     }
-    return std::make_shared<ArrowRows>(*std::move(reader), body, std::move(told));
+    return std::make_shared<ArrowRows>(std::move(memory), *std::move(reader), body, std::move(told));
   }
-  ArrowRows(std::shared_ptr<arrow::RecordBatchReader> reader, BodyStream* body, std::shared_ptr<Told> told)
-      : reader_(std::move(reader)), body_(body), told_(std::move(told)) {}
+  ArrowRows(std::shared_ptr<BodyMemory> memory, std::shared_ptr<arrow::RecordBatchReader> reader,
+            BodyStream* body, std::shared_ptr<Told> told)
+      : memory_(std::move(memory)), reader_(std::move(reader)), body_(body), told_(std::move(told)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     arrow::Status status = reader_->ReadNext(batch);
     if (status.ok()) status = *batch != nullptr ? (*batch)->ValidateFull() : CheckEnd();
+    // What was unfolded is copied out of the memory that is limited; what was not refers to the body's bytes.
+    if (status.ok() && *batch != nullptr && memory_->bytes_allocated() > 0)
+      status = CopyOfBatch(**batch).Value(batch);
     if (status.ok()) return status;
     told_->error =
         body_ != nullptr && body_->error() ? *body_->error() : UnfoldedErrorOf(status, "the Arrow stream");
@@ -75,6 +80,7 @@ class ArrowRows final : public arrow::RecordBatchReader {
     return got == 0 ? arrow::Status::OK() : arrow::Status::Invalid("there are bytes behind its end");
   }
 
+  std::shared_ptr<BodyMemory> memory_;  // of `reader_`
   std::shared_ptr<arrow::RecordBatchReader> reader_;
   BodyStream* body_;
   std::shared_ptr<Told> told_;

@@ -166,7 +166,7 @@ TEST(JsonRows, BadRowsAreMarkedWhereTheyAreToBeSkipped) {
   };
   EXPECT_EQ(marks(R"([{"a":1,"b":[1]},{"a":2,"b":null}])"), "|");
   EXPECT_EQ(marks(R"([{"a":"x","b":[1]},{"a":2,"b":["y"]},{"a":3,"b":[]}])"),
-            R"(row 0: column 'a': "x" is no int64|row 1: column 'b': ["y"] is no list<int32>|)");
+            R"(row 0: column 'a': "x" is no int64|row 1: column 'b': an array is no list<int32>|)");
   EXPECT_EQ(marks(R"({"a":[1,2.5,3],"b":[[1],[2],7]})"),
             "|row 1: column 'a': 2.5 is no int64|row 2: column 'b': 7 is no list<int32>");
   EXPECT_EQ(marks(R"([{"a":1,"a":2},7])"),

@@ -1,8 +1,7 @@
 // Batches are made small enough for what the file says of its rows, and copied out of the memory that is
-// limited: how many of them are held at a time is their reader's affair.
+// limited.
 #include "server/rows/parquet_rows.h"
 
-#include <arrow/array/concatenate.h>
 #include <arrow/io/file.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/exception.h>
@@ -68,12 +67,7 @@ class ParquetRows final : public arrow::RecordBatchReader {
     batch->reset();
     if (unfolded == nullptr) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(unfolded->ValidateFull());
-    arrow::ArrayVector columns;
-    for (const auto& column : unfolded->columns()) {
-      ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), arrow::Concatenate({column}));
-    }
-    *batch = arrow::RecordBatch::Make(unfolded->schema(), unfolded->num_rows(), std::move(columns));
-    return arrow::Status::OK();
+    return CopyOfBatch(*unfolded).Value(batch);
   }
 
  private:
