@@ -16,6 +16,7 @@
 #include "online_rows.h"
 #include "python_store.h"
 #include "python_time.h"
+#include "saved_datasets.h"
 #include "store_sql.h"
 #include "tidemark/remote.h"
 #include "tidemark/store.h"
@@ -233,6 +234,7 @@ void BindConnecting(nb::module_& m) {
 void BindStore(nb::module_& m) {
   nb::class_<PythonStore> store(m, "Store");
   BindSqlMethods(store);
+  BindDatasetMethods(store);
   store
       .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
                   "adbc_driver_folders"_a = std::vector<std::string>())
@@ -268,6 +270,7 @@ void BindStore(nb::module_& m) {
       .def("run_streams", &PythonStore::RunStreams, "views"_a, "until_end"_a, "group"_a,
            "rejected_rate_max"_a, "token"_a.none())
       .def("stream_status", &PythonStore::StreamStatus, "views"_a)
+      .def("restart_stream", &PythonStore::RestartStream, "view"_a, "from_"_a, "partitions"_a, "dry_run"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())
@@ -304,6 +307,7 @@ NB_MODULE(_native, m) {
   python::BindHistorical(m);
   python::BindOnline(m);
   python::BindSql(m);
+  python::BindDatasets(m);
   python::BindConnecting(m);
   python::BindStore(m);
   m.def(

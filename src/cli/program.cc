@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kExitTimeLimit = 5;
-constexpr int kExitOnSignal = 128;
 
 const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
                                                    {"json", OutputFormat::kJson},
@@ -117,6 +116,7 @@ int RunProgram(int argc, char** argv) {
   AddLoadCommands(program, session);
   AddBackfillCommand(program, session);
   AddHistoricalCommand(program, session);
+  AddDatasetCommands(program, session);
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);

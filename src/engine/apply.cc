@@ -12,6 +12,7 @@
 #include "engine/definition_diff.h"
 #include "engine/key_fields_internal.h"
 #include "engine/on_demand.h"
+#include "engine/stream_transform.h"
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
@@ -388,6 +389,7 @@ Result<Prepared> Planner::Run(const Definitions& definitions) {
   // Once more with all that was found out: a column that became a feature may clash with another.
   TM_TRY(CheckDefinitions(targets_.Live(), {}));
   TM_TRY(CheckExpressions(targets_.Live()));
+  TM_TRY(CheckStreamTransforms(targets_.Live()));
   prepared_.serial = catalog_.serial();
   for (const auto& entity : targets_.entities)
     TM_TRY(AddChange(ObjectKind::kEntity, entity));

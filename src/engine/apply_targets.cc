@@ -152,6 +152,8 @@ void FollowRenames(Targets& targets) {
     for (OnDemandSource& source : view.definition.sources) {
       for (std::string& feature : source.features)
         Follow(field_renames[source.view], feature);
+      // Expressions keep the name that they have it by.
+      if (source.alias.empty() && view_renames.contains(source.view)) source.alias = source.view;
       Follow(view_renames, source.view);
     }
   }

@@ -194,6 +194,27 @@ void CompareStreams(const FeatureView& before, const FeatureView& after, Compari
   }
 }
 
+std::string InputsText(const StreamTransformation& transformation) {
+  std::vector<std::string> inputs;
+  for (const Field& input : transformation.inputs)
+    inputs.push_back(fmt::format("{} {}", input.name, input.type.ToString()));
+  return fmt::format("{}", fmt::join(inputs, ", "));
+}
+
+/// Rows that are there stay what they are.
+void CompareTransformations(const FeatureView& before, const FeatureView& after, Comparison& comparison) {
+  const StreamTransformation none;
+  const StreamTransformation& was = before.transformation ? *before.transformation : none;
+  const StreamTransformation& is = after.transformation ? *after.transformation : none;
+  comparison.Value("inputs of messages", InputsText(was), InputsText(is));
+  comparison.Map("expression of", was.expressions, is.expressions);
+  comparison.Text("filter", was.filter, is.filter);
+  if (was != is) comparison.Add("messages that were read before are not computed again");
+  if (before.transformation.has_value() != after.transformation.has_value())
+    comparison.Value("a stream feature view", before.transformation ? "yes" : "no",
+                     after.transformation ? "yes" : "no");
+}
+
 void CompareField(const Field& before, const Field& after, Comparison& comparison) {
   if (before.name != after.name)
     comparison.Add(fmt::format("field {} renamed from {}", after.name, before.name));
@@ -237,9 +258,12 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
 std::string SourcesText(const OnDemandView& view) {
   std::vector<std::string> texts;
   for (const OnDemandSource& source : view.sources) {
-    texts.push_back(source.features.empty()
-                        ? source.view
-                        : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
+    std::string text = source.view;
+    if (!source.features.empty()) text += fmt::format(" ({})", fmt::join(source.features, ", "));
+    if (!source.alias.empty()) text += fmt::format(" as {}", source.alias);
+    for (const auto& [key, column] : source.join_key_map)
+      text += fmt::format(" ({} = {})", key, column);
+    texts.push_back(std::move(text));
   }
   for (const RequestSource& request : view.requests) {
     std::vector<std::string> fields;
@@ -306,6 +330,7 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
     CompareQueries(before.batch.value_or(none), after.batch.value_or(none), comparison);
   }
   CompareStreams(before, after, comparison);
+  CompareTransformations(before, after, comparison);
   comparison.About(before.metadata, after.metadata);
   return comparison.Take();
 }
@@ -389,6 +414,13 @@ Lines Summary(const FeatureView& view) {
   if (view.push) lines.push_back("push source: " + PushText(view));
   if (const std::string stream = StreamText(view); !stream.empty())
     lines.push_back("stream source: " + stream);
+  if (view.transformation) {
+    const StreamTransformation& transformation = *view.transformation;
+    if (!transformation.inputs.empty()) lines.push_back("inputs of messages: " + InputsText(transformation));
+    for (const auto& [column, expression] : transformation.expressions)
+      lines.push_back(fmt::format("expression of {}: {}", column, Quoted(expression)));
+    if (!transformation.filter.empty()) lines.push_back("filter: " + Quoted(transformation.filter));
+  }
   return lines;
 }
 

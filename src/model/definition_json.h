@@ -24,7 +24,8 @@
 //       "table": {...}}],
 //    "on_demand_feature_views": [
 //      {"name": "fares", "mode": "sql",
-//       "sources": ["driver_stats", {"view": "driver_stats", "features": ["rating"]},
+//       "sources": ["fares", {"view": "driver_stats", "features": ["rating"], "join_key_map": {}, "alias":
+//       ""},
 //                   {"request": "ride", "fields": [{"name": "km", "type": "float64"}]}],
 //       "fields": [{"name": "price", "type": "float64", "expression": "km * rating"}],
 //       "description": "", "owner": "", "tags": {}},
@@ -50,8 +51,10 @@
 //     {"type": "avro", "schema_registry_url"},
 //              {"type": "protobuf", "class_path", "proto_path": ""}, {"type": "csv", "columns": [],
 //              "delimiter": ","}; also takes the type alone
+//   a view with one of the latter two may have a "transformation": {"inputs": [...fields], "expressions":
+//              {"total": "price * quantity"}, "filter": "quantity > 0"}
 //   join_keys: also takes plain names; absent: one key with the entity's name
-//   fields:    also takes {"rating": "float64"}, as one item of the list or in place of the whole list
+//   fields, inputs: also take {"rating": "float64"}, as one item of the list or in place of the whole list
 //   ttl, timeout, watermark_delay_threshold: also take a number of seconds
 //   source:    of format iceberg, has a "path" or a "table" ("database.name"); of type adbc, postgresql,
 //              bigquery, snowflake or redshift, is {"type": "adbc", "driver": "postgresql", "uri": "...",

@@ -114,6 +114,16 @@ Json SourceTree(const BatchSource& source, const std::string& view_name) {
   return tree;
 }
 
+Json TransformationTree(const StreamTransformation& transformation) {
+  Json tree = Json::object();
+  for (const Field& input : transformation.inputs)
+    tree["inputs"].push_back(Json{{"name", input.name}, {"valueType", ValueType(input.type)}});
+  for (const auto& [column, expression] : transformation.expressions)
+    tree["expressions"][column] = expression;
+  PutIf(tree, "filter", transformation.filter);
+  return tree;
+}
+
 }  // namespace
 
 std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entities, const SpecMeta& meta) {
@@ -146,6 +156,7 @@ std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entit
   if (view.push) spec["streamSource"] = Json{{"type", "PUSH_SOURCE"}, {"name", view.push->name}};
   if (view.kafka) spec["streamSource"] = StreamSpecTree(*view.kafka);
   if (view.kinesis) spec["streamSource"] = StreamSpecTree(*view.kinesis);
+  if (view.transformation) spec["streamTransformation"] = TransformationTree(*view.transformation);
   const Json tree{{"spec", std::move(spec)},
                   {"meta",
                    {{"createdTimestamp", FormatTimestampUs(meta.created_us)},

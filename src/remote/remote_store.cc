@@ -380,6 +380,12 @@ class RemoteStore final : public Store {
     return session_->Get(target);
   }
 
+  Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) override {
+    Json request{{"from", std::string(NameOf(options.from))}, {"dry_run", options.dry_run}};
+    if (!options.partitions.empty()) request["partitions"] = options.partitions;
+    return session_->Post(session_->Path({"streams", view, "restart"}), Effect::kOnce, request.dump());
+  }
+
   Result<std::string> Explain(std::string_view feature, std::string_view key,
                               const ExplainOptions& options) override {
     auto parsed = ParseJson(key);

@@ -37,6 +37,7 @@ ObjectType TypeOf(ObjectKind kind) {
       return ObjectType::kOnDemandView;
     case ObjectKind::kFeatureService:
     case ObjectKind::kRegisteredTable:
+    case ObjectKind::kSavedDataset:
       break;
   }
   return ObjectType::kFeatureService;
@@ -87,8 +88,10 @@ Result<std::vector<Change>> EmbeddedStore::Apply(std::string_view definitions, c
 Result<void> EmbeddedStore::Teardown(const WorkOptions& work) {
   if (work.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted: nothing was removed");
   TM_TRY(tables_.CheckHere());
+  TM_ASSIGN(const auto datasets, datasets_.List());
   TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
   TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their rows");
+  TM_TRY_IN(datasets_.RemoveFolders(datasets), "the definitions are removed; removing saved datasets");
   return {};
 }
 

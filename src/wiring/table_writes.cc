@@ -206,6 +206,7 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, const Gi
   if (target.view->is_typed()) return Write(target, std::move(reader), request);
   // The first rows give the join keys their types, for good: so they are known to be good before.
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
+  if (table->num_rows() == 0) return Written{};
   TM_ASSIGN(Written checked, Check(target, std::make_shared<arrow::TableBatchReader>(table), request));
   if (request.dry_run || checked.report.rows == 0) return checked;
   TM_TRY(TypeKeys(target, *table->schema()));
@@ -277,6 +278,7 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   // Rows that do not fit one of the views go to none of them.
   for (const Target& target : targets) {
     const auto request = request_for(target);
+    if (table->num_rows() == 0 && !target.view->is_typed()) continue;  // nothing tells the keys' types
     if (request && (targets.size() > 1 || !target.view->is_typed()))
       TM_TRY(Check(target, reading(), *request));
   }
@@ -284,6 +286,10 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   for (Target& target : targets) {
     const auto request = request_for(target);
     if (!request) continue;
+    if (table->num_rows() == 0 && !target.view->is_typed()) {
+      reports.emplace_back(target.view->definition.name, IngestReport{});
+      continue;
+    }
     if (table->num_rows() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *table->schema()));
     auto written =
         target.view->is_typed() ? Write(target, reading(), *request) : Check(target, reading(), *request);

@@ -25,8 +25,10 @@ from tidemark.on_demand_feature_view import (
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.project import Project
+from tidemark.saved_dataset import SavedDataset
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
+from tidemark.stream_feature_view import StreamFeatureView
 from tidemark.stream_source import KafkaSource, KinesisSource
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
@@ -74,8 +76,10 @@ __all__ = [
     "RelocatedTable",
     "RequestSource",
     "RetrievalJob",
+    "SavedDataset",
     "SnowflakeSource",
     "SqlResult",
+    "StreamFeatureView",
     "TableOptions",
     "TidemarkError",
     "ValueType",

@@ -19,6 +19,16 @@ class CancelToken:
     @property
     def cancelled(self) -> bool: ...
 
+class SaveDatasetRequest:
+    def __init__(
+        self,
+        *,
+        storage: str = "",
+        tags: Mapping[str, str] = ...,
+        feature_service: str = "",
+        allow_overwrite: bool = False,
+    ) -> None: ...
+
 class HistoricalRequest:
     def __init__(
         self,
@@ -288,6 +298,25 @@ class Store:
         token: CancelToken | None,
         progress: ProgressCallback | None,
     ) -> ResultStream: ...
+    def save_dataset(
+        self,
+        name: str,
+        rows: ArrowStream | str | None,
+        request: HistoricalRequest,
+        options: SaveDatasetRequest,
+        token: CancelToken | None,
+        progress: ProgressCallback | None,
+    ) -> str: ...
+    def saved_datasets(self) -> str: ...
+    def saved_dataset(self, name: str) -> str: ...
+    def read_saved_dataset(self, name: str, token: CancelToken | None) -> ResultStream: ...
+    def rebuild_dataset(
+        self, name: str, out: str, token: CancelToken | None, progress: ProgressCallback | None
+    ) -> str: ...
+    def delete_saved_dataset(self, name: str) -> None: ...
+    def save_table(
+        self, table: str, rows: ArrowStream, allow_overwrite: bool, token: CancelToken | None
+    ) -> str: ...
     def write_historical(
         self,
         rows: ArrowStream | str | None,
@@ -336,6 +365,9 @@ class Store:
         token: CancelToken | None,
     ) -> None: ...
     def stream_status(self, views: list[str]) -> str: ...
+    def restart_stream(
+        self, view: str, from_: str, partitions: list[str], dry_run: bool
+    ) -> str: ...
     def relocate(self) -> list[RelocatedTable]: ...
     def register_table(
         self,

@@ -188,6 +188,11 @@ class FeatureView(Definition):
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> FeatureView:
+        if made.get("transformation") is not None:
+            # Not above: its class is made from this one.
+            from tidemark.stream_feature_view import StreamFeatureView
+
+            return StreamFeatureView.from_dict(made)
         if made.get("batch") is not None:
             # Not above: its class is made from this one.
             from tidemark.batch_feature_view import BatchFeatureView

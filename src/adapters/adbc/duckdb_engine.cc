@@ -13,9 +13,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -30,6 +32,7 @@
 #include "adapters/adbc/spill_folders_internal.h"
 #include "adapters/adbc/sql_tree_internal.h"
 #include "adapters/adbc/text_times_internal.h"
+#include "adapters/adbc/top_rows_internal.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
@@ -110,21 +113,52 @@ class Parser {
   std::shared_ptr<AdbcConnection> connection_;
 };
 
+// An error that another way to run the query would not mend.
+bool IsFinal(const Error& raw) {
+  return raw.code == ErrorCode::kCancelled || IsFatal(raw);
+}
+
 // What keeps a running query's tables where they are.
 struct Running {
   std::shared_ptr<DuckDbDatabase> database;
   std::shared_ptr<const DuckDbCatalog> catalog;
   std::vector<std::shared_ptr<const void>> pins;
   std::shared_ptr<AdbcConnection> connection;  // goes first
+
+  // By the query's own connection, whose rows have been let go.
+  Error ErrorOf(const Error& raw, const DuckDbQuestion& question, const AdbcLimits& limits) const {
+    return DuckDbErrorOf(raw, question, [&](const std::string& file) -> Result<void> {
+      TM_ASSIGN(const auto rows, connection->Query({.sql = "SELECT max(hash(COLUMNS(*))) FROM read_parquet(" +
+                                                           QuotedText(PatternOf(file)) + ")"},
+                                                   limits));
+      std::shared_ptr<arrow::RecordBatch> batch;
+      return FromArrowStatus(rows->ReadNext(&batch));
+    });
+  }
 };
 
-// A result in our types, with our errors.
+// A query on the point of being run.
+struct Prepared {
+  Running running;
+  std::string sql;
+  std::optional<std::string> quick_sql;  // the same result by less work, if memory allows
+  AdbcLimits limits;
+  DuckDbQuestion question;
+};
+
+// Runs a query in another way.
+using OtherWay = std::function<Result<std::shared_ptr<arrow::RecordBatchReader>>(AdbcConnection&)>;
+
+// A result in our types, with our errors. `other_way`, if there is one, is taken where the first rows do not
+// come.
 class ResultReader final : public arrow::RecordBatchReader {
  public:
-  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Running running, DuckDbQuestion question)
-      : running_(std::move(running)),
-        question_(std::move(question)),
+  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Prepared prepared, OtherWay other_way)
+      : running_(std::move(prepared.running)),
+        limits_(std::move(prepared.limits)),
+        question_(std::move(prepared.question)),
         rows_(std::move(rows)),
+        other_way_(std::move(other_way)),
         schema_(ResultSchema(*rows_->schema())) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
@@ -133,8 +167,18 @@ class ResultReader final : public arrow::RecordBatchReader {
     batch->reset();
     if (rows_ == nullptr) return arrow::Status::OK();
     std::shared_ptr<arrow::RecordBatch> raw;
-    if (const arrow::Status read = rows_->ReadNext(&raw); !read.ok()) {
-      return ToStatus(DuckDbErrorOf(FromStatus(read), question_));
+    arrow::Status read = rows_->ReadNext(&raw);
+    if (!read.ok() && other_way_ && !IsFinal(FromStatus(read))) {
+      rows_.reset();
+      auto other = std::exchange(other_way_, nullptr)(*running_.connection);
+      if (!other) return ToStatus(running_.ErrorOf(other.error(), question_, limits_));
+      rows_ = std::move(other).value();
+      read = rows_->ReadNext(&raw);
+    }
+    other_way_ = nullptr;
+    if (!read.ok()) {
+      rows_.reset();
+      return ToStatus(running_.ErrorOf(FromStatus(read), question_, limits_));
     }
     if (raw == nullptr) return Close();
     auto typed = AsResult(*raw, schema_, row_);
@@ -152,8 +196,10 @@ class ResultReader final : public arrow::RecordBatchReader {
 
  private:
   Running running_;
+  AdbcLimits limits_;
   DuckDbQuestion question_;
   std::shared_ptr<arrow::RecordBatchReader> rows_;  // goes before what it reads
+  OtherWay other_way_;
   std::shared_ptr<arrow::Schema> schema_;
   std::int64_t row_ = 0;
 };
@@ -177,11 +223,22 @@ class DuckDbEngine final : public SqlEngine {
                                                           const SqlOptions& options) override {
     TM_ASSIGN(const auto database, DatabaseOf(tables, options));
     TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
-    auto rows = prepared.running.connection->Query({.sql = prepared.sql}, prepared.limits);
+    const OtherWay as_written = [sql = prepared.sql, limits = prepared.limits](AdbcConnection& connection) {
+      return connection.Query({.sql = sql}, limits);
+    };
+    if (prepared.quick_sql) {
+      auto rows = prepared.running.connection->Query({.sql = *prepared.quick_sql}, prepared.limits);
+      if (rows && CheckResultTypes(*(*rows)->schema())) {
+        return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared), as_written);
+      }
+      if (!rows && IsFinal(rows.error())) {
+        return std::unexpected(ErrorOf(rows.error(), statement, prepared));
+      }
+    }
+    auto rows = as_written(*prepared.running.connection);
     if (!rows) return std::unexpected(ErrorOf(rows.error(), statement, prepared));
     TM_TRY(CheckResultTypes(*(*rows)->schema()));
-    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared.running),
-                                          std::move(prepared.question));
+    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared), nullptr);
   }
 
   Result<std::shared_ptr<arrow::Schema>> Describe(const SqlStatement& statement,
@@ -213,14 +270,6 @@ class DuckDbEngine final : public SqlEngine {
   }
 
  private:
-  // A query on the point of being run.
-  struct Prepared {
-    Running running;
-    std::string sql;
-    AdbcLimits limits;
-    DuckDbQuestion question;
-  };
-
   struct Kept {
     std::string key;
     std::shared_ptr<DuckDbDatabase> database;
@@ -311,7 +360,14 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(prepared.sql, parser_.Deserialize(tree.dump()));
       prepared.question.is_own_text = false;
     }
-    if (options.range) TM_TRY(Narrow(statement, *options.range, prepared));
+    if (options.range) {
+      TM_TRY(Narrow(statement, *options.range, prepared));
+      return prepared;
+    }
+    TM_ASSIGN(const bool is_quick, RewriteTopRows(tree, tables, statement.common_tables, parser_.Tools()));
+    if (is_quick) {
+      TM_ASSIGN(prepared.quick_sql, parser_.Deserialize(tree.dump()));
+    }
     return prepared;
   }
 
@@ -390,7 +446,7 @@ class DuckDbEngine final : public SqlEngine {
   // for the place: what is wrong with names is wrong in both.
   Error ErrorOf(const Error& raw, const SqlStatement& statement, Prepared& prepared) {
     if (IsFatal(raw)) Forget(prepared.running.database);
-    Error error = DuckDbErrorOf(raw, prepared.question);
+    Error error = prepared.running.ErrorOf(raw, prepared.question, prepared.limits);
     const bool is_placed = prepared.question.is_own_text || !IsOfNames(error.code);
     // A result of a type that Arrow does not have ends in a mere number of an error.
     const bool is_silent = error.code == ErrorCode::kIo && error.context.empty();
@@ -428,14 +484,25 @@ class DuckDbEngine final : public SqlEngine {
     TM_ASSIGN(const std::vector<CopyColumn> columns, ReadCopyColumns(**described));
     described->reset();
     TM_TRY(CheckCopyTypes(columns));
-    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " +
-                             QuotedText(file.string()) +
-                             " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)";
-    auto counted = prepared.running.connection->Query({.sql = copy}, prepared.limits);
-    if (!counted) return failed(counted.error());
-    auto text = OnlyText(**counted);
-    if (!text) return failed(text.error());
-    return std::stoll(text.value());
+    const auto copy = [&](const std::string& sql) -> Result<std::int64_t> {
+      TM_ASSIGN(const auto counted,
+                prepared.running.connection->Query(
+                    {.sql = "COPY (" + CopySelect(sql, columns) + ") TO " + QuotedText(file.string()) +
+                            " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"},
+                    prepared.limits));
+      TM_ASSIGN(const std::string text, OnlyText(*counted));
+      return std::stoll(text);
+    };
+    if (prepared.quick_sql) {
+      const auto rows = copy(*prepared.quick_sql);
+      if (rows) return rows;
+      if (IsFinal(rows.error())) return failed(rows.error());
+      std::error_code ignored;  // the next try says what is wrong
+      std::filesystem::remove(file, ignored);
+    }
+    const auto rows = copy(prepared.sql);
+    if (!rows) return failed(rows.error());
+    return rows;
   }
 
   const DuckDbOptions options_;

@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 8> kTableFunctions = {"range",      "gene
                                                              "json_each",  "json_tree",          "repeat",
                                                              "repeat_row", "generate_subscripts"};
 
+// Scalar functions that tell of the engine's folders and settings, or write to its log.
+constexpr std::array<std::string_view, 2> kInnerFunctions = {"current_setting", "write_log"};
+
 // Those that read the files that they are given.
 constexpr std::array<std::string_view, 9> kFileFunctions = {"read_parquet",  "parquet_scan", "read_csv",
                                                             "read_csv_auto", "read_json",    "read_json_auto",
@@ -67,6 +70,7 @@ class TreeReader {
       if (type == "BASE_TABLE") TM_TRY(ReadTable(node));
       if (type == "TABLE_FUNCTION") TM_TRY(CheckTableFunction(node));
       if (type == "SHOW_REF") TM_TRY(CheckShow(node));
+      if (type == "FUNCTION") TM_TRY(CheckFunction(node));
       ReadCommonTables(node);
       for (const auto& [name, child] : node.items()) {
         if (child.is_structured()) TM_TRY(Read(child, depth + 1));
@@ -115,6 +119,14 @@ class TreeReader {
         ErrorCode::kPermissionDenied,
         "the table function " + name + "() is not open to queries: SQL reads the catalog's tables only",
         statement_.text, PositionOf(node));
+  }
+
+  Result<void> CheckFunction(const Json& node) const {
+    const std::string name = FoldName(TextOf(node, "function_name"));
+    if (std::ranges::find(kInnerFunctions, name) == kInnerFunctions.end()) return {};
+    return FailAt(ErrorCode::kPermissionDenied,
+                  "the function " + name + "() is not open to queries: SQL reads the catalog's tables only",
+                  statement_.text, PositionOf(node));
   }
 
   // SHOW TABLES and the like ask for what the engine happens to know of; DESCRIBE x holds a query.

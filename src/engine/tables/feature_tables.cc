@@ -188,7 +188,7 @@ Result<void> FeatureTables::ForgetRange(const CatalogView& view, TimeSpan range)
 
 Result<TableState> FeatureTables::State(const CatalogView& view, const TableReading& reading) const {
   TM_TRY(Prepare(view));
-  TM_TRY(parts_.log->Recover());
+  TM_TRY(parts_.log->RecoverToRead());
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
   // The logs first: what is flushed while we look is then seen twice at most, and skipped, and what was
   // trimmed before is in the snapshot.

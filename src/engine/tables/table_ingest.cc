@@ -45,9 +45,9 @@ std::int64_t BytesOf(const TableRows& rows) {
 /// Rows that did not fit, and why.
 class RejectedRows {
  public:
-  void Add(const std::shared_ptr<arrow::RecordBatch>& row, const Error& error) {
+  void Add(const std::shared_ptr<arrow::RecordBatch>& row, std::string why) {
     rows_.push_back(row);
-    errors_.push_back(error.ToString());
+    errors_.push_back(std::move(why));
   }
   bool empty() const { return rows_.empty(); }
 
@@ -85,7 +85,7 @@ class Intake {
       std::shared_ptr<arrow::RecordBatch> batch;
       TM_TRY(FromArrowStatus(rows_->ReadNext(&batch)));
       if (batch == nullptr) return std::nullopt;
-      TM_TRY(Take(batch, next_row_));
+      TM_TRY(TakeUnmarked(batch, next_row_));
       next_row_ += batch->num_rows();
       std::ranges::reverse(ready_);
     }
@@ -104,6 +104,24 @@ class Intake {
   const RejectedRows& rejected() const { return rejected_; }
 
  private:
+  /// Reads the rows of a batch that their reader has not marked as bad; those are given back.
+  Result<void> TakeUnmarked(const std::shared_ptr<arrow::RecordBatch>& batch, std::int64_t first_row) {
+    const int column = request_.skip_bad_rows ? batch->schema()->GetFieldIndex(system_column::kUnfit) : -1;
+    if (column < 0 || batch->column(column)->type_id() != arrow::Type::STRING) return Take(batch, first_row);
+    const auto marks = std::static_pointer_cast<arrow::StringArray>(batch->column(column));
+    TM_ASSIGN(const auto rows, FromArrowResult(batch->RemoveColumn(column)));
+    std::int64_t begin = 0;
+    for (std::int64_t row = 0; row < rows->num_rows(); ++row) {
+      if (marks->IsNull(row)) continue;
+      // Also of no rows: columns that fit in none are the request's mistake.
+      if (row > begin || row == 0) TM_TRY(Take(rows->Slice(begin, row - begin), first_row + begin));
+      rejected_.Add(rows->Slice(row, 1), marks->GetString(row));
+      begin = row + 1;
+    }
+    if (begin > 0 && begin == rows->num_rows()) return {};
+    return Take(rows->Slice(begin), first_row + begin);
+  }
+
   /// Reads a batch; where bad rows are skipped, one that fails is halved until they are found.
   Result<void> Take(const std::shared_ptr<arrow::RecordBatch>& batch, std::int64_t first_row) {
     auto rows = Read(batch, first_row);
@@ -117,7 +135,7 @@ class Intake {
     if (!request_.skip_bad_rows || !is_of_values || !Read(batch->Slice(0, 0), first_row))
       return std::unexpected(std::move(rows).error());
     if (batch->num_rows() == 1) {
-      rejected_.Add(batch, rows.error());
+      rejected_.Add(batch, rows.error().ToString());
       return {};
     }
     const std::int64_t half = batch->num_rows() / 2;
@@ -140,7 +158,7 @@ class Intake {
                        .others_allowed = request_.others_allowed || request_.is_deletion},
                       &was_cut_));
     if (keeps_expiry_ || rows.expires_at == nullptr) return rows;
-    if (!request_.others_allowed) {
+    if (!request_.others_allowed && rows.count() > 0) {
       return Fail(
           ErrorCode::kInvalidArgument,
           fmt::format("column '{}': the files of a batch source do not say when rows expire: leave it "

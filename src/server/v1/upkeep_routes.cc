@@ -175,6 +175,22 @@ Result<void> StreamsStatus(V1& v1, const Request& request, Response& response) {
   return {};
 }
 
+Result<void> RestartStream(V1& v1, const Request& request, Response& response) {
+  TM_ASSIGN(const auto store, v1.StoreOf(request));
+  TM_TRY(RequestOptions(request).End());
+  TM_ASSIGN(JsonRequest body, JsonRequest::Parse(request.body, v1.limits));
+  RestartStreamOptions options;
+  const std::string from = body->NeededText("from");
+  options.partitions = body->Texts("partitions");
+  options.dry_run = body->Flag("dry_run", false);
+  TM_TRY(body->End());
+  const auto stated = ParseStreamRestart(from);
+  if (!stated) return Fail(ErrorCode::kInvalidArgument, "'from' is earliest, latest or continue");
+  options.from = *stated;
+  TM_ASSIGN(response.body, store->RestartStream(request.Part("view"), options));
+  return {};
+}
+
 Result<void> Stats(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const auto store, v1.StoreOf(request));
   TM_TRY(RequestOptions(request).End());
@@ -200,6 +216,7 @@ void AddUpkeepRoutes(V1& v1, Routes& routes) {
   add(Method::kGet, "/v1/projects/{project}/views/{view}/snapshots", Scope::kRead, Snapshots);
   add(Method::kGet, "/v1/projects/{project}/erasures", Scope::kRead, Erasures);
   add(Method::kGet, "/v1/projects/{project}/streams", Scope::kRead, StreamsStatus);
+  add(Method::kPost, "/v1/projects/{project}/streams/{view}/restart", Scope::kAdmin, RestartStream);
   add(Method::kGet, "/v1/projects/{project}/stats", Scope::kRead, Stats);
 }
 
