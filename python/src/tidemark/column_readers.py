@@ -323,7 +323,8 @@ class FetchedColumns:
     """The same, where columns that are small enough are fetched, and looked at in memory.
 
     Most of what is asked of a column is asked of its values in order, or of how often each is
-    there: with the column at hand that is found once for all questions.
+    there: with the column at hand that is found once for all questions. Several come with one
+    query, as many as have some hundred megabytes together.
     """
 
     def __init__(self, query: Query, source: str, columns: Sequence[Column]) -> None:
@@ -331,8 +332,14 @@ class FetchedColumns:
         self._source = source
         self._by_sql = SqlColumns(query, source, columns)
         self._rows: int | None = None
-        self._fetched: tuple[str, ColumnReader] | None = None
+        self._expected: Sequence[Column] = ()
+        self._names: set[str] = set()
+        self._fetched: ColumnReader | None = None
         self.columns = columns
+
+    def expect(self, columns: Sequence[Column]) -> None:
+        """Says which columns will be asked about, in their order."""
+        self._expected = columns
 
     def summary(self, column: Column, quantiles: Sequence[float]) -> Summary:
         return self._reader_of(column).summary(column, quantiles)
@@ -347,19 +354,29 @@ class FetchedColumns:
         return self._reader_of(column).counts(column, values)
 
     def _reader_of(self, column: Column) -> ColumnReader:
-        if self._fetched is not None and self._fetched[0] == column.name:
-            return self._fetched[1]
+        if self._fetched is not None and column.name in self._names:
+            return self._fetched
         if self._rows is None:
             self._rows = self._query(f"SELECT count(*) FROM {self._source}")[0][0].as_py()
-        if self._rows > _FETCHED_ROWS_MAX.get(column.kind, 0):
+        if not self._is_small(column):
             return self._by_sql
-        self._fetched = None  # goes before the next one comes
-        table = self._query(f"SELECT {quoted(column.name)} FROM {self._source}")
-        self._fetched = (column.name, ArrowColumns(table))
-        return self._fetched[1]
+        self._fetched = None  # goes before the next ones come
+        names = [column.name]
+        place = self._expected.index(column) if column in self._expected else len(self._expected)
+        for each in self._expected[place + 1 :]:
+            if self._is_small(each, len(names) + 1):
+                names.append(each.name)
+        self._names = set(names)
+        wanted = ", ".join(quoted(name) for name in names)
+        self._fetched = ArrowColumns(self._query(f"SELECT {wanted} FROM {self._source}"))
+        return self._fetched
+
+    def _is_small(self, column: Column, beside: int = 1) -> bool:
+        """Whether so many columns like this may be in memory at a time."""
+        return (self._rows or 0) * beside <= _FETCHED_ROWS_MAX.get(column.kind, 0)
 
 
-# A column of so many rows takes some hundred megabytes.
+# One column of so many rows, or several of fewer, take some hundred megabytes.
 _FETCHED_ROWS_MAX = {
     Kind.NUMBER: 32_000_000,
     Kind.BOOL: 32_000_000,

@@ -203,7 +203,7 @@ class StoreStatistics:
         source, reader = self._reader_of(rows, (start_date, end_date, as_of))
         found = [
             _column_statistics(reader, column, tuple(quantiles), bins, top)
-            for column in _chosen(reader, columns)
+            for column in _expected(reader, columns)
         ]
         count = found[0].count + found[0].nulls + found[0].nans if found else 0
         return Statistics(source, count, tuple(found))
@@ -231,7 +231,7 @@ class StoreStatistics:
             *(self._reader_of(each, (None, None, None)) for each in (reference, current)),
             strict=True,
         )
-        kept = [_chosen(reader, columns) for reader in readers]
+        kept = [_expected(reader, columns) for reader in readers]
         return compare_columns(names, readers, kept, bins, values)
 
     def _reader_of(
@@ -328,6 +328,14 @@ def _chosen(reader: ColumnReader, names: Sequence[str] | None) -> list[Column]:
         if name not in known:
             raise NotFoundError(f"there is no column {name!r}; there are: {', '.join(known)}")
     return [known[name] for name in names]
+
+
+def _expected(reader: ColumnReader, names: Sequence[str] | None) -> list[Column]:
+    """The chosen columns, which the reader knows of before it is asked about the first."""
+    chosen = _chosen(reader, names)
+    if isinstance(reader, FetchedColumns):
+        reader.expect(chosen)
+    return chosen
 
 
 def _column_statistics(
