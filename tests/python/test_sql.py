@@ -550,7 +550,11 @@ def state_of(folder: Path) -> dict[str, int]:
         ("install httpfs", errors.InvalidArgumentError, "."),
         ("select * from read_csv('/etc/passwd')", errors.PermissionDeniedError, "passwd"),
         ("select * from read_text('/etc/passwd')", errors.PermissionDeniedError, "passwd"),
-        ("select current_setting('temp_directory')", errors.PermissionDeniedError, "current_setting"),
+        (
+            "select current_setting('temp_directory')",
+            errors.PermissionDeniedError,
+            "current_setting",
+        ),
         ("select * from read_csv('http://localhost:1/x')", errors.PermissionDeniedError, "."),
         ("select origin from visits", errors.NotFoundError, "origin"),
     ],

@@ -1,6 +1,6 @@
 """Goal: the usual query for the latest rows answers as the window does, however it is run.
 
-`row_num = 1` is run by keeping one row a key, `row_num <= 1` by numbering all of them. Random tables
+`row_num = 1` is run by keeping one row a key, `row_num <= 1` by numbering all. Random tables
 with ties, nulls, NaN, both zeros, times as text and numbers, deletions, and rows in files and logs.
 """
 
@@ -81,7 +81,9 @@ def events(chance: random.Random, kind: str, count: int) -> pa.Table:
             "number": pa.array([chance.choice(NUMBERS) for _ in range(count)], pa.float64()),
             "day": pa.array([maybe(day) for day in days], pa.date32()),
             "r": pa.array([maybe(chance.randrange(4)) for _ in range(count)], pa.int64()),
-            "tags": pa.array([maybe([maybe("a"), "b"]) for _ in range(count)], pa.list_(pa.string())),
+            "tags": pa.array(
+                [maybe([maybe("a"), "b"]) for _ in range(count)], pa.list_(pa.string())
+            ),
             "place": pa.array(
                 [maybe({"city": maybe("x"), "row_num": chance.randrange(3)}) for _ in range(count)],
                 place,

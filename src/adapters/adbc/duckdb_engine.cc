@@ -124,10 +124,9 @@ struct Running {
   // By the query's own connection, whose rows have been let go.
   Error ErrorOf(const Error& raw, const DuckDbQuestion& question, const AdbcLimits& limits) const {
     return DuckDbErrorOf(raw, question, [&](const std::string& file) -> Result<void> {
-      TM_ASSIGN(const auto rows,
-                connection->Query({.sql = "SELECT max(hash(COLUMNS(*))) FROM read_parquet(" +
-                                          QuotedText(PatternOf(file)) + ")"},
-                                  limits));
+      TM_ASSIGN(const auto rows, connection->Query({.sql = "SELECT max(hash(COLUMNS(*))) FROM read_parquet(" +
+                                                           QuotedText(PatternOf(file)) + ")"},
+                                                   limits));
       std::shared_ptr<arrow::RecordBatch> batch;
       return FromArrowStatus(rows->ReadNext(&batch));
     });

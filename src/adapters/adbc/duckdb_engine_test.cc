@@ -162,19 +162,18 @@ TEST_F(DuckDbEngineTest, PrestoFunctionsAreKnown) {
                 "sequence(1, 3)::varchar, array_remove([1, 2, 1], 1)::varchar",
                 {}),
             "y, null, 1, 3, 1, [2, 3], [1, 2, 3], [2]");
-  EXPECT_EQ(
-      Run("select date_format(timestamp '2024-05-01 13:04:05', '%Y-%m-%d %H:%i:%s %M'), "
-          "date_add('day', -1, timestamp '2024-05-01') = timestamp '2024-04-30', "
-          "date_add(date '2024-05-01', interval 1 month) = date '2024-06-01', "
-          "day_of_week(date '2024-05-05'), last_day_of_month(date '2024-02-01') = date '2024-02-29', "
-          "to_iso8601(timestamp '2024-05-01 01:02:03.5')",
-          {}),
-      "2024-05-01 13:04:05 May, true, true, 7, true, 2024-05-01T01:02:03.500Z");
-  EXPECT_EQ(Run("select bitwise_and(6, 3), from_utf8(to_utf8('é')), json_format(json_parse('[1]')), "
-                "truncate(-1.5), is_nan(nan()), approx_percentile(x, 0.5), set_agg(x)::varchar "
-                "from (values (4), (4)) v(x)",
+  EXPECT_EQ(Run("select date_format(timestamp '2024-05-01 13:04:05', '%Y-%m-%d %H:%i:%s %M'), "
+                "date_add('day', -1, timestamp '2024-05-01') = timestamp '2024-04-30', "
+                "date_add(date '2024-05-01', interval 1 month) = date '2024-06-01', "
+                "day_of_week(date '2024-05-05'), last_day_of_month(date '2024-02-01') = date '2024-02-29', "
+                "to_iso8601(timestamp '2024-05-01 01:02:03.5')",
                 {}),
-            "2, é, [1], -1, true, 4, [4]");
+            "2024-05-01 13:04:05 May, true, true, 7, true, 2024-05-01T01:02:03.500Z");
+  EXPECT_EQ(Run("select bitwise_and(6, 3), from_utf8(to_utf8('é')), json_format(json_parse('[1]')), "
+                "truncate(-1.5), is_nan(nan()), approx_percentile(x, 0.5), set_agg(x)::varchar, "
+                "approx_distinct(x, 0.01) from (values (4), (4)) v(x)",
+                {}),
+            "2, é, [1], -1, true, 4, [4], 1");
 }
 
 // ---- times as text

@@ -125,7 +125,7 @@ Error ErrorOfFile(const Parts& parts, const std::string& file) {
 // What DuckDB's reader of Parquet says of bytes that make no sense, without a word on where they are.
 bool IsOfDamage(const Parts& parts) {
   static constexpr std::array<std::string_view, 8> kWords = {
-      "TProtocolException", "don't know what type", "invalid TType",       "likely corrupted",
+      "TProtocolException", "don't know what type", "invalid TType",        "likely corrupted",
       "Out of buffer",      "Corrupted file",       "No more data to read", "Invalid Parquet file"};
   return parts.place.empty() &&
          std::ranges::any_of(kWords, [&](std::string_view word) { return Has(parts.body, word); });
@@ -135,7 +135,8 @@ Error ErrorOfDamage(const Parts& parts, const DuckDbQuestion& question, const Fi
   std::string body = parts.body;
   while (body.ends_with('\n') || body.ends_with(' '))
     body.pop_back();
-  if (question.files.size() == 1) return ErrorOfFile({.kind = {}, .body = body, .place = {}}, question.files.front());
+  if (question.files.size() == 1)
+    return ErrorOfFile({.kind = {}, .body = body, .place = {}}, question.files.front());
   for (const std::string& file : question.files) {
     if (trial == nullptr) break;
     const auto read = trial(file);
@@ -143,10 +144,9 @@ Error ErrorOfDamage(const Parts& parts, const DuckDbQuestion& question, const Fi
     if (read.error().code == ErrorCode::kCancelled) break;
     return ErrorOfFile({.kind = {}, .body = body, .place = {}}, file);
   }
-  return {
-      ErrorCode::kCorruption,
-      fmt::format("one of the {} files that the query reads is damaged: {}", question.files.size(), body),
-      {}};
+  return {ErrorCode::kCorruption,
+          fmt::format("one of the {} files that the query reads is damaged: {}", question.files.size(), body),
+          {}};
 }
 
 std::string Megabytes(std::int64_t bytes) {

@@ -22,7 +22,8 @@ struct DuckDbQuestion {
 using FileTrial = std::function<Result<void>(const std::string& file)>;
 
 /// The error that `raw`, a driver's, stands for: its code by what kind DuckDB says it is, without hints at
-/// settings that nobody can change here. Where a file is damaged and DuckDB does not say which, `trial` finds it.
+/// settings that nobody can change here. Where a file is damaged and DuckDB does not say which, `trial` finds
+/// it.
 Error DuckDbErrorOf(const Error& raw, const DuckDbQuestion& question, const FileTrial& trial = nullptr);
 
 /// True if the database that gave this error must not be used again.

@@ -216,7 +216,7 @@ std::vector<std::string> FunctionStatements(std::string_view schema) {
       macro + "from_iso8601_date(text) AS CAST(text AS DATE)",
       macro + "regexp_like(text, pattern) AS regexp_matches(text, pattern)",
       macro + "json_extract_scalar(document, path) AS json_extract_string(document, path)",
-      macro + "approx_distinct(x) AS approx_count_distinct(x)",
+      macro + "approx_distinct(x) AS approx_count_distinct(x), (x, error) AS approx_count_distinct(x)",
       macro + "array_join(list, delimiter) AS array_to_string(list, delimiter)",
       macro + "is_nan(x) AS isnan(x)",
       macro + "is_infinite(x) AS isinf(x)",
@@ -240,8 +240,9 @@ std::vector<std::string> FunctionStatements(std::string_view schema) {
       macro + "array_remove(list, x) AS list_filter(list, lambda e: e IS DISTINCT FROM x)",
       macro + "array_union(a, b) AS list_distinct(list_concat(a, b))",
       macro + "slice(list, first, count) AS list_slice(list, first, first + count - 1)",
-      macro + "sequence(first, last) AS generate_series(first, last), "
-              "(first, last, step) AS generate_series(first, last, step)",
+      macro +
+          "sequence(first, last) AS generate_series(first, last), "
+          "(first, last, step) AS generate_series(first, last, step)",
       macro + "set_agg(x) AS list(DISTINCT x)",
       macro + "approx_percentile(x, share) AS approx_quantile(x, share)",
       macro + "day_of_week(moment) AS isodow(moment)",
