@@ -18,7 +18,9 @@ from sql_tables import KINDS, event_times, hour
 from tidemark import FeatureStore, errors
 
 NUMBERED = """
-  SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}, id DESC, write_time DESC) AS row_num
+  SELECT *, row_number() OVER (
+    PARTITION BY {keys} ORDER BY {order}, id DESC, write_time DESC
+  ) AS row_num
   FROM feature_store.events {where}
 """
 KEYS = ("user", "USER, part", "part", "number", "day", "is_deleted, user", "r", "place")
