@@ -216,7 +216,7 @@ std::vector<std::string> FunctionStatements(std::string_view schema) {
       macro + "from_iso8601_date(text) AS CAST(text AS DATE)",
       macro + "regexp_like(text, pattern) AS regexp_matches(text, pattern)",
       macro + "json_extract_scalar(document, path) AS json_extract_string(document, path)",
-      macro + "approx_distinct(x) AS approx_count_distinct(x)",
+      macro + "approx_distinct(x) AS approx_count_distinct(x), (x, error) AS approx_count_distinct(x)",
       macro + "array_join(list, delimiter) AS array_to_string(list, delimiter)",
       macro + "is_nan(x) AS isnan(x)",
       macro + "is_infinite(x) AS isinf(x)",

@@ -10,7 +10,8 @@
 //   where n = 1
 //
 // Rows that the window would not have told apart are not told apart here either. What an arg_max holds does
-// not spill, so that the query as it was must be run where memory is short.
+// not spill, so that the query as it was must be run where memory is short. DuckDB keeps it as a key of
+// sorting, in which both zeros are one: a result has 0.0 for -0.0, which is equal to it.
 #pragma once
 
 #include <string>
