@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "engine/on_demand.h"
+#include "model/definition_json.h"
 #include "model/feature_ref.h"
 #include "model/name.h"
 #include "store/function_runner.h"
@@ -290,6 +291,23 @@ Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::str
     selections.push_back(std::move(one));
   }
   return selections;
+}
+
+Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const AskedFeatures& asked) {
+  const int given =
+      (asked.features.empty() ? 0 : 1) + (asked.service.empty() ? 0 : 1) + (asked.selection.empty() ? 0 : 1);
+  if (given != 1) {
+    return Fail(ErrorCode::kInvalidArgument, "ask for a list of features or for one feature service");
+  }
+  if (!asked.features.empty()) return SelectionsFromRefs(asked.features);
+  if (!asked.service.empty()) {
+    TM_ASSIGN(const FeatureService* found, catalog.Service(asked.service));
+    return found->views;
+  }
+  // A list that was put together for one request is a service without a name of its own.
+  TM_ASSIGN(const FeatureService once,
+            FeatureServiceFromJson(fmt::format(R"({{"name": "request", "features": {}}})", asked.selection)));
+  return once.views;
 }
 
 Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,

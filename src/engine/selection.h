@@ -49,6 +49,15 @@ struct Selection {
 /// Turns `view:feature` and `view` references into what a feature service would list.
 Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::string>& features);
 
+/// What a request asks for: a list of references, or the name of a feature service, or a list as one states
+/// it, JSON. kInvalidArgument unless exactly one is given.
+struct AskedFeatures {
+  std::vector<std::string> features = {};
+  std::string service = {};
+  std::string selection = {};
+};
+Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const AskedFeatures& asked);
+
 /// kNotFound for an unknown view or feature (with the nearest name), kInvalidArgument for an empty request, a
 /// join key map that names no join key, and two features that would get one output name, showing both. Of
 /// on-demand views what they are computed from is fetched, once, whoever needs it; kUnsupported for one of a

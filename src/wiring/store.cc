@@ -111,6 +111,7 @@ EmbeddedTablesParts EmbeddedStore::TableParts() {
   return {.folder = path_ / kOwnFolder,
           .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
           .dumps = dumps_,
+          .datasets = [this](const KeptRowsErasure& erasure) { return EraseKeptRows(erasure); },
           .config = config_,
           .registry = registry_,
           .clock = clock_,
@@ -128,6 +129,19 @@ ExistingData::Parts EmbeddedStore::ExistingParts() const {
           .views = [this] { return LoadCatalog(); },
           .opener = [this](const std::stop_token& stop) { return Opener(stop); },
           .threads = threads_};
+}
+
+SavedDatasetsParts EmbeddedStore::DatasetParts() {
+  return {.project = config_.project,
+          .registry = registry_,
+          .clock = clock_,
+          .files = dataset_files_,
+          .catalog = [this] { return LoadCatalog(); },
+          .tables = [this] { return tables_.Open(); },
+          .sources = [this](const std::stop_token& stop) { return Openers(stop).file; },
+          .writer = std::string(kVersion),
+          .threads = threads_,
+          .memory_bytes_max = config_.memory_bytes_max};
 }
 
 StoreSql::Parts EmbeddedStore::SqlParts() {

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tidemark import computed
 from tidemark.aio import async_twin, current_token
+from tidemark.backfill import StoreBackfill
 from tidemark.definition import Definition
 from tidemark.entity import Entity
 from tidemark.errors import (
@@ -32,8 +33,10 @@ from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
+from tidemark.saved_dataset import SavedDatasets
 from tidemark.sql import StoreSql
 from tidemark.statistics import StoreStatistics
+from tidemark.stream_feature_view import StreamFeatureView
 from tidemark.streams import StoreStreams
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
@@ -63,7 +66,9 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
+class FeatureStore(
+    FeatureTables, SavedDatasets, StoreBackfill, StoreSql, StoreStatistics, StoreStreams
+):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -199,6 +204,15 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def get_feature_view(self, name: str) -> FeatureView:
         return self._get(FeatureView, name)
 
+    def get_stream_feature_view(self, name: str) -> StreamFeatureView:
+        view = self._get(FeatureView, name)
+        if isinstance(view, StreamFeatureView):
+            return view
+        raise NotFoundError(
+            "it is a feature view whose messages are rows as they come: get_feature_view gives it",
+            f"stream feature view {name}",
+        )
+
     def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
         return self._get(OnDemandFeatureView, name)
 
@@ -210,6 +224,12 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
 
     def list_feature_views(self, tags: Mapping[str, str] | None = None) -> list[FeatureView]:
         return self._list(FeatureView, tags)
+
+    def list_stream_feature_views(
+        self, tags: Mapping[str, str] | None = None
+    ) -> list[StreamFeatureView]:
+        views = self._list(FeatureView, tags)
+        return [view for view in views if isinstance(view, StreamFeatureView)]
 
     def list_on_demand_feature_views(
         self, tags: Mapping[str, str] | None = None
