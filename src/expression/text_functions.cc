@@ -300,7 +300,8 @@ void MatchRegexes(Call& call) {
       return call.Fail(rows.front(),
                        fmt::format("the pattern {} cannot be read: {}", Quoted(pattern), status.message()));
     }
-    const auto& values = static_cast<const arrow::BooleanArray&>(*matched.make_array());
+    const std::shared_ptr<arrow::Array> array = matched.make_array();
+    const auto& values = static_cast<const arrow::BooleanArray&>(*array);
     for (std::size_t i = 0; i < rows.size(); ++i)
       out[rows[i]] = values.Value(static_cast<std::int64_t>(i)) ? 1 : 0;
   }
