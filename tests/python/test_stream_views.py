@@ -68,7 +68,7 @@ def test_it_comes_back_as_it_was_stated(store: FeatureStore) -> None:
     assert [(each.name, each.dtype) for each in view.inputs] == [("price", Float64), ("qty", Int64)]
     assert isinstance(store.get_feature_view("orders"), StreamFeatureView)
     assert [each.name for each in store.list_stream_feature_views()] == ["orders"]
-    assert not store.apply([view]).changes
+    assert not store.apply([view])
     with pytest.raises(NotFoundError, match="get_feature_view gives it"):
         store.get_stream_feature_view("plain")
     spec = store.describe("orders")["spec"]["spec"]
