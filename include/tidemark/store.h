@@ -27,6 +27,8 @@ namespace tidemark {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
+class PythonWorkers;
+
 struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
@@ -36,6 +38,9 @@ struct StoreOptions {
   /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
   /// in.
   std::vector<std::filesystem::path> adbc_driver_folders = {};
+  /// Who runs the Python functions of on-demand feature views (python_workers.h), shared by any stores. Null:
+  /// nobody, and features of such functions are kUnsupported.
+  std::shared_ptr<PythonWorkers> python_workers = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
@@ -140,6 +145,27 @@ struct MaterializeReport {
   std::vector<View> views;
 };
 
+/// Which rows of a view that a query computes are computed: event times in [start, end), step by step.
+struct BackfillOptions {
+  std::optional<std::int64_t> start_us = {};  // nothing: where the last range that was computed ends
+  std::optional<std::int64_t> end_us = {};    // nothing: the last whole step that is over by now
+  std::int64_t step_us = 24 * std::int64_t{3'600'000'000};  // computed and committed at a time
+  WriteTarget to = WriteTarget::kUsual;                     // not kOnline
+  bool restart = false;  // computes all of it, also what was done before; asks for a start
+  WorkOptions work;      // interrupted, what was committed stays, and the next call goes on from there
+};
+
+struct BackfillReport {
+  std::int64_t start_us = 0;
+  std::int64_t end_us = 0;
+  std::int64_t ranges = 0;         // that were computed
+  std::int64_t ranges_before = 0;  // that were done before, and were left alone
+  std::int64_t rows = 0;
+  std::int64_t deletions = 0;  // of rows that the query gives no more
+  std::int64_t online_rows = 0;
+  std::vector<std::string> warnings;
+};
+
 struct OnlineWriteReport {
   std::int64_t written = 0;
   std::int64_t kept = 0;  // the store held a later row
@@ -218,6 +244,12 @@ class TIDEMARK_EXPORT Store {
   /// whole.
   virtual Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                                    const std::filesystem::path& out) = 0;
+
+  /// Computes rows of a view by its query (docs/batch-views.md), range by range, each range in one commit
+  /// that also notes that it is done: what a call that was killed has committed is not computed again. A
+  /// range that is computed replaces what the view has in it: rows that the query gives no more are deleted.
+  /// Errors name the range. kInvalidArgument for a view without a query.
+  virtual Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) = 0;
 
   /// Makes a training set and keeps it with what it was made of: entity rows, definitions, and tags on the
   /// snapshots of feature tables, which then no expiry forgets. Whole or not at all; what it is comes as one
@@ -399,16 +431,24 @@ class TIDEMARK_EXPORT Store {
   /// partitions. Messages that are no rows go to the table `<view>__rejected`. A broker that cannot be
   /// reached is waited for. The first other error ends all: kInvalidData if messages are gone that were to be
   /// read, are not those that were there before, or too many are no rows (nothing of these was written);
-  /// kUnsupported for a view with a batch source, and on a server, which reads streams by itself.
+  /// kUnsupported on a server, which reads streams by itself. Rows for a view with a batch source come online
+  /// only.
   virtual Result<void> RunStreams(const std::vector<std::string>& views,
                                   const RunStreamsOptions& options) = 0;
   /// How far streams were read, and who reads them on this machine: a JSON array of {"view", "stream",
   /// "partitions": [{"partition", "read", "end", "lag"}], "lag", "stream_error", "readers", "messages",
-  /// "rows", "deletions", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
+  /// "rows", "deletions", "filtered", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
   /// "last_error", "last_error_us"}. "read" is the offset of the last message whose row is in the table,
   /// "lag" the messages that are not; counts are those of readers since they started; null: not known.
   /// "stream_error" says why the stream cannot be asked.
   virtual Result<std::string> StreamStatus(const std::vector<std::string>& views) = 0;
+  /// Says anew where the stream of a view is read on, after its messages were lost or its topic was made
+  /// anew. Rows that are there stay. Readers that run notice, and go on there. A JSON array of {"partition",
+  /// "read", "next", "gives_up"}: the offset of the last message that was read, that of the next that will
+  /// be, and what this does in words; null: none, or not known. kNotFound for a partition that there is not,
+  /// kInvalidArgument where kContinue cannot be (the stream ends before what was read), kUnsupported for
+  /// kLatest of Kinesis, kUnavailable if the stream cannot be asked.
+  virtual Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of

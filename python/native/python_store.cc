@@ -110,6 +110,13 @@ std::vector<MaterializeReport::View> PythonStore::Materialize(std::vector<std::s
   return Unwrap(RunInterruptibly(stop, [&] { return store_->Materialize(options); })).views;
 }
 
+BackfillReport PythonStore::Backfill(const std::string& view, BackfillOptions options,
+                                     const CancelToken* token, nb::object progress) const {
+  const std::stop_source stop = SourceOf(token);
+  options.work = WorkFrom(stop, std::move(progress));
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Backfill(view, options); }));
+}
+
 std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std::string& view,
                                                                       const nb::object& rows,
                                                                       const CancelToken* token) const {

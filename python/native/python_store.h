@@ -61,6 +61,8 @@ class PythonStore {
                                                    std::optional<std::int64_t> start_us, std::int64_t end_us,
                                                    bool reload, const CancelToken* token,
                                                    nanobind::object progress) const;
+  BackfillReport Backfill(const std::string& view, BackfillOptions options, const CancelToken* token,
+                          nanobind::object progress) const;
   std::pair<std::int64_t, std::int64_t> WriteToOnlineStore(const std::string& view,
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;
@@ -80,6 +82,8 @@ class PythonStore {
   void RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
                   double rejected_rate_max, const CancelToken* token) const;
   std::string StreamStatus(const std::vector<std::string>& views) const;
+  std::string RestartStream(const std::string& view, const std::string& from,
+                            const std::vector<std::string>& partitions, bool dry_run) const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,

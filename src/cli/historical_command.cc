@@ -48,6 +48,7 @@ void AddHistoricalCommand(Command app, Session& session) {
   AddTrainingOptions(command, options->request);
   command.add_option("--out", options->out, "Write to FILE (.parquet or .csv) instead of the screen")
       .type_name("FILE");
+  AddPythonWorkersOption(command, session);
   command.add_option("--limit", options->limit, "Print at most N rows").not_negative();
   command.callback([&session, options] {
     session.command = [&session, options] { return GetHistorical(session, *options); };

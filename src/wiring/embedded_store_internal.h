@@ -22,10 +22,12 @@
 #include "adapters/files/dump_folder.h"
 #include "adapters/files/table_file.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "base/write_times.h"
 #include "engine/apply.h"
+#include "engine/batch/backfill.h"
 #include "engine/catalog.h"
 #include "engine/datasets/saved_datasets.h"
 #include "engine/historical.h"
@@ -118,6 +120,9 @@ class EmbeddedStore final : public Store {
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, EntityRows rows,
                                                                  const IngestOptions& options) override;
 
+  // store_backfill.cc
+  Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) override;
+
   // store_tables.cc
   Result<FlushReport> Flush(const std::vector<std::string>& views) override;
   Result<CompactReport> Compact(const std::vector<std::string>& views, const WorkOptions& work) override;
@@ -147,6 +152,9 @@ class EmbeddedStore final : public Store {
   Result<void> RunStreams(const std::vector<std::string>& views, const RunStreamsOptions& options) override;
   Result<std::string> StreamStatus(const std::vector<std::string>& views) override {
     return streams_.Status(views);
+  }
+  Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) override {
+    return streams_.Restart(std::string(view), options);
   }
 
   /// As if something had been written.
@@ -199,6 +207,12 @@ class EmbeddedStore final : public Store {
   OnlineWriteOptions SpillOptions() const;
   /// Rows that a caller gave, opened once it is known what they are read as.
   static GivenRows Rows(const EntityRows& rows) { return {rows.stream, rows.path}; }
+
+  // store_backfill.cc
+  /// Which ranges of a view's rows were computed, as Describe tells them.
+  Result<Json> ComputedRanges(const CatalogView& view) const;
+  Result<BackfillReport> ComputeRanges(const std::shared_ptr<const Catalog>& catalog, const CatalogView& view,
+                                       const BackfillPlan& plan, const BackfillOptions& options);
 
   // store_tables.cc
   Result<std::vector<const CatalogView*>> TablesNamed(const Catalog& catalog,

@@ -125,7 +125,7 @@ Result<void> EmbeddedTables::Repair() {
   const bool has_receipts = access(ReceiptFolder().c_str(), W_OK) == 0;
   if (!has_logs && !has_receipts) return {};
   TM_ASSIGN(const auto tables, Open());
-  TM_TRY(tables->log().Recover());
+  TM_TRY(tables->log().RecoverToRead());
   return tables->HideErased();
 }
 

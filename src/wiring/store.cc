@@ -14,6 +14,7 @@
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
+#include "tidemark/python_workers.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_store_internal.h"
 #include "wiring/source_places.h"
@@ -207,6 +208,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     config.project = options.project;
   }
   config.adbc_driver_folders = options.adbc_driver_folders;
+  if (options.python_workers != nullptr) config.functions = options.python_workers->runner();
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "

@@ -94,7 +94,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
   TM_ASSIGN(const auto wanted,
             SelectionsOf(*catalog, {options.features, options.service, options.selection}));
   HistoricalRequest request;
-  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
+  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names, config_.functions));
   std::vector<const CatalogView*> views;
   for (const SelectedView& selected : request.selection.views)
     views.push_back(selected.view);
@@ -122,7 +122,7 @@ Result<std::shared_ptr<const OnlineReader>> EmbeddedStore::PrepareOnline(const O
   TM_ASSIGN(const auto catalog, LoadCatalog());
   TM_ASSIGN(const auto wanted,
             SelectionsOf(*catalog, {options.features, options.service, options.selection}));
-  TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
+  TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names, config_.functions));
   TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
   for (const SelectedView& selected : selection.views)
     TM_TRY(FinishLoads(*selected.view));
@@ -173,8 +173,8 @@ Result<std::string> EmbeddedStore::Explain(std::string_view feature, std::string
   TM_ASSIGN(const auto online, Online());
   const std::stop_token& stop = options.work.stop;
   return tidemark::Explain(
-      {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop}, feature, key,
-      options.t_us);
+      {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop, config_.functions},
+      feature, key, options.t_us);
 }
 
 Result<std::string> EmbeddedStore::OnlineStats() const {

@@ -97,6 +97,35 @@ class IngestRequest:
         progress: ProgressCallback | None = None,
     ) -> None: ...
 
+class BackfillRequest:
+    def __init__(
+        self,
+        *,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        step_us: int,
+        to: str = "",
+        restart: bool = False,
+    ) -> None: ...
+
+class BackfillReport:
+    @property
+    def start_us(self) -> int: ...
+    @property
+    def end_us(self) -> int: ...
+    @property
+    def ranges(self) -> int: ...
+    @property
+    def ranges_before(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def deletions(self) -> int: ...
+    @property
+    def online_rows(self) -> int: ...
+    @property
+    def warnings(self) -> list[str]: ...
+
 class IngestReport:
     @property
     def rows(self) -> int: ...
@@ -305,6 +334,13 @@ class Store:
         token: CancelToken | None,
         progress: ProgressCallback | None,
     ) -> list[MaterializeView]: ...
+    def backfill(
+        self,
+        view: str,
+        request: BackfillRequest,
+        token: CancelToken | None,
+        progress: ProgressCallback | None,
+    ) -> BackfillReport: ...
     def write_to_online_store(
         self, view: str, rows: ArrowStream, token: CancelToken | None
     ) -> tuple[int, int]: ...
@@ -329,6 +365,9 @@ class Store:
         token: CancelToken | None,
     ) -> None: ...
     def stream_status(self, views: list[str]) -> str: ...
+    def restart_stream(
+        self, view: str, from_: str, partitions: list[str], dry_run: bool
+    ) -> str: ...
     def relocate(self) -> list[RelocatedTable]: ...
     def register_table(
         self,
