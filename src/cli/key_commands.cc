@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::array kScopes{KeyScope::kRead, KeyScope::kWrite, KeyScope::kAdmin};
 
-struct ApiKeyArguments {
+struct KeyArguments {
   std::string name;
   std::vector<std::string> scopes;  // "read,write@project"
   std::string expires;              // a time, or a duration from now
@@ -91,7 +91,7 @@ Json TimeOrNull(const std::optional<std::int64_t>& time_us) {
   return time_us ? Json(TimeText(*time_us)) : Json();
 }
 
-Result<void> CreateKey(const Session& session, const ApiKeyArguments& arguments) {
+Result<void> CreateKey(const Session& session, const KeyArguments& arguments) {
   CreateKeyOptions options;
   options.name = arguments.name;
   TM_ASSIGN(options.scopes, ParseScopes(arguments.scopes));
@@ -123,7 +123,7 @@ Result<void> ListKeys(const Session& session) {
   return PrintRows(session.output, {"id", "name", "scopes", "created", "expires", "revoked"}, rows);
 }
 
-Result<void> RevokeKey(const Session& session, const ApiKeyArguments& arguments) {
+Result<void> RevokeKey(const Session& session, const KeyArguments& arguments) {
   TM_ASSIGN(const auto keys, ApiKeys::Open(session.Folder(), false));
   TM_ASSIGN(const bool is_new, keys->Revoke(arguments.id));
   if (!is_new) return WriteOut(fmt::format("{} was revoked before\n", arguments.id));
@@ -135,7 +135,7 @@ Result<void> RevokeKey(const Session& session, const ApiKeyArguments& arguments)
 void AddKeyCommands(Command app, Session& session) {
   const Command keys = app.add_subcommand("keys", "API keys that servers of the store accept");
   keys.require_subcommand();
-  const auto arguments = std::make_shared<ApiKeyArguments>();
+  const auto arguments = std::make_shared<KeyArguments>();
 
   const Command create = keys.add_subcommand("create", "Make a key; its secret is printed this once");
   create.add_option("name", arguments->name, "What the key is for");
