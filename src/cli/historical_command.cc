@@ -16,8 +16,8 @@ struct TrainingOutput {
   std::optional<std::int64_t> limit;
 };
 
-Result<void> WriteFile(Session& session, Store& store, const EntityRows& rows,
-                       const HistoricalOptions& request, const fs::path& out) {
+Result<void> WriteTrainingSet(Session& session, Store& store, const EntityRows& rows,
+                              const HistoricalOptions& request, const fs::path& out) {
   auto report = store.WriteHistorical(rows, request, out);
   session.progress.Clear();
   if (!report) return std::unexpected(std::move(report).error());
@@ -32,7 +32,7 @@ Result<void> GetHistorical(Session& session, const TrainingOutput& options) {
   std::error_code failed;
   TM_ASSIGN(const auto store, session.Open());
   if (!options.out.empty())
-    return WriteFile(session, *store, rows, request, fs::absolute(options.out, failed));
+    return WriteTrainingSet(session, *store, rows, request, fs::absolute(options.out, failed));
   request.ended = TellWarnings;
   ResultRows set;
   TM_TRY(store->GetHistorical(rows, request, set.stream()));
