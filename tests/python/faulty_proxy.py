@@ -73,10 +73,14 @@ class FaultyProxy:
                     server.sendall(data)
         cut(server)
 
+    def reset(self) -> None:
+        """Cuts what is connected; others may connect."""
+        while self.open:
+            cut(self.open.pop())
+
     def close(self) -> None:
         cut(self._listener)
-        for each in self.open:
-            cut(each)
+        self.reset()
 
     def __enter__(self) -> FaultyProxy:
         return self
