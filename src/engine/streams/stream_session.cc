@@ -1,4 +1,5 @@
-// One thread: what was polled is written before the next poll, so nothing is ever under way elsewhere.
+// One thread polls and decodes; what it has so far is written by another, and waited for where partitions
+// change hands.
 #include "engine/streams/stream_session.h"
 
 #include <arrow/array/builder_primitive.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <utility>
 
 #include "model/feature_table.h"
 #include "pit/arrow_status.h"
@@ -18,6 +20,8 @@ constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 constexpr std::int64_t kTellEveryUs = 1'000'000;
 constexpr std::int64_t kCheckEveryUs = 2'000'000;
 constexpr std::size_t kFreshnessSamples = 64;  // of a batch
+// Of a batch, so that it fits into a frame of the log, though messages may say little of many columns.
+constexpr std::size_t kCellsMax = 1'000'000;
 
 /// False if it was stopped meanwhile.
 bool WaitToRetry(const std::stop_token& stop) {
@@ -120,7 +124,13 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   TM_TRY(Refresh());
   TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
   const StreamHandlers handlers = Handlers();
+  StreamWriter writer(parts_.tables);
+  writer_ = &writer;
   auto read = Loop(*stream, handlers, stop);
+  // What came before an error counts; what others have taken does not.
+  if (!was_outrun_) {
+    if (auto written = writer.Drain(); read && !written) read = std::move(written);
+  }
   if (read) {
     auto left = stream->Close(handlers);
     if (left || left.error().code != ErrorCode::kUnavailable) return left;
@@ -139,9 +149,9 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
 Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
                                  const std::stop_token& stop) {
   while (!stop.stop_requested()) {
+    TM_TRY(writer_->Check());
     TM_TRY(Refresh());
-    auto polled =
-        stream.Poll({.messages_max = options_.messages_max, .bytes_max = options_.bytes_max}, handlers);
+    auto polled = stream.Poll({.messages_max = MessagesMax(), .bytes_max = options_.bytes_max}, handlers);
     if (!polled) {
       if (polled.error().code != ErrorCode::kUnavailable) return std::unexpected(std::move(polled).error());
       NoteError(polled.error());
@@ -156,6 +166,11 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     Tell(false);
   }
   return {};
+}
+
+std::size_t StreamSession::MessagesMax() const {
+  const std::size_t columns = views_.view->definition.fields.size() + views_.view->join_keys.size();
+  return std::clamp(kCellsMax / (columns + 1), std::size_t{1}, options_.messages_max);
 }
 
 Result<void> StreamSession::CheckHeld() {
@@ -206,6 +221,7 @@ Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::st
   std::vector<std::string> places;
   for (const std::string& partition : partitions)
     places.push_back(StreamPlace(*source_, partition));
+  TM_TRY(writer_->Drain());
   TM_ASSIGN(const StreamMarks rejected, parts_.tables->TakeStream(*views_.rejected, places));
   TM_ASSIGN(const StreamMarks marks, parts_.tables->TakeStream(*views_.view, places));
   std::vector<StreamStart> starts;
@@ -224,6 +240,11 @@ Result<void> StreamSession::GiveUp(std::span<const std::string> partitions, bool
     held_.erase(partition);
     at_end_.erase(partition);
   }
+  if (is_lost && held_.empty()) {
+    writer_->Drop();
+    return {};
+  }
+  TM_TRY(writer_->Drain());
   if (is_lost) return {};
   TM_TRY(parts_.tables->Flush(*views_.rejected));
   TM_TRY(parts_.tables->Flush(*views_.view));
@@ -291,10 +312,11 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
                     batch.RunOf(first.message).partition, batch.offsets[first.message].text(), first.reason));
   }
   if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
-  TM_TRY(WriteRows(batch, checked, decoded.message_of_row));
   gauge_.Add(batch.messages.size(), rejected.size());
-  Note(batch, checked.rows.count(), checked.rows.deletions->true_count(), rejected.size());
-  return {};
+  return WriteRows(batch, checked, decoded.message_of_row,
+                   Noting(batch, {.rows = checked.rows.count(),
+                                  .deletions = checked.rows.deletions->true_count(),
+                                  .rejected = std::ssize(rejected)}));
 }
 
 Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::stop_token& stop) {
@@ -308,7 +330,8 @@ Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::sto
 }
 
 Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
-                                      const std::vector<std::size_t>& message_of_row) {
+                                      const std::vector<std::size_t>& message_of_row,
+                                      std::function<void()> written) {
   std::vector<StreamPart> parts;
   std::size_t row = 0;
   for (const Batch::Run& run : batch.runs) {
@@ -329,7 +352,11 @@ Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRow
     std::int64_t rows = 0;
     for (const StreamPart& part : now)
       rows += part.rows;
-    TM_TRY(parts_.tables->WriteStream(*views_.view, SliceRows(checked.rows, rows_done, rows), now));
+    const bool is_last = done + now.size() == parts.size();
+    TM_TRY(writer_->Put({.view = views_.view,
+                         .rows = SliceRows(checked.rows, rows_done, rows),
+                         .parts = {now.begin(), now.end()},
+                         .written = is_last ? std::exchange(written, nullptr) : nullptr}));
     for (std::size_t i = 0; i < now.size(); ++i)
       held_.at(batch.runs[done + i].partition).mark = now[i].mark;
     done += now.size();
@@ -364,24 +391,28 @@ Result<void> StreamSession::WriteRejected(const Batch& batch, const std::vector<
                                            .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
     if (!checked.rejected.empty()) return Fail(ErrorCode::kInternal, checked.rejected.front().reason);
     const StreamPart part{held.place, mark, checked.rows.count()};
-    TM_TRY(parts_.tables->WriteStream(*views_.rejected, checked.rows, {&part, 1}));
+    TM_TRY(writer_->Put({.view = views_.rejected, .rows = checked.rows, .parts = {part}}));
     held.rejected = mark;
   }
   return {};
 }
 
-void StreamSession::Note(const Batch& batch, std::int64_t rows, std::int64_t deletions,
-                         std::size_t rejected) {
-  const std::int64_t now_us = parts_.clock->now_us();
-  meter_.AddRows(now_us, rows);
+std::function<void()> StreamSession::Noting(const Batch& batch, const Counts& counts) {
+  std::vector<std::int64_t> sent_us;
   const std::size_t step = std::max<std::size_t>(1, batch.messages.size() / kFreshnessSamples);
   for (std::size_t i = 0; i < batch.messages.size(); i += step)
-    meter_.AddFreshness(std::max<std::int64_t>(0, now_us - batch.messages[i].timestamp_us));
-  const std::lock_guard lock(mutex_);
-  status_.messages += std::ssize(batch.messages);
-  status_.rows += rows;
-  status_.deletions += deletions;
-  status_.rejected += static_cast<std::int64_t>(rejected);
+    sent_us.push_back(batch.messages[i].timestamp_us);
+  return [this, counts, messages = std::ssize(batch.messages), sent_us = std::move(sent_us)] {
+    const std::int64_t now_us = parts_.clock->now_us();
+    const std::lock_guard lock(mutex_);
+    meter_.AddRows(now_us, counts.rows);
+    for (const std::int64_t us : sent_us)
+      meter_.AddFreshness(std::max<std::int64_t>(0, now_us - us));
+    status_.messages += messages;
+    status_.rows += counts.rows;
+    status_.deletions += counts.deletions;
+    status_.rejected += counts.rejected;
+  };
 }
 
 void StreamSession::NoteError(const Error& error) {

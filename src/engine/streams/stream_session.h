@@ -3,6 +3,8 @@
 //   poll -> messages -> decode -> check -> one frame of the log: the rows, and how far the stream was read
 //                              \-> messages that are no rows -> the table of rejected ones, first
 //
+// Frames are written while the next messages are read (stream_writer.h).
+//
 // Where to read on from is known by the table alone. Taking a partition flushes the table and raises the
 // partition's epoch in the same commit; what a former owner writes later counts no more. The message that was
 // read last is read again and its fingerprint compared, so that a topic that was made anew is never taken for
@@ -25,6 +27,7 @@
 
 #include "engine/streams/rejected_messages.h"
 #include "engine/streams/stream_progress.h"
+#include "engine/streams/stream_writer.h"
 #include "engine/tables/feature_tables.h"
 #include "store/stream.h"
 
@@ -96,12 +99,20 @@ class StreamSession {
   Result<Batch> Prove(const PolledMessages& polled);
   Result<DecodedMessages> Decode(const Batch& batch, const std::stop_token& stop);
   Result<void> WriteRows(const Batch& batch, const CheckedStreamRows& checked,
-                         const std::vector<std::size_t>& message_of_row);
+                         const std::vector<std::size_t>& message_of_row, std::function<void()> written);
   Result<void> WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected);
-  void Note(const Batch& batch, std::int64_t rows, std::int64_t deletions, std::size_t rejected);
+  /// What became of a batch's messages.
+  struct Counts {
+    std::int64_t rows = 0;
+    std::int64_t deletions = 0;
+    std::int64_t rejected = 0;
+  };
+  /// What counts them when they are written.
+  std::function<void()> Noting(const Batch& batch, const Counts& counts);
   void NoteError(const Error& error);
   void Tell(bool is_last);
   bool IsAtEnd() const;
+  std::size_t MessagesMax() const;
 
   const StreamSessionParts parts_;
   const StreamSessionOptions options_;
@@ -112,12 +123,13 @@ class StreamSession {
   std::map<std::string, Held> held_;  // by partition
   std::set<std::string> at_end_;
   RejectionGauge gauge_;
-  StreamMeter meter_;
+  StreamWriter* writer_ = nullptr;  // of the Join that runs
   std::int64_t told_us_ = 0;
   std::int64_t checked_us_ = 0;
   bool was_outrun_ = false;   // by another reader, who has taken what this one had
-  mutable std::mutex mutex_;  // guards status_
+  mutable std::mutex mutex_;  // guards status_ and meter_
   StreamSessionStatus status_;
+  StreamMeter meter_;
 };
 
 }  // namespace tidemark

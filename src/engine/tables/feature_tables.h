@@ -131,10 +131,10 @@ class FeatureTables {
   /// partitions' epochs in the same commit. From then on frames of their former owners count no more. Answers
   /// how far the table has read.
   Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places) const;
-  /// Appends rows that were read from a stream, with how far it was read; `parts` are of the rows, in their
-  /// order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may be none. Errors as
-  /// Ingest; after kUnknownFate, take the partitions again.
-  Result<StreamWritten> WriteStream(const CatalogView& view, const TableRows& rows,
+  /// Appends rows that were read from a stream, one after another, with how far it was read; `parts` are of
+  /// the rows, in their order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may
+  /// be none. Errors as Ingest; after kUnknownFate, take the partitions again.
+  Result<StreamWritten> WriteStream(const CatalogView& view, std::vector<TableRows> batches,
                                     std::span<const StreamPart> parts) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;

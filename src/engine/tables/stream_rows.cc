@@ -181,10 +181,11 @@ Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const Decoded
   return StreamRowsCheck(view).Run(decoded);
 }
 
-Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, const TableRows& rows,
+Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::vector<TableRows> batches,
                                                  std::span<const StreamPart> parts) const {
   const auto write = [&]() -> Result<StreamWritten> {
     TM_TRY(CheckWritable());
+    TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
     const std::int64_t now_us = parts_.clock->now_us();
     TM_ASSIGN(const StampedBatch stamped,
               StampRows(view, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
