@@ -92,12 +92,13 @@ class KafkaBroker:
         self._jars = jars()
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = folder / "server.properties"
+        quorum = f"127.0.0.1:{controller}"
         self._settings.write_text(
             f"""process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{self.port},NETWORK://127.0.0.1:{by_network},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},NETWORK://127.0.0.1:{self.network.port}
+controller.quorum.voters=1@{quorum}
+listeners=PLAINTEXT://{self.servers},NETWORK://127.0.0.1:{by_network},CONTROLLER://{quorum}
+advertised.listeners=PLAINTEXT://{self.servers},NETWORK://{self.servers_by_network}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,NETWORK:PLAINTEXT,CONTROLLER:PLAINTEXT
