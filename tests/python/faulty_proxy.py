@@ -54,7 +54,11 @@ class FaultyProxy:
             )
             client.close()
             return
-        server = socket.create_connection(("127.0.0.1", self._port))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._port))
+        except OSError:  # nobody listens there for now
+            cut(client)
+            return
         self.open.append(server)
         threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
         with suppress(OSError):
