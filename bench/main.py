@@ -25,6 +25,7 @@ from outcome import Outcome, Settings
 from processes import OthersMeter, pin_to_two_cores
 from serving import run_lookup, run_materialize
 from sql import run_sql
+from streams import run_push, run_stream
 from tables import run_commit, run_ingest, run_own_join, run_small_writes, run_tail
 from warehouse import run_postgresql
 
@@ -46,6 +47,8 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "sql": run_sql,
     "flight": run_flight,
     "on-demand": run_on_demand,
+    "stream": run_stream,
+    "push": run_push,
 }
 
 

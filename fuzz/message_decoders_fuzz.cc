@@ -1,4 +1,6 @@
 // Messages of every format: whatever the bytes, rows that are valid, or a reason for each that is none.
+#include <arrow/compare.h>
+#include <arrow/record_batch.h>
 #include <arrow/type.h>
 
 #include <cstdint>
@@ -34,6 +36,11 @@ message T { int64 k = 1; google.protobuf.Timestamp t = 2; string a = 3; repeated
   map<string, S> m = 5; }
 )";
 
+constexpr std::string_view kFlatProto = R"(syntax = "proto3";
+import "google/protobuf/timestamp.proto";
+message T { int64 k = 1; google.protobuf.Timestamp t = 2; string a = 3; sint32 b = 4; double c = 5; }
+)";
+
 std::unique_ptr<MessageDecoder> Made(MessageFormat format, bool is_flat) {
   const auto type = [](std::string_view text) { return ToArrow(DataType::Parse(text).value()); };
   arrow::FieldVector fields = {arrow::field("k", type("int64")), arrow::field("t", type("timestamp")),
@@ -54,6 +61,31 @@ std::unique_ptr<MessageDecoder> Made(MessageFormat format, bool is_flat) {
   return *std::move(decoder);
 }
 
+std::unique_ptr<MessageDecoder> FlatDecoder() {
+  const auto proto = std::filesystem::temp_directory_path() / "tidemark-message-decoders-fuzz-flat.proto";
+  std::ofstream(proto) << kFlatProto;
+  return Made({.kind = MessageFormat::Kind::kProtobuf, .class_path = "T", .proto_path = proto}, true);
+}
+
+/// Messages without nesting are what the library says that they are: it alone passes an unknown field over.
+void CheckFlat(MessageDecoder& decoder, std::span<const StreamMessage> messages) {
+  std::vector<StreamMessage> plain;
+  std::vector<std::string> texts;
+  for (const StreamMessage& message : messages) {
+    if (message.value.front() == std::byte{0}) continue;  // it may begin with the number of a schema
+    plain.push_back({.value = message.value});
+    texts.push_back("\xc0\x3e\x01" +
+                    std::string(reinterpret_cast<const char*>(message.value.data()), message.value.size()));
+  }
+  std::vector<StreamMessage> with_unknown;
+  for (const std::string& text : texts)
+    with_unknown.push_back({.value = std::as_bytes(std::span(text))});
+  const auto one = decoder.Decode(plain);
+  const auto other = decoder.Decode(with_unknown);
+  if (!one || !other || one->message_of_row != other->message_of_row) std::abort();
+  if (!one->rows->Equals(*other->rows, false, arrow::EqualOptions().nans_equal(true))) std::abort();
+}
+
 std::vector<std::unique_ptr<MessageDecoder>> AllDecoders() {
   const auto proto = std::filesystem::temp_directory_path() / "tidemark-message-decoders-fuzz.proto";
   std::ofstream(proto) << kProto;
@@ -71,6 +103,7 @@ std::vector<std::unique_ptr<MessageDecoder>> AllDecoders() {
 /// The first byte says how many bytes each message has, and the input is cut so.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::vector<std::unique_ptr<MessageDecoder>> decoders = AllDecoders();
+  static const std::unique_ptr<MessageDecoder> flat = FlatDecoder();
   if (size < 2) return 0;
   const std::size_t step = data[0] == 0 ? size - 1 : data[0];
   const auto bytes = std::as_bytes(std::span(data + 1, size - 1));
@@ -79,6 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto part = bytes.subspan(at, std::min(step, bytes.size() - at));
     messages.push_back({.key = part, .value = part, .has_value = messages.size() % 4 != 3});
   }
+  CheckFlat(*flat, messages);
   for (const auto& decoder : decoders) {
     const auto decoded = decoder->Decode(messages);
     if (!decoded || !decoded->rows->ValidateFull().ok()) std::abort();

@@ -53,8 +53,12 @@ Column MakeColumn(const PackedSlot& slot, const std::shared_ptr<arrow::Array>& a
   return column;
 }
 
+bool BitOf(const std::uint8_t* bits, const Column& column, std::int64_t row) {
+  return arrow::bit_util::GetBit(bits, static_cast<std::uint64_t>(column.bit_offset + row));
+}
+
 bool IsNull(const Column& column, std::int64_t row) {
-  return column.validity != nullptr && !arrow::bit_util::GetBit(column.validity, column.bit_offset + row);
+  return column.validity != nullptr && !BitOf(column.validity, column, row);
 }
 
 void StoreFixed(const Column& column, std::int64_t row, char* to) {
@@ -69,7 +73,7 @@ void StoreFixed(const Column& column, std::int64_t row, char* to) {
       std::memcpy(to, column.values + row * 4, 4);
       return;
     default:
-      *to = arrow::bit_util::GetBit(column.values, column.bit_offset + row) ? 1 : 0;
+      *to = BitOf(column.values, column, row) ? 1 : 0;
   }
 }
 

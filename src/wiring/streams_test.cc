@@ -209,7 +209,7 @@ TEST_F(StreamsTest, WhatAFormerOwnerWritesLaterCountsNoMore) {
     StreamPart part{place, marks.at(place), 1};
     part.mark.read = StreamOffset(static_cast<std::uint64_t>(n));
     part.mark.fingerprint = "f";
-    const auto written = tables->WriteStream(view(), checked.rows, {&part, 1});
+    const auto written = tables->WriteStream(view(), {checked.rows}, {&part, 1});
     ASSERT_TRUE(written) << written.error().ToString();
   };
   write(before, 1);

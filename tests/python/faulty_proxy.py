@@ -54,7 +54,11 @@ class FaultyProxy:
             )
             client.close()
             return
-        server = socket.create_connection(("127.0.0.1", self._port))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._port))
+        except OSError:  # nobody listens there for now
+            cut(client)
+            return
         self.open.append(server)
         threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
         with suppress(OSError):
@@ -73,10 +77,14 @@ class FaultyProxy:
                     server.sendall(data)
         cut(server)
 
+    def reset(self) -> None:
+        """Cuts what is connected; others may connect."""
+        while self.open:
+            cut(self.open.pop())
+
     def close(self) -> None:
         cut(self._listener)
-        for each in self.open:
-            cut(each)
+        self.reset()
 
     def __enter__(self) -> FaultyProxy:
         return self

@@ -9,12 +9,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Message, Producer
 from kafka_broker import PATIENCE_S, KafkaBroker
+from torture import faults
 
 from tidemark import Entity, FeatureStore, FeatureView, Field, JsonFormat, KafkaSource
 from tidemark.types import Int64, String
@@ -27,14 +29,14 @@ USERS = 40
 USER = Entity(name="user", join_keys={"user": Int64})
 
 
-def clicks(broker: KafkaBroker, topic: str) -> FeatureView:
+def clicks(servers: str, topic: str) -> FeatureView:
     return FeatureView(
         name="clicks",
         entities=[USER],
         schema=[Field("n", Int64), Field("page", String)],
         source=KafkaSource(
             name="clicks",
-            kafka_bootstrap_servers=broker.servers,
+            kafka_bootstrap_servers=servers,
             topic=topic,
             message_format=JsonFormat(),
             timestamp_field="event_timestamp",
@@ -42,9 +44,12 @@ def clicks(broker: KafkaBroker, topic: str) -> FeatureView:
     )
 
 
-def make_store(folder: Path, broker: KafkaBroker, topic: str) -> FeatureStore:
+def make_store(
+    folder: Path, broker: KafkaBroker, topic: str, by_network: bool = False
+) -> FeatureStore:
     store = FeatureStore(folder)
-    store.apply([USER, clicks(broker, topic)])
+    servers = broker.servers_by_network if by_network else broker.servers
+    store.apply([USER, clicks(servers, topic)])
     return store
 
 
@@ -122,6 +127,31 @@ class Reader:
 
     def is_alive(self) -> bool:
         return self.process.poll() is None
+
+
+class FullDisk:
+    """A reader whose disk is full from some call of its on, until it is started again elsewhere."""
+
+    def __init__(self, folder: Path, at: int) -> None:
+        self.log = folder.parent / "full_disk.log"
+        script = Path(__file__).with_name("full_disk.py")
+        paths = [ROOT / "python" / "src", ROOT / "tests", script.parent]
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": str(faults.library()),
+            "PYTHONPATH": os.pathsep.join(str(path) for path in paths),
+        }
+        with self.log.open("ab") as log:
+            command = [sys.executable, str(script), str(folder), str(at)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def wait(self) -> None:
+        """Until it has ended by an error that says what the matter is."""
+        try:
+            code = self.process.wait(PATIENCE_S)
+        finally:
+            self.process.kill()
+        assert code == 0, self.log.read_text()
 
 
 def run_to_end(folder: Path, *flags: str, code: int = 0) -> str:

@@ -19,10 +19,14 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from faulty_proxy import FaultyProxy
 
 VERSION = "4.4.0"
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+# What Java is told: to start soon and stay small; and, to be measured, what Kafka's scripts say.
+SMALL = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+AS_SHIPPED = ("-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -80,20 +84,24 @@ def _free_ports(count: int) -> list[int]:
 class KafkaBroker:
     """Started when it is made; killed, paused and started again as tests like."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, java_options: Sequence[str] = SMALL) -> None:
         self.folder = folder
-        self.port, controller = _free_ports(2)
+        self._java_options = java_options
+        self.port, by_network, controller = _free_ports(3)
+        self.network = FaultyProxy(by_network)
         self._jars = jars()
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = folder / "server.properties"
+        quorum = f"127.0.0.1:{controller}"
         self._settings.write_text(
             f"""process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+controller.quorum.voters=1@{quorum}
+listeners=PLAINTEXT://{self.servers},NETWORK://127.0.0.1:{by_network},CONTROLLER://{quorum}
+advertised.listeners=PLAINTEXT://{self.servers},NETWORK://{self.servers_by_network}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,NETWORK:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder / "data"}
 num.partitions=1
 offsets.topic.num.partitions=1
@@ -118,10 +126,22 @@ log.retention.check.interval.ms=1000
         """What clients connect to."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def servers_by_network(self) -> str:
+        """The same by a network that tests can cut."""
+        return f"127.0.0.1:{self.network.port}"
+
+    def cut_network(self, seconds: float) -> None:
+        """Nothing passes for a while; connections of before are no more then."""
+        self.network.is_silent = True
+        time.sleep(seconds)
+        self.network.is_silent = False
+        self.network.reset()
+
     def _java(self, main: str, arguments: Sequence[str]) -> list[str]:
-        options = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        return ["java", *options, quiet, "-cp", f"{self._jars}/*", main, *arguments]
+        jars_of_it = f"{self._jars}/*"
+        return ["java", *self._java_options, quiet, "-cp", jars_of_it, main, *arguments]
 
     def _run(self, main: str, *arguments: str) -> None:
         subprocess.run(self._java(main, arguments), check=True, capture_output=True)
@@ -201,14 +221,15 @@ log.retention.check.interval.ms=1000
 
 
 @contextmanager
-def kafka_broker() -> Iterator[KafkaBroker]:
+def kafka_broker(java_options: Sequence[str] = SMALL) -> Iterator[KafkaBroker]:
     """A broker that is gone with its data in the end."""
     folder = Path(tempfile.mkdtemp(prefix="tidemark-kafka-"))
     broker: KafkaBroker | None = None
     try:
-        broker = KafkaBroker(folder)
+        broker = KafkaBroker(folder, java_options)
         yield broker
     finally:
         if broker is not None:
             broker.kill()
+            broker.network.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clicks import Account, Reader, check_account, make_store, run_to_end
+from clicks import Account, FullDisk, Reader, check_account, make_store, run_to_end
 from kafka_broker import KafkaBroker
 
 FAULTS = int(os.environ.get("TIDEMARK_STREAM_FAULTS", "20"))
@@ -20,6 +20,9 @@ SEED = int(os.environ.get("TIDEMARK_STREAM_SEED", "1"))
 PARTITIONS = 4
 LOST_AFTER_S = 11.0  # a reader that is silent for so long has lost its partitions
 TURN_S = 0.4
+FULL_AFTER_MAX = (
+    80  # calls of a reader that need room: taking its partitions makes about half of them
+)
 
 
 class Scene:
@@ -61,6 +64,17 @@ class Scene:
         with self.broker.paused():
             time.sleep(1.0)
 
+    def cut_the_network(self) -> None:
+        self.broker.cut_network(1.0)
+
+    def reset_connections(self) -> None:
+        self.broker.network.reset()
+
+    def fill_the_disk_of_a_reader(self) -> None:
+        reader = FullDisk(self.folder, self.random.randrange(1, FULL_AFTER_MAX))
+        self.account.send(500, bad_every=97)
+        reader.wait()
+
     def a_third_reader_comes_or_goes(self) -> None:
         if self.third is None:
             self.third = Reader(self.folder)
@@ -75,11 +89,14 @@ class Scene:
             self.kill_the_broker,
             self.stop_the_broker,
             self.pause_the_broker,
+            self.cut_the_network,
+            self.fill_the_disk_of_a_reader,
         ]
         often = [
             self.kill_a_reader,
             self.stop_a_reader,
             self.pause_a_reader,
+            self.reset_connections,
             self.a_third_reader_comes_or_goes,
         ]
         chosen = (rare + often)[:FAULTS]
@@ -97,7 +114,7 @@ class Scene:
 def test_every_message_is_there_once(tmp_path: Path, broker: KafkaBroker) -> None:
     broker.create_topic("faults", PARTITIONS)
     account = Account(broker, "faults", PARTITIONS)
-    store = make_store(tmp_path / "store", broker, "faults")
+    store = make_store(tmp_path / "store", broker, "faults", by_network=True)
     account.send(5_000, bad_every=97)
     scene = Scene(tmp_path / "store", broker, account)
     for fault in scene.faults():

@@ -1,4 +1,5 @@
-// One message object, parsed into again and again.
+// Messages without nesting are read as they are; one message object is parsed into again and again for
+// others.
 #include "adapters/messages/protobuf_messages_internal.h"
 
 #include <fmt/format.h>
@@ -6,12 +7,14 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "adapters/messages/decoded_rows_internal.h"
 #include "adapters/messages/message_columns_internal.h"
 #include "adapters/messages/protobuf_row_internal.h"
 #include "adapters/messages/protobuf_types_internal.h"
+#include "adapters/messages/protobuf_wire_internal.h"
 #include "rows/avro_codec.h"
 
 namespace tidemark::messages {
@@ -38,6 +41,7 @@ class ProtobufDecoder final : public MessageDecoder {
         types_(std::move(types)),
         row_(std::move(row)),
         columns_(wanted_),
+        wire_(row_.is_flat() ? ProtobufWire::Of(types_->message()) : std::nullopt),
         message_(factory_.GetPrototype(&types_->message())->New()) {}
   ProtobufDecoder(const ProtobufDecoder&) = delete;
   ProtobufDecoder& operator=(const ProtobufDecoder&) = delete;
@@ -57,6 +61,7 @@ class ProtobufDecoder final : public MessageDecoder {
 
  private:
   Result<void> AddMessage(std::string_view bytes, std::size_t number, DecodedRows& rows) {
+    if (wire_ && wire_->Read(bytes)) return Put(*wire_, number, rows);
     if (!std::in_range<int>(bytes.size()) ||
         !message_->ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       rows.Reject(number, fmt::format("no Protobuf of the message {}", types_->message().full_name()));
@@ -67,7 +72,12 @@ class ProtobufDecoder final : public MessageDecoder {
                                       message_->InitializationErrorString()));
       return {};
     }
-    if (std::string why; row_.Put(*message_, columns_, why)) {
+    return Put(*message_, number, rows);
+  }
+
+  template <typename Read>
+  Result<void> Put(const Read& message, std::size_t number, DecodedRows& rows) {
+    if (std::string why; row_.Put(message, columns_, why)) {
       rows.Add(number);
     } else {
       rows.AddBroken(number, std::move(why));
@@ -81,6 +91,7 @@ class ProtobufDecoder final : public MessageDecoder {
   const std::unique_ptr<ProtobufTypes> types_;
   const ProtobufRow row_;
   MessageColumns columns_;
+  std::optional<ProtobufWire> wire_;  // none: all messages are read by the library
   google::protobuf::DynamicMessageFactory factory_;
   const std::unique_ptr<google::protobuf::Message> message_;
 };

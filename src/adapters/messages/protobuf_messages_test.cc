@@ -5,9 +5,11 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "adapters/messages/messages_testing.h"
 #include "adapters/messages/protobuf_types_internal.h"
@@ -45,6 +47,77 @@ message Ride {
   map<string, Point> points = 14;
 }
 )";
+
+constexpr std::string_view kFlatProto = R"(syntax = "proto3";
+import "google/protobuf/timestamp.proto";
+enum State { UNKNOWN = 0; DONE = 1; }
+message Flat {
+  int64 driver_id = 1;
+  google.protobuf.Timestamp event_timestamp = 2;
+  int32 a = 3;
+  sint32 b = 4;
+  sint64 c = 5;
+  uint32 d = 6;
+  uint64 e = 7;
+  fixed32 f = 8;
+  fixed64 g = 9;
+  sfixed32 h = 10;
+  sfixed64 i = 11;
+  float j = 12;
+  double k = 13;
+  bool l = 14;
+  string m = 15;
+  bytes n = 16;
+  optional int32 o = 17;
+  string unwanted = 18;
+  State p = 200;
+}
+)";
+
+/// Bytes of messages of Flat, most of them whole, with fields in no order, twice, of other types, unknown.
+class FlatBytes {
+ public:
+  std::string Next() {
+    bytes_.clear();
+    if (Is(0.9)) bytes_ += std::string("\x08\x05\x12\x04\x08\x07\x10\x09", 8);
+    for (std::uint64_t left = Below(6); left > 0; --left)
+      Add(Is(0.95) ? 1 + Below(18) : 199 + Below(3));
+    if (Is(0.1) && !bytes_.empty()) bytes_.resize(Below(bytes_.size()));
+    if (Is(0.1) && !bytes_.empty()) bytes_[Below(bytes_.size())] = static_cast<char>(1 + Below(255));
+    return bytes_;
+  }
+
+ private:
+  std::uint64_t Below(std::uint64_t end) { return random_() % end; }
+  bool Is(double share) { return static_cast<double>(Below(1'000)) < share * 1'000; }
+
+  void Add(std::uint64_t number) {
+    static constexpr std::array<std::uint64_t, 19> kWire = {0, 0, 2, 0, 0, 0, 0, 0, 5, 1,
+                                                            5, 1, 5, 1, 0, 2, 2, 0, 2};
+    std::uint64_t wire = number < kWire.size() ? kWire.at(number) : 0;
+    if (Is(0.03)) wire = Below(6);
+    Varint(number << 3 | wire);
+    if (wire == 0) Varint(random_() >> Below(64));
+    if (wire == 1 || wire == 5) {
+      for (int left = wire == 1 ? 8 : 4; left > 0; --left)
+        bytes_ += static_cast<char>(Below(256));
+    }
+    if (wire != 2) return;
+    static constexpr std::array<std::string_view, 6> kTexts = {"",     "Oslo",     "\xc3\xa5",
+                                                               "\xc3", "\x08\x01", "\x10\x02"};
+    const std::string_view text = kTexts.at(Below(kTexts.size()));
+    Varint(text.size());
+    bytes_ += text;
+  }
+  void Varint(std::uint64_t number) {
+    for (; number > 0x7f; number >>= 7)
+      bytes_ += static_cast<char>((number & 0x7f) | 0x80);
+    bytes_ += static_cast<char>(number);
+  }
+
+  std::mt19937_64 random_{7};
+  std::string bytes_;
+};
 
 /// Files of the types, in a folder that is removed.
 class ProtobufMessages : public testing::Test {
@@ -101,6 +174,39 @@ TEST_F(ProtobufMessages, FieldsBecomeColumns) {
             "0: 1 2024-05-01 12:00:00.000001Z 4.5 0 Oslo DONE\n"
             "1: -2 1969-12-31 23:59:59.999999Z 0 null  UNKNOWN\n"
             "2: 12 null null null null null (deleted)\n");
+}
+
+TEST_F(ProtobufMessages, MessagesWithoutNestingAreReadAsTheLibraryReadsThem) {
+  Write("flat.proto", kFlatProto);
+  auto request = Request({{"a", "int32"},
+                          {"b", "int64"},
+                          {"c", "int64"},
+                          {"d", "int64"},
+                          {"e", "int64"},
+                          {"f", "int64"},
+                          {"g", "int64"},
+                          {"h", "int32"},
+                          {"i", "int64"},
+                          {"j", "float32"},
+                          {"k", "float64"},
+                          {"l", "bool"},
+                          {"m", "string"},
+                          {"n", "binary"},
+                          {"o", "int64"},
+                          {"p", "string"}},
+                         "flat.proto");
+  request.rows.format.class_path = "Flat";
+  FlatBytes bytes;
+  std::vector<TestMessage> messages;
+  std::vector<TestMessage> with_unknown;  // a field that only the library passes over
+  for (int i = 0; i < 5'000; ++i) {
+    messages.push_back({bytes.Next()});
+    with_unknown.push_back({"\xc0\x3e\x01" + messages.back().value});
+  }
+  const std::string rows = DecodedHere(request, messages);
+  EXPECT_EQ(rows, DecodedHere(request, with_unknown));
+  EXPECT_THAT(rows, HasSubstr("! no Protobuf of the message Flat"));
+  EXPECT_THAT(rows, HasSubstr("\n4"));
 }
 
 TEST_F(ProtobufMessages, NestedRepeatedAndMappedFields) {

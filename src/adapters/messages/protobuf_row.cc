@@ -2,9 +2,11 @@
 #include "adapters/messages/protobuf_row_internal.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/wire_format_lite.h>
 #include <simdjson.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "model/name.h"
@@ -16,6 +18,7 @@ namespace {
 namespace pb = google::protobuf;
 using Field = pb::FieldDescriptor;
 using Form = ProtobufPlan::Form;
+using Zigzag = pb::internal::WireFormatLite;
 
 /// True if some values of a field that is no message fit.
 bool MayFitScalar(const Field& field, TypeKind kind) {
@@ -124,6 +127,45 @@ class ProtobufValues {
     return PutScalar(message, fields, *plan.field, sink);
   }
 
+  /// The value of a field that is neither repeated nor a message of its own, but for Timestamps.
+  bool Put(const ProtobufWire& message, const ProtobufPlan& plan, ValueSink& sink) {
+    const ProtobufWire::Slot& slot = message.at(plan.field->number());
+    if (slot.has_presence && !slot.is_set) return sink.PutNull();
+    const std::uint64_t number = slot.number;
+    switch (slot.type) {
+      case Field::TYPE_BOOL:
+        return sink.PutBool(number != 0) || Misfit("a bool");
+      case Field::TYPE_INT64:
+      case Field::TYPE_SFIXED64:
+        return PutInt(static_cast<std::int64_t>(number), sink);
+      case Field::TYPE_SINT64:
+        return PutInt(Zigzag::ZigZagDecode64(number), sink);
+      case Field::TYPE_INT32:
+      case Field::TYPE_SFIXED32:
+        return PutInt(std::int64_t{static_cast<std::int32_t>(number)}, sink);
+      case Field::TYPE_SINT32:
+        return PutInt(std::int64_t{Zigzag::ZigZagDecode32(static_cast<std::uint32_t>(number))}, sink);
+      case Field::TYPE_UINT32:
+      case Field::TYPE_FIXED32:
+        return PutInt(std::int64_t{static_cast<std::uint32_t>(number)}, sink);
+      case Field::TYPE_UINT64:
+      case Field::TYPE_FIXED64:
+        return PutUint(number, sink);
+      case Field::TYPE_FLOAT:
+        return PutFloat(static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(number))), sink);
+      case Field::TYPE_DOUBLE:
+        return PutFloat(std::bit_cast<double>(number), sink);
+      case Field::TYPE_ENUM:
+        return PutEnum(*plan.field, static_cast<std::int32_t>(number), sink);
+      case Field::TYPE_BYTES:
+        return sink.PutBytes(slot.text) || Misfit("bytes");
+      case Field::TYPE_STRING:
+        return sink.PutText(slot.text) || Misfit(Quoted(slot.text));
+      default:
+        return PutTimestamp(static_cast<std::int64_t>(number), static_cast<std::int32_t>(slot.nanos), sink);
+    }
+  }
+
   const std::string& shown() const { return shown_; }
 
  private:
@@ -163,14 +205,8 @@ class ProtobufValues {
     const pb::Reflection& fields = *message.GetReflection();
     if (plan.form == Form::kWrapper) return PutScalar(message, fields, *plan.children[0].field, sink);
     if (plan.form == Form::kTimestamp) {
-      constexpr std::int64_t kUsPerSecond = 1'000'000;
-      const std::int64_t seconds = fields.GetInt64(message, plan.children[0].field);
-      const std::int32_t nanos = fields.GetInt32(message, plan.children[1].field);
-      std::int64_t us = 0;
-      const bool is_time = nanos >= 0 && nanos < 1'000'000'000 &&
-                           !__builtin_mul_overflow(seconds, kUsPerSecond, &us) &&
-                           !__builtin_add_overflow(us, std::int64_t{nanos} / 1'000, &us);
-      return (is_time && sink.PutMicros(us)) || Misfit(fmt::format("{} s and {} ns", seconds, nanos));
+      return PutTimestamp(fields.GetInt64(message, plan.children[0].field),
+                          fields.GetInt32(message, plan.children[1].field), sink);
     }
     if (!sink.Begin()) return Misfit("a message");
     for (std::size_t i = 0; i < plan.children.size(); ++i) {
@@ -233,6 +269,14 @@ class ProtobufValues {
     return Misfit("a message");
   }
 
+  bool PutTimestamp(std::int64_t seconds, std::int32_t nanos, ValueSink& sink) {
+    constexpr std::int64_t kUsPerSecond = 1'000'000;
+    std::int64_t us = 0;
+    const bool is_time = nanos >= 0 && nanos < 1'000'000'000 &&
+                         !__builtin_mul_overflow(seconds, kUsPerSecond, &us) &&
+                         !__builtin_add_overflow(us, std::int64_t{nanos} / 1'000, &us);
+    return (is_time && sink.PutMicros(us)) || Misfit(fmt::format("{} s and {} ns", seconds, nanos));
+  }
   bool PutInt(std::int64_t value, ValueSink& sink) {
     return sink.PutInt(value) || Misfit(std::to_string(value));
   }
@@ -278,7 +322,15 @@ Result<ProtobufRow> ProtobufRow::Of(const pb::Descriptor& type, const WantedColu
   return row;
 }
 
-bool ProtobufRow::Put(const pb::Message& message, MessageColumns& columns, std::string& why) const {
+bool ProtobufRow::is_flat() const {
+  return std::ranges::all_of(columns_, [](const auto& column) {
+    const ProtobufPlan& plan = column.second;
+    return plan.form == Form::kTimestamp || plan.field->cpp_type() != Field::CPPTYPE_MESSAGE;
+  });
+}
+
+template <typename Read>
+bool ProtobufRow::PutAll(const Read& message, MessageColumns& columns, std::string& why) const {
   ProtobufValues values;
   for (const auto& [number, plan] : columns_) {
     JsonColumn& column = columns.at(number);
@@ -286,6 +338,14 @@ bool ProtobufRow::Put(const pb::Message& message, MessageColumns& columns, std::
     if (!column.EndValue(fits, values.shown(), why)) return false;
   }
   return true;
+}
+
+bool ProtobufRow::Put(const pb::Message& message, MessageColumns& columns, std::string& why) const {
+  return PutAll(message, columns, why);
+}
+
+bool ProtobufRow::Put(const ProtobufWire& message, MessageColumns& columns, std::string& why) const {
+  return PutAll(message, columns, why);
 }
 
 }  // namespace tidemark::messages

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "adapters/messages/message_columns_internal.h"
+#include "adapters/messages/protobuf_wire_internal.h"
 #include "adapters/messages/wanted_columns_internal.h"
 #include "base/result.h"
 
@@ -34,10 +35,18 @@ class ProtobufRow {
   /// Errors as MakeProtobufDecoder.
   static Result<ProtobufRow> Of(const google::protobuf::Descriptor& type, const WantedColumns& wanted);
 
+  /// True if it can be read by a ProtobufWire: the only messages in it are Timestamps that become timestamps.
+  bool is_flat() const;
+
   /// Puts a message into the columns. False, with why, if a value does not fit.
   bool Put(const google::protobuf::Message& message, MessageColumns& columns, std::string& why) const;
+  /// The same of a message that was read without the library.
+  bool Put(const ProtobufWire& message, MessageColumns& columns, std::string& why) const;
 
  private:
+  template <typename Read>
+  bool PutAll(const Read& message, MessageColumns& columns, std::string& why) const;
+
   std::vector<std::pair<std::size_t, ProtobufPlan>> columns_;
 };
 

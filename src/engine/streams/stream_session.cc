@@ -1,4 +1,5 @@
-// One thread: what was polled is written before the next poll, so nothing is ever under way elsewhere.
+// One thread polls and decodes; what it has so far is written by another, and waited for where partitions
+// change hands.
 #include "engine/streams/stream_session.h"
 
 #include <arrow/array/builder_primitive.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <utility>
 
 #include "engine/online_write.h"
 #include "engine/tables/source_rows.h"
@@ -21,6 +23,8 @@ constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 constexpr std::int64_t kTellEveryUs = 1'000'000;
 constexpr std::int64_t kCheckEveryUs = 2'000'000;
 constexpr std::size_t kFreshnessSamples = 64;  // of a batch
+// Of a batch, so that it fits into a frame of the log, though messages may say little of many columns.
+constexpr std::size_t kCellsMax = 1'000'000;
 
 /// False if it was stopped meanwhile.
 bool WaitToRetry(const std::stop_token& stop) {
@@ -140,7 +144,13 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   TM_ASSIGN(const auto stream,
             parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
   const StreamHandlers handlers = Handlers();
+  StreamWriter writer(parts_.tables);
+  writer_ = &writer;
   auto read = Loop(*stream, handlers, stop);
+  // What came before an error counts; what others have taken does not.
+  if (!was_outrun_) {
+    if (auto written = writer.Drain(); read && !written) read = std::move(written);
+  }
   if (read) {
     auto left = stream->Close(handlers);
     if (left || left.error().code != ErrorCode::kUnavailable) return left;
@@ -159,9 +169,9 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
 Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
                                  const std::stop_token& stop) {
   while (!stop.stop_requested()) {
+    TM_TRY(writer_->Check());
     TM_TRY(Refresh());
-    auto polled =
-        stream.Poll({.messages_max = options_.messages_max, .bytes_max = options_.bytes_max}, handlers);
+    auto polled = stream.Poll({.messages_max = MessagesMax(), .bytes_max = options_.bytes_max}, handlers);
     if (!polled) {
       if (polled.error().code != ErrorCode::kUnavailable) return std::unexpected(std::move(polled).error());
       NoteError(polled.error());
@@ -176,6 +186,11 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     Tell(false);
   }
   return {};
+}
+
+std::size_t StreamSession::MessagesMax() const {
+  const std::size_t columns = views_.view->definition.fields.size() + views_.view->join_keys.size();
+  return std::clamp(kCellsMax / (columns + 1), std::size_t{1}, options_.messages_max);
 }
 
 Result<void> StreamSession::CheckHeld() {
@@ -231,6 +246,7 @@ Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::st
   std::vector<std::string> places;
   for (const std::string& partition : partitions)
     places.push_back(StreamPlace(*source_, partition));
+  TM_TRY(writer_->Drain());
   TM_ASSIGN(const StreamMarks rejected, parts_.tables->TakeStream(*views_.rejected, places));
   StreamMarks marks = rejected;
   if (has_table()) {
@@ -257,6 +273,11 @@ Result<void> StreamSession::GiveUp(std::span<const std::string> partitions, bool
     held_.erase(partition);
     at_end_.erase(partition);
   }
+  if (is_lost && held_.empty()) {
+    writer_->Drop();
+    return {};
+  }
+  TM_TRY(writer_->Drain());
   if (is_lost) return {};
   TM_TRY(parts_.tables->Flush(*views_.rejected));
   if (has_table()) TM_TRY(parts_.tables->Flush(*views_.view));
@@ -321,18 +342,14 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
                     views_.view->definition.name, options_.rejected_rate_max * 100,
                     batch.RunOf(first.message).partition, batch.offsets[first.message].text(), first.reason));
   }
-  if (has_table()) {
-    if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
-    TM_TRY(WriteRows(batch, checked, decoded.message_of_row));
-  } else {
-    TM_TRY(WriteOnline(batch, checked, rejected));
-  }
   gauge_.Add(batch.messages.size(), rejected.size());
-  Note(batch, {.rows = checked.rows.count(),
-               .deletions = checked.rows.deletions->true_count(),
-               .filtered = filtered,
-               .rejected = std::ssize(rejected)});
-  return {};
+  auto written = Noting(batch, {.rows = checked.rows.count(),
+                                .deletions = checked.rows.deletions->true_count(),
+                                .filtered = filtered,
+                                .rejected = std::ssize(rejected)});
+  if (!has_table()) return WriteOnline(batch, checked, rejected, std::move(written));
+  if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
+  return WriteRows(batch, checked, decoded.message_of_row, std::move(written));
 }
 
 Result<std::shared_ptr<arrow::Int64Array>> StreamSession::ArrivalsOf(const Batch& batch,
@@ -375,8 +392,9 @@ Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::sto
   }
 }
 
-Result<void> StreamSession::WriteFrames(const CatalogView& view, const Batch& batch, const TableRows& rows,
-                                        std::span<const StreamPart> parts) {
+Result<void> StreamSession::WriteFrames(const std::shared_ptr<const CatalogView>& view, const Batch& batch,
+                                        const TableRows& rows, std::span<const StreamPart> parts,
+                                        std::function<void()> written) {
   std::size_t done = 0;
   std::int64_t rows_done = 0;
   while (done < parts.size()) {
@@ -385,7 +403,11 @@ Result<void> StreamSession::WriteFrames(const CatalogView& view, const Batch& ba
     std::int64_t count = 0;
     for (const StreamPart& part : now)
       count += part.rows;
-    TM_TRY(parts_.tables->WriteStream(view, SliceRows(rows, rows_done, count), now));
+    const bool is_last = done + now.size() == parts.size();
+    TM_TRY(writer_->Put({.view = view,
+                         .rows = SliceRows(rows, rows_done, count),
+                         .parts = {now.begin(), now.end()},
+                         .written = is_last ? std::exchange(written, nullptr) : nullptr}));
     for (std::size_t i = 0; i < now.size(); ++i)
       held_.at(batch.runs[done + i].partition).mark = now[i].mark;
     done += now.size();
@@ -405,7 +427,8 @@ StreamPart StreamSession::PartOf(const Batch& batch, std::size_t run_number) con
 }
 
 Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
-                                      const std::vector<std::size_t>& message_of_row) {
+                                      const std::vector<std::size_t>& message_of_row,
+                                      std::function<void()> written) {
   std::vector<StreamPart> parts;
   std::size_t row = 0;
   for (std::size_t run = 0; run < batch.runs.size(); ++run) {
@@ -415,12 +438,14 @@ Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRow
     StreamPart& part = parts.emplace_back(PartOf(batch, run));
     part.rows = static_cast<std::int64_t>(row - begin);
   }
-  return WriteFrames(*views_.view, batch, checked.rows, parts);
+  return WriteFrames(views_.view, batch, checked.rows, parts, std::move(written));
 }
 
 Result<void> StreamSession::WriteOnline(const Batch& batch, const CheckedStreamRows& checked,
-                                        const std::vector<RejectedMessage>& rejected) {
-  if (checked.rows.count() > 0) TM_TRY(parts_.tables->WriteStream(*views_.view, checked.rows, {}));
+                                        const std::vector<RejectedMessage>& rejected,
+                                        std::function<void()> written) {
+  if (checked.rows.count() > 0)
+    TM_TRY(writer_->Put({.view = views_.view, .rows = checked.rows, .parts = {}}));
   std::vector<StreamPart> parts;
   std::size_t at = 0;
   for (std::size_t run = 0; run < batch.runs.size(); ++run) {
@@ -431,7 +456,7 @@ Result<void> StreamSession::WriteOnline(const Batch& batch, const CheckedStreamR
     part.rows = static_cast<std::int64_t>(at - begin);
   }
   TM_ASSIGN(const CheckedStreamRows rows, RejectedRows(batch, rejected));
-  return WriteFrames(*views_.rejected, batch, rows.rows, parts);
+  return WriteFrames(views_.rejected, batch, rows.rows, parts, std::move(written));
 }
 
 Result<CheckedStreamRows> StreamSession::RejectedRows(const Batch& batch,
@@ -471,7 +496,7 @@ Result<void> StreamSession::WriteRejected(const Batch& batch, const std::vector<
     mark.fingerprint = FingerprintOf(batch.messages[fresh.back().message]);
     TM_ASSIGN(const CheckedStreamRows rows, RejectedRows(batch, fresh));
     const StreamPart part{held.place, mark, rows.rows.count()};
-    TM_TRY(parts_.tables->WriteStream(*views_.rejected, rows.rows, {&part, 1}));
+    TM_TRY(writer_->Put({.view = views_.rejected, .rows = rows.rows, .parts = {part}}));
     held.rejected = mark;
   }
   return {};
@@ -483,18 +508,23 @@ std::optional<std::int64_t> StreamSession::LatestEventTime() const {
   return parts_.clock->now_us() + kFutureToleranceUs;
 }
 
-void StreamSession::Note(const Batch& batch, const Counts& counts) {
-  const std::int64_t now_us = parts_.clock->now_us();
-  meter_.AddRows(now_us, counts.rows);
+std::function<void()> StreamSession::Noting(const Batch& batch, const Counts& counts) {
+  std::vector<std::int64_t> sent_us;
   const std::size_t step = std::max<std::size_t>(1, batch.messages.size() / kFreshnessSamples);
   for (std::size_t i = 0; i < batch.messages.size(); i += step)
-    meter_.AddFreshness(std::max<std::int64_t>(0, now_us - batch.messages[i].timestamp_us));
-  const std::lock_guard lock(mutex_);
-  status_.messages += std::ssize(batch.messages);
-  status_.rows += counts.rows;
-  status_.deletions += counts.deletions;
-  status_.filtered += counts.filtered;
-  status_.rejected += counts.rejected;
+    sent_us.push_back(batch.messages[i].timestamp_us);
+  return [this, counts, messages = std::ssize(batch.messages), sent_us = std::move(sent_us)] {
+    const std::int64_t now_us = parts_.clock->now_us();
+    const std::lock_guard lock(mutex_);
+    meter_.AddRows(now_us, counts.rows);
+    for (const std::int64_t us : sent_us)
+      meter_.AddFreshness(std::max<std::int64_t>(0, now_us - us));
+    status_.messages += messages;
+    status_.rows += counts.rows;
+    status_.deletions += counts.deletions;
+    status_.filtered += counts.filtered;
+    status_.rejected += counts.rejected;
+  };
 }
 
 void StreamSession::NoteError(const Error& error) {

@@ -4,6 +4,8 @@
 //   read
 //                              \-> messages that are no rows -> the table of rejected ones, first
 //
+// Frames are written while the next messages are read (stream_writer.h).
+//
 // Where to read on from is known by the table alone. Taking a partition flushes the table and raises the
 // partition's epoch in the same commit; what a former owner writes later counts no more. The message that was
 // read last is read again and its fingerprint compared, so that a topic that was made anew is never taken for
@@ -31,6 +33,7 @@
 #include "engine/stream_transform.h"
 #include "engine/streams/rejected_messages.h"
 #include "engine/streams/stream_progress.h"
+#include "engine/streams/stream_writer.h"
 #include "engine/tables/feature_tables.h"
 #include "store/stream.h"
 
@@ -111,14 +114,15 @@ class StreamSession {
   /// Runs the view's transformation, if it has one, over what was decoded. Answers how many rows it left out.
   Result<std::int64_t> Transform(const Batch& batch, DecodedMessages& decoded) const;
   Result<void> WriteRows(const Batch& batch, const CheckedStreamRows& checked,
-                         const std::vector<std::size_t>& message_of_row);
+                         const std::vector<std::size_t>& message_of_row, std::function<void()> written);
   Result<void> WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected);
   /// Of a view with a batch source: first the rows, then what was rejected with how far was read.
   Result<void> WriteOnline(const Batch& batch, const CheckedStreamRows& checked,
-                           const std::vector<RejectedMessage>& rejected);
+                           const std::vector<RejectedMessage>& rejected, std::function<void()> written);
   /// A frame, or several if it has not room for all parts. `parts` are those of the batch's runs.
-  Result<void> WriteFrames(const CatalogView& view, const Batch& batch, const TableRows& rows,
-                           std::span<const StreamPart> parts);
+  Result<void> WriteFrames(const std::shared_ptr<const CatalogView>& view, const Batch& batch,
+                           const TableRows& rows, std::span<const StreamPart> parts,
+                           std::function<void()> written);
   StreamPart PartOf(const Batch& batch, std::size_t run_number) const;
   std::optional<std::int64_t> LatestEventTime() const;
   Result<CheckedStreamRows> RejectedRows(const Batch& batch, std::span<const RejectedMessage> rejected) const;
@@ -132,10 +136,12 @@ class StreamSession {
     std::int64_t filtered = 0;
     std::int64_t rejected = 0;
   };
-  void Note(const Batch& batch, const Counts& counts);
+  /// What counts them when they are written.
+  std::function<void()> Noting(const Batch& batch, const Counts& counts);
   void NoteError(const Error& error);
   void Tell(bool is_last);
   bool IsAtEnd() const;
+  std::size_t MessagesMax() const;
 
   const StreamSessionParts parts_;
   const StreamSessionOptions options_;
@@ -148,12 +154,13 @@ class StreamSession {
   std::map<std::string, Held> held_;  // by partition
   std::set<std::string> at_end_;
   RejectionGauge gauge_;
-  StreamMeter meter_;
+  StreamWriter* writer_ = nullptr;  // of the Join that runs
   std::int64_t told_us_ = 0;
   std::int64_t checked_us_ = 0;
   bool was_outrun_ = false;   // by another reader, who has taken what this one had
-  mutable std::mutex mutex_;  // guards status_
+  mutable std::mutex mutex_;  // guards status_ and meter_
   StreamSessionStatus status_;
+  StreamMeter meter_;
 };
 
 }  // namespace tidemark

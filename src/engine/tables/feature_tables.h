@@ -182,11 +182,12 @@ class FeatureTables {
   /// their epochs there do not count.
   Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places,
                                  const StreamMarks& restarts = {}) const;
-  /// Appends rows that were read from a stream, with how far it was read; `parts` are of the rows, in their
-  /// order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may be none. Errors as
-  /// Ingest; after kUnknownFate, take the partitions again. Rows of a view with a batch source, which are
-  /// those of AsTable(view), come online only; they have no parts, as there is no table to keep them.
-  Result<StreamWritten> WriteStream(const CatalogView& view, const TableRows& rows,
+  /// Appends rows that were read from a stream, one after another, with how far it was read; `parts` are of
+  /// the rows, in their order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may
+  /// be none. Errors as Ingest; after kUnknownFate, take the partitions again. Rows of a view with a batch
+  /// source, which are those of AsTable(view), come online only; they have no parts, as there is no table to
+  /// keep them.
+  Result<StreamWritten> WriteStream(const CatalogView& view, std::vector<TableRows> batches,
                                     std::span<const StreamPart> parts) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;

@@ -195,10 +195,11 @@ Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const Decoded
   return StreamRowsCheck(view).Run(decoded);
 }
 
-Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, const TableRows& rows,
+Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::vector<TableRows> batches,
                                                  std::span<const StreamPart> parts) const {
   const auto write = [&]() -> Result<StreamWritten> {
     TM_TRY(CheckWritable());
+    TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
     const std::int64_t now_us = parts_.clock->now_us();
     const bool is_table = view.definition.is_table();
     TM_ASSIGN(const StampedBatch stamped, StampRows(is_table ? view : AsTable(view), rows,

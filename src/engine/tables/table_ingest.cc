@@ -33,15 +33,6 @@ constexpr std::int64_t kSortRowsMax = 16'000'000;
 constexpr std::int64_t kSortBytesMax = std::int64_t{1} << 30;
 constexpr std::int64_t kSliceRows = 256 * 1024;
 
-std::int64_t BytesOf(const TableRows& rows) {
-  std::int64_t bytes = 0;
-  for (const auto& column : rows.columns) {
-    for (const auto& buffer : column->data()->buffers)
-      bytes += buffer == nullptr ? 0 : buffer->size();
-  }
-  return bytes;
-}
-
 /// Rows that did not fit, and why.
 class RejectedRows {
  public:

@@ -296,6 +296,15 @@ Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatc
   return Reading(view, rows, options, cut).Run();
 }
 
+std::int64_t BytesOf(const TableRows& rows) {
+  std::int64_t bytes = 0;
+  for (const auto& column : rows.columns) {
+    for (const auto& buffer : column->data()->buffers)
+      bytes += buffer == nullptr ? 0 : buffer->size();
+  }
+  return bytes;
+}
+
 TableRows SliceRows(const TableRows& rows, std::int64_t begin, std::int64_t count) {
   TableRows slice = rows;
   for (arrow::ArrayVector* columns : {&slice.columns, &slice.keys, &slice.features}) {

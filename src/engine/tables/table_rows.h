@@ -58,6 +58,9 @@ struct TableRowsOptions {
 Result<TableRows> ReadTableRows(const CatalogView& view, const arrow::RecordBatch& rows,
                                 const TableRowsOptions& options, bool* cut);
 
+/// What the columns hold, at most.
+std::int64_t BytesOf(const TableRows& rows);
+
 /// `count` rows from `begin` on.
 TableRows SliceRows(const TableRows& rows, std::int64_t begin, std::int64_t count);
 
