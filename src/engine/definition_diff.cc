@@ -143,6 +143,28 @@ void CompareTables(const TableOptions& before, const TableOptions& after, Compar
   comparison.Value("in the catalog", before.catalog ? "yes" : "no", after.catalog ? "yes" : "no");
 }
 
+/// What a query reads, as a plan shows it.
+std::string QuerySources(const BatchQuery& batch) {
+  std::vector<std::string> texts = batch.views;
+  for (const BatchSource& source : batch.sources)
+    texts.push_back(fmt::format("{} ({})", source.name, source.place()));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+void CompareQueries(const BatchQuery& before, const BatchQuery& after, Comparison& comparison) {
+  comparison.Text("query", before.sql, after.sql);
+  comparison.Value("query sources", QuerySources(before), QuerySources(after));
+  if (before.sql != after.sql || before.sources != after.sources || before.views != after.views) {
+    comparison.Add(
+        "rows that were computed before stay as they are: `tidemark backfill --restart` computes a range "
+        "anew");
+  }
+  for (const BatchSource& source : after.sources) {
+    const auto old = std::ranges::find(before.sources, source.name, &BatchSource::name);
+    if (old != before.sources.end()) CompareSources(*old, source, comparison);
+  }
+}
+
 std::string PushText(const FeatureView& view) {
   return view.push ? Quoted(view.push->name) : "";
 }
@@ -236,9 +258,12 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
 std::string SourcesText(const OnDemandView& view) {
   std::vector<std::string> texts;
   for (const OnDemandSource& source : view.sources) {
-    texts.push_back(source.features.empty()
-                        ? source.view
-                        : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
+    std::string text = source.view;
+    if (!source.features.empty()) text += fmt::format(" ({})", fmt::join(source.features, ", "));
+    if (!source.alias.empty()) text += fmt::format(" as {}", source.alias);
+    for (const auto& [key, column] : source.join_key_map)
+      text += fmt::format(" ({} = {})", key, column);
+    texts.push_back(std::move(text));
   }
   for (const RequestSource& request : view.requests) {
     std::vector<std::string> fields;
@@ -299,6 +324,10 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
                     after.source ? after.source->place() : "");
   } else {
     CompareTables(before.table, after.table, comparison);
+  }
+  if (before.batch || after.batch) {
+    const BatchQuery none;
+    CompareQueries(before.batch.value_or(none), after.batch.value_or(none), comparison);
   }
   CompareStreams(before, after, comparison);
   CompareTransformations(before, after, comparison);
@@ -376,7 +405,9 @@ Lines Summary(const FeatureView& view) {
     lines.push_back(fmt::format("source {}: {}", PlaceWord(*view.source), Quoted(view.source->place())));
     lines.push_back("timestamp field: " + view.source->timestamp_field);
   } else {
-    lines.emplace_back("a feature table: Tidemark keeps its rows");
+    lines.emplace_back(view.batch ? "a feature table: a query computes its rows"
+                                  : "a feature table: Tidemark keeps its rows");
+    if (view.batch) lines.push_back("query sources: " + QuerySources(*view.batch));
     if (!view.table.database.empty()) lines.push_back("database: " + view.table.database);
     lines.push_back("timestamp field: " + view.table.timestamp_field);
   }

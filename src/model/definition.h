@@ -89,10 +89,13 @@ struct StreamTransformation {
   bool operator==(const StreamTransformation&) const = default;
 };
 
-/// The query that computes the rows of a view, over sources that it names by their names.
+/// The query that computes the rows of a view, range by range: `$start_time` and `$end_time` in it stand for
+/// the ends of the range, and of its result only rows with event times in [start, end) are kept. It reads
+/// nothing but what is listed here.
 struct BatchQuery {
   std::string sql;
-  std::vector<BatchSource> sources;  // at least one, each with a name
+  std::vector<BatchSource> sources;  // files and Iceberg tables, each with a name, which the query uses
+  std::vector<std::string> views;    // feature tables and views of the project, by their names
   bool operator==(const BatchQuery&) const = default;
 };
 
@@ -148,7 +151,7 @@ struct RequestSource {
 };
 
 /// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or
-/// by a Python function, which only the SDK runs.
+/// by a Python function, which the SDK runs, or worker processes (store/function_runner.h).
 enum class OnDemandMode : std::uint8_t { kSql, kPandas, kPython };
 
 /// `sql`, `pandas`, `python`.
@@ -158,7 +161,10 @@ std::string_view OnDemandModeName(OnDemandMode mode);
 /// on-demand view.
 struct OnDemandSource {
   std::string view;
-  std::vector<std::string> features;  // empty: all
+  std::vector<std::string> features = {};                // empty: all
+  std::map<std::string, std::string> join_key_map = {};  // as of ViewSelection; of feature views only
+  std::string alias = {};                                // what expressions call it; empty: `view`
+  const std::string& shown() const { return alias.empty() ? view : alias; }
   bool operator==(const OnDemandSource&) const = default;
 };
 
@@ -197,8 +203,10 @@ struct Definitions {
 ///               a table's event times of a type that can be one, its partitions by columns that it has;
 ///               a transformation of a stream that computes features or the event time. Its expressions are
 ///               read by apply
-///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
-///   circle; an
+///   batch:      a query over at least one source or view, of files and tables; no other source beside it,
+///               times as timestamps, none created; views that are defined, and do not go round in a circle
+///   on-demand:  names shared with no feature view; sources that are defined, under different names, and do
+///               not go round in a circle; join key maps as of services; an
 ///               expression for each field, or a function. Expressions are not read here: their types are
 ///               checked by apply
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name

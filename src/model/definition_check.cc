@@ -131,6 +131,47 @@ Result<void> CheckStreamSource(const FeatureView& view) {
   return {};
 }
 
+// A query's rows are kept in a table whose times are timestamps: ranges of them are computed again.
+Result<void> CheckBatch(const FeatureView& view) {
+  const BatchQuery& batch = *view.batch;
+  if (view.source || view.push || view.kafka || view.kinesis) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "its rows are computed by a query, so it has no other source: leave out `batch`, or the source");
+  }
+  if (batch.sql.find_first_not_of(" \t\r\n") == std::string::npos)
+    return Fail(ErrorCode::kInvalidArgument, "its query is empty");
+  if (batch.sources.empty() && batch.views.empty())
+    return Fail(ErrorCode::kInvalidArgument, "its query has no source; give at least one");
+  if (view.table.timestamp_type.kind != TypeKind::kTimestamp) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("its event times are kept as {}: those of a query's rows are timestamps",
+                            view.table.timestamp_type.ToString()));
+  }
+  if (!view.table.created_timestamp_column.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "it has a created_timestamp_column: rows of a query are created when they are computed, so that "
+        "those computed again count");
+  }
+  Taken taken;
+  for (const std::string& name : batch.views)
+    TM_TRY(Take(taken, name, fmt::format("feature view {}", Quoted(name))));
+  for (const BatchSource& source : batch.sources) {
+    TM_TRY_IN(CheckSource(source), fmt::format("source {}", Quoted(source.name)));
+    if (source.name.empty())
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the source {} has no name for the query to use", Quoted(source.place())));
+    TM_TRY(Take(taken, source.name, fmt::format("source {}", Quoted(source.name))));
+    if (!source.warehouse) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("source {} lies in a warehouse, which has SQL of its own: give the query to a "
+                            "source of a feature view there, or bring the rows into a feature table first",
+                            Quoted(source.name)));
+  }
+  return {};
+}
+
 Result<void> CheckContent(const FeatureView& view) {
   TM_TRY(CheckName("feature view", view.name));
   Taken entities;
@@ -156,6 +197,7 @@ Result<void> CheckContent(const FeatureView& view) {
   } else {
     TM_TRY_IN(CheckTable(view.table), "table");
   }
+  if (view.batch) TM_TRY_IN(CheckBatch(view), "batch");
   TM_TRY(CheckStreamSource(view));
   TM_TRY_IN(CheckTransformation(view), "transformation");
   return {};
@@ -176,8 +218,10 @@ Result<void> CheckContent(const OnDemandView& view) {
   TM_TRY(CheckName("on-demand feature view", view.name));
   TM_TRY(CheckFieldNames(view.fields));
   Taken sources;
-  for (const OnDemandSource& source : view.sources)
-    TM_TRY(Take(sources, source.view, fmt::format("source {}", Quoted(source.view))));
+  for (const OnDemandSource& source : view.sources) {
+    if (!source.alias.empty()) TM_TRY(CheckName("alias", source.alias));
+    TM_TRY(Take(sources, source.shown(), fmt::format("source {}", Quoted(source.shown()))));
+  }
   for (const RequestSource& request : view.requests) {
     TM_TRY(CheckName("request source", request.name));
     TM_TRY(Take(sources, request.name, fmt::format("request source {}", Quoted(request.name))));
@@ -561,16 +605,26 @@ Result<std::vector<std::string>> ComputedFeatures(const std::vector<std::string>
   return wanted;
 }
 
+std::unexpected<Error> NoKeysToMap(const std::string& view) {
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} is an on-demand feature view, which has no join keys to map", Quoted(view)));
+}
+
 Result<void> CheckOnDemandSources(const OnDemandView& view, const Merged<FeatureView>& views,
-                                  const Merged<OnDemandView>& on_demand) {
+                                  const Merged<OnDemandView>& on_demand, const Merged<Entity>& entities) {
   for (const OnDemandSource& source : view.sources) {
     if (const OnDemandView* other = on_demand.FindOrNull(source.view)) {
+      if (!source.join_key_map.empty()) return NoKeysToMap(source.view);
       TM_TRY(ComputedFeatures(source.features, *other));
       continue;
     }
     TM_ASSIGN(const FeatureView* found, views.Find(source.view));
-    TM_TRY(SelectedFeatures(
-        {.view = source.view, .features = source.features, .join_key_map = {}, .alias = {}}, *found));
+    const ViewSelection selection{.view = source.view,
+                                  .features = source.features,
+                                  .join_key_map = source.join_key_map,
+                                  .alias = source.alias};
+    TM_TRY(CheckJoinKeyMap(selection, *found, entities));
+    TM_TRY(SelectedFeatures(selection, *found));
   }
   return {};
 }
@@ -594,6 +648,34 @@ Result<void> CheckNoCircle(const OnDemandView& view, const Merged<OnDemandView>&
   return {};
 }
 
+// Walks from a view to those that its query reads.
+Result<void> CheckNoCircle(const FeatureView& view, const Merged<FeatureView>& views,
+                           std::vector<std::string>& way, std::set<std::string>& done) {
+  if (std::ranges::find(way, view.name) != way.end()) {
+    way.push_back(view.name);
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("its query reads its own rows: {}", fmt::join(way, " <- ")));
+  }
+  if (!view.batch || done.contains(view.name)) return {};
+  way.push_back(view.name);
+  for (const std::string& name : view.batch->views) {
+    TM_ASSIGN(const FeatureView* other, views.Find(name));
+    TM_TRY(CheckNoCircle(*other, views, way, done));
+  }
+  way.pop_back();
+  done.insert(view.name);
+  return {};
+}
+
+Result<void> CheckBatchQueries(const Merged<FeatureView>& views) {
+  std::set<std::string> done;
+  for (const auto& [view, place] : views.items()) {
+    std::vector<std::string> way;
+    TM_TRY_IN(CheckNoCircle(*view, views, way, done), place);
+  }
+  return {};
+}
+
 // Both kinds of view are asked for in the same way, so a name stands for one of them.
 Result<void> CheckViewNames(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
   Taken taken;
@@ -604,11 +686,12 @@ Result<void> CheckViewNames(const Merged<FeatureView>& views, const Merged<OnDem
   return {};
 }
 
-Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
+Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand,
+                                const Merged<Entity>& entities) {
   TM_TRY(CheckViewNames(views, on_demand));
   std::set<std::string> done;
   for (const auto& [view, place] : on_demand.items()) {
-    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand), place);
+    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand, entities), place);
     std::vector<std::string> way;
     TM_TRY_IN(CheckNoCircle(*view, on_demand, way, done), place);
   }
@@ -620,11 +703,7 @@ Result<std::vector<std::string>> FeaturesOfService(const ViewSelection& selectio
                                                    const Merged<OnDemandView>& on_demand,
                                                    const Merged<Entity>& entities) {
   if (const OnDemandView* computed = on_demand.FindOrNull(selection.view)) {
-    if (!selection.join_key_map.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} is an on-demand feature view, which has no join keys to map",
-                              Quoted(selection.view)));
-    }
+    if (!selection.join_key_map.empty()) return NoKeysToMap(selection.view);
     return ComputedFeatures(selection.features, *computed);
   }
   TM_ASSIGN(const FeatureView* view, views.Find(selection.view));
@@ -675,7 +754,8 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   const Merged<FeatureService> services("feature service", definitions.services, known.services);
   for (const auto& [view, place] : views.items())
     TM_TRY_IN(CheckView(*view, entities), place);
-  TM_TRY(CheckOnDemandViews(views, on_demand));
+  TM_TRY(CheckBatchQueries(views));
+  TM_TRY(CheckOnDemandViews(views, on_demand, entities));
   for (const auto& [service, place] : services.items())
     TM_TRY_IN(CheckService(*service, views, on_demand, entities), place);
   return {};

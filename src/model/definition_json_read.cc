@@ -378,10 +378,19 @@ Result<StreamTransformation> ReadTransformation(const Json& value, bool text_sca
   return transformation;
 }
 
+Result<BatchQuery> ReadBatchQuery(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"sql", "sources", "views"}));
+  BatchQuery batch;
+  TM_TRY(members.RequiredText("sql", batch.sql));
+  TM_TRY(ReadList(members, "sources", ReadSource, batch.sources));
+  TM_TRY(members.TextList("views", batch.views));
+  return batch;
+}
+
 Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars,
-                        {"name", "entities", "fields", "ttl", "online", "source", "stream_source",
+                        {"name", "entities", "fields", "ttl", "online", "source", "batch", "stream_source",
                          "transformation", "table", "description", "owner", "tags", "renamed_from"}));
   FeatureView view;
   TM_TRY(members.RequiredText("name", view.name));
@@ -390,6 +399,7 @@ Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_TRY(ReadDuration(members, "ttl", view.ttl_us));
   TM_TRY(members.Truth("online", view.online));
   TM_TRY(ReadMember(members, "source", ReadSource, view.source));
+  TM_TRY(ReadMember(members, "batch", ReadBatchQuery, view.batch));
   if (const Json* stream = members.Find("stream_source"); stream != nullptr)
     TM_TRY_IN(ReadStreamSource(*stream, text_scalars, view), "stream_source");
   TM_TRY(ReadMember(members, "transformation", ReadTransformation, view.transformation));
@@ -469,18 +479,21 @@ struct AnySource {
   std::optional<RequestSource> request;
 };
 
-// A name, or {"view", "features"}, or {"request", "fields"}.
+// A name, or {"view", "features", "join_key_map", "alias"}, or {"request", "fields"}.
 Result<AnySource> ReadOnDemandSource(const Json& value, bool text_scalars) {
   AnySource source;
   if (value.is_string()) {
-    source.view = OnDemandSource{.view = value.text(), .features = {}};
+    source.view = OnDemandSource{.view = value.text()};
     return source;
   }
   if (value.is_object() && value.find("request") == value.end()) {
-    TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"view", "features"}));
+    TM_ASSIGN(const Members members,
+              Members::Of(value, text_scalars, {"view", "features", "join_key_map", "alias"}));
     source.view.emplace();
     TM_TRY(members.RequiredText("view", source.view->view));
     TM_TRY(members.TextList("features", source.view->features));
+    TM_TRY(members.TextMap("join_key_map", source.view->join_key_map));
+    TM_TRY(members.Text("alias", source.view->alias));
     return source;
   }
   TM_ASSIGN(const Members members,

@@ -104,6 +104,14 @@ Json Tree(const StreamTransformation& transformation) {
   return object;
 }
 
+Json Tree(const BatchQuery& batch) {
+  Json object{{"sql", batch.sql}};
+  for (const BatchSource& source : batch.sources)
+    object["sources"].push_back(Tree(source));
+  if (!batch.views.empty()) object["views"] = batch.views;
+  return object;
+}
+
 Json Tree(const FeatureView& view) {
   Json object{{"name", view.name}};
   if (!view.entities.empty()) object["entities"] = view.entities;
@@ -112,6 +120,7 @@ Json Tree(const FeatureView& view) {
   for (const Field& field : view.fields)
     object["fields"].push_back(Tree(field));
   if (view.source) object["source"] = Tree(*view.source);
+  if (view.batch) object["batch"] = Tree(*view.batch);
   if (view.push) object["stream_source"] = Tree(*view.push);
   if (view.kafka) object["stream_source"] = StreamTree(*view.kafka);
   if (view.kinesis) object["stream_source"] = StreamTree(*view.kinesis);
@@ -144,6 +153,8 @@ Json Tree(const OnDemandView& view) {
   for (const OnDemandSource& source : view.sources) {
     Json item{{"view", source.view}};
     if (!source.features.empty()) item["features"] = source.features;
+    PutTextMap(item, "join_key_map", source.join_key_map);
+    PutText(item, "alias", source.alias);
     object["sources"].push_back(std::move(item));
   }
   for (const RequestSource& request : view.requests) {

@@ -146,6 +146,13 @@ std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entit
     spec["tags"][key] = value;
   spec["maxAge"] = SecondsText(view.ttl_us);
   if (view.source) spec["batchSource"] = SourceTree(*view.source, view.name);
+  if (view.batch) {
+    Json& transformation = spec["featureTransformation"] = Json::object();
+    transformation["sql"] = view.batch->sql;
+    for (const BatchSource& source : view.batch->sources)
+      spec["sources"].push_back(SourceTree(source, view.name));
+    if (!view.batch->views.empty()) spec["sourceViews"] = view.batch->views;
+  }
   if (view.push) spec["streamSource"] = Json{{"type", "PUSH_SOURCE"}, {"name", view.push->name}};
   if (view.kafka) spec["streamSource"] = StreamSpecTree(*view.kafka);
   if (view.kinesis) spec["streamSource"] = StreamSpecTree(*view.kinesis);

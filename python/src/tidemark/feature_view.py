@@ -193,6 +193,11 @@ class FeatureView(Definition):
             from tidemark.stream_feature_view import StreamFeatureView
 
             return StreamFeatureView.from_dict(made)
+        if made.get("batch") is not None:
+            # Not above: its class is made from this one.
+            from tidemark.batch_feature_view import BatchFeatureView
+
+            return BatchFeatureView.from_dict(made)
         return cls(**cls._arguments(made))
 
     @staticmethod

@@ -237,7 +237,7 @@ Result<StreamMarks> FeatureTables::FlushedStreamMarks(const CatalogView& view) c
 
 Result<StreamMarks> FeatureTables::StreamProgress(const CatalogView& view) const {
   TM_TRY(Prepare(view));
-  TM_TRY(parts_.log->Recover());
+  TM_TRY(parts_.log->RecoverToRead());
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
   TM_ASSIGN(const auto logs, parts_.log->Snapshots());
   TM_ASSIGN(const auto snapshot, table->Snapshot({}));

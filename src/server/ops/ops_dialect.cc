@@ -20,6 +20,9 @@ class OpsDialect final : public http::Dialect {
   OpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics, const std::atomic<bool>& draining)
       : services_(services), metrics_(std::move(metrics)), draining_(draining), lags_(services) {
     metrics_->AddSource([this](std::string& out) { AppendStoreMetrics(services_, lags_, out); });
+    if (services_.python_workers != nullptr) {
+      metrics_->AddSource([this](std::string& out) { AppendPythonMetrics(*services_.python_workers, out); });
+    }
   }
 
   std::string_view name() const override { return "ops"; }

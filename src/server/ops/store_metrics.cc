@@ -152,6 +152,29 @@ std::vector<std::string> ProjectsOf(Services& services) {
 
 }  // namespace
 
+void AppendPythonMetrics(const PythonWorkers& workers, std::string& out) {
+  const PythonWorkersStats stats = workers.Stats();
+  const auto add = [&](std::string_view name, std::string_view type, std::string_view help, double value) {
+    fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, help, type,
+                   value);
+  };
+  const auto counter = [&](std::string_view name, std::string_view help, std::int64_t value) {
+    add(name, "counter", help, static_cast<double>(value));
+  };
+  add("tidemark_python_workers", "gauge", "Processes that run Python functions.",
+      static_cast<double>(stats.workers));
+  add("tidemark_python_calls_waiting", "gauge", "Calls of Python functions that wait for a process.",
+      static_cast<double>(stats.waiting));
+  counter("tidemark_python_calls_total", "Calls of Python functions.", stats.calls);
+  counter("tidemark_python_errors_total", "Calls of Python functions that had no answer.", stats.errors);
+  counter("tidemark_python_refused_total", "Calls of Python functions that no process was free for.",
+          stats.refused);
+  counter("tidemark_python_restarts_total", "Processes started in the place of one that was gone.",
+          stats.restarts);
+  add("tidemark_python_seconds_total", "counter", "Time spent in calls of Python functions.",
+      static_cast<double>(stats.running_us) * kSecondsPerUs);
+}
+
 void AppendStoreMetrics(Services& services, const StreamLags& lags, std::string& out) {
   Samples samples;
   bool has_folder = false;

@@ -12,4 +12,7 @@ namespace tidemark::server {
 /// looked at has `tidemark_store_readable` 0 and nothing else.
 void AppendStoreMetrics(Services& services, const StreamLags& lags, std::string& out);
 
+/// Appends what the processes of Python functions have counted.
+void AppendPythonMetrics(const PythonWorkers& workers, std::string& out);
+
 }  // namespace tidemark::server
