@@ -71,7 +71,7 @@ def test_it_comes_back_as_it_was_stated(store: FeatureStore) -> None:
     assert not store.apply([view])
     with pytest.raises(NotFoundError, match="get_feature_view gives it"):
         store.get_stream_feature_view("plain")
-    spec = store.describe("orders")["spec"]["spec"]
+    spec = store.describe("orders")["spec"]
     assert spec["streamTransformation"] == {
         "inputs": [
             {"name": "price", "valueType": "DOUBLE"},
