@@ -11,8 +11,6 @@
 namespace tidemark::cli {
 namespace {
 
-constexpr int kExitOnSignal = 128;  // plus the signal's number, as shells have it
-
 std::atomic<int>& Received() {
   static std::atomic<int> received{0};
   return received;

@@ -213,6 +213,16 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, const Gi
   return Write(target, std::make_shared<arrow::TableBatchReader>(table), request);
 }
 
+Result<TableWrites::Written> TableWrites::WriteRange(const CatalogView& view,
+                                                     std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                     const WrittenRange& range,
+                                                     const IngestOptions& options) const {
+  IngestRequest request = RequestOf(options, {}, view);
+  request.others_allowed = true;
+  request.range = range;
+  return Write({parts_.catalog, &view}, std::move(rows), std::move(request));
+}
+
 Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const GivenRows& rows,
                                                  std::optional<std::int64_t> event_us,
                                                  const IngestOptions& options) const {
@@ -306,6 +316,14 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
                             "engine that keeps it",
                             view.definition.name));
   }
+  if (view.definition.batch && !request.range && !request.is_deletion) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the rows of view '{}' are computed by its query, and a range that is computed again "
+                    "would take others away: use backfill, or write to a feature table that the query "
+                    "reads",
+                    view.definition.name));
+  }
   TM_ASSIGN(const auto tables, parts_.tables());
   std::unique_ptr<UnfinishedLoads::Mark> mark;
   if (request.to == WriteTo::kBoth) {
@@ -321,7 +339,8 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
     return std::unexpected(std::move(ingested).error());
   }
   if (mark != nullptr) {
-    if (!ingested->repeated && ingested->to_files) {
+    const bool is_empty = ingested->rows + ingested->deletions == 0;  // as a range may be
+    if (!ingested->repeated && ingested->to_files && !is_empty) {
       const auto loaded = parts_.load_online(view.definition.name, request.stop);
       if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
       ingested->online_rows = *loaded;
@@ -331,6 +350,7 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
   }
   Written written;
   written.rejected = ingested->rejected;
+  written.deletions = ingested->deletions;
   written.report = ToReport(*ingested);
   return written;
 }

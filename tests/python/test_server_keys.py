@@ -259,6 +259,17 @@ def test_a_key_of_one_project_names_files_of_the_source_folders_only(tmp_path: P
                 assert refused.status == 403, (source, refused.text)
                 assert "view a" in refused.text
                 assert str(allowed) in refused.text
+        for folder, status in ((elsewhere, 403), (allowed, 200)):
+            query = "SELECT id, event_timestamp, v FROM rows"
+            source = {"name": "rows", "path": str(folder / "a.csv")}
+            computed = json.loads(view({}, "computed"))
+            computed["definitions"]["feature_views"][0] = {
+                "name": "computed",
+                "entities": ["id"],
+                "batch": {"sql": query, "sources": [source]},
+            }
+            told = post("apply", json.dumps(computed), fraud)
+            assert told.status == status, told.text
         assert post("apply", view({"path": str(allowed / "a.csv")}), fraud).status == 200
         # What whoever runs the server has applied stays, with all that does not move its source.
         assert post("apply", view({"path": "a.csv"}, "b"), everything).status == 200

@@ -13,6 +13,7 @@
 #include "engine/tables/batch_content.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/range_rows.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/stamp_rows_internal.h"
 #include "engine/tables/table_marks_internal.h"
@@ -207,15 +208,19 @@ class MadeRows : public arrow::RecordBatchReader {
 /// Rows on their way to files: sorted in runs, stamped, in slices. They are added to `content`, if given.
 class StampedReader final : public MadeRows {
  public:
+  /// Of a range (null: none) deletions follow the rows.
   StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake,
-                WriteTimes& write_times, std::int64_t now_us, BatchContentSum* content)
+                WriteTimes& write_times, std::int64_t now_us, BatchContentSum* content, RangeRows* range)
       : view_(view),
         schema_(TableSchema(view)),
         first_(std::move(first)),
         intake_(intake),
         write_times_(write_times),
         now_us_(now_us),
-        content_(content) {}
+        content_(content),
+        range_(range) {}
+
+  std::int64_t deletions() const { return deletions_; }
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
@@ -244,9 +249,17 @@ class StampedReader final : public MadeRows {
     while (rows < kSortRowsMax && bytes < kSortBytesMax) {
       TM_ASSIGN(auto part, intake_.Next());
       if (!part) break;
+      if (range_ != nullptr) TM_TRY(range_->Keep(*part));
       rows += part->count();
       bytes += BytesOf(*part);
       parts.push_back(*std::move(part));
+    }
+    if (rows == 0 && range_ != nullptr) {
+      TM_ASSIGN(auto gone, std::exchange(range_, nullptr)->Deletions());
+      if (gone) {
+        rows = deletions_ = gone->count();
+        parts = {*std::move(gone)};
+      }
     }
     if (rows == 0) return false;
     TM_ASSIGN(const TableRows all, JoinRows(std::move(parts)));
@@ -262,6 +275,8 @@ class StampedReader final : public MadeRows {
   WriteTimes& write_times_;
   const std::int64_t now_us_;
   BatchContentSum* const content_;
+  RangeRows* range_;  // null once its deletions were read
+  std::int64_t deletions_ = 0;
   std::shared_ptr<arrow::RecordBatch> run_;
   std::int64_t begin_ = 0;
 };
@@ -315,12 +330,13 @@ class FolderReader final : public MadeRows {
 class Ingesting {
  public:
   Ingesting(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
-            const IngestRequest& request, const FeatureTablesParts& parts)
+            const IngestRequest& request, const FeatureTables& tables)
       : target_(view),
         view_(AsTable(view)),
         request_(request),
-        parts_(parts),
-        now_us_(parts.clock->now_us()),
+        tables_(tables),
+        parts_(tables.parts()),
+        now_us_(parts_.clock->now_us()),
         intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_),
         content_(view_.definition.table.created_timestamp_column) {}
 
@@ -328,6 +344,10 @@ class Ingesting {
   bool crossed_erasure() const { return crossed_erasure_; }
 
   Result<IngestedRows> Run() {
+    if (request_.range) {
+      TM_TRY(ToRange());
+      return Report();
+    }
     std::vector<TableRows> first;
     std::int64_t rows = 0;
     std::int64_t bytes = 0;
@@ -457,6 +477,23 @@ class Ingesting {
     return is_new ? Result<void>() : TokenOfNewest();
   }
 
+  /// Rows of a range always go to files, also if there are none: the commit says that it is done.
+  Result<void> ToRange() {
+    const SourceOpeners open{
+        .file = {},
+        .table = [&](const CatalogView& view) { return tables_.OpenSource(view, {}); },
+    };
+    TM_ASSIGN(range_, RangeRows::Read(target_, open,
+                                      {.range = request_.range->range,
+                                       .arrival_us = now_us_,
+                                       .threads = parts_.threads,
+                                       .stop = request_.stop}));
+    std::vector<TableRows> first;
+    TM_TRY(CommitFiles(first));
+    report_.to_files = true;
+    return {};
+  }
+
   /// The token of a batch that is somewhere in the table's files.
   Result<void> TokenOfNewest() {
     TM_ASSIGN(const auto table, parts_.offline->Open(target_.id));
@@ -490,7 +527,7 @@ class Ingesting {
       properties_ = snapshot->properties();
     }
     StampedReader reader(view_, std::exchange(first, {}), intake_, *parts_.write_times, now_us_,
-                         content_if_asked());
+                         content_if_asked(), range_ ? &*range_ : nullptr);
     StageOptions options;
     options.threads = parts_.threads;
     options.stop = request_.stop;
@@ -506,7 +543,9 @@ class Ingesting {
     if (!snapshot) return std::unexpected(AfterCommit("looking at them failed", snapshot.error()));
     report_.token = TokenOf(outcome.snapshot_id, (*snapshot)->committed_us());
     report_.repeated = !outcome.committed;
-    if (outcome.committed) report_.rows = rows;
+    if (!outcome.committed) return {};
+    report_.deletions = reader.deletions();
+    report_.rows = rows - report_.deletions;
     return {};
   }
 
@@ -570,6 +609,13 @@ class Ingesting {
         decision.properties.emplace(FenceName(fence.key), FenceText(fence));
       }
     }
+    if (request_.range) {
+      TM_ASSIGN(const tidemark::DoneRanges done, DoneRangesOf(head.properties));
+      decision.commit = !IsDone(done, request_.range->range);
+      decision.properties.emplace(
+          kDoneRangesProperty,
+          DoneRangesText(WithRange(done, {request_.range->range, request_.range->query})));
+    }
     if (batch_name.empty()) return decision;
     const auto before = head.properties.find(batch_name);
     if (before != head.properties.end()) {
@@ -584,12 +630,14 @@ class Ingesting {
   const CatalogView& target_;
   const CatalogView view_;  // as a table
   const IngestRequest& request_;
+  const FeatureTables& tables_;
   const FeatureTablesParts& parts_;
   const std::int64_t now_us_;
   Intake intake_;
   BatchContentSum content_;     // of rows that go straight to files
   TableProperties properties_;  // when rows began to be stamped for files
   bool crossed_erasure_ = false;
+  std::optional<RangeRows> range_;  // what the table has of the range that is written
   IngestedRows report_;
 };
 
@@ -619,7 +667,7 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
   } else if (!request.dry_run) {
     TM_TRY(Prepare(view));
   }
-  Ingesting ingesting(view, std::move(rows), request, parts_);
+  Ingesting ingesting(view, std::move(rows), request, *this);
   auto report = ingesting.Run();
   if (!report) return std::unexpected(std::move(report).error().In(place));
   if (ingesting.crossed_erasure()) TM_TRY(CompleteErasures(view, request.stop));
