@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -156,6 +157,16 @@ def test_a_query_that_fails_leaves_nothing(visits: Visits, tmp_path: Path) -> No
             time_limit=0.2,
         )
     assert sorted(os.listdir(tmp_path / "dumps")) == left
+
+
+def test_ctrl_c_ends_a_dump_and_leaves_nothing(store: FeatureStore, tmp_path: Path) -> None:
+    store.dump("select 1 AS one")
+    left = sorted(os.listdir(tmp_path / "dumps"))
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        store.dump("select a.range, b.range AS c from range(100000000) a, range(1000) b")
+    assert sorted(os.listdir(tmp_path / "dumps")) == left
+    assert len(store.dumps()) == 1
 
 
 def test_a_killed_writer_leaves_nothing(visits: Visits, tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import importlib.util
+import json
 import multiprocessing
 import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
+import tidemark
 from tidemark import Entity, FeatureStore, FeatureView, Field, IcebergSource
 from tidemark.errors import (
     AlreadyExistsError,
@@ -625,6 +628,22 @@ def test_damage_within_a_file_is_told_with_its_name(root: Path, store: FeatureSt
 
 
 # --- Refresh ---
+
+
+def test_a_scheduler_refreshes_by_the_program(root: Path, store: FeatureStore) -> None:
+    """As cron runs it: from another folder, with next to no environment, and twice at once."""
+    store.register_table("taxi", "demand", root)
+    write(root, 3)
+    program = Path(tidemark.__file__).parent / "bin" / "tidemark"
+    command = [str(program), "--store", str(store.repo_path), "--output", "json", "refresh"]
+    jobs = [
+        subprocess.Popen(command, cwd="/", env={}, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [json.loads(job.communicate()[0]) for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0]
+    assert sorted(each[0]["partitions_added"] for each in told) == [0, 1]
+    assert asked(store, "select count(*) from taxi.demand") == [(8,)]
 
 
 def test_a_link_that_leads_nowhere_is_named(root: Path, store: FeatureStore) -> None:

@@ -108,6 +108,29 @@ def test_the_latest_rows_at_a_past_time(visits: Visits, at: dt.datetime) -> None
     assert values(latest(visits.store, where)) == visits.latest(at, deleted=True)
 
 
+def test_the_latest_times_by_a_subquery(visits: Visits) -> None:
+    """Rows of values compare as times do, in whatever form and zone each is written."""
+    query = """
+      SELECT user, n FROM visits WHERE (user, event_time) IN
+        (SELECT user, max(event_time) FROM visits GROUP BY user)
+    """
+    last: dict[str, dt.datetime] = {}
+    for row in visits.rows:
+        last[row.key] = max(row.moment, last.get(row.key, row.moment))
+    expected = [(row.key, row.n) for row in visits.rows if row.moment == last[row.key]]
+    found = [(row["user"], row["n"]) for row in visits.store.sql(query).to_arrow().to_pylist()]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
+
+
+def test_times_as_text_are_cast_by_their_zone(store: FeatureStore) -> None:
+    visits = Visits.make(store, "text")
+    visits.fill()
+    query = "select max(cast(event_time as timestamp)) AS t from visits"
+    assert store.sql(query).to_arrow().to_pylist() == [{"t": hour(6)}]
+    with pytest.raises(errors.UnsupportedError, match=r"ON a\.event_time = b\.event_time"):
+        store.sql("select 1 from visits a join visits b using (user, event_time)")
+
+
 def test_joins_of_tables(visits: Visits) -> None:
     store = visits.store
     people = pa.table(

@@ -220,6 +220,33 @@ TEST_F(TextTimeTest, ComparisonsAreThoseOfTimes) {
   EXPECT_EQ(Keys("where case when t > '2024-05-01T01:30Z' then true else false end order by k"), "2 | 4");
 }
 
+// As times in UTC: key 3 is 00:30, key 4 is 03:00 on the first of May.
+TEST_F(TextTimeTest, CastsGoByTheZone) {
+  EXPECT_EQ(Keys("where cast(t as timestamp) = timestamp '2024-05-01 00:30'"), "3");
+  EXPECT_EQ(Keys("where t::timestamptz = timestamp '2024-05-01 03:00'"), "4");
+  EXPECT_EQ(Keys("where k = 4 and cast(t as date) = date '2024-05-01'"), "4");
+  EXPECT_EQ(Keys("where date_diff('minute', cast(t as timestamp), timestamp '2024-05-01 01:00') = 30"), "3");
+  EXPECT_EQ(Keys("where k = 4 and cast(t as varchar) = '2024-04-30T22:00:00-05:00'"), "4");
+}
+
+TEST_F(TextTimeTest, RowsOfValuesAreComparedAsTimes) {
+  EXPECT_EQ(Keys("where (k, t) = (3, '2024-05-01T00:30:00Z')"), "3");
+  EXPECT_EQ(Keys("where (k, t) in ((1, '2024-05-01 01:00'), (4, '2024-05-01T03:00:00Z')) order by k"),
+            "1 | 4");
+  EXPECT_EQ(Keys("where (k, t) in (select k, max(t) from p.events where k = 3 group by k)"), "3");
+  EXPECT_EQ(Keys("where (t, k) in (select timestamptz '2024-05-01 03:00Z', 4)"), "4");
+  EXPECT_EQ(Keys("where (k, '2024-05-01T00:30:00Z') in (select k, t from p.events)"), "3");
+}
+
+TEST_F(TextTimeTest, UsingIsRefused) {
+  for (const char* join : {"using (t)", "using (k, t)"}) {
+    const std::string told =
+        Run("select count(*) from p.events a join p.events b " + std::string(join), {Events()});
+    EXPECT_THAT(told, testing::HasSubstr("join ON a.t = b.t")) << told;
+  }
+  EXPECT_EQ(Run("select count(*) from p.events a join p.events b using (k)", {Events()}), "5");
+}
+
 TEST_F(TextTimeTest, OrderIsThatOfTimes) {
   EXPECT_EQ(Keys("order by t"), "3 | 1 | 2 | 4 | 5");
   EXPECT_EQ(Keys("order by t desc nulls last limit 2"), "4 | 2");

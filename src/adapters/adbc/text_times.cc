@@ -52,6 +52,10 @@ constexpr std::array<std::string_view, 8> kComparisons = {
     "COMPARE_GREATERTHAN",   "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO",
     "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"};
 
+// Types that a text which is a time becomes by its zone, where DuckDB would leave the zone out.
+constexpr std::array<std::string_view, 6> kTimeTypes = {
+    "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"};
+
 template <typename Names>
 bool IsOneOf(const std::string& name, const Names& names) {
   return std::ranges::find(names, std::string_view(name)) != names.end();
@@ -80,6 +84,12 @@ const Column* FindColumn(const Relation& relation, const std::string& name) {
 bool IsConstantText(const Json& expression) {
   return TextOf(expression, "class") == "CONSTANT" && expression.contains("value") &&
          expression["value"].contains("type") && TextOf(expression["value"]["type"], "id") == "VARCHAR";
+}
+
+// (a, b)
+bool IsRow(const Json& expression) {
+  return TextOf(expression, "class") == "FUNCTION" && TextOf(expression, "function_name") == "row" &&
+         expression.contains("children");
 }
 
 bool SpeaksOfOwnCatalog(const std::string& schema) {
@@ -315,11 +325,18 @@ class Rewriter {
     const bool is_natural = TextOf(join, "ref_type") == "NATURAL";
     for (std::size_t i = left; i < scope.relations.size(); ++i) {
       for (Column& column : scope.relations[i].columns) {
+        const bool is_named = std::ranges::find(shared, column.name) != shared.end();
         const bool is_left = std::any_of(
             scope.relations.begin(), scope.relations.begin() + static_cast<std::ptrdiff_t>(left),
             [&](const Relation& relation) { return FindColumn(relation, column.name) != nullptr; });
-        column.is_hidden = column.is_hidden || shows_left_only || (is_natural && is_left) ||
-                           std::ranges::find(shared, column.name) != shared.end();
+        const bool is_shared = is_named || (is_natural && is_left);
+        if (is_shared && IsTimeColumn({column.name}, scope)) {
+          return Fail(ErrorCode::kUnsupported,
+                      "column '" + column.name +
+                          "' holds times as text, which USING would compare as text: join ON a." +
+                          column.name + " = b." + column.name);
+        }
+        column.is_hidden = column.is_hidden || shows_left_only || is_shared;
       }
     }
     if (IsNode(join, "condition")) TM_TRY(Expression(join["condition"], scope, common));
@@ -373,6 +390,7 @@ class Rewriter {
     if (kind == "COLUMN_REF") return IsTimeColumn(NamesOf(node, "column_names"), scope);
     if (kind == "SUBQUERY") return Subquery(node, scope, common);
     if (kind == "FUNCTION" || kind == "WINDOW") return Function(node, scope, common);
+    if (kind == "CAST") return Cast(node, scope, common);
     const bool is_time = IsTime(node, scope);
     std::vector<Json*> sides;
     if (kind == "COMPARISON" && IsOneOf(type, kComparisons)) {
@@ -390,9 +408,29 @@ class Rewriter {
     return false;
   }
 
+  Result<bool> Cast(Json& node, const QueryScope& scope, const CommonTables& common) {
+    TM_ASSIGN(const bool is_time, Expression(node["child"], scope, common));
+    if (is_time && IsOneOf(TextOf(node["cast_type"], "id"), kTimeTypes)) {
+      node["child"] = TimeOf(std::move(node["child"]));
+    }
+    return false;
+  }
+
   // The sides of a comparison: if one is a time as text, all that are, and texts that are stated, become
   // times.
   Result<void> Compare(const std::vector<Json*>& sides, const QueryScope& scope, const CommonTables& common) {
+    const auto is_like_first = [&](Json* side) {
+      return IsRow(*side) && (*side)["children"].size() == (*sides[0])["children"].size();
+    };
+    if (IsRow(*sides[0]) && std::ranges::all_of(sides, is_like_first)) {
+      for (std::size_t i = 0; i < (*sides[0])["children"].size(); ++i) {
+        std::vector<Json*> parts;
+        for (Json* side : sides)
+          parts.push_back(&(*side)["children"][i]);
+        TM_TRY(Compare(parts, scope, common));
+      }
+      return {};
+    }
     std::string name;
     std::vector<bool> are_times;
     for (Json* side : sides) {
@@ -482,6 +520,7 @@ class Rewriter {
   // x IN (SELECT ...), x = ANY (SELECT ...), EXISTS, a single value: true if that is a time.
   Result<bool> Subquery(Json& node, const QueryScope& scope, const CommonTables& common) {
     const bool has_child = IsNode(node, "child");
+    if (has_child && IsRow(node["child"])) return RowSubquery(node, scope, common);
     bool is_child_time = false;
     if (has_child) {
       TM_ASSIGN(is_child_time, Expression(node["child"], scope, common));
@@ -504,6 +543,40 @@ class Rewriter {
     Json time = TimeOf(std::move(reference));
     time["children"][1]["value"]["value"] = name;
     query["select_list"] = Json::array({std::move(time)});
+    return false;
+  }
+
+  // (a, b) IN (SELECT ...)
+  Result<bool> RowSubquery(Json& node, const QueryScope& scope, const CommonTables& common) {
+    Json& parts = node["child"]["children"];
+    std::vector<bool> are_times;
+    for (Json& part : parts) {
+      TM_ASSIGN(const bool is_time, Expression(part, scope, common));
+      are_times.push_back(is_time);
+    }
+    Json& query = node["subquery"]["node"];
+    TM_ASSIGN(const std::vector<Column> columns, Query(query, common, &scope));
+    if (columns.size() != are_times.size()) return false;
+    std::vector<std::string> places;
+    Json list = Json::array({});
+    bool has_times = false;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      places.push_back("c" + std::to_string(i));
+      Json value = call_["children"][0];
+      value["column_names"] = Json::array({places.back()});
+      if (columns[i].is_time) value = TimeOf(std::move(value));
+      list.items_of_array().push_back(std::move(value));
+      has_times = has_times || columns[i].is_time;
+      const bool is_text = columns[i].is_time && IsConstantText(parts[i]);
+      if (are_times[i] || is_text) parts[i] = TimeOf(std::move(parts[i]));
+    }
+    if (!has_times) return false;
+    query = Wrapped(std::move(query));
+    Json aliases = Json::array({});
+    for (const std::string& place : places)
+      aliases.items_of_array().push_back(Json(place));
+    query["from_table"]["column_name_alias"] = std::move(aliases);
+    query["select_list"] = std::move(list);
     return false;
   }
 
