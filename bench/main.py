@@ -19,6 +19,7 @@ from flight import run_flight
 from growth import run_growth
 from http_writes import run_http_writes
 from joins import ROWS, run_join
+from on_demand import run_on_demand
 from online_http import run_http
 from outcome import Outcome, Settings
 from processes import OthersMeter, pin_to_two_cores
@@ -47,6 +48,7 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "flight": run_flight,
     "stream": run_stream,
     "push": run_push,
+    "on-demand": run_on_demand,
 }
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what the benchmarks need: the peers' Python environment (bench/.venv), redis-server, the bare
-# LMDB loader, and what runs in C++ (against build/release): lookups, small writes, the log. Running it again does nothing when
-# nothing changed.
+# LMDB loader, and what runs in C++ (against build/release): lookups, small writes, the log,
+# expressions. Running it again does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -50,6 +50,7 @@ against_library() {  # source, program, further flags
 library=../build/release/lib/libtidemark.so
 against_library native/online_lookup.cc data/tidemark_online_bench -llmdb
 against_library native/small_writes.cc data/tidemark_small_writes
+against_library native/on_demand_lookup.cc data/tidemark_on_demand_bench
 if [ -e ../build/release/build.ninja ]; then
-  cmake --build ../build/release --target tidemark_wal_bench >data/wal_bench.log
+  cmake --build ../build/release --target tidemark_wal_bench tidemark_adbc_bench >data/native.log
 fi

@@ -32,6 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {"", "s", {TypeKind::kString}},
       {"", "t", {TypeKind::kTimestamp}},
       {"", "day", {TypeKind::kDate}},
+      {"", "m", DataType::Decimal(9, 2)},
       {"", "list", DataType::List({TypeKind::kFloat64})},
       {"", "st", DataType::Struct({{"a", {TypeKind::kInt64}}})}};
   static const std::vector<std::shared_ptr<arrow::Array>> arrays = [] {

@@ -113,6 +113,9 @@ class TIDEMARK_EXPORT OnlineReader {
   /// Request data that on-demand features are computed from, which ReadWith wants: empty if there is none.
   virtual const std::vector<ColumnInfo>& requests() const;
 
+  /// Whether Read may wait, and not for a disk alone: for a worker process that runs a Python function.
+  virtual bool waits() const { return false; }
+
   /// Looks up one row of every feature for each entity. All columns of `keys` have the same length; without
   /// any key (views without entities only) `rows` says how many. kInvalidArgument if forms or lengths do not
   /// fit; kCorruption if a stored value fails its checksum.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tidemark/arrow_c.h"
+#include "tidemark/datasets.h"
 #include "tidemark/error.h"
 #include "tidemark/existing.h"
 #include "tidemark/online.h"
@@ -26,6 +27,8 @@ namespace tidemark {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
+class PythonWorkers;
+
 struct StoreOptions {
   std::filesystem::path path = {};  // the store's folder; made if it is not there
   std::string project = {};         // empty: that of tidemark.yaml, or else "default"
@@ -35,6 +38,9 @@ struct StoreOptions {
   /// name; looked at before the environment's TIDEMARK_ADBC_DRIVERS and the folder that Tidemark is installed
   /// in.
   std::vector<std::filesystem::path> adbc_driver_folders = {};
+  /// Who runs the Python functions of on-demand feature views (python_workers.h), shared by any stores. Null:
+  /// nobody, and features of such functions are kUnsupported.
+  std::shared_ptr<PythonWorkers> python_workers = {};
 };
 
 /// How far long work has come: "reading driver_stats", 3 of 10. Called from one thread at a time.
@@ -139,6 +145,27 @@ struct MaterializeReport {
   std::vector<View> views;
 };
 
+/// Which rows of a view that a query computes are computed: event times in [start, end), step by step.
+struct BackfillOptions {
+  std::optional<std::int64_t> start_us = {};  // nothing: where the last range that was computed ends
+  std::optional<std::int64_t> end_us = {};    // nothing: the last whole step that is over by now
+  std::int64_t step_us = 24 * std::int64_t{3'600'000'000};  // computed and committed at a time
+  WriteTarget to = WriteTarget::kUsual;                     // not kOnline
+  bool restart = false;  // computes all of it, also what was done before; asks for a start
+  WorkOptions work;      // interrupted, what was committed stays, and the next call goes on from there
+};
+
+struct BackfillReport {
+  std::int64_t start_us = 0;
+  std::int64_t end_us = 0;
+  std::int64_t ranges = 0;         // that were computed
+  std::int64_t ranges_before = 0;  // that were done before, and were left alone
+  std::int64_t rows = 0;
+  std::int64_t deletions = 0;  // of rows that the query gives no more
+  std::int64_t online_rows = 0;
+  std::vector<std::string> warnings;
+};
+
 struct OnlineWriteReport {
   std::int64_t written = 0;
   std::int64_t kept = 0;  // the store held a later row
@@ -217,6 +244,56 @@ class TIDEMARK_EXPORT Store {
   /// whole.
   virtual Result<HistoricalReport> WriteHistorical(EntityRows rows, const HistoricalOptions& options,
                                                    const std::filesystem::path& out) = 0;
+
+  /// Computes rows of a view by its query (docs/batch-views.md), range by range, each range in one commit
+  /// that also notes that it is done: what a call that was killed has committed is not computed again. A
+  /// range that is computed replaces what the view has in it: rows that the query gives no more are deleted.
+  /// Errors name the range. kInvalidArgument for a view without a query.
+  virtual Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) = 0;
+
+  /// Makes a training set and keeps it with what it was made of: entity rows, definitions, and tags on the
+  /// snapshots of feature tables, which then no expiry forgets. Whole or not at all; what it is comes as one
+  /// of SavedDatasets. kAlreadyExists for a name or file that is taken, kUnsupported for features of Python
+  /// functions, kInvalidData if rows of it are erased meanwhile. A store that is reached over a network keeps
+  /// none: kUnsupported, of all that follow too.
+  virtual Result<std::string> SaveDataset(std::string_view /*name*/, EntityRows /*rows*/,
+                                          const HistoricalOptions& /*what*/,
+                                          const SaveDatasetOptions& /*options*/) {
+    return NoDatasets();
+  }
+  /// All saved datasets, by name: a JSON array of {"name", "state": "ready" or "erased", "created", "tags",
+  /// "feature_service", "features", "join_keys", "full_feature_names", "event_timestamp", "known_by",
+  /// "as_of", "start", "end", "columns", "rows", "bytes", "sha256", "path", "entity_rows": its file or null,
+  /// "writer", "definitions": [{"type", "name", "version"}], "tables": [{"view", "snapshot", "tag",
+  /// "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses": names of views, "erasure"}.
+  virtual Result<std::string> SavedDatasets() { return NoDatasets(); }
+  /// One of them; kNotFound with the nearest name.
+  virtual Result<std::string> SavedDataset(std::string_view /*name*/) { return NoDatasets(); }
+  /// Its rows, as they were saved. kNotFound if they are gone, kCorruption if they are others: Rebuild makes
+  /// them again.
+  virtual Result<void> ReadSavedDataset(std::string_view /*name*/, const std::stop_token& /*stop*/,
+                                        ArrowArrayStream* /*out*/) {
+    return std::unexpected(NoDatasets().error());
+  }
+  /// Makes its rows again, the same to the byte, at their place or in `out`, whatever was ingested, deleted,
+  /// compacted, expired or defined since. kInvalidData with the reason if that cannot be: which erasure has
+  /// taken rows, which file has changed, which warehouse answers otherwise. The file that was written.
+  virtual Result<std::filesystem::path> RebuildDataset(std::string_view /*name*/,
+                                                       const std::filesystem::path& /*out*/,
+                                                       const WorkOptions& /*work*/) {
+    return std::unexpected(NoDatasets().error());
+  }
+  /// Forgets it, with its tags. A file outside the store's folder stays.
+  virtual Result<void> DeleteSavedDataset(std::string_view /*name*/) {
+    return std::unexpected(NoDatasets().error());
+  }
+  /// Keeps rows as a table `database.table` that SQL and other engines read: whole or not at all. As
+  /// RegisterTable, but that its files are in the store's folder and go with the table. kAlreadyExists.
+  virtual Result<std::string> SaveTable(std::string_view /*table*/, ArrowArrayStream* /*rows*/,
+                                        const SaveTableOptions& /*options*/,
+                                        const std::stop_token& /*stop*/) {
+    return NoDatasets();
+  }
 
   virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
   /// Merges rows (join keys, features, the source's timestamp columns) into the online store.
@@ -354,16 +431,24 @@ class TIDEMARK_EXPORT Store {
   /// partitions. Messages that are no rows go to the table `<view>__rejected`. A broker that cannot be
   /// reached is waited for. The first other error ends all: kInvalidData if messages are gone that were to be
   /// read, are not those that were there before, or too many are no rows (nothing of these was written);
-  /// kUnsupported for a view with a batch source, and on a server, which reads streams by itself.
+  /// kUnsupported on a server, which reads streams by itself. Rows for a view with a batch source come online
+  /// only.
   virtual Result<void> RunStreams(const std::vector<std::string>& views,
                                   const RunStreamsOptions& options) = 0;
   /// How far streams were read, and who reads them on this machine: a JSON array of {"view", "stream",
   /// "partitions": [{"partition", "read", "end", "lag"}], "lag", "stream_error", "readers", "messages",
-  /// "rows", "deletions", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
+  /// "rows", "deletions", "filtered", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
   /// "last_error", "last_error_us"}. "read" is the offset of the last message whose row is in the table,
   /// "lag" the messages that are not; counts are those of readers since they started; null: not known.
   /// "stream_error" says why the stream cannot be asked.
   virtual Result<std::string> StreamStatus(const std::vector<std::string>& views) = 0;
+  /// Says anew where the stream of a view is read on, after its messages were lost or its topic was made
+  /// anew. Rows that are there stay. Readers that run notice, and go on there. A JSON array of {"partition",
+  /// "read", "next", "gives_up"}: the offset of the last message that was read, that of the next that will
+  /// be, and what this does in words; null: none, or not known. kNotFound for a partition that there is not,
+  /// kInvalidArgument where kContinue cannot be (the stream ends before what was read), kUnsupported for
+  /// kLatest of Kinesis, kUnavailable if the stream cannot be asked.
+  virtual Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) = 0;
 
   /// Why a feature has the value it has: JSON with the entity, the moment, the row that was chosen (file,
   /// row, timestamps), the value and status, the ttl decision, and the online row. `key` is a JSON object of
@@ -380,6 +465,13 @@ class TIDEMARK_EXPORT Store {
   /// that were materialized, "streams": [{"view", and what StreamStatus says of its readers}]}; times may be
   /// null.
   virtual Result<std::string> Stats() = 0;
+
+ private:
+  static Result<std::string> NoDatasets() {
+    return Fail(
+        ErrorCode::kUnsupported,
+        "only a store in a folder keeps training sets: open that, or persist the rows to a file here");
+  }
 };
 
 /// Ends what stores of this process do by themselves (flush, compact, expire), for good: for the end of a

@@ -1,8 +1,14 @@
 // Streams that are read into feature tables: topics of Kafka that views have as their stream source.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidemark/export.h"
 
 namespace tidemark {
 
@@ -17,6 +23,24 @@ struct RunStreamsOptions {
   /// servers.
   bool keep_trying = false;
   std::stop_token stop = {};
+};
+
+/// Where a stream is read on that cannot be read on by itself.
+enum class StreamRestart : std::uint8_t {
+  kEarliest,  // the first message that there still is: those that were read before are read once more
+  kLatest,    // what comes from now on
+  kContinue,  // behind the last message that was read, whatever it is now, and what is gone behind it
+};
+
+/// `earliest`, `latest`, `continue`.
+TIDEMARK_EXPORT std::string_view NameOf(StreamRestart from);
+/// Nothing for another text.
+TIDEMARK_EXPORT std::optional<StreamRestart> ParseStreamRestart(std::string_view name);
+
+struct RestartStreamOptions {
+  StreamRestart from = StreamRestart::kContinue;
+  std::vector<std::string> partitions = {};  // empty: all
+  bool dry_run = false;                      // says what would be, and changes nothing
 };
 
 }  // namespace tidemark

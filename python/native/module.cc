@@ -16,6 +16,7 @@
 #include "online_rows.h"
 #include "python_store.h"
 #include "python_time.h"
+#include "saved_datasets.h"
 #include "store_sql.h"
 #include "tidemark/remote.h"
 #include "tidemark/store.h"
@@ -107,6 +108,32 @@ void BindTables(nb::module_& m) {
       .def_ro("view", &FlushReport::Table::view)
       .def_ro("rows", &FlushReport::Table::rows)
       .def_ro("snapshot_id", &FlushReport::Table::snapshot_id);
+}
+
+void BindBackfill(nb::module_& m) {
+  nb::class_<BackfillOptions>(m, "BackfillRequest")
+      .def(
+          "__init__",
+          [](BackfillOptions* made, std::optional<std::int64_t> start_us, std::optional<std::int64_t> end_us,
+             std::int64_t step_us, const std::string& to, bool restart) {
+            new (made) BackfillOptions{.start_us = start_us,
+                                       .end_us = end_us,
+                                       .step_us = step_us,
+                                       .to = TargetFrom(to),
+                                       .restart = restart,
+                                       .work = {}};
+          },
+          nb::kw_only(), "start_us"_a = nb::none(), "end_us"_a = nb::none(), "step_us"_a, "to"_a = "",
+          "restart"_a = false);
+  nb::class_<BackfillReport>(m, "BackfillReport")
+      .def_ro("start_us", &BackfillReport::start_us)
+      .def_ro("end_us", &BackfillReport::end_us)
+      .def_ro("ranges", &BackfillReport::ranges)
+      .def_ro("ranges_before", &BackfillReport::ranges_before)
+      .def_ro("rows", &BackfillReport::rows)
+      .def_ro("deletions", &BackfillReport::deletions)
+      .def_ro("online_rows", &BackfillReport::online_rows)
+      .def_ro("warnings", &BackfillReport::warnings);
 }
 
 void BindUpkeep(nb::module_& m) {
@@ -207,6 +234,7 @@ void BindConnecting(nb::module_& m) {
 void BindStore(nb::module_& m) {
   nb::class_<PythonStore> store(m, "Store");
   BindSqlMethods(store);
+  BindDatasetMethods(store);
   store
       .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
                   "adbc_driver_folders"_a = std::vector<std::string>())
@@ -224,6 +252,7 @@ void BindStore(nb::module_& m) {
            "token"_a.none(), "progress"_a.none())
       .def("materialize", &PythonStore::Materialize, "views"_a, "start_us"_a.none(), "end_us"_a, "reload"_a,
            "token"_a.none(), "progress"_a.none())
+      .def("backfill", &PythonStore::Backfill, "view"_a, "request"_a, "token"_a.none(), "progress"_a.none())
       .def("write_to_online_store", &PythonStore::WriteToOnlineStore, "view"_a, "rows"_a, "token"_a.none())
       .def("create_table", &PythonStore::CreateTable, "schema"_a, "time_column"_a, "time_unit"_a, "online"_a,
            "catalog"_a, "database"_a)
@@ -241,6 +270,7 @@ void BindStore(nb::module_& m) {
       .def("run_streams", &PythonStore::RunStreams, "views"_a, "until_end"_a, "group"_a,
            "rejected_rate_max"_a, "token"_a.none())
       .def("stream_status", &PythonStore::StreamStatus, "views"_a)
+      .def("restart_stream", &PythonStore::RestartStream, "view"_a, "from_"_a, "partitions"_a, "dry_run"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())
       .def("delete_rows", &PythonStore::Delete, "view"_a, "rows"_a, "event_us"_a.none(), "request"_a,
            "token"_a.none())
@@ -272,10 +302,12 @@ NB_MODULE(_native, m) {
       .def_prop_ro("cancelled", &python::CancelToken::cancelled);
   python::BindReports(m);
   python::BindTables(m);
+  python::BindBackfill(m);
   python::BindUpkeep(m);
   python::BindHistorical(m);
   python::BindOnline(m);
   python::BindSql(m);
+  python::BindDatasets(m);
   python::BindConnecting(m);
   python::BindStore(m);
   m.def(

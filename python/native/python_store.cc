@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 
 #include "errors.h"
+#include "open_rows.h"
 
 namespace nb = nanobind;
 
@@ -30,22 +31,6 @@ ApplyOptions OptionsFrom(bool remove_missing, const NamedObjects& remove, const 
 WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
   return {.stop = stop.get_token(), .progress = ProgressFrom(std::move(progress))};
 }
-
-/// Entity rows (None: none) and, if they are a stream, its owner until the engine has taken it.
-struct OpenRows {
-  explicit OpenRows(const nb::object& given) {
-    if (given.is_none()) return;
-    if (nb::isinstance<nb::str>(given)) {
-      rows.path = nb::cast<std::string>(given);
-    } else {
-      taken = std::make_unique<TakenStream>(given);
-      rows.stream = taken->get();
-    }
-  }
-
-  EntityRows rows;
-  std::unique_ptr<TakenStream> taken;
-};
 
 }  // namespace
 
@@ -123,6 +108,13 @@ std::vector<MaterializeReport::View> PythonStore::Materialize(std::vector<std::s
                                    .reload = reload,
                                    .work = WorkFrom(stop, std::move(progress))};
   return Unwrap(RunInterruptibly(stop, [&] { return store_->Materialize(options); })).views;
+}
+
+BackfillReport PythonStore::Backfill(const std::string& view, BackfillOptions options,
+                                     const CancelToken* token, nb::object progress) const {
+  const std::stop_source stop = SourceOf(token);
+  options.work = WorkFrom(stop, std::move(progress));
+  return Unwrap(RunInterruptibly(stop, [&] { return store_->Backfill(view, options); }));
 }
 
 std::pair<std::int64_t, std::int64_t> PythonStore::WriteToOnlineStore(const std::string& view,

@@ -45,10 +45,24 @@ class PythonStore {
   HistoricalReport WriteHistorical(const nanobind::object& rows, HistoricalOptions options,
                                    const std::string& path, const CancelToken* token,
                                    nanobind::object progress) const;
+  /// Datasets are JSON. `rows` as of Historical.
+  std::string SaveDataset(const std::string& name, const nanobind::object& rows, HistoricalOptions what,
+                          SaveDatasetOptions options, const CancelToken* token,
+                          nanobind::object progress) const;
+  std::string SavedDatasets() const;
+  std::string SavedDataset(const std::string& name) const;
+  std::unique_ptr<ResultStream> ReadSavedDataset(const std::string& name, const CancelToken* token) const;
+  std::string RebuildDataset(const std::string& name, const std::string& out, const CancelToken* token,
+                             nanobind::object progress) const;
+  void DeleteSavedDataset(const std::string& name) const;
+  std::string SaveTable(const std::string& table, const nanobind::object& rows, bool allow_overwrite,
+                        const CancelToken* token) const;
   std::vector<MaterializeReport::View> Materialize(std::vector<std::string> views,
                                                    std::optional<std::int64_t> start_us, std::int64_t end_us,
                                                    bool reload, const CancelToken* token,
                                                    nanobind::object progress) const;
+  BackfillReport Backfill(const std::string& view, BackfillOptions options, const CancelToken* token,
+                          nanobind::object progress) const;
   std::pair<std::int64_t, std::int64_t> WriteToOnlineStore(const std::string& view,
                                                            const nanobind::object& rows,
                                                            const CancelToken* token) const;
@@ -68,6 +82,8 @@ class PythonStore {
   void RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
                   double rejected_rate_max, const CancelToken* token) const;
   std::string StreamStatus(const std::vector<std::string>& views) const;
+  std::string RestartStream(const std::string& view, const std::string& from,
+                            const std::vector<std::string>& partitions, bool dry_run) const;
   /// Rows of a request as `rows` of Historical; the second is a stream of the rejected ones, or null.
   std::pair<IngestReport, std::unique_ptr<ResultStream>> Ingest(const std::string& view,
                                                                 const nanobind::object& rows,

@@ -20,4 +20,12 @@ std::string PythonStore::StreamStatus(const std::vector<std::string>& views) con
   return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->StreamStatus(views); }));
 }
 
+std::string PythonStore::RestartStream(const std::string& view, const std::string& from,
+                                       const std::vector<std::string>& partitions, bool dry_run) const {
+  const auto stated = ParseStreamRestart(from);
+  if (!stated) Raise(ErrorCode::kInvalidArgument, "from_ is 'earliest', 'latest' or 'continue'");
+  const RestartStreamOptions options{.from = *stated, .partitions = partitions, .dry_run = dry_run};
+  return Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->RestartStream(view, options); }));
+}
+
 }  // namespace tidemark::python

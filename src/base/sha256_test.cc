@@ -14,6 +14,16 @@ TEST(Sha256Test, AgreesWithThePublishedDigests) {
   EXPECT_EQ(ToHex(Sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+TEST(Sha256Test, PiecesAreOneText) {
+  const std::string_view first = "a";
+  const std::string_view rest = "bc";
+  Sha256Sum sum;
+  sum.Add(std::as_bytes(std::span(first)));
+  sum.Add({});
+  sum.Add(std::as_bytes(std::span(rest)));
+  EXPECT_EQ(ToHex(sum.Finish()), ToHex(Sha256("abc")));
+}
+
 // RFC 4231, cases 2 and 6 (a key longer than a block).
 TEST(Sha256Test, KeyedAgreesWithThePublishedDigests) {
   const std::string_view jefe = "Jefe";

@@ -23,8 +23,19 @@ Result<void> Explain(Session& session, const ExplainArguments& options) {
     TM_ASSIGN(wanted.t_us, ParseTime(options.at));
   }
   TM_ASSIGN(const auto store, session.Open());
-  TM_ASSIGN(const auto keys, JoinKeysOf(*store, name.view));
-  TM_ASSIGN(const Json entity, ParseEntity(options.entity, keys));
+  auto keys = JoinKeysOf(*store, name.view);
+  std::vector<ColumnInfo> requests;
+  if (!keys && keys.error().code == ErrorCode::kNotFound) {
+    // A computed feature needs the keys of what it is computed from, and request data.
+    if (const auto reader = store->PrepareOnline({.features = {options.feature}})) {
+      keys = (*reader)->keys();
+      requests = (*reader)->requests();
+    } else if (reader.error().code != ErrorCode::kNotFound) {
+      return std::unexpected(reader.error());
+    }
+  }
+  if (!keys) return std::unexpected(keys.error());
+  TM_ASSIGN(const Json entity, ParseEntity(options.entity, *keys, requests));
   TM_ASSIGN(const std::string explained, store->Explain(options.feature, entity.dump(), wanted));
   TM_ASSIGN(const Json document, ParseJson(explained));
   return PrintDocument(session.output, document);
@@ -38,6 +49,7 @@ void AddExplainCommand(Command app, Session& session) {
   const auto options = std::make_shared<ExplainArguments>();
   command.add_option("feature", options->feature, "view:feature").required();
   command.add_option("entity", options->entity, "driver_id=1001, a=1,b=2, or a JSON object").required();
+  AddPythonWorkersOption(command, session);
   command.add_option("--at", options->at, "At this time, ISO-8601 (default: now)").type_name("TIME");
   command.callback(
       [&session, options] { session.command = [&session, options] { return Explain(session, *options); }; });

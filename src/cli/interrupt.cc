@@ -11,8 +11,6 @@
 namespace tidemark::cli {
 namespace {
 
-constexpr int kExitOnSignal = 128;  // plus the signal's number, as shells have it
-
 std::atomic<int>& Received() {
   static std::atomic<int> received{0};
   return received;
@@ -33,6 +31,8 @@ void WatchInterrupts() {
   pthread_sigmask(SIG_BLOCK, &watched, nullptr);
   // Writing to a closed pipe is then an error of that write, which ends the output quietly.
   signal(SIGPIPE, SIG_IGN);
+  // So is writing beyond the size that files may have (ulimit -f): for us, a disk that is full.
+  signal(SIGXFSZ, SIG_IGN);
   Received();
   Source();
   std::thread([watched] {

@@ -5,6 +5,9 @@
 
 namespace tidemark::cli {
 
+/// What a program that was ended by a signal exits with, less the signal's number, as shells have it.
+inline constexpr int kExitOnSignal = 128;
+
 /// Call first in main, before any thread is started.
 void WatchInterrupts();
 

@@ -30,9 +30,9 @@ struct LookupArguments {
 };
 
 /// Entities as the reader wants them, and what the columns point into.
-class KeyArguments {
+class KeyAssignments {
  public:
-  KeyArguments(const std::vector<ColumnInfo>& keys, const std::vector<ColumnInfo>& requests)
+  KeyAssignments(const std::vector<ColumnInfo>& keys, const std::vector<ColumnInfo>& requests)
       : keys_(keys), requests_(requests) {}
 
   Result<void> Parse(const std::vector<std::string>& arguments) {
@@ -125,7 +125,7 @@ class KeyArguments {
 };
 
 Result<void> PrintAnswer(const Session& session, const std::vector<ColumnInfo>& keys,
-                         const KeyArguments& arguments, const arrow::RecordBatch& answer) {
+                         const KeyAssignments& arguments, const arrow::RecordBatch& answer) {
   std::vector<std::string> names;
   for (const ColumnInfo& key : keys)
     names.push_back(key.name);
@@ -144,7 +144,7 @@ Result<void> PrintAnswer(const Session& session, const std::vector<ColumnInfo>& 
 }
 
 /// A column of one join key, as text or integers; timestamps as they were written.
-Result<std::shared_ptr<arrow::Array>> KeyArray(const ColumnInfo& key, const KeyArguments& arguments) {
+Result<std::shared_ptr<arrow::Array>> KeyArray(const ColumnInfo& key, const KeyAssignments& arguments) {
   arrow::Int64Builder integers;
   arrow::StringBuilder texts;
   arrow::BooleanBuilder bools;
@@ -164,7 +164,7 @@ Result<std::shared_ptr<arrow::Array>> KeyArray(const ColumnInfo& key, const KeyA
 
 /// The answer behind its keys, with the types that they have.
 Result<std::shared_ptr<arrow::RecordBatch>> WithKeys(const std::vector<ColumnInfo>& keys,
-                                                     const KeyArguments& arguments,
+                                                     const KeyAssignments& arguments,
                                                      const arrow::RecordBatch& answer) {
   arrow::FieldVector fields;
   arrow::ArrayVector columns;
@@ -210,7 +210,7 @@ Result<void> GetOnline(const Session& session, const LookupArguments& options) {
                                                      .service = options.service,
                                                      .selection = {},
                                                      .full_feature_names = options.full_feature_names}));
-  KeyArguments arguments(reader->keys(), reader->requests());
+  KeyAssignments arguments(reader->keys(), reader->requests());
   std::vector<std::string> entities = options.entities;
   if (entities.empty() && reader->keys().empty() && reader->requests().empty()) entities.emplace_back("{}");
   if (entities.empty()) {
@@ -253,6 +253,7 @@ void AddOnlineCommand(Command app, Session& session) {
           .delimiter(',')
           .allow_extra_args(false);
   command.add_option("--service", options->service, "A feature service instead").excludes(features);
+  AddPythonWorkersOption(command, session);
   command.add_flag("--full-feature-names", options->full_feature_names, "Name columns view__feature");
   command.add_flag("--status", options->status, "Add a column <feature>__status behind each feature");
   command.add_flag("--event-timestamps", options->event_timestamps,

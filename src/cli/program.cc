@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kExitTimeLimit = 5;
-constexpr int kExitOnSignal = 128;
 
 const std::map<std::string, OutputFormat> kFormats{{"table", OutputFormat::kTable},
                                                    {"json", OutputFormat::kJson},
@@ -115,11 +114,14 @@ int RunProgram(int argc, char** argv) {
   AddInit(program, session);
   AddDefinitionCommands(program, session);
   AddLoadCommands(program, session);
+  AddBackfillCommand(program, session);
   AddHistoricalCommand(program, session);
+  AddDatasetCommands(program, session);
   AddOnlineCommand(program, session);
   AddTableCommands(program, session);
   AddUpkeepCommands(program, session);
   AddStreamCommands(program, session);
+  AddStatisticsCommand(program, session);
   AddSqlCommands(program, session);
   AddExistingCommands(program, session);
   AddPlaceCommands(program, session);

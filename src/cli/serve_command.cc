@@ -30,6 +30,7 @@ Result<void> RunServer(const Session& session, const server::SettingTexts& flags
                                .settings = {}};
   TM_ASSIGN(options.settings,
             server::ReadServeSettings(session.Folder(), server::ProcessEnvironment(), flags));
+  if (options.settings.python.interpreter.empty()) options.settings.python.interpreter = session.python;
   TM_ASSIGN(const auto server, server::Serve(options));
   const http::ServerSettings& http = options.settings.http;
   const std::string host =

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "cli/interrupt.h"
+#include "tidemark/python_workers.h"
 #include "tidemark/remote.h"
 
 namespace tidemark::cli {
@@ -46,6 +47,11 @@ Result<bool> Confirm(bool is_confirmed, const std::string& question) {
 
 Result<std::unique_ptr<Store>> Session::Open(bool may_create) const {
   if (!url.empty()) {
+    if (python_workers > 0) {
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          "a server runs Python functions itself: leave --python-workers out, and start it with them");
+    }
     ConnectOptions options;
     options.url = url;
     options.api_key = api_key;
@@ -53,7 +59,21 @@ Result<std::unique_ptr<Store>> Session::Open(bool may_create) const {
     return Connect(options);
   }
   const fs::path folder = Folder();
-  return Store::Open({.path = folder, .project = project, .create = may_create || HasSettings(folder)});
+  StoreOptions options{.path = folder, .project = project, .create = may_create || HasSettings(folder)};
+  if (python_workers > 0) {
+    TM_ASSIGN(
+        options.python_workers,
+        PythonWorkers::Start({.workers = static_cast<std::size_t>(python_workers), .interpreter = python}));
+  }
+  return Store::Open(options);
+}
+
+void AddPythonWorkersOption(Command command, Session& session) {
+  command
+      .add_option("--python-workers", session.python_workers,
+                  "Run the Python functions of on-demand feature views in N processes")
+      .type_name("N")
+      .not_negative();
 }
 
 WorkOptions Session::Work() {

@@ -1,6 +1,7 @@
 // What all commands share: where the store is, how results are printed, how work is watched and interrupted.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -23,7 +24,8 @@ struct Session {
   std::string api_key;    // for the server; never shown
   std::string project;
   OutputFormat output = OutputFormat::kTable;
-  std::string python;  // the interpreter that reads definitions in Python
+  std::string python;               // the interpreter that reads definitions in Python
+  std::int64_t python_workers = 0;  // processes for the functions of on-demand feature views
 
   /// Set by the chosen subcommand while arguments are parsed, run afterwards.
   std::function<Result<void>()> command;
@@ -38,6 +40,9 @@ struct Session {
   WorkOptions Work();
 };
 
+/// Adds --python-workers, for commands that read features.
+void AddPythonWorkersOption(Command command, Session& session);
+
 /// Whether the user agrees, in a terminal, to what cannot be undone; true if he said so before (--yes).
 /// kInvalidArgument where nobody can be asked.
 Result<bool> Confirm(bool is_confirmed, const std::string& question);
@@ -46,11 +51,14 @@ Result<bool> Confirm(bool is_confirmed, const std::string& question);
 void AddInit(Command app, Session& session);
 void AddDefinitionCommands(Command app, Session& session);
 void AddLoadCommands(Command app, Session& session);
+void AddBackfillCommand(Command app, Session& session);
 void AddHistoricalCommand(Command app, Session& session);
+void AddDatasetCommands(Command app, Session& session);
 void AddOnlineCommand(Command app, Session& session);
 void AddTableCommands(Command app, Session& session);
 void AddUpkeepCommands(Command app, Session& session);
 void AddStreamCommands(Command app, Session& session);
+void AddStatisticsCommand(Command app, Session& session);
 void AddSqlCommands(Command app, Session& session);
 void AddExistingCommands(Command app, Session& session);
 void AddPlaceCommands(Command app, Session& session);

@@ -1,4 +1,5 @@
-// stream run, stream status: streams read into feature tables, and how far they were.
+// stream run, stream status, stream restart: streams read into feature tables, how far they were, and from
+// where on.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -81,12 +82,13 @@ Result<void> PrintStreams(const Session& session, const std::vector<std::string>
       rows.push_back({stream.at("view"), partition.at("partition"), partition.at("read"), partition.at("end"),
                       partition.at("lag"), stream.at("readers"), stream.at("rows_per_second"),
                       Milliseconds(stream.at("freshness_p50_us")),
-                      Milliseconds(stream.at("freshness_p99_us")), stream.at("rejected")});
+                      Milliseconds(stream.at("freshness_p99_us")), stream.at("filtered"),
+                      stream.at("rejected")});
     }
   }
   return PrintRows(session.output,
                    {"view", "partition", "read", "end", "lag", "readers", "rows_per_second",
-                    "freshness_p50_ms", "freshness_p99_ms", "rejected"},
+                    "freshness_p50_ms", "freshness_p99_ms", "filtered", "rejected"},
                    rows);
 }
 
@@ -98,6 +100,52 @@ void AddStatus(Command app, Session& session) {
       [&session, views] { session.command = [&session, views] { return PrintStreams(session, *views); }; });
 }
 
+struct RestartArguments {
+  std::string view;
+  std::string from;
+  std::vector<std::string> partitions;
+  bool is_confirmed = false;
+};
+
+Result<void> PrintRestarts(const Session& session, const std::string& told) {
+  TM_ASSIGN(const Json partitions, ParseJson(told));
+  std::vector<Row> rows;
+  for (const Json& each : partitions)
+    rows.push_back({each.at("partition"), each.at("read"), each.at("next"), each.at("gives_up")});
+  return PrintRows(session.output, {"partition", "read", "next", "gives_up"}, rows);
+}
+
+Result<void> RestartStream(const Session& session, const RestartArguments& arguments) {
+  const auto from = ParseStreamRestart(arguments.from);
+  if (!from) return Fail(ErrorCode::kInvalidArgument, "--from is earliest, latest or continue");
+  RestartStreamOptions options{.from = *from, .partitions = arguments.partitions, .dry_run = true};
+  TM_ASSIGN(const auto store, session.Open());
+  TM_ASSIGN(const std::string planned, store->RestartStream(arguments.view, options));
+  TM_TRY(PrintRestarts(session, planned));
+  TM_ASSIGN(const bool agreed, Confirm(arguments.is_confirmed,
+                                       fmt::format("Read the stream of '{}' on like this?", arguments.view)));
+  if (!agreed) return WriteOut("nothing changed\n");
+  options.dry_run = false;
+  TM_TRY(store->RestartStream(arguments.view, options));
+  return {};
+}
+
+void AddRestart(Command app, Session& session) {
+  const Command command = app.add_subcommand(
+      "restart", "Say where a stream is read on whose messages are gone, or that was made anew");
+  const auto arguments = std::make_shared<RestartArguments>();
+  command.add_option("view", arguments->view, "View with a stream").required();
+  command.add_option("--from", arguments->from, "earliest, latest or continue (behind what was read or lost)")
+      .type_name("WHERE")
+      .required();
+  command.add_option("--partition", arguments->partitions, "A partition (several times; default: all)")
+      .type_name("P");
+  command.add_flag("-y,--yes", arguments->is_confirmed, "Do not ask");
+  command.callback([&session, arguments] {
+    session.command = [&session, arguments] { return RestartStream(session, *arguments); };
+  });
+}
+
 }  // namespace
 
 void AddStreamCommands(Command app, Session& session) {
@@ -105,6 +153,7 @@ void AddStreamCommands(Command app, Session& session) {
   command.require_subcommand();
   AddRun(command, session);
   AddStatus(command, session);
+  AddRestart(command, session);
 }
 
 }  // namespace tidemark::cli

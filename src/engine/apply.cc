@@ -12,6 +12,7 @@
 #include "engine/definition_diff.h"
 #include "engine/key_fields_internal.h"
 #include "engine/on_demand.h"
+#include "engine/stream_transform.h"
 #include "engine/view_completion.h"
 #include "model/definition_json.h"
 #include "model/name.h"
@@ -85,6 +86,10 @@ Result<void> CheckTableChange(const FeatureView& before, const FeatureView& afte
   same_place.catalog = before.table.catalog;
   same_place.database = before.table.database;
   if (same_place != before.table) return TableCannotChange(after.name, "its times and partitions");
+  if (before.batch.has_value() != after.batch.has_value()) {
+    return TableCannotChange(after.name, before.batch ? "that a query computes them (it would have none)"
+                                                      : "that they are written (a query would compute them)");
+  }
   for (const Field& field : before.fields) {
     const auto kept = std::ranges::find(after.fields, field.name, &Field::name);
     if (kept == after.fields.end()) {
@@ -132,6 +137,9 @@ class Planner {
  private:
   void KeepKeyTypes();
   Result<void> CompleteViews();
+  Result<void> CompleteOne(Target<FeatureView>& view);
+  Result<void> CompleteFromSource(Target<FeatureView>& view);
+  Result<std::vector<CatalogView>> InputsOf(const FeatureView& view);
   Result<void> CheckRegisteredTables() const;
   bool HasOtherKeys(const Target<FeatureView>& view);
   static bool HasOtherTimes(const Target<FeatureView>& view);
@@ -147,6 +155,7 @@ class Planner {
   const PlanOptions& options_;
   const SourceOpener& open_;
   Targets targets_;
+  std::set<const Target<FeatureView>*> completed_;
   Prepared prepared_;
 };
 
@@ -222,22 +231,65 @@ bool Planner::ReadsOtherData(const Target<FeatureView>& view) const {
 }
 
 Result<void> Planner::CompleteViews() {
-  for (Target<FeatureView>& view : targets_.views) {
-    if (!view.is_removed && view.before != nullptr && view.before->is_table()) {
-      TM_TRY(CheckKeysNotNarrower(view.definition.name, catalog_.views().at(view.before->name).join_keys,
-                                  JoinKeysOf(targets_.EntitiesOf(view.definition))));
-    }
-    // One that is not stated is as its source was when it was applied, unless its entities became others.
-    if (view.is_removed || (!view.is_stated && !HasOtherKeys(view))) continue;
-    TM_TRY(CompleteView(targets_.EntitiesOf(view.definition), open_, view.definition));
-    if (view.before != nullptr && view.before->is_table()) {
-      if (HasOtherKeys(view)) return TableCannotChange(view.definition.name, "its join keys");
-      TM_TRY(CheckTableChange(*view.before, view.definition));
-    }
-    AssignFieldIds(view.before == nullptr ? nullptr : &catalog_.views().at(view.before->name),
-                   view.definition);
-  }
+  for (Target<FeatureView>& view : targets_.views)
+    TM_TRY(CompleteOne(view));
   return {};
+}
+
+Result<void> Planner::CompleteOne(Target<FeatureView>& view) {
+  if (!completed_.insert(&view).second) return {};
+  if (!view.is_removed && view.before != nullptr && view.before->is_table()) {
+    TM_TRY(CheckKeysNotNarrower(view.definition.name, catalog_.views().at(view.before->name).join_keys,
+                                JoinKeysOf(targets_.EntitiesOf(view.definition))));
+  }
+  // One that is not stated is as its source was when it was applied, unless its entities became others.
+  if (view.is_removed || (!view.is_stated && !HasOtherKeys(view))) return {};
+  TM_TRY(CompleteFromSource(view));
+  if (view.before != nullptr && view.before->is_table()) {
+    if (HasOtherKeys(view)) return TableCannotChange(view.definition.name, "its join keys");
+    TM_TRY(CheckTableChange(*view.before, view.definition));
+  }
+  AssignFieldIds(view.before == nullptr ? nullptr : &catalog_.views().at(view.before->name), view.definition);
+  return {};
+}
+
+Result<void> Planner::CompleteFromSource(Target<FeatureView>& view) {
+  const auto entities = targets_.EntitiesOf(view.definition);
+  if (!view.definition.batch) return CompleteView(entities, open_, view.definition);
+  const std::string place = fmt::format("feature view {}", view.definition.name);
+  if (!options_.describe_query) {
+    return std::unexpected(
+        Error{ErrorCode::kUnsupported, "there is no SQL engine here to check its query", {}}.In(place));
+  }
+  auto inputs = InputsOf(view.definition);
+  if (!inputs) return std::unexpected(std::move(inputs).error().In(place));
+  auto columns = options_.describe_query(view.definition, *inputs);
+  if (!columns) return std::unexpected(std::move(columns).error().In("the query").In(place));
+  return CompleteByQuery(entities, **columns, view.definition);
+}
+
+/// The views that a query reads, as they will be.
+Result<std::vector<CatalogView>> Planner::InputsOf(const FeatureView& view) {
+  std::vector<CatalogView> inputs;
+  for (const std::string& name : view.batch->views) {
+    const auto found = std::ranges::find_if(targets_.views, [&](const Target<FeatureView>& target) {
+      return !target.is_removed && target.definition.name == name;
+    });
+    if (found == targets_.views.end())
+      return Fail(ErrorCode::kNotFound, fmt::format("feature view {} is not defined", Quoted(name)));
+    TM_TRY(CompleteOne(*found));
+    CatalogView& input = inputs.emplace_back();
+    input.definition = found->definition;
+    input.join_keys = JoinKeysOf(targets_.EntitiesOf(found->definition));
+    std::ranges::sort(input.join_keys, {}, &JoinKey::name);
+    if (input.is_typed()) continue;
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("its query reads feature view {}, whose join keys have no types yet: declare them in "
+                    "its entities, or write its first rows before",
+                    Quoted(name)));
+  }
+  return inputs;
 }
 
 Result<std::uint32_t> Planner::IdOf(ObjectKind kind, const std::string& name) const {
@@ -337,6 +389,7 @@ Result<Prepared> Planner::Run(const Definitions& definitions) {
   // Once more with all that was found out: a column that became a feature may clash with another.
   TM_TRY(CheckDefinitions(targets_.Live(), {}));
   TM_TRY(CheckExpressions(targets_.Live()));
+  TM_TRY(CheckStreamTransforms(targets_.Live()));
   prepared_.serial = catalog_.serial();
   for (const auto& entity : targets_.entities)
     TM_TRY(AddChange(ObjectKind::kEntity, entity));

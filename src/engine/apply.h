@@ -2,7 +2,11 @@
 // it out.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "engine/catalog.h"
 #include "model/definition.h"
 #include "store/registry.h"
 #include "store/source.h"
@@ -35,6 +40,11 @@ struct Plan {
   std::vector<std::uint32_t> dropped_view_ids;
 };
 
+/// The columns of what the query of `view` gives. `inputs` are the views that it reads, in the order of
+/// view.batch->views, with their join keys and fields.
+using QueryDescriber = std::function<Result<std::shared_ptr<arrow::Schema>>(
+    const FeatureView& view, const std::vector<CatalogView>& inputs)>;
+
 struct PlanOptions {
   /// Objects of the project that are not in the definitions are removed, but for feature tables and their
   /// entities: no definition brings their rows back, so they are removed by name only.
@@ -42,6 +52,7 @@ struct PlanOptions {
   std::vector<std::pair<ObjectKind, std::string>> remove = {};  // objects to remove by name
   /// The database that views are in which state none: no registered table may have a view's name there.
   std::string own_database = {};
+  QueryDescriber describe_query = {};  // empty: views that a query computes are kUnsupported
 };
 
 /// What Apply would do. The definitions are checked (model/definition.h), and completed and checked by their

@@ -72,13 +72,29 @@ Result<void> MarkRemoved(std::vector<Target<Definition>>& targets, ObjectKind ki
   return {};
 }
 
+/// The views that queries of tables read stay as long as these do.
+void KeepWhatQueriesRead(Targets& targets) {
+  for (const Target<FeatureView>& view : targets.views) {
+    if (view.is_removed || view.is_stated || !view.definition.batch) continue;
+    for (const std::string& name : view.definition.batch->views) {
+      for (Target<FeatureView>& read : targets.views) {
+        if (!read.is_stated && read.definition.name == name) read.is_removed = false;
+      }
+    }
+  }
+}
+
 /// What is not stated goes, but for feature tables and their entities: no definition brings rows back.
 void MarkMissing(Targets& targets) {
   std::set<std::string> used;
   for (Target<FeatureView>& view : targets.views) {
     if (view.is_stated || view.is_removed) continue;
     view.is_removed = !view.before->is_table();
-    if (!view.is_removed) used.insert(view.definition.entities.begin(), view.definition.entities.end());
+  }
+  KeepWhatQueriesRead(targets);
+  for (const Target<FeatureView>& view : targets.views) {
+    if (!view.is_stated && !view.is_removed)
+      used.insert(view.definition.entities.begin(), view.definition.entities.end());
   }
   for (Target<Entity>& entity : targets.entities)
     entity.is_removed |= !entity.is_stated && !used.contains(entity.definition.name);
@@ -136,6 +152,8 @@ void FollowRenames(Targets& targets) {
     for (OnDemandSource& source : view.definition.sources) {
       for (std::string& feature : source.features)
         Follow(field_renames[source.view], feature);
+      // Expressions keep the name that they have it by.
+      if (source.alias.empty() && view_renames.contains(source.view)) source.alias = source.view;
       Follow(view_renames, source.view);
     }
   }
@@ -170,6 +188,11 @@ Result<void> CheckRemovals(const Targets& targets) {
     for (const std::string& entity : view.definition.entities) {
       if (IsRemoved(targets.entities, entity))
         return StillUsed("entity", entity, "feature view", view.definition.name);
+    }
+    if (!view.definition.batch) continue;
+    for (const std::string& read : view.definition.batch->views) {
+      if (IsRemoved(targets.views, read))
+        return StillUsed("feature view", read, "feature view", view.definition.name);
     }
   }
   for (const Target<FeatureService>& service : targets.services) {

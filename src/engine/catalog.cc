@@ -32,8 +32,9 @@ Result<Definition> ParseDocument(const RegistryObject& object,
 }
 
 /// What versions 1 to that of `live` say. A later one may be there by now; it is not part of this state.
-Result<void> ReadVersions(const Registry& registry, const RegistryObject& live, CatalogView& view) {
-  TM_ASSIGN(const std::vector<RegistryObject> versions, registry.Versions(live.id));
+Result<void> ReadVersions(const Catalog::VersionsOf& versions_of, const RegistryObject& live,
+                          CatalogView& view) {
+  TM_ASSIGN(const std::vector<RegistryObject> versions, versions_of(live.id));
   std::vector<std::vector<Field>>& fields = view.field_versions;
   std::optional<BatchSource> before;
   for (const RegistryObject& version : versions) {
@@ -92,8 +93,13 @@ Result<const Value*> Find(const std::map<std::string, Value>& all, std::string_v
 }  // namespace
 
 Result<std::shared_ptr<const Catalog>> Catalog::Load(const Registry& registry, std::string_view project) {
+  TM_ASSIGN(RegistryState state, registry.Load(project));
+  return Of(std::move(state), [&](std::uint32_t id) { return registry.Versions(id); });
+}
+
+Result<std::shared_ptr<const Catalog>> Catalog::Of(RegistryState state, const VersionsOf& versions) {
   const std::shared_ptr<Catalog> catalog(new Catalog());
-  TM_ASSIGN(catalog->state_, registry.Load(project));
+  catalog->state_ = std::move(state);
   catalog->serial_ = catalog->state_.serial;
   for (const RegistryObject& object : catalog->state_.objects) {
     if (object.kind == ObjectKind::kEntity) {
@@ -117,7 +123,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::Load(const Registry& registry, s
                      .source_since_us = 0};
     TM_ASSIGN(view.definition, ParseDocument(object, &FeatureViewFromJson));
     TM_ASSIGN(view.join_keys, JoinKeysOf(object, view.definition, catalog->entities_));
-    TM_TRY(ReadVersions(registry, object, view));
+    TM_TRY(ReadVersions(versions, object, view));
     catalog->views_.emplace(object.name, std::move(view));
   }
   return catalog;

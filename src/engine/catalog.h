@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,6 +39,11 @@ class Catalog {
  public:
   /// Reads every version of every live view. kCorruption names the object whose document cannot be read.
   static Result<std::shared_ptr<const Catalog>> Load(const Registry& registry, std::string_view project);
+
+  /// Of definitions as they are in `state`; `versions` gives the versions of an object up to its own at
+  /// least.
+  using VersionsOf = std::function<Result<std::vector<RegistryObject>>(std::uint32_t id)>;
+  static Result<std::shared_ptr<const Catalog>> Of(RegistryState state, const VersionsOf& versions);
 
   std::int64_t serial() const { return serial_; }
   const RegistryState& state() const { return state_; }

@@ -143,6 +143,28 @@ void CompareTables(const TableOptions& before, const TableOptions& after, Compar
   comparison.Value("in the catalog", before.catalog ? "yes" : "no", after.catalog ? "yes" : "no");
 }
 
+/// What a query reads, as a plan shows it.
+std::string QuerySources(const BatchQuery& batch) {
+  std::vector<std::string> texts = batch.views;
+  for (const BatchSource& source : batch.sources)
+    texts.push_back(fmt::format("{} ({})", source.name, source.place()));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+void CompareQueries(const BatchQuery& before, const BatchQuery& after, Comparison& comparison) {
+  comparison.Text("query", before.sql, after.sql);
+  comparison.Value("query sources", QuerySources(before), QuerySources(after));
+  if (before.sql != after.sql || before.sources != after.sources || before.views != after.views) {
+    comparison.Add(
+        "rows that were computed before stay as they are: `tidemark backfill --restart` computes a range "
+        "anew");
+  }
+  for (const BatchSource& source : after.sources) {
+    const auto old = std::ranges::find(before.sources, source.name, &BatchSource::name);
+    if (old != before.sources.end()) CompareSources(*old, source, comparison);
+  }
+}
+
 std::string PushText(const FeatureView& view) {
   return view.push ? Quoted(view.push->name) : "";
 }
@@ -170,6 +192,27 @@ void CompareStreams(const FeatureView& before, const FeatureView& after, Compari
   } else {
     comparison.Map("stream source", stream_before, stream_after);
   }
+}
+
+std::string InputsText(const StreamTransformation& transformation) {
+  std::vector<std::string> inputs;
+  for (const Field& input : transformation.inputs)
+    inputs.push_back(fmt::format("{} {}", input.name, input.type.ToString()));
+  return fmt::format("{}", fmt::join(inputs, ", "));
+}
+
+/// Rows that are there stay what they are.
+void CompareTransformations(const FeatureView& before, const FeatureView& after, Comparison& comparison) {
+  const StreamTransformation none;
+  const StreamTransformation& was = before.transformation ? *before.transformation : none;
+  const StreamTransformation& is = after.transformation ? *after.transformation : none;
+  comparison.Value("inputs of messages", InputsText(was), InputsText(is));
+  comparison.Map("expression of", was.expressions, is.expressions);
+  comparison.Text("filter", was.filter, is.filter);
+  if (was != is) comparison.Add("messages that were read before are not computed again");
+  if (before.transformation.has_value() != after.transformation.has_value())
+    comparison.Value("a stream feature view", before.transformation ? "yes" : "no",
+                     after.transformation ? "yes" : "no");
 }
 
 void CompareField(const Field& before, const Field& after, Comparison& comparison) {
@@ -215,9 +258,12 @@ void CompareFields(const std::vector<Field>& before, const std::vector<Field>& a
 std::string SourcesText(const OnDemandView& view) {
   std::vector<std::string> texts;
   for (const OnDemandSource& source : view.sources) {
-    texts.push_back(source.features.empty()
-                        ? source.view
-                        : fmt::format("{} ({})", source.view, fmt::join(source.features, ", ")));
+    std::string text = source.view;
+    if (!source.features.empty()) text += fmt::format(" ({})", fmt::join(source.features, ", "));
+    if (!source.alias.empty()) text += fmt::format(" as {}", source.alias);
+    for (const auto& [key, column] : source.join_key_map)
+      text += fmt::format(" ({} = {})", key, column);
+    texts.push_back(std::move(text));
   }
   for (const RequestSource& request : view.requests) {
     std::vector<std::string> fields;
@@ -279,7 +325,12 @@ Lines Differences(const FeatureView& before, const FeatureView& after) {
   } else {
     CompareTables(before.table, after.table, comparison);
   }
+  if (before.batch || after.batch) {
+    const BatchQuery none;
+    CompareQueries(before.batch.value_or(none), after.batch.value_or(none), comparison);
+  }
   CompareStreams(before, after, comparison);
+  CompareTransformations(before, after, comparison);
   comparison.About(before.metadata, after.metadata);
   return comparison.Take();
 }
@@ -354,13 +405,22 @@ Lines Summary(const FeatureView& view) {
     lines.push_back(fmt::format("source {}: {}", PlaceWord(*view.source), Quoted(view.source->place())));
     lines.push_back("timestamp field: " + view.source->timestamp_field);
   } else {
-    lines.emplace_back("a feature table: Tidemark keeps its rows");
+    lines.emplace_back(view.batch ? "a feature table: a query computes its rows"
+                                  : "a feature table: Tidemark keeps its rows");
+    if (view.batch) lines.push_back("query sources: " + QuerySources(*view.batch));
     if (!view.table.database.empty()) lines.push_back("database: " + view.table.database);
     lines.push_back("timestamp field: " + view.table.timestamp_field);
   }
   if (view.push) lines.push_back("push source: " + PushText(view));
   if (const std::string stream = StreamText(view); !stream.empty())
     lines.push_back("stream source: " + stream);
+  if (view.transformation) {
+    const StreamTransformation& transformation = *view.transformation;
+    if (!transformation.inputs.empty()) lines.push_back("inputs of messages: " + InputsText(transformation));
+    for (const auto& [column, expression] : transformation.expressions)
+      lines.push_back(fmt::format("expression of {}: {}", column, Quoted(expression)));
+    if (!transformation.filter.empty()) lines.push_back("filter: " + Quoted(transformation.filter));
+  }
   return lines;
 }
 

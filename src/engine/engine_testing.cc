@@ -55,7 +55,7 @@ Result<std::shared_ptr<arrow::Table>> Scene::Historical(
   const auto known = catalog();
   HistoricalRequest request;
   TM_ASSIGN(const auto wanted, SelectionsFromRefs(features));
-  TM_ASSIGN(request.selection, Resolve(*known, wanted, false));
+  TM_ASSIGN(request.selection, Resolve(*known, wanted, false, functions));
   if (adjust) adjust(request);
   auto batches = std::make_shared<arrow::TableBatchReader>(entity_rows);
   batches->set_chunksize(kEntityBatchRows);
@@ -81,7 +81,7 @@ Result<MaterializedView> Scene::Load(const std::string& view,
 Result<std::shared_ptr<const OnlineReader>> Scene::Prepare(const std::vector<std::string>& features) {
   const auto known = catalog();
   TM_ASSIGN(const auto wanted, SelectionsFromRefs(features));
-  TM_ASSIGN(Selection selection, Resolve(*known, wanted, false));
+  TM_ASSIGN(Selection selection, Resolve(*known, wanted, false, functions));
   return MakeOnlineReader({known, std::move(selection), "demo", online_, registry_, clock_});
 }
 

@@ -15,6 +15,7 @@
 #include "engine/catalog.h"
 #include "engine/historical.h"
 #include "engine/materialize.h"
+#include "store/function_runner.h"
 #include "store/memory_online_store_testing.h"
 #include "store/memory_registry_testing.h"
 #include "store/memory_source_testing.h"
@@ -49,6 +50,9 @@ class Scene {
   /// statuses.
   Result<std::shared_ptr<arrow::RecordBatch>> Online(const std::vector<std::string>& features,
                                                      const arrow::ArrayVector& keys);
+
+  /// Who runs Python functions: nobody at first.
+  std::shared_ptr<FunctionRunner> functions = nullptr;
 
   ManualClock& clock() { return *clock_; }
   MemoryOnlineStore& online() { return *online_; }

@@ -3,6 +3,8 @@
 
 #include <arrow/builder.h>
 #include <arrow/c/bridge.h>
+#include <arrow/compute/cast.h>
+#include <arrow/record_batch.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include "base/result.h"
 #include "engine/age.h"
 #include "engine/json_value.h"
+#include "engine/on_demand.h"
 #include "engine/online_reader.h"
 #include "engine/row_values.h"
 #include "engine/selection.h"
@@ -21,6 +24,7 @@
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
+#include "pit/columns.h"
 
 namespace tidemark {
 namespace {
@@ -40,14 +44,17 @@ Result<arrow::ArrayVector> KeysFromJson(const Json& key, const CatalogView& view
   return keys;
 }
 
-Result<Json> ParseKey(std::string_view text, const CatalogView& view) {
+Result<Json> ParseObject(std::string_view text) {
   Json key = ParseJson(text).value_or(nullptr);
-  if (!key.is_object()) {
-    return Fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}, and not {}",
-                    Quoted(text)));
-  }
+  if (key.is_object()) return key;
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      fmt::format("the key must be a JSON object of join keys, such as {{\"driver_id\": 1001}}, and not {}",
+                  Quoted(text)));
+}
+
+Result<Json> ParseKey(std::string_view text, const CatalogView& view) {
+  TM_ASSIGN(Json key, ParseObject(text));
   std::vector<std::string> names;
   for (const JoinKey& join_key : view.join_keys)
     names.push_back(join_key.name);
@@ -72,7 +79,8 @@ struct Found {
   std::int64_t rows_of_key = 0;
   std::int64_t rows_up_to_then = 0;
   Json value;
-  Json row;  // null if there is no row
+  std::shared_ptr<arrow::Array> array;  // the value; null if there is no row
+  Json row;                             // null if there is no row
 };
 
 class Search {
@@ -159,7 +167,8 @@ class Search {
                                                      .in_order = false,
                                                      .threads = threads_,
                                                      .stop = stop_}));
-    found_.value = ToJsonValue(*values.features.front(), 0);
+    found_.array = values.features.front();
+    found_.value = ToJsonValue(*found_.array, 0);
     const std::size_t file = location >> 40;
     found_.row = {{"file", source_.source().files()[file].path}};
     // Rows of a warehouse have no numbers: key and times tell them.
@@ -228,65 +237,70 @@ std::string Decision(const Found& found, Status status, std::int64_t t_us, std::
   return "the latest row up to then is a deletion";
 }
 
+/// Arrays of one key as a reader takes them.
+class OneKey {
+ public:
+  explicit OneKey(const arrow::ArrayVector& keys) : texts_(keys.size()), bools_(new bool[keys.size() + 1]) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (keys[i]->type_id() == arrow::Type::INT64) {
+        columns_.emplace_back(
+            std::span<const std::int64_t>(static_cast<const arrow::Int64Array&>(*keys[i]).raw_values(), 1));
+      } else if (keys[i]->type_id() == arrow::Type::BOOL) {
+        bools_[i] = static_cast<const arrow::BooleanArray&>(*keys[i]).Value(0);
+        columns_.emplace_back(std::span<const bool>(&bools_[i], 1));
+      } else {
+        texts_[i] = static_cast<const arrow::BinaryArray&>(*keys[i]).GetView(0);
+        columns_.emplace_back(std::span<const std::string_view>(&texts_[i], 1));
+      }
+    }
+  }
+  const std::vector<KeyColumn>& columns() const { return columns_; }
+
+ private:
+  std::vector<KeyColumn> columns_;
+  std::vector<std::string_view> texts_;
+  std::unique_ptr<bool[]> bools_;
+};
+
+/// The one feature of a result of one row.
+Result<Json> AnswerOf(const OnlineResult& result) {
+  ArrowSchema schema;
+  ArrowArray array;
+  TM_TRY(result.ToArrow(false, false, &schema, &array));
+  TM_ASSIGN(const auto batch, FromArrowResult(arrow::ImportRecordBatch(&array, &schema)));
+  return Json{{"status", StatusName(result.status(0, 0))}, {"value", ToJsonValue(*batch->column(0), 0)}};
+}
+
 Result<Json> OnlineAnswer(const ExplainParts& parts, const FeatureRef& ref, const arrow::ArrayVector& keys) {
   TM_ASSIGN(const auto wanted, SelectionsFromRefs({fmt::format("{}:{}", ref.view, ref.feature)}));
   TM_ASSIGN(Selection selection, Resolve(*parts.catalog, wanted, false));
   TM_ASSIGN(const auto reader, MakeOnlineReader({parts.catalog, std::move(selection), parts.project,
                                                  parts.online, parts.registry, parts.clock}));
-  std::vector<KeyColumn> columns;
-  std::vector<std::string_view> texts(keys.size());
-  std::unique_ptr<bool[]> bools(new bool[keys.size() + 1]);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (keys[i]->type_id() == arrow::Type::INT64) {
-      columns.emplace_back(
-          std::span<const std::int64_t>(static_cast<const arrow::Int64Array&>(*keys[i]).raw_values(), 1));
-    } else if (keys[i]->type_id() == arrow::Type::BOOL) {
-      bools[i] = static_cast<const arrow::BooleanArray&>(*keys[i]).Value(0);
-      columns.emplace_back(std::span<const bool>(&bools[i], 1));
-    } else {
-      texts[i] = static_cast<const arrow::BinaryArray&>(*keys[i]).GetView(0);
-      columns.emplace_back(std::span<const std::string_view>(&texts[i], 1));
-    }
-  }
+  const OneKey key(keys);
   OnlineResult result;
-  TM_TRY(reader->Read(columns, 1, result));
-  ArrowSchema schema;
-  ArrowArray array;
-  TM_TRY(result.ToArrow(false, false, &schema, &array));
-  TM_ASSIGN(const auto batch, FromArrowResult(arrow::ImportRecordBatch(&array, &schema)));
-  Json answer{{"status", StatusName(result.status(0, 0))}, {"value", ToJsonValue(*batch->column(0), 0)}};
+  TM_TRY(reader->Read(key.columns(), 1, result));
+  TM_ASSIGN(Json answer, AnswerOf(result));
   if (result.status(0, 0) != Status::kNotFound) {
     answer["event_timestamp"] = FormatTimestampUs(result.event_time_us(0, 0));
   }
   return answer;
 }
 
-}  // namespace
+/// What is said of a stored feature, and its value as it counts at that moment.
+struct ExplainedValue {
+  Json json;
+  std::shared_ptr<arrow::Array> value;  // of one row
+};
 
-Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
-                            std::optional<std::int64_t> t_us) {
-  TM_ASSIGN(const FeatureRef ref, ParseFeatureRef(feature));
-  if (ref.feature.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("name one feature as view:feature, not '{}'", feature));
-  }
-  TM_ASSIGN(const auto wanted, SelectionsFromRefs({std::string(feature)}));
-  TM_ASSIGN(const Selection selection, Resolve(*parts.catalog, wanted, false));
-  if (selection.on_demand != nullptr) {
-    return Fail(ErrorCode::kUnsupported,
-                "explain tells of stored features: ask for one that this on-demand feature is computed from");
-  }
-  const CatalogView& view = *selection.views.front().view;
-  const Field& field = selection.views.front().features.front().field;
-  TM_ASSIGN(const Json key_json, ParseKey(key, view));
+Result<ExplainedValue> ExplainStored(const ExplainParts& parts, const CatalogView& view, const Field& field,
+                                     const Json& key_json, std::int64_t at_us) {
+  const FeatureRef ref{view.definition.name, field.name};
   TM_ASSIGN(const arrow::ArrayVector keys, KeysFromJson(key_json, view));
-  const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
-
   TM_ASSIGN(const auto source, ViewSource::Open(view, parts.open, {field}, OfKey(view, keys)));
   TM_ASSIGN(const Found found, Search(*source, field, at_us, parts).Run(keys));
   Status status = found.winner.status;
   if (status == Status::kPresent && found.value.is_null()) status = Status::kNullValue;
-  Json json{{"feature", feature},
+  Json json{{"feature", fmt::format("{}:{}", ref.view, ref.feature)},
             {"key", key_json},
             {"at", FormatTimestampUs(at_us)},
             {"status", StatusName(status)},
@@ -300,8 +314,175 @@ Result<std::string> Explain(const ExplainParts& parts, std::string_view feature,
   if (view.definition.online) {
     TM_ASSIGN(json["online"], OnlineAnswer(parts, ref, keys));
   }
+  ExplainedValue explained{.json = std::move(json), .value = found.array};
+  if (status != Status::kPresent) {
+    TM_ASSIGN(explained.value, FromArrowResult(arrow::MakeArrayOfNull(ToArrow(field.type), 1)));
+  }
+  return explained;
+}
+
+/// A computed feature, with everything that it is computed from.
+class ComputedExplanation {
+ public:
+  ComputedExplanation(const ExplainParts& parts, const Selection& selection, Json given, std::int64_t at_us)
+      : parts_(parts), selection_(selection), given_(std::move(given)), at_us_(at_us) {}
+
+  Result<Json> Explain(const FeatureRef& ref) {
+    TM_TRY(CheckNames(ref));
+    const OnDemandPlan& plan = *selection_.on_demand;
+    OnDemandInput input;
+    input.rows = 1;
+    input.now_us = at_us_;
+    input.stop = parts_.stop;
+    Json inputs = Json::array();
+    bool is_online = true;
+    for (const Selection::Column& column : selection_.columns) {
+      const SelectedView& view = selection_.views[column.view];
+      TM_ASSIGN(ExplainedValue explained,
+                ExplainStored(parts_, *view.view, view.features[column.feature].field, KeyOf(view), at_us_));
+      input.fetched.push_back(explained.value);
+      inputs.push_back(std::move(explained.json));
+      is_online = is_online && view.view->definition.online;
+    }
+    for (const RequestColumn& request : plan.requests) {
+      TM_ASSIGN(input.requests.emplace_back(), RequestFromJson(request));
+      inputs.push_back(Json{{"request", request.name}, {"value", given_[request.name]}});
+    }
+    const arrow::ArrayVector requests = input.requests;
+    TM_ASSIGN(const auto values, ComputeOnDemand(plan, std::move(input)));
+    const OnDemandView& definition = *parts_.catalog->OnDemand(ref.view);
+    const auto field = std::ranges::find(definition.fields, ref.feature, &Field::name);
+    const auto place = static_cast<std::size_t>(field - definition.fields.begin());
+    const bool is_sql = definition.mode == OnDemandMode::kSql;
+    Json json{{"feature", fmt::format("{}:{}", ref.view, ref.feature)},
+              {"key", given_},
+              {"at", FormatTimestampUs(at_us_)},
+              {"status", StatusName(values[0]->IsNull(0) ? Status::kNullValue : Status::kPresent)},
+              {"value", ToJsonValue(*values[0], 0)},
+              {"expression", is_sql ? Json(definition.expressions[place]) : Json()},
+              {"function", is_sql ? Json() : Json(definition.function_name)},
+              {"inputs", std::move(inputs)},
+              {"online", nullptr}};
+    if (is_online && !selection_.views.empty()) {
+      TM_ASSIGN(json["online"], Online(requests));
+    }
+    return json;
+  }
+
+ private:
+  Result<void> CheckNames(const FeatureRef& ref) const {
+    std::vector<std::string> names;
+    for (const SelectedView& view : selection_.views)
+      names.insert(names.end(), view.key_columns.begin(), view.key_columns.end());
+    for (const RequestColumn& request : selection_.on_demand->requests)
+      names.push_back(request.name);
+    for (const std::string& name : names) {
+      if (given_.contains(name)) continue;
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is computed from {}: the key lacks {}", Quoted(ref.view),
+                              fmt::join(names, ", "), Quoted(name)));
+    }
+    for (const auto& [name, value] : given_.items()) {
+      if (std::ranges::find(names, name) == names.end()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("{} is not computed by {}{}; it takes {}", Quoted(ref.view), Quoted(name),
+                                Suggest(name, names), fmt::join(names, ", ")));
+      }
+      if (value.is_structured())
+        return Fail(ErrorCode::kTypeMismatch, fmt::format("{} must be a single value", Quoted(name)));
+    }
+    return {};
+  }
+
+  Json KeyOf(const SelectedView& view) const {
+    Json key = Json::object();
+    for (std::size_t i = 0; i < view.key_columns.size(); ++i)
+      key[view.view->join_keys[i].name] = given_[view.key_columns[i]];
+    return key;
+  }
+
+  /// Single values; a list or struct is nothing to be written as a key.
+  Result<std::shared_ptr<arrow::Array>> RequestFromJson(const RequestColumn& request) const {
+    const Json& value = given_[request.name];
+    const auto type = ToArrow(request.type);
+    if (value.is_null()) return FromArrowResult(arrow::MakeArrayOfNull(type, 1));
+    std::shared_ptr<arrow::Array> given;
+    if (value.is_number() &&
+        (request.type.kind == TypeKind::kFloat32 || request.type.kind == TypeKind::kFloat64)) {
+      arrow::DoubleBuilder builder;
+      TM_TRY(FromArrowStatus(builder.Append(value.get<double>())));
+      TM_ASSIGN(given, FromArrowResult(builder.Finish()));
+      return FromArrowResult(arrow::compute::Cast(*given, type, arrow::compute::CastOptions::Unsafe()));
+    }
+    if (request.type.is_nested() || request.type.kind == TypeKind::kDecimal ||
+        request.type.kind == TypeKind::kDate || request.type.kind == TypeKind::kFloat32 ||
+        request.type.kind == TypeKind::kFloat64) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("request data '{}' is {}: explain takes numbers, texts, bools and timestamps",
+                              request.name, request.type.ToString()));
+    }
+    TM_ASSIGN(given, KeyFromJson(value, {.name = request.name, .type = request.type}));
+    if (given->type()->Equals(*type)) return given;
+    if (type->id() == arrow::Type::TIMESTAMP || type->id() == arrow::Type::STRING)
+      return FromArrowResult(given->View(type));
+    return RequestValues(request, given, 0);
+  }
+
+  Result<Json> Online(const arrow::ArrayVector& requests) const {
+    TM_ASSIGN(const auto reader, MakeOnlineReader({parts_.catalog, selection_, parts_.project, parts_.online,
+                                                   parts_.registry, parts_.clock}));
+    arrow::ArrayVector keys;
+    for (const ColumnInfo& key : reader->keys()) {
+      TM_ASSIGN(const DataType type, DataType::Parse(key.type));
+      TM_ASSIGN(keys.emplace_back(), KeyFromJson(given_[key.name], {.name = key.name, .type = type}));
+    }
+    const OneKey key(keys);
+    OnlineResult result;
+    if (requests.empty()) {
+      TM_TRY(reader->Read(key.columns(), 1, result));
+      return AnswerOf(result);
+    }
+    arrow::FieldVector fields;
+    for (const ColumnInfo& request : reader->requests())
+      fields.push_back(arrow::field(request.name, requests[fields.size()]->type()));
+    const auto batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), 1, requests);
+    ArrowSchema schema;
+    ArrowArray array;
+    TM_TRY(FromArrowStatus(arrow::ExportRecordBatch(*batch, &array, &schema)));
+    TM_TRY(reader->ReadWith(key.columns(), 1, &schema, &array, result));
+    return AnswerOf(result);
+  }
+
+  const ExplainParts& parts_;
+  const Selection& selection_;
+  const Json given_;
+  const std::int64_t at_us_;
+};
+
+}  // namespace
+
+Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
+                            std::optional<std::int64_t> t_us) {
+  TM_ASSIGN(const FeatureRef ref, ParseFeatureRef(feature));
+  if (ref.feature.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("name one feature as view:feature, not '{}'", feature));
+  }
+  TM_ASSIGN(const auto wanted, SelectionsFromRefs({std::string(feature)}));
+  TM_ASSIGN(const Selection selection, Resolve(*parts.catalog, wanted, false, parts.functions));
+  const std::int64_t at_us = t_us.value_or(parts.clock->now_us());
   // Paths and text may be any bytes; what is not UTF-8 in them is shown as U+FFFD.
-  return json.dump();
+  if (selection.on_demand != nullptr) {
+    TM_ASSIGN(Json given, ParseObject(key));
+    TM_ASSIGN(const Json explained,
+              ComputedExplanation(parts, selection, std::move(given), at_us).Explain(ref));
+    return explained.dump();
+  }
+  const CatalogView& view = *selection.views.front().view;
+  const Field& field = selection.views.front().features.front().field;
+  TM_ASSIGN(const Json key_json, ParseKey(key, view));
+  TM_ASSIGN(const ExplainedValue explained, ExplainStored(parts, view, field, key_json, at_us));
+  return explained.json.dump();
 }
 
 }  // namespace tidemark

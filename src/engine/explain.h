@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "engine/catalog.h"
 #include "engine/view_source.h"
+#include "store/function_runner.h"
 #include "store/online_store.h"
 #include "store/registry.h"
 
@@ -25,6 +26,7 @@ struct ExplainParts {
   std::shared_ptr<Clock> clock;
   std::size_t threads = 1;
   std::stop_token stop;
+  std::shared_ptr<FunctionRunner> functions = {};  // null: nobody runs Python functions
 };
 
 /// JSON: {"feature", "key", "at", "status", "value", "decision", "row": {"file", "row", "event_timestamp",
@@ -32,6 +34,11 @@ struct ExplainParts {
 /// "value", "event_timestamp"} or null for a view that is not online}. `feature` is `view:feature`; `key` is
 /// a JSON object of the view's join keys. Rows count from 0, in a CSV file as an editor shows them: the
 /// header is 1; "row" is missing for a warehouse, whose rows have no numbers.
+///
+/// Of a computed feature `key` has the join keys of all views that it is computed from, and its request data:
+/// {"feature", "key", "at", "status", "value", "expression" or "function" (null: the other), "inputs": [what
+/// is said above of each stored one, and {"request", "value"}], "online": {"status", "value"} or null if one
+/// of the views is not online}.
 Result<std::string> Explain(const ExplainParts& parts, std::string_view feature, std::string_view key,
                             std::optional<std::int64_t> t_us);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "model/name.h"
 #include "pit/arrow_status.h"
@@ -29,10 +30,14 @@ Result<std::vector<ExpressionColumn>> Inputs(const OnDemandView& view, const Fie
                   fmt::format("on-demand feature view {} is computed from {}, which is not there",
                               Quoted(view.name), Quoted(source.view)));
     }
-    for (const Field& field : *fields) {
-      const bool is_listed =
-          source.features.empty() || std::ranges::find(source.features, field.name) != source.features.end();
-      if (is_listed) columns.push_back({.table = source.view, .name = field.name, .type = field.type});
+    if (source.features.empty()) {
+      for (const Field& field : *fields)
+        columns.push_back({.table = source.shown(), .name = field.name, .type = field.type});
+    }
+    for (const std::string& name : source.features) {
+      const auto field = std::ranges::find(*fields, name, &Field::name);
+      if (field != fields->end())
+        columns.push_back({.table = source.shown(), .name = name, .type = field->type});
     }
   }
   for (const RequestSource& request : view.requests) {
@@ -40,6 +45,28 @@ Result<std::vector<ExpressionColumn>> Inputs(const OnDemandView& view, const Fie
       columns.push_back({.table = request.name, .name = field.name, .type = field.type});
   }
   return columns;
+}
+
+/// What a function makes of no rows is known without it.
+Result<arrow::ArrayVector> RunFunction(FunctionRunner& runner, const OnDemandPlan::Step& step,
+                                       const arrow::ArrayVector& values, const OnDemandInput& input) {
+  if (input.rows == 0) {
+    arrow::ArrayVector none;
+    for (const Field& field : step.function.fields) {
+      TM_ASSIGN(none.emplace_back(), FromArrowResult(arrow::MakeEmptyArray(ToArrow(field.type))));
+    }
+    return none;
+  }
+  arrow::FieldVector fields;
+  arrow::ArrayVector arguments;
+  for (std::size_t i = 0; i < step.arguments.size(); ++i) {
+    const auto& value = values[step.values[i]];
+    fields.push_back(arrow::field(step.arguments[i], value->type()));
+    arguments.push_back(value);
+  }
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema(std::move(fields)), input.rows, std::move(arguments));
+  return runner.Run(step.function, *batch, input.stop);
 }
 
 }  // namespace
@@ -75,14 +102,19 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDeman
   values.insert(values.end(), input.requests.begin(), input.requests.end());
   std::vector<std::shared_ptr<arrow::Array>> columns;
   for (const OnDemandPlan::Step& step : plan.steps) {
+    if (!step.expression) {
+      TM_ASSIGN(auto made, RunFunction(*plan.functions, step, values, input));
+      std::ranges::move(made, std::back_inserter(values));
+      continue;
+    }
     columns.assign(step.values.size(), nullptr);
-    for (const std::size_t used : step.expression.columns_used())
+    for (const std::size_t used : step.expression->columns_used())
       columns[used] = values[step.values[used]];
-    auto computed = step.expression.Evaluate({.columns = columns,
-                                              .count = input.rows,
-                                              .first_row = input.first_row,
-                                              .now_us = input.now_us,
-                                              .now_per_row = input.now_per_row});
+    auto computed = step.expression->Evaluate({.columns = columns,
+                                               .count = input.rows,
+                                               .first_row = input.first_row,
+                                               .now_us = input.now_us,
+                                               .now_per_row = input.now_per_row});
     if (!computed) return std::unexpected(std::move(computed).error().In(step.place));
     values.push_back(*std::move(computed));
   }

@@ -2,7 +2,8 @@
 // computed, and what comes out. The same plan serves training sets and lookups.
 //
 //   values:  [ fetched columns | request data | results of steps ]   numbered through
-//   steps:   each an expression over some of these, in an order in which what is needed is there
+//   steps:   each an expression over some of these, with one result, or a Python function with a result for
+//            each of its view's fields, in an order in which what is needed is there
 //   outputs: as asked, each one of the values
 #pragma once
 
@@ -11,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,6 +21,7 @@
 #include "engine/catalog.h"
 #include "expression/expression.h"
 #include "model/definition.h"
+#include "store/function_runner.h"
 
 namespace tidemark {
 
@@ -30,9 +34,11 @@ struct RequestColumn {
 
 struct OnDemandPlan {
   struct Step {
-    std::string place;  // "on-demand feature view x: field y", for messages
-    BoundExpression expression;
+    std::string place;                          // "on-demand feature view x: field y", for messages
+    std::optional<BoundExpression> expression;  // or else a function
     std::vector<std::size_t> values;  // for each bound column its value; of those that are not used 0
+    ViewFunction function = {};
+    std::vector<std::string> arguments = {};  // the function's names of its values
   };
   struct Output {
     std::string name;
@@ -44,9 +50,13 @@ struct OnDemandPlan {
   std::vector<RequestColumn> requests;
   std::vector<Step> steps;
   std::vector<Output> outputs;
+  std::shared_ptr<FunctionRunner> functions = {};  // null: no step is a function
+
+  bool has_functions() const { return functions != nullptr; }
 };
 
-/// The columns that the expressions of `view` may name: the features of its sources, then its request data.
+/// The columns that the expressions of `view` may name, and that its function gets: the features of its
+/// sources, then its request data. Their tables are what the view calls its sources.
 /// kNotFound for a source that is not there.
 Result<std::vector<ExpressionColumn>> InputsOf(const OnDemandView& view, const Catalog& catalog);
 
@@ -63,9 +73,10 @@ struct OnDemandInput {
   std::int64_t first_row = 0;                      // how messages number the first one
   std::int64_t now_us = 0;                         // of a lookup
   const arrow::Int64Array* now_per_row = nullptr;  // of a training set
+  std::stop_token stop = {};                       // for functions
 };
 
-/// An array for each output. Errors of an expression name its view and field.
+/// An array for each output. Errors of an expression name its view and field, of a function its view.
 Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDemandPlan& plan,
                                                                    OnDemandInput input);
 

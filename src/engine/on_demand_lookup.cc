@@ -37,6 +37,7 @@ class ComputingReader final : public OnlineReader {
   const std::vector<ColumnInfo>& keys() const override { return stored_->keys(); }
   const std::vector<ColumnInfo>& features() const override { return features_; }
   const std::vector<ColumnInfo>& requests() const override { return requests_; }
+  bool waits() const override { return plan_->has_functions(); }
   Result<bool> IsCurrent(std::int64_t max_age_ms) const override { return stored_->IsCurrent(max_age_ms); }
 
   Result<void> Read(std::span<const KeyColumn> keys, std::size_t rows, OnlineResult& result) const override {

@@ -78,9 +78,12 @@ class ComputedRows final : public arrow::RecordBatchReader {
   /// A large batch is computed in parts, which come out as batches of their own.
   Result<void> ComputeAll(const std::shared_ptr<arrow::RecordBatch>& read) {
     constexpr std::int64_t kPartRowsMin = 8'192;
+    constexpr std::int64_t kCallRowsMax = 16'384;  // the time of a function's call is limited
     const std::int64_t rows = read->num_rows();
     const std::int64_t parts_max = std::max<std::int64_t>(1, static_cast<std::int64_t>(options_.threads));
-    const std::int64_t parts = std::clamp<std::int64_t>(rows / kPartRowsMin, 1, parts_max);
+    const std::int64_t parts = plan_->has_functions()
+                                   ? std::max<std::int64_t>(1, (rows + kCallRowsMax - 1) / kCallRowsMax)
+                                   : std::clamp<std::int64_t>(rows / kPartRowsMin, 1, parts_max);
     const std::int64_t part_rows = (rows + parts - 1) / parts;
     std::vector<std::shared_ptr<arrow::RecordBatch>> made(static_cast<std::size_t>(parts));
     const auto compute = [&](std::size_t i, std::size_t /*thread*/) -> Result<void> {
@@ -108,6 +111,7 @@ class ComputedRows final : public arrow::RecordBatchReader {
     TM_ASSIGN(const auto times,
               TimesToMicros(*read.GetColumnByName(event_column_), event_column_, first_row));
     input.now_per_row = times.get();
+    input.stop = options_.stop;
     TM_ASSIGN(const auto outputs, ComputeOnDemand(*plan_, std::move(input)));
     arrow::ArrayVector columns;
     for (int i = 0; i < given_; ++i)

@@ -2,7 +2,9 @@
 // moment; only what is asked for comes out; and what cannot be computed is named with its view and field.
 #include "engine/on_demand.h"
 
+#include <arrow/builder.h>
 #include <arrow/c/bridge.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "engine/apply.h"
@@ -198,8 +200,83 @@ TEST_F(OnDemandTest, DefinitionsAreCheckedWhenApplied) {
               HasSubstr("there is no mode 'spark'"));
 }
 
+/// In the place of a process: field f is trips + 1, field g how many rows there are.
+class AddsOne final : public FunctionRunner {
+ public:
+  Result<arrow::ArrayVector> Run(const ViewFunction& function, const arrow::RecordBatch& inputs,
+                                 const std::stop_token& /*stop*/) override {
+    ++calls;
+    arguments = inputs.schema()->field_names();
+    if (fails) return Fail(ErrorCode::kInvalidData, "on-demand feature view " + function.view + ": no");
+    const auto& trips = static_cast<const arrow::Int64Array&>(*inputs.GetColumnByName("stats__trips"));
+    arrow::Int64Builder f;
+    arrow::Int64Builder g;
+    for (std::int64_t row = 0; row < inputs.num_rows(); ++row) {
+      TM_TRY(FromArrowStatus(trips.IsNull(row) ? f.AppendNull() : f.Append(trips.Value(row) + 1)));
+      TM_TRY(FromArrowStatus(g.Append(inputs.num_rows())));
+    }
+    return arrow::ArrayVector{f.Finish().ValueOrDie(), g.Finish().ValueOrDie()};
+  }
+  PythonWorkersStats Stats() const override { return {.calls = calls}; }
+
+  int calls = 0;
+  bool fails = false;
+  std::vector<std::string> arguments;
+};
+
+constexpr std::string_view kFunctions = R"json("on_demand_feature_views": [
+    {"name": "py", "mode": "python", "function": "f", "source_code": "def f(x): ...",
+     "sources": ["stats", {"view": "stats", "features": ["trips"], "alias": "other",
+                           "join_key_map": {"driver": "other_driver"}},
+                 {"request": "ride", "fields": {"km": "int32"}}],
+     "fields": [{"name": "f", "type": "int64"}, {"name": "g", "type": "int64"}]},
+    {"name": "over", "mode": "sql", "sources": ["py", {"view": "stats", "alias": "s"}],
+     "fields": [{"name": "twice", "type": "int64", "expression": "py.f * 2 + s.trips"}]}])json";
+
+// A function is a step like any other: what it needs is fetched, and what needs it comes behind it.
+TEST_F(OnDemandTest, AFunctionIsAStepOfThePlan) {
+  const auto runner = std::make_shared<AddsOne>();
+  scene_.functions = runner;
+  scene_.Apply(Whole(kFunctions));
+  ASSERT_TRUE(scene_.Load("stats"));
+  auto rows = Rides();
+  rows = rows->AddColumn(0, arrow::field("other_driver", arrow::int64()),
+                         TableOf({{"x", arrow::int64(), "[2, 1, 1]"}})->column(0))
+             .ValueOrDie();
+  const auto table = scene_.Historical(rows, {"over:twice", "py:f"});
+  ASSERT_TRUE(table) << table.error().ToString();
+  EXPECT_EQ(TextOf(**table, "twice"), "32, 62, null");
+  EXPECT_EQ(TextOf(**table, "f"), "11, 21, null");
+  EXPECT_THAT(runner->arguments, ElementsAre("stats__trips", "name", "other__trips", "km"));
+  const auto reader = scene_.Prepare({"over:twice", "py"});
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  EXPECT_TRUE((*reader)->waits());
+  EXPECT_EQ((*reader)->keys().size(), 2U);
+  runner->fails = true;
+  const auto failed = scene_.Historical(rows, {"over:twice"});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().ToString(), "on-demand feature view py: no");
+  const int calls = runner->calls;
+  const auto none = scene_.Historical(rows->Slice(0, 0), {"py:g"});
+  ASSERT_TRUE(none) << none.error().ToString();
+  EXPECT_EQ(runner->calls, calls) << "no function needs to expect no rows";
+}
+
+TEST_F(OnDemandTest, SourcesByOtherKeysAreChecked) {
+  const auto with = [](std::string_view source) {
+    return fmt::format(R"("on_demand_feature_views": [{{"name": "x", "mode": "sql", "sources": ["stats", {}],
+        "fields": [{{"name": "f", "type": "int64", "expression": "1"}}]}}])",
+                       source);
+  };
+  EXPECT_THAT(FailsToApply(with(R"({"view": "stats"})")), HasSubstr("source 'stats'"));
+  EXPECT_THAT(FailsToApply(with(R"({"view": "stats", "alias": "a", "join_key_map": {"drivr": "x"}})")),
+              HasSubstr("'drivr', which is no join key of feature view 'stats'"));
+  EXPECT_EQ(FailsToApply(with(R"({"view": "stats", "alias": "a", "join_key_map": {"driver": "x"}})")),
+            "applied");
+}
+
 // A function is kept as text and run by nobody here.
-TEST_F(OnDemandTest, FunctionsAreForTheSdk) {
+TEST_F(OnDemandTest, FunctionsNeedSomebodyToRunThem) {
   scene_.Apply(Whole(R"json("on_demand_feature_views": [{"name": "py", "mode": "pandas", "sources": ["stats"],
       "function": "f", "source_code": "def f(x): return x",
       "fields": [{"name": "f", "type": "int32"}]}])json"));

@@ -9,8 +9,10 @@
 
 #include "base/result.h"
 #include "engine/on_demand.h"
+#include "model/definition_json.h"
 #include "model/feature_ref.h"
 #include "model/name.h"
+#include "store/function_runner.h"
 
 namespace tidemark {
 namespace {
@@ -61,8 +63,8 @@ Result<std::size_t> FieldPlace(const OnDemandView& view, const std::string& name
 /// Collects the selection view by view; one view asked for in several pieces stays one view.
 class Resolver {
  public:
-  Resolver(const Catalog& catalog, bool full_feature_names)
-      : catalog_(catalog), full_feature_names_(full_feature_names) {}
+  Resolver(const Catalog& catalog, bool full_feature_names, std::shared_ptr<FunctionRunner> functions)
+      : catalog_(catalog), full_feature_names_(full_feature_names), functions_(std::move(functions)) {}
 
   Result<void> Add(const ViewSelection& wanted) {
     if (const OnDemandView* computed = catalog_.OnDemand(wanted.view)) return AddOnDemand(wanted, *computed);
@@ -159,14 +161,9 @@ class Resolver {
   /// The step that computes a field; what it needs comes before it.
   Result<Value> Computed(const OnDemandView& view, std::size_t field) {
     const std::pair id(view.name, field);
-    if (const auto found = steps_.find(id); found != steps_.end())
+    if (const auto found = computed_.find(id); found != computed_.end())
       return Value{Value::Kind::kStep, found->second};
-    if (view.mode != OnDemandMode::kSql) {
-      return Fail(
-          ErrorCode::kUnsupported,
-          fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK only",
-                      view.name, OnDemandModeName(view.mode)));
-    }
+    if (view.mode != OnDemandMode::kSql) return ByFunction(view, field);
     const std::string place =
         fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
@@ -178,22 +175,49 @@ class Resolver {
     }
     plan_.steps.push_back({.place = place, .expression = *std::move(bound), .values = {}});
     step_inputs_.push_back(std::move(inputs));
-    steps_.emplace(id, plan_.steps.size() - 1);
-    return Value{Value::Kind::kStep, plan_.steps.size() - 1};
+    computed_.emplace(id, results_);
+    return Value{Value::Kind::kStep, results_++};
+  }
+
+  /// The step of a function, which computes all fields of its view from all of its inputs.
+  Result<Value> ByFunction(const OnDemandView& view, std::size_t field) {
+    if (functions_ == nullptr) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("on-demand feature view '{}' has mode {}: its function runs in the Python SDK, "
+                              "and elsewhere only with --python-workers N",
+                              view.name, OnDemandModeName(view.mode)));
+    }
+    TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
+    OnDemandPlan::Step step{.place = fmt::format("on-demand feature view {}", view.name),
+                            .expression = std::nullopt,
+                            .values = {},
+                            .function = ViewFunction::Of(view)};
+    std::vector<Value> inputs;
+    for (const ExpressionColumn& column : columns) {
+      const bool is_alone = std::ranges::count(columns, column.name, &ExpressionColumn::name) == 1;
+      step.arguments.push_back(is_alone ? column.name : fmt::format("{}__{}", column.table, column.name));
+      TM_ASSIGN(inputs.emplace_back(), Input(view, column));
+    }
+    plan_.functions = functions_;
+    plan_.steps.push_back(std::move(step));
+    step_inputs_.push_back(std::move(inputs));
+    for (std::size_t i = 0; i < view.fields.size(); ++i)
+      computed_.emplace(std::pair(view.name, i), results_ + i);
+    results_ += view.fields.size();
+    return Value{Value::Kind::kStep, results_ - view.fields.size() + field};
   }
 
   Result<Value> Input(const OnDemandView& view, const ExpressionColumn& column) {
-    if (std::ranges::find(view.requests, column.table, &RequestSource::name) != view.requests.end()) {
-      return Requested(view, column);
-    }
-    if (const OnDemandView* other = catalog_.OnDemand(column.table)) {
+    const auto source = std::ranges::find(view.sources, column.table, &OnDemandSource::shown);
+    if (source == view.sources.end()) return Requested(view, column);
+    if (const OnDemandView* other = catalog_.OnDemand(source->view)) {
       TM_ASSIGN(const std::size_t place, FieldPlace(*other, column.name));
       return Computed(*other, place);
     }
-    TM_ASSIGN(const CatalogView* stored, catalog_.View(column.table));
-    ViewSelection whole;
-    whole.view = column.table;
-    TM_ASSIGN(auto key_columns, KeyColumns(*stored, whole));
+    TM_ASSIGN(const CatalogView* stored, catalog_.View(source->view));
+    const ViewSelection selection{
+        .view = source->view, .features = {}, .join_key_map = source->join_key_map, .alias = source->alias};
+    TM_ASSIGN(auto key_columns, KeyColumns(*stored, selection));
     const std::size_t at = FindOrAdd({stored, column.table, std::move(key_columns), {}});
     if (const auto found = fetched_.find({at, column.name}); found != fetched_.end()) {
       return Value{Value::Kind::kFetched, found->second};
@@ -244,12 +268,14 @@ class Resolver {
 
   const Catalog& catalog_;
   const bool full_feature_names_;
+  const std::shared_ptr<FunctionRunner> functions_;
   Selection selection_;
   OnDemandPlan plan_;
-  std::vector<Value> values_;                                           // of the plan's outputs
-  std::vector<std::vector<Value>> step_inputs_;                         // of the plan's steps
-  std::map<std::pair<std::size_t, std::string>, std::size_t> fetched_;  // view and field -> column
-  std::map<std::pair<std::string, std::size_t>, std::size_t> steps_;    // on-demand view and field -> step
+  std::vector<Value> values_;                                            // of the plan's outputs
+  std::vector<std::vector<Value>> step_inputs_;                          // of the plan's steps
+  std::map<std::pair<std::size_t, std::string>, std::size_t> fetched_;   // view and field -> column
+  std::map<std::pair<std::string, std::size_t>, std::size_t> computed_;  // on-demand view, field -> result
+  std::size_t results_ = 0;                                              // of the plan's steps
   std::map<std::string, std::string> outputs_;  // output name -> the feature that has it
 };
 
@@ -267,9 +293,26 @@ Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::str
   return selections;
 }
 
+Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const AskedFeatures& asked) {
+  const int given =
+      (asked.features.empty() ? 0 : 1) + (asked.service.empty() ? 0 : 1) + (asked.selection.empty() ? 0 : 1);
+  if (given != 1) {
+    return Fail(ErrorCode::kInvalidArgument, "ask for a list of features or for one feature service");
+  }
+  if (!asked.features.empty()) return SelectionsFromRefs(asked.features);
+  if (!asked.service.empty()) {
+    TM_ASSIGN(const FeatureService* found, catalog.Service(asked.service));
+    return found->views;
+  }
+  // A list that was put together for one request is a service without a name of its own.
+  TM_ASSIGN(const FeatureService once,
+            FeatureServiceFromJson(fmt::format(R"({{"name": "request", "features": {}}})", asked.selection)));
+  return once.views;
+}
+
 Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,
-                          bool full_feature_names) {
-  Resolver resolver(catalog, full_feature_names);
+                          bool full_feature_names, std::shared_ptr<FunctionRunner> functions) {
+  Resolver resolver(catalog, full_feature_names, std::move(functions));
   for (const ViewSelection& one : wanted)
     TM_TRY(resolver.Add(one));
   return std::move(resolver).Finish();

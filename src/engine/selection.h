@@ -11,6 +11,7 @@
 
 namespace tidemark {
 
+class FunctionRunner;
 struct OnDemandPlan;
 
 /// One feature of a view and the column it comes out as.
@@ -48,11 +49,20 @@ struct Selection {
 /// Turns `view:feature` and `view` references into what a feature service would list.
 Result<std::vector<ViewSelection>> SelectionsFromRefs(const std::vector<std::string>& features);
 
+/// What a request asks for: a list of references, or the name of a feature service, or a list as one states
+/// it, JSON. kInvalidArgument unless exactly one is given.
+struct AskedFeatures {
+  std::vector<std::string> features = {};
+  std::string service = {};
+  std::string selection = {};
+};
+Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const AskedFeatures& asked);
+
 /// kNotFound for an unknown view or feature (with the nearest name), kInvalidArgument for an empty request, a
 /// join key map that names no join key, and two features that would get one output name, showing both. Of
-/// on-demand views what they are computed from is fetched, once, whoever needs it; kUnsupported for one whose
-/// function only the Python SDK runs.
+/// on-demand views what they are computed from is fetched, once, whoever needs it; kUnsupported for one of a
+/// Python function if there is nobody who runs it (`functions` is null).
 Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,
-                          bool full_feature_names);
+                          bool full_feature_names, std::shared_ptr<FunctionRunner> functions = nullptr);
 
 }  // namespace tidemark

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/view_source.h"
+#include "model/feature_table.h"
 #include "model/name.h"
 #include "model/widening.h"
 #include "pit/columns.h"
@@ -37,7 +38,7 @@ class Completion {
 
   Result<void> Run() {
     TM_TRY(ResolveKeys());
-    TM_TRY(ResolveTimestamps());
+    TM_TRY(view_.batch ? ResolveQueryTime() : ResolveTimestamps());
     return view_.fields.empty() ? InferFields() : CheckFields();
   }
 
@@ -46,12 +47,18 @@ class Completion {
   Result<void> ResolveKeys();
   Result<void> ResolveKey(JoinKey& key);
   Result<void> ResolveTimestamps();
+  Result<void> ResolveQueryTime();
   Result<void> FindTimestamp();
   Result<void> CheckTimestamp(std::string_view what, const std::string& name) const;
   Result<void> InferFields();
   Result<void> CheckFields() const;
   /// An array of no rows, by which the readers of pit/columns.h say whether they take its type.
   Result<std::shared_ptr<arrow::Array>> NoRows(const std::shared_ptr<arrow::DataType>& type) const;
+  /// `the source 'data/a.parquet'`: what has the columns.
+  std::string Place() const {
+    return view_.batch ? "the result of the query"
+                       : fmt::format("the source {}", Quoted(view_.source->place()));
+  }
   bool IsFeature(const std::string& column) const { return !keys_and_times_.contains(column); }
 
   const std::vector<Entity*>& entities_;
@@ -68,9 +75,8 @@ Result<std::shared_ptr<arrow::DataType>> Completion::ColumnType(std::string_view
     return schema_.field(found)->type();
   }
   return Fail(ErrorCode::kNotFound,
-              fmt::format("the source {} has no column '{}' ({}){}; its columns are: {}",
-                          Quoted(view_.source->place()), name, what, Suggest(name, schema_.field_names()),
-                          fmt::join(schema_.field_names(), ", ")));
+              fmt::format("{} has no column '{}' ({}){}; its columns are: {}", Place(), name, what,
+                          Suggest(name, schema_.field_names()), fmt::join(schema_.field_names(), ", ")));
 }
 
 Result<std::shared_ptr<arrow::Array>> Completion::NoRows(const std::shared_ptr<arrow::DataType>& type) const {
@@ -132,6 +138,21 @@ Result<void> Completion::ResolveTimestamps() {
     TM_TRY(CheckTimestamp("the timestamp field", source.timestamp_field));
   }
   keys_and_times_.insert(source.timestamp_field);
+  return {};
+}
+
+Result<void> Completion::ResolveQueryTime() {
+  const std::string& name = view_.table.timestamp_field;
+  TM_ASSIGN(const auto column, ColumnType("the timestamp field", name));
+  if (column->id() != arrow::Type::TIMESTAMP) {
+    return Fail(
+        ErrorCode::kTypeMismatch,
+        fmt::format("column '{}' (the timestamp field) has type {}; it must be a timestamp: cast it in "
+                    "the query",
+                    name, column->ToString()));
+  }
+  keys_and_times_.insert(name);
+  keys_and_times_.insert(system_column::kExpiresAt);  // of a table's rows, if the query gives it
   return {};
 }
 
@@ -197,9 +218,7 @@ Result<void> Completion::InferFields() {
   }
   if (!view_.fields.empty()) return {};
   return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("the source {} has no columns but join keys and timestamps; a "
-                          "view needs a feature",
-                          Quoted(view_.source->place())));
+              fmt::format("{} has no columns but join keys and timestamps; a view needs a feature", Place()));
 }
 
 Result<void> Completion::CheckFields() const {
@@ -319,6 +338,12 @@ class FieldIds {
 
 Result<void> CompleteView(const std::vector<Entity*>& entities, const SourceOpener& open, FeatureView& view) {
   TM_TRY_IN(CompleteByData(entities, open, view), fmt::format("feature view {}", view.name));
+  return {};
+}
+
+Result<void> CompleteByQuery(const std::vector<Entity*>& entities, const arrow::Schema& columns,
+                             FeatureView& view) {
+  TM_TRY_IN(Completion(entities, columns, view).Run(), fmt::format("feature view {}", view.name));
   return {};
 }
 

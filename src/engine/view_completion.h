@@ -1,6 +1,8 @@
 // Fills in what a feature view leaves to its source, and checks the rest against it.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <vector>
 
 #include "engine/catalog.h"
@@ -17,6 +19,11 @@ namespace tidemark {
 /// the column and both types. A source without any data yet is kNotFound unless nothing had to be found out
 /// from it.
 Result<void> CompleteView(const std::vector<Entity*>& entities, const SourceOpener& open, FeatureView& view);
+
+/// The same for a view whose rows a query computes: its columns are `columns`, of which the event time is the
+/// one of table.timestamp_field.
+Result<void> CompleteByQuery(const std::vector<Entity*>& entities, const arrow::Schema& columns,
+                             FeatureView& view);
 
 /// Gives every field of `view` its id, and clears `renamed_from`. A field keeps the id of the field of its
 /// name and type, or of the one it is renamed from, in `before` (null: a new view) or in an older version. So

@@ -176,25 +176,44 @@ bool HasTime(const Arguments& arguments) {
   return false;
 }
 
+/// A decimal beside a float becomes one.
+Result<void> JoinFloats(Arguments& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const ValueType& other = arguments.type(1 - i);
+    if (arguments.type(i).is(TypeKind::kDecimal) && other.is_float()) TM_TRY(arguments.Become(i, other));
+  }
+  return {};
+}
+
 Result<NodePtr> BindPlus(Arguments arguments) {
   if (arguments.size() == 2 && HasTime(arguments)) return BindTimeSum(std::move(arguments), false);
+  if (HasDecimals(arguments)) return BindDecimals(std::move(arguments), '+');
+  TM_TRY(JoinFloats(arguments));
   return TwoNumbers(std::move(arguments), {Checked<std::int32_t, Plus>, Checked<std::int64_t, Plus>,
                                            Floating<float, Plus>, Floating<double, Plus>});
 }
 
 Result<NodePtr> BindMinus(Arguments arguments) {
   if (HasTime(arguments)) return BindTimeSum(std::move(arguments), true);
+  if (HasDecimals(arguments)) return BindDecimals(std::move(arguments), '-');
+  TM_TRY(JoinFloats(arguments));
   return TwoNumbers(std::move(arguments), {Checked<std::int32_t, Minus>, Checked<std::int64_t, Minus>,
                                            Floating<float, Minus>, Floating<double, Minus>});
 }
 
 Result<NodePtr> BindTimes(Arguments arguments) {
+  if (HasDecimals(arguments)) return BindDecimals(std::move(arguments), '*');
+  TM_TRY(JoinFloats(arguments));
   return TwoNumbers(std::move(arguments), {Checked<std::int32_t, Times>, Checked<std::int64_t, Times>,
                                            Floating<float, Times>, Floating<double, Times>});
 }
 
-// Integers are divided as float64.
+// Integers and decimals are divided as float64.
 Result<NodePtr> BindDivide(Arguments arguments) {
+  TM_TRY(JoinFloats(arguments));
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (arguments.type(i).is(TypeKind::kDecimal)) TM_TRY(arguments.Become(i, Plain(TypeKind::kFloat64)));
+  }
   for (std::size_t i = 0; i < 2; ++i) {
     if (!arguments.type(i).is_number() && !arguments.type(i).is_null())
       return arguments.Mismatch(i, "numbers");
@@ -219,8 +238,16 @@ Result<NodePtr> BindRemainder(Arguments arguments) {
 }
 
 Result<NodePtr> BindNegate(Arguments arguments) {
+  Node& value = *arguments.values[0];
+  if (value.literal == Literal::kPoint) {  // stays one
+    value.constant.real = -value.constant.real;
+    value.constant.text =
+        value.constant.text.starts_with('-') ? value.constant.text.substr(1) : "-" + value.constant.text;
+    return std::move(arguments.values[0]);
+  }
   if (arguments.type(0).is_null()) TM_TRY(arguments.Become(0, Plain(TypeKind::kInt32)));
   const ValueType type = arguments.type(0);
+  if (type.is(TypeKind::kDecimal)) return std::move(arguments).Make(type, NegateDecimalsKernel());
   if (!type.is_number()) return arguments.Mismatch(0, "a number");
   const NumberKernels kernels{NegateChecked<std::int32_t>, NegateChecked<std::int64_t>, NegateFloats<float>,
                               NegateFloats<double>};

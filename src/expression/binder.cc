@@ -98,6 +98,9 @@ Constant ConstantOf(const ValueType& type, const Vector& value) {
     case Lane::kFloat64:
       constant.real = value.as<double>()[0];
       break;
+    case Lane::kDecimal:
+      constant.decimal = value.as<Decimal>()[0];
+      break;
     case Lane::kText:
       constant.text = value.as<std::string_view>()[0];
       break;
@@ -171,7 +174,10 @@ class Binder {
     if (std::isinf(node->constant.real)) {
       return Wrong(ErrorCode::kInvalidArgument, syntax.at, "this number is beyond float64");
     }
-    if (syntax.text.find_first_of("eE") == std::string::npos) node->literal = Literal::kPoint;
+    if (syntax.text.find_first_of("eE") == std::string::npos) {
+      node->literal = Literal::kPoint;
+      node->constant.text = syntax.text;
+    }
     return node;
   }
 
@@ -333,17 +339,21 @@ class Binder {
   Result<NodePtr> Cast(const Syntax& syntax) {
     TM_ASSIGN(NodePtr value, Bind(syntax.args[0]));
     const auto known = std::ranges::find(kSqlTypes, syntax.type_name, &SqlTypeName::name);
-    if (known == kSqlTypes.end()) {
+    std::optional<DataType> decimal;
+    if (syntax.type_name.starts_with("decimal(")) {
+      TM_ASSIGN(decimal, DataType::Parse(syntax.type_name));
+    }
+    if (known == kSqlTypes.end() && !decimal) {
       std::vector<std::string> names;
       for (const SqlTypeName& type : kSqlTypes)
         names.emplace_back(type.name);
       return Wrong(
           ErrorCode::kInvalidArgument, syntax.at,
-          fmt::format("there is no cast to {}{}; there are bool, int, bigint, real, double, varchar, blob, "
-                      "timestamp and date",
+          fmt::format("there is no cast to {}{}; there are bool, int, bigint, real, double, decimal(p, s), "
+                      "varchar, blob, timestamp and date",
                       Quoted(syntax.type_name), Suggest(syntax.type_name, names)));
     }
-    const ValueType to = Plain(known->kind);
+    const ValueType to = decimal ? ValueType{.type = *decimal} : Plain(known->kind);
     if (value->type == to || value->type.is_null()) return CastTo(std::move(value), to, text_);
     const Kernel kernel = CastKernel(value->type, to, syntax.kind == SyntaxKind::kTryCast);
     if (kernel == nullptr) {
@@ -397,6 +407,7 @@ Lane ValueType::lane() const {
     case TypeKind::kBinary:
       return Lane::kText;
     case TypeKind::kDecimal:
+      return Lane::kDecimal;
     case TypeKind::kList:
     case TypeKind::kStruct:
     case TypeKind::kMap:
@@ -414,11 +425,35 @@ std::unexpected<Error> Arguments::Mismatch(std::size_t place, std::string_view w
                 fmt::format("{} takes {}, not {}", name, wanted, type(place).ToString()));
 }
 
+namespace {
+
+/// A number that stands in the expression, as a decimal. False for everything else.
+Result<bool> BecomeDecimal(NodePtr& value, const ValueType& to) {
+  if (value->literal != Literal::kPoint && value->literal != Literal::kInteger) return false;
+  if (value->literal == Literal::kPoint) {
+    const auto own = DecimalOfLiteral(*value);
+    if (!own || own->scale > to.type.scale) return false;
+  }
+  const std::string digits =
+      value->literal == Literal::kPoint ? value->constant.text : fmt::format("{}", value->constant.number);
+  TM_ASSIGN(const Decimal decimal, DecimalFromText(digits, to.type));
+  NodePtr node = ConstantNode(to, value->at);
+  node->constant.decimal = decimal;
+  value = std::move(node);
+  return true;
+}
+
+}  // namespace
+
 Result<void> Arguments::Become(std::size_t place, const ValueType& to) {
   NodePtr& value = values[place];
   if (value->type == to) return {};
   const bool is_time_text = value->literal == Literal::kText && to.is_time();
   const bool is_narrow_point = value->literal == Literal::kPoint && to.is(TypeKind::kFloat32);
+  if (to.is(TypeKind::kDecimal)) {
+    TM_ASSIGN(const bool has_become, BecomeDecimal(value, to));
+    if (has_become) return {};
+  }
   if (!Widens(value->type, to) && !is_time_text && !is_narrow_point) return Mismatch(place, to.ToString());
   if (is_time_text) {
     const auto us = ParseTimestampUs(value->constant.text);
@@ -440,20 +475,24 @@ Result<std::string> Arguments::ConstantText(std::size_t place, std::string_view 
 }
 
 Result<ValueType> Arguments::Unify(std::size_t first) {
-  const Node* widest = values[first].get();
-  ValueType type = widest->type;
-  Literal literal = widest->literal;
-  for (std::size_t i = first + 1; i < size(); ++i) {
+  // Decimals first: they tell what numbers that stand in the expression are.
+  std::vector<const Node*> nodes;
+  for (std::size_t i = first; i < size(); ++i)
+    nodes.push_back(values[i].get());
+  std::ranges::stable_partition(nodes, [](const Node* node) { return node->type.is(TypeKind::kDecimal); });
+  ValueType type = nodes[0]->type;
+  Literal literal = nodes[0]->literal;
+  for (const Node* const node : std::span(nodes).subspan(1)) {
     Node so_far;
     so_far.type = type;
     so_far.literal = literal;
-    const auto common = Common(so_far, *values[i]);
+    const auto common = Common(so_far, *node);
     if (!common) {
-      return FailAt(ErrorCode::kTypeMismatch, text, values[i]->at,
+      return FailAt(ErrorCode::kTypeMismatch, text, node->at,
                     fmt::format("{} cannot have both {} and {}: cast one of them", name, type.ToString(),
-                                this->type(i).ToString()));
+                                node->type.ToString()));
     }
-    literal = literal == values[i]->literal ? literal : Literal::kNo;
+    literal = literal == node->literal ? literal : Literal::kNo;
     type = *common;
   }
   for (std::size_t i = first; i < size(); ++i) {
@@ -476,6 +515,18 @@ NodePtr Arguments::Make(const ValueType& type, Kernel kernel, bool is_strict) &&
 
 bool Widens(const ValueType& from, const ValueType& to) {
   if (from == to || from.is_null()) return true;
+  if (from.is(TypeKind::kDecimal)) {
+    const int whole_from = from.type.precision - from.type.scale;
+    const int whole_to = to.type.precision - to.type.scale;
+    return to.is_float() ||
+           (to.is(TypeKind::kDecimal) && to.type.scale >= from.type.scale && whole_to >= whole_from);
+  }
+  if (to.is(TypeKind::kDecimal)) {
+    constexpr int kInt32Digits = 10;
+    constexpr int kInt64Digits = 19;
+    return from.is_integer() &&
+           to.type.precision - to.type.scale >= (from.is(TypeKind::kInt32) ? kInt32Digits : kInt64Digits);
+  }
   if (from.is(TypeKind::kInt32)) return to.is_number();
   if (from.is(TypeKind::kInt64)) return to.is(TypeKind::kInt64) || to.is_float();
   if (from.is(TypeKind::kFloat32)) return to.is(TypeKind::kFloat64);
@@ -491,6 +542,9 @@ std::optional<ValueType> Common(const Node& left, const Node& right) {
   if (is_narrow(right, left)) return left.type;
   if (left.literal == Literal::kText && right.type.is_time()) return right.type;
   if (right.literal == Literal::kText && left.type.is_time()) return left.type;
+  if (left.type.is(TypeKind::kDecimal) || right.type.is(TypeKind::kDecimal)) {
+    if (const auto decimal = CommonDecimal(left, right)) return ValueType{.type = *decimal};
+  }
   if (Widens(left.type, right.type)) return right.type;
   if (Widens(right.type, left.type)) return left.type;
   return std::nullopt;

@@ -59,6 +59,20 @@ std::span<const Function> ListFunctions();
 /// + and - where one side is a time or an interval.
 Result<NodePtr> BindTimeSum(Arguments arguments, bool is_minus);
 
+/// Whether one of the arguments is a decimal, and the others are what becomes one beside it: decimals,
+/// integers, numbers with a point that stand in the expression, nulls.
+bool HasDecimals(const Arguments& arguments);
+/// +, - and * (`sign`) of such arguments.
+Result<NodePtr> BindDecimals(Arguments arguments, char sign);
+Kernel NegateDecimalsKernel();
+/// The decimal that a number with a point is; nothing if it has too many digits.
+std::optional<DataType> DecimalOfLiteral(const Node& node);
+Result<Decimal> DecimalFromText(std::string_view text, const DataType& type);
+/// The decimal that holds both; nothing if one is none, or it would have too many digits.
+std::optional<DataType> CommonDecimal(const Node& left, const Node& right);
+/// One of the two is a decimal.
+Kernel DecimalCastKernel(const ValueType& from, const ValueType& to, bool is_try);
+
 /// length() of a text, for length() of a text or a list.
 Kernel TextLengthKernel();
 

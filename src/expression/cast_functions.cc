@@ -1,6 +1,5 @@
 // Casts between the types of values, as DuckDB makes them. What has no value in the other type is an error,
 // or null by TRY_CAST.
-#include <arrow/util/decimal.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,8 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-
-#include <arrow/array/array_decimal.h>
 
 #include "expression/binder_internal.h"
 #include "model/name.h"
@@ -286,15 +283,6 @@ void WriteText(Call& call) {
   }
 }
 
-void DecimalToFloat(Call& call) {
-  const auto& decimals = static_cast<const arrow::Decimal128Array&>(*call.args[0].array);
-  const int scale = static_cast<const arrow::Decimal128Type&>(*decimals.type()).scale();
-  for (std::int64_t row = 0; row < call.count; ++row) {
-    call.out.as<double>()[row] =
-        call.Counts(row) ? arrow::Decimal128(decimals.GetValue(row)).ToDouble(scale) : 0;
-  }
-}
-
 // Casts of a number to each other type; null where there is none.
 template <typename From, bool kTry>
 Kernel FromNumber(TypeKind to) {
@@ -396,8 +384,6 @@ Kernel KernelOf(TypeKind from, TypeKind to) {
       return to == TypeKind::kDate ? Convert<std::int64_t, std::int32_t, kTry, TimeToDate> : nullptr;
     case TypeKind::kDate:
       return to == TypeKind::kTimestamp ? Convert<std::int32_t, std::int64_t, kTry, DateToTime> : nullptr;
-    case TypeKind::kDecimal:
-      return to == TypeKind::kFloat64 ? DecimalToFloat : nullptr;
     default:
       return nullptr;
   }
@@ -407,6 +393,7 @@ Kernel KernelOf(TypeKind from, TypeKind to) {
 
 Kernel CastKernel(const ValueType& from, const ValueType& to, bool is_try) {
   if (from.kind != ValueType::Kind::kPlain || to.kind != ValueType::Kind::kPlain) return nullptr;
+  if (from.is(TypeKind::kDecimal) || to.is(TypeKind::kDecimal)) return DecimalCastKernel(from, to, is_try);
   return is_try ? KernelOf<true>(from.type.kind, to.type.kind)
                 : KernelOf<false>(from.type.kind, to.type.kind);
 }

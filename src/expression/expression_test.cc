@@ -157,6 +157,39 @@ TEST(ExpressionTest, CastsFailOrAreNull) {
   EXPECT_THAT(Answer("cast(s as double)"), HasSubstr("row 0: 'Hello' cannot be cast to float64"));
 }
 
+TEST(ExpressionTest, DecimalsStayExact) {
+  EXPECT_EQ(Answer("price + price"), "decimal(11, 2): 25.00 null -0.02");
+  EXPECT_EQ(Answer("price * 1.5"), "decimal(12, 3): 18.750 null -0.015");
+  EXPECT_EQ(Answer("price - i"), "decimal(13, 2): 11.50 null 2.99");
+  EXPECT_EQ(Answer("-price"), "decimal(10, 2): -12.50 null 0.01");
+  EXPECT_EQ(Answer("price / 2"), "float64: 6.25 null -0.005");
+  EXPECT_EQ(Answer("price + d"), "float64: 13 null -4.01");
+  EXPECT_EQ(Answer("price > 12.49"), "bool: true null false");
+  EXPECT_EQ(Answer("coalesce(price, 0.5)"), "decimal(10, 2): 12.50 0.50 -0.01");
+  EXPECT_EQ(Answer("greatest(price, 1)"), "decimal(10, 2): 12.50 1.00 1.00");
+  EXPECT_EQ(Answer("price::varchar"), "string: 12.50 null -0.01");
+  EXPECT_EQ(Answer("price::int"), "int32: 13 null 0") << "halves away from zero";
+  EXPECT_EQ(Answer("price::decimal(4, 1)"), "decimal(4, 1): 12.5 null 0.0");
+  EXPECT_EQ(Answer("'1.255'::decimal(5, 2)"), "decimal(5, 2): 1.26 1.26 1.26");
+  EXPECT_EQ(Answer("try_cast(s as decimal(5, 2))"), "decimal(5, 2): null null null");
+  EXPECT_EQ(Answer("price", DataType::Decimal(12, 3)), "decimal(12, 3): 12.500 null -0.010");
+  EXPECT_THAT(Answer("price", DataType::Decimal(10, 3)), HasSubstr("decimal(10, 3) is wanted: cast it"));
+  EXPECT_THAT(Answer("1.255", DataType::Decimal(10, 2)), HasSubstr("decimal(10, 2) is wanted: cast it"));
+  EXPECT_THAT(Answer("price::decimal(2, 1)"), HasSubstr("row 0: 12.50 cannot be cast to decimal(2, 1)"));
+  EXPECT_THAT(Answer("price::decimal(18, 2) * 10000000000000000"),
+              HasSubstr("row 0: overflow of decimal(18, 2) (12.50 * 10000000000000000)"));
+  EXPECT_THAT(Answer("price % 2"), HasSubstr("% takes numbers, not decimal(10, 2)"));
+  EXPECT_THAT(Answer("floor(price)"), HasSubstr("floor takes no decimal(10, 2): cast it to double"));
+  EXPECT_THAT(Answer("price::decimal(39, 2)"), HasSubstr("precision"));
+}
+
+TEST(ExpressionTest, PatternsMayDifferFromRowToRow) {
+  EXPECT_EQ(Answer("regexp_matches(s, substr(s, 2, 2))"), "bool: true true null");
+  EXPECT_EQ(Answer("regexp_matches(s, case when i = 1 then '^h' else 'x' end, 'i')"),
+            "bool: true false null");
+  EXPECT_THAT(Answer("regexp_matches(s, s || '(')"), HasSubstr("row 0: the pattern 'Hello(' cannot be read"));
+}
+
 TEST(ExpressionTest, ColumnsAreFoundByTable) {
   EXPECT_EQ(Answer("one.amount + two.amount"), "int64: 11 22 33");
   EXPECT_EQ(Answer("ORDER"), "int64: 1 2 3") << "a name in another case";

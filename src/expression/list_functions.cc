@@ -60,7 +60,7 @@ void LengthOfList(Call& call) {
 
 // Null items do not count; of none there is no sum.
 template <typename ArrowType>
-void Sum(Call& call) {
+void SumOfList(Call& call) {
   constexpr bool kIsFloat = arrow::is_floating_type<ArrowType>::value;
   using Total = std::conditional_t<kIsFloat, double, std::int64_t>;
   const Items items(call.args[0]);
@@ -202,7 +202,7 @@ void TakeMember(Call& call) {
 
 template <typename ArrowType>
 struct SumKernel {
-  static constexpr Kernel kKernel = Sum<ArrowType>;
+  static constexpr Kernel kKernel = SumOfList<ArrowType>;
 };
 template <typename ArrowType>
 struct AverageKernel {

@@ -120,6 +120,8 @@ Kernel ByLane(Lane lane) {
       return K<float>::kKernel;
     case Lane::kFloat64:
       return K<double>::kKernel;
+    case Lane::kDecimal:
+      return K<Decimal>::kKernel;
     case Lane::kText:
       return K<std::string_view>::kKernel;
     case Lane::kInterval:

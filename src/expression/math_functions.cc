@@ -178,6 +178,11 @@ Result<NodePtr> BindIsNan(Arguments arguments) {
 // floor, ceil: of integers a float64, as DuckDB has it.
 template <Kernel kFloat32, Kernel kFloat64>
 Result<NodePtr> BindRoundWhole(Arguments arguments) {
+  if (arguments.type(0).is(TypeKind::kDecimal)) {
+    return FailAt(ErrorCode::kTypeMismatch, arguments.text, arguments.values[0]->at,
+                  fmt::format("{} takes no {}: cast it to double, or to a decimal of other places",
+                              arguments.name, arguments.type(0).ToString()));
+  }
   if (arguments.type(0).is(TypeKind::kFloat32))
     return std::move(arguments).Make(Plain(TypeKind::kFloat32), kFloat32);
   return BindFloat64<kFloat64>(std::move(arguments));

@@ -48,7 +48,8 @@ struct Constant {
   bool is_null = false;
   std::int64_t number = 0;  // bool, int32, int64, date, timestamp
   double real = 0;          // float32, float64
-  std::string text = {};
+  Decimal decimal = 0;
+  std::string text = {};  // string, binary; of a number with a point its digits
   Interval interval = {};
 };
 

@@ -477,11 +477,28 @@ class ExpressionParser {
   }
 
   // One word, or `double precision`, or `decimal(p, s)`, which the binder knows or not.
+  /// decimal(10, 2), decimal(10): without places; decimal alone is decimal(18, 3).
+  Result<std::string> DecimalName() {
+    if (!TakeSymbol("(")) return "decimal(18, 3)";
+    std::string digits = Peek().text;
+    std::string places = "0";
+    if (Peek().kind != TokenKind::kNumber) return Wrong("expected how many digits the decimal has");
+    ++next_;
+    if (TakeSymbol(",")) {
+      if (Peek().kind != TokenKind::kNumber) return Wrong("expected how many places the decimal has");
+      places = Peek().text;
+      ++next_;
+    }
+    TM_TRY(ExpectSymbol(")"));
+    return fmt::format("decimal({}, {})", digits, places);
+  }
+
   Result<std::string> TypeName() {
     if (Peek().kind != TokenKind::kWord) return Wrong(fmt::format("expected a type but found {}", Shown()));
     std::string name = FoldName(Peek().text);
     ++next_;
     if (name == "double" && IsWord("precision")) ++next_;
+    if (name == "decimal" || name == "numeric" || name == "dec") return DecimalName();
     if (IsSymbol("(") || IsSymbol("[")) {
       return Wrong(fmt::format("there is no cast to {} with what follows in brackets", Quoted(name)));
     }

@@ -38,6 +38,8 @@ void TakeLane(Lane lane, const std::uint8_t* taken, const Vector& from, std::int
       return TakeValues<float>(taken, from, count, out);
     case Lane::kFloat64:
       return TakeValues<double>(taken, from, count, out);
+    case Lane::kDecimal:
+      return TakeValues<Decimal>(taken, from, count, out);
     case Lane::kText:
       return TakeValues<std::string_view>(taken, from, count, out);
     case Lane::kInterval:
@@ -150,6 +152,8 @@ std::size_t LaneBytes(Lane lane) {
       return sizeof(float);
     case Lane::kFloat64:
       return sizeof(double);
+    case Lane::kDecimal:
+      return sizeof(Decimal);
     case Lane::kText:
       return sizeof(std::string_view);
     case Lane::kInterval:
@@ -204,6 +208,8 @@ void FillConstant(const Node& node, Slot& slot) {
       return FillWith(slot, lane, static_cast<float>(value.real));
     case Lane::kFloat64:
       return FillWith(slot, lane, value.real);
+    case Lane::kDecimal:
+      return FillWith(slot, lane, value.decimal);
     case Lane::kText:
       return FillWith(slot, lane, std::string_view(value.text));
     case Lane::kInterval:
@@ -234,6 +240,13 @@ void ReadArray(const arrow::Array& array, Lane lane, Slot& slot, Vector& out) {
       out.data = DataOf(slot, lane);
       for (std::int64_t row = 0; row < count; ++row)
         out.as<std::string_view>()[row] = texts.GetView(row);
+      return;
+    }
+    case Lane::kDecimal: {  // whose bytes need not lie where such numbers may
+      const auto& decimals = static_cast<const arrow::FixedSizeBinaryArray&>(array);
+      out.data = DataOf(slot, lane);
+      if (count > 0)
+        std::memcpy(out.data, decimals.raw_values(), static_cast<std::size_t>(count) * sizeof(Decimal));
       return;
     }
     case Lane::kArray:

@@ -7,9 +7,12 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <vector>
 
 #include "base/hash.h"
 #include "expression/binder_internal.h"
+#include "model/name.h"
 
 namespace tidemark::expression_internal {
 namespace {
@@ -274,6 +277,35 @@ void MatchLike(Call& call) {
   }
 }
 
+// A pattern for each row; option 1 ignores case.
+void MatchRegexes(Call& call) {
+  auto* out = call.out.as<std::uint8_t>();
+  std::fill_n(out, call.count, std::uint8_t{0});
+  std::map<std::string_view, std::vector<std::int64_t>> rows_of;
+  for (std::int64_t row = 0; row < call.count; ++row) {
+    if (call.Counts(row)) rows_of[call.arg<std::string_view>(1)[row]].push_back(row);
+  }
+  for (const auto& [pattern, rows] : rows_of) {
+    const arrow::compute::MatchSubstringOptions options(std::string(pattern), call.node.option == 1);
+    arrow::StringBuilder texts;
+    arrow::Status status;
+    for (const std::int64_t row : rows)
+      status &= texts.Append(call.arg<std::string_view>(0)[row]);
+    std::shared_ptr<arrow::Array> asked;
+    status &= texts.Finish(&asked);
+    arrow::Datum matched;
+    if (status.ok())
+      status = arrow::compute::CallFunction("match_substring_regex", {asked}, &options).Value(&matched);
+    if (!status.ok()) {
+      return call.Fail(rows.front(),
+                       fmt::format("the pattern {} cannot be read: {}", Quoted(pattern), status.message()));
+    }
+    const auto& values = static_cast<const arrow::BooleanArray&>(*matched.make_array());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      out[rows[i]] = values.Value(static_cast<std::int64_t>(i)) ? 1 : 0;
+  }
+}
+
 // The pattern is in the node's constant; option 1 ignores case.
 void MatchRegex(Call& call) {
   const arrow::compute::MatchSubstringOptions options(call.node.constant.text, call.node.option == 1);
@@ -420,7 +452,6 @@ Result<NodePtr> BindRegex(Arguments arguments) {
   if (arguments.values[1]->constant.is_null) {
     return CastTo(std::move(arguments.values[1]), Plain(TypeKind::kBool), arguments.text);
   }
-  TM_ASSIGN(const std::string pattern, arguments.ConstantText(1, "its pattern"));
   std::string options;
   if (arguments.size() == 3) {
     TM_ASSIGN(options, arguments.ConstantText(2, "its options"));
@@ -428,6 +459,13 @@ Result<NodePtr> BindRegex(Arguments arguments) {
   if (!options.empty() && options != "i" && options != "c") {
     return arguments.Wrong(arguments.values[2]->at, "the options are 'i', which ignores case, or 'c'");
   }
+  if (arguments.values[1]->kind != Node::Kind::kConstant) {
+    arguments.values.resize(2);
+    NodePtr each = std::move(arguments).Make(Plain(TypeKind::kBool), MatchRegexes);
+    each->option = options == "i" ? 1 : 0;
+    return each;
+  }
+  const std::string pattern = arguments.values[1]->constant.text;
   const arrow::compute::MatchSubstringOptions tried(pattern, options == "i");
   arrow::StringBuilder one;
   auto status = one.Append("");
@@ -464,7 +502,7 @@ Result<NodePtr> BindHash(Arguments arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments.type(i).is_null()) TM_TRY(arguments.Become(i, Plain(TypeKind::kBool)));
     const Lane lane = arguments.type(i).lane();
-    if (lane == Lane::kArray || lane == Lane::kInterval)
+    if (lane == Lane::kArray || lane == Lane::kInterval || lane == Lane::kDecimal)
       return arguments.Mismatch(i, "values that are not nested");
   }
   return std::move(arguments).Make(Plain(TypeKind::kInt64), HashAll, false);

@@ -1,9 +1,9 @@
 // The form that values have between the nodes of an expression: a run of rows, flat.
 //
 //   data   one value a row: std::uint8_t (bool, 0 or 1), std::int32_t (int32, date), std::int64_t (int64,
-//          timestamp), float, double, std::string_view (string, binary), Interval; unused for kArray
+//          timestamp), float, double, Decimal, std::string_view (string, binary), Interval; unused for kArray
 //   valid  one byte a row, 1 where there is a value; null if there is one in every row
-//   array  for lists, structs, maps and decimals: the run as an Arrow array, beside `valid`
+//   array  for lists, structs and maps: the run as an Arrow array, beside `valid`
 //
 // Where there is no value, `data` holds something that may be computed with and means nothing.
 #pragma once
@@ -23,7 +23,20 @@ namespace tidemark::expression_internal {
 /// Rows of a run: all that an expression works on at a time stays in the processor's cache.
 inline constexpr std::int64_t kRunRows = 1024;
 
-enum class Lane : std::uint8_t { kBool, kInt32, kInt64, kFloat32, kFloat64, kText, kInterval, kArray };
+enum class Lane : std::uint8_t {
+  kBool,
+  kInt32,
+  kInt64,
+  kFloat32,
+  kFloat64,
+  kDecimal,
+  kText,
+  kInterval,
+  kArray
+};
+
+/// Counts units of 10^-scale of its type.
+using Decimal = __int128;
 
 /// A length of time as SQL has it: months and days have no fixed length.
 struct Interval {

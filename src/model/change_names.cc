@@ -1,5 +1,9 @@
-// What a planned or applied change is called: one spelling for the program, the SDK and the server.
+// What planned and applied changes, and choices, are called: one spelling for the program, the SDK and the
+// server.
+#include <array>
+
 #include "tidemark/store.h"
+#include "tidemark/streams.h"
 
 namespace tidemark {
 
@@ -29,6 +33,26 @@ std::string_view NameOf(Change::Action action) {
       break;
   }
   return "remove";
+}
+
+std::string_view NameOf(StreamRestart from) {
+  switch (from) {
+    case StreamRestart::kEarliest:
+      return "earliest";
+    case StreamRestart::kLatest:
+      return "latest";
+    case StreamRestart::kContinue:
+      break;
+  }
+  return "continue";
+}
+
+std::optional<StreamRestart> ParseStreamRestart(std::string_view name) {
+  for (const StreamRestart from :
+       std::array{StreamRestart::kEarliest, StreamRestart::kLatest, StreamRestart::kContinue}) {
+    if (NameOf(from) == name) return from;
+  }
+  return std::nullopt;
 }
 
 }  // namespace tidemark

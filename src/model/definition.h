@@ -78,27 +78,24 @@ struct PushSource {
   bool operator==(const PushSource&) const = default;
 };
 
-/// A column that an expression makes.
-struct ComputedColumn {
-  std::string name;
-  std::string expression;  // expression/expression.h
-  bool operator==(const ComputedColumn&) const = default;
-};
-
-/// How a message of a stream becomes a row of the view, message by message: first columns are computed, then
-/// rows are filtered. Expressions may name the view's join keys, features and event time where these are in
-/// the message, and `inputs`.
+/// How a message of a stream becomes a row of the view, message by message. Expressions (those of
+/// expression/expression.h) name columns of the message: `inputs`, and the view's join keys, features and
+/// event time that are not computed. The filter may also name what is computed; a name that both have is the
+/// message's. Where it names nothing that is computed, rows that it leaves out are not computed.
 struct StreamTransformation {
-  std::vector<Field> inputs;  // columns of the message that the view does not keep, with their types
-  std::vector<ComputedColumn> columns;  // join keys, features or the event time, by their names
-  std::string filter;                   // a boolean; empty: all rows. A row for which it is null is left out
+  std::vector<Field> inputs;  // columns of the message that are no rows' or have another type there
+  std::map<std::string, std::string> expressions;  // features and the event time -> what they are computed by
+  std::string filter;  // a boolean; empty: all rows. A row for which it is null is left out
   bool operator==(const StreamTransformation&) const = default;
 };
 
-/// The query that computes the rows of a view, over sources that it names by their names.
+/// The query that computes the rows of a view, range by range: `$start_time` and `$end_time` in it stand for
+/// the ends of the range, and of its result only rows with event times in [start, end) are kept. It reads
+/// nothing but what is listed here.
 struct BatchQuery {
   std::string sql;
-  std::vector<BatchSource> sources;  // at least one, each with a name
+  std::vector<BatchSource> sources;  // files and Iceberg tables, each with a name, which the query uses
+  std::vector<std::string> views;    // feature tables and views of the project, by their names
   bool operator==(const BatchQuery&) const = default;
 };
 
@@ -154,7 +151,7 @@ struct RequestSource {
 };
 
 /// How an on-demand feature view is computed: by an expression for each field (expression/expression.h), or
-/// by a Python function, which only the SDK runs.
+/// by a Python function, which the SDK runs, or worker processes (store/function_runner.h).
 enum class OnDemandMode : std::uint8_t { kSql, kPandas, kPython };
 
 /// `sql`, `pandas`, `python`.
@@ -164,7 +161,10 @@ std::string_view OnDemandModeName(OnDemandMode mode);
 /// on-demand view.
 struct OnDemandSource {
   std::string view;
-  std::vector<std::string> features;  // empty: all
+  std::vector<std::string> features = {};                // empty: all
+  std::map<std::string, std::string> join_key_map = {};  // as of ViewSelection; of feature views only
+  std::string alias = {};                                // what expressions call it; empty: `view`
+  const std::string& shown() const { return alias.empty() ? view : alias; }
   bool operator==(const OnDemandSource&) const = default;
 };
 
@@ -200,9 +200,13 @@ struct Definitions {
 ///   entities:   at least one join key, of an allowed type
 ///   views:      ttl >= 0; a path in the source, or what warehouse.h asks for; at most one stream source, as
 ///               stream_source.h has it; no feature named as a join key or timestamp of the view;
-///               a table's event times of a type that can be one, its partitions by columns that it has
-///   on-demand:  names shared with no feature view; sources that are defined, and do not go round in a
-///   circle; an
+///               a table's event times of a type that can be one, its partitions by columns that it has;
+///               a transformation of a stream that computes features or the event time. Its expressions are
+///               read by apply
+///   batch:      a query over at least one source or view, of files and tables; no other source beside it,
+///               times as timestamps, none created; views that are defined, and do not go round in a circle
+///   on-demand:  names shared with no feature view; sources that are defined, under different names, and do
+///               not go round in a circle; join key maps as of services; an
 ///               expression for each field, or a function. Expressions are not read here: their types are
 ///               checked by apply
 ///   services:   at least one view; join key maps name join keys; no two features with one full output name

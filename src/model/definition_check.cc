@@ -102,12 +102,73 @@ Result<void> CheckTable(const TableOptions& table) {
   return table.database.empty() ? Result<void>() : CheckName("database", table.database);
 }
 
+// What it computes is checked where the view's columns are known.
+Result<void> CheckTransformation(const FeatureView& view) {
+  if (!view.transformation) return {};
+  if (!view.kafka && !view.kinesis) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "it has a transformation, which messages of a stream go through, and reads none: give it a "
+                "Kafka or Kinesis source");
+  }
+  Taken taken;
+  for (const Field& input : view.transformation->inputs) {
+    TM_TRY_IN(CheckFieldName(input.name), "input");
+    TM_TRY(Take(taken, input.name, fmt::format("input {}", Quoted(input.name))));
+  }
+  for (const auto& [column, expression] : view.transformation->expressions) {
+    if (!expression.empty()) continue;
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} has an empty expression", Quoted(column)));
+  }
+  return {};
+}
+
 Result<void> CheckStreamSource(const FeatureView& view) {
   if (view.push.has_value() + view.kafka.has_value() + view.kinesis.has_value() > 1)
     return Fail(ErrorCode::kInvalidArgument, "it has several stream sources; give one");
   if (view.push) TM_TRY(CheckName("push source", view.push->name));
   if (view.kafka) TM_TRY_IN(CheckStream(*view.kafka), "stream source");
   if (view.kinesis) TM_TRY_IN(CheckStream(*view.kinesis), "stream source");
+  return {};
+}
+
+// A query's rows are kept in a table whose times are timestamps: ranges of them are computed again.
+Result<void> CheckBatch(const FeatureView& view) {
+  const BatchQuery& batch = *view.batch;
+  if (view.source || view.push || view.kafka || view.kinesis) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "its rows are computed by a query, so it has no other source: leave out `batch`, or the source");
+  }
+  if (batch.sql.find_first_not_of(" \t\r\n") == std::string::npos)
+    return Fail(ErrorCode::kInvalidArgument, "its query is empty");
+  if (batch.sources.empty() && batch.views.empty())
+    return Fail(ErrorCode::kInvalidArgument, "its query has no source; give at least one");
+  if (view.table.timestamp_type.kind != TypeKind::kTimestamp) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("its event times are kept as {}: those of a query's rows are timestamps",
+                            view.table.timestamp_type.ToString()));
+  }
+  if (!view.table.created_timestamp_column.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "it has a created_timestamp_column: rows of a query are created when they are computed, so that "
+        "those computed again count");
+  }
+  Taken taken;
+  for (const std::string& name : batch.views)
+    TM_TRY(Take(taken, name, fmt::format("feature view {}", Quoted(name))));
+  for (const BatchSource& source : batch.sources) {
+    TM_TRY_IN(CheckSource(source), fmt::format("source {}", Quoted(source.name)));
+    if (source.name.empty())
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the source {} has no name for the query to use", Quoted(source.place())));
+    TM_TRY(Take(taken, source.name, fmt::format("source {}", Quoted(source.name))));
+    if (!source.warehouse) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("source {} lies in a warehouse, which has SQL of its own: give the query to a "
+                            "source of a feature view there, or bring the rows into a feature table first",
+                            Quoted(source.name)));
+  }
   return {};
 }
 
@@ -136,7 +197,10 @@ Result<void> CheckContent(const FeatureView& view) {
   } else {
     TM_TRY_IN(CheckTable(view.table), "table");
   }
-  return CheckStreamSource(view);
+  if (view.batch) TM_TRY_IN(CheckBatch(view), "batch");
+  TM_TRY(CheckStreamSource(view));
+  TM_TRY_IN(CheckTransformation(view), "transformation");
+  return {};
 }
 
 // The fields of a list have names, each its own.
@@ -154,8 +218,10 @@ Result<void> CheckContent(const OnDemandView& view) {
   TM_TRY(CheckName("on-demand feature view", view.name));
   TM_TRY(CheckFieldNames(view.fields));
   Taken sources;
-  for (const OnDemandSource& source : view.sources)
-    TM_TRY(Take(sources, source.view, fmt::format("source {}", Quoted(source.view))));
+  for (const OnDemandSource& source : view.sources) {
+    if (!source.alias.empty()) TM_TRY(CheckName("alias", source.alias));
+    TM_TRY(Take(sources, source.shown(), fmt::format("source {}", Quoted(source.shown()))));
+  }
   for (const RequestSource& request : view.requests) {
     TM_TRY(CheckName("request source", request.name));
     TM_TRY(Take(sources, request.name, fmt::format("request source {}", Quoted(request.name))));
@@ -416,6 +482,47 @@ Result<void> CheckPartitions(const FeatureView& view, const std::vector<JoinKey>
   return {};
 }
 
+// Features and the event time are computed; all other columns of rows are columns of messages.
+Result<void> CheckComputed(const FeatureView& view, const std::vector<JoinKey>& keys) {
+  if (!view.transformation) return {};
+  const StreamTransformation& transformation = *view.transformation;
+  const std::string& event = view.source ? view.source->timestamp_field : view.table.timestamp_field;
+  const std::string& created =
+      view.source ? view.source->created_timestamp_column : view.table.created_timestamp_column;
+  const std::string& stated =
+      view.kafka ? view.kafka->rows.timestamp_field : view.kinesis->rows.timestamp_field;
+  if (transformation.expressions.contains(event) && !stated.empty()) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the event time {} is computed, so no column of messages is taken for it: leave out "
+                    "the stream source's timestamp_field",
+                    Quoted(event)));
+  }
+  for (const auto& [column, expression] : transformation.expressions) {
+    if (std::ranges::find(keys, column, &JoinKey::name) != keys.end()) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("expression of {}: a join key is not computed, as a message without a value "
+                              "deletes by its key alone; give it another name by the source's field_mapping",
+                              Quoted(column)));
+    }
+    if (column == event || FindNamed(view.fields, column) != nullptr) continue;
+    if (view.fields.empty()) continue;  // they are found later
+    return Fail(ErrorCode::kNotFound, fmt::format("expression of {}: the view has no such feature{}",
+                                                  Quoted(column), Suggest(column, NamesOf(view.fields))));
+  }
+  for (const Field& input : transformation.inputs) {
+    const bool is_key = std::ranges::find(keys, input.name, &JoinKey::name) != keys.end();
+    const bool is_column =
+        input.name == event || input.name == created || FindNamed(view.fields, input.name) != nullptr;
+    if (!is_key && (!is_column || transformation.expressions.contains(input.name))) continue;
+    return Fail(ErrorCode::kAlreadyExists,
+                fmt::format("input {} is a column that rows take from messages as it is: leave the input "
+                            "out, or give {} an expression",
+                            Quoted(input.name), Quoted(input.name)));
+  }
+  return {};
+}
+
 Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) {
   Taken taken;
   std::vector<JoinKey> keys;
@@ -446,6 +553,7 @@ Result<void> CheckView(const FeatureView& view, const Merged<Entity>& entities) 
   for (const Field& field : view.fields) {
     TM_TRY(Take(taken, field.name, fmt::format("feature {}", Quoted(field.name))));
   }
+  TM_TRY_IN(CheckComputed(view, keys), "transformation");
   return view.is_table() ? CheckPartitions(view, keys) : Result<void>();
 }
 
@@ -497,16 +605,26 @@ Result<std::vector<std::string>> ComputedFeatures(const std::vector<std::string>
   return wanted;
 }
 
+std::unexpected<Error> NoKeysToMap(const std::string& view) {
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} is an on-demand feature view, which has no join keys to map", Quoted(view)));
+}
+
 Result<void> CheckOnDemandSources(const OnDemandView& view, const Merged<FeatureView>& views,
-                                  const Merged<OnDemandView>& on_demand) {
+                                  const Merged<OnDemandView>& on_demand, const Merged<Entity>& entities) {
   for (const OnDemandSource& source : view.sources) {
     if (const OnDemandView* other = on_demand.FindOrNull(source.view)) {
+      if (!source.join_key_map.empty()) return NoKeysToMap(source.view);
       TM_TRY(ComputedFeatures(source.features, *other));
       continue;
     }
     TM_ASSIGN(const FeatureView* found, views.Find(source.view));
-    TM_TRY(SelectedFeatures(
-        {.view = source.view, .features = source.features, .join_key_map = {}, .alias = {}}, *found));
+    const ViewSelection selection{.view = source.view,
+                                  .features = source.features,
+                                  .join_key_map = source.join_key_map,
+                                  .alias = source.alias};
+    TM_TRY(CheckJoinKeyMap(selection, *found, entities));
+    TM_TRY(SelectedFeatures(selection, *found));
   }
   return {};
 }
@@ -530,6 +648,34 @@ Result<void> CheckNoCircle(const OnDemandView& view, const Merged<OnDemandView>&
   return {};
 }
 
+// Walks from a view to those that its query reads.
+Result<void> CheckNoCircle(const FeatureView& view, const Merged<FeatureView>& views,
+                           std::vector<std::string>& way, std::set<std::string>& done) {
+  if (std::ranges::find(way, view.name) != way.end()) {
+    way.push_back(view.name);
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("its query reads its own rows: {}", fmt::join(way, " <- ")));
+  }
+  if (!view.batch || done.contains(view.name)) return {};
+  way.push_back(view.name);
+  for (const std::string& name : view.batch->views) {
+    TM_ASSIGN(const FeatureView* other, views.Find(name));
+    TM_TRY(CheckNoCircle(*other, views, way, done));
+  }
+  way.pop_back();
+  done.insert(view.name);
+  return {};
+}
+
+Result<void> CheckBatchQueries(const Merged<FeatureView>& views) {
+  std::set<std::string> done;
+  for (const auto& [view, place] : views.items()) {
+    std::vector<std::string> way;
+    TM_TRY_IN(CheckNoCircle(*view, views, way, done), place);
+  }
+  return {};
+}
+
 // Both kinds of view are asked for in the same way, so a name stands for one of them.
 Result<void> CheckViewNames(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
   Taken taken;
@@ -540,11 +686,12 @@ Result<void> CheckViewNames(const Merged<FeatureView>& views, const Merged<OnDem
   return {};
 }
 
-Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand) {
+Result<void> CheckOnDemandViews(const Merged<FeatureView>& views, const Merged<OnDemandView>& on_demand,
+                                const Merged<Entity>& entities) {
   TM_TRY(CheckViewNames(views, on_demand));
   std::set<std::string> done;
   for (const auto& [view, place] : on_demand.items()) {
-    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand), place);
+    TM_TRY_IN(CheckOnDemandSources(*view, views, on_demand, entities), place);
     std::vector<std::string> way;
     TM_TRY_IN(CheckNoCircle(*view, on_demand, way, done), place);
   }
@@ -556,11 +703,7 @@ Result<std::vector<std::string>> FeaturesOfService(const ViewSelection& selectio
                                                    const Merged<OnDemandView>& on_demand,
                                                    const Merged<Entity>& entities) {
   if (const OnDemandView* computed = on_demand.FindOrNull(selection.view)) {
-    if (!selection.join_key_map.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} is an on-demand feature view, which has no join keys to map",
-                              Quoted(selection.view)));
-    }
+    if (!selection.join_key_map.empty()) return NoKeysToMap(selection.view);
     return ComputedFeatures(selection.features, *computed);
   }
   TM_ASSIGN(const FeatureView* view, views.Find(selection.view));
@@ -611,7 +754,8 @@ Result<void> CheckDefinitions(const Definitions& definitions, const Definitions&
   const Merged<FeatureService> services("feature service", definitions.services, known.services);
   for (const auto& [view, place] : views.items())
     TM_TRY_IN(CheckView(*view, entities), place);
-  TM_TRY(CheckOnDemandViews(views, on_demand));
+  TM_TRY(CheckBatchQueries(views));
+  TM_TRY(CheckOnDemandViews(views, on_demand, entities));
   for (const auto& [service, place] : services.items())
     TM_TRY_IN(CheckService(*service, views, on_demand, entities), place);
   return {};

@@ -167,6 +167,32 @@ TEST(CheckDefinitions, FeaturesAreNeitherKeysNorTimestamps) {
               HasSubstr("entity 'driver' and entity 'driver'"));
 }
 
+// A query has named sources that it can read, and nothing else beside it; views do not go round in a circle.
+TEST(CheckDefinitions, QueriesReadWhatIsThere) {
+  const auto view = [](const std::string& more) {
+    return "feature_views: [{name: daily, batch: {sql: SELECT 1, " + more + "}]";
+  };
+  EXPECT_EQ(Check(view("sources: [{name: rides, path: rides.csv}], views: [stats]}"), kKnown), "fine");
+  const std::pair<std::string, std::string_view> wrong[] = {
+      {view("}"), "its query has no source; give at least one"},
+      {view("views: [nothing]}"), "NOT_FOUND feature view 'daily': feature view 'nothing' is not defined"},
+      {view("views: [daily]}"), "its query reads its own rows: daily <- daily"},
+      {view("sources: [{path: rides.csv}]}"), "the source 'rides.csv' has no name"},
+      {view("views: [a], sources: [{name: A, path: rides.csv}]}"), "have one name"},
+      {view("sources: [{name: r, type: postgresql, uri: u, table: t}]}"), "lies in a warehouse"},
+      {view("views: [stats]}, source: {path: a.csv}"), "leave out `batch`, or the source"},
+      {view("views: [stats]}, stream_source: {name: p}"), "leave out `batch`, or the source"},
+      {view("views: [stats]}, table: {timestamp_type: string}"), "those of a query's rows are timestamps"},
+      {view("views: [stats]}, table: {created_timestamp_column: c}"), "rows of a query are created when"},
+  };
+  for (const auto& [yaml, error] : wrong)
+    EXPECT_THAT(Check(yaml, kKnown), HasSubstr(error)) << yaml;
+  EXPECT_THAT(
+      Check(
+          "feature_views: [{name: a, batch: {sql: s, views: [b]}}, {name: b, batch: {sql: s, views: [a]}}]"),
+      HasSubstr("a <- b <- a"));
+}
+
 TEST(CheckDefinitions, OutputNamesOfAServiceDoNotClash) {
   constexpr std::string_view kViews = R"(
 feature_views: [{name: a, fields: {b__c: int64, x: int64}}, {name: a__b, fields: {c: int64, x: int64}}]

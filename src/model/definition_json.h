@@ -15,10 +15,17 @@
 //      {"name": "clicks", "entities": ["user"], "fields": [{"name": "count", "type": "int64"}],
 //       "table": {"timestamp_field": "event_timestamp", "timestamp_type": "timestamp", "timestamp_unit": "s",
 //                 "created_timestamp_column": "", "partitions": ["bucket(16, user)", "day"],
-//                 "database": "", "catalog": true}}],
+//                 "database": "", "catalog": true}},
+//      {"name": "daily_trips", "entities": ["driver"], "fields": [{"name": "trips", "type": "int64"}],
+//       "batch": {"sql": "SELECT driver_id, count(*) AS trips, ... FROM rides WHERE begun >= $start_time
+//       ...",
+//                 "sources": [{"type": "file", "name": "rides", ...as a view's source}],
+//                 "views": ["driver_stats"]},
+//       "table": {...}}],
 //    "on_demand_feature_views": [
 //      {"name": "fares", "mode": "sql",
-//       "sources": ["driver_stats", {"view": "driver_stats", "features": ["rating"]},
+//       "sources": ["fares", {"view": "driver_stats", "features": ["rating"], "join_key_map": {}, "alias":
+//       ""},
 //                   {"request": "ride", "fields": [{"name": "km", "type": "float64"}]}],
 //       "fields": [{"name": "price", "type": "float64", "expression": "km * rating"}],
 //       "description": "", "owner": "", "tags": {}},
@@ -44,8 +51,10 @@
 //     {"type": "avro", "schema_registry_url"},
 //              {"type": "protobuf", "class_path", "proto_path": ""}, {"type": "csv", "columns": [],
 //              "delimiter": ","}; also takes the type alone
+//   a view with one of the latter two may have a "transformation": {"inputs": [...fields], "expressions":
+//              {"total": "price * quantity"}, "filter": "quantity > 0"}
 //   join_keys: also takes plain names; absent: one key with the entity's name
-//   fields:    also takes {"rating": "float64"}, as one item of the list or in place of the whole list
+//   fields, inputs: also take {"rating": "float64"}, as one item of the list or in place of the whole list
 //   ttl, timeout, watermark_delay_threshold: also take a number of seconds
 //   source:    of format iceberg, has a "path" or a "table" ("database.name"); of type adbc, postgresql,
 //              bigquery, snowflake or redshift, is {"type": "adbc", "driver": "postgresql", "uri": "...",
@@ -86,7 +95,8 @@ Result<FeatureService> FeatureServiceFromJson(std::string_view json);
 
 /// The spec that is printed to users (docs/formats.md), indented: {"spec": {"name", "entities": [{"name",
 /// "valueType"}], "features": [{"name", "valueType"}], "maxAge": "86400s", "batchSource": {...},
-/// "streamSource": {...}}, "meta": {"createdTimestamp": "...", "lastUpdatedTimestamp": "...", "version": 3}}.
+/// "streamSource": {...}; of a view that a query computes "featureTransformation": {"sql"}, "sources" and
+/// "sourceViews"}, "meta": {"createdTimestamp": "...", "lastUpdatedTimestamp": "...", "version": 3}}.
 /// Value types have the names of Feast's ValueType (INT64, DOUBLE, FLOAT_LIST, UNIX_TIMESTAMP), or else those
 /// of DataType. `entities` are those that the view names, in its order; each of their join keys is one entity
 /// of the spec.

@@ -167,9 +167,9 @@ Result<Field> ReadField(const Json& value, bool text_scalars) {
   return FieldOf(members);
 }
 
-Result<void> ReadFields(const Members& from, std::vector<Field>& out) {
-  const Json* fields = from.Find("fields");
-  if (fields == nullptr || !fields->is_object()) return ReadList(from, "fields", ReadField, out);
+Result<void> ReadFields(const Members& from, std::string_view list, std::vector<Field>& out) {
+  const Json* fields = from.Find(list);
+  if (fields == nullptr || !fields->is_object()) return ReadList(from, list, ReadField, out);
   for (const auto& [name, type] : fields->items()) {
     TM_ASSIGN(Field field, ShortField(name, type));
     out.push_back(std::move(field));
@@ -369,20 +369,40 @@ Result<void> ReadMember(const Members& from, std::string_view name, Result<T> (*
   return {};
 }
 
+Result<StreamTransformation> ReadTransformation(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"inputs", "expressions", "filter"}));
+  StreamTransformation transformation;
+  TM_TRY(ReadFields(members, "inputs", transformation.inputs));
+  TM_TRY(members.TextMap("expressions", transformation.expressions));
+  TM_TRY(members.Text("filter", transformation.filter));
+  return transformation;
+}
+
+Result<BatchQuery> ReadBatchQuery(const Json& value, bool text_scalars) {
+  TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"sql", "sources", "views"}));
+  BatchQuery batch;
+  TM_TRY(members.RequiredText("sql", batch.sql));
+  TM_TRY(ReadList(members, "sources", ReadSource, batch.sources));
+  TM_TRY(members.TextList("views", batch.views));
+  return batch;
+}
+
 Result<FeatureView> ReadView(const Json& value, bool text_scalars) {
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars,
-                        {"name", "entities", "fields", "ttl", "online", "source", "stream_source", "table",
-                         "description", "owner", "tags", "renamed_from"}));
+                        {"name", "entities", "fields", "ttl", "online", "source", "batch", "stream_source",
+                         "transformation", "table", "description", "owner", "tags", "renamed_from"}));
   FeatureView view;
   TM_TRY(members.RequiredText("name", view.name));
   TM_TRY(members.TextList("entities", view.entities));
-  TM_TRY(ReadFields(members, view.fields));
+  TM_TRY(ReadFields(members, "fields", view.fields));
   TM_TRY(ReadDuration(members, "ttl", view.ttl_us));
   TM_TRY(members.Truth("online", view.online));
   TM_TRY(ReadMember(members, "source", ReadSource, view.source));
+  TM_TRY(ReadMember(members, "batch", ReadBatchQuery, view.batch));
   if (const Json* stream = members.Find("stream_source"); stream != nullptr)
     TM_TRY_IN(ReadStreamSource(*stream, text_scalars, view), "stream_source");
+  TM_TRY(ReadMember(members, "transformation", ReadTransformation, view.transformation));
   TM_TRY(ReadMember(members, "table", ReadTable, view.table));
   TM_TRY(ReadMetadata(members, view.metadata));
   TM_TRY(members.Text("renamed_from", view.renamed_from));
@@ -459,25 +479,28 @@ struct AnySource {
   std::optional<RequestSource> request;
 };
 
-// A name, or {"view", "features"}, or {"request", "fields"}.
+// A name, or {"view", "features", "join_key_map", "alias"}, or {"request", "fields"}.
 Result<AnySource> ReadOnDemandSource(const Json& value, bool text_scalars) {
   AnySource source;
   if (value.is_string()) {
-    source.view = OnDemandSource{.view = value.text(), .features = {}};
+    source.view = OnDemandSource{.view = value.text()};
     return source;
   }
   if (value.is_object() && value.find("request") == value.end()) {
-    TM_ASSIGN(const Members members, Members::Of(value, text_scalars, {"view", "features"}));
+    TM_ASSIGN(const Members members,
+              Members::Of(value, text_scalars, {"view", "features", "join_key_map", "alias"}));
     source.view.emplace();
     TM_TRY(members.RequiredText("view", source.view->view));
     TM_TRY(members.TextList("features", source.view->features));
+    TM_TRY(members.TextMap("join_key_map", source.view->join_key_map));
+    TM_TRY(members.Text("alias", source.view->alias));
     return source;
   }
   TM_ASSIGN(const Members members,
             Members::Of(value, text_scalars, {"request", "fields", "description", "owner", "tags"}));
   source.request.emplace();
   TM_TRY(members.RequiredText("request", source.request->name));
-  TM_TRY(ReadFields(members, source.request->fields));
+  TM_TRY(ReadFields(members, "fields", source.request->fields));
   TM_TRY(ReadMetadata(members, source.request->metadata));
   return source;
 }

@@ -95,6 +95,23 @@ Json Tree(const TableOptions& table) {
   return object;
 }
 
+Json Tree(const StreamTransformation& transformation) {
+  Json object = Json::object();
+  for (const Field& input : transformation.inputs)
+    object["inputs"].push_back(Tree(input));
+  PutTextMap(object, "expressions", transformation.expressions);
+  PutText(object, "filter", transformation.filter);
+  return object;
+}
+
+Json Tree(const BatchQuery& batch) {
+  Json object{{"sql", batch.sql}};
+  for (const BatchSource& source : batch.sources)
+    object["sources"].push_back(Tree(source));
+  if (!batch.views.empty()) object["views"] = batch.views;
+  return object;
+}
+
 Json Tree(const FeatureView& view) {
   Json object{{"name", view.name}};
   if (!view.entities.empty()) object["entities"] = view.entities;
@@ -103,9 +120,11 @@ Json Tree(const FeatureView& view) {
   for (const Field& field : view.fields)
     object["fields"].push_back(Tree(field));
   if (view.source) object["source"] = Tree(*view.source);
+  if (view.batch) object["batch"] = Tree(*view.batch);
   if (view.push) object["stream_source"] = Tree(*view.push);
   if (view.kafka) object["stream_source"] = StreamTree(*view.kafka);
   if (view.kinesis) object["stream_source"] = StreamTree(*view.kinesis);
+  if (view.transformation) object["transformation"] = Tree(*view.transformation);
   if (view.is_table() && view.table != TableOptions{}) object["table"] = Tree(view.table);
   PutMetadata(object, view.metadata);
   return object;
@@ -134,6 +153,8 @@ Json Tree(const OnDemandView& view) {
   for (const OnDemandSource& source : view.sources) {
     Json item{{"view", source.view}};
     if (!source.features.empty()) item["features"] = source.features;
+    PutTextMap(item, "join_key_map", source.join_key_map);
+    PutText(item, "alias", source.alias);
     object["sources"].push_back(std::move(item));
   }
   for (const RequestSource& request : view.requests) {

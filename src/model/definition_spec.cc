@@ -114,6 +114,16 @@ Json SourceTree(const BatchSource& source, const std::string& view_name) {
   return tree;
 }
 
+Json TransformationTree(const StreamTransformation& transformation) {
+  Json tree = Json::object();
+  for (const Field& input : transformation.inputs)
+    tree["inputs"].push_back(Json{{"name", input.name}, {"valueType", ValueType(input.type)}});
+  for (const auto& [column, expression] : transformation.expressions)
+    tree["expressions"][column] = expression;
+  PutIf(tree, "filter", transformation.filter);
+  return tree;
+}
+
 }  // namespace
 
 std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entities, const SpecMeta& meta) {
@@ -136,9 +146,17 @@ std::string ToSpecJson(const FeatureView& view, const std::vector<Entity>& entit
     spec["tags"][key] = value;
   spec["maxAge"] = SecondsText(view.ttl_us);
   if (view.source) spec["batchSource"] = SourceTree(*view.source, view.name);
+  if (view.batch) {
+    Json& transformation = spec["featureTransformation"] = Json::object();
+    transformation["sql"] = view.batch->sql;
+    for (const BatchSource& source : view.batch->sources)
+      spec["sources"].push_back(SourceTree(source, view.name));
+    if (!view.batch->views.empty()) spec["sourceViews"] = view.batch->views;
+  }
   if (view.push) spec["streamSource"] = Json{{"type", "PUSH_SOURCE"}, {"name", view.push->name}};
   if (view.kafka) spec["streamSource"] = StreamSpecTree(*view.kafka);
   if (view.kinesis) spec["streamSource"] = StreamSpecTree(*view.kinesis);
+  if (view.transformation) spec["streamTransformation"] = TransformationTree(*view.transformation);
   const Json tree{{"spec", std::move(spec)},
                   {"meta",
                    {{"createdTimestamp", FormatTimestampUs(meta.created_us)},

@@ -60,6 +60,9 @@ inline const std::string kArrival = "api_invocation_time";
 inline const std::string kIsDeleted = "is_deleted";
 inline const std::string kExpiresAt = "expires_at";
 inline const std::string kOrigin = "origin";
+/// Of rows that are written with bad ones skipped: why the row is bad, null if it is not. Whoever read the
+/// rows marks what fits no column and so has no value in one; the column itself is none of the table's.
+inline const std::string kUnfit = "__unfit";
 }  // namespace system_column
 
 }  // namespace tidemark

@@ -212,5 +212,57 @@ TEST(StreamSource, AViewHasOne) {
   EXPECT_THAT(checked.error().ToString(), HasSubstr("several stream sources"));
 }
 
+constexpr const char* kTransformed = R"({"name": "orders", "entities": ["user"],)"
+                                     R"("fields": [{"name": "total", "type": "float64"}],)"
+                                     R"("stream_source": {"type": "kafka", "name": "k",)"
+                                     R"("kafka_bootstrap_servers": "h", "topic": "t",)"
+                                     R"("message_format": {"type": "json"}},)"
+                                     R"("transformation": {"inputs": [{"name": "price", "type": "float64"},)"
+                                     R"({"name": "qty", "type": "int64"}],)"
+                                     R"("expressions": {"total": "price * qty"}, "filter": "qty > 0"}})";
+
+TEST(StreamTransformations, AreReadWrittenAndPrinted) {
+  const auto view = FeatureViewFromJson(kTransformed);
+  ASSERT_TRUE(view) << view.error().ToString();
+  ASSERT_TRUE(view->transformation);
+  EXPECT_EQ(view->transformation->inputs[1].type.kind, TypeKind::kInt64);
+  EXPECT_EQ(view->transformation->expressions.at("total"), "price * qty");
+  EXPECT_EQ(view->transformation->filter, "qty > 0");
+  EXPECT_EQ(FeatureViewFromJson(ToJson(*view)).value(), *view);
+  EXPECT_THAT(ToSpecJson(*view, {}, {}), HasSubstr(R"("filter": "qty > 0")"));
+}
+
+TEST(StreamTransformations, ComputeWhatTheViewHas) {
+  const auto refusal = [](const std::string& transformation, const std::string& source_more = {}) {
+    const auto definitions = DefinitionsFromJson(
+        R"({"entities": [{"name": "user"}], "feature_views": [{"name": "v", "entities": ["user"],
+            "fields": {"total": "float64", "n": "int64"}, "stream_source": {"type": "kafka", "name": "k",
+            "kafka_bootstrap_servers": "h", "topic": "t", "message_format": "json")" +
+        source_more + R"(}, "transformation": )" + transformation + "}]}");
+    if (!definitions) return definitions.error().ToString();
+    const auto checked = CheckDefinitions(*definitions, {});
+    return checked ? "" : checked.error().ToString();
+  };
+  EXPECT_EQ(refusal(R"({"expressions": {"total": "n * 2"}, "filter": "n > 0"})"), "");
+  EXPECT_EQ(
+      refusal(R"j({"inputs": {"total": "string"}, "expressions": {"total": "CAST(total AS DOUBLE)"}})j"), "");
+  EXPECT_THAT(refusal(R"({"expressions": {"totals": "n"}})"), HasSubstr("did you mean 'total'?"));
+  EXPECT_THAT(refusal(R"({"expressions": {"user": "n"}})"), HasSubstr("a join key is not computed"));
+  EXPECT_THAT(refusal(R"({"expressions": {"n": ""}})"), HasSubstr("empty expression"));
+  EXPECT_THAT(refusal(R"({"inputs": {"n": "string"}})"), HasSubstr("input 'n'"));
+  EXPECT_THAT(refusal(R"({"inputs": {"a": "string", "A": "string"}})"), HasSubstr("one name"));
+  EXPECT_THAT(refusal(R"j({"expressions": {"event_timestamp": "now()"}})j", R"(, "timestamp_field": "at")"),
+              HasSubstr("leave out the stream source's timestamp_field"));
+  EXPECT_THAT(refusal(R"({"filters": "n > 0"})"), HasSubstr("did you mean 'filter'?"));
+  auto pushed = FeatureViewFromJson(kTransformed).value();
+  pushed.kafka.reset();
+  pushed.push = PushSource{.name = "p", .metadata = {}};
+  Definitions definitions;
+  definitions.views.push_back(pushed);
+  const auto checked = CheckDefinitions(definitions, {});
+  ASSERT_FALSE(checked);
+  EXPECT_THAT(checked.error().message, HasSubstr("give it a Kafka or Kinesis source"));
+}
+
 }  // namespace
 }  // namespace tidemark

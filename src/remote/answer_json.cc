@@ -116,6 +116,17 @@ MaterializeReport MaterializeReportOf(const Json& answer) {
           })};
 }
 
+BackfillReport BackfillReportOf(const Json& answer) {
+  return {.start_us = Number(answer, "start_us"),
+          .end_us = Number(answer, "end_us"),
+          .ranges = Number(answer, "ranges"),
+          .ranges_before = Number(answer, "ranges_before"),
+          .rows = Number(answer, "rows"),
+          .deletions = Number(answer, "deletions"),
+          .online_rows = Number(answer, "online_rows"),
+          .warnings = Texts(answer, "warnings")};
+}
+
 FlushReport FlushReportOf(const Json& answer) {
   using Table = FlushReport::Table;
   return {.tables = ListOf<Table>(answer, "tables", [](const Json& each) {

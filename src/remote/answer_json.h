@@ -29,6 +29,7 @@ std::vector<ColumnInfo> Columns(const Json& object, const char* name);
 std::vector<Change> ChangesOf(const Json& answer);
 IngestReport IngestReportOf(const Json& answer);
 MaterializeReport MaterializeReportOf(const Json& answer);
+BackfillReport BackfillReportOf(const Json& answer);
 FlushReport FlushReportOf(const Json& answer);
 CompactReport CompactReportOf(const Json& answer);
 ExpireSnapshotsReport ExpireSnapshotsReportOf(const Json& answer);

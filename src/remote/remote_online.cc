@@ -51,26 +51,34 @@ Result<std::shared_ptr<const ResultShape>> ShapeOf(const std::vector<ColumnInfo>
   return ResultShape::Make(std::move(columns), views);
 }
 
-Result<Status> StatusNamed(std::string_view name) {
-  for (const auto status :
-       {Status::kPresent, Status::kNotFound, Status::kNullValue, Status::kOutsideMaxAge}) {
-    if (StatusName(status) == name) return status;
-  }
-  return Fail(ErrorCode::kInternal, fmt::format("the server told the status '{}', which is not known", name));
-}
-
 /// Lays the columns of one answer into a result, from one of its rows on.
 class Filling {
  public:
   Filling(const arrow::RecordBatch& batch, OnlineResult::Impl& out, std::size_t first_row)
       : batch_(batch), out_(out), first_(first_row), rows_(static_cast<std::size_t>(batch.num_rows())) {}
 
+  /// Before the columns: which values are there, and since when.
+  Result<void> FillPacked() {
+    const std::size_t features = out_.shape->columns.size();
+    const auto first = static_cast<int>(features);
+    TM_ASSIGN(const std::uint8_t* status, PackedAt(*batch_.column(first), features));
+    TM_ASSIGN(const std::uint8_t* time, PackedAt(*batch_.column(first + 1), features * sizeof(std::int64_t)));
+    for (std::size_t row = 0; row < rows_; ++row) {
+      for (std::size_t index = 0; index < features; ++index, ++status, time += sizeof(std::int64_t)) {
+        if (*status > static_cast<std::uint8_t>(Status::kOutsideMaxAge)) {
+          return Fail(ErrorCode::kInternal,
+                      fmt::format("the server told the status {}, which is not known", *status));
+        }
+        out_.StatusAt(index, first_ + row) = static_cast<Status>(*status);
+        std::memcpy(&out_.EventAt(index, first_ + row), time, sizeof(std::int64_t));
+      }
+    }
+    return {};
+  }
+
   Result<void> Fill(std::size_t index) {
     const ResultColumn& column = out_.shape->columns[index];
-    const int first = static_cast<int>(index) * 3;  // value, status, event time
-    TM_TRY(FillStatuses(index, *batch_.column(first + 1)));
-    TM_TRY(FillTimes(index, *batch_.column(first + 2)));
-    const auto& values = batch_.column(first);
+    const auto& values = batch_.column(static_cast<int>(index));
     if (!values->type()->Equals(*ToArrow(column.type))) {
       return Fail(ErrorCode::kBusy,
                   fmt::format("feature '{}' is {} now and was {} when the lookup was prepared: "
@@ -95,24 +103,16 @@ class Filling {
   const arrow::ArrayVector& nested() const { return pieces_of_nested_; }
 
  private:
-  Result<void> FillStatuses(std::size_t index, const arrow::Array& names) {
-    if (names.type_id() != arrow::Type::STRING) return Misshapen(names);
-    const auto& texts = static_cast<const arrow::StringArray&>(names);
-    for (std::size_t row = 0; row < rows_; ++row) {
-      const std::string_view name = texts.GetView(static_cast<std::int64_t>(row));
-      TM_ASSIGN(out_.StatusAt(index, first_ + row), StatusNamed(name));
-    }
-    return {};
-  }
-
-  Result<void> FillTimes(std::size_t index, const arrow::Array& times) {
-    if (times.type_id() != arrow::Type::TIMESTAMP) return Misshapen(times);
-    const auto& values = static_cast<const arrow::TimestampArray&>(times);
-    for (std::size_t row = 0; row < rows_; ++row) {
-      const auto at = static_cast<std::int64_t>(row);
-      out_.EventAt(index, first_ + row) = values.IsNull(at) ? 0 : values.Value(at);
-    }
-    return {};
+  /// The bytes of a column that has so many in each row.
+  static Result<const std::uint8_t*> PackedAt(const arrow::Array& column, std::size_t width) {
+    const bool fits = column.type_id() == arrow::Type::FIXED_SIZE_BINARY && column.null_count() == 0 &&
+                      static_cast<const arrow::FixedSizeBinaryType&>(*column.type()).byte_width() ==
+                          static_cast<std::int32_t>(width);
+    if (fits) return static_cast<const arrow::FixedSizeBinaryArray&>(column).raw_values();
+    return Fail(ErrorCode::kInternal,
+                fmt::format("the server's answer to a lookup has a column of type {} where "
+                            "none belongs",
+                            column.type()->ToString()));
   }
 
   bool IsPresent(std::size_t index, std::size_t row) const {
@@ -144,13 +144,6 @@ class Filling {
       if (IsPresent(index, row)) text.bytes.append(values.GetView(static_cast<std::int64_t>(row)));
       text.ends.push_back(text.bytes.size());
     }
-  }
-
-  static std::unexpected<Error> Misshapen(const arrow::Array& column) {
-    return Fail(ErrorCode::kInternal,
-                fmt::format("the server's answer to a lookup has a column of type {} where "
-                            "none belongs",
-                            column.type()->ToString()));
   }
 
   const arrow::RecordBatch& batch_;
@@ -336,6 +329,7 @@ class RemoteReader final : public OnlineReader {
       const Span span{.begin = begin, .count = std::min(rows - begin, kEntitiesMax)};
       TM_ASSIGN(const auto batch, Ask(keys, data, span));
       Filling filling(*batch, out, begin);
+      TM_TRY(filling.FillPacked());
       for (std::size_t i = 0; i < features_.size(); ++i)
         TM_TRY(filling.Fill(i));
       nested.push_back(filling.nested());
@@ -380,7 +374,7 @@ class RemoteReader final : public OnlineReader {
     TM_ASSIGN(const auto table, ReadTable(std::move(body), {}));
     TM_ASSIGN(auto batch, FromArrowResult(table->CombineChunksToBatch()));
     if (static_cast<std::size_t>(batch->num_rows()) == span.count &&
-        static_cast<std::size_t>(batch->num_columns()) == features_.size() * 3) {
+        static_cast<std::size_t>(batch->num_columns()) == features_.size() + 2) {
       return batch;
     }
     return Fail(ErrorCode::kBusy,
@@ -415,6 +409,7 @@ Result<std::shared_ptr<const OnlineReader>> PrepareOnline(const std::shared_ptr<
   TM_ASSIGN(const Json answer, ParseAnswer(session->url(), body));
   asked["statuses"] = true;
   asked["event_timestamps"] = true;
+  asked["packed"] = true;
   auto reader = std::make_shared<RemoteReader>(session, asked);
   TM_TRY(reader->Prepare(answer));
   return reader;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/name.h"
+#include "model/time.h"
 #include "pit/arrow_status.h"
 #include "pit/stream_export.h"
 #include "remote/answer_json.h"
@@ -162,6 +163,21 @@ class RemoteStore final : public Store {
               RunJob(*session_, session_->Path({"materialize"}), request.dump(), options.work));
     TM_ASSIGN(const Json report, Parse(body));
     return MaterializeReportOf(report);
+  }
+
+  Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) override {
+    if (options.to == WriteTarget::kOnline)
+      return Fail(ErrorCode::kInvalidArgument, "a backfill writes to offline or to both");
+    Json request{{"step", FormatDurationUs(options.step_us)}};
+    Set(request, "start", options.start_us);
+    Set(request, "end", options.end_us);
+    Set(request, "restart", options.restart);
+    if (options.to != WriteTarget::kUsual)
+      request["to"] = options.to == WriteTarget::kOffline ? "offline" : "online_and_offline";
+    TM_ASSIGN(const std::string body,
+              RunJob(*session_, session_->Path({"views", view, "backfill"}), request.dump(), options.work));
+    TM_ASSIGN(const Json report, Parse(body));
+    return BackfillReportOf(report);
   }
 
   Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) override {
@@ -362,6 +378,12 @@ class RemoteStore final : public Store {
     for (const std::string& view : views)
       target.Add("view", view);
     return session_->Get(target);
+  }
+
+  Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) override {
+    Json request{{"from", std::string(NameOf(options.from))}, {"dry_run", options.dry_run}};
+    if (!options.partitions.empty()) request["partitions"] = options.partitions;
+    return session_->Post(session_->Path({"streams", view, "restart"}), Effect::kOnce, request.dump());
   }
 
   Result<std::string> Explain(std::string_view feature, std::string_view key,

@@ -50,6 +50,10 @@ class StoreServer final : public RunningServer {
     auto server = std::make_unique<StoreServer>();
     StoreOptions store = options.store;
     store.maintain = true;
+    if (options.settings.python.workers > 0) {
+      TM_ASSIGN(store.python_workers, PythonWorkers::Start(options.settings.python));
+      server->services_.python_workers = store.python_workers;
+    }
     TM_ASSIGN(server->services_.stores, Stores::Open(store));
     server->services_.source_folders = options.settings.source_folders;
     server->drain_delay_ = options.settings.drain_delay;

@@ -233,6 +233,37 @@ std::vector<Setting> PlaceSettings() {
   };
 }
 
+Result<void> SetPython(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  settings.python.interpreter = text;
+  return {};
+}
+
+Result<void> SetPythonTime(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  TM_ASSIGN(settings.python.call_us_max, ParseDuration(text));
+  if (settings.python.call_us_max >= kUsPerMs) return {};
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is too short: at least 1ms", Quoted(text)));
+}
+
+template <auto Member>
+auto& OfPython(ServeSettings& settings) {
+  return settings.python.*Member;
+}
+
+std::vector<Setting> PythonSettings() {
+  using Options = PythonWorkersOptions;
+  constexpr std::int64_t kMemoryMin = std::int64_t{256} << 20;
+  return {
+      {{"python_workers", "N", "processes that run Python functions of on-demand feature views; 0: none"},
+       Whole(&OfPython<&Options::workers>, 0, 1'024)},
+      {{"python", "PROGRAM", "Python interpreter of these, which has the package tidemark"}, SetPython},
+      {{"python_time_max", "TIME", "for one call of a function (503)"}, SetPythonTime},
+      {{"python_memory_max", "SIZE", "memory of such a process (422)"},
+       Size(&OfPython<&Options::memory_bytes_max>, kMemoryMin)},
+      {{"python_waiting_max", "N", "calls that wait for a process (503)"},
+       Whole(&OfPython<&Options::waiting_max>, 0, kCountMax)},
+  };
+}
+
 std::vector<Setting> LimitSettings() {
   return {
       {{"header_max", "SIZE", "request line and headers (431 beyond)"},
@@ -266,6 +297,7 @@ std::vector<Setting> LimitSettings() {
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> all = [] {
     std::vector<Setting> settings = PlaceSettings();
+    std::ranges::move(PythonSettings(), std::back_inserter(settings));
     std::ranges::move(LimitSettings(), std::back_inserter(settings));
     return settings;
   }();

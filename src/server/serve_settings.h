@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "server/http/settings.h"
 #include "server/sagemaker/settings.h"
+#include "tidemark/python_workers.h"
 
 namespace tidemark::server {
 
@@ -37,6 +38,9 @@ struct ServeSettings {
   bool streams = false;  // streams of the project's views are read into their tables
   // Where a key that is not admin of all projects may name files as sources.
   std::vector<std::filesystem::path> source_folders = {};
+  // Processes for the functions of on-demand feature views: none unless `workers` says how many. Without an
+  // interpreter the program's own is taken.
+  PythonWorkersOptions python{.workers = 0, .interpreter = {}};
   std::chrono::milliseconds drain_delay{0};  // from not ready to draining: for balancers to notice
 };
 

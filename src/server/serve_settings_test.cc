@@ -63,6 +63,7 @@ TEST_F(ServeSettingsTest, EverySettingCanBeSet) {
                                                        {"TIME", "5s"},
                                                        {"DIGITS", "123456789012"},
                                                        {"NAME", "eu-north-1"},
+                                                       {"PROGRAM", "python3"},
                                                        {"URI,...", "s3://bucket/folder"},
                                                        {"FOLDER,...", "/data/a,b"}};
   for (const ServeSettingInfo& info : AllServeSettings()) {

@@ -22,6 +22,7 @@ struct ErasureReceipt {
   bool is_online_erased = false;
   bool is_done = false;
   std::vector<std::string> dumps_removed = {};  // their ids
+  std::vector<std::string> datasets = {};       // names of those that cannot be rebuilt any more
   std::vector<std::string> pending = {};        // what is still to be removed, and by whom
   bool operator==(const ErasureReceipt&) const = default;
 };

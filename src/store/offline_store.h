@@ -130,7 +130,8 @@ using FileFilter = std::function<bool(const DataFileInfo& file)>;
 struct SourceOptions {
   FileFilter filter = {};
   bool columns_of_now = false;  // those the table had when the snapshot was opened, not those of the snapshot
-  std::size_t threads = 0;      // to open files with; 0: one per processor
+  std::optional<std::int32_t> columns_number = {};  // those the table had when they had this number
+  std::size_t threads = 0;                          // to open files with; 0: one per processor
   std::stop_token stop = {};
 };
 
@@ -147,6 +148,8 @@ class TableSnapshot {
   virtual const SystemColumns& system_columns() const = 0;
   /// As they were at this snapshot.
   virtual const std::vector<TableColumn>& columns() const = 0;
+  /// Of the columns that the table had when this was opened: they are kept, and found again by this number.
+  virtual std::int32_t columns_number() const = 0;
   virtual Result<std::vector<DataFileInfo>> Files() const = 0;
 
   /// Its rows. Columns that a file does not have read as null, and narrower ones as what they became. The

@@ -15,6 +15,8 @@ std::string_view ObjectKindName(ObjectKind kind) {
       return "feature service";
     case ObjectKind::kRegisteredTable:
       return "registered table";
+    case ObjectKind::kSavedDataset:
+      return "saved dataset";
     case ObjectKind::kOnDemandView:
       return "on-demand feature view";
   }

@@ -18,16 +18,19 @@
 namespace tidemark {
 
 /// A registered table is one over files that were there before, named `database.table`
-/// (model/registered_table.h); it is no part of what definitions state.
+/// (model/registered_table.h), a saved dataset a training set that is kept
+/// (engine/datasets/saved_dataset.h); they are no part of what definitions state.
 enum class ObjectKind : std::uint8_t {
   kEntity = 1,
   kFeatureView = 2,
   kFeatureService = 3,
   kRegisteredTable = 4,
-  kOnDemandView = 6  // 5 is kept for saved datasets
+  kSavedDataset = 5,
+  kOnDemandView = 6
 };
 
-/// "entity", "feature view", "feature service", "registered table", "on-demand feature view".
+/// "entity", "feature view", "feature service", "registered table", "saved dataset", "on-demand feature
+/// view".
 std::string_view ObjectKindName(ObjectKind kind);
 
 /// One version of one object.

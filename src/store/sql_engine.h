@@ -42,6 +42,12 @@ struct SqlStatement {
   std::vector<std::string> common_tables = {};  // names of all its common table expressions, folded
 };
 
+/// What a text may have in it besides.
+struct SqlParseOptions {
+  std::vector<std::string> open_files = {};  // which it may name and read; without any it may name none
+  bool is_of_range = false;                  // the parameters `$start_time` and `$end_time`
+};
+
 struct SqlColumn {
   std::string name;           // in the result of select *
   DataType type;              // what it is read as: narrower ones in files are widened
@@ -79,11 +85,20 @@ struct SqlTable {
   std::shared_ptr<const void> pin = {};  // held as long as files may be read
 };
 
+/// The range of times that a statement is run for: its parameters `$start_time` and `$end_time` are the ends,
+/// and of its result those rows come out whose column `column`, a timestamp, lies in [start, end).
+struct SqlRange {
+  std::string column;
+  std::int64_t start_us = 0;  // microseconds since 1970 UTC
+  std::int64_t end_us = 0;
+};
+
 struct SqlOptions {
   std::int64_t memory_bytes_max = 0;                         // what the engine may take; beyond it spills
   std::size_t threads = 0;                                   // 0: one per processor
   std::optional<std::chrono::milliseconds> time_limit = {};  // nothing: none
   std::vector<std::string> open_files = {};  // absolute paths, which the text itself may name and read
+  std::optional<SqlRange> range = {};        // of a statement that was parsed as one of a range
   std::stop_token stop = {};
 };
 
@@ -97,16 +112,22 @@ class SqlEngine {
   virtual ~SqlEngine() = default;
 
   Result<SqlStatement> Parse(std::string_view text) { return Parse(text, {}); }
-  /// The same where the text itself may name some files and read them: without any it may name none.
-  virtual Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) = 0;
+  virtual Result<SqlStatement> Parse(std::string_view text, const SqlParseOptions& options) = 0;
 
   /// Streams the result: memory does not grow with it. Names of statement.tables that are not among `tables`
-  /// must be those of the statement's own common table expressions.
+  /// must be those of the statement's own common table expressions. With a range, kNotFound and kTypeMismatch
+  /// if its column is not in the result, or is no timestamp.
   virtual Result<std::shared_ptr<arrow::RecordBatchReader>> Query(const SqlStatement& statement,
                                                                   const std::vector<SqlTable>& tables,
                                                                   const SqlOptions& options) = 0;
 
+  /// The columns that Query would give, without running it. Errors of running it do not come up.
+  virtual Result<std::shared_ptr<arrow::Schema>> Describe(const SqlStatement& statement,
+                                                          const std::vector<SqlTable>& tables,
+                                                          const SqlOptions& options) = 0;
+
   /// Writes the result to a new Parquet file (zstd) and returns its number of rows. The file is not synced.
+  /// Not for a range.
   virtual Result<std::int64_t> Copy(const SqlStatement& statement, const std::vector<SqlTable>& tables,
                                     const std::filesystem::path& file, const SqlOptions& options) = 0;
 };

@@ -30,15 +30,22 @@
 namespace tidemark {
 
 /// The place of a message in its partition: a decimal number of any length, without leading zeros. Later
-/// messages have greater ones; those in between may be missing.
+/// messages have greater ones; those in between may be missing. Where several messages came as one they have
+/// its number and their places in it, from 0: `17.2`.
 class StreamOffset {
  public:
   StreamOffset() = default;  // "0"
   explicit StreamOffset(std::uint64_t number);
-  /// Nothing unless `text` is such a number of at most 128 digits.
+  /// Nothing unless `text` is such a number, of at most 128 digits, or two with a point between.
   static std::optional<StreamOffset> Parse(std::string_view text);
 
   const std::string& text() const { return text_; }
+  /// Without the place in what came as one.
+  StreamOffset whole() const;
+  /// Nothing if it came by itself.
+  std::optional<std::uint64_t> place() const;
+  /// `place` in what came as this one, which has no place itself.
+  StreamOffset At(std::uint64_t place) const;
   bool operator==(const StreamOffset&) const = default;
   std::strong_ordering operator<=>(const StreamOffset& other) const;
 
@@ -120,7 +127,9 @@ class Stream {
 using StreamSource = std::variant<KafkaSource, KinesisSource>;
 
 struct StreamOpening {
-  std::string group;                              // who names the same one shares the partitions
+  std::string group;  // who names the same one shares the partitions
+  /// Where a stream knows no groups: who names the same file, on one machine, shares them. Empty: nobody.
+  std::string lease_file = {};
   std::size_t bytes_max = std::size_t{64} << 20;  // that may be fetched ahead
 };
 
@@ -138,7 +147,7 @@ struct DecoderRequest {
   /// has them where these are not known or do not fit; whoever takes the rows checks and casts them.
   std::shared_ptr<arrow::Schema> wanted;
   std::vector<std::string> join_keys;  // of `wanted`: a tombstone's key is decoded to these
-  std::string event_column;            // of `wanted`: what `rows.timestamp_field` is read as
+  std::string event_column;  // of `wanted`: what `rows.timestamp_field` is read as; empty: messages have none
 };
 
 /// kInvalidArgument for a format or schema that is wrong; kUnsupported for what this build does not decode.

@@ -19,8 +19,20 @@ TEST(StreamOffsetTest, OffsetsAreOrderedAsNumbers) {
   EXPECT_GT(*StreamOffset::Parse(std::string(100, '9')), StreamOffset(12));
 }
 
+TEST(StreamOffsetTest, MessagesThatCameAsOneHaveTheirPlacesInIt) {
+  const StreamOffset nine(9);
+  EXPECT_EQ(nine.At(10).text(), "9.10");
+  EXPECT_LT(nine, nine.At(0));
+  EXPECT_LT(nine.At(2), nine.At(10));
+  EXPECT_LT(nine.At(10), StreamOffset(10));
+  EXPECT_EQ(nine.At(2), *StreamOffset::Parse("9.2"));
+  EXPECT_EQ(nine.At(2).whole(), nine);
+  EXPECT_EQ(nine.At(2).place(), 2);
+  EXPECT_EQ(nine.place(), std::nullopt);
+}
+
 TEST(StreamOffsetTest, NothingElseIsAnOffset) {
-  for (const char* text : {"", "-1", "01", "1 ", "0x1", "1.0"})
+  for (const char* text : {"", "-1", "01", "1 ", "0x1", "1.", ".1", "1.01", "1.2.3", "01.1"})
     EXPECT_FALSE(StreamOffset::Parse(text)) << text;
   EXPECT_FALSE(StreamOffset::Parse(std::string(129, '1')));
 }

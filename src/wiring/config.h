@@ -27,12 +27,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "store/function_runner.h"
 
 namespace tidemark {
 
@@ -62,6 +64,7 @@ struct Config {
   SqlSettings sql;
   std::int64_t memory_bytes_max = 0;
   std::vector<std::filesystem::path> adbc_driver_folders = {};  // from StoreOptions; no setting of the file
+  std::shared_ptr<FunctionRunner> functions = {};               // the same
   std::size_t threads = 0;
 };
 

@@ -18,14 +18,18 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/files/dataset_folder.h"
 #include "adapters/files/dump_folder.h"
 #include "adapters/files/table_file.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "base/write_times.h"
 #include "engine/apply.h"
+#include "engine/batch/backfill.h"
 #include "engine/catalog.h"
+#include "engine/datasets/saved_datasets.h"
 #include "engine/historical.h"
 #include "engine/online_write.h"
 #include "engine/selection.h"
@@ -92,6 +96,20 @@ class EmbeddedStore final : public Store {
   Result<std::string> OnlineStats() const override;
   Result<std::string> Stats() override;
 
+  // store_datasets.cc
+  Result<std::string> SaveDataset(std::string_view name, EntityRows rows, const HistoricalOptions& what,
+                                  const SaveDatasetOptions& options) override;
+  Result<std::string> SavedDatasets() override;
+  Result<std::string> SavedDataset(std::string_view name) override;
+  Result<void> ReadSavedDataset(std::string_view name, const std::stop_token& stop,
+                                ArrowArrayStream* out) override;
+  Result<std::filesystem::path> RebuildDataset(std::string_view name, const std::filesystem::path& out,
+                                               const WorkOptions& work) override;
+  Result<void> DeleteSavedDataset(std::string_view name) override;
+  Result<std::string> SaveTable(std::string_view table, ArrowArrayStream* rows,
+                                const SaveTableOptions& options, const std::stop_token& stop) override;
+  Result<bool> DropRegisteredTable(std::string_view name) override;
+
   // store_writes.cc
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override;
   Result<OnlineWriteReport> WriteToOnlineStore(std::string_view view, ArrowArrayStream* rows) override;
@@ -101,6 +119,9 @@ class EmbeddedStore final : public Store {
                               const IngestOptions& options) override;
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source, EntityRows rows,
                                                                  const IngestOptions& options) override;
+
+  // store_backfill.cc
+  Result<BackfillReport> Backfill(std::string_view view, const BackfillOptions& options) override;
 
   // store_tables.cc
   Result<FlushReport> Flush(const std::vector<std::string>& views) override;
@@ -127,11 +148,13 @@ class EmbeddedStore final : public Store {
                                     const std::stop_token& stop) override;
   Result<std::string> Refresh(const std::vector<std::string>& tables, const std::stop_token& stop) override;
   Result<std::string> Tables(std::string_view database) override;
-  Result<bool> DropRegisteredTable(std::string_view name) override { return existing_.Drop(name); }
   Result<RelocateReport> Relocate() override;
   Result<void> RunStreams(const std::vector<std::string>& views, const RunStreamsOptions& options) override;
   Result<std::string> StreamStatus(const std::vector<std::string>& views) override {
     return streams_.Status(views);
+  }
+  Result<std::string> RestartStream(std::string_view view, const RestartStreamOptions& options) override {
+    return streams_.Restart(std::string(view), options);
   }
 
   /// As if something had been written.
@@ -154,15 +177,25 @@ class EmbeddedStore final : public Store {
   // store_reads.cc
   Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(
       const EntityRows& rows, const HistoricalOptions& options, const std::shared_ptr<Warnings>& warnings);
-  static Result<std::vector<ViewSelection>> Wanted(const Catalog& catalog,
-                                                   const std::vector<std::string>& features,
-                                                   const std::string& service, const std::string& selection);
+  /// Entity rows from a file, read as the selection's keys are; null for a stream or a range.
+  Result<std::shared_ptr<arrow::RecordBatchReader>> OpenEntityFile(const EntityRows& rows,
+                                                                   const HistoricalOptions& options,
+                                                                   const Selection& selection) const;
+  static Result<KnownBy> KnownByOf(const HistoricalOptions& options);
   static Result<void> CheckReading(const TableReadOptions& reading);
   /// The write was to one of the views that are asked for.
   Result<void> CheckSeenOnline(const Selection& selection, const std::string& token);
   /// The write was to the folder of one of the views that are asked for; tables are asked when they are
   /// opened.
   Result<void> CheckSeenInFolders(const std::vector<const CatalogView*>& views, const std::string& token);
+  /// What `at_least` asks for, of views that are opened otherwise.
+  Result<void> CheckSeen(const Selection& selection, const TableReadOptions& reading);
+
+  // store_datasets.cc
+  /// The id of the folder of rows that SaveTable has kept there; empty for any other path.
+  std::string KeptTableId(const std::filesystem::path& path) const;
+  /// Saved datasets and tables that SaveTable made, while an erasure takes rows of a feature table away.
+  Result<ErasedKeptRows> EraseKeptRows(const KeptRowsErasure& erasure);
 
   // store_writes.cc
   /// What writes of rows work with, at this moment.
@@ -174,6 +207,12 @@ class EmbeddedStore final : public Store {
   OnlineWriteOptions SpillOptions() const;
   /// Rows that a caller gave, opened once it is known what they are read as.
   static GivenRows Rows(const EntityRows& rows) { return {rows.stream, rows.path}; }
+
+  // store_backfill.cc
+  /// Which ranges of a view's rows were computed, as Describe tells them.
+  Result<Json> ComputedRanges(const CatalogView& view) const;
+  Result<BackfillReport> ComputeRanges(const std::shared_ptr<const Catalog>& catalog, const CatalogView& view,
+                                       const BackfillPlan& plan, const BackfillOptions& options);
 
   // store_tables.cc
   Result<std::vector<const CatalogView*>> TablesNamed(const Catalog& catalog,
@@ -209,6 +248,7 @@ class EmbeddedStore final : public Store {
   Result<void> StartMaintenance();
   EmbeddedTablesParts TableParts();
   ExistingData::Parts ExistingParts() const;
+  SavedDatasetsParts DatasetParts();
   StoreSql::Parts SqlParts();
   StoreStreams::Parts StreamParts();
   TableMaintenance::Parts MaintenanceParts();
@@ -225,9 +265,11 @@ class EmbeddedStore final : public Store {
   mutable std::shared_ptr<WriteTimes> write_times_;  // there once something was written
   mutable std::shared_ptr<OnlineStore> online_;
   const std::shared_ptr<tidemark::Dumps> dumps_ = OpenDumpFolder(path_ / "dumps", threads_);
+  const std::shared_ptr<DatasetFiles> dataset_files_ = OpenDatasetFolder(path_ / "datasets", threads_);
   UnfinishedLoads loads_{path_ / kOwnFolder / "loads"};
   mutable EmbeddedTables tables_;  // uses those above
   mutable ExistingData existing_{ExistingParts()};
+  tidemark::SavedDatasets datasets_{DatasetParts()};  // which tables_ asks while it erases
   StoreSql sql_{SqlParts()};
   StoreStreams streams_{StreamParts()};
   TableUpkeep upkeep_{[this] { return tables_.Open(); }, threads_};

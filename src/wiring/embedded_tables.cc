@@ -80,6 +80,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.key_hash = std::make_shared<KeyedHashFile>((parts_.folder / kEraseKeyFile).string());
   tables.receipts = OpenReceiptFolder(ReceiptFolder());
   tables.dumps = parts_.dumps;
+  tables.datasets = parts_.datasets;
   tables.online = parts_.online;
   tables.at_step = parts_.at_erase_step;
   tables.database = DatabaseOf(parts_.config.project);
@@ -124,7 +125,7 @@ Result<void> EmbeddedTables::Repair() {
   const bool has_receipts = access(ReceiptFolder().c_str(), W_OK) == 0;
   if (!has_logs && !has_receipts) return {};
   TM_ASSIGN(const auto tables, Open());
-  TM_TRY(tables->log().Recover());
+  TM_TRY(tables->log().RecoverToRead());
   return tables->HideErased();
 }
 

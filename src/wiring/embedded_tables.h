@@ -22,6 +22,7 @@ struct EmbeddedTablesParts {
   std::filesystem::path folder;  // the store's own, `.tidemark`
   std::shared_ptr<SourceFolders> folders;
   std::shared_ptr<Dumps> dumps = {};
+  KeptRowsEraser datasets = {};
   Config config;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<const Clock> clock;

@@ -288,6 +288,35 @@ TEST_F(EmbeddedTablesTest, AnOnlineStoreThatFailsIsCaughtUpFromTheLog) {
   EXPECT_EQ(Values(), "1, 2");
 }
 
+// What nobody was told is written may be there or not; what was is read on.
+TEST_F(EmbeddedTablesTest, ADiskThatIsFullStopsNoReads) {
+  ASSERT_TRUE(Ingest({1}, now_us(), 1));
+  scene_.online().FailMergeAfter(0);
+  ASSERT_FALSE(Ingest({1}, now_us() + 1, 2));
+  ASSERT_TRUE(tables_->Repair());
+  EXPECT_EQ(Online(1), "1");
+  EXPECT_EQ(Values(), "1, 2") << "rows of the log are in the table";
+  ASSERT_FALSE(tables_->Flush({&view()})) << "what is not online must not leave the log";
+  scene_.online().FailMergeAfter(-1);
+  SetClock(now_us() + 2 * kSecondUs);
+  ASSERT_TRUE(tables_->Repair());
+  EXPECT_EQ(Online(1), "2");
+}
+
+// Of a process that is gone nobody knows what it acknowledged before its machine stopped.
+TEST_F(EmbeddedTablesTest, ADiskThatIsFullStopsReadsOfWhatAnotherLeft) {
+  scene_.online().FailMergeAfter(0);
+  ASSERT_FALSE(Ingest({1}, now_us(), 7));
+  tables_.reset();
+  tables_ = Opened();
+  const auto repaired = tables_->Repair();
+  ASSERT_FALSE(repaired);
+  EXPECT_EQ(repaired.error().code, ErrorCode::kOutOfSpace);
+  scene_.online().FailMergeAfter(-1);
+  ASSERT_TRUE(tables_->Repair());
+  EXPECT_EQ(Online(1), "7");
+}
+
 TEST_F(EmbeddedTablesTest, ALogWhoseOwnerIsGoneReachesTheOnlineStoreByWhoeverOpensNext) {
   scene_.online().FailMergeAfter(0);
   ASSERT_FALSE(Ingest({1, 2}, now_us(), 7));

@@ -194,6 +194,19 @@ Result<bool> ExistingData::Drop(std::string_view name) {
   return tables->Drop(name);
 }
 
+Result<std::vector<RegisteredTable>> ExistingData::Registered() {
+  TM_ASSIGN(const auto tables, Open());
+  return tables->Registered();
+}
+
+Result<std::optional<std::string>> ExistingData::PathOf(std::string_view name) {
+  TM_ASSIGN(const auto registered, Registered());
+  for (const RegisteredTable& table : registered) {
+    if (FoldName(table.full_name()) == FoldName(name)) return table.path;
+  }
+  return std::nullopt;
+}
+
 Result<std::unique_ptr<Source>> ExistingData::OpenCsv(const BatchSource& source,
                                                       const std::map<std::string, DataType>& column_types,
                                                       bool guesses_types, const std::stop_token& stop) {

@@ -50,6 +50,10 @@ class ExistingData {
   /// `listed` is what SQL can name, JSON; gets what is known of registered tables.
   Result<std::string> Tables(const std::string& listed, std::string_view database);
   Result<bool> Drop(std::string_view name);
+  /// What was registered.
+  Result<std::vector<RegisteredTable>> Registered();
+  /// Where a registered table's files lie, as it was said; nothing if there is none of that name.
+  Result<std::optional<std::string>> PathOf(std::string_view name);
 
   /// The rows of a registered CSV table; nothing if the source names no such table.
   Result<std::unique_ptr<Source>> OpenCsv(const BatchSource& source,

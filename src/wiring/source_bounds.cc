@@ -38,6 +38,16 @@ Error Refused(std::string_view what, const SourceBounds& bounds) {
                {}};
 }
 
+/// True if the query of the view in the registry has the same sources.
+bool ReadsKnownFiles(const FeatureView& view, const FeatureView& before) {
+  if (!view.batch || view.batch->sources.empty()) return true;
+  return before.batch && std::ranges::equal(view.batch->sources, before.batch->sources,
+                                            [](const BatchSource& one, const BatchSource& other) {
+                                              return one.path == other.path && one.table == other.table &&
+                                                     one.warehouse == other.warehouse;
+                                            });
+}
+
 /// True if the view in the registry reads the same place already.
 bool IsKnown(const FeatureView& view, const Catalog& known) {
   const auto found = known.views().find(view.renamed_from.value_or(view.name));
@@ -45,19 +55,25 @@ bool IsKnown(const FeatureView& view, const Catalog& known) {
   const FeatureView& before = found->second.definition;
   if (view.kafka != before.kafka || view.kinesis != before.kinesis) return false;
   if (view.source.has_value() != before.source.has_value()) return false;
-  if (!view.source) return true;
+  if (!view.source) return ReadsKnownFiles(view, before);
   return view.source->path == before.source->path && view.source->table == before.source->table &&
          view.source->warehouse == before.source->warehouse;
 }
 
+Result<void> CheckSource(const BatchSource& source, const SourceBounds& bounds) {
+  if (source.warehouse) return std::unexpected(Refused("a warehouse", bounds));
+  if (!source.table.empty())
+    return std::unexpected(Refused(fmt::format("the table '{}' of the catalog", source.table), bounds));
+  return CheckFiles(source.path, bounds);
+}
+
 Result<void> CheckView(const FeatureView& view, const SourceBounds& bounds) {
   if (view.kafka || view.kinesis) return std::unexpected(Refused("a stream", bounds));
-  if (!view.source) return {};
-  if (view.source->warehouse) return std::unexpected(Refused("a warehouse", bounds));
-  if (!view.source->table.empty()) {
-    return std::unexpected(Refused(fmt::format("the table '{}' of the catalog", view.source->table), bounds));
-  }
-  return CheckFiles(view.source->path, bounds);
+  if (view.source) return CheckSource(*view.source, bounds);
+  if (!view.batch) return {};
+  for (const BatchSource& source : view.batch->sources)
+    TM_TRY(CheckSource(source, bounds));
+  return {};
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
+#include "tidemark/python_workers.h"
 #include "wiring/databases.h"
 #include "wiring/embedded_store_internal.h"
 #include "wiring/source_places.h"
@@ -110,6 +111,7 @@ EmbeddedTablesParts EmbeddedStore::TableParts() {
   return {.folder = path_ / kOwnFolder,
           .folders = OpenSourcePlaces(path_, threads_, config_.adbc_driver_folders),
           .dumps = dumps_,
+          .datasets = [this](const KeptRowsErasure& erasure) { return EraseKeptRows(erasure); },
           .config = config_,
           .registry = registry_,
           .clock = clock_,
@@ -127,6 +129,19 @@ ExistingData::Parts EmbeddedStore::ExistingParts() const {
           .views = [this] { return LoadCatalog(); },
           .opener = [this](const std::stop_token& stop) { return Opener(stop); },
           .threads = threads_};
+}
+
+SavedDatasetsParts EmbeddedStore::DatasetParts() {
+  return {.project = config_.project,
+          .registry = registry_,
+          .clock = clock_,
+          .files = dataset_files_,
+          .catalog = [this] { return LoadCatalog(); },
+          .tables = [this] { return tables_.Open(); },
+          .sources = [this](const std::stop_token& stop) { return Openers(stop).file; },
+          .writer = std::string(kVersion),
+          .threads = threads_,
+          .memory_bytes_max = config_.memory_bytes_max};
 }
 
 StoreSql::Parts EmbeddedStore::SqlParts() {
@@ -193,6 +208,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     config.project = options.project;
   }
   config.adbc_driver_folders = options.adbc_driver_folders;
+  if (options.python_workers != nullptr) config.functions = options.python_workers->runner();
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "

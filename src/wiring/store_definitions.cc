@@ -1,6 +1,7 @@
 // Definitions: stating, listing and describing them, and the databases that their tables lie in.
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "engine/describe.h"
 #include "engine/online_rows.h"
 #include "model/definition_json.h"
@@ -36,6 +37,7 @@ ObjectType TypeOf(ObjectKind kind) {
       return ObjectType::kOnDemandView;
     case ObjectKind::kFeatureService:
     case ObjectKind::kRegisteredTable:
+    case ObjectKind::kSavedDataset:
       break;
   }
   return ObjectType::kFeatureService;
@@ -86,8 +88,10 @@ Result<std::vector<Change>> EmbeddedStore::Apply(std::string_view definitions, c
 Result<void> EmbeddedStore::Teardown(const WorkOptions& work) {
   if (work.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted: nothing was removed");
   TM_TRY(tables_.CheckHere());
+  TM_ASSIGN(const auto datasets, datasets_.List());
   TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
   TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their rows");
+  TM_TRY_IN(datasets_.RemoveFolders(datasets), "the definitions are removed; removing saved datasets");
   return {};
 }
 
@@ -116,7 +120,13 @@ Result<std::string> EmbeddedStore::Describe(ObjectType type, std::string_view na
       place.online_store = online->identity();
     }
   }
-  return DescribeObject(*catalog, *registry_, *clock_, KindOf(type), plain, place);
+  TM_ASSIGN(std::string described, DescribeObject(*catalog, *registry_, *clock_, KindOf(type), plain, place));
+  const auto view = catalog->views().find(plain);
+  if (type != ObjectType::kFeatureView || view == catalog->views().end() || !view->second.definition.batch)
+    return described;
+  TM_ASSIGN(Json document, ParseJson(described));
+  TM_ASSIGN(document["computed"], ComputedRanges(view->second));
+  return document.dump();
 }
 
 Result<void> EmbeddedStore::CreateTable(std::string_view schema, const CreateTableOptions& options) {
@@ -155,6 +165,10 @@ Result<EmbeddedStore::Stated> EmbeddedStore::Read(std::string_view text, const A
   }
   stated.options.remove_missing = options.remove_missing;
   stated.options.own_database = DatabaseOf(config_.project);
+  stated.options.describe_query = [this, stop = options.work.stop](const FeatureView& view,
+                                                                   const std::vector<CatalogView>& inputs) {
+    return sql_.DescribeBatch(view, inputs, stop);
+  };
   TM_ASSIGN(const auto catalog, LoadCatalog());
   if (options.source_folders) {
     TM_TRY(tidemark::CheckSources(stated.definitions, *catalog,

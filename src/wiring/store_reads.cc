@@ -11,7 +11,6 @@
 #include "engine/online_reader.h"
 #include "engine/online_scan.h"
 #include "engine/tables/read_rows.h"
-#include "model/definition_json.h"
 #include "pit/arrow_status.h"
 #include "pit/stream_export.h"
 #include "wiring/embedded_store_internal.h"
@@ -45,15 +44,6 @@ std::map<std::string, DataType> KeyTypes(const Selection& selection) {
   return types;
 }
 
-Result<KnownBy> KnownByOf(const HistoricalOptions& options) {
-  if (options.known_by_us && options.known_by_event) {
-    return Fail(ErrorCode::kInvalidArgument, "known_by is a time or each row's own time, not both");
-  }
-  if (options.known_by_us) return KnownBy{KnownBy::Kind::kTime, *options.known_by_us};
-  if (options.known_by_event) return KnownBy{KnownBy::Kind::kEntityRow, 0};
-  return KnownBy{};
-}
-
 }  // namespace
 
 Result<void> EmbeddedStore::GetHistorical(EntityRows rows, const HistoricalOptions& options,
@@ -76,6 +66,22 @@ Result<HistoricalReport> EmbeddedStore::WriteHistorical(EntityRows rows, const H
   return HistoricalReport{written, warnings->Texts()};
 }
 
+Result<KnownBy> EmbeddedStore::KnownByOf(const HistoricalOptions& options) {
+  if (options.known_by_us && options.known_by_event) {
+    return Fail(ErrorCode::kInvalidArgument, "known_by is a time or each row's own time, not both");
+  }
+  if (options.known_by_us) return KnownBy{KnownBy::Kind::kTime, *options.known_by_us};
+  if (options.known_by_event) return KnownBy{KnownBy::Kind::kEntityRow, 0};
+  return KnownBy{};
+}
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::OpenEntityFile(
+    const EntityRows& rows, const HistoricalOptions& options, const Selection& selection) const {
+  TM_TRY(CheckRows(rows, options));
+  if (rows.path.empty()) return nullptr;
+  return OpenTableFile(rows.path, threads_, KeyTypes(selection), options.work.stop);
+}
+
 Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical(
     const EntityRows& rows, const HistoricalOptions& options, const std::shared_ptr<Warnings>& warnings) {
   std::shared_ptr<arrow::RecordBatchReader> entity_rows;
@@ -85,9 +91,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
   TM_TRY(CheckRows(rows, options));
   TM_TRY(CheckReading(options.reading));
   TM_ASSIGN(auto catalog, LoadCatalog());
-  TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
+  TM_ASSIGN(const auto wanted,
+            SelectionsOf(*catalog, {options.features, options.service, options.selection}));
   HistoricalRequest request;
-  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names));
+  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, options.full_feature_names, config_.functions));
   std::vector<const CatalogView*> views;
   for (const SelectedView& selected : request.selection.views)
     views.push_back(selected.view);
@@ -113,8 +120,9 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
 
 Result<std::shared_ptr<const OnlineReader>> EmbeddedStore::PrepareOnline(const OnlineOptions& options) {
   TM_ASSIGN(const auto catalog, LoadCatalog());
-  TM_ASSIGN(const auto wanted, Wanted(*catalog, options.features, options.service, options.selection));
-  TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names));
+  TM_ASSIGN(const auto wanted,
+            SelectionsOf(*catalog, {options.features, options.service, options.selection}));
+  TM_ASSIGN(Selection selection, Resolve(*catalog, wanted, options.full_feature_names, config_.functions));
   TM_TRY_IN(tables_.Repair(), "finishing what a writer began that is gone");
   for (const SelectedView& selected : selection.views)
     TM_TRY(FinishLoads(*selected.view));
@@ -165,8 +173,8 @@ Result<std::string> EmbeddedStore::Explain(std::string_view feature, std::string
   TM_ASSIGN(const auto online, Online());
   const std::stop_token& stop = options.work.stop;
   return tidemark::Explain(
-      {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop}, feature, key,
-      options.t_us);
+      {catalog, Openers(stop), config_.project, online, registry_, clock_, threads_, stop, config_.functions},
+      feature, key, options.t_us);
 }
 
 Result<std::string> EmbeddedStore::OnlineStats() const {
@@ -186,25 +194,6 @@ Result<std::string> EmbeddedStore::Stats() {
   parts.log_folder = path_ / kOwnFolder / "log";
   parts.rows_written = rows_written_;
   return StatsOfStore(parts);
-}
-
-Result<std::vector<ViewSelection>> EmbeddedStore::Wanted(const Catalog& catalog,
-                                                         const std::vector<std::string>& features,
-                                                         const std::string& service,
-                                                         const std::string& selection) {
-  const int given = (features.empty() ? 0 : 1) + (service.empty() ? 0 : 1) + (selection.empty() ? 0 : 1);
-  if (given != 1) {
-    return Fail(ErrorCode::kInvalidArgument, "ask for a list of features or for one feature service");
-  }
-  if (!features.empty()) return SelectionsFromRefs(features);
-  if (!service.empty()) {
-    TM_ASSIGN(const FeatureService* found, catalog.Service(service));
-    return found->views;
-  }
-  // A list that was put together for one request is a service without a name of its own.
-  TM_ASSIGN(const FeatureService once,
-            FeatureServiceFromJson(fmt::format(R"({{"name": "request", "features": {}}})", selection)));
-  return once.views;
 }
 
 Result<void> EmbeddedStore::CheckReading(const TableReadOptions& reading) {
@@ -234,6 +223,21 @@ Result<void> EmbeddedStore::CheckSeenInFolders(const std::vector<const CatalogVi
     if (seen) break;
   }
   return seen;
+}
+
+Result<void> EmbeddedStore::CheckSeen(const Selection& selection, const TableReadOptions& reading) {
+  TM_TRY(CheckReading(reading));
+  if (reading.at_least.empty()) return {};
+  std::vector<const CatalogView*> views;
+  for (const SelectedView& selected : selection.views)
+    views.push_back(selected.view);
+  TM_TRY(CheckSeenInFolders(views, reading.at_least));
+  TM_ASSIGN(const auto tables, tables_.Open());
+  for (const CatalogView* view : views) {
+    if (view->definition.is_table())
+      TM_TRY(tables->State(*view, {.snapshot_id = std::nullopt, .at_least = reading.at_least}));
+  }
+  return {};
 }
 
 }  // namespace tidemark

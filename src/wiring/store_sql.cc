@@ -210,6 +210,31 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> StoreSql::LatestRows(std::stri
                                .stop = options.stop});
 }
 
+SqlOptions StoreSql::BatchOptions(const std::stop_token& stop) const {
+  SqlOptions options;
+  options.memory_bytes_max = parts_.config.sql.memory_bytes_max.value_or(parts_.config.memory_bytes_max);
+  options.threads = parts_.threads;
+  options.stop = stop;
+  return options;
+}
+
+BatchQueryParts StoreSql::BatchParts() const {
+  return {
+      .queries = queries_, .project = parts_.config.project, .database = DatabaseOf(parts_.config.project)};
+}
+
+Result<std::shared_ptr<arrow::Schema>> StoreSql::DescribeBatch(const FeatureView& view,
+                                                               const std::vector<CatalogView>& inputs,
+                                                               const std::stop_token& stop) const {
+  return DescribeBatchQuery(view, inputs, BatchOptions(stop), BatchParts());
+}
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> StoreSql::RunBatch(
+    const std::shared_ptr<const Catalog>& catalog, const CatalogView& view, TimeSpan range,
+    const std::stop_token& stop) const {
+  return RunBatchQuery(catalog, view, range, BatchOptions(stop), BatchParts());
+}
+
 Result<DumpReport> StoreSql::Dump(std::string_view query, const SqlQueryOptions& options) {
   TM_ASSIGN(const SqlRequest request, RequestOf(options));
   TM_ASSIGN(DumpInfo made, queries_.Dump(query, request));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/batch/batch_query.h"
 #include "engine/sql/sql_queries.h"
 #include "engine/view_source.h"
 #include "store/registry.h"
@@ -51,6 +52,14 @@ class StoreSql {
                                                           const SqlQueryOptions& options);
   Result<std::shared_ptr<arrow::RecordBatchReader>> LatestRows(std::string_view table,
                                                                const LatestRowsOptions& options);
+  /// What the query of a view gives (engine/batch/batch_query.h). The store's limit of time is for queries
+  /// that somebody waits for, and not for these.
+  Result<std::shared_ptr<arrow::Schema>> DescribeBatch(const FeatureView& view,
+                                                       const std::vector<CatalogView>& inputs,
+                                                       const std::stop_token& stop) const;
+  Result<std::shared_ptr<arrow::RecordBatchReader>> RunBatch(const std::shared_ptr<const Catalog>& catalog,
+                                                             const CatalogView& view, TimeSpan range,
+                                                             const std::stop_token& stop) const;
   Result<DumpReport> Dump(std::string_view query, const SqlQueryOptions& options);
   Result<std::string> ListDumps();
   Result<std::string> ListTables();
@@ -60,6 +69,8 @@ class StoreSql {
   Result<std::vector<SqlProject>> Projects();
   Result<SqlRequest> RequestOf(const SqlQueryOptions& options) const;
   Result<std::vector<std::string>> ExtraFiles() const;
+  SqlOptions BatchOptions(const std::stop_token& stop) const;
+  BatchQueryParts BatchParts() const;
 
   const Parts parts_;
   SqlSources sources_;

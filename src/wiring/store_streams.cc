@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/keyed_hash.h"
 #include "engine/streams/rejected_messages.h"
+#include "engine/streams/stream_restart.h"
 #include "model/name.h"
 #include "wiring/stream_reports.h"
 
@@ -117,6 +118,7 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   session.until_end = options.until_end;
   session.rejected_rate_max = options.rejected_rate_max;
   session.group = options.group;
+  session.lease_file = (parts_.folder / "streams" / fmt::format("shards-{}", views.view->id)).string();
   if (session.group.empty()) {
     TM_ASSIGN(session.group, GroupOf(*views.view));
   }
@@ -194,15 +196,25 @@ Result<void> StoreStreams::Run(const std::vector<std::string>& views,
   return RunAll(names, options);
 }
 
+Result<StreamMarks> StoreStreams::ProgressOf(const FeatureTables& tables, const std::string& name) const {
+  TM_ASSIGN(const auto catalog, parts_.catalog());
+  TM_ASSIGN(const CatalogView* view, catalog->View(name));
+  if (view->definition.is_table()) return tables.StreamProgress(*view);
+  const auto rejected = catalog->views().find(RejectedViewName(name));
+  if (rejected == catalog->views().end()) return StreamMarks{};  // it was never read
+  return tables.StreamProgress(rejected->second);
+}
+
 Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) const {
   TM_ASSIGN(const auto names, ViewsWithStreams(views));
+  if (names.empty()) return "[]";
   TM_ASSIGN(const auto catalog, parts_.catalog());
   TM_ASSIGN(const auto tables, parts_.tables());
   Json all = Json::array();
   for (const std::string& name : names) {
     TM_ASSIGN(const CatalogView* view, catalog->View(name));
     TM_ASSIGN(const StreamSource source, StreamSourceOf(*view));
-    TM_ASSIGN(const StreamMarks marks, tables->StreamProgress(*view));
+    TM_ASSIGN(const StreamMarks marks, ProgressOf(*tables, name));
     std::map<std::string, StreamOffset> read;
     for (const auto& [place, mark] : marks) {
       const auto partition = PartitionOfPlace(source, place);
@@ -234,6 +246,38 @@ Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) 
     all.push_back(std::move(status));
   }
   return all.dump();
+}
+
+Result<std::string> StoreStreams::Restart(const std::string& name,
+                                          const RestartStreamOptions& options) const {
+  TM_ASSIGN(const auto named, ViewsWithStreams({name}));
+  TM_TRY(MakeRejected(name));
+  TM_ASSIGN(const StreamViews views, ViewsOf(name));
+  TM_ASSIGN(const StreamSource source, StreamSourceOf(*views.view));
+  TM_ASSIGN(const auto tables, parts_.tables());
+  TM_ASSIGN(const auto stream, parts_.open(source, {.group = "tidemark-restart"}));
+  TM_ASSIGN(const auto lags, stream->Lags({}));
+  TM_ASSIGN(const StreamMarks marks, tables->StreamProgress(ProgressTable(views)));
+  auto planned = PlanRestart(source, marks, lags, options);
+  if (!planned) return std::unexpected(std::move(planned).error().In("view " + name));
+  std::vector<std::string> places;
+  StreamMarks restarts;
+  StreamMarks nothing_read;
+  Json told = Json::array();
+  for (const PartitionRestart& restart : *planned) {
+    places.push_back(restart.place);
+    restarts.emplace(restart.place, restart.mark);
+    nothing_read.emplace(restart.place, StreamMark{});
+    told.push_back({{"partition", restart.partition},
+                    {"read", OffsetOrNull(restart.read)},
+                    {"next", OffsetOrNull(restart.next)},
+                    {"gives_up", restart.gives_up}});
+  }
+  if (options.dry_run) return told.dump();
+  // Of a view with a table it only keeps messages from being rejected twice.
+  if (views.view->definition.is_table()) TM_TRY(tables->TakeStream(*views.rejected, places, nothing_read));
+  TM_TRY(tables->TakeStream(ProgressTable(views), places, restarts));
+  return told.dump();
 }
 
 }  // namespace tidemark

@@ -3,6 +3,7 @@
 //
 //   .tidemark/streams/id               what the store's groups are named by
 //   .tidemark/streams/<view id>-<pid>  the status of a session, as JSON; written about every second
+//   .tidemark/streams/shards-<view id> empty: its locks say who reads which shard of Kinesis
 #pragma once
 
 #include <filesystem>
@@ -42,10 +43,14 @@ class StoreStreams {
   Result<void> Run(const std::vector<std::string>& views, const RunStreamsOptions& options) const;
   /// As Store::StreamStatus.
   Result<std::string> Status(const std::vector<std::string>& views) const;
+  /// As Store::RestartStream.
+  Result<std::string> Restart(const std::string& view, const RestartStreamOptions& options) const;
 
  private:
   Result<std::vector<std::string>> ViewsWithStreams(const std::vector<std::string>& names) const;
   Result<StreamViews> ViewsOf(const std::string& name) const;
+  /// How far the stream was read, by place.
+  Result<StreamMarks> ProgressOf(const FeatureTables& tables, const std::string& name) const;
   Result<void> MakeRejected(const std::string& name) const;
   Result<std::string> GroupOf(const CatalogView& view) const;
   Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,

@@ -48,6 +48,7 @@ Json ReportOf(const StreamSessionStatus& status) {
           {"messages", status.messages},
           {"rows", status.rows},
           {"deletions", status.deletions},
+          {"filtered", status.filtered},
           {"rejected", status.rejected},
           {"rows_per_second", status.rows_per_second},
           {"freshness_p50_us", MicrosOrNull(status.freshness_p50_us)},
@@ -114,6 +115,7 @@ Json StreamReportSum(const fs::path& folder, std::uint32_t view_id) {
            {"messages", 0},
            {"rows", 0},
            {"deletions", 0},
+           {"filtered", 0},
            {"rejected", 0},
            {"rows_per_second", 0.0},
            {"freshness_p50_us", nullptr},
@@ -129,7 +131,7 @@ Json StreamReportSum(const fs::path& folder, std::uint32_t view_id) {
   };
   for (const Json& report : reports) {
     const bool is_running = report.at("is_running").get<bool>();
-    for (const char* name : {"messages", "rows", "deletions", "rejected"})
+    for (const char* name : {"messages", "rows", "deletions", "filtered", "rejected"})
       counts[name] += number(report, name);
     if (is_running) {
       ++readers;

@@ -12,6 +12,7 @@
 #include "adapters/sqlite/sqlite_registry.h"
 #include "engine/apply.h"
 #include "engine/engine_testing.h"
+#include "engine/streams/stream_restart.h"
 #include "engine/streams/stream_session.h"
 #include "engine/tables/read_rows.h"
 #include "store/memory_stream_testing.h"
@@ -61,8 +62,8 @@ class StreamsTest : public testing::Test {
     StreamSessionParts parts;
     parts.tables = tables_->Open().value();
     parts.views = [this]() -> Result<StreamViews> {
-      TM_ASSIGN(const CatalogView* view, catalog_->View("clicks"));
-      TM_ASSIGN(const CatalogView* rejected, catalog_->View("clicks__rejected"));
+      TM_ASSIGN(const CatalogView* view, catalog_->View(name_));
+      TM_ASSIGN(const CatalogView* rejected, catalog_->View(RejectedViewName(rejected_name_)));
       return StreamViews{{catalog_, view}, {catalog_, rejected}};
     };
     parts.open = [this](const StreamSource&, const StreamOpening&) -> Result<std::unique_ptr<Stream>> {
@@ -101,7 +102,7 @@ class StreamsTest : public testing::Test {
 
   /// A column of all rows of a table, by the rule's order.
   std::string Column(const std::string& column, const std::string& of = "clicks") {
-    const SourceOpeners openers{{}, tables_->Opener({})};
+    const SourceOpeners openers{scene_.opener(), tables_->Opener({})};
     const auto rows = ReadRows(view(of), openers, {});
     if (!rows) return rows.error().ToString();
     return testing_support::TextOf(*(*rows)->ToTable().ValueOrDie(), column);
@@ -109,7 +110,7 @@ class StreamsTest : public testing::Test {
   std::string Online(std::int64_t user) {
     arrow::Int64Builder key;
     EXPECT_TRUE(key.Append(user).ok());
-    const auto answer = scene_.Online({"clicks:n"}, {key.Finish().ValueOrDie()});
+    const auto answer = scene_.Online({name_ + ":n"}, {key.Finish().ValueOrDie()});
     EXPECT_TRUE(answer) << answer.error().ToString();
     return answer ? testing_support::TextOf(**answer, "n") : "";
   }
@@ -120,6 +121,8 @@ class StreamsTest : public testing::Test {
   std::shared_ptr<WriteTimes> write_times_ = std::make_shared<WriteTimes>();
   std::shared_ptr<const Catalog> catalog_;
   std::shared_ptr<EmbeddedTables> tables_;
+  std::string name_ = "clicks";
+  std::string rejected_name_ = "clicks";
 };
 
 TEST_F(StreamsTest, EachMessageIsOneRowOfflineAndOnline) {
@@ -305,6 +308,226 @@ TEST_F(StreamsTest, AStreamThatCannotBeReachedIsWaitedFor) {
   topic_.Fail(std::nullopt);
   reader.join();
   EXPECT_EQ(Column("n"), "1");
+}
+
+class StreamRestartTest : public StreamsTest {
+ protected:
+  /// As Store::RestartStream: what it gives up, by partition, or why it cannot be.
+  std::string Restart(StreamRestart from, std::vector<std::string> partitions = {}) {
+    const auto tables = tables_->Open().value();
+    const StreamSource source = StreamSourceOf(view()).value();
+    const auto lags = topic_.Open()->Lags({}).value();
+    const auto planned = PlanRestart(source, tables->StreamProgress(view()).value(), lags,
+                                     {.from = from, .partitions = std::move(partitions)});
+    if (!planned) return planned.error().ToString();
+    std::string told;
+    for (const PartitionRestart& restart : *planned) {
+      const std::vector<std::string> places{restart.place};
+      EXPECT_TRUE(tables->TakeStream(view("clicks__rejected"), places, {{restart.place, {}}}));
+      EXPECT_TRUE(tables->TakeStream(view(), places, {{restart.place, restart.mark}}));
+      told += restart.partition + ": " + restart.gives_up + "; ";
+    }
+    return told;
+  }
+};
+
+TEST_F(StreamRestartTest, AStreamThatWasMadeAnewIsReadFromItsBeginning) {
+  for (int i = 1; i <= 3; ++i)
+    Add(0, 1, i);
+  AddRaw(0, "no row");
+  MustRead();
+  topic_.Clear();
+  for (int i = 11; i <= 16; ++i)
+    Add(0, 1, i);
+  AddRaw(0, "no row either");
+  ASSERT_FALSE(Read());
+  EXPECT_THAT(Restart(StreamRestart::kEarliest), HasSubstr("0: read from the first message"));
+  MustRead();
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3, 11, 12, 13, 14, 15, 16");
+  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("3", "6")");
+}
+
+TEST_F(StreamRestartTest, ReadingContinuesBehindWhatIsLost) {
+  for (int i = 1; i <= 6; ++i) {
+    Add(0, 1, i);
+    if (i == 2) MustRead();
+  }
+  topic_.RemoveBefore(0, 4);
+  ASSERT_FALSE(Read());
+  EXPECT_THAT(Restart(StreamRestart::kContinue), HasSubstr("messages behind offset 1 and before 4"));
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 5, 6");
+  topic_.Clear();
+  EXPECT_THAT(Restart(StreamRestart::kContinue), HasSubstr("nothing to continue with"));
+}
+
+TEST_F(StreamRestartTest, WhatIsThereCanBeLeftOut) {
+  for (int i = 1; i <= 3; ++i) {
+    Add(0, 1, i);
+    Add(1, 1, i + 10);
+  }
+  EXPECT_THAT(Restart(StreamRestart::kLatest, {"2"}), HasSubstr("it has 0, 1"));
+  EXPECT_EQ(Restart(StreamRestart::kLatest, {"1"}), "1: messages before offset 3 are never read; ");
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3");
+  Add(1, 1, 14);
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3, 14");
+  EXPECT_THAT(Restart(StreamRestart::kContinue, {"1"}), HasSubstr("is not asked"));
+  Add(1, 1, 15);
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3, 14, 15");
+}
+
+class StreamViewsTest : public StreamsTest {
+ protected:
+  /// The view of above with other members.
+  void Define(const std::string& members) {
+    scene_.Apply(R"({"entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
+        "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}, )" +
+                 members + R"(, "stream_source": {"type": "kafka", "name": "clicks",
+        "kafka_bootstrap_servers": "nowhere:9092", "topic": "clicks", "message_format": {"type": "json"},
+        "field_mapping": {"gone": "is_deleted"}}}]})");
+    catalog_ = scene_.catalog();
+  }
+  void AddJson(const std::string& members) { AddRaw(0, "{" + members + "}"); }
+};
+
+TEST_F(StreamViewsTest, ExpressionsMakeRowsOfMessages) {
+  Define(R"j("transformation": {"inputs": {"price": "float64", "qty": "int64", "sent": "string"},
+      "expressions": {"n": "CAST(price * qty AS int64)", "event_timestamp": "CAST(sent AS timestamp)"},
+      "filter": "qty > 0 AND n < 1000"})j");
+  AddJson(R"("user": 1, "price": 2.5, "qty": 4, "sent": "2024-05-01 00:00:10")");
+  AddJson(R"("user": 1, "price": 2.5, "qty": 0, "sent": "2024-05-01 00:00:20")");
+  AddJson(R"("user": 1, "price": 2.5, "sent": "2024-05-01 00:00:20")");
+  AddJson(R"("user": 2, "price": 300, "qty": 4, "sent": "2024-05-01 00:00:20")");
+  AddJson(R"("user": 2, "price": 3, "qty": 4, "sent": "2024-05-01 00:00:05")");
+  StreamSessionOptions options;
+  options.until_end = true;
+  StreamSession session(Parts(), options);
+  const auto ran = session.Run({});
+  ASSERT_TRUE(ran) << ran.error().ToString();
+  MustRead();
+  EXPECT_EQ(Column("n"), "10, 12");
+  EXPECT_EQ(Online(1), "10");
+  EXPECT_EQ(session.status().messages, 5);
+  EXPECT_EQ(session.status().rows, 2);
+  EXPECT_EQ(session.status().filtered, 3);
+  EXPECT_EQ(session.status().rejected, 0);
+  // Late: the row counts, and is not the newest.
+  AddJson(R"("user": 1, "price": 1, "qty": 7, "sent": "2024-05-01 00:00:01")");
+  MustRead();
+  EXPECT_EQ(Column("n"), "7, 10, 12");
+  EXPECT_EQ(Online(1), "10");
+}
+
+TEST_F(StreamViewsTest, ARowThatCannotBeComputedIsRejectedAlone) {
+  Define(
+      R"j("transformation": {"inputs": {"text": "string"}, "expressions": {"n": "CAST(text AS int64)"}})j");
+  for (int i = 0; i < 20; ++i) {
+    AddJson(fmt::format(R"("user": {}, "text": "{}", "event_timestamp": "2024-05-01T00:00:{:02}Z")", i,
+                        i == 13 ? "many" : std::to_string(i), i));
+  }
+  MustRead();
+  EXPECT_EQ(Column("n"), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19");
+  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("13")");
+  EXPECT_THAT(Column("reason", "clicks__rejected"), testing::StartsWith("\"expression of n: "));
+  EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("many"));
+}
+
+TEST_F(StreamViewsTest, DeletionsPassTheFilter) {
+  Define(R"j("transformation": {"filter": "n > 5", "inputs": {"sent": "string"},
+      "expressions": {"event_timestamp": "CAST(sent AS timestamp)"}})j");
+  for (int user = 1; user <= 3; ++user)
+    AddJson(fmt::format(R"("user": {}, "n": 9, "sent": "2024-05-01 00:00:10")", user));
+  MustRead();
+  EXPECT_EQ(Online(1), "9");
+  AddRaw(0, std::nullopt, R"({"user": 1})");
+  AddJson(R"("user": 2, "gone": true, "sent": "2024-05-01 00:00:11")");
+  AddJson(R"("user": 3, "gone": true, "sent": "2024-05-01 00:00:09")");
+  MustRead();
+  EXPECT_EQ(Online(1), "null");
+  EXPECT_EQ(Online(2), "null");
+  EXPECT_EQ(Online(3), "9") << "it was deleted before it came";
+}
+
+TEST_F(StreamViewsTest, NowIsWhenTheBrokerGotTheMessage) {
+  Define(R"j("transformation": {"expressions": {"event_timestamp": "now()"}})j");
+  const std::int64_t sent_us = now_us();
+  AddJson(R"("user": 1, "n": 1)");
+  scene_.clock().set_us(sent_us + 60'000'000);
+  MustRead();
+  EXPECT_EQ(Column("event_timestamp"), Column("api_invocation_time"));
+  EXPECT_THAT(Column("event_timestamp"), HasSubstr(FormatTimestampUs(sent_us).substr(11, 8)));
+}
+
+/// A view with a batch source, whose stream comes online only.
+class StreamBesideFilesTest : public StreamsTest {
+ protected:
+  StreamBesideFilesTest() {
+    scene_.source("history.parquet") = {
+        {.path = "history.parquet",
+         .rows = BatchOf({{"user", arrow::int64(), "[1, 2]"},
+                          {"at", kMicros, R"(["2024-05-01 00:00:30", "2024-05-01 00:00:30"])"},
+                          {"n", arrow::int64(), "[30, 30]"}})}};
+    scene_.Apply(R"({"entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
+        "feature_views": [{"name": "views", "entities": ["user"], "fields": {"n": "int64"},
+        "source": {"path": "history.parquet", "timestamp_field": "at"},
+        "stream_source": {"type": "kafka", "name": "views", "kafka_bootstrap_servers": "nowhere:9092",
+        "topic": "views", "message_format": {"type": "json"}, "timestamp_field": "event_timestamp"}}]})");
+    EXPECT_TRUE(Apply(*scene_.shared_registry(), "demo", RejectedDefinitions("views").value(), {},
+                      scene_.opener(), *scene_.shared_clock()));
+    catalog_ = scene_.catalog();
+    name_ = rejected_name_ = "views";
+  }
+};
+
+TEST_F(StreamBesideFilesTest, RowsComeOnlineAndProgressIsKept) {
+  ASSERT_TRUE(scene_.Load("views"));
+  Add(0, 1, 20);
+  Add(0, 2, 40);
+  AddRaw(1, "no row");
+  AddRaw(1, R"({"user": 2, "n": 1, "event_timestamp": "2034-05-01T00:00:00Z"})");
+  Add(1, 1, 31);
+  MustRead();
+  EXPECT_EQ(Online(1), "31") << "the newest wins, wherever it came from";
+  EXPECT_EQ(Online(2), "40");
+  EXPECT_EQ(Column("offset", "views__rejected"), R"("0", "1")");
+  EXPECT_THAT(Column("reason", "views__rejected"), HasSubstr("ahead of the clock"));
+  EXPECT_EQ(Column("n", "views"), "30, 30") << "the batch source is what it was";
+  const auto marks = [&] { return tables_->Open().value()->StreamProgress(view("views__rejected")).value(); };
+  EXPECT_EQ(marks().at("kafka.views.0").read, StreamOffset(1));
+  EXPECT_EQ(marks().at("kafka.views.1").read, StreamOffset(2));
+  MustRead();
+  Add(0, 1, 35);
+  MustRead();
+  EXPECT_EQ(Online(1), "35");
+  EXPECT_EQ(Column("offset", "views__rejected"), R"("0", "1")") << "each once";
+  EXPECT_EQ(marks().at("kafka.views.0").read, StreamOffset(2));
+  topic_.Clear();
+  const auto read = Read();
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
+}
+
+// A reader that dies after the rows and before what says that they were read leaves them to be read again.
+TEST_F(StreamBesideFilesTest, RowsThatAreReadAgainChangeNothing) {
+  for (const int n : {10, 40, 20, 100, 39}) {  // 40 and 100 are of one moment: the later one counts
+    Add(0, 1, n);
+    Add(0, 2, n);
+  }
+  AddRaw(0, std::nullopt, R"({"user": 2})");
+  MustRead();
+  EXPECT_EQ(Online(1), "100");
+  EXPECT_EQ(Online(2), "null");
+  EXPECT_TRUE(Apply(*scene_.shared_registry(), "demo", RejectedDefinitions("other").value(), {},
+                    scene_.opener(), *scene_.shared_clock()));
+  catalog_ = scene_.catalog();
+  rejected_name_ = "other";  // which knows of nothing that was read
+  MustRead();
+  EXPECT_EQ(Online(1), "100");
+  EXPECT_EQ(Online(2), "null");
 }
 
 }  // namespace

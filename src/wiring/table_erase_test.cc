@@ -117,8 +117,8 @@ TEST_P(KilledErase, IsCompletedByAFlushWithoutTheKey) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Steps, KilledErase,
-                         testing::Values("receipt", "fence", "online", "flushed", "swept", "expired",
-                                         "scrubbed", "done"),
+                         testing::Values("receipt", "fence", "online", "flushed", "swept", "datasets",
+                                         "expired", "scrubbed", "done"),
                          [](const auto& step) { return step.param; });
 
 TEST_F(TableErase, ACompactionThatReadBeforeGivesUp) {

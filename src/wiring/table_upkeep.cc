@@ -19,7 +19,8 @@ namespace {
 const std::vector<std::string>& OutOfReach() {
   static const std::vector<std::string> places{
       "backups and copies of the store's folder",
-      "training sets and other files that were made of the table's rows",
+      "training sets and other files that were made of the table's rows, but for dumps and saved datasets",
+      "tables that training sets were persisted into under other names of the keys",
       "what other systems keep: the sources that rows came from, and other engines' caches",
       "files of other people's that are registered as tables, or are batch sources of views",
       "files that a writer was writing when it was killed: they are removed when they are a day old"};
@@ -35,6 +36,7 @@ Json ToJson(const ErasureReceipt& receipt) {
           {"rows_removed", receipt.rows_removed},
           {"files_rewritten", receipt.files_rewritten},
           {"dumps_removed", receipt.dumps_removed},
+          {"datasets", receipt.datasets},
           {"pending", receipt.pending},
           {"out_of_reach", OutOfReach()}};
 }

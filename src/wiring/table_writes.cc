@@ -206,10 +206,21 @@ Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, const Gi
   if (target.view->is_typed()) return Write(target, std::move(reader), request);
   // The first rows give the join keys their types, for good: so they are known to be good before.
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
+  if (table->num_rows() == 0) return Written{};
   TM_ASSIGN(Written checked, Check(target, std::make_shared<arrow::TableBatchReader>(table), request));
   if (request.dry_run || checked.report.rows == 0) return checked;
   TM_TRY(TypeKeys(target, *table->schema()));
   return Write(target, std::make_shared<arrow::TableBatchReader>(table), request);
+}
+
+Result<TableWrites::Written> TableWrites::WriteRange(const CatalogView& view,
+                                                     std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                     const WrittenRange& range,
+                                                     const IngestOptions& options) const {
+  IngestRequest request = RequestOf(options, {}, view);
+  request.others_allowed = true;
+  request.range = range;
+  return Write({parts_.catalog, &view}, std::move(rows), std::move(request));
 }
 
 Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const GivenRows& rows,
@@ -267,6 +278,7 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   // Rows that do not fit one of the views go to none of them.
   for (const Target& target : targets) {
     const auto request = request_for(target);
+    if (table->num_rows() == 0 && !target.view->is_typed()) continue;  // nothing tells the keys' types
     if (request && (targets.size() > 1 || !target.view->is_typed()))
       TM_TRY(Check(target, reading(), *request));
   }
@@ -274,6 +286,10 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   for (Target& target : targets) {
     const auto request = request_for(target);
     if (!request) continue;
+    if (table->num_rows() == 0 && !target.view->is_typed()) {
+      reports.emplace_back(target.view->definition.name, IngestReport{});
+      continue;
+    }
     if (table->num_rows() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *table->schema()));
     auto written =
         target.view->is_typed() ? Write(target, reading(), *request) : Check(target, reading(), *request);
@@ -300,6 +316,14 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
                             "engine that keeps it",
                             view.definition.name));
   }
+  if (view.definition.batch && !request.range && !request.is_deletion) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the rows of view '{}' are computed by its query, and a range that is computed again "
+                    "would take others away: use backfill, or write to a feature table that the query "
+                    "reads",
+                    view.definition.name));
+  }
   TM_ASSIGN(const auto tables, parts_.tables());
   std::unique_ptr<UnfinishedLoads::Mark> mark;
   if (request.to == WriteTo::kBoth) {
@@ -315,7 +339,8 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
     return std::unexpected(std::move(ingested).error());
   }
   if (mark != nullptr) {
-    if (!ingested->repeated && ingested->to_files) {
+    const bool is_empty = ingested->rows + ingested->deletions == 0;  // as a range may be
+    if (!ingested->repeated && ingested->to_files && !is_empty) {
       const auto loaded = parts_.load_online(view.definition.name, request.stop);
       if (!loaded) return std::unexpected(AfterCommit("bringing them online failed", loaded.error()));
       ingested->online_rows = *loaded;
@@ -325,6 +350,7 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
   }
   Written written;
   written.rejected = ingested->rejected;
+  written.deletions = ingested->deletions;
   written.report = ToReport(*ingested);
   return written;
 }

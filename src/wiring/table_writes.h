@@ -45,12 +45,17 @@ class TableWrites {
   };
   struct Written {
     IngestReport report;
+    std::int64_t deletions = 0;              // of rows that a range has no more
     std::shared_ptr<arrow::Table> rejected;  // null: none
   };
 
   explicit TableWrites(Parts parts) : parts_(std::move(parts)) {}
 
   Result<Written> Ingest(std::string_view view, const GivenRows& rows, const IngestOptions& options) const;
+  /// Rows that the view's query gave for a range take the place of those that it has there. Of a range that
+  /// was done meanwhile nothing is written: `report.repeated`.
+  Result<Written> WriteRange(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+                             const WrittenRange& range, const IngestOptions& options) const;
   Result<Written> Delete(std::string_view view, const GivenRows& rows, std::optional<std::int64_t> event_us,
                          const IngestOptions& options) const;
   Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source,

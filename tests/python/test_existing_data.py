@@ -23,6 +23,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from tidemark import Entity, FeatureStore, FeatureView, Field, IcebergSource
 from tidemark.errors import (
     AlreadyExistsError,
+    CorruptionError,
     InvalidArgumentError,
     InvalidDataError,
     NotFoundError,
@@ -368,6 +369,13 @@ def test_a_bad_partition_is_named_and_changes_nothing(root: Path, store: Feature
         store.add_partitions("taxi", "demands", [day(1)])
 
 
+def test_a_partition_is_text(root: Path, store: FeatureStore) -> None:
+    store.register_table("taxi", "demand", root / day(0))
+    with pytest.raises(InvalidArgumentError, match="7 is a int"):
+        store.add_partitions("taxi", "demand", [day(1), 7])  # type: ignore[list-item]
+    assert asked(store, "select count(*) from taxi.demand") == [(2,)]
+
+
 def test_new_columns_come_with_a_partition(root: Path, store: FeatureStore) -> None:
     store.register_table("taxi", "demand", root)
     write(root, 3, surge=pa.array([1.5, None], pa.float32()))
@@ -595,7 +603,43 @@ def test_a_file_that_was_written_over_is_an_error_until_refreshed(
     assert trained(store, 1, 99)[0] == 1.5
 
 
+def test_damage_within_a_file_is_told_with_its_name(root: Path, store: FeatureStore) -> None:
+    """Of one file among others, and nothing but its size and time says that it is as it was."""
+    store.register_table("taxi", "demand", root)
+    store.register_table("taxi", "one", root / day(1))
+    file = root / day(1) / "part-00000.snappy.parquet"
+    when, whole = file.stat().st_mtime_ns, file.read_bytes()
+    begin = pq.ParquetFile(file).metadata.row_group(0).column(2).dictionary_page_offset
+    for damage in (b"\xff" * 8, b"\x00" * 8, b"\x15\x63\x15\xff\xff\xff"):
+        damaged = bytearray(whole)
+        damaged[begin : begin + len(damage)] = damage
+        file.write_bytes(damaged)
+        os.utime(file, ns=(when, when))
+        for table in ("demand", "one"):
+            with pytest.raises(CorruptionError, match="damaged") as caught:
+                store.sql(f"select * from taxi.{table}").to_arrow()
+            assert str(file) in str(caught.value)
+            with pytest.raises(CorruptionError, match="damaged"):
+                store.dump(f"select * from taxi.{table}")
+    assert not store.dumps()
+
+
 # --- Refresh ---
+
+
+def test_a_link_that_leads_nowhere_is_named(root: Path, store: FeatureStore) -> None:
+    store.register_table("taxi", "demand", root)
+    link = root / day(2) / "more.parquet"
+    link.symlink_to(root / "elsewhere")
+    write(root, 3)
+    (table,) = store.refresh().tables
+    assert table.error is not None
+    assert f"{link} is a link to what is not there" in table.error
+    assert not table.is_changed
+    with pytest.raises(TidemarkError, match="link to what is not there"):
+        store.add_partitions("taxi", "demand", [day(2), day(3)])
+    link.unlink()
+    assert store.refresh().tables[0].partitions_added == (day(3),)
 
 
 def test_refresh_follows_the_folder(root: Path, store: FeatureStore) -> None:

@@ -260,6 +260,29 @@ def test_values_without_a_result(store: FeatureStore) -> None:
         store.get_online_features(["x:f"], {"driver_id": [1, 2, 3]})
 
 
+def test_explain_tells_what_a_value_is_computed_from(store: FeatureStore) -> None:
+    why = store.explain("fares:price", {"driver_id": 3, "km": 4.0})
+    assert (why["status"], why["value"]) == ("PRESENT", 4.0)
+    assert why["expression"] == "round(km * coalesce(rate, 1), 2)"
+    assert why["online"] == {"status": "PRESENT", "value": 4.0}
+    rate, km = why["inputs"]
+    assert (rate["feature"], rate["status"], rate["value"]) == ("stats:rate", "NULL_VALUE", None)
+    assert rate["row"]["row"] == 2
+    assert rate["key"] == {"driver_id": 3}
+    assert km == {"request": "km", "value": 4.0}
+    before = store.explain("fares:price", {"driver_id": 1, "km": 2.0}, HOUR - dt.timedelta(hours=1))
+    assert before["value"] == 2.0
+    assert before["inputs"][0]["decision"] == "every row of this key is later than that"
+    waited = store.explain("fares:wait", {"booked": HOUR})
+    assert (waited["value"], waited["online"]) == (28800.0, None)
+    with pytest.raises(tidemark.errors.InvalidArgumentError, match="the key lacks 'km'"):
+        store.explain("fares:price", {"driver_id": 3})
+    with pytest.raises(tidemark.errors.InvalidArgumentError, match="is not computed by 'trips'"):
+        store.explain("fares:price", {"driver_id": 3, "km": 1.0, "trips": 2})
+    with pytest.raises(tidemark.errors.UnsupportedError, match="only with --python-workers"):
+        store.explain("bills:total", {"driver_id": 1, "km": 1.0})
+
+
 def run(store: FeatureStore, body: str, mode: str = "python") -> Any:
     view = OnDemandFeatureView(
         name="y",
@@ -364,7 +387,7 @@ def test_bad_request_data_over_feasts_route(server: ServerProcess) -> None:
     asked = {"features": ["bills:total"], "entities": {"driver_id": [1]}}
     answer = server.post_json("/get-online-features", asked)
     assert answer.status == 501
-    assert "its function runs in the Python SDK only" in answer.text
+    assert "only with --python-workers N" in answer.text
 
 
 def test_the_servers_own_routes(server: ServerProcess) -> None:
@@ -407,7 +430,9 @@ def test_the_program(store: FeatureStore) -> None:
     assert "request data km is of type float64, and 'far' is not" in run(
         *wanted, "driver_id=1,km=far"
     )
+    explained = run("explain", "fares:price", "driver_id=1,km=4", "--output", "json")
+    assert '"feature": "stats:rate"' in explained
     assert "bills,pandas" in run("on-demand-views", "list", "--output", "csv")
-    assert "its function runs in the Python SDK only" in run(
+    assert "only with --python-workers N" in run(
         "get-online", "--features", "bills:total", "driver_id=1"
     )

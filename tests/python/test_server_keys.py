@@ -143,6 +143,56 @@ def test_scopes_and_projects(tmp_path: Path) -> None:
         assert names == [["t"], ["u"]]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "shape", "without", "lacking"),
+    [
+        ("GET", "/v1/projects/default/views", {}, ("error", "code"), 401, "PERMISSION_DENIED"),
+        ("GET", LIST, {}, ("code",), 401, "PERMISSION_DENIED"),
+        ("POST", "/get-online-features", {}, (), 401, "FeastPermissionError"),
+        (
+            "GET",
+            "/FeatureGroup/x?RecordIdentifierValueAsString=1",
+            {},
+            ("__type",),
+            403,
+            "AccessForbidden",
+        ),
+        (
+            "POST",
+            "/",
+            {
+                "X-Amz-Target": "SageMaker.ListFeatureGroups",
+                "Content-Type": "application/x-amz-json-1.1",
+            },
+            ("__type",),
+            403,
+            "AccessDeniedException",
+        ),
+    ],
+)
+def test_every_dialect_refuses_in_its_own_words(
+    tmp_path: Path,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    shape: tuple[str, ...],
+    without: int,
+    lacking: str,
+) -> None:
+    writer = create_key(tmp_path, ["write"])
+    with ServerProcess(tmp_path) as server:
+        refused = server.request(method, path, "{}", headers)
+        assert refused.status == without, refused.text
+        refused = server.request(method, path, "{}", {**headers, **bearer(writer)})
+        assert refused.status == 403, refused.text
+        told = refused.json()
+        for member in shape:
+            told = told[member]
+        assert lacking in told
+        assert writer["id"] in refused.text
+        assert writer["key"] not in refused.text
+
+
 def test_who_may_start_a_job_may_watch_and_cancel_it(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
         everything = create_key(tmp_path, ["read,write,admin"])
@@ -209,6 +259,17 @@ def test_a_key_of_one_project_names_files_of_the_source_folders_only(tmp_path: P
                 assert refused.status == 403, (source, refused.text)
                 assert "view a" in refused.text
                 assert str(allowed) in refused.text
+        for folder, status in ((elsewhere, 403), (allowed, 200)):
+            query = "SELECT id, event_timestamp, v FROM rows"
+            source = {"name": "rows", "path": str(folder / "a.csv")}
+            computed = json.loads(view({}, "computed"))
+            computed["definitions"]["feature_views"][0] = {
+                "name": "computed",
+                "entities": ["id"],
+                "batch": {"sql": query, "sources": [source]},
+            }
+            told = post("apply", json.dumps(computed), fraud)
+            assert told.status == status, told.text
         assert post("apply", view({"path": str(allowed / "a.csv")}), fraud).status == 200
         # What whoever runs the server has applied stays, with all that does not move its source.
         assert post("apply", view({"path": "a.csv"}, "b"), everything).status == 200

@@ -295,6 +295,83 @@ def test_bad_rows_come_back(events: ServerProcess) -> None:
     assert len(document["rows"]) == 1
 
 
+@pytest.mark.parametrize("form", ["objects", "columns", "lines"])
+def test_bad_values_in_json_come_back(events: ServerProcess, form: str) -> None:
+    given = rows(4)
+    given[1]["amount"] = "much"
+    given[3]["event_timestamp"] = "yesterday"
+    body, content_type = json.dumps(given), JSON
+    if form == "columns":
+        body = json.dumps({name: [row[name] for row in given] for name in given[0]})
+    elif form == "lines":
+        body, content_type = "\n".join(map(json.dumps, given)), NDJSON
+    path = f"{P}/views/events/ingest"
+    headers = {"Content-Type": content_type}
+    assert events.request("POST", path, body, headers).status == 422, "all or nothing, unasked"
+    answer = events.request("POST", f"{path}?skip_bad_rows=true", body, headers)
+    assert {"rows": 2, "online_rows": 2, "rejected": 2}.items() <= done(answer).items()
+    answer = events.request("POST", f"{path}?skip_bad_rows=true&rejected_rows=true", body, headers)
+    assert [(row["user_id"], row["error"]) for row in table_of(answer).to_pylist()] == [
+        (1, "row 1: column 'amount': \"much\" is no float64"),
+        (3, "row 3: column 'event_timestamp': \"yesterday\" is no timestamp"),
+    ]
+    pushed = events.request("POST", f"{P}/push/events?skip_bad_rows=true", body, headers)
+    assert done(pushed)["views"][0]["rejected"] == 2
+    kept = table_of(events.get(f"{P}/views/events/rows"))
+    assert {row["user_id"] for row in kept.to_pylist()} == {0, 2}
+
+
+def test_bad_rows_only_and_columns_that_are_missing(events: ServerProcess) -> None:
+    path = f"{P}/views/events/ingest?skip_bad_rows=true"
+    bad = [{**row, "amount": "x"} for row in rows()]
+    assert {"rows": 0, "rejected": 3}.items() <= done(events.post_json(path, bad)).items()
+    lacking = [{"user_id": 1, "amount": "x"}]
+    assert "event_timestamp" in error(events.post_json(path, lacking), 404, "NOT_FOUND")
+
+
+def test_no_rows_are_no_error(filled: ServerProcess) -> None:
+    for content_type, body in ((JSON, "[]"), (NDJSON, ""), (NDJSON, "\n")):
+        for path in ("views/events/ingest", "views/events/delete", "push/events"):
+            answer = filled.request("POST", f"{P}/{path}", body, {"Content-Type": content_type})
+            report = done(answer)
+            assert report.get("views", [report])[0]["rows"] == 0, (path, body)
+    assert done(filled.post_json(f"{P}/views/events/write-online", []))["written"] == 0
+    assert done(filled.post_json(f"{P}/views/events/erase", []))["keys"] == 0
+    asked = {"features": ["events:amount"], "entity_rows": []}
+    assert done(filled.post_json(f"{P}/historical", asked))["rows"] == []
+    asked = {"features": ["events:amount"], "entities": []}
+    assert done(filled.post_json(f"{P}/online", asked))["rows"] == 0
+    assert done(filled.get(f"{P}/views/events/rows"))["rows"], "nothing was lost"
+
+
+def test_what_a_small_body_unfolds_to_is_bounded(tmp_path: Path) -> None:
+    """A few kilobytes of Parquet or Arrow that claim gigabytes: 413 with the limit's name."""
+    given = table(4000).set_column(3, "note", pa.array(["x" * 100_000]).take([0] * 4000))
+    parquet = body_of(given, PARQUET)
+    assert len(parquet) < 1_000_000
+    sink = io.BytesIO()
+    packed = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, given.schema, options=packed) as writer:
+        writer.write_table(given, max_chunksize=100)
+    limits = ("--memory-max", "64MiB", "--stream-max", "128MiB")
+    with ServerProcess(tmp_path / "store", *limits) as running:
+        done(running.post_json(f"{P}/tables", {"schema": SCHEMA}), 201)
+        for content_type, body in ((PARQUET, parquet), (ARROW, sink.getvalue())):
+            headers = {"Content-Type": content_type}
+            for path, limit in (("views/events/ingest", "_max"), ("push/events", "memory_max")):
+                answer = running.request("POST", f"{P}/{path}", body, headers)
+                told = error(answer, 413, "INVALID_ARGUMENT")
+                assert limit in told, (content_type, path)
+        assert done(running.get(f"{P}/views/events/rows"))["rows"] == []
+        assert resident_bytes(running.process.pid) < 700 << 20
+
+
+def resident_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
+
+
 def test_same_key_writes_once(events: ServerProcess) -> None:
     path = f"{P}/views/events/ingest"
     first = done(events.post_json(path, rows(), Idempotency_Key="k1"))

@@ -550,6 +550,11 @@ def state_of(folder: Path) -> dict[str, int]:
         ("install httpfs", errors.InvalidArgumentError, "."),
         ("select * from read_csv('/etc/passwd')", errors.PermissionDeniedError, "passwd"),
         ("select * from read_text('/etc/passwd')", errors.PermissionDeniedError, "passwd"),
+        (
+            "select current_setting('temp_directory')",
+            errors.PermissionDeniedError,
+            "current_setting",
+        ),
         ("select * from read_csv('http://localhost:1/x')", errors.PermissionDeniedError, "."),
         ("select origin from visits", errors.NotFoundError, "origin"),
     ],
@@ -602,6 +607,11 @@ def test_a_memory_limit(store: FeatureStore) -> None:
         store.sql(query, memory_limit="64MiB").to_arrow()
     with pytest.raises(errors.InvalidArgumentError):
         store.sql("select 1", memory_limit="much")
+    for wrong in (True, 1.5):
+        with pytest.raises(errors.InvalidArgumentError, match="number of bytes"):
+            store.sql("select 1", memory_limit=wrong)  # type: ignore[arg-type]
+    # Of a buffer of no bytes the engine would make an empty result.
+    assert store.sql("select 7 AS n", memory_limit=1).to_arrow().to_pylist() == [{"n": 7}]
     assert values_of(store, "select 1") == [1]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import os
+import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +26,8 @@ from conftest import at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemark import Dataset, Entity, FeatureStore, FeatureView, FileSource
+import tidemark
+from tidemark import Dataset, Entity, FeatureStore, FeatureView, FileSource, column_readers
 from tidemark.errors import (
     InvalidArgumentError,
     NotFoundError,
@@ -59,9 +62,16 @@ def a_table(count: int = 500) -> pa.Table:
     )
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> tuple[FeatureStore, pa.Table]:
-    """A store with the rows in a feature table `kept` and in a view over a file, `read`."""
+@pytest.fixture(params=["fetched", "by SQL"])
+def both(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> tuple[FeatureStore, pa.Table]:
+    """A store with the rows in a feature table `kept` and in a view over a file, `read`.
+
+    Columns of views are fetched, as those of a few rows are, and looked at by SQL, as long ones.
+    """
+    if request.param == "by SQL":
+        monkeypatch.setattr(column_readers, "_FETCHED_ROWS_MAX", {})
     rows = a_table()
     store = FeatureStore(tmp_path)
     store.create_table_from(rows, name="kept", entities=["user"], time_column="event_timestamp")
@@ -130,6 +140,27 @@ def test_numbers_are_those_of_numpy() -> None:
         assert sum(column.histogram.counts) == len(finite)
         if name != "small":  # whose quarters lie on edges, which numpy rounds
             assert column.histogram.counts == tuple(counts)
+
+
+def test_without_numpy_the_numbers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: numbers that are sorted, and those that Arrow hashes where numpy is not there."""
+    rows = a_table().append_column("big", pa.array([2**62 + i % 3 for i in range(500)]))
+    sorted_ones = IN_MEMORY.statistics(rows, top=3).to_dict()
+    monkeypatch.setattr(column_readers, "sorts", lambda dtype: False)
+    assert_alike(IN_MEMORY.statistics(rows, top=3).to_dict(), sorted_ones)
+
+
+@pytest.mark.parametrize(
+    "values", [[], [None], [NAN], [INF, None], [1.5], [0.0, -0.0], [3, 3, None]]
+)
+def test_columns_of_few_values(values: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pa.table({"x": pa.array(values, pa.float64())})
+    got = IN_MEMORY.statistics(rows)["x"].to_dict()
+    monkeypatch.setattr(column_readers, "sorts", lambda dtype: False)
+    wanted = IN_MEMORY.statistics(rows)["x"].to_dict()
+    if values == [0.0, -0.0]:  # one number, which hashing takes for two
+        wanted |= {"distinct": 1, "top": [{"value": 0.0, "count": 2}]}
+    assert_alike(got, wanted)
 
 
 def test_text_bools_times_and_what_is_nested() -> None:
@@ -431,3 +462,38 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UnsupportedError, match="pip install matplotlib"):
         IN_MEMORY.statistics(pa.table({"a": [1]})).plot()
+
+
+# --- The program ---
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    program = Path(tidemark.__file__).parent / "bin/tidemark"
+    environment = {**os.environ, "TIDEMARK_PYTHON": sys.executable}
+    environment["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, env=environment)
+
+
+def test_the_program_tells_of_views_and_files(tmp_path: Path) -> None:
+    rows = a_table(40)
+    store = FeatureStore(tmp_path)
+    store.create_table_from(rows, name="kept", entities=["user"], time_column="event_timestamp")
+    store.ingest("kept", rows)
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    told = run("--store", tmp_path, "statistics", "kept", "--columns", "n,text", "--output", "json")
+    assert told.returncode == 0, told.stderr
+    wanted = store.statistics("kept", ["n", "text"]).to_dict()
+    assert_alike(json.loads(told.stdout), wanted)
+    table = run("statistics", tmp_path / "rows.parquet", "--output", "csv")
+    assert table.stdout.splitlines()[0].startswith("column,type,count,nulls,distinct,min,max")
+    assert len(table.stdout.splitlines()) == 1 + rows.num_columns
+    compared = run(
+        *("--store", tmp_path, "statistics", "compare", "kept", tmp_path / "rows.parquet"),
+        *("--columns", "n", "--output", "csv"),
+    )
+    assert compared.stdout.splitlines()[1].split(",")[:2] == ["n", "int64"]
+    assert float(compared.stdout.splitlines()[1].split(",")[2]) == 0
+    missing = run("--store", tmp_path, "statistics", "nothing")
+    assert missing.returncode == 3
+    assert "nothing" in missing.stderr
+    assert run("--store", tmp_path, "statistics", "kept", "kept").returncode == 2

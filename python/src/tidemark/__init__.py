@@ -4,6 +4,8 @@ Importing this package is cheap: pyarrow, pandas and the native engine are loade
 first used.
 """
 
+from tidemark.backfill import BackfillReport
+from tidemark.batch_feature_view import BatchFeatureView
 from tidemark.data_format import AvroFormat, CsvFormat, JsonFormat, ParquetFormat, ProtoFormat
 from tidemark.dataset import Dataset
 from tidemark.entity import Entity
@@ -23,8 +25,10 @@ from tidemark.on_demand_feature_view import (
 from tidemark.online import OnlineResponse
 from tidemark.places import RelocatedTable
 from tidemark.project import Project
+from tidemark.saved_dataset import SavedDataset
 from tidemark.source import FileSource, IcebergSource, PushSource, TableOptions
 from tidemark.sql import SqlResult
+from tidemark.stream_feature_view import StreamFeatureView
 from tidemark.stream_source import KafkaSource, KinesisSource
 from tidemark.tables import IngestReport, PushMode, table_name
 from tidemark.value_type import ValueType
@@ -41,6 +45,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AdbcSource",
     "AvroFormat",
+    "BackfillReport",
+    "BatchFeatureView",
     "BigQuerySource",
     "ConflictPolicy",
     "CsvFormat",
@@ -70,8 +76,10 @@ __all__ = [
     "RelocatedTable",
     "RequestSource",
     "RetrievalJob",
+    "SavedDataset",
     "SnowflakeSource",
     "SqlResult",
+    "StreamFeatureView",
     "TableOptions",
     "TidemarkError",
     "ValueType",

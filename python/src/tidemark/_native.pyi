@@ -19,6 +19,16 @@ class CancelToken:
     @property
     def cancelled(self) -> bool: ...
 
+class SaveDatasetRequest:
+    def __init__(
+        self,
+        *,
+        storage: str = "",
+        tags: Mapping[str, str] = ...,
+        feature_service: str = "",
+        allow_overwrite: bool = False,
+    ) -> None: ...
+
 class HistoricalRequest:
     def __init__(
         self,
@@ -86,6 +96,35 @@ class IngestRequest:
         idempotency_key: str = "",
         progress: ProgressCallback | None = None,
     ) -> None: ...
+
+class BackfillRequest:
+    def __init__(
+        self,
+        *,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        step_us: int,
+        to: str = "",
+        restart: bool = False,
+    ) -> None: ...
+
+class BackfillReport:
+    @property
+    def start_us(self) -> int: ...
+    @property
+    def end_us(self) -> int: ...
+    @property
+    def ranges(self) -> int: ...
+    @property
+    def ranges_before(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def deletions(self) -> int: ...
+    @property
+    def online_rows(self) -> int: ...
+    @property
+    def warnings(self) -> list[str]: ...
 
 class IngestReport:
     @property
@@ -259,6 +298,25 @@ class Store:
         token: CancelToken | None,
         progress: ProgressCallback | None,
     ) -> ResultStream: ...
+    def save_dataset(
+        self,
+        name: str,
+        rows: ArrowStream | str | None,
+        request: HistoricalRequest,
+        options: SaveDatasetRequest,
+        token: CancelToken | None,
+        progress: ProgressCallback | None,
+    ) -> str: ...
+    def saved_datasets(self) -> str: ...
+    def saved_dataset(self, name: str) -> str: ...
+    def read_saved_dataset(self, name: str, token: CancelToken | None) -> ResultStream: ...
+    def rebuild_dataset(
+        self, name: str, out: str, token: CancelToken | None, progress: ProgressCallback | None
+    ) -> str: ...
+    def delete_saved_dataset(self, name: str) -> None: ...
+    def save_table(
+        self, table: str, rows: ArrowStream, allow_overwrite: bool, token: CancelToken | None
+    ) -> str: ...
     def write_historical(
         self,
         rows: ArrowStream | str | None,
@@ -276,6 +334,13 @@ class Store:
         token: CancelToken | None,
         progress: ProgressCallback | None,
     ) -> list[MaterializeView]: ...
+    def backfill(
+        self,
+        view: str,
+        request: BackfillRequest,
+        token: CancelToken | None,
+        progress: ProgressCallback | None,
+    ) -> BackfillReport: ...
     def write_to_online_store(
         self, view: str, rows: ArrowStream, token: CancelToken | None
     ) -> tuple[int, int]: ...
@@ -300,6 +365,9 @@ class Store:
         token: CancelToken | None,
     ) -> None: ...
     def stream_status(self, views: list[str]) -> str: ...
+    def restart_stream(
+        self, view: str, from_: str, partitions: list[str], dry_run: bool
+    ) -> str: ...
     def relocate(self) -> list[RelocatedTable]: ...
     def register_table(
         self,

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tidemark.sorted_numbers import SortedNumbers, sorts
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -102,11 +104,33 @@ class ArrowColumns:
         fields = [_plain(field) for field in table.schema]
         self._types = {field.name: field.type for field in fields}
         self.columns = [column_of(field) for field in fields]
+        # What was made of the last column that was asked about: questions about one come together.
+        self._sorted: tuple[str, SortedNumbers] | None = None
+        self._counted: tuple[str, pa.Table] | None = None
 
     def summary(self, column: Column, quantiles: Sequence[float]) -> Summary:
         import pyarrow.compute as pc
 
+        if self._sorts(column):
+            numbers = self._numbers_of(column)
+            return Summary(
+                numbers.rows,
+                numbers.nulls,
+                numbers.nans,
+                numbers.infinite,
+                numbers.distinct,
+                *numbers.ends,
+                *numbers.mean_and_std(),
+                numbers.quantiles(quantiles),
+            )
         values = self._values(column)
+        if column.kind == Kind.TEXT:
+            found = self._counts_of(column)
+            ends = pc.min_max(found["value"]).as_py()
+            missing = values.null_count
+            return Summary(
+                len(values), missing, 0, 0, len(found), ends["min"], ends["max"], None, None, None
+            )
         rows, nulls = len(values), values.null_count
         values = values.drop_null()
         if column.kind == Kind.OTHER:
@@ -117,25 +141,24 @@ class ArrowColumns:
             infinite = pc.sum(pc.is_inf(values)).as_py() or 0
             values = values.filter(pc.is_finite(values))
         ends = pc.min_max(values).as_py()
-        mean = std = found = None
+        mean = std = shares = None
         if column.kind in (Kind.NUMBER, Kind.BOOL) and len(values):
-            numbers = _as_float(values)
-            mean = pc.mean(numbers).as_py()
-            std = pc.stddev(numbers, ddof=1).as_py()
+            floats = _as_float(values)
+            mean = pc.mean(floats).as_py()
+            std = pc.stddev(floats, ddof=1).as_py()
             if column.kind == Kind.NUMBER:
-                found = tuple(pc.quantile(numbers, q=list(quantiles)).to_pylist())
-        distinct = pc.count_distinct(values).as_py()
+                shares = tuple(pc.quantile(floats, q=list(quantiles)).to_pylist())
+        distinct = _count_distinct(values)
         return Summary(
-            rows, nulls, nans, infinite, distinct, ends["min"], ends["max"], mean, std, found
+            rows, nulls, nans, infinite, distinct, ends["min"], ends["max"], mean, std, shares
         )
 
     def top(self, column: Column, count: int) -> list[tuple[Any, int]]:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        values = self._present(column)
-        found = pc.value_counts(values)
-        table = pa.table({"value": found.field("values"), "count": found.field("counts")})
+        if self._sorts(column):
+            return self._numbers_of(column).top(count)
+        table = self._counts_of(column)
         order = [("count", "descending"), ("value", "ascending")]
         best = table.take(pc.sort_indices(table, sort_keys=order)[:count])
         return list(zip(best["value"].to_pylist(), best["count"].to_pylist(), strict=True))
@@ -143,6 +166,8 @@ class ArrowColumns:
     def at_least(self, column: Column, marks: Sequence[float]) -> list[int]:
         import pyarrow.compute as pc
 
+        if self._sorts(column):
+            return self._numbers_of(column).at_least(marks)
         numbers = _as_float(self._present(column))
         above = [pc.sum(pc.greater_equal(numbers, mark)).as_py() or 0 for mark in marks]
         return [len(numbers), *above]
@@ -155,6 +180,25 @@ class ArrowColumns:
         places = pc.value_counts(pc.index_in(self._values(column), value_set=wanted)).to_pylist()
         found = {each["values"]: each["counts"] for each in places}
         return [found.get(place, 0) for place in range(len(values))]
+
+    def _sorts(self, column: Column) -> bool:
+        return column.kind == Kind.NUMBER and sorts(self._types[column.name])
+
+    def _numbers_of(self, column: Column) -> SortedNumbers:
+        if self._sorted is None or self._sorted[0] != column.name:
+            self._sorted = (column.name, SortedNumbers(self._values(column)))
+        return self._sorted[1]
+
+    def _counts_of(self, column: Column) -> pa.Table:
+        """Each value that is there, and how often."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self._counted is None or self._counted[0] != column.name:
+            found = pc.value_counts(self._present(column))
+            table = pa.table({"value": found.field("values"), "count": found.field("counts")})
+            self._counted = (column.name, table)
+        return self._counted[1]
 
     def _values(self, column: Column) -> pa.ChunkedArray:
         values = self._table.column(column.name)
@@ -180,6 +224,19 @@ def _plain(field: pa.Field) -> pa.Field:
     if pa.types.is_float16(dtype):
         dtype = pa.float32()
     return field.with_type(dtype)
+
+
+def _count_distinct(values: pa.ChunkedArray) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    of = pa.types
+    if of.is_timestamp(values.type) or of.is_date(values.type):
+        ticks = pa.int32() if of.is_date32(values.type) else pa.int64()
+        if sorts(ticks):
+            return SortedNumbers(values.cast(ticks)).distinct
+    found: int = pc.count_distinct(values).as_py()
+    return found
 
 
 def _as_float(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -260,6 +317,55 @@ class SqlColumns:
         named = ", ".join(f"{each} AS c{place}" for place, each in enumerate(asked))
         table = self._query(f"SELECT {named} FROM {self._source}")
         return [column[0].as_py() for column in table.columns]
+
+
+class FetchedColumns:
+    """The same, where columns that are small enough are fetched, and looked at in memory.
+
+    Most of what is asked of a column is asked of its values in order, or of how often each is
+    there: with the column at hand that is found once for all questions.
+    """
+
+    def __init__(self, query: Query, source: str, columns: Sequence[Column]) -> None:
+        self._query = query
+        self._source = source
+        self._by_sql = SqlColumns(query, source, columns)
+        self._rows: int | None = None
+        self._fetched: tuple[str, ColumnReader] | None = None
+        self.columns = columns
+
+    def summary(self, column: Column, quantiles: Sequence[float]) -> Summary:
+        return self._reader_of(column).summary(column, quantiles)
+
+    def top(self, column: Column, count: int) -> list[tuple[Any, int]]:
+        return self._reader_of(column).top(column, count)
+
+    def at_least(self, column: Column, marks: Sequence[float]) -> list[int]:
+        return self._reader_of(column).at_least(column, marks)
+
+    def counts(self, column: Column, values: Sequence[Any]) -> list[int]:
+        return self._reader_of(column).counts(column, values)
+
+    def _reader_of(self, column: Column) -> ColumnReader:
+        if self._fetched is not None and self._fetched[0] == column.name:
+            return self._fetched[1]
+        if self._rows is None:
+            self._rows = self._query(f"SELECT count(*) FROM {self._source}")[0][0].as_py()
+        if self._rows > _FETCHED_ROWS_MAX.get(column.kind, 0):
+            return self._by_sql
+        self._fetched = None  # goes before the next one comes
+        table = self._query(f"SELECT {quoted(column.name)} FROM {self._source}")
+        self._fetched = (column.name, ArrowColumns(table))
+        return self._fetched[1]
+
+
+# A column of so many rows takes some hundred megabytes.
+_FETCHED_ROWS_MAX = {
+    Kind.NUMBER: 32_000_000,
+    Kind.BOOL: 32_000_000,
+    Kind.TIME: 32_000_000,
+    Kind.TEXT: 4_000_000,
+}
 
 
 def quoted(name: str) -> str:

@@ -4,19 +4,20 @@ Training sets and lookups go the same way: the inputs come as Arrow columns, who
 """
 
 from __future__ import annotations
-import __future__
 
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidemark import frames, request_data, types
-from tidemark.errors import InvalidArgumentError, InvalidDataError, NotFoundError, TidemarkError
+from tidemark import request_data
+from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.feature_view import FeatureViewProjection
+from tidemark.function_runner import Columns, FunctionRunner, no_values
 from tidemark.historical import HistoricalReport, RetrievalJob
-from tidemark.on_demand_feature_view import GIVEN_NAMES, OnDemandFeatureView
+from tidemark.on_demand_feature_view import OnDemandFeatureView
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,113 +26,7 @@ if TYPE_CHECKING:
     from tidemark.rows import RowsLike
     from tidemark.training_rows import EntityColumns
 
-Columns = Mapping[str, "pa.Array"]
 EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
-
-
-class FunctionRunner:
-    """Runs the function of one on-demand view over columns."""
-
-    def __init__(self, view: OnDemandFeatureView) -> None:
-        self.view = view
-        self.place = f"on-demand feature view {view.name}"
-        names: dict[str, Any] = {}
-        for name, module in GIVEN_NAMES.items():
-            if name in view.source_code:
-                names[name] = __import__(module)
-        # Annotations stay text: what they name need not be there.
-        code = compile(
-            view.source_code,
-            f"<{self.place}>",
-            "exec",
-            flags=__future__.annotations.compiler_flag,
-            dont_inherit=True,
-        )
-        exec(code, names)
-        self.function: Callable[[Any], Any] = names[view.function_name]
-
-    def run(self, inputs: Columns, rows: int) -> dict[str, pa.Array]:
-        """The fields of the view, each an array of its type with as many values as rows."""
-        if rows == 0:  # which no function needs to expect
-            return {each.name: _none(each.dtype.to_pyarrow()) for each in self.view.schema}
-        try:
-            made = self._call(inputs, rows)
-        except TidemarkError:
-            raise
-        except Exception as error:
-            raise InvalidDataError(
-                f"the function raised {type(error).__name__}: {error}", self.place
-            ) from error
-        return {
-            each.name: self._typed(each.name, each.dtype, made, rows) for each in self.view.schema
-        }
-
-    def _call(self, inputs: Columns, rows: int) -> Mapping[str, Any]:
-        import pyarrow as pa
-
-        if self.view.mode == "pandas":
-            frame = frames.to_pandas(pa.table(dict(inputs)))
-            made = self.function(frame)
-            if not hasattr(made, "columns"):
-                raise InvalidDataError(
-                    f"the function returned {type(made).__name__}, not a frame", self.place
-                )
-            return {str(name): made[name] for name in made.columns}
-        lists = {name: values.to_pylist() for name, values in inputs.items()}
-        if not self.view.singleton:
-            return self._mapping(self.function(lists))
-        answers = [
-            self._mapping(self.function({name: values[row] for name, values in lists.items()}))
-            for row in range(rows)
-        ]
-        return {
-            each.name: [self._value(answer, each.name) for answer in answers]
-            for each in self.view.schema
-        }
-
-    def _mapping(self, made: Any) -> Mapping[str, Any]:
-        if isinstance(made, Mapping):
-            return made
-        raise InvalidDataError(
-            f"the function returned {type(made).__name__}, not a dict", self.place
-        )
-
-    def _value(self, made: Mapping[str, Any], name: str) -> Any:
-        if name in made:
-            return made[name]
-        raise InvalidDataError(f"the function returned no field {name!r}", self.place)
-
-    def _typed(
-        self, name: str, dtype: types.DataType, made: Mapping[str, Any], rows: int
-    ) -> pa.Array:
-        import pyarrow as pa
-
-        values = self._value(made, name)
-        wanted = dtype.to_pyarrow()
-        try:
-            array = pa.array(values, from_pandas=True)
-            if isinstance(array, pa.ChunkedArray):
-                array = array.combine_chunks()
-            if array.type != wanted:
-                array = self._cast(values, array, wanted)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise InvalidDataError(f"field {name} is {dtype}: {error}", self.place) from None
-        if len(array) != rows:
-            raise InvalidDataError(
-                f"field {name} has {len(array)} values for {rows} rows", self.place
-            )
-        return array
-
-    def _cast(self, values: Any, array: pa.Array, wanted: pa.DataType) -> pa.Array:
-        """Without loss; a text is no number and a number no text."""
-        import pyarrow as pa
-
-        if pa.types.is_nested(wanted) or pa.types.is_null(array.type):
-            return pa.array(values, wanted, from_pandas=True)
-        is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-        if is_text != pa.types.is_string(wanted):
-            raise TypeError(f"the function returned {array.type}")
-        return array.cast(wanted)
 
 
 @dataclass(frozen=True)
@@ -183,6 +78,7 @@ class Planner:
         self._plan = Plan()
         self._hidden: set[tuple[str, str]] = set()
         self._taken: set[str] = set()
+        self._ways: dict[str, list[Mapping[str, str]]] = {}  # by view: join key maps it is read by
 
     def plan(self, wanted: Sequence[str | Mapping[str, Any]]) -> Plan:
         for each in wanted:
@@ -220,14 +116,16 @@ class Planner:
         found: list[tuple[str, str, tuple[str, str]]] = []  # source, feature, where it is
         for source in view.sources:
             other = self._views.get(source.name)
+            shown = source.name_alias or source.name
             names = list(source.features) or list(self._features_of(source.name))
             if other is not None and other.mode != "sql":
                 self._add_runner(other)
-                found += [(source.name, name, (source.name, name)) for name in names]
+                found += [(shown, name, (source.name, name)) for name in names]
                 continue
+            alias = self._alias(source)
             for name in names:
-                self._fetch(source.name, name)
-                found.append((source.name, name, ("", f"{source.name}-input__{name}")))
+                self._fetch(alias, source, name)
+                found.append((shown, name, ("", f"{alias}__{name}")))
         for request in view.requests:
             for each in request.schema:
                 self._request(each.name, str(each.dtype))
@@ -239,13 +137,21 @@ class Planner:
         }
         self._plan.runners[view.name] = FunctionRunner(view)
 
-    def _fetch(self, view: str, feature: str) -> None:
-        if (view, feature) in self._hidden:
+    def _alias(self, source: FeatureViewProjection) -> str:
+        """A name of its own for what is fetched, whatever else is asked of the view."""
+        ways = self._ways.setdefault(source.name, [])
+        if source.join_key_map not in ways:
+            ways.append(source.join_key_map)
+        number = ways.index(source.join_key_map)
+        return f"{source.name}-input{number or ''}"
+
+    def _fetch(self, alias: str, source: FeatureViewProjection, feature: str) -> None:
+        if (alias, feature) in self._hidden:
             return
-        self._hidden.add((view, feature))
-        self._plan.fetched.add(f"{view}-input__{feature}")
-        # Under a name of its own, whatever else is asked of the view.
-        self._plan.selection.append({"view": view, "features": [feature], "alias": f"{view}-input"})
+        self._hidden.add((alias, feature))
+        self._plan.fetched.add(f"{alias}__{feature}")
+        fetched = replace(source, features=(feature,), name_alias=alias)
+        self._plan.selection.append(fetched.to_dict())
 
     def _request(self, name: str, dtype: str) -> None:
         if self._plan.requests.setdefault(name, dtype) != dtype:
@@ -446,16 +352,10 @@ class ComputedRows:
         return len(self._rows)
 
 
-def _none(arrow_type: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array([], arrow_type)
-
-
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     import pyarrow as pa
 
-    return pa.concat_arrays(column.chunks) if column.chunks else _none(column.type)
+    return pa.concat_arrays(column.chunks) if column.chunks else no_values(column.type)
 
 
 def _statuses(values: pa.Array) -> pa.Array:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tidemark.aio import async_twin, current_token
+from tidemark.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from tidemark import _native
@@ -175,7 +176,11 @@ class ExistingData:
 
 
 def _listed(texts: Sequence[str] | str | None) -> list[str]:
-    return [texts] if isinstance(texts, str) else list(texts or [])
+    listed = [texts] if isinstance(texts, str) else list(texts or [])
+    for each in listed:
+        if not isinstance(each, str):
+            raise InvalidArgumentError(f"names are text: {each!r} is a {type(each).__name__}")
+    return listed
 
 
 def _tupled(told: Mapping[str, Any]) -> dict[str, Any]:

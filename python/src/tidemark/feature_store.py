@@ -15,9 +15,16 @@ from typing import Any, TypeVar
 
 from tidemark import computed
 from tidemark.aio import async_twin, current_token
+from tidemark.backfill import StoreBackfill
 from tidemark.definition import Definition
 from tidemark.entity import Entity
-from tidemark.errors import BusyError, InvalidArgumentError, NotFoundError, UnsupportedError
+from tidemark.errors import (
+    BusyError,
+    InvalidArgumentError,
+    NotFoundError,
+    TidemarkError,
+    UnsupportedError,
+)
 from tidemark.feature_service import FeatureLike, FeatureService, selection_of
 from tidemark.feature_view import FeatureView
 from tidemark.historical import RetrievalJob
@@ -26,8 +33,10 @@ from tidemark.online import OnlineResponse
 from tidemark.progress import ProgressBar
 from tidemark.reports import MaterializedView, OnlineWriteReport, Plan
 from tidemark.rows import RowsLike, as_stream
+from tidemark.saved_dataset import SavedDatasets
 from tidemark.sql import StoreSql
 from tidemark.statistics import StoreStatistics
+from tidemark.stream_feature_view import StreamFeatureView
 from tidemark.streams import StoreStreams
 from tidemark.tables import FeatureTables, table_reading
 from tidemark.times import time_us
@@ -57,7 +66,9 @@ def _stop_work_at_exit() -> None:
     atexit.register(_native.stop_background_work)
 
 
-class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
+class FeatureStore(
+    FeatureTables, SavedDatasets, StoreBackfill, StoreSql, StoreStatistics, StoreStreams
+):
     """A store in a folder, or on a server.
 
     Opens the store in `repo_path`, or makes one there; `tidemark.yaml` in the folder holds settings
@@ -193,6 +204,15 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     def get_feature_view(self, name: str) -> FeatureView:
         return self._get(FeatureView, name)
 
+    def get_stream_feature_view(self, name: str) -> StreamFeatureView:
+        view = self._get(FeatureView, name)
+        if isinstance(view, StreamFeatureView):
+            return view
+        raise NotFoundError(
+            "it is a feature view whose messages are rows as they come: get_feature_view gives it",
+            f"stream feature view {name}",
+        )
+
     def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
         return self._get(OnDemandFeatureView, name)
 
@@ -204,6 +224,12 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
 
     def list_feature_views(self, tags: Mapping[str, str] | None = None) -> list[FeatureView]:
         return self._list(FeatureView, tags)
+
+    def list_stream_feature_views(
+        self, tags: Mapping[str, str] | None = None
+    ) -> list[StreamFeatureView]:
+        views = self._list(FeatureView, tags)
+        return [view for view in views if isinstance(view, StreamFeatureView)]
 
     def list_on_demand_feature_views(
         self, tags: Mapping[str, str] | None = None
@@ -328,13 +354,13 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         for entry in entries:
             name = entry.partition(":")[0] if isinstance(entry, str) else entry["view"]
             renamed = {} if isinstance(entry, str) else entry.get("join_key_map", {})
-            for stored in _stored_views(name, on_demand):
+            for stored, columns in _stored_views(name, renamed, on_demand):
                 keys = [
                     key
                     for entity in self.get_feature_view(stored).entities
                     for key in self.get_entity(entity).join_keys
                 ]
-                found.append([renamed.get(key, key) for key in keys])
+                found.append([columns.get(key, key) for key in keys])
         return found
 
     # --- Online ---
@@ -465,12 +491,24 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
         ]
         if all(name not in views or views[name].mode == "sql" for name in names):
             return None
+        if self._server_computes(selection, service, full_feature_names):
+            return None
 
         def features_of(name: str) -> list[str]:
             fields = views[name].schema if name in views else self.get_feature_view(name).schema
             return [each.name for each in fields]
 
         return computed.Planner(views, features_of, full_feature_names).plan(wanted)
+
+    def _server_computes(self, selection: str, service: str, full_feature_names: bool) -> bool:
+        """Whether the store is on a server that runs Python functions itself."""
+        if self._url is None:
+            return False
+        try:
+            self._store.prepare_online(selection, service, full_feature_names, "")
+        except TidemarkError:
+            return False  # what else is wrong is said when its features are asked for
+        return True
 
     # --- Looking closer ---
 
@@ -533,12 +571,18 @@ class FeatureStore(FeatureTables, StoreSql, StoreStatistics, StoreStreams):
     online_stats_async = async_twin(online_stats)
 
 
-def _stored_views(name: str, on_demand: Mapping[str, OnDemandFeatureView]) -> list[str]:
-    """The feature views that a view is computed from; of a feature view itself."""
+def _stored_views(
+    name: str, renamed: Mapping[str, str], on_demand: Mapping[str, OnDemandFeatureView]
+) -> list[tuple[str, Mapping[str, str]]]:
+    """The feature views that a view is computed from, with the columns of their join keys."""
     if name not in on_demand:
-        return [name]
-    sources = [each.name for each in on_demand[name].sources]
-    return list(dict.fromkeys(one for each in sources for one in _stored_views(each, on_demand)))
+        return [(name, renamed)]
+    found: list[tuple[str, Mapping[str, str]]] = []
+    for source in on_demand[name].sources:
+        for each in _stored_views(source.name, source.join_key_map, on_demand):
+            if each not in found:
+                found.append(each)
+    return found
 
 
 def _type_name(definition: Definition) -> str:

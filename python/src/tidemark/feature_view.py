@@ -188,6 +188,21 @@ class FeatureView(Definition):
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> FeatureView:
+        if made.get("transformation") is not None:
+            # Not above: its class is made from this one.
+            from tidemark.stream_feature_view import StreamFeatureView
+
+            return StreamFeatureView.from_dict(made)
+        if made.get("batch") is not None:
+            # Not above: its class is made from this one.
+            from tidemark.batch_feature_view import BatchFeatureView
+
+            return BatchFeatureView.from_dict(made)
+        return cls(**cls._arguments(made))
+
+    @staticmethod
+    def _arguments(made: Mapping[str, Any]) -> dict[str, Any]:
+        """What the definition is made with."""
         fields = made.get("fields", [])
         if isinstance(fields, Mapping):
             fields = [{"name": name, "type": dtype} for name, dtype in fields.items()]
@@ -195,16 +210,16 @@ class FeatureView(Definition):
         source: BatchSource | StreamSource | None = batch_source
         if made.get("stream_source"):
             source = stream_source_from_dict(made["stream_source"], batch_source)
-        return cls(
-            name=made["name"],
-            entities=made.get("entities"),
-            schema=[Field.from_dict(each) for each in fields],
-            source=source,
-            ttl=made.get("ttl", 0),
-            online=made.get("online", True),
-            description=made.get("description", ""),
-            tags=made.get("tags"),
-            owner=made.get("owner", ""),
-            renamed_from=made.get("renamed_from"),
-            table=TableOptions.from_dict(made.get("table") or {}),
-        )
+        return {
+            "name": made["name"],
+            "entities": made.get("entities"),
+            "schema": [Field.from_dict(each) for each in fields],
+            "source": source,
+            "ttl": made.get("ttl", 0),
+            "online": made.get("online", True),
+            "description": made.get("description", ""),
+            "tags": made.get("tags"),
+            "owner": made.get("owner", ""),
+            "renamed_from": made.get("renamed_from"),
+            "table": TableOptions.from_dict(made.get("table") or {}),
+        }

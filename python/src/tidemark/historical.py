@@ -46,6 +46,7 @@ class RetrievalJob(TrainingRows):
         entity_columns: EntityColumns | None = None,
     ) -> None:
         self._store = store
+        self._of_store = store
         self._time_column = time_column
         self._entity_columns = entity_columns
         self._rows = entity_rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -11,13 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidemark.aio import current_token
 from tidemark.errors import AlreadyExistsError, InvalidArgumentError, IoError, NotFoundError
 from tidemark.training_rows import EntityColumns, TrainingRows, rebatched
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from tidemark.saved_dataset import SavedDatasetFileStorage
+
 _ENDING = ".parquet"
+_TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.[A-Za-z0-9_][A-Za-z0-9_-]*")
+_ROWS_PER_FILE = 1_000_000
 _PART = re.compile(r"part-\d{5,}\.parquet")
 _BATCH_ROWS = 64 * 1024
 
@@ -75,9 +81,18 @@ class FileDataset(TrainingRows):
 
 
 def persist(
-    rows: TrainingRows, path: str | os.PathLike[str], allow_overwrite: bool, rows_per_file: int
+    rows: TrainingRows,
+    path: str | os.PathLike[str] | SavedDatasetFileStorage,
+    allow_overwrite: bool,
+    rows_per_file: int,
 ) -> FileDataset:
-    """Writes rows to a file (`path` ends in .parquet) or a folder; see `TrainingRows.persist`."""
+    """Writes rows to a file, a table or a folder; see `TrainingRows.persist`."""
+    from tidemark.saved_dataset import SavedDatasetFileStorage
+
+    if isinstance(path, SavedDatasetFileStorage):
+        path = path.path
+    if isinstance(path, str) and _TABLE.fullmatch(path) and not path.endswith(_ENDING):
+        return _persist_table(rows, path, allow_overwrite, rows_per_file)
     target = Path(os.path.abspath(os.fspath(path)))
     is_file = target.suffix == _ENDING
     if isinstance(rows_per_file, bool) or not isinstance(rows_per_file, int) or rows_per_file < 1:
@@ -100,6 +115,26 @@ def persist(
         with contextlib.suppress(OSError):
             unfinished.unlink()
     return FileDataset(target, time_column=rows._time_column, entity_columns=rows._entity_columns)
+
+
+def _persist_table(
+    rows: TrainingRows, table: str, allow_overwrite: bool, rows_per_file: int
+) -> FileDataset:
+    if rows._of_store is None:
+        raise InvalidArgumentError(
+            f"{table!r} would be a table of a store, and these rows come from none: give the path "
+            f"of a file or folder ('./{table}')"
+        )
+    if rows_per_file != _ROWS_PER_FILE:
+        raise InvalidArgumentError("rows_per_file is for folders: a table is written in one file")
+    made = json.loads(
+        rows._of_store.save_table(table, rows.to_arrow_stream(), allow_overwrite, current_token())
+    )
+    kept = FileDataset(
+        made["path"], time_column=rows._time_column, entity_columns=rows._entity_columns
+    )
+    kept._of_store = rows._of_store
+    return kept
 
 
 def _check_target(target: Path, is_file: bool, allow_overwrite: bool) -> None:

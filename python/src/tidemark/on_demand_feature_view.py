@@ -95,13 +95,14 @@ class RequestSource:
 class OnDemandFeatureView(Definition):
     """Features computed from those of other views and from request data.
 
-    `sources` are feature views (narrowed by `view[["a"]]`, if not all features are needed), other
-    on-demand views, their names, and request sources. With `mode="sql"` `expressions` has one SQL
+    `sources` are feature views (narrowed by `view[["a"]]`, if not all features are needed; named by
+    `with_name` and looked up by other columns with `with_join_key_map`), other on-demand views,
+    their names, and request sources. With `mode="sql"` `expressions` has one SQL
     expression for each field of the schema; they are evaluated by the engine, the same for training
     sets and lookups. With `mode="pandas"` `udf` takes a frame of the inputs and returns one of the
     fields; with `mode="python"` it takes and returns dicts of lists, or with `singleton` dicts of
     one row's values. A function is kept as its source text: it imports what it needs inside
-    itself (`pd` and `np` are there). Only this SDK runs it: the program and servers refuse it.
+    itself (`pd` and `np` are there). This SDK runs it, and servers that have Python workers.
     """
 
     name: str
@@ -202,7 +203,6 @@ class OnDemandFeatureView(Definition):
         return made
 
     def to_dict(self) -> dict[str, Any]:
-        sources = [{"view": each.name, "features": list(each.features)} for each in self.sources]
         fields = [each.to_dict() for each in self.schema]
         for each in fields:
             if each["name"] in self.expressions:
@@ -210,7 +210,7 @@ class OnDemandFeatureView(Definition):
         made: dict[str, Any] = {
             "name": self.name,
             "mode": self.mode,
-            "sources": [{name: value for name, value in each.items() if value} for each in sources]
+            "sources": [each.to_dict() for each in self.sources]
             + [each.to_dict() for each in self.requests],
             "fields": fields,
         }
@@ -294,10 +294,6 @@ def _sources(
                 f"{each!r} is no source: give feature views, their names, and request sources",
                 place,
             )
-        if each.name_alias or each.join_key_map:
-            raise InvalidArgumentError(
-                f"source {each.name} cannot have another name or other join keys here", place
-            )
         views.append(each)
     return views, requests
 
@@ -307,7 +303,12 @@ def _source_from_dict(made: str | Mapping[str, Any]) -> FeatureViewProjection | 
         return FeatureViewProjection(made)
     if "request" in made:
         return RequestSource.from_dict(made)
-    return FeatureViewProjection(made["view"], "", tuple(made.get("features", ())))
+    return FeatureViewProjection(
+        made["view"],
+        made.get("alias", ""),
+        tuple(made.get("features", ())),
+        dict(made.get("join_key_map", {})),
+    )
 
 
 def function_text(function: Function, place: str) -> str:

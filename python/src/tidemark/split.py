@@ -94,16 +94,17 @@ def make(
         part = _by_entity(table, keys, request.seed, shares)
     else:
         part = _at_random(table.num_rows, request.seed, shares)
-    return Split(
-        {
-            name: Dataset(
-                table.filter(pc.equal(part, number)),
-                time_column=time_column,
-                entity_columns=entity_columns,
-            )
-            for number, name in enumerate(names)
-        }
-    )
+    parts = {
+        name: Dataset(
+            table.filter(pc.equal(part, number)),
+            time_column=time_column,
+            entity_columns=entity_columns,
+        )
+        for number, name in enumerate(names)
+    }
+    for each in parts.values():
+        each._of_store = rows._of_store
+    return Split(parts)
 
 
 def _parts_of(request: Request) -> tuple[tuple[str, ...], tuple[float, ...]]:

@@ -276,6 +276,9 @@ def _request(
         raise InvalidArgumentError(f"a query is text, not a {type(query).__name__}")
     if isinstance(memory_limit, str):
         memory_limit = _native.parse_size(memory_limit)
+    elif memory_limit is not None and type(memory_limit) is not int:
+        kind = type(memory_limit).__name__
+        raise InvalidArgumentError(f"a memory limit is a number of bytes or '2GiB', not a {kind}")
     limit_ms = None
     if time_limit is not None:
         length = time_limit if isinstance(time_limit, timedelta) else parse_duration(time_limit)

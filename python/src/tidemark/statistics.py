@@ -16,13 +16,13 @@ from tidemark.column_readers import (
     ArrowColumns,
     Column,
     ColumnReader,
+    FetchedColumns,
     Kind,
-    SqlColumns,
     column_of,
     quoted,
 )
 from tidemark.comparison import Comparison, compare_columns
-from tidemark.errors import InvalidArgumentError, NotFoundError
+from tidemark.errors import InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.feature_view import FeatureView
 from tidemark.rows import RowsLike, as_stream
 from tidemark.times import time_us
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
+    from tidemark.on_demand_feature_view import OnDemandFeatureView
     from tidemark.sql import SqlResult
 
 Moment = datetime | date | str
@@ -170,6 +171,7 @@ class StoreStatistics:
 
         def sql(self, query: str, *, as_of: Moment | int | None = None) -> SqlResult: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
+        def list_on_demand_feature_views(self) -> list[OnDemandFeatureView]: ...
 
     def statistics(
         self,
@@ -187,10 +189,11 @@ class StoreStatistics:
 
         `rows` are a feature view or its name: all rows that it has, deletions aside, in the event
         times from `start_date` to `end_date`, both included; of a feature table, those written up
-        to `as_of`. They are counted by SQL, column by column, where they lie (give `as_of` if
-        others write meanwhile). Or `rows` are a training set, a `Dataset`, the result of a query,
-        or a frame, which is read into memory. `ColumnStatistics` says what is counted how; `bins`
-        are those of the histogram, `top` how many values are named.
+        to `as_of`. They are looked at column by column (give `as_of` if others write meanwhile):
+        columns that are small enough in memory, longer ones by SQL, where they lie. Or `rows` are a
+        training set, a `Dataset`, the result of a query, or a frame, which is read into memory.
+        `ColumnStatistics` says what is counted how; `bins` are those of the histogram, `top` how
+        many values are named.
         """
         if not all(0 <= share <= 1 for share in quantiles):
             raise InvalidArgumentError(f"quantiles={quantiles!r}: each is a number from 0 to 1")
@@ -263,6 +266,12 @@ class StoreStatistics:
     ) -> tuple[str, ColumnReader]:
         name = view if isinstance(view, str) else view.name
         asked = () if isinstance(view, str) else view.projection.features
+        if any(each.name == name for each in self.list_on_demand_feature_views()):
+            raise UnsupportedError(
+                "the values of an on-demand feature view are there when they are asked for only: "
+                "give a training set, store.statistics(store.get_historical_features(...))",
+                f"view {name}",
+            )
         registered = self.get_feature_view(name)
 
         def query(text: str) -> pa.Table:
@@ -280,7 +289,7 @@ class StoreStatistics:
             for field in schema
             if field.name not in _OF_THE_STORE and (not asked or field.name in asked)
         ]
-        return name, SqlColumns(query, f"(SELECT * FROM {source})", shown)
+        return name, FetchedColumns(query, f"(SELECT * FROM {source})", shown)
 
     statistics_async = async_twin(statistics)
     compare_async = async_twin(compare)

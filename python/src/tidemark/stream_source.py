@@ -17,14 +17,11 @@ from tidemark.times import duration_text, parse_duration
 class KafkaSource:
     """A Kafka topic whose messages are rows of a feature view.
 
-    `batch_source` holds the view's history; without one Tidemark keeps the rows itself, in a
-    feature table. `field_mapping` gives columns of a message the names that definitions use.
-    `watermark_delay_threshold` is how late messages may come. `security` holds librdkafka's
-    settings (`security.protocol`, `sasl.*`, `ssl.*`); where a secret is needed it names an
-    environment variable: `{"sasl.password": "${KAFKA_PASSWORD}"}`.
-
-    A view with such a source is registered, printed and compared; reading the topic is not part of
-    this version.
+    `batch_source` holds the view's history, and rows of the stream come online only; without one
+    Tidemark keeps the rows itself, in a feature table. `field_mapping` gives columns of a message
+    the names that definitions use. `watermark_delay_threshold` is how late messages may come.
+    `security` holds librdkafka's settings (`security.protocol`, `sasl.*`, `ssl.*`); where a secret
+    is needed it names an environment variable: `{"sasl.password": "${KAFKA_PASSWORD}"}`.
     """
 
     name: str

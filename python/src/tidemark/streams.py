@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tidemark.aio import async_twin, current_token
 from tidemark.errors import InvalidArgumentError
@@ -34,7 +34,8 @@ class StreamPartition:
 class StreamStatus:
     """How far a view's stream was read, and who reads it on this machine.
 
-    Counts are those of readers since they started; `freshness_p50` and `freshness_p99` are how long
+    Counts are those of readers since they started, `filtered` of messages that a stream feature
+    view's filter left out; `freshness_p50` and `freshness_p99` are how long
     the newest messages took from the broker's timestamp to being readable. `stream_error` says why
     the stream could not be asked for its end, `last_error` what readers met last.
     """
@@ -47,6 +48,7 @@ class StreamStatus:
     messages: int
     rows: int
     deletions: int
+    filtered: int
     rejected: int
     rows_per_second: float
     freshness_p50: timedelta | None
@@ -54,6 +56,21 @@ class StreamStatus:
     stream_error: str | None
     last_error: str | None
     last_error_time: datetime | None
+
+
+@dataclass(frozen=True)
+class StreamRestart:
+    """Where a partition is read on: the offset of the last message that was read before, that of
+    the next that will be (None: none, or not known), and what this gives up, in words.
+    """
+
+    partition: str
+    read: str | None
+    next: str | None
+    gives_up: str
+
+
+StreamStart = Literal["earliest", "latest", "continue"]
 
 
 def _names(views: str | FeatureView | Sequence[str | FeatureView] | None) -> list[str]:
@@ -82,6 +99,7 @@ def _status(told: dict[str, Any]) -> StreamStatus:
         messages=told["messages"],
         rows=told["rows"],
         deletions=told["deletions"],
+        filtered=told["filtered"],
         rejected=told["rejected"],
         rows_per_second=told["rows_per_second"],
         freshness_p50=_duration(told["freshness_p50_us"]),
@@ -112,7 +130,8 @@ class StoreStreams:
         partitions: those that name the same `group`, without one all of this store. Messages that
         are no rows go to the table `<view>__rejected`; before more of the newest ones than
         `rejected_max` (0 to 1) do, it stops with InvalidDataError. The same error tells that
-        messages are gone that were to be read. UnsupportedError for a view with a batch source.
+        messages are gone that were to be read. Rows for a view with a batch source come online
+        only: what training sets read is that source.
         """
         if not 0 <= rejected_max <= 1:
             raise InvalidArgumentError(f"rejected_max is {rejected_max}; it is from 0 to 1")
@@ -126,5 +145,27 @@ class StoreStreams:
         """How far the streams of views (default: of all that have one) were read."""
         return [_status(each) for each in json.loads(self._store.stream_status(_names(views)))]
 
+    def restart_stream(
+        self,
+        view: str | FeatureView,
+        *,
+        from_: StreamStart,
+        partitions: Sequence[str | int] = (),
+        dry_run: bool = False,
+    ) -> list[StreamRestart]:
+        """Says anew where a view's stream is read on, after reading stopped with InvalidDataError.
+
+        From "earliest", the first message that there is: for a topic that was made anew. From
+        "continue": behind the last message that was read, and behind what was lost. From "latest":
+        only what comes from now on, which Kinesis cannot. Without `partitions`: all of them. Rows
+        stay what they are; readers that run go on from there. With `dry_run` nothing changes, and
+        the answer is what would be.
+        """
+        told = self._store.restart_stream(
+            _names(view)[0], from_, [str(each) for each in partitions], dry_run
+        )
+        return [StreamRestart(**each) for each in json.loads(told)]
+
     run_stream_async = async_twin(run_stream)
     stream_status_async = async_twin(stream_status)
+    restart_stream_async = async_twin(restart_stream)

@@ -51,7 +51,8 @@ class Erasure:
 
     Rows of `keys` entities that were written up to `fence` are seen by no read. While `state` is
     "pending" their bytes are still somewhere: `pending` says where, and what makes them go. Dumps
-    that may have held the rows are gone: `dumps_removed` are their ids.
+    that may have held the rows are gone: `dumps_removed` are their ids. `datasets` are the saved
+    datasets that were made of them, and cannot be rebuilt any more.
     `out_of_reach` names what Tidemark cannot erase.
     """
 
@@ -65,6 +66,7 @@ class Erasure:
     dumps_removed: tuple[str, ...]
     pending: tuple[str, ...]
     out_of_reach: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -78,6 +80,7 @@ class Erasure:
                 "dumps_removed": tuple(receipt["dumps_removed"]),
                 "pending": tuple(receipt["pending"]),
                 "out_of_reach": tuple(receipt["out_of_reach"]),
+                "datasets": tuple(receipt.get("datasets", ())),
             }
         )
 

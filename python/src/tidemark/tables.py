@@ -314,7 +314,8 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
     def drop_table(self, name: str) -> None:
         """Removes a feature table, its rows and its definition.
 
-        Of a registered table ("database.table") only the registration goes; its files stay.
+        Of a registered table ("database.table") only the registration goes; its files stay, but for
+        those of a training set that was persisted into it.
         """
         if self._store.drop_registered_table(name):
             return

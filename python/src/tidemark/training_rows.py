@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from tidemark._native import Store
     from tidemark.kept_files import FileDataset
+    from tidemark.saved_dataset import SavedDatasetFileStorage
     from tidemark.split import Split
 
 Moment = datetime | date | str
@@ -31,6 +33,8 @@ class TrainingRows:
     # The column of the rows' times, where it was named; else "event_timestamp", or the only one.
     _time_column: str = ""
     _entity_columns: EntityColumns | None = None
+    # The store that they come from, which tables are made in.
+    _of_store: Store | None = None
 
     def to_arrow(self) -> pa.Table:
         """All of it as an Arrow table."""
@@ -122,12 +126,16 @@ class TrainingRows:
 
     def persist(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | SavedDatasetFileStorage,
         *,
         allow_overwrite: bool = False,
         rows_per_file: int = 1_000_000,
     ) -> FileDataset:
-        """Keeps the rows: in one Parquet file, if `path` ends in .parquet, else in a folder.
+        """Keeps the rows: in a Parquet file, if `path` ends in .parquet, in a table, or a folder.
+
+        Text of two names with a dot between, "database.table", is a table of the store that the
+        rows come from, which SQL and other engines read; its database must be there. Anything else
+        is a folder: "./training.v1" for one that is named like a table.
 
         They appear whole or not at all, durable when this returns, and are not held in memory but
         for the rows of one file of a folder. What is at `path` already is an AlreadyExistsError;

@@ -26,6 +26,7 @@ constexpr std::int64_t kKeptRowsBytesMin = std::int64_t{32} << 20;
 constexpr std::int64_t kKeptRowsShare = 8;  // of the memory limit, at most an eighth
 constexpr std::size_t kConnections = 4;     // that are made beforehand; more queries at a time are slower
 constexpr std::int64_t kResultBufferBytes = std::int64_t{64} << 20;
+constexpr std::int64_t kResultBufferBytesMin = 4096;  // of none DuckDB makes an empty result
 
 std::int64_t RowsBytes(const std::vector<SqlTable>& tables) {
   std::int64_t bytes = 0;
@@ -144,7 +145,9 @@ struct DuckDbDatabase::Core {
 // is.
 Result<void> DuckDbDatabase::Core::MakeConnections() {
   std::int64_t bytes = kResultBufferBytes;
-  if (options.memory_bytes_max > 0) bytes = std::min(bytes, options.memory_bytes_max / 16);
+  if (options.memory_bytes_max > 0) {
+    bytes = std::clamp(options.memory_bytes_max / 16, kResultBufferBytesMin, bytes);
+  }
   for (std::size_t i = 0; i < kConnections; ++i) {
     TM_ASSIGN(auto connection, database->Connect());
     TM_TRY(connection->Execute(fmt::format("SET streaming_buffer_size='{}B'", bytes)));

@@ -5,14 +5,19 @@
 #include <arrow/array/builder_binary.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
+#include <arrow/type.h>
 #include <arrow/util/byte_size.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -27,7 +32,9 @@
 #include "adapters/adbc/spill_folders_internal.h"
 #include "adapters/adbc/sql_tree_internal.h"
 #include "adapters/adbc/text_times_internal.h"
+#include "adapters/adbc/top_rows_internal.h"
 #include "model/name.h"
+#include "model/time.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -106,21 +113,52 @@ class Parser {
   std::shared_ptr<AdbcConnection> connection_;
 };
 
+// An error that another way to run the query would not mend.
+bool IsFinal(const Error& raw) {
+  return raw.code == ErrorCode::kCancelled || IsFatal(raw);
+}
+
 // What keeps a running query's tables where they are.
 struct Running {
   std::shared_ptr<DuckDbDatabase> database;
   std::shared_ptr<const DuckDbCatalog> catalog;
   std::vector<std::shared_ptr<const void>> pins;
   std::shared_ptr<AdbcConnection> connection;  // goes first
+
+  // By the query's own connection, whose rows have been let go.
+  Error ErrorOf(const Error& raw, const DuckDbQuestion& question, const AdbcLimits& limits) const {
+    return DuckDbErrorOf(raw, question, [&](const std::string& file) -> Result<void> {
+      TM_ASSIGN(const auto rows, connection->Query({.sql = "SELECT max(hash(COLUMNS(*))) FROM read_parquet(" +
+                                                           QuotedText(PatternOf(file)) + ")"},
+                                                   limits));
+      std::shared_ptr<arrow::RecordBatch> batch;
+      return FromArrowStatus(rows->ReadNext(&batch));
+    });
+  }
 };
 
-// A result in our types, with our errors.
+// A query on the point of being run.
+struct Prepared {
+  Running running;
+  std::string sql;
+  std::optional<std::string> quick_sql;  // the same result by less work, if memory allows
+  AdbcLimits limits;
+  DuckDbQuestion question;
+};
+
+// Runs a query in another way.
+using OtherWay = std::function<Result<std::shared_ptr<arrow::RecordBatchReader>>(AdbcConnection&)>;
+
+// A result in our types, with our errors. `other_way`, if there is one, is taken where the first rows do not
+// come.
 class ResultReader final : public arrow::RecordBatchReader {
  public:
-  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Running running, DuckDbQuestion question)
-      : running_(std::move(running)),
-        question_(std::move(question)),
+  ResultReader(std::shared_ptr<arrow::RecordBatchReader> rows, Prepared prepared, OtherWay other_way)
+      : running_(std::move(prepared.running)),
+        limits_(std::move(prepared.limits)),
+        question_(std::move(prepared.question)),
         rows_(std::move(rows)),
+        other_way_(std::move(other_way)),
         schema_(ResultSchema(*rows_->schema())) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
@@ -129,8 +167,18 @@ class ResultReader final : public arrow::RecordBatchReader {
     batch->reset();
     if (rows_ == nullptr) return arrow::Status::OK();
     std::shared_ptr<arrow::RecordBatch> raw;
-    if (const arrow::Status read = rows_->ReadNext(&raw); !read.ok()) {
-      return ToStatus(DuckDbErrorOf(FromStatus(read), question_));
+    arrow::Status read = rows_->ReadNext(&raw);
+    if (!read.ok() && other_way_ && !IsFinal(FromStatus(read))) {
+      rows_.reset();
+      auto other = std::exchange(other_way_, nullptr)(*running_.connection);
+      if (!other) return ToStatus(running_.ErrorOf(other.error(), question_, limits_));
+      rows_ = std::move(other).value();
+      read = rows_->ReadNext(&raw);
+    }
+    other_way_ = nullptr;
+    if (!read.ok()) {
+      rows_.reset();
+      return ToStatus(running_.ErrorOf(FromStatus(read), question_, limits_));
     }
     if (raw == nullptr) return Close();
     auto typed = AsResult(*raw, schema_, row_);
@@ -148,8 +196,10 @@ class ResultReader final : public arrow::RecordBatchReader {
 
  private:
   Running running_;
+  AdbcLimits limits_;
   DuckDbQuestion question_;
   std::shared_ptr<arrow::RecordBatchReader> rows_;  // goes before what it reads
+  OtherWay other_way_;
   std::shared_ptr<arrow::Schema> schema_;
   std::int64_t row_ = 0;
 };
@@ -160,12 +210,12 @@ class DuckDbEngine final : public SqlEngine {
   explicit DuckDbEngine(DuckDbOptions options)
       : options_(Complete(std::move(options))), parser_(options_.library), spills_(options_.spill_folder) {}
 
-  Result<SqlStatement> Parse(std::string_view text, const std::vector<std::string>& open_files) override {
+  Result<SqlStatement> Parse(std::string_view text, const SqlParseOptions& options) override {
     if (text.find('\0') != std::string_view::npos) {
       return Fail(ErrorCode::kInvalidArgument, "the SQL text has a zero byte in it");
     }
     TM_ASSIGN(std::string tree, parser_.Serialize(text));
-    return ReadStatement(text, std::move(tree), /*may_name_files=*/!open_files.empty());
+    return ReadStatement(text, std::move(tree), options);
   }
 
   Result<std::shared_ptr<arrow::RecordBatchReader>> Query(const SqlStatement& statement,
@@ -173,15 +223,38 @@ class DuckDbEngine final : public SqlEngine {
                                                           const SqlOptions& options) override {
     TM_ASSIGN(const auto database, DatabaseOf(tables, options));
     TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
-    auto rows = prepared.running.connection->Query({.sql = prepared.sql}, prepared.limits);
+    const OtherWay as_written = [sql = prepared.sql, limits = prepared.limits](AdbcConnection& connection) {
+      return connection.Query({.sql = sql}, limits);
+    };
+    if (prepared.quick_sql) {
+      auto rows = prepared.running.connection->Query({.sql = *prepared.quick_sql}, prepared.limits);
+      if (rows && CheckResultTypes(*(*rows)->schema())) {
+        return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared), as_written);
+      }
+      if (!rows && IsFinal(rows.error())) {
+        return std::unexpected(ErrorOf(rows.error(), statement, prepared));
+      }
+    }
+    auto rows = as_written(*prepared.running.connection);
     if (!rows) return std::unexpected(ErrorOf(rows.error(), statement, prepared));
     TM_TRY(CheckResultTypes(*(*rows)->schema()));
-    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared.running),
-                                          std::move(prepared.question));
+    return std::make_shared<ResultReader>(std::move(rows).value(), std::move(prepared), nullptr);
+  }
+
+  Result<std::shared_ptr<arrow::Schema>> Describe(const SqlStatement& statement,
+                                                  const std::vector<SqlTable>& tables,
+                                                  const SqlOptions& options) override {
+    TM_ASSIGN(const auto database, DatabaseOf(tables, options));
+    TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
+    const auto schema = prepared.running.connection->SchemaOf(prepared.sql, prepared.limits);
+    if (!schema) return std::unexpected(ErrorOf(schema.error(), statement, prepared));
+    TM_TRY(CheckResultTypes(**schema));
+    return ResultSchema(**schema);
   }
 
   Result<std::int64_t> Copy(const SqlStatement& statement, const std::vector<SqlTable>& tables,
                             const std::filesystem::path& file, const SqlOptions& options) override {
+    if (options.range) return Fail(ErrorCode::kUnsupported, "the rows of a range are not written to files");
     std::error_code failed;
     if (std::filesystem::exists(file, failed)) {
       return Fail(ErrorCode::kAlreadyExists, "file " + file.string() + " exists already");
@@ -197,14 +270,6 @@ class DuckDbEngine final : public SqlEngine {
   }
 
  private:
-  // A query on the point of being run.
-  struct Prepared {
-    Running running;
-    std::string sql;
-    AdbcLimits limits;
-    DuckDbQuestion question;
-  };
-
   struct Kept {
     std::string key;
     std::shared_ptr<DuckDbDatabase> database;
@@ -288,12 +353,64 @@ class DuckDbEngine final : public SqlEngine {
     auto connection = prepared.running.database->Connect(*prepared.running.catalog);
     if (!connection) return failed(connection.error());
     prepared.running.connection = std::move(connection).value();
-    if (NeedsRewriting(tables)) {
-      TM_TRY(RewriteTimes(tree, tables, prepared.running.catalog->name(), parser_.Tools()));
+    const bool is_rewritten = NeedsRewriting(tables);
+    if (options.range) TM_TRY(PutRange(tree, *options.range));
+    if (is_rewritten) TM_TRY(RewriteTimes(tree, tables, prepared.running.catalog->name(), parser_.Tools()));
+    if (is_rewritten || options.range) {
       TM_ASSIGN(prepared.sql, parser_.Deserialize(tree.dump()));
       prepared.question.is_own_text = false;
     }
+    if (options.range) {
+      TM_TRY(Narrow(statement, *options.range, prepared));
+      return prepared;
+    }
+    TM_ASSIGN(const bool is_quick, RewriteTopRows(tree, tables, statement.common_tables, parser_.Tools()));
+    if (is_quick) {
+      TM_ASSIGN(prepared.quick_sql, parser_.Deserialize(tree.dump()));
+    }
     return prepared;
+  }
+
+  // The ends of the range in the place of the statement's parameters.
+  Result<void> PutRange(Json& tree, const SqlRange& range) {
+    std::map<std::string, Json> ends;
+    for (const auto& [name, us] :
+         {std::pair(kRangeStart, range.start_us), std::pair(kRangeEnd, range.end_us)}) {
+      TM_ASSIGN(std::string text, parser_.Serialize("SELECT " + TimeText(us)));
+      TM_ASSIGN(Json selected, ParseJson(text));
+      ends.emplace(name, RootNode(selected)["select_list"][0]);
+    }
+    PutParameters(tree, ends);
+    return {};
+  }
+
+  // Only rows of the range. The condition stands outside of the query, and is carried into it by DuckDB where
+  // that changes nothing.
+  Result<void> Narrow(const SqlStatement& statement, const SqlRange& range, Prepared& prepared) {
+    const auto schema = prepared.running.connection->SchemaOf(prepared.sql, prepared.limits);
+    if (!schema) return std::unexpected(ErrorOf(schema.error(), statement, prepared));
+    const auto column = (*schema)->GetFieldByName(range.column);
+    if (column == nullptr) {
+      return Fail(ErrorCode::kNotFound,
+                  "the query gives no column '" + range.column + "' of event times" +
+                      Suggest(range.column, (*schema)->field_names()) +
+                      "; its columns are: " + fmt::format("{}", fmt::join((*schema)->field_names(), ", ")));
+    }
+    if (column->type()->id() != arrow::Type::TIMESTAMP) {
+      return Fail(ErrorCode::kTypeMismatch, "column '" + range.column + "' of the query's result has type " +
+                                                column->type()->ToString() +
+                                                ", and event times are timestamps: CAST(... AS TIMESTAMP)");
+    }
+    const std::string name = QuotedName(range.column);
+    while (prepared.sql.ends_with(';') || prepared.sql.ends_with(' '))
+      prepared.sql.pop_back();
+    prepared.sql = "SELECT * FROM (" + prepared.sql + ") WHERE " + name + " >= " + TimeText(range.start_us) +
+                   " AND " + name + " < " + TimeText(range.end_us);
+    return {};
+  }
+
+  static std::string TimeText(std::int64_t us) {
+    return "TIMESTAMP WITH TIME ZONE " + QuotedText(FormatTimestampUs(us));
   }
 
   // Every name must be a table's that was given, or a common table's.
@@ -329,7 +446,7 @@ class DuckDbEngine final : public SqlEngine {
   // for the place: what is wrong with names is wrong in both.
   Error ErrorOf(const Error& raw, const SqlStatement& statement, Prepared& prepared) {
     if (IsFatal(raw)) Forget(prepared.running.database);
-    Error error = DuckDbErrorOf(raw, prepared.question);
+    Error error = prepared.running.ErrorOf(raw, prepared.question, prepared.limits);
     const bool is_placed = prepared.question.is_own_text || !IsOfNames(error.code);
     // A result of a type that Arrow does not have ends in a mere number of an error.
     const bool is_silent = error.code == ErrorCode::kIo && error.context.empty();
@@ -367,14 +484,25 @@ class DuckDbEngine final : public SqlEngine {
     TM_ASSIGN(const std::vector<CopyColumn> columns, ReadCopyColumns(**described));
     described->reset();
     TM_TRY(CheckCopyTypes(columns));
-    const std::string copy = "COPY (" + CopySelect(prepared.sql, columns) + ") TO " +
-                             QuotedText(file.string()) +
-                             " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)";
-    auto counted = prepared.running.connection->Query({.sql = copy}, prepared.limits);
-    if (!counted) return failed(counted.error());
-    auto text = OnlyText(**counted);
-    if (!text) return failed(text.error());
-    return std::stoll(text.value());
+    const auto copy = [&](const std::string& sql) -> Result<std::int64_t> {
+      TM_ASSIGN(const auto counted,
+                prepared.running.connection->Query(
+                    {.sql = "COPY (" + CopySelect(sql, columns) + ") TO " + QuotedText(file.string()) +
+                            " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"},
+                    prepared.limits));
+      TM_ASSIGN(const std::string text, OnlyText(*counted));
+      return std::stoll(text);
+    };
+    if (prepared.quick_sql) {
+      const auto rows = copy(*prepared.quick_sql);
+      if (rows) return rows;
+      if (IsFinal(rows.error())) return failed(rows.error());
+      std::error_code ignored;  // the next try says what is wrong
+      std::filesystem::remove(file, ignored);
+    }
+    const auto rows = copy(prepared.sql);
+    if (!rows) return failed(rows.error());
+    return rows;
   }
 
   const DuckDbOptions options_;

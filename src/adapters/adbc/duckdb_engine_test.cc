@@ -157,6 +157,23 @@ TEST_F(DuckDbEngineTest, PrestoFunctionsAreKnown) {
           "array_join([1, 2], '-') from (values (1)) v(x)",
           {}),
       "1.5, 1714521600, true, b, 1, 1-2");
+  EXPECT_EQ(Run("select element_at(['x', 'y'], 2), element_at(['x'], 2), element_at(map(['a'], [1]), 'a'), "
+                "array_max([1, 3]), array_min([3, 1]), slice([1, 2, 3], 2, 2)::varchar, "
+                "sequence(1, 3)::varchar, array_remove([1, 2, 1], 1)::varchar",
+                {}),
+            "y, null, 1, 3, 1, [2, 3], [1, 2, 3], [2]");
+  EXPECT_EQ(Run("select date_format(timestamp '2024-05-01 13:04:05', '%Y-%m-%d %H:%i:%s %M'), "
+                "date_add('day', -1, timestamp '2024-05-01') = timestamp '2024-04-30', "
+                "date_add(date '2024-05-01', interval 1 month) = date '2024-06-01', "
+                "day_of_week(date '2024-05-05'), last_day_of_month(date '2024-02-01') = date '2024-02-29', "
+                "to_iso8601(timestamp '2024-05-01 01:02:03.5')",
+                {}),
+            "2024-05-01 13:04:05 May, true, true, 7, true, 2024-05-01T01:02:03.500Z");
+  EXPECT_EQ(Run("select bitwise_and(6, 3), from_utf8(to_utf8('é')), json_format(json_parse('[1]')), "
+                "truncate(-1.5), is_nan(nan()), approx_percentile(x, 0.5), set_agg(x)::varchar "
+                "from (values (4), (4)) v(x)",
+                {}),
+            "2, é, [1], -1, true, 4, [4]");
 }
 
 // ---- times as text
@@ -328,6 +345,57 @@ TEST_F(DuckDbEngineTest, FieldsThatAreCalledLikeTypesAreCopied) {
   const auto type = testing_support::ReadParquet(file)->schema()->field(0)->type();
   EXPECT_EQ(type->ToString(),
             "struct<UUID: string, BIT: int32, interval: list<element: struct<HUGEINT: decimal128(38, 0)>>>");
+}
+
+// A statement of a range: its parameters are the ends, wherever they stand, and only rows of the range come
+// out.
+TEST_F(DuckDbEngineTest, AStatementIsRunForARange) {
+  const std::string text =
+      "with q as (select range * interval 1 hour + timestamp '2024-05-01' as t from range(48)) "
+      "select date_trunc('day', t) as day, count(*) as n, $start_time as s, $end_time from q "
+      "where t >= $start_time and t < $end_time group by 1; -- days";
+  const auto statement = engine_->Parse(text, {.is_of_range = true});
+  ASSERT_TRUE(statement) << statement.error().ToString();
+  const std::int64_t day_us = std::int64_t{24} * 3600 * 1'000'000;
+  const std::int64_t begin_us = 1'714'521'600'000'000;  // 2024-05-01
+  SqlOptions options;
+  options.range = SqlRange{.column = "day", .start_us = begin_us + day_us, .end_us = begin_us + 2 * day_us};
+  const auto described = engine_->Describe(*statement, {}, options);
+  ASSERT_TRUE(described) << described.error().ToString();
+  EXPECT_EQ((*described)->field(0)->type()->ToString(), "timestamp[us, tz=UTC]");
+  const auto reader = engine_->Query(*statement, {}, options);
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  const auto rows = (*reader)->ToTable();
+  EXPECT_EQ(RowsText(*rows),
+            "2024-05-02 00:00:00.000000Z, 24, 2024-05-02 00:00:00.000000Z, "
+            "2024-05-03 00:00:00.000000Z");
+  // What the query itself does not leave out goes all the same.
+  const auto wide = engine_->Parse(
+      "select range * interval 12 hour + timestamp '2024-05-01' as day from range(8)", {.is_of_range = true});
+  const auto bounded = engine_->Query(*wide, {}, options);
+  ASSERT_TRUE(bounded) << bounded.error().ToString();
+  EXPECT_EQ(RowsText(*(*bounded)->ToTable()), "2024-05-02 00:00:00.000000Z | 2024-05-02 12:00:00.000000Z");
+}
+
+TEST_F(DuckDbEngineTest, AStatementOfARangeNeedsItsTimes) {
+  const auto other = engine_->Parse("select $strat_time as t", {.is_of_range = true});
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("$strat_time"));
+  EXPECT_THAT(other.error().message, HasSubstr("did you mean 'start_time'?"));
+  ASSERT_FALSE(engine_->Parse("select $start_time as t"));  // of no range
+  SqlOptions options;
+  options.range = SqlRange{.column = "t", .start_us = 0, .end_us = 1};
+  const auto none = engine_->Describe(*engine_->Parse("select 1 as n", {.is_of_range = true}), {}, options);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kNotFound) << none.error().ToString();
+  const auto text =
+      engine_->Describe(*engine_->Parse("select '2024' as t", {.is_of_range = true}), {}, options);
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, ErrorCode::kTypeMismatch) << text.error().ToString();
+  const auto bad = engine_->Describe(
+      *engine_->Parse("select $start_time as t, unknown_one", {.is_of_range = true}), {}, options);
+  ASSERT_FALSE(bad);
+  EXPECT_THAT(bad.error().message, HasSubstr("unknown_one"));
 }
 
 // A column of one table among several is suggested, too.

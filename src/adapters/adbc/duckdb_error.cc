@@ -115,17 +115,51 @@ Error ErrorOfFile(const Parts& parts, const std::string& file) {
   if (Has(parts.body, "failed to cast column")) {
     return {ErrorCode::kTypeMismatch, parts.body.substr(parts.body.find("failed to cast column")), where};
   }
-  if (parts.kind == "IO" || parts.kind == "Permission") return {ErrorCode::kIo, parts.body, where};
+  const bool is_beyond_end = Has(parts.body, "attempted to read ");
+  if ((parts.kind == "IO" && !is_beyond_end) || parts.kind == "Permission") {
+    return {ErrorCode::kIo, parts.body, where};
+  }
   return {ErrorCode::kCorruption, "it is damaged: " + parts.body, where};
 }
 
+// What DuckDB's reader of Parquet says of bytes that make no sense, without a word on where they are.
+bool IsOfDamage(const Parts& parts) {
+  static constexpr std::array<std::string_view, 8> kWords = {
+      "TProtocolException", "don't know what type", "invalid TType",        "likely corrupted",
+      "Out of buffer",      "Corrupted file",       "No more data to read", "Invalid Parquet file"};
+  return parts.place.empty() &&
+         std::ranges::any_of(kWords, [&](std::string_view word) { return Has(parts.body, word); });
+}
+
+Error ErrorOfDamage(const Parts& parts, const DuckDbQuestion& question, const FileTrial& trial) {
+  std::string body = parts.body;
+  while (body.ends_with('\n') || body.ends_with(' '))
+    body.pop_back();
+  if (question.files.size() == 1)
+    return ErrorOfFile({.kind = {}, .body = body, .place = {}}, question.files.front());
+  for (const std::string& file : question.files) {
+    if (trial == nullptr) break;
+    const auto read = trial(file);
+    if (read) continue;
+    if (read.error().code == ErrorCode::kCancelled) break;
+    return ErrorOfFile({.kind = {}, .body = body, .place = {}}, file);
+  }
+  return {ErrorCode::kCorruption,
+          fmt::format("one of the {} files that the query reads is damaged: {}", question.files.size(), body),
+          {}};
+}
+
 std::string Megabytes(std::int64_t bytes) {
-  return std::to_string(bytes >> 20) + " MB";
+  const bool is_small = bytes < (std::int64_t{1} << 20);
+  return is_small ? std::to_string(bytes) + " bytes" : std::to_string(bytes >> 20) + " MB";
 }
 
 Error ErrorOfMemory(const Parts& parts, const DuckDbQuestion& question) {
   if (Has(parts.body, "max_temp_directory_size")) {
-    return {ErrorCode::kOutOfSpace, "the disk that the query spills to is full: " + parts.body, {}};
+    // The first line; the others are about a setting that nobody can change here.
+    return {ErrorCode::kOutOfSpace,
+            "the disk that the query spills to is full: " + parts.body.substr(0, parts.body.find('\n')),
+            {}};
   }
   std::string limit = question.memory_bytes_max > 0 ? " (" + Megabytes(question.memory_bytes_max) + ")" : "";
   return {
@@ -192,11 +226,12 @@ bool IsFatal(const Error& raw) {
   return raw.message.starts_with("INTERNAL Error") || raw.message.starts_with("FATAL Error");
 }
 
-Error DuckDbErrorOf(const Error& raw, const DuckDbQuestion& question) {
+Error DuckDbErrorOf(const Error& raw, const DuckDbQuestion& question, const FileTrial& trial) {
   if (raw.code == ErrorCode::kCancelled) return raw;
   Parts parts = Split(raw.message);
   if (parts.kind == "Out of Memory") return ErrorOfMemory(parts, question);
   if (const auto file = FileIn(raw.message, question.files)) return ErrorOfFile(parts, *file);
+  if (!question.files.empty() && IsOfDamage(parts)) return ErrorOfDamage(parts, question, trial);
   const ErrorCode code = parts.kind.empty() ? raw.code : CodeOfKind(parts);
   if (code == ErrorCode::kCancelled) return {code, "interrupted", {}};
   if (IsMissingColumn(parts)) parts.body = MissingColumn(parts.body, question.columns);

@@ -123,7 +123,8 @@ TEST_F(DuckDbSandboxTest, TheEngineRefusesEveryWayOut) {
 TEST_F(DuckDbSandboxTest, TheEngineHidesItsInside) {
   const auto engine = testing_support::MakeTestEngine(folder_.path() / "spill");
   for (const char* sql :
-       {"select * from duckdb_settings()", "select * from duckdb_views()", "select * from duckdb_databases()",
+       {"select current_setting('temp_directory')", "select write_log('x')",
+        "select * from duckdb_settings()", "select * from duckdb_views()", "select * from duckdb_databases()",
         "select * from duckdb_secrets()", "select * from pragma_version()",
         "select * from arrow_scan(1, 2, 3)", "select * from information_schema.tables",
         "select * from pg_catalog.pg_class", "select * from duckdb_tables", "select * from sqlite_master",

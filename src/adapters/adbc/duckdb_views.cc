@@ -180,6 +180,23 @@ std::string EmptySelect(const SqlTable& table) {
   return "SELECT " + select + " WHERE false";
 }
 
+// Turns a form as MySQL and Presto write it, `%H:%i:%s`, into one for strftime.
+std::string StrftimeForm(std::string form) {
+  for (const auto& [theirs, ours] : {std::pair{"%M", "%B"},
+                                     {"%i", "%M"},
+                                     {"%W", "%A"},
+                                     {"%h", "%I"},
+                                     {"%s", "%S"},
+                                     {"%T", "%H:%M:%S"},
+                                     {"%e", "%-d"},
+                                     {"%c", "%-m"},
+                                     {"%k", "%-H"},
+                                     {"%l", "%-I"}}) {
+    form = "replace(" + form + ", '" + theirs + "', '" + ours + "')";
+  }
+  return form;
+}
+
 }  // namespace
 
 std::vector<std::string> FunctionStatements(std::string_view schema) {
@@ -205,6 +222,44 @@ std::vector<std::string> FunctionStatements(std::string_view schema) {
       macro + "is_infinite(x) AS isinf(x)",
       macro + "is_finite(x) AS isfinite(x)",
       macro + "rand() AS random()",
+      macro + "nan() AS 'nan'::DOUBLE",
+      macro + "infinity() AS 'inf'::DOUBLE",
+      macro + "truncate(x) AS trunc(x)",
+      macro + "bitwise_and(a, b) AS a & b",
+      macro + "bitwise_or(a, b) AS a | b",
+      macro + "bitwise_xor(a, b) AS xor(a, b)",
+      macro + "from_utf8(bytes) AS decode(bytes)",
+      macro + "to_utf8(text) AS encode(text)",
+      macro + "json_parse(text) AS CAST(text AS JSON)",
+      macro + "json_format(document) AS CAST(document AS VARCHAR)",
+      macro + "levenshtein_distance(a, b) AS levenshtein(a, b)",
+      // Of a list or a map; DuckDB's own takes maps only, and gives a list.
+      macro + "element_at(x, key) AS x[key]",
+      macro + "array_max(list) AS list_max(list)",
+      macro + "array_min(list) AS list_min(list)",
+      macro + "array_remove(list, x) AS list_filter(list, lambda e: e IS DISTINCT FROM x)",
+      macro + "array_union(a, b) AS list_distinct(list_concat(a, b))",
+      macro + "slice(list, first, count) AS list_slice(list, first, first + count - 1)",
+      macro +
+          "sequence(first, last) AS generate_series(first, last), "
+          "(first, last, step) AS generate_series(first, last, step)",
+      macro + "set_agg(x) AS list(DISTINCT x)",
+      macro + "approx_percentile(x, share) AS approx_quantile(x, share)",
+      macro + "day_of_week(moment) AS isodow(moment)",
+      macro + "day_of_month(moment) AS day(moment)",
+      macro + "day_of_year(moment) AS dayofyear(moment)",
+      macro + "last_day_of_month(moment) AS last_day(moment)",
+      macro + "at_timezone(moment, zone) AS timezone(zone, moment)",
+      macro + "to_iso8601(moment) AS strftime(moment::TIMESTAMPTZ, '%Y-%m-%dT%H:%M:%S.%gZ')",
+      macro + "date_format(moment, form) AS strftime(moment, " + StrftimeForm("form") + ")",
+      macro + R"(date_add(unit, count, moment) AS moment + count * CASE lower(unit)
+            WHEN 'millisecond' THEN INTERVAL '1 millisecond' WHEN 'second' THEN INTERVAL '1 second'
+            WHEN 'minute' THEN INTERVAL '1 minute' WHEN 'hour' THEN INTERVAL '1 hour'
+            WHEN 'day' THEN INTERVAL '1 day' WHEN 'week' THEN INTERVAL '7 days'
+            WHEN 'month' THEN INTERVAL '1 month' WHEN 'quarter' THEN INTERVAL '3 months'
+            WHEN 'year' THEN INTERVAL '1 year'
+            ELSE error('date_add: ''' || unit || ''' is no unit of time')::INTERVAL END,
+          (moment, step) AS main.date_add(moment, step))",
   };
 }
 

@@ -21,7 +21,7 @@
 namespace tidemark {
 namespace {
 
-enum class Kind : std::uint8_t { kBool, kInt32, kInt64, kFloat32, kFloat64, kWords, kMoment, kDate };
+enum class Kind : std::uint8_t { kBool, kInt32, kInt64, kFloat32, kFloat64, kWords, kMoment, kDate, kMoney };
 
 // How DuckDB calls the type, so that its result can be brought to ours.
 std::string DuckType(const DataType& type) {
@@ -42,6 +42,8 @@ std::string DuckType(const DataType& type) {
       return "TIMESTAMP";
     case TypeKind::kDate:
       return "DATE";
+    case TypeKind::kDecimal:
+      return fmt::format("DECIMAL({}, {})", type.precision, type.scale);
     default:
       return DuckType(type.children.at(0).type) + "[]";
   }
@@ -51,7 +53,7 @@ class ExpressionMaker {
  public:
   explicit ExpressionMaker(std::uint32_t seed) : random_(seed) {}
 
-  std::string Any() { return Of(static_cast<Kind>(Below(8)), 3); }
+  std::string Any() { return Of(static_cast<Kind>(Below(9)), 3); }
 
  private:
   std::size_t Below(std::size_t limit) { return random_() % limit; }
@@ -96,6 +98,8 @@ class ExpressionMaker {
         return Pick({"t1", "t2", "TIMESTAMP '2024-02-29 12:34:56.789'"});
       case Kind::kDate:
         return Pick({"day1", "day2", "DATE '2000-01-31'"});
+      case Kind::kMoney:
+        return Pick({"m1", "m2", "m3"});
     }
     return "";
   }
@@ -126,6 +130,8 @@ class ExpressionMaker {
       case Kind::kDate:
         return fmt::format("({} {} {})", Of(Kind::kDate, depth), Pick({"+", "-"}),
                            Pick({"1", "30", "i1 % 1000"}));
+      case Kind::kMoney:
+        return MoneyCall(depth);
     }
     return "";
   }
@@ -140,14 +146,14 @@ class ExpressionMaker {
       case 2:
         return fmt::format("(NOT {})", Of(Kind::kBool, depth));
       case 3:
-        return fmt::format("({} IS {}NULL)", Of(static_cast<Kind>(Below(8)), depth), Pick({"", "NOT "}));
+        return fmt::format("({} IS {}NULL)", Of(static_cast<Kind>(Below(9)), depth), Pick({"", "NOT "}));
       case 4: {
-        const Kind kind = static_cast<Kind>(Below(8));
+        const Kind kind = static_cast<Kind>(Below(9));
         return fmt::format("({} IS {}DISTINCT FROM {})", Of(kind, depth), Pick({"", "NOT "}),
                            Of(kind, depth));
       }
       case 5: {
-        const Kind kind = static_cast<Kind>(Below(8));
+        const Kind kind = static_cast<Kind>(Below(9));
         return fmt::format("({} {}IN ({}, {}))", Of(kind, depth), Pick({"", "NOT "}), Of(kind, depth),
                            Of(kind, depth));
       }
@@ -160,9 +166,10 @@ class ExpressionMaker {
       case 8:
         return Pick({"regexp_matches(s1, '[a-c]+')", "regexp_matches(s2, '^\\d*$')",
                      "regexp_matches(s1, 'É|b', 'i')", "list_contains(list, 2)", "list_contains(list, l1)",
+                     "regexp_matches(s1, s2)", "regexp_matches(s1, s2 || '|a', 'i')",
                      "list_contains(names, s1)", "list_contains(vec, d1)", "isnan(d1)"});
       default: {
-        const Kind kind = Below(2) == 0 ? Number() : static_cast<Kind>(Below(8));
+        const Kind kind = Below(2) == 0 ? Number() : static_cast<Kind>(Below(9));
         const Kind other = kind >= Kind::kInt32 && kind <= Kind::kFloat64 ? Number() : kind;
         return fmt::format("({} {} {})", Of(kind, depth), Pick({"=", "<>", "<", "<=", ">", ">="}),
                            Of(other, depth));
@@ -179,7 +186,7 @@ class ExpressionMaker {
       case 1:
         return fmt::format("(- {})", Of(kind, depth));
       case 2:
-        return fmt::format("CAST({} AS {})", Of(Number(), depth), type);
+        return fmt::format("CAST({} AS {})", Of(Below(4) == 0 ? Kind::kMoney : Number(), depth), type);
       case 3:
         return fmt::format("TRY_CAST({} AS {})", Of(Below(2) == 0 ? Kind::kWords : Number(), depth), type);
       case 4:
@@ -236,10 +243,11 @@ class ExpressionMaker {
       case 2:
         return fmt::format("power({}, {})", Of(Number(), depth), Pick({"2", "0.5e0", "-1", "d1"}));
       case 3:
-        return fmt::format("CAST({} AS double)", Of(Number(), depth));
+        return fmt::format("CAST({} AS double)", Of(Below(4) == 0 ? Kind::kMoney : Number(), depth));
       case 4:
         return fmt::format("TRY_CAST({} AS double)", Of(Kind::kWords, depth));
       case 5:
+        if (Below(4) == 0) return fmt::format("({} / {})", Of(Kind::kMoney, depth), Of(Kind::kMoney, depth));
         return fmt::format("({} / {})", Of(static_cast<Kind>(1 + Below(2)), depth), Of(Kind::kInt64, depth));
       case 6:
         return Pick({"list_sum(vec)", "list_avg(vec)", "list_avg(list)", "extract(epoch from t1)",
@@ -264,7 +272,7 @@ class ExpressionMaker {
         return fmt::format("concat({}, {}, {})", Of(Kind::kWords, depth), Of(Kind::kInt64, depth),
                            Of(Kind::kWords, depth));
       case 4:
-        return fmt::format("CAST({} AS varchar)", Of(static_cast<Kind>(Below(8)), depth));
+        return fmt::format("CAST({} AS varchar)", Of(static_cast<Kind>(Below(9)), depth));
       case 5:
         return fmt::format("replace({}, {}, {})", Of(Kind::kWords, depth), Pick({"'a'", "'bc'", "''", "s2"}),
                            Of(Kind::kWords, depth));
@@ -273,6 +281,27 @@ class ExpressionMaker {
                            Pick({"1", "2", "-1"}));
       default:
         return fmt::format("({} || {})", Of(Kind::kWords, depth), Of(Kind::kWords, depth));
+    }
+  }
+
+  std::string MoneyCall(int depth) {
+    switch (Below(8)) {
+      case 0:
+        return fmt::format("({} * {})", Leaf(Kind::kMoney), Pick({"m1", "m2", "3", "i1", "-1.5", "0.125"}));
+      case 1:
+        return fmt::format("({} {} {})", Of(Kind::kMoney, depth), Pick({"+", "-"}),
+                           Pick({"1.25", "100", "0.005", "NULL"}));
+      case 2:
+        return fmt::format("(- {})", Of(Kind::kMoney, depth));
+      case 3:
+        return fmt::format("CAST({} AS decimal({}))", Of(Below(2) == 0 ? Kind::kMoney : Number(), depth),
+                           Pick({"12, 3", "9, 0", "4, 2", "18, 6", "20, 1"}));
+      case 4:
+        return fmt::format("TRY_CAST({} AS decimal({}))", Of(Below(2) == 0 ? Kind::kWords : Number(), depth),
+                           Pick({"9, 2", "3", "18, 1"}));
+      default:
+        return fmt::format("({} {} {})", Of(Kind::kMoney, depth), Pick({"+", "-"}),
+                           Below(3) == 0 ? Of(Kind::kInt32, depth) : Of(Kind::kMoney, depth));
     }
   }
 
@@ -319,6 +348,9 @@ class RowMaker {
             column("t2", {TypeKind::kTimestamp}),
             column("day1", {TypeKind::kDate}),
             column("day2", {TypeKind::kDate}),
+            column("m1", DataType::Decimal(9, 2)),
+            column("m2", DataType::Decimal(12, 4)),
+            column("m3", DataType::Decimal(5, 0)),
             column("list", DataType::List(int64)),
             column("vec", DataType::List({TypeKind::kFloat64})),
             column("names", DataType::List(text)),
@@ -400,6 +432,12 @@ class RowMaker {
         done = static_cast<arrow::Date32Builder&>(builder).Append(static_cast<std::int32_t>(Below(40'000)) -
                                                                   15'000);
         break;
+      case TypeKind::kDecimal: {
+        auto units = static_cast<std::int64_t>(Below(20'001)) - 10'000;
+        if (is_wild_ && Below(6) == 0) units = Pick<std::int64_t>({99'999, -99'999, 50'000, 5, 15, -5});
+        done = static_cast<arrow::Decimal128Builder&>(builder).Append(arrow::Decimal128(units));
+        break;
+      }
       case TypeKind::kList: {
         auto& lists = static_cast<arrow::ListBuilder&>(builder);
         done = lists.Append();

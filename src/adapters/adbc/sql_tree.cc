@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 8> kTableFunctions = {"range",      "gene
                                                              "json_each",  "json_tree",          "repeat",
                                                              "repeat_row", "generate_subscripts"};
 
+// Scalar functions that tell of the engine's folders and settings, or write to its log.
+constexpr std::array<std::string_view, 2> kInnerFunctions = {"current_setting", "write_log"};
+
 // Those that read the files that they are given.
 constexpr std::array<std::string_view, 9> kFileFunctions = {"read_parquet",  "parquet_scan", "read_csv",
                                                             "read_csv_auto", "read_json",    "read_json_auto",
@@ -67,6 +70,7 @@ class TreeReader {
       if (type == "BASE_TABLE") TM_TRY(ReadTable(node));
       if (type == "TABLE_FUNCTION") TM_TRY(CheckTableFunction(node));
       if (type == "SHOW_REF") TM_TRY(CheckShow(node));
+      if (type == "FUNCTION") TM_TRY(CheckFunction(node));
       ReadCommonTables(node);
       for (const auto& [name, child] : node.items()) {
         if (child.is_structured()) TM_TRY(Read(child, depth + 1));
@@ -117,6 +121,14 @@ class TreeReader {
         statement_.text, PositionOf(node));
   }
 
+  Result<void> CheckFunction(const Json& node) const {
+    const std::string name = FoldName(TextOf(node, "function_name"));
+    if (std::ranges::find(kInnerFunctions, name) == kInnerFunctions.end()) return {};
+    return FailAt(ErrorCode::kPermissionDenied,
+                  "the function " + name + "() is not open to queries: SQL reads the catalog's tables only",
+                  statement_.text, PositionOf(node));
+  }
+
   // SHOW TABLES and the like ask for what the engine happens to know of; DESCRIBE x holds a query.
   static Result<void> CheckShow(const Json& node) {
     const std::string type = TextOf(node, "show_type");
@@ -152,7 +164,49 @@ Result<Json> Parsed(const std::string& tree) {
   return json;
 }
 
+Result<void> CheckParameters(const Json& statement, bool is_of_range) {
+  const auto parameters = statement.find("named_param_map");
+  if (parameters == statement.end() || parameters->empty()) return {};
+  if (!is_of_range) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the SQL text has parameters (? or $1), and nothing gives their values");
+  }
+  for (const Json& parameter : *parameters) {
+    const std::string name = TextOf(parameter, "key");
+    if (name == kRangeStart || name == kRangeEnd) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                "the SQL text has a parameter " + (name.empty() ? "without a name" : "$" + name) +
+                    Suggest(name, {std::string(kRangeStart), std::string(kRangeEnd)}) +
+                    "; there are $start_time and $end_time, the ends of the range that it is run for");
+  }
+  return {};
+}
+
+void PutParametersIn(Json& node, const std::map<std::string, Json>& values) {
+  if (node.is_array()) {
+    for (Json& child : node)
+      PutParametersIn(child, values);
+  } else if (node.is_object()) {
+    if (TextOf(node, "class") == "PARAMETER") {
+      const auto value = values.find(TextOf(node, "identifier"));
+      if (value == values.end()) return;
+      const std::string alias = TextOf(node, "alias");
+      node = value->second;
+      node["alias"] = alias;
+      return;
+    }
+    for (auto& [name, child] : node.members()) {
+      if (child.is_structured()) PutParametersIn(child, values);
+    }
+  }
+}
+
 }  // namespace
+
+void PutParameters(Json& tree, const std::map<std::string, Json>& values) {
+  PutParametersIn(tree, values);
+  tree["statements"][0]["named_param_map"] = Json::array();
+}
 
 std::string TextOf(const Json& node, const char* member) {
   const auto found = node.find(member);
@@ -173,7 +227,7 @@ Result<Json> TreeOf(const SqlStatement& statement) {
   return tree;
 }
 
-Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool may_name_files) {
+Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, const SqlParseOptions& options) {
   TM_ASSIGN(Json json, Parsed(tree));
   if (json.value("error", false)) return std::unexpected(ErrorOfParser(json, text));
   const auto statements = json.find("statements");
@@ -185,13 +239,9 @@ Result<SqlStatement> ReadStatement(std::string_view text, std::string tree, bool
                                                  " statements: give one query at a time");
   }
   const Json& only = statements->front();
-  if (const auto parameters = only.find("named_param_map");
-      parameters != only.end() && !parameters->empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the SQL text has parameters (? or $1), and nothing gives their values");
-  }
+  TM_TRY(CheckParameters(only, options.is_of_range));
   SqlStatement statement{.text = std::string(text), .tree = std::move(tree), .tables = {}};
-  TreeReader reader(statement, may_name_files);
+  TreeReader reader(statement, !options.open_files.empty());
   TM_TRY(reader.Read(only));
   return statement;
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "adapters/parquet/data_file.h"
@@ -114,7 +115,9 @@ class Walk {
       if (!any_depth && ::fnmatch(pattern[at].c_str(), name.c_str(), FNM_PERIOD) != 0) continue;
       if (IsPassedOver(name) && (any_depth || HasWildcard(pattern[at]))) continue;
       const fs::path path = folder / name;
-      TM_ASSIGN(const struct stat found, StatFile(path));
+      TM_ASSIGN(const auto there, StatIfThere(path));
+      if (!there) continue;
+      const struct stat& found = *there;
       if (last) {
         TM_TRY(Visit(path, found, partitions));
       } else if (S_ISDIR(found.st_mode)) {
@@ -145,7 +148,9 @@ class Walk {
     for (const std::string& name : names) {
       if (IsPassedOver(name)) continue;
       const fs::path below = path / name;
-      TM_ASSIGN(const struct stat what, StatFile(below));
+      TM_ASSIGN(const auto there, StatIfThere(below));
+      if (!there) continue;
+      const struct stat& what = *there;
       // What is neither a folder nor readable as a table lies beside the data: a README, a socket.
       if (!S_ISDIR(what.st_mode) && !(S_ISREG(what.st_mode) && (format_ || FormatByEnding(name)))) continue;
       TM_TRY(Visit(below, what, inner));
@@ -162,6 +167,16 @@ class Walk {
     TM_TRY(work());
     open_folders_.pop_back();
     return {};
+  }
+
+  // Of a name that a folder had: nothing if it is gone by now, an error if it is a link to what is not there.
+  static Result<std::optional<struct stat>> StatIfThere(const fs::path& path) {
+    auto found = StatFile(path);
+    if (found) return *found;
+    if (found.error().code != ErrorCode::kNotFound) return std::unexpected(std::move(found).error());
+    struct stat link = {};
+    if (::lstat(path.c_str(), &link) != 0) return std::nullopt;
+    return Fail(ErrorCode::kIo, fmt::format("{} is a link to what is not there", path.string()));
   }
 
   static Result<std::vector<std::string>> NamesIn(const fs::path& folder) {

@@ -40,6 +40,7 @@ std::string ToText(const ErasureReceipt& receipt) {
               {"online_erased", receipt.is_online_erased},
               {"done", receipt.is_done},
               {"dumps_removed", receipt.dumps_removed},
+              {"datasets", receipt.datasets},
               {"pending", receipt.pending}}
       .dump(1);
 }
@@ -73,6 +74,7 @@ Result<ErasureReceipt> ReadReceipt(const fs::path& path) {
     json.at("online_erased").get_to(receipt.is_online_erased);
     json.at("done").get_to(receipt.is_done);
     if (json.contains("dumps_removed")) json.at("dumps_removed").get_to(receipt.dumps_removed);
+    if (json.contains("datasets")) json.at("datasets").get_to(receipt.datasets);
     json.at("pending").get_to(receipt.pending);
     return receipt;
   } catch (const JsonError& error) {

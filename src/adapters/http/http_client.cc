@@ -167,6 +167,7 @@ class HttpClient::Impl {
       Put(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body->size()));
       Put(CURLOPT_POSTFIELDS, request.body->c_str());
     }
+    if (request.is_put) Put(CURLOPT_CUSTOMREQUEST, "PUT");
     if (request.basic_auth) {
       Put(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
       Put(CURLOPT_USERNAME, request.basic_auth->user.c_str());

@@ -31,6 +31,7 @@ struct HttpRequest {
   std::string url;
   std::vector<std::string> headers = {};  // "Name: value"
   std::optional<std::string> body = {};   // none: a GET; else a POST
+  bool is_put = false;                    // with a body: a PUT instead
   std::optional<BasicAuth> basic_auth = {};
   std::optional<AwsAuth> aws_auth = {};
   std::int64_t connect_timeout_us = 5'000'000;

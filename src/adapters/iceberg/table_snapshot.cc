@@ -68,8 +68,16 @@ class IcebergSnapshot final : public TableSnapshot {
 
   Result<std::vector<DataFileInfo>> Files() const override { return FilesBy(*schema_); }
 
+  std::int32_t columns_number() const override { return head_->metadata.current_schema_id; }
+
   Result<std::unique_ptr<Source>> OpenSource(const SourceOptions& options) const override {
-    const Schema& schema = options.columns_of_now ? head_->metadata.schema() : *schema_;
+    const Schema* asked = options.columns_of_now ? &head_->metadata.schema() : schema_;
+    if (options.columns_number) asked = head_->metadata.FindSchema(*options.columns_number);
+    if (asked == nullptr) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("the table has no columns of number {} (any more)", *options.columns_number));
+    }
+    const Schema& schema = *asked;
     SnapshotRows rows{
         .fields = schema.fields, .system = SystemColumnsOf(head_->metadata, schema), .lease = lease_};
     TM_ASSIGN(rows.columns, ColumnsOf(schema));

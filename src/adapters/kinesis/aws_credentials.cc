@@ -53,7 +53,7 @@ AwsCredentials CredentialsInFile(std::string_view text, std::string_view profile
   return found;
 }
 
-Result<AwsCredentials> FindAwsCredentials(const Environment& environment) {
+Result<AwsCredentials> FindAwsCredentials(const Environment& environment, http::HttpClient& client) {
   AwsCredentials found{.access_key_id = environment("AWS_ACCESS_KEY_ID"),
                        .secret_access_key = environment("AWS_SECRET_ACCESS_KEY"),
                        .session_token = environment("AWS_SESSION_TOKEN")};
@@ -66,11 +66,15 @@ Result<AwsCredentials> FindAwsCredentials(const Environment& environment) {
     found = CredentialsInFile(text, profile);
     if (!found.access_key_id.empty() && !found.secret_access_key.empty()) return found;
   }
+  TM_ASSIGN(auto of_container, ContainerCredentials(environment, client));
+  if (of_container) return *std::move(of_container);
+  if (auto of_machine = MachineCredentials(environment, client)) return *std::move(of_machine);
   return Fail(
       ErrorCode::kPermissionDenied,
-      fmt::format("there are no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                  "give them in the profile {} of the file {} (those of roles are not asked for)",
-                  Quoted(profile), Quoted(path.empty() ? "~/.aws/credentials" : path)));
+      fmt::format(
+          "there are no credentials for AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+          "give them in the profile {} of the file {}, or run it with a role of a container or machine",
+          Quoted(profile), Quoted(path.empty() ? "~/.aws/credentials" : path)));
 }
 
 }  // namespace tidemark::kinesis

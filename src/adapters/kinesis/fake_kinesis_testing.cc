@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/check.h"
+#include "base/md5.h"
 #include "rows/base64.h"
 
 namespace tidemark::kinesis {
@@ -33,7 +34,31 @@ http::TestAnswer Refused(const std::string& kind, const std::string& message) {
   return {.status = 400, .body = Json{{"__type", kind}, {"message", message}}.dump()};
 }
 
+/// A field of bytes in protobuf's encoding.
+std::string BytesField(int number, const std::string& bytes) {
+  std::string field(1, static_cast<char>(number << 3 | 2));
+  std::size_t size = bytes.size();
+  for (; size >= 0x80; size >>= 7)
+    field += static_cast<char>((size & 0x7f) | 0x80);
+  field += static_cast<char>(size);
+  return field + bytes;
+}
+
 }  // namespace
+
+std::string Aggregated(const std::vector<std::pair<std::string, std::string>>& records) {
+  std::string keys;
+  std::string packed;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    keys += BytesField(1, records[i].first);
+    const std::string key_number{'\x08', static_cast<char>(i)};
+    packed += BytesField(3, key_number + BytesField(3, records[i].second));
+  }
+  const std::string message = keys + packed;
+  const auto digest = Md5(message);
+  return "\xF3\x89\x9A\xC2" + message +
+         std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
 
 FakeKinesis::FakeKinesis() : server_([this](const std::string& request) { return Answer(request); }) {}
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/http/http_testing.h"
@@ -14,6 +15,9 @@
 #include "model/stream_source.h"
 
 namespace tidemark::kinesis {
+
+/// Records put together as the producer library does: keys and data.
+std::string Aggregated(const std::vector<std::pair<std::string, std::string>>& records);
 
 /// Of one stream, "clicks". Thread safe.
 class FakeKinesis {

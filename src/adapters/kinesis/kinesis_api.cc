@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <string_view>
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::size_t kAnswerBytesMax = std::size_t{32} << 20;  // 10 MiB of data as base64, and its names
 constexpr std::int64_t kShardPagesMax = 1'000;
-constexpr std::string_view kAggregateMagic = "\xF3\x89\x9A\xC2";  // of the Kinesis Producer Library
+constexpr std::int64_t kRenewBeforeUs = 300'000'000;  // credentials of a role
 
 constexpr std::array<std::string_view, 5> kTooManyCalls{"ProvisionedThroughputExceededException",
                                                         "LimitExceededException", "ThrottlingException",
@@ -23,6 +24,11 @@ constexpr std::array<std::string_view, 7> kRefusals{
     "AccessDeniedException",        "UnrecognizedClientException",         "InvalidSignatureException",
     "IncompleteSignatureException", "MissingAuthenticationTokenException", "InvalidClientTokenId",
     "KMSAccessDeniedException"};
+
+std::int64_t NowUs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
 
 bool IsAmong(const auto& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
@@ -58,7 +64,7 @@ KinesisApi::KinesisApi(const KinesisSource& source, Environment environment,
 Result<std::unique_ptr<KinesisApi>> KinesisApi::Make(const KinesisSource& source, Environment environment) {
   TM_ASSIGN(auto client, http::HttpClient::Make());
   auto api = std::unique_ptr<KinesisApi>(new KinesisApi(source, std::move(environment), std::move(client)));
-  TM_ASSIGN(api->credentials_, FindAwsCredentials(api->environment_));
+  TM_ASSIGN(api->credentials_, FindAwsCredentials(api->environment_, *api->client_));
   return api;
 }
 
@@ -67,11 +73,15 @@ std::unexpected<Error> KinesisApi::Wrong(ErrorCode code, const std::string& what
 }
 
 Result<KinesisApi::Answer> KinesisApi::Call(const char* operation, const Json& request) {
+  if (credentials_->expires_us && NowUs() > *credentials_->expires_us - kRenewBeforeUs) {
+    // Those that there are may be good for a while yet.
+    if (auto newer = FindAwsCredentials(environment_, *client_)) credentials_ = *std::move(newer);
+  }
   bool is_login_over = false;
   auto answer = CallOnce(operation, request, is_login_over);
   if (!is_login_over) return answer;
   // Whoever keeps the credentials file may have put newer ones there.
-  TM_ASSIGN(credentials_, FindAwsCredentials(environment_));
+  TM_ASSIGN(credentials_, FindAwsCredentials(environment_, *client_));
   return CallOnce(operation, request, is_login_over);
 }
 
@@ -126,12 +136,15 @@ Result<std::vector<Shard>> KinesisApi::ListShards() {
     if (listed == answer.json.end() || !listed->is_array())
       return Wrong(ErrorCode::kUnavailable, "an answer without its shards");
     for (const Json& json : *listed) {
-      Shard shard{.id = json.is_object() ? TextMember(json, "ShardId") : "", .parents = {}};
+      Shard shard{.id = json.is_object() ? TextMember(json, "ShardId") : "", .parents = {}, .hash_keys = {}};
       if (shard.id.empty()) return Wrong(ErrorCode::kUnavailable, "a shard without an id");
       for (const char* const name : {"ParentShardId", "AdjacentParentShardId"}) {
         if (std::string parent = TextMember(json, name); !parent.empty())
           shard.parents.push_back(std::move(parent));
       }
+      if (const auto range = json.find("HashKeyRange"); range != json.end() && range->is_object())
+        shard.hash_keys = {TextMember(*range, "StartingHashKey"), TextMember(*range, "EndingHashKey")};
+      ranges_.insert_or_assign(shard.id, shard.hash_keys);
       shards.push_back(std::move(shard));
     }
     const std::string next = TextMember(answer.json, "NextToken");
@@ -152,11 +165,11 @@ Result<ShardIterator> KinesisApi::IteratorAt(const std::string& shard, const Str
       break;
     case StreamStart::Kind::kAt:
       request["ShardIteratorType"] = "AT_SEQUENCE_NUMBER";
-      request["StartingSequenceNumber"] = start.at.text();
+      request["StartingSequenceNumber"] = start.at.whole().text();
       break;
     case StreamStart::Kind::kAfter:
-      request["ShardIteratorType"] = "AFTER_SEQUENCE_NUMBER";
-      request["StartingSequenceNumber"] = start.at.text();
+      request["ShardIteratorType"] = start.at.place() ? "AT_SEQUENCE_NUMBER" : "AFTER_SEQUENCE_NUMBER";
+      request["StartingSequenceNumber"] = start.at.whole().text();
       break;
   }
   TM_ASSIGN(const Answer answer, Call("GetShardIterator", request));
@@ -185,12 +198,24 @@ Result<Record> KinesisApi::RecordOf(const std::string& shard, const Json& json) 
   record.key = TextMember(json, "PartitionKey");
   constexpr double kUsPerSecond = 1e6;
   record.arrival_us = std::llround(arrival->get<double>() * kUsPerSecond);
-  if (!record.data.starts_with(kAggregateMagic)) return record;
-  return Wrong(
-      ErrorCode::kUnsupported,
-      fmt::format("partition {}, record {}: it has several records of Amazon's producer library in one, "
-                  "which are not taken apart: switch its aggregation off (AggregationEnabled=false)",
-                  shard, record.offset.text()));
+  return record;
+}
+
+void KinesisApi::AddUnpacked(const std::string& shard, Record record, std::vector<Record>& records) const {
+  auto packed = UnpackAggregated(record.data);
+  if (!packed) {
+    records.push_back(std::move(record));
+    return;
+  }
+  const auto range = ranges_.find(shard);
+  for (std::size_t i = 0; i < packed->size(); ++i) {
+    PackedRecord& each = (*packed)[i];
+    if (range != ranges_.end() && !IsInRange(each, range->second)) continue;
+    records.push_back({.offset = record.offset.At(i),
+                       .key = std::move(each.key),
+                       .data = std::move(each.data),
+                       .arrival_us = record.arrival_us});
+  }
 }
 
 Result<Records> KinesisApi::GetRecords(const std::string& shard, const std::string& iterator,
@@ -206,7 +231,7 @@ Result<Records> KinesisApi::GetRecords(const std::string& shard, const std::stri
     return Wrong(ErrorCode::kUnavailable, fmt::format("partition {}: an answer without records", shard));
   for (const Json& json : *records) {
     TM_ASSIGN(auto record, RecordOf(shard, json));
-    got.records.push_back(std::move(record));
+    AddUnpacked(shard, std::move(record), got.records);
   }
   if (std::string next = TextMember(answer.json, "NextShardIterator"); !next.empty())
     got.next = std::move(next);

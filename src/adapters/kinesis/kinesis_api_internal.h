@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "adapters/http/http_client.h"
+#include "adapters/kinesis/aggregated_record_internal.h"
 #include "adapters/kinesis/aws_credentials_internal.h"
 #include "base/json.h"
 #include "base/result.h"
@@ -21,10 +23,11 @@ namespace tidemark::kinesis {
 struct Shard {
   std::string id;
   std::vector<std::string> parents;  // those that it was split off or merged from, listed or not
+  HashKeyRange hash_keys;
 };
 
 struct Record {
-  StreamOffset offset;  // its sequence number
+  StreamOffset offset;  // its sequence number, with its place in one that is put together of several
   std::string key;
   std::string data;
   std::int64_t arrival_us = 0;
@@ -52,8 +55,11 @@ class KinesisApi {
   static Result<std::unique_ptr<KinesisApi>> Make(const KinesisSource& source, Environment environment);
 
   Result<std::vector<Shard>> ListShards();
-  /// kInvalidData if the service does not know what to begin at.
+  /// kInvalidData if the service does not know what to begin at. An iterator for a record that came together
+  /// with others begins with the first of these.
   Result<ShardIterator> IteratorAt(const std::string& shard, const StreamStart& start);
+  /// Records that the producer library has put together are taken apart: those of them that are of this
+  /// shard.
   Result<Records> GetRecords(const std::string& shard, const std::string& iterator, std::size_t records_max);
 
  private:
@@ -69,6 +75,7 @@ class KinesisApi {
   Result<Answer> AnswerOf(const char* operation, const http::HttpAnswer& answer, bool& is_login_over) const;
   std::unexpected<Error> Wrong(ErrorCode code, const std::string& what) const;
   Result<Record> RecordOf(const std::string& shard, const Json& json) const;
+  void AddUnpacked(const std::string& shard, Record record, std::vector<Record>& records) const;
 
   const std::string stream_;
   const std::string region_;
@@ -76,6 +83,7 @@ class KinesisApi {
   const Environment environment_;
   const std::unique_ptr<http::HttpClient> client_;
   std::optional<AwsCredentials> credentials_;
+  std::map<std::string, HashKeyRange> ranges_;  // of the shards that were listed
 };
 
 }  // namespace tidemark::kinesis

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "adapters/kinesis/kinesis_api_internal.h"
+#include "adapters/kinesis/shard_leases_internal.h"
 
 namespace tidemark {
 namespace kinesis {
@@ -51,6 +52,7 @@ class KinesisStream final : public Stream {
                 std::unique_ptr<KinesisApi> api)
       : name_(source.stream_name),
         bytes_max_(std::max<std::size_t>(opening.bytes_max, 1)),
+        lease_file_(opening.lease_file),
         pacing_(pacing),
         api_(std::move(api)) {}
 
@@ -82,8 +84,9 @@ class KinesisStream final : public Stream {
     at_end_.clear();
     buffered_bytes_ = 0;
     is_listed_ = false;
-    if (taken.empty()) return {};
-    return handlers.revoked(taken, false);
+    auto revoked = taken.empty() ? Result<void>() : handlers.revoked(taken, false);
+    leases_.reset();  // only now may others read on
+    return revoked;
   }
 
   Result<std::vector<StreamLag>> Lags(const std::map<std::string, StreamOffset>& read) override {
@@ -112,8 +115,9 @@ class KinesisStream final : public Stream {
   Result<std::optional<std::int64_t>> Behind(const std::string& shard, const StreamStart& start) {
     TM_ASSIGN(const ShardIterator iterator, api_->IteratorAt(shard, start));
     if (iterator.state != CallState::kDone) return std::nullopt;
-    TM_ASSIGN(const Records got, api_->GetRecords(shard, iterator.text, 1));
+    TM_ASSIGN(Records got, api_->GetRecords(shard, iterator.text, 1));
     if (got.state != CallState::kDone) return std::nullopt;
+    DropRead(start, got);
     // How old the next record is; a call may find none although there are more.
     if (got.records.empty()) return got.behind_ms * kUsPerMs;
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -137,37 +141,126 @@ class KinesisStream final : public Stream {
     return {};
   }
 
-  bool IsReady(const ReadShard& shard) const {
-    return shard.state == ReadShard::State::kWaiting &&
-           std::ranges::all_of(shard.parents, [&](const auto& id) {
-             const auto parent = shards_.find(id);
-             return parent == shards_.end() || parent->second.state >= ReadShard::State::kHandedOut;
-           });
+  /// Whether all of a shard was read and written, by whomever; or it is there no more.
+  Result<bool> IsDoneWith(const std::string& id) const {
+    const auto shard = shards_.find(id);
+    if (shard == shards_.end() || shard->second.state >= ReadShard::State::kHandedOut) return true;
+    if (leases_ == nullptr) return false;
+    return leases_->HasEnded(id);
+  }
+
+  Result<bool> IsReady(const ReadShard& shard) const {
+    if (shard.state != ReadShard::State::kWaiting) return false;
+    for (const std::string& parent : shard.parents) {
+      TM_ASSIGN(const bool is_done, IsDoneWith(parent));
+      if (!is_done) return false;
+    }
+    return true;
+  }
+
+  bool IsTimeToShare() const { return SteadyClock::now() >= share_due_; }
+
+  /// Of those that there are to read, how many this reader should have.
+  Result<std::size_t> Share() {
+    if (leases_ == nullptr) return shards_.size();
+    share_due_ = SteadyClock::now() + std::chrono::microseconds(pacing_.between_shares_us);
+    TM_ASSIGN(const std::size_t readers, leases_->Readers());
+    std::size_t open = 0;
+    for (const auto& [id, shard] : shards_) {
+      if (shard.state == ReadShard::State::kReading) ++open;
+      TM_ASSIGN(const bool is_ready, IsReady(shard));
+      if (!is_ready) continue;
+      TM_ASSIGN(const bool has_ended, leases_->HasEnded(id));
+      if (!has_ended) ++open;
+    }
+    return (open + readers - 1) / readers;
+  }
+
+  std::size_t CountReading() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        shards_, [](const auto& shard) { return shard.second.state == ReadShard::State::kReading; }));
+  }
+
+  /// Gives up what is more than this reader's share; what was handed out of it was written.
+  Result<void> GiveUpBeyond(std::size_t share, const StreamHandlers& handlers) {
+    std::vector<std::string> extra;
+    const std::size_t reading = CountReading();
+    for (auto shard = shards_.rbegin(); shard != shards_.rend() && reading > share + extra.size(); ++shard) {
+      if (shard->second.state == ReadShard::State::kReading) extra.push_back(shard->first);
+    }
+    if (extra.empty()) return {};
+    TM_TRY(handlers.revoked(extra, false));
+    for (const std::string& id : extra) {
+      ReadShard& shard = shards_.at(id);
+      for (const Record& record : shard.buffered)
+        buffered_bytes_ -= record.key.size() + record.data.size();
+      const auto parents = shard.parents;
+      shard = {};
+      shard.parents = parents;
+      at_end_.erase(id);
+      leases_->GiveUp(id);
+    }
+    return {};
+  }
+
+  Result<std::vector<std::string>> TakeUpTo(std::size_t share) {
+    std::vector<std::string> taken;
+    const std::size_t reading = CountReading();
+    for (const auto& [id, shard] : shards_) {
+      if (reading + taken.size() >= share) break;
+      TM_ASSIGN(const bool is_ready, IsReady(shard));
+      if (!is_ready) continue;
+      bool is_own = true;
+      if (leases_ != nullptr) {
+        TM_ASSIGN(is_own, leases_->TryTake(id));
+      }
+      if (is_own) taken.push_back(id);
+    }
+    return taken;
+  }
+
+  Result<void> Assign(const std::vector<std::string>& ready, const StreamHandlers& handlers) {
+    if (ready.empty()) return {};
+    auto starts = handlers.assigned(ready);
+    if (!starts) {
+      for (const std::string& id : ready) {
+        if (leases_ != nullptr) leases_->GiveUp(id);
+      }
+      return std::unexpected(std::move(starts).error());
+    }
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+      ReadShard& shard = shards_.at(ready[i]);
+      const StreamStart& start = (*starts)[i];
+      shard.state = ReadShard::State::kReading;
+      shard.start = start;
+      if (start.kind == StreamStart::Kind::kAt) shard.must_have = start.at;
+    }
+    return {};
   }
 
   /// Has the shards assigned that can be read now. What was handed out whole by the Poll before was written
   /// since; only now is it at its end.
   Result<void> TakeReady(const StreamHandlers& handlers) {
+    if (!lease_file_.empty() && leases_ == nullptr) {
+      TM_ASSIGN(leases_, ShardLeases::Join(lease_file_));
+      share_due_ = {};
+    }
     const bool has_ended = std::ranges::any_of(
         shards_, [](const auto& shard) { return shard.second.state == ReadShard::State::kHandedOut; });
-    if (!is_listed_ || has_ended) TM_TRY(List());
-    std::vector<std::string> ready;
-    for (const auto& [id, shard] : shards_) {
-      if (IsReady(shard)) ready.push_back(id);
-    }
-    if (!ready.empty()) {
-      TM_ASSIGN(const auto starts, handlers.assigned(ready));
-      for (std::size_t i = 0; i < ready.size(); ++i) {
-        ReadShard& shard = shards_.at(ready[i]);
-        shard.state = ReadShard::State::kReading;
-        shard.start = starts[i];
-        if (starts[i].kind == StreamStart::Kind::kAt) shard.must_have = starts[i].at;
-      }
+    const bool is_shared_anew = leases_ != nullptr && IsTimeToShare();
+    // A shard that somebody else read to its end has come to others.
+    if (!is_listed_ || has_ended || is_shared_anew) TM_TRY(List());
+    if (leases_ == nullptr || is_shared_anew || has_ended) {
+      TM_ASSIGN(const std::size_t share, Share());
+      if (is_shared_anew) TM_TRY(GiveUpBeyond(share, handlers));
+      TM_ASSIGN(const auto ready, TakeUpTo(share));
+      TM_TRY(Assign(ready, handlers));
     }
     for (auto& [id, shard] : shards_) {
       if (shard.state != ReadShard::State::kHandedOut) continue;
       shard.state = ReadShard::State::kEnded;
       at_end_.insert(id);
+      if (leases_ != nullptr) TM_TRY(leases_->NoteEnd(id));
     }
     return {};
   }
@@ -222,6 +315,7 @@ class KinesisStream final : public Stream {
       shard.iterator.clear();
       return {};
     }
+    DropRead(shard.start, got);
     TM_TRY(CheckFirst(id, shard, got));
     for (Record& record : got.records) {
       buffered_bytes_ += record.key.size() + record.data.size();
@@ -233,6 +327,14 @@ class KinesisStream final : public Stream {
     shard.is_at_end = got.behind_ms == 0;
     if (!shard.buffered.empty()) shard.was_at_end = false;
     return {};
+  }
+
+  /// Leaves out what came in one with the record to begin at, and before it.
+  static void DropRead(const StreamStart& start, Records& got) {
+    std::erase_if(got.records, [&](const Record& record) {
+      if (start.kind == StreamStart::Kind::kAt) return record.offset < start.at;
+      return start.kind == StreamStart::Kind::kAfter && record.offset <= start.at;
+    });
   }
 
   /// A shard whose records are gone begins with the first one that there still is.
@@ -289,8 +391,11 @@ class KinesisStream final : public Stream {
 
   const std::string name_;
   const std::size_t bytes_max_;
+  const std::string lease_file_;
   const KinesisPacing pacing_;
   const std::unique_ptr<KinesisApi> api_;
+  std::unique_ptr<ShardLeases> leases_;  // null: nobody shares the stream
+  SteadyClock::time_point share_due_{};
   bool is_listed_ = false;
   std::map<std::string, ReadShard> shards_;
   std::size_t buffered_bytes_ = 0;

@@ -3,6 +3,9 @@
 #include "adapters/kinesis/kinesis_stream.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "adapters/kinesis/fake_kinesis_testing.h"
 #include "store/stream_testing.h"
@@ -18,7 +21,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing_support::StreamConformance;
 
-constexpr KinesisPacing kAtOnce{.between_calls_us = 0, .backoff_max_us = 10'000};
+constexpr KinesisPacing kAtOnce{.between_calls_us = 0, .backoff_max_us = 10'000, .between_shares_us = 0};
 
 class FakeTopic final : public testing_support::TestTopic {
  public:
@@ -44,8 +47,8 @@ INSTANTIATE_TEST_SUITE_P(Kinesis, StreamConformance,
 
 /// What happens to a reader, in its order: `+shard`, `shard:data`, `$shard` (its end), `-shard`.
 struct KinesisReader {
-  explicit KinesisReader(const FakeKinesis& fake, const KinesisPacing& pacing = kAtOnce)
-      : stream(*OpenKinesisStream(fake.source(), {.group = "g"}, pacing)) {
+  explicit KinesisReader(const FakeKinesis& fake, const std::string& lease_file = {})
+      : stream(*OpenKinesisStream(fake.source(), {.group = "g", .lease_file = lease_file}, kAtOnce)) {
     handlers.assigned = [this](std::span<const std::string> shards) -> Result<std::vector<StreamStart>> {
       std::vector<StreamStart> answer;
       for (const std::string& shard : shards) {
@@ -213,10 +216,33 @@ TEST(KinesisStream, ErrorsAreToldAsTheyAre) {
   EXPECT_EQ(reader.PollError(), "none");
   for (const std::string& request : fake.requests())
     EXPECT_THAT(request, AllOf(HasSubstr("Credential=AKID/"), Not(HasSubstr("hunter2"))));
-  fake.Add("a", "k",
-           "\xF3\x89\x9A\xC2"
-           "aggregated");
-  EXPECT_THAT(reader.PollError(), AllOf(HasSubstr("UNSUPPORTED"), HasSubstr("AggregationEnabled=false")));
+}
+
+TEST(KinesisStream, RecordsThatWerePutTogetherAreMessagesEach) {
+  FakeKinesis fake;
+  fake.AddShard("a");
+  fake.Add("a", "k", "before");
+  const std::string number = fake.Add("a", "k", kinesis::Aggregated({{"x", "1"}, {"y", "2"}, {"x", ""}}));
+  fake.Add("a", "k", "after");
+  KinesisReader reader(fake);
+  ASSERT_TRUE(reader.Poll(2));  // the end of a poll may be in between
+  ASSERT_TRUE(reader.Poll());
+  EXPECT_THAT(reader.events, ElementsAre("+a", "a:before", "a:1", "a:2", "a:", "a:after", "$a"));
+  KinesisReader at(fake);
+  at.starts["a"] = {.kind = StreamStart::Kind::kAt, .at = *StreamOffset::Parse(number + ".1")};
+  ASSERT_TRUE(at.Poll());
+  EXPECT_THAT(at.events, ElementsAre("+a", "a:2", "a:", "a:after", "$a"));
+  KinesisReader after(fake);
+  after.starts["a"] = {.kind = StreamStart::Kind::kAfter, .at = *StreamOffset::Parse(number + ".2")};
+  ASSERT_TRUE(after.Poll());
+  EXPECT_THAT(after.events, ElementsAre("+a", "a:after", "$a"));
+  const auto lags = after.stream->Lags({{"a", *StreamOffset::Parse(number + ".0")}});
+  ASSERT_TRUE(lags) << lags.error().ToString();
+  EXPECT_GT((*lags)[0].behind_us, 0);
+  fake.Trim("a", 2);
+  KinesisReader gone(fake);
+  gone.starts["a"] = {.kind = StreamStart::Kind::kAt, .at = *StreamOffset::Parse(number + ".1")};
+  EXPECT_THAT(gone.PollError(), HasSubstr("INVALID_DATA"));
 }
 
 TEST(KinesisStream, LoginsThatAreOverAreReadAgain) {
@@ -243,6 +269,46 @@ TEST(KinesisStream, LagsTellHowOldTheNextRecordIs) {
   ASSERT_TRUE(all) << all.error().ToString();
   EXPECT_EQ((*all)[0].behind_us, 0);
   EXPECT_THAT(reader.events, ElementsAre());
+}
+
+TEST(KinesisStream, ReadersOfOneMachineShareTheShards) {
+  const auto file = std::filesystem::temp_directory_path() / ("tidemark-shards-" + std::to_string(getpid()));
+  FakeKinesis fake;
+  for (const char* const shard : {"a", "b", "c"})
+    fake.AddShard(shard);
+  KinesisReader first(fake, file);
+  ASSERT_TRUE(first.Poll());
+  EXPECT_THAT(first.events, ElementsAre("+a", "+b", "+c", "$a", "$b", "$c"));
+  auto second = std::make_unique<KinesisReader>(fake, file);
+  ASSERT_TRUE(second->Poll());
+  EXPECT_THAT(second->events, ElementsAre());
+  ASSERT_TRUE(first.Poll());
+  EXPECT_EQ(first.events.back(), "-c");
+  ASSERT_TRUE(second->Poll());
+  EXPECT_THAT(second->events, ElementsAre("+c", "$c"));
+  // What came of a shard that the other reads waits for it.
+  fake.Add("c", "k", "1");
+  fake.AddShard("d", {"c"});
+  fake.Add("d", "k", "2");
+  fake.CloseShard("c");
+  first.events.clear();
+  ASSERT_TRUE(first.Poll());
+  EXPECT_THAT(first.events, ElementsAre());
+  ASSERT_TRUE(second->Poll());
+  EXPECT_EQ(second->events.back(), "c:1");
+  ASSERT_TRUE(first.Poll());
+  EXPECT_THAT(first.events, ElementsAre()) << "it may not be written yet";
+  ASSERT_TRUE(second->Poll());
+  EXPECT_THAT(second->events, Contains("+d"));
+  EXPECT_THAT(second->events, Contains("$c"));
+  // One that goes leaves its shards to the others.
+  second.reset();
+  first.starts["c"] = {.kind = StreamStart::Kind::kEarliest};
+  ASSERT_TRUE(first.Poll());
+  EXPECT_THAT(first.events, testing::IsSupersetOf({"+c", "c:1"}));
+  ASSERT_TRUE(first.Poll());
+  EXPECT_THAT(first.events, testing::IsSupersetOf({"+d", "d:2"}));
+  std::filesystem::remove(file);
 }
 
 }  // namespace

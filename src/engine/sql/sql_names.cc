@@ -60,6 +60,18 @@ SqlNames::SqlNames(std::vector<SqlProject> projects, std::vector<OtherSqlTable> 
                            [](const SqlEntry& entry) { return std::tie(entry.database, entry.name); });
 }
 
+SqlNames::SqlNames(const SqlProject& project, std::vector<OtherSqlTable> only)
+    : own_database_(project.database),
+      own_project_(project.name),
+      databases_({project.database}),
+      is_of_query_(true) {
+  for (OtherSqlTable& each : only) {
+    SqlEntry entry{.kind = SqlEntry::Kind::kOther, .database = each.database, .name = each.name};
+    entry.another = std::make_shared<const OtherSqlTable>(std::move(each));
+    Add(std::move(entry));
+  }
+}
+
 void SqlNames::AddProject(const SqlProject& project) {
   databases_.push_back(project.database);
   for (const auto& [name, view] : project.catalog->views()) {
@@ -125,6 +137,11 @@ std::unexpected<Error> SqlNames::Unknown(const SqlTableName& name, const std::st
   std::vector<std::string> names;
   for (const SqlEntry& entry : entries_) {
     if (Undashed(entry.database) == Undashed(shown)) names.push_back(entry.name);
+  }
+  if (is_of_query_) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("table {} is none of the sources that the query was given{}; they are: {}",
+                            Quoted(name.table), Suggest(name.table, names), fmt::join(names, ", ")));
   }
   for (const SqlEntry& entry : entries_) {
     if (Undashed(entry.name) == Undashed(name.table)) {

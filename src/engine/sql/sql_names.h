@@ -56,6 +56,9 @@ class SqlNames {
   SqlNames(std::vector<SqlProject> projects, std::vector<OtherSqlTable> others,
            std::vector<std::string> databases);
 
+  /// These tables of the database, and no others.
+  SqlNames(const SqlProject& project, std::vector<OtherSqlTable> only);
+
   /// kNotFound with the nearest names; also for tables that are kept from SQL.
   Result<const SqlEntry*> Find(const SqlTableName& name) const;
 
@@ -75,6 +78,7 @@ class SqlNames {
   std::vector<SqlEntry> entries_;
   std::vector<SqlEntry> unlisted_;  // kept from SQL
   std::vector<std::string> databases_;
+  bool is_of_query_ = false;  // the names of one query's own sources
 };
 
 }  // namespace tidemark

@@ -129,8 +129,13 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> Answer(const Show& show, const
 
 Result<SqlQueries::Prepared> SqlQueries::Prepare(std::string_view text, const SqlRequest& request) const {
   Prepared prepared;
-  TM_ASSIGN(prepared.statement, parts_.engine->Parse(text, request.options.open_files));
-  TM_ASSIGN(prepared.names, parts_.names());
+  TM_ASSIGN(prepared.statement,
+            parts_.engine->Parse(text, {.open_files = request.options.open_files,
+                                        .is_of_range = request.options.range.has_value()}));
+  prepared.names = request.names;
+  if (prepared.names == nullptr) {
+    TM_ASSIGN(prepared.names, parts_.names());
+  }
   std::set<std::pair<std::string, std::string>> seen;
   const std::vector<std::string>& common = prepared.statement.common_tables;
   for (const SqlTableName& name : prepared.statement.tables) {
@@ -181,7 +186,7 @@ Result<SqlQueries::Opened> SqlQueries::Open(const Prepared& prepared, const SqlR
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> SqlQueries::Query(std::string_view text,
                                                                     const SqlRequest& request) const {
-  if (const auto show = ReadShow(text)) {
+  if (const auto show = request.names == nullptr ? ReadShow(text) : std::nullopt) {
     TM_ASSIGN(const auto names, parts_.names());
     return Answer(*show, *names);
   }
@@ -189,6 +194,13 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SqlQueries::Query(std::string_
   TM_ASSIGN(Opened opened, Open(prepared, request));
   TM_ASSIGN(auto reader, parts_.engine->Query(prepared.statement, opened.tables, request.options));
   return std::make_shared<PinnedReader>(std::move(reader), std::move(opened.tables));
+}
+
+Result<std::shared_ptr<arrow::Schema>> SqlQueries::Describe(std::string_view text,
+                                                            const SqlRequest& request) const {
+  TM_ASSIGN(const Prepared prepared, Prepare(text, request));
+  TM_ASSIGN(const Opened opened, Open(prepared, request));
+  return parts_.engine->Describe(prepared.statement, opened.tables, request.options);
 }
 
 Result<bool> SqlQueries::IsErasedMeanwhile(const Opened& opened) const {

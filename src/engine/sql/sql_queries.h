@@ -28,6 +28,7 @@ struct SqlQueriesParts {
 struct SqlRequest {
   SqlReading reading = {};
   SqlOptions options = {};
+  std::shared_ptr<const SqlNames> names = {};  // that the statement may use; null: all of the store
 };
 
 /// Thread safe. Errors as SqlEngine, and those of opening tables, which name the table.
@@ -38,6 +39,12 @@ class SqlQueries {
   /// The result, streamed. SHOW TABLES [FROM database] and SHOW DATABASES tell of the store.
   Result<std::shared_ptr<arrow::RecordBatchReader>> Query(std::string_view text,
                                                           const SqlRequest& request) const;
+
+  /// The columns of the result; the statement is not run.
+  Result<std::shared_ptr<arrow::Schema>> Describe(std::string_view text, const SqlRequest& request) const;
+
+  /// How tables are opened.
+  const SqlTablesParts& tables() const { return parts_.tables; }
 
   /// Writes the result to a file of its own, whole or not at all. What is erased while it is written is not
   /// in it.

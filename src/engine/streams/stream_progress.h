@@ -17,9 +17,10 @@ struct StreamSessionStatus {
   bool is_running = true;
   std::int64_t started_us = 0;
   std::int64_t updated_us = 0;
-  std::int64_t messages = 0;  // since it started, as are the next three
+  std::int64_t messages = 0;  // since it started, as are the next four
   std::int64_t rows = 0;      // that were written, deletions among them
   std::int64_t deletions = 0;
+  std::int64_t filtered = 0;  // that the view's filter left out
   std::int64_t rejected = 0;
   double rows_per_second = 0;  // of the last ten seconds
   /// From the broker's timestamp to being readable, of the newest messages; nothing: there were none.

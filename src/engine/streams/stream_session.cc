@@ -10,8 +10,11 @@
 #include <condition_variable>
 #include <utility>
 
+#include "engine/online_write.h"
+#include "engine/tables/source_rows.h"
 #include "model/feature_table.h"
 #include "pit/arrow_status.h"
+#include "pit/columns.h"
 
 namespace tidemark {
 namespace {
@@ -40,12 +43,19 @@ const MessageRows& RowsOfSource(const StreamSource& source) {
   return std::visit([](const auto& each) -> const MessageRows& { return each.rows; }, source);
 }
 
-/// What a decoder is asked for: the view's columns as its table has them.
-DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source) {
+/// What a decoder is asked for: the view's columns as its table has them, but for those that are computed,
+/// and what they are computed from.
+DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source,
+                          const std::optional<StreamTransform>& transform) {
   DecoderRequest request;
   request.rows = RowsOfSource(source);
   const FeatureView& definition = view.definition;
+  // A message that does not say when it was created was so when the broker got it.
+  if (request.rows.created_timestamp_column.empty())
+    request.rows.created_timestamp_column = definition.table.created_timestamp_column;
+  const auto is_computed = [&](const std::string& name) { return transform && transform->is_computed(name); };
   const auto is_wanted = [&](const std::string& name) {
+    if (is_computed(name)) return false;
     const bool is_key = std::ranges::find(view.join_keys, name, &JoinKey::name) != view.join_keys.end();
     const bool is_field = std::ranges::find(definition.fields, name, &Field::name) != definition.fields.end();
     return is_key || is_field || name == definition.table.timestamp_field ||
@@ -56,17 +66,25 @@ DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source) {
   for (const auto& field : schema->fields()) {
     if (is_wanted(field->name())) fields.push_back(field->WithNullable(true));
   }
+  if (definition.transformation) {
+    for (const Field& input : definition.transformation->inputs)
+      fields.push_back(arrow::field(input.name, ToArrow(input.type)));
+  }
   for (const auto& [column, name] : request.rows.field_mapping) {
     if (name == system_column::kIsDeleted) fields.push_back(arrow::field(name, arrow::boolean()));
   }
   request.wanted = arrow::schema(std::move(fields));
   for (const JoinKey& key : view.join_keys)
     request.join_keys.push_back(key.name);
-  request.event_column = definition.table.timestamp_field;
+  if (!is_computed(definition.table.timestamp_field)) request.event_column = definition.table.timestamp_field;
   return request;
 }
 
 }  // namespace
+
+const CatalogView& ProgressTable(const StreamViews& views) {
+  return views.view->definition.is_table() ? *views.view : *views.rejected;
+}
 
 Result<StreamSource> StreamSourceOf(const CatalogView& view) {
   const FeatureView& definition = view.definition;
@@ -75,12 +93,13 @@ Result<StreamSource> StreamSourceOf(const CatalogView& view) {
                 fmt::format("view '{}' has no stream to read: give it a KafkaSource or a KinesisSource",
                             definition.name));
   }
-  if (!definition.is_table()) {
+  if (!definition.is_table() && !definition.online) {
     return Fail(
         ErrorCode::kUnsupported,
-        fmt::format("view '{}' has a batch source beside its stream: streams are read into feature tables "
-                    "only; define the view without its batch source, and ingest that once",
-                    definition.name));
+        fmt::format(
+            "view '{}' has a batch source beside its stream, whose rows would come online only, and is "
+            "not online: make it online, or define it without its batch source",
+            definition.name));
   }
   return definition.kafka ? StreamSource(*definition.kafka) : StreamSource(*definition.kinesis);
 }
@@ -122,7 +141,8 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   held_.clear();
   at_end_.clear();
   TM_TRY(Refresh());
-  TM_ASSIGN(const auto stream, parts_.open(*source_, {.group = options_.group}));
+  TM_ASSIGN(const auto stream,
+            parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
   const StreamHandlers handlers = Handlers();
   StreamWriter writer(parts_.tables);
   writer_ = &writer;
@@ -177,7 +197,7 @@ Result<void> StreamSession::CheckHeld() {
   const std::int64_t now_us = parts_.clock->now_us();
   if (now_us - checked_us_ < kCheckEveryUs) return {};
   checked_us_ = now_us;
-  TM_ASSIGN(const StreamMarks marks, parts_.tables->FlushedStreamMarks(*views_.view));
+  TM_ASSIGN(const StreamMarks marks, parts_.tables->FlushedStreamMarks(progress()));
   for (const auto& [partition, held] : held_) {
     const auto mark = marks.find(held.place);
     if (mark == marks.end() || mark->second.epoch <= held.mark.epoch) continue;
@@ -207,7 +227,12 @@ Result<void> StreamSession::Refresh() {
                                                    views_.view->definition.name));
   }
   source_ = std::move(source);
-  TM_ASSIGN(decoder_, parts_.decoder(RequestFor(*views_.view, *source_)));
+  table_ = AsTable(*views_.view);
+  transform_.reset();
+  if (views_.view->definition.transformation) {
+    TM_ASSIGN(transform_, StreamTransform::Bind(views_.view->definition, views_.view->join_keys));
+  }
+  TM_ASSIGN(decoder_, parts_.decoder(RequestFor(table_, *source_, transform_)));
   return {};
 }
 
@@ -223,12 +248,20 @@ Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::st
     places.push_back(StreamPlace(*source_, partition));
   TM_TRY(writer_->Drain());
   TM_ASSIGN(const StreamMarks rejected, parts_.tables->TakeStream(*views_.rejected, places));
-  TM_ASSIGN(const StreamMarks marks, parts_.tables->TakeStream(*views_.view, places));
+  StreamMarks marks = rejected;
+  if (has_table()) {
+    TM_ASSIGN(marks, parts_.tables->TakeStream(*views_.view, places));
+  }
   std::vector<StreamStart> starts;
   for (std::size_t i = 0; i < places.size(); ++i) {
     Held held{.place = places[i], .mark = marks.at(places[i]), .rejected = rejected.at(places[i])};
-    held.is_proved = !held.mark.read.has_value();
-    starts.push_back(held.mark.read ? StreamStart{StreamStart::Kind::kAt, *held.mark.read} : StreamStart{});
+    held.is_proved = held.mark.fingerprint.empty();
+    if (held.mark.read) {
+      const auto kind = held.is_proved ? StreamStart::Kind::kAfter : StreamStart::Kind::kAt;
+      starts.push_back({.kind = kind, .at = *held.mark.read});
+    } else {
+      starts.push_back({});
+    }
     held_.insert_or_assign(partitions[i], std::move(held));
     at_end_.erase(partitions[i]);
   }
@@ -247,7 +280,7 @@ Result<void> StreamSession::GiveUp(std::span<const std::string> partitions, bool
   TM_TRY(writer_->Drain());
   if (is_lost) return {};
   TM_TRY(parts_.tables->Flush(*views_.rejected));
-  TM_TRY(parts_.tables->Flush(*views_.view));
+  if (has_table()) TM_TRY(parts_.tables->Flush(*views_.view));
   return {};
 }
 
@@ -290,14 +323,12 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
   TM_ASSIGN(const Batch batch, Prove(polled));
   if (batch.messages.empty()) return {};
   TM_ASSIGN(DecodedMessages decoded, Decode(batch, stop));
-  arrow::Int64Builder arrivals;
-  for (const std::size_t message : decoded.message_of_row)
-    TM_TRY(FromArrowStatus(arrivals.Append(batch.messages[message].timestamp_us)));
-  TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
-  TM_ASSIGN(const CheckedStreamRows checked,
-            CheckStreamRows(*views_.view, {.rows = decoded.rows,
-                                           .is_tombstone = decoded.is_deleted,
-                                           .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
+  TM_ASSIGN(const std::int64_t filtered, Transform(batch, decoded));
+  TM_ASSIGN(const auto arrivals, ArrivalsOf(batch, decoded));
+  TM_ASSIGN(const CheckedStreamRows checked, CheckStreamRows(table_, {.rows = decoded.rows,
+                                                                      .is_tombstone = decoded.is_deleted,
+                                                                      .arrivals = arrivals,
+                                                                      .event_us_max = LatestEventTime()}));
   std::vector<RejectedMessage> rejected = std::move(decoded.rejected);
   for (const RejectedStreamRow& row : checked.rejected)
     rejected.push_back({decoded.message_of_row[row.row], row.reason});
@@ -311,12 +342,44 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
                     views_.view->definition.name, options_.rejected_rate_max * 100,
                     batch.RunOf(first.message).partition, batch.offsets[first.message].text(), first.reason));
   }
-  if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
   gauge_.Add(batch.messages.size(), rejected.size());
-  return WriteRows(batch, checked, decoded.message_of_row,
-                   Noting(batch, {.rows = checked.rows.count(),
-                                  .deletions = checked.rows.deletions->true_count(),
-                                  .rejected = std::ssize(rejected)}));
+  auto written = Noting(batch, {.rows = checked.rows.count(),
+                                .deletions = checked.rows.deletions->true_count(),
+                                .filtered = filtered,
+                                .rejected = std::ssize(rejected)});
+  if (!has_table()) return WriteOnline(batch, checked, rejected, std::move(written));
+  if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
+  return WriteRows(batch, checked, decoded.message_of_row, std::move(written));
+}
+
+Result<std::shared_ptr<arrow::Int64Array>> StreamSession::ArrivalsOf(const Batch& batch,
+                                                                     const DecodedMessages& decoded) {
+  arrow::Int64Builder arrivals;
+  TM_TRY(FromArrowStatus(arrivals.Reserve(std::ssize(decoded.message_of_row))));
+  for (const std::size_t message : decoded.message_of_row)
+    arrivals.UnsafeAppend(batch.messages[message].timestamp_us);
+  TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
+  return std::static_pointer_cast<arrow::Int64Array>(times);
+}
+
+Result<std::int64_t> StreamSession::Transform(const Batch& batch, DecodedMessages& decoded) const {
+  if (!transform_) return 0;
+  TM_ASSIGN(const auto arrivals, ArrivalsOf(batch, decoded));
+  TM_ASSIGN(
+      const TransformedRows done,
+      transform_->Run({.rows = decoded.rows, .is_tombstone = decoded.is_deleted, .arrivals = arrivals}));
+  for (const TransformProblem& problem : done.problems)
+    decoded.rejected.push_back({decoded.message_of_row[problem.row], problem.reason});
+  std::vector<std::size_t> message_of_row;
+  std::vector<bool> is_deleted;
+  for (const std::size_t place : done.places) {
+    message_of_row.push_back(decoded.message_of_row[place]);
+    is_deleted.push_back(decoded.is_deleted[place]);
+  }
+  decoded.rows = done.rows;
+  decoded.message_of_row = std::move(message_of_row);
+  decoded.is_deleted = std::move(is_deleted);
+  return done.left_out;
 }
 
 Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::stop_token& stop) {
@@ -329,72 +392,120 @@ Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::sto
   }
 }
 
-Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
-                                      const std::vector<std::size_t>& message_of_row,
-                                      std::function<void()> written) {
-  std::vector<StreamPart> parts;
-  std::size_t row = 0;
-  for (const Batch::Run& run : batch.runs) {
-    const std::size_t begin = row;
-    while (row < checked.places.size() && message_of_row[checked.places[row]] < run.end)
-      ++row;
-    const Held& held = held_.at(run.partition);
-    const StreamMark mark{.epoch = held.mark.epoch,
-                          .read = batch.offsets[run.end - 1],
-                          .fingerprint = FingerprintOf(batch.messages[run.end - 1])};
-    parts.push_back({held.place, mark, static_cast<std::int64_t>(row - begin)});
-  }
+Result<void> StreamSession::WriteFrames(const std::shared_ptr<const CatalogView>& view, const Batch& batch,
+                                        const TableRows& rows, std::span<const StreamPart> parts,
+                                        std::function<void()> written) {
   std::size_t done = 0;
   std::int64_t rows_done = 0;
   while (done < parts.size()) {
-    const auto rest = std::span(parts).subspan(done);
+    const auto rest = parts.subspan(done);
     const auto now = rest.first(PartsThatFit(rest));
-    std::int64_t rows = 0;
+    std::int64_t count = 0;
     for (const StreamPart& part : now)
-      rows += part.rows;
+      count += part.rows;
     const bool is_last = done + now.size() == parts.size();
-    TM_TRY(writer_->Put({.view = views_.view,
-                         .rows = SliceRows(checked.rows, rows_done, rows),
+    TM_TRY(writer_->Put({.view = view,
+                         .rows = SliceRows(rows, rows_done, count),
                          .parts = {now.begin(), now.end()},
                          .written = is_last ? std::exchange(written, nullptr) : nullptr}));
     for (std::size_t i = 0; i < now.size(); ++i)
       held_.at(batch.runs[done + i].partition).mark = now[i].mark;
     done += now.size();
-    rows_done += rows;
+    rows_done += count;
   }
   return {};
+}
+
+/// How far a run brings its partition, without its rows.
+StreamPart StreamSession::PartOf(const Batch& batch, std::size_t run_number) const {
+  const Batch::Run& run = batch.runs[run_number];
+  const Held& held = held_.at(run.partition);
+  const StreamMark mark{.epoch = held.mark.epoch,
+                        .read = batch.offsets[run.end - 1],
+                        .fingerprint = FingerprintOf(batch.messages[run.end - 1])};
+  return {held.place, mark, 0};
+}
+
+Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
+                                      const std::vector<std::size_t>& message_of_row,
+                                      std::function<void()> written) {
+  std::vector<StreamPart> parts;
+  std::size_t row = 0;
+  for (std::size_t run = 0; run < batch.runs.size(); ++run) {
+    const std::size_t begin = row;
+    while (row < checked.places.size() && message_of_row[checked.places[row]] < batch.runs[run].end)
+      ++row;
+    StreamPart& part = parts.emplace_back(PartOf(batch, run));
+    part.rows = static_cast<std::int64_t>(row - begin);
+  }
+  return WriteFrames(views_.view, batch, checked.rows, parts, std::move(written));
+}
+
+Result<void> StreamSession::WriteOnline(const Batch& batch, const CheckedStreamRows& checked,
+                                        const std::vector<RejectedMessage>& rejected,
+                                        std::function<void()> written) {
+  if (checked.rows.count() > 0)
+    TM_TRY(writer_->Put({.view = views_.view, .rows = checked.rows, .parts = {}}));
+  std::vector<StreamPart> parts;
+  std::size_t at = 0;
+  for (std::size_t run = 0; run < batch.runs.size(); ++run) {
+    const std::size_t begin = at;
+    while (at < rejected.size() && rejected[at].message < batch.runs[run].end)
+      ++at;
+    StreamPart& part = parts.emplace_back(PartOf(batch, run));
+    part.rows = static_cast<std::int64_t>(at - begin);
+  }
+  TM_ASSIGN(const CheckedStreamRows rows, RejectedRows(batch, rejected));
+  return WriteFrames(views_.rejected, batch, rows.rows, parts, std::move(written));
+}
+
+Result<CheckedStreamRows> StreamSession::RejectedRows(const Batch& batch,
+                                                      std::span<const RejectedMessage> rejected) const {
+  std::vector<RejectedRow> rows;
+  arrow::Int64Builder arrivals;
+  for (const RejectedMessage& each : rejected) {
+    const std::size_t message = each.message;
+    rows.push_back(
+        {batch.RunOf(message).partition, batch.offsets[message], batch.messages[message], each.reason});
+    TM_TRY(FromArrowStatus(arrivals.Append(batch.messages[message].timestamp_us)));
+  }
+  TM_ASSIGN(const auto batch_of_rows, RejectedBatch(*source_, rows));
+  TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
+  TM_ASSIGN(
+      CheckedStreamRows checked,
+      CheckStreamRows(*views_.rejected, {.rows = batch_of_rows,
+                                         .is_tombstone = std::vector<bool>(rows.size()),
+                                         .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
+  if (!checked.rejected.empty()) return Fail(ErrorCode::kInternal, checked.rejected.front().reason);
+  return checked;
 }
 
 Result<void> StreamSession::WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected) {
   for (std::size_t at = 0; at < rejected.size();) {
     const Batch::Run& run = batch.RunOf(rejected[at].message);
     Held& held = held_.at(run.partition);
-    std::vector<RejectedRow> rows;
     StreamMark mark = held.rejected;
-    arrow::Int64Builder arrivals;
+    std::vector<RejectedMessage> fresh;
     for (; at < rejected.size() && rejected[at].message < run.end; ++at) {
       const std::size_t message = rejected[at].message;
       // A message may have been written here by an owner that came no further.
-      if (mark.read && batch.offsets[message] <= *mark.read) continue;
-      rows.push_back({run.partition, batch.offsets[message], batch.messages[message], rejected[at].reason});
-      TM_TRY(FromArrowStatus(arrivals.Append(batch.messages[message].timestamp_us)));
+      if (!mark.read || batch.offsets[message] > *mark.read) fresh.push_back(rejected[at]);
     }
-    if (rows.empty()) continue;
-    mark.read = rows.back().offset;
-    mark.fingerprint = FingerprintOf(rows.back().message);
-    TM_ASSIGN(const auto batch_of_rows, RejectedBatch(*source_, rows));
-    TM_ASSIGN(const auto times, FromArrowResult(arrivals.Finish()));
-    TM_ASSIGN(
-        const CheckedStreamRows checked,
-        CheckStreamRows(*views_.rejected, {.rows = batch_of_rows,
-                                           .is_tombstone = std::vector<bool>(rows.size()),
-                                           .arrivals = std::static_pointer_cast<arrow::Int64Array>(times)}));
-    if (!checked.rejected.empty()) return Fail(ErrorCode::kInternal, checked.rejected.front().reason);
-    const StreamPart part{held.place, mark, checked.rows.count()};
-    TM_TRY(writer_->Put({.view = views_.rejected, .rows = checked.rows, .parts = {part}}));
+    if (fresh.empty()) continue;
+    mark.read = batch.offsets[fresh.back().message];
+    mark.fingerprint = FingerprintOf(batch.messages[fresh.back().message]);
+    TM_ASSIGN(const CheckedStreamRows rows, RejectedRows(batch, fresh));
+    const StreamPart part{held.place, mark, rows.rows.count()};
+    TM_TRY(writer_->Put({.view = views_.rejected, .rows = rows.rows, .parts = {part}}));
     held.rejected = mark;
   }
   return {};
+}
+
+/// Rows that come online only must be due.
+std::optional<std::int64_t> StreamSession::LatestEventTime() const {
+  if (has_table()) return std::nullopt;
+  return parts_.clock->now_us() + kFutureToleranceUs;
 }
 
 std::function<void()> StreamSession::Noting(const Batch& batch, const Counts& counts) {
@@ -411,6 +522,7 @@ std::function<void()> StreamSession::Noting(const Batch& batch, const Counts& co
     status_.messages += messages;
     status_.rows += counts.rows;
     status_.deletions += counts.deletions;
+    status_.filtered += counts.filtered;
     status_.rejected += counts.rejected;
   };
 }

@@ -1,6 +1,7 @@
 // Reads a stream into a feature table, each message once.
 //
-//   poll -> messages -> decode -> check -> one frame of the log: the rows, and how far the stream was read
+//   poll -> messages -> decode -> transform -> check -> one frame of the log: the rows, and how far it was
+//   read
 //                              \-> messages that are no rows -> the table of rejected ones, first
 //
 // Frames are written while the next messages are read (stream_writer.h).
@@ -12,6 +13,10 @@
 //
 // Messages that are no rows go to a table of their own, which keeps how far it was read in the same way: it
 // is written first, and what it has already is not written again.
+//
+// A view with a batch source has its history there; rows of its stream come online only. How far it was read
+// is kept by its table of rejected messages, whose frame is written after that of the rows: what a crash
+// leaves in between is merged again, in the same order, which changes nothing.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/stream_transform.h"
 #include "engine/streams/rejected_messages.h"
 #include "engine/streams/stream_progress.h"
 #include "engine/streams/stream_writer.h"
@@ -50,11 +56,15 @@ struct StreamSessionParts {
 
 struct StreamSessionOptions {
   std::string group;
+  std::string lease_file = {};        // as StreamOpening has it
   bool until_end = false;             // ends when all partitions that it has were read to their end
   double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it
   std::size_t messages_max = 20'000;  // of a batch
   std::size_t bytes_max = std::size_t{4} << 20;
 };
+
+/// The table that keeps how far the view's stream was read: its own, or else that of rejected messages.
+const CatalogView& ProgressTable(const StreamViews& views);
 
 /// The stream source of a view. kUnsupported, with what to do, for a view that no stream is read into.
 Result<StreamSource> StreamSourceOf(const CatalogView& view);
@@ -98,13 +108,32 @@ class StreamSession {
   Result<void> Write(const PolledMessages& polled, const std::stop_token& stop);
   Result<Batch> Prove(const PolledMessages& polled);
   Result<DecodedMessages> Decode(const Batch& batch, const std::stop_token& stop);
+  /// When the broker got the message of each decoded row.
+  static Result<std::shared_ptr<arrow::Int64Array>> ArrivalsOf(const Batch& batch,
+                                                               const DecodedMessages& decoded);
+  /// Runs the view's transformation, if it has one, over what was decoded. Answers how many rows it left out.
+  Result<std::int64_t> Transform(const Batch& batch, DecodedMessages& decoded) const;
   Result<void> WriteRows(const Batch& batch, const CheckedStreamRows& checked,
                          const std::vector<std::size_t>& message_of_row, std::function<void()> written);
   Result<void> WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected);
+  /// Of a view with a batch source: first the rows, then what was rejected with how far was read.
+  Result<void> WriteOnline(const Batch& batch, const CheckedStreamRows& checked,
+                           const std::vector<RejectedMessage>& rejected, std::function<void()> written);
+  /// A frame, or several if it has not room for all parts. `parts` are those of the batch's runs.
+  Result<void> WriteFrames(const std::shared_ptr<const CatalogView>& view, const Batch& batch,
+                           const TableRows& rows, std::span<const StreamPart> parts,
+                           std::function<void()> written);
+  StreamPart PartOf(const Batch& batch, std::size_t run_number) const;
+  std::optional<std::int64_t> LatestEventTime() const;
+  Result<CheckedStreamRows> RejectedRows(const Batch& batch, std::span<const RejectedMessage> rejected) const;
+  bool has_table() const { return views_.view->definition.is_table(); }
+  /// What keeps how far the stream was read.
+  const CatalogView& progress() const { return ProgressTable(views_); }
   /// What became of a batch's messages.
   struct Counts {
     std::int64_t rows = 0;
     std::int64_t deletions = 0;
+    std::int64_t filtered = 0;
     std::int64_t rejected = 0;
   };
   /// What counts them when they are written.
@@ -118,7 +147,9 @@ class StreamSession {
   const StreamSessionOptions options_;
   // Of the session's thread alone.
   StreamViews views_;
+  CatalogView table_;  // the view as a table's
   std::optional<StreamSource> source_;
+  std::optional<StreamTransform> transform_;
   std::unique_ptr<MessageDecoder> decoder_;
   std::map<std::string, Held> held_;  // by partition
   std::set<std::string> at_end_;

@@ -153,9 +153,42 @@ Result<void> FeatureTables::CheckSeenOnline(const CatalogView& view, const std::
   return {};
 }
 
+Result<tidemark::DoneRanges> FeatureTables::DoneRanges(const CatalogView& view) const {
+  TM_TRY(Prepare(view));
+  const auto read = [&]() -> Result<tidemark::DoneRanges> {
+    TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
+    TM_ASSIGN(const auto snapshot, table->Snapshot({}));
+    return DoneRangesOf(snapshot->properties());
+  };
+  auto ranges = read();
+  if (!ranges) return std::unexpected(std::move(ranges).error().In(PlaceOf(view)));
+  return ranges;
+}
+
+Result<void> FeatureTables::ForgetRange(const CatalogView& view, TimeSpan range) const {
+  TM_TRY(CheckWritable());
+  TM_TRY(Prepare(view));
+  const auto forget = [&]() -> Result<void> {
+    const CommitRule rule = [&](const TableHead& head) -> Result<CommitDecision> {
+      CommitDecision decision;
+      TM_ASSIGN(const tidemark::DoneRanges done, DoneRangesOf(head.properties));
+      const tidemark::DoneRanges kept = WithoutRange(done, range);
+      decision.commit = kept != done;
+      const std::string text = DoneRangesText(kept);
+      decision.properties.emplace(kDoneRangesProperty, text.empty() ? std::nullopt : std::optional(text));
+      return decision;
+    };
+    TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
+    TM_TRY(table->Append(nullptr, rule));
+    return {};
+  };
+  TM_TRY_IN(forget(), PlaceOf(view));
+  return {};
+}
+
 Result<TableState> FeatureTables::State(const CatalogView& view, const TableReading& reading) const {
   TM_TRY(Prepare(view));
-  TM_TRY(parts_.log->Recover());
+  TM_TRY(parts_.log->RecoverToRead());
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
   // The logs first: what is flushed while we look is then seen twice at most, and skipped, and what was
   // trimmed before is in the snapshot.

@@ -11,14 +11,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "base/keyed_hash.h"
 #include "base/write_times.h"
+#include "engine/tables/range_marks.h"
 #include "engine/tables/stream_marks.h"
 #include "engine/tables/stream_rows.h"
 #include "engine/tables/table_log.h"
@@ -33,6 +37,13 @@ namespace tidemark {
 
 enum class WriteTo : std::uint8_t { kOnline = kLogToOnline, kOffline = kLogToOffline, kBoth = 3 };
 
+/// Rows that are all there are in a range of event times: what the table has there besides is deleted. They
+/// go to files, in one commit, which also notes the range as done (range_marks.h).
+struct WrittenRange {
+  TimeSpan range;
+  std::string query;  // what the query that they come from is known by
+};
+
 struct IngestRequest {
   WriteTo to = WriteTo::kBoth;
   bool dry_run = false;                  // check everything, write nothing
@@ -43,6 +54,7 @@ struct IngestRequest {
   bool is_deletion = false;              // of each row only keys and event time count: deletions are appended
   std::optional<std::int64_t> event_us;  // of deletions without a column of event times; nothing: now
   std::string batch_key;                 // the same one again within a day changes nothing; empty: none
+  std::optional<WrittenRange> range;     // of a feature table, offline or to both
   std::stop_token stop;
   std::function<void(std::int64_t rows)> progress;  // rows written by now
   /// Called before rows that went past the log appear in files: the online store is to be loaded from them.
@@ -53,7 +65,8 @@ struct IngestedRows {
   std::int64_t rows = 0;         // that were taken
   std::int64_t online_rows = 0;  // of them, how many went to the online store
   std::int64_t ahead = 0;        // too far ahead of the clock to be online yet: materialize brings them
-  bool repeated = false;         // this batch was written before, nothing changed
+  std::int64_t deletions = 0;    // of rows that a range has no more; not among `rows`
+  bool repeated = false;         // this batch was written before, nothing changed; of a range: it is done
   bool to_files = false;         // straight to files: the online store is to be loaded from them
   std::string token;             // what a read can ask to see: `at_least`
   std::shared_ptr<arrow::Table> rejected;  // rows that did not fit, with a column "error"; null: none
@@ -78,6 +91,29 @@ struct CompactedTable {
   std::int64_t bytes = 0;
 };
 
+/// A snapshot that is kept under a tag, with all that it takes to read it again as it was.
+struct PinnedSnapshot {
+  std::int64_t id = 0;  // 0: the table had no rows, and nothing is tagged
+  std::int64_t committed_us = 0;
+  std::int32_t columns_number = 0;                 // of the columns that it is read with
+  std::map<std::string, std::uint64_t> logs = {};  // how far each log is in it, by the log's id
+};
+
+/// What an erasure asks of those who keep things made of a table's rows.
+struct KeptRowsErasure {
+  const CatalogView& view;
+  std::span<const ErasureReceipt> receipts;  // those that are pending, of the view
+  std::shared_ptr<const KeyedHash> hash;     // of the receipts' marks
+  /// True if the rows of the table that are tagged so have erased ones; false if the tag is not there.
+  std::function<Result<bool>(const std::string& tag)> holds_erased;
+  std::stop_token stop;
+};
+struct ErasedKeptRows {
+  std::vector<std::string> touched = {};  // names
+  std::vector<std::string> pending = {};  // what is still to be done, and by whom
+};
+using KeptRowsEraser = std::function<Result<ErasedKeptRows>(const KeptRowsErasure& erasure)>;
+
 struct FeatureTablesParts {
   std::shared_ptr<OfflineStore> offline;
   std::shared_ptr<SourceFolders> folders;
@@ -87,6 +123,7 @@ struct FeatureTablesParts {
   std::shared_ptr<const KeyedHashFile> key_hash;  // what stands for keys that are erased
   std::shared_ptr<ErasureReceipts> receipts;
   std::shared_ptr<Dumps> dumps = {};  // that may have rows of the tables; null: none
+  KeptRowsEraser datasets = {};       // saved datasets that pin snapshots of the tables; empty: none
   OnlineOpener online;
   std::function<void(std::string_view step)> at_step = {};  // called at named steps of erasing; for tests
   std::string database;                                     // of the project's tables, for other engines
@@ -119,6 +156,18 @@ class FeatureTables {
   /// newest snapshot, without what is flushed.
   Result<TableState> State(const CatalogView& view, const TableReading& reading) const;
 
+  /// Tags a snapshot that has all rows up to now, or the one of `snapshot_id`, and no erased one.
+  /// kInvalidArgument for one that has; kNotFound for one that is gone.
+  Result<PinnedSnapshot> Pin(const CatalogView& view, const std::string& tag,
+                             std::optional<std::int64_t> snapshot_id) const;
+  /// Nothing happens if the table or the tag is not there.
+  Result<void> Unpin(std::uint32_t view_id, const std::string& tag) const;
+  /// The rows of a pinned snapshot, as `view` was defined then. kNotFound if the table or the tag is gone.
+  Result<TableToRead> OpenPinned(const CatalogView& view, const std::string& tag,
+                                 const PinnedSnapshot& pinned) const;
+  /// True if a pinned snapshot has rows that are erased; kNotFound as above.
+  Result<bool> PinnedHoldsErased(const CatalogView& view, const std::string& tag) const;
+
   /// Succeeds if lookups of the view see the write that `token` stands for; kNotFound if they do not.
   Result<void> CheckSeenOnline(const CatalogView& view, const std::string& token) const;
   /// The same of reads from the folder of a view with a batch source.
@@ -129,17 +178,26 @@ class FeatureTables {
 
   /// Takes partitions of a stream over: brings what the logs have of the view into files, and raises the
   /// partitions' epochs in the same commit. From then on frames of their former owners count no more. Answers
-  /// how far the table has read.
-  Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places) const;
+  /// how far the table has read. Of places in `restarts` it has, from then on, read so far as that says;
+  /// their epochs there do not count.
+  Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places,
+                                 const StreamMarks& restarts = {}) const;
   /// Appends rows that were read from a stream, one after another, with how far it was read; `parts` are of
   /// the rows, in their order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may
-  /// be none. Errors as Ingest; after kUnknownFate, take the partitions again.
+  /// be none. Errors as Ingest; after kUnknownFate, take the partitions again. Rows of a view with a batch
+  /// source, which are those of AsTable(view), come online only; they have no parts, as there is no table to
+  /// keep them.
   Result<StreamWritten> WriteStream(const CatalogView& view, std::vector<TableRows> batches,
                                     std::span<const StreamPart> parts) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;
   /// By files and logs.
   Result<StreamMarks> StreamProgress(const CatalogView& view) const;
+
+  /// For which ranges of event times rows were computed.
+  Result<tidemark::DoneRanges> DoneRanges(const CatalogView& view) const;
+  /// Notes that rows of the range are to be computed anew; the rows stay until then.
+  Result<void> ForgetRange(const CatalogView& view, TimeSpan range) const;
 
   /// Trims the logs after a flush.
   Result<void> TrimLogs() const;

@@ -103,7 +103,7 @@ class Reading {
                                                     Quoted(feature), Suggest(feature, names)));
     }
     const auto& wanted = request_.features.empty() ? names : request_.features;
-    columns_.insert(columns_.end(), wanted.begin(), wanted.end());
+    if (!request_.no_features) columns_.insert(columns_.end(), wanted.begin(), wanted.end());
     if (source_->has_created() &&
         std::ranges::find(columns_, view_.definition.created_column()) == columns_.end())
       columns_.push_back(view_.definition.created_column());

@@ -16,6 +16,7 @@ namespace tidemark {
 
 struct ReadRowsRequest {
   std::vector<std::string> features;       // empty: all
+  bool no_features = false;                // none at all
   std::optional<std::int64_t> start_us;    // event times from here
   std::optional<std::int64_t> end_us;      // to here, both included
   std::shared_ptr<arrow::Table> entities;  // join keys: only rows of these entities; null: of all

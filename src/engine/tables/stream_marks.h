@@ -5,10 +5,10 @@
 //             "<place> <epoch> <offset> <fingerprint> <rows>\n"
 //
 // A place is a partition by its stream: `kafka.<topic>.<partition>`. The offset is that of the last message
-// that was read (`-`: none was), the fingerprint is its. The epoch counts the owners that a partition has
-// had: taking it is a commit that raises it. A frame of an older epoch that is not in files by then was
-// written by an owner that had lost the partition: nobody reads it, and the new owner reads its messages
-// again.
+// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). The epoch counts the owners
+// that a partition has had: taking it is a commit that raises it. A frame of an older epoch that is not in
+// files by then was written by an owner that had lost the partition: nobody reads it, and the new owner reads
+// its messages again.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ namespace tidemark {
 struct StreamMark {
   std::uint64_t epoch = 0;
   std::optional<StreamOffset> read;
-  std::string fingerprint;  // of that message
+  std::string fingerprint;  // of that message; empty: it is not looked at again, and reading begins behind it
   bool operator==(const StreamMark&) const = default;
 };
 

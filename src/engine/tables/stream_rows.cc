@@ -4,15 +4,18 @@
 #include <arrow/array/builder_primitive.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <numeric>
 
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/source_rows.h"
 #include "engine/tables/stamp_rows_internal.h"
 #include "engine/tables/table_marks_internal.h"
 #include "model/feature_table.h"
+#include "model/time.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -57,6 +60,7 @@ class StreamRowsCheck {
   explicit StreamRowsCheck(const CatalogView& view) : view_(view) {}
 
   Result<CheckedStreamRows> Run(const DecodedStreamRows& decoded) {
+    event_us_max_ = decoded.event_us_max;
     TM_ASSIGN(const auto kinds, Divide(decoded));
     for (const RowsOfKind& kind : kinds) {
       if (!kind.places.empty()) TM_TRY(Read(kind));
@@ -114,14 +118,23 @@ class StreamRowsCheck {
 
   Result<TableRows> ReadSlice(const RowsOfKind& rows) const {
     bool was_cut = false;
-    return ReadTableRows(view_, *rows.batch,
-                         {.arrival_us = 0,
-                          .first_row = 0,
-                          .is_deleted = rows.is_deleted,
-                          .event_us = {},
-                          .others_allowed = rows.is_deleted,
-                          .arrivals = rows.arrivals},
-                         &was_cut);
+    TM_ASSIGN(TableRows read, ReadTableRows(view_, *rows.batch,
+                                            {.arrival_us = 0,
+                                             .first_row = 0,
+                                             .is_deleted = rows.is_deleted,
+                                             .event_us = {},
+                                             .others_allowed = rows.is_deleted,
+                                             .arrivals = rows.arrivals},
+                                            &was_cut));
+    for (std::int64_t row = 0; event_us_max_ && row < read.count(); ++row) {
+      if (read.event->Value(row) <= *event_us_max_) continue;
+      return Fail(
+          ErrorCode::kInvalidData,
+          fmt::format("the event time {} is more than 10 minutes ahead of the clock, and rows of a stream "
+                      "beside a batch source are online only",
+                      FormatTimestampUs(read.event->Value(row))));
+    }
+    return read;
   }
 
   /// Halves what does not fit as a whole until the rows are found that do not.
@@ -171,6 +184,7 @@ class StreamRowsCheck {
   }
 
   const CatalogView& view_;
+  std::optional<std::int64_t> event_us_max_;
   std::vector<TableRows> parts_;
   CheckedStreamRows checked_;
 };
@@ -187,12 +201,14 @@ Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::v
     TM_TRY(CheckWritable());
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
     const std::int64_t now_us = parts_.clock->now_us();
-    TM_ASSIGN(const StampedBatch stamped,
-              StampRows(view, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
+    const bool is_table = view.definition.is_table();
+    TM_ASSIGN(const StampedBatch stamped, StampRows(is_table ? view : AsTable(view), rows,
+                                                    *parts_.write_times, now_us, StampOrder::kAsGiven));
     TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
     const std::string offsets = StreamPartsText(parts);
     LogRecord record;
-    record.targets = view.definition.online ? kLogToOffline | kLogToOnline : kLogToOffline;
+    record.targets = static_cast<std::uint8_t>((is_table ? kLogToOffline : 0) |
+                                               (view.definition.online ? kLogToOnline : 0));
     record.table_id = view.id;
     record.schema_version = static_cast<std::uint32_t>(view.version);
     record.write_time_us = stamped.write_time_us;
@@ -222,7 +238,7 @@ Result<StreamMarks> FeatureTables::FlushedStreamMarks(const CatalogView& view) c
 
 Result<StreamMarks> FeatureTables::StreamProgress(const CatalogView& view) const {
   TM_TRY(Prepare(view));
-  TM_TRY(parts_.log->Recover());
+  TM_TRY(parts_.log->RecoverToRead());
   TM_ASSIGN(const auto table, parts_.offline->Open(view.id));
   TM_ASSIGN(const auto logs, parts_.log->Snapshots());
   TM_ASSIGN(const auto snapshot, table->Snapshot({}));

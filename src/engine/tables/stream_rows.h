@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,9 @@ namespace tidemark {
 /// As a decoder gives them. A column `is_deleted` (booleans) says of each row whether it is a deletion.
 struct DecodedStreamRows {
   std::shared_ptr<arrow::RecordBatch> rows;
-  std::vector<bool> is_tombstone;               // of each row: it has values in its join keys only
-  std::shared_ptr<arrow::Int64Array> arrivals;  // when the broker got each, in microseconds
+  std::vector<bool> is_tombstone;                 // of each row: it has values in its join keys only
+  std::shared_ptr<arrow::Int64Array> arrivals;    // when the broker got each, in microseconds
+  std::optional<std::int64_t> event_us_max = {};  // rows with a later event time do not fit
 };
 
 struct RejectedStreamRow {
@@ -32,8 +34,8 @@ struct CheckedStreamRows {
   std::vector<RejectedStreamRow> rejected;
 };
 
-/// Casts and checks row by row what does not fit as a whole. An error only if no row can be read: kNotFound
-/// for a column that the decoder did not give.
+/// Casts and checks row by row what does not fit as a whole. `view` is a table (AsTable). An error only if no
+/// row can be read: kNotFound for a column that the decoder did not give.
 Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const DecodedStreamRows& decoded);
 
 struct StreamWritten {

@@ -6,6 +6,7 @@
 //   online    rows and their fences in the online store, in one transaction
 //   flushed   logs are flushed, without the rows, and trimmed
 //   swept     data files that had rows are written anew
+//   datasets  saved datasets that were made of the rows let go of their snapshots, and of rows that they keep
 //   expired   snapshots that led to the files before are gone, with their files
 //   scrubbed  what was removed online is overwritten
 //   dumps     results of statements that may hold the keys are gone
@@ -148,7 +149,10 @@ class Erasing {
     TableSweep sweep(view_, parts_, *table_, stop_);
     TM_TRY(sweep.Run(known_.marks, [this](const DataFileInfo& file) { return MayHoldKeys(file); }));
     Step("swept");
-    TM_ASSIGN(std::vector<std::string> pending, ExpireOlder(sweep));
+    std::vector<std::string> pending;
+    TM_TRY(EraseDatasets(sweep, pending));
+    Step("datasets");
+    TM_TRY(ExpireOlder(sweep, pending));
     Step("expired");
     TM_TRY(Scrub(pending));
     Step("scrubbed");
@@ -280,9 +284,8 @@ class Erasing {
   }
 
   /// Forgets all snapshots but the newest; what must stay and has erased rows is pending.
-  Result<std::vector<std::string>> ExpireOlder(TableSweep& sweep) const {
+  Result<void> ExpireOlder(TableSweep& sweep, std::vector<std::string>& pending) const {
     TM_TRY(table_->ExpireSnapshots({.older_than_us = std::numeric_limits<std::int64_t>::max(), .keep = 1}));
-    std::vector<std::string> pending;
     TM_ASSIGN(const auto left, table_->Snapshots());
     for (const SnapshotInfo& each : left) {
       if (each.id == left.back().id) break;  // the newest is swept
@@ -302,7 +305,29 @@ class Erasing {
                         each.id));
       }
     }
-    return pending;
+    return {};
+  }
+
+  Result<void> EraseDatasets(TableSweep& sweep, std::vector<std::string>& pending) {
+    if (!parts_.datasets || receipts_.empty()) return {};
+    TM_ASSIGN(const auto hash, parts_.key_hash->Get(/*make=*/false));
+    const auto holds_erased = [&](const std::string& tag) -> Result<bool> {
+      auto snapshot = table_->Snapshot({.tag = tag});
+      if (!snapshot && snapshot.error().code == ErrorCode::kNotFound) return false;
+      if (!snapshot) return std::unexpected(std::move(snapshot).error());
+      return sweep.HoldsErased(**snapshot);
+    };
+    TM_ASSIGN(ErasedKeptRows erased, parts_.datasets({.view = view_,
+                                                      .receipts = receipts_,
+                                                      .hash = hash,
+                                                      .holds_erased = holds_erased,
+                                                      .stop = stop_}));
+    auto& touched = receipts_.back().datasets;
+    for (std::string& name : erased.touched) {
+      if (std::ranges::find(touched, name) == touched.end()) touched.push_back(std::move(name));
+    }
+    pending.insert(pending.end(), erased.pending.begin(), erased.pending.end());
+    return {};
   }
 
   Result<void> Scrub(std::vector<std::string>& pending) const {

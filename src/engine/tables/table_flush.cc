@@ -22,9 +22,11 @@ struct Advance {
 
 class Flushing {
  public:
-  /// `taken`: places of a stream whose epochs are to be raised with the commit.
-  Flushing(const CatalogView& view, const FeatureTablesParts& parts, std::span<const std::string> taken = {})
-      : view_(view), parts_(parts), taken_(taken) {}
+  /// `taken`: places of a stream whose epochs are to be raised with the commit. `restarts`: of some of them
+  /// how far they shall have been read from then on.
+  Flushing(const CatalogView& view, const FeatureTablesParts& parts, std::span<const std::string> taken = {},
+           const StreamMarks& restarts = {})
+      : view_(view), parts_(parts), taken_(taken), restarts_(restarts) {}
 
   Result<FlushedTable> Run() {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
@@ -80,8 +82,14 @@ class Flushing {
       }));
       if (has_rows) advances_.emplace(log->id(), advance);
     }
-    for (const std::string& place : taken_)
-      ++marks_[place].epoch;
+    for (const std::string& place : taken_) {
+      StreamMark& mark = marks_[place];
+      ++mark.epoch;
+      const auto restart = restarts_.find(place);
+      if (restart == restarts_.end()) continue;
+      mark.read = restart->second.read;
+      mark.fingerprint = restart->second.fingerprint;
+    }
     return {};
   }
 
@@ -112,6 +120,7 @@ class Flushing {
   const CatalogView& view_;
   const FeatureTablesParts& parts_;
   const std::span<const std::string> taken_;
+  const StreamMarks restarts_;
   std::unique_ptr<OfflineTable> table_;
   arrow::RecordBatchVector batches_;
   std::map<LogId, Advance> advances_;
@@ -134,13 +143,13 @@ Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
   return report;
 }
 
-Result<StreamMarks> FeatureTables::TakeStream(const CatalogView& view,
-                                              std::span<const std::string> places) const {
+Result<StreamMarks> FeatureTables::TakeStream(const CatalogView& view, std::span<const std::string> places,
+                                              const StreamMarks& restarts) const {
   TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   const auto waiting = parts_.log->TakeUnflushed(view.id);
-  Flushing flushing(view, parts_, places);
+  Flushing flushing(view, parts_, places, restarts);
   auto report = flushing.Run();
   if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));

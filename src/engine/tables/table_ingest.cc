@@ -13,6 +13,7 @@
 #include "engine/tables/batch_content.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/range_rows.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/stamp_rows_internal.h"
 #include "engine/tables/table_marks_internal.h"
@@ -35,9 +36,9 @@ constexpr std::int64_t kSliceRows = 256 * 1024;
 /// Rows that did not fit, and why.
 class RejectedRows {
  public:
-  void Add(const std::shared_ptr<arrow::RecordBatch>& row, const Error& error) {
+  void Add(const std::shared_ptr<arrow::RecordBatch>& row, std::string why) {
     rows_.push_back(row);
-    errors_.push_back(error.ToString());
+    errors_.push_back(std::move(why));
   }
   bool empty() const { return rows_.empty(); }
 
@@ -75,7 +76,7 @@ class Intake {
       std::shared_ptr<arrow::RecordBatch> batch;
       TM_TRY(FromArrowStatus(rows_->ReadNext(&batch)));
       if (batch == nullptr) return std::nullopt;
-      TM_TRY(Take(batch, next_row_));
+      TM_TRY(TakeUnmarked(batch, next_row_));
       next_row_ += batch->num_rows();
       std::ranges::reverse(ready_);
     }
@@ -94,6 +95,24 @@ class Intake {
   const RejectedRows& rejected() const { return rejected_; }
 
  private:
+  /// Reads the rows of a batch that their reader has not marked as bad; those are given back.
+  Result<void> TakeUnmarked(const std::shared_ptr<arrow::RecordBatch>& batch, std::int64_t first_row) {
+    const int column = request_.skip_bad_rows ? batch->schema()->GetFieldIndex(system_column::kUnfit) : -1;
+    if (column < 0 || batch->column(column)->type_id() != arrow::Type::STRING) return Take(batch, first_row);
+    const auto marks = std::static_pointer_cast<arrow::StringArray>(batch->column(column));
+    TM_ASSIGN(const auto rows, FromArrowResult(batch->RemoveColumn(column)));
+    std::int64_t begin = 0;
+    for (std::int64_t row = 0; row < rows->num_rows(); ++row) {
+      if (marks->IsNull(row)) continue;
+      // Also of no rows: columns that fit in none are the request's mistake.
+      if (row > begin || row == 0) TM_TRY(Take(rows->Slice(begin, row - begin), first_row + begin));
+      rejected_.Add(rows->Slice(row, 1), marks->GetString(row));
+      begin = row + 1;
+    }
+    if (begin > 0 && begin == rows->num_rows()) return {};
+    return Take(rows->Slice(begin), first_row + begin);
+  }
+
   /// Reads a batch; where bad rows are skipped, one that fails is halved until they are found.
   Result<void> Take(const std::shared_ptr<arrow::RecordBatch>& batch, std::int64_t first_row) {
     auto rows = Read(batch, first_row);
@@ -107,7 +126,7 @@ class Intake {
     if (!request_.skip_bad_rows || !is_of_values || !Read(batch->Slice(0, 0), first_row))
       return std::unexpected(std::move(rows).error());
     if (batch->num_rows() == 1) {
-      rejected_.Add(batch, rows.error());
+      rejected_.Add(batch, rows.error().ToString());
       return {};
     }
     const std::int64_t half = batch->num_rows() / 2;
@@ -130,7 +149,7 @@ class Intake {
                        .others_allowed = request_.others_allowed || request_.is_deletion},
                       &was_cut_));
     if (keeps_expiry_ || rows.expires_at == nullptr) return rows;
-    if (!request_.others_allowed) {
+    if (!request_.others_allowed && rows.count() > 0) {
       return Fail(
           ErrorCode::kInvalidArgument,
           fmt::format("column '{}': the files of a batch source do not say when rows expire: leave it "
@@ -180,15 +199,19 @@ class MadeRows : public arrow::RecordBatchReader {
 /// Rows on their way to files: sorted in runs, stamped, in slices. They are added to `content`, if given.
 class StampedReader final : public MadeRows {
  public:
+  /// Of a range (null: none) deletions follow the rows.
   StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake,
-                WriteTimes& write_times, std::int64_t now_us, BatchContentSum* content)
+                WriteTimes& write_times, std::int64_t now_us, BatchContentSum* content, RangeRows* range)
       : view_(view),
         schema_(TableSchema(view)),
         first_(std::move(first)),
         intake_(intake),
         write_times_(write_times),
         now_us_(now_us),
-        content_(content) {}
+        content_(content),
+        range_(range) {}
+
+  std::int64_t deletions() const { return deletions_; }
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
@@ -217,9 +240,17 @@ class StampedReader final : public MadeRows {
     while (rows < kSortRowsMax && bytes < kSortBytesMax) {
       TM_ASSIGN(auto part, intake_.Next());
       if (!part) break;
+      if (range_ != nullptr) TM_TRY(range_->Keep(*part));
       rows += part->count();
       bytes += BytesOf(*part);
       parts.push_back(*std::move(part));
+    }
+    if (rows == 0 && range_ != nullptr) {
+      TM_ASSIGN(auto gone, std::exchange(range_, nullptr)->Deletions());
+      if (gone) {
+        rows = deletions_ = gone->count();
+        parts = {*std::move(gone)};
+      }
     }
     if (rows == 0) return false;
     TM_ASSIGN(const TableRows all, JoinRows(std::move(parts)));
@@ -235,6 +266,8 @@ class StampedReader final : public MadeRows {
   WriteTimes& write_times_;
   const std::int64_t now_us_;
   BatchContentSum* const content_;
+  RangeRows* range_;  // null once its deletions were read
+  std::int64_t deletions_ = 0;
   std::shared_ptr<arrow::RecordBatch> run_;
   std::int64_t begin_ = 0;
 };
@@ -288,12 +321,13 @@ class FolderReader final : public MadeRows {
 class Ingesting {
  public:
   Ingesting(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
-            const IngestRequest& request, const FeatureTablesParts& parts)
+            const IngestRequest& request, const FeatureTables& tables)
       : target_(view),
         view_(AsTable(view)),
         request_(request),
-        parts_(parts),
-        now_us_(parts.clock->now_us()),
+        tables_(tables),
+        parts_(tables.parts()),
+        now_us_(parts_.clock->now_us()),
         intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_),
         content_(view_.definition.table.created_timestamp_column) {}
 
@@ -301,6 +335,10 @@ class Ingesting {
   bool crossed_erasure() const { return crossed_erasure_; }
 
   Result<IngestedRows> Run() {
+    if (request_.range) {
+      TM_TRY(ToRange());
+      return Report();
+    }
     std::vector<TableRows> first;
     std::int64_t rows = 0;
     std::int64_t bytes = 0;
@@ -430,6 +468,23 @@ class Ingesting {
     return is_new ? Result<void>() : TokenOfNewest();
   }
 
+  /// Rows of a range always go to files, also if there are none: the commit says that it is done.
+  Result<void> ToRange() {
+    const SourceOpeners open{
+        .file = {},
+        .table = [&](const CatalogView& view) { return tables_.OpenSource(view, {}); },
+    };
+    TM_ASSIGN(range_, RangeRows::Read(target_, open,
+                                      {.range = request_.range->range,
+                                       .arrival_us = now_us_,
+                                       .threads = parts_.threads,
+                                       .stop = request_.stop}));
+    std::vector<TableRows> first;
+    TM_TRY(CommitFiles(first));
+    report_.to_files = true;
+    return {};
+  }
+
   /// The token of a batch that is somewhere in the table's files.
   Result<void> TokenOfNewest() {
     TM_ASSIGN(const auto table, parts_.offline->Open(target_.id));
@@ -463,7 +518,7 @@ class Ingesting {
       properties_ = snapshot->properties();
     }
     StampedReader reader(view_, std::exchange(first, {}), intake_, *parts_.write_times, now_us_,
-                         content_if_asked());
+                         content_if_asked(), range_ ? &*range_ : nullptr);
     StageOptions options;
     options.threads = parts_.threads;
     options.stop = request_.stop;
@@ -479,7 +534,9 @@ class Ingesting {
     if (!snapshot) return std::unexpected(AfterCommit("looking at them failed", snapshot.error()));
     report_.token = TokenOf(outcome.snapshot_id, (*snapshot)->committed_us());
     report_.repeated = !outcome.committed;
-    if (outcome.committed) report_.rows = rows;
+    if (!outcome.committed) return {};
+    report_.deletions = reader.deletions();
+    report_.rows = rows - report_.deletions;
     return {};
   }
 
@@ -543,6 +600,13 @@ class Ingesting {
         decision.properties.emplace(FenceName(fence.key), FenceText(fence));
       }
     }
+    if (request_.range) {
+      TM_ASSIGN(const tidemark::DoneRanges done, DoneRangesOf(head.properties));
+      decision.commit = !IsDone(done, request_.range->range);
+      decision.properties.emplace(
+          kDoneRangesProperty,
+          DoneRangesText(WithRange(done, {request_.range->range, request_.range->query})));
+    }
     if (batch_name.empty()) return decision;
     const auto before = head.properties.find(batch_name);
     if (before != head.properties.end()) {
@@ -557,12 +621,14 @@ class Ingesting {
   const CatalogView& target_;
   const CatalogView view_;  // as a table
   const IngestRequest& request_;
+  const FeatureTables& tables_;
   const FeatureTablesParts& parts_;
   const std::int64_t now_us_;
   Intake intake_;
   BatchContentSum content_;     // of rows that go straight to files
   TableProperties properties_;  // when rows began to be stamped for files
   bool crossed_erasure_ = false;
+  std::optional<RangeRows> range_;  // what the table has of the range that is written
   IngestedRows report_;
 };
 
@@ -592,7 +658,7 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
   } else if (!request.dry_run) {
     TM_TRY(Prepare(view));
   }
-  Ingesting ingesting(view, std::move(rows), request, parts_);
+  Ingesting ingesting(view, std::move(rows), request, *this);
   auto report = ingesting.Run();
   if (!report) return std::unexpected(std::move(report).error().In(place));
   if (ingesting.crossed_erasure()) TM_TRY(CompleteErasures(view, request.stop));

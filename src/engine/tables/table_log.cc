@@ -23,6 +23,7 @@ namespace {
 /// Frames of a log that is read again are settled whenever they are so much.
 constexpr std::int64_t kReplayBytes = std::int64_t{8} << 20;
 constexpr std::int64_t kRetryFoldersUs = 1'000'000;
+constexpr std::int64_t kRetryToReadUs = 1'000'000;
 
 /// What an append leaves for its group.
 struct Waiting {
@@ -247,6 +248,27 @@ Result<void> TableLog::Recover() {
     folder_errors_.insert_or_assign(snapshot->id(), std::move(folder_errors));
     retry_us_.insert_or_assign(snapshot->id(), parts_.clock->now_us() + kRetryFoldersUs);
   }
+  return {};
+}
+
+Result<void> TableLog::RecoverToRead() {
+  if (parts_.is_read_only) return {};
+  const auto is_only_own = [&] {
+    return own_ != nullptr &&
+           std::ranges::all_of(failed_from_ | std::views::keys, [&](LogId log) { return log == own_->id(); });
+  };
+  const std::int64_t now_us = parts_.clock->now_us();
+  {
+    const std::lock_guard lock(mutex_);
+    if (now_us < read_retry_us_ && is_only_own()) return {};
+  }
+  auto recovered = Recover();
+  const std::lock_guard lock(mutex_);
+  if (recovered || recovered.error().code != ErrorCode::kOutOfSpace || !is_only_own()) {
+    read_retry_us_ = 0;
+    return recovered;
+  }
+  read_retry_us_ = now_us + kRetryToReadUs;
   return {};
 }
 

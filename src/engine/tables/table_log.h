@@ -90,6 +90,11 @@ class TableLog {
   /// second it is tried again.
   Result<void> Recover();
 
+  /// The same before something is read. On a disk that is full nothing can be brought up to date: what waits
+  /// of this process's own log was never acknowledged, so reading goes on without it, and after a second it
+  /// is tried again. Of logs of processes that are gone that cannot be known: kOutOfSpace.
+  Result<void> RecoverToRead();
+
   /// Why files of batch sources that should be there are not; the first of them.
   Result<void> FolderError() const;
 
@@ -154,6 +159,7 @@ class TableLog {
   std::map<LogId, std::set<std::uint64_t>> without_file_;  // frames whose file is being written
   std::map<LogId, FolderErrors> folder_errors_;            // of logs that lack nothing else
   std::map<LogId, std::int64_t> retry_us_;                 // when these are tried again
+  std::int64_t read_retry_us_ = 0;  // until then readers do without what this process failed to bring there
 };
 
 /// The rows of a frame for the online store: those of a batch of TableSchema that are not further ahead of

@@ -116,6 +116,14 @@ std::string FlushedText(std::uint64_t lsn, std::int64_t now_us) {
   return fmt::format("{} {}", lsn, now_us);
 }
 
+std::map<std::string, std::uint64_t> FlushedMarks(const TableProperties& properties) {
+  std::map<std::string, std::uint64_t> marks;
+  for (const auto& [name, value] : properties) {
+    if (name.starts_with(kFlushed)) marks.emplace(name.substr(kFlushed.size()), ReadFlushed(value).lsn);
+  }
+  return marks;
+}
+
 std::string BatchName(std::string_view batch_key) {
   std::string name(kBatch);
   for (const std::byte byte : Hash128(std::as_bytes(std::span(batch_key))))

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,8 @@ namespace tidemark {
 
 std::string FlushedName(LogId log);
 std::string FlushedText(std::uint64_t lsn, std::int64_t now_us);
+/// How far each log is flushed, by its id.
+std::map<std::string, std::uint64_t> FlushedMarks(const TableProperties& properties);
 std::string BatchName(std::string_view batch_key);
 std::string BatchText(std::int64_t now_us, const BatchContent& content);
 /// Of a BatchText; unknown if it does not say.

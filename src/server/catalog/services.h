@@ -7,6 +7,7 @@
 
 #include "server/catalog/definitions.h"
 #include "server/catalog/stores.h"
+#include "tidemark/python_workers.h"
 
 namespace tidemark::server {
 
@@ -14,7 +15,8 @@ namespace tidemark::server {
 struct Services {
   std::unique_ptr<Stores> stores;
   std::vector<std::filesystem::path> source_folders = {};  // ServeSettings
-  DefinitionsCache definitions;
+  DefinitionsCache definitions = {};
+  std::shared_ptr<PythonWorkers> python_workers = {};  // null: none
 };
 
 }  // namespace tidemark::server

@@ -36,4 +36,9 @@ Result<std::shared_ptr<Store>> Stores::Get(std::string_view project) {
   return store;
 }
 
+std::map<std::string, std::shared_ptr<Store>, std::less<>> Stores::OpenOnes() const {
+  const std::lock_guard lock(mutex_);
+  return stores_;
+}
+
 }  // namespace tidemark::server

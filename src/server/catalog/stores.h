@@ -23,6 +23,9 @@ class Stores {
   /// it; until then it is empty. kInvalidArgument for what is no name, kBusy if too many are open.
   Result<std::shared_ptr<Store>> Get(std::string_view project);
 
+  /// Those that are open at this moment, by project.
+  std::map<std::string, std::shared_ptr<Store>, std::less<>> OpenOnes() const;
+
   const std::string& default_project() const { return default_project_; }
   const std::filesystem::path& folder() const { return options_.path; }
 
@@ -31,7 +34,7 @@ class Stores {
 
   const StoreOptions options_;
   std::string default_project_;
-  std::mutex mutex_;  // guards stores_
+  mutable std::mutex mutex_;  // guards stores_
   std::map<std::string, std::shared_ptr<Store>, std::less<>> stores_;
 };
 

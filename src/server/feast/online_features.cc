@@ -97,6 +97,7 @@ Answer<void> OnlineFeatures::Run(const http::Request& request, http::Response& r
     if (!is_plain) TM_TRY(Normalize(request.body, limits_.json_depth_max));
     TM_ASSIGN(lookup, cache_.Get(request.project, asked));
   }
+  if (lookup->reader->waits() && !MayWait(request, response)) return {};
   TM_ASSIGN(const auto read, scratch.reader.ReadEntities(*lookup, limits_.entities_max, scratch.entities));
   if (read == OnlineRequestReader::Read::kMalformed) return otherwise();
   scratch.keys.clear();

@@ -3,6 +3,7 @@
 
 #include "server/json/json_text.h"
 #include "server/ops/store_metrics.h"
+#include "server/ops/stream_lags.h"
 
 namespace tidemark::server {
 namespace {
@@ -17,8 +18,11 @@ using http::Scope;
 class OpsDialect final : public http::Dialect {
  public:
   OpsDialect(Services& services, std::shared_ptr<http::Metrics> metrics, const std::atomic<bool>& draining)
-      : services_(services), metrics_(std::move(metrics)), draining_(draining) {
-    metrics_->AddSource([this](std::string& out) { AppendStoreMetrics(services_, out); });
+      : services_(services), metrics_(std::move(metrics)), draining_(draining), lags_(services) {
+    metrics_->AddSource([this](std::string& out) { AppendStoreMetrics(services_, lags_, out); });
+    if (services_.python_workers != nullptr) {
+      metrics_->AddSource([this](std::string& out) { AppendPythonMetrics(*services_.python_workers, out); });
+    }
   }
 
   std::string_view name() const override { return "ops"; }
@@ -81,6 +85,7 @@ class OpsDialect final : public http::Dialect {
   Services& services_;
   const std::shared_ptr<http::Metrics> metrics_;
   const std::atomic<bool>& draining_;
+  const StreamLags lags_;
 };
 
 }  // namespace

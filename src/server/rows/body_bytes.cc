@@ -50,11 +50,12 @@ Result<std::string> ReadWhole(http::BodyReader& body, std::size_t bytes_max, std
     if (got == 0) break;
     length += got;
     if (length > bytes_max) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} has more than {} bytes, which is as many as it may have "
-                              "(body_bytes_max): send rows as NDJSON, Arrow, Parquet or CSV, which are read "
-                              "as they arrive",
-                              what, bytes_max));
+      return std::unexpected(Error{
+          .code = ErrorCode::kInvalidArgument,
+          .message = fmt::format("{} has more than {} bytes, which is the limit (body_max): send rows as "
+                                 "NDJSON, Arrow, Parquet or CSV, which are read as they arrive",
+                                 what, bytes_max),
+          .context = std::string(kBodyTooLarge)});
     }
   }
   bytes.resize(length);

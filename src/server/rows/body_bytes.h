@@ -18,6 +18,9 @@
 
 namespace tidemark::server {
 
+/// The context of errors about bodies that are larger than a limit: 413.
+inline constexpr std::string_view kBodyTooLarge = "size of the body";
+
 /// A body that is there already, which must outlive it.
 class WholeBody final : public http::BodyReader {
  public:
@@ -28,7 +31,8 @@ class WholeBody final : public http::BodyReader {
   std::string_view rest_;
 };
 
-/// All of a body. kInvalidArgument if it is longer than `bytes_max`, which `what` is limited to.
+/// All of a body. kInvalidArgument, with kBodyTooLarge as its context, if it is longer than `bytes_max`,
+/// which `what` is limited to.
 Result<std::string> ReadWhole(http::BodyReader& body, std::size_t bytes_max, std::string_view what);
 
 /// A body as Arrow reads it. Arrow knows errors as text only: `error` tells that of the body.

@@ -5,12 +5,34 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <mutex>
+#include <vector>
 
 namespace tidemark::server {
+namespace {
+
+/// Takes what is no longer read from, and frees what no buffer is left of: rows may outlive who read them.
+void Retire(BodyMemory* memory) {
+  static std::mutex& mutex = *new std::mutex;
+  static std::vector<BodyMemory*>& retired = *new std::vector<BodyMemory*>;
+  const std::lock_guard lock(mutex);
+  retired.push_back(memory);
+  std::erase_if(retired, [](BodyMemory* one) {
+    if (one->bytes_allocated() > 0) return false;
+    delete one;
+    return true;
+  });
+}
+
+}  // namespace
 
 BodyMemory& BodyMemory::OfProcess() {
   static BodyMemory& memory = *new BodyMemory(std::numeric_limits<std::int64_t>::max());
   return memory;
+}
+
+std::shared_ptr<BodyMemory> BodyMemory::OfOneBody() {
+  return {new BodyMemory(OfProcess(), OfProcess().bytes_max_), Retire};
 }
 
 arrow::Status BodyMemory::Hold(std::int64_t size, std::int64_t more) {
@@ -22,6 +44,11 @@ arrow::Status BodyMemory::Hold(std::int64_t size, std::int64_t more) {
   }
   if (held_.fetch_add(more) + more <= bytes_max) return arrow::Status::OK();
   held_ -= more;
+  if (is_of_one_) {
+    return arrow::Status::CapacityError(fmt::format(
+        "some of the rows unfold to more than {} bytes, which is the limit (memory_max): send smaller values",
+        bytes_max));
+  }
   return arrow::Status::OutOfMemory(
       "the rows of all requests together have as many bytes as the server takes");
 }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace tidemark::server {
@@ -18,6 +19,9 @@ class BodyMemory final : public arrow::MemoryPool {
 
   /// That of the process. It is never destroyed, because rows may outlive whoever read them.
   static BodyMemory& OfProcess();
+  /// One for a body, out of that of the process: what goes beyond the limit is this body's own fault, and so
+  /// a CapacityError. It stays until the last of its buffers is gone.
+  static std::shared_ptr<BodyMemory> OfOneBody();
   void set_bytes_max(std::int64_t bytes) { bytes_max_ = bytes; }
 
   using arrow::MemoryPool::Allocate;
@@ -33,9 +37,12 @@ class BodyMemory final : public arrow::MemoryPool {
   std::string backend_name() const override { return under_.backend_name(); }
 
  private:
+  BodyMemory(arrow::MemoryPool& under, std::int64_t bytes_max)
+      : under_(under), is_of_one_(true), bytes_max_(bytes_max) {}
   arrow::Status Hold(std::int64_t size, std::int64_t more);
 
   arrow::MemoryPool& under_ = *arrow::default_memory_pool();
+  const bool is_of_one_ = false;
   std::atomic<std::int64_t> bytes_max_;
   std::atomic<std::int64_t> held_ = 0;
 };

@@ -6,9 +6,11 @@
 #include <arrow/c/bridge.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/reader.h>
+#include <arrow/util/byte_size.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "server/rows/body_bytes.h"
 #include "server/rows/body_memory.h"
 #include "server/rows/ndjson_reader.h"
+#include "server/rows/parquet_rows.h"
 
 namespace tidemark::server {
 namespace {
@@ -25,6 +28,15 @@ struct Told {
   std::optional<Error> error;
   bool cut_times = false;
 };
+
+/// What cannot be held is too large; the rest is of the body, in its format.
+Error UnfoldedErrorOf(const arrow::Status& status, std::string_view format) {
+  Error error = BodyErrorOf(status);
+  if (!status.IsCapacityError()) return std::move(error).In(format);
+  error.code = ErrorCode::kInvalidArgument;
+  error.context = kBodyTooLarge;
+  return error;
+}
 
 /// Reads an Arrow IPC stream. What it claims about its buffers is checked before anyone believes it.
 class ArrowRows final : public arrow::RecordBatchReader {
@@ -37,7 +49,7 @@ class ArrowRows final : public arrow::RecordBatchReader {
     auto reader = arrow::ipc::RecordBatchStreamReader::Open(stream, options);
     if (!reader.ok()) {
       if (body != nullptr && body->error()) return std::unexpected(*body->error());
-      return std::unexpected(BodyErrorOf(reader.status()).In("the Arrow stream"));
+      return std::unexpected(UnfoldedErrorOf(reader.status(), "the Arrow stream"));
     }
     return std::make_shared<ArrowRows>(*std::move(reader), body, std::move(told));
   }
@@ -50,7 +62,7 @@ class ArrowRows final : public arrow::RecordBatchReader {
     if (status.ok()) status = *batch != nullptr ? (*batch)->ValidateFull() : CheckEnd();
     if (status.ok()) return status;
     told_->error =
-        body_ != nullptr && body_->error() ? *body_->error() : BodyErrorOf(status).In("the Arrow stream");
+        body_ != nullptr && body_->error() ? *body_->error() : UnfoldedErrorOf(status, "the Arrow stream");
     return status;
   }
 
@@ -65,6 +77,56 @@ class ArrowRows final : public arrow::RecordBatchReader {
 
   std::shared_ptr<arrow::RecordBatchReader> reader_;
   BodyStream* body_;
+  std::shared_ptr<Told> told_;
+};
+
+/// Counts what rows take, unfolded, and ends with an error where that is too much.
+class BoundedRows final : public arrow::RecordBatchReader {
+ public:
+  BoundedRows(std::shared_ptr<arrow::RecordBatchReader> reader, const BodyRowsOptions& options,
+              std::shared_ptr<Told> told)
+      : reader_(std::move(reader)), told_(std::move(told)), is_held_(options.use != RowsUse::kStreamed) {
+    bytes_max_ = is_held_ ? options.held_bytes_max : options.unfolded_bytes_max;
+  }
+  std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    ARROW_RETURN_NOT_OK(reader_->ReadNext(batch));
+    if (*batch == nullptr) return arrow::Status::OK();
+    // Some types cannot be measured by what they refer to; then whole buffers count. A row takes something.
+    const auto referred = arrow::util::ReferencedBufferSize(**batch);
+    const std::int64_t bytes = referred.ok() ? *referred : arrow::util::TotalBufferSize(**batch);
+    bytes_ += static_cast<std::uint64_t>(std::max(bytes, (*batch)->num_rows()));
+    if (bytes_ <= bytes_max_) return arrow::Status::OK();
+    told_->error = Error{.code = ErrorCode::kInvalidArgument,
+                         .message = fmt::format("the rows take more than {} bytes, unfolded, which is the "
+                                                "limit ({}): send them in parts",
+                                                bytes_max_, is_held_ ? "memory_max" : "stream_max"),
+                         .context = std::string(kBodyTooLarge)};
+    return arrow::Status::CapacityError(told_->error->message);
+  }
+
+ private:
+  std::shared_ptr<arrow::RecordBatchReader> reader_;
+  std::shared_ptr<Told> told_;
+  const bool is_held_;
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+/// Remembers the error that reading Parquet ends with.
+class ToldRows final : public arrow::RecordBatchReader {
+ public:
+  ToldRows(std::shared_ptr<arrow::RecordBatchReader> reader, std::shared_ptr<Told> told)
+      : reader_(std::move(reader)), told_(std::move(told)) {}
+  std::shared_ptr<arrow::Schema> schema() const override { return reader_->schema(); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    const arrow::Status status = reader_->ReadNext(batch);
+    if (!status.ok()) told_->error = UnfoldedErrorOf(status, "the Parquet file");
+    return status;
+  }
+
+ private:
+  std::shared_ptr<arrow::RecordBatchReader> reader_;
   std::shared_ptr<Told> told_;
 };
 
@@ -105,7 +167,7 @@ struct BodyRows::Impl {
 
   Result<void> OpenArrow(http::BodyReader& body, const BodyRowsOptions& options) {
     std::shared_ptr<arrow::io::InputStream> bytes;
-    if (options.read_later) {
+    if (options.use == RowsUse::kLater) {
       TM_ASSIGN(spooled, SpooledBody::Write(body, options.spool_folder, ".arrow"));
       TM_ASSIGN(bytes, OfBody(arrow::io::ReadableFile::Open(spooled->path().string())));
     } else {
@@ -114,6 +176,26 @@ struct BodyRows::Impl {
     }
     TM_ASSIGN(reader, ArrowRows::Open(bytes, body_stream.get(), told));
     return {};
+  }
+
+  Result<void> OpenParquet(http::BodyReader& body, const BodyRowsOptions& options) {
+    TM_ASSIGN(spooled, SpooledBody::Write(body, options.spool_folder, ".parquet"));
+    const auto opened = OpenParquetRows(spooled->path());
+    if (!opened.ok()) return std::unexpected(UnfoldedErrorOf(opened.status(), "the Parquet file"));
+    reader = std::make_shared<ToldRows>(*opened, told);
+    return {};
+  }
+
+  /// CSV is held as about what it is.
+  Result<void> CheckHeldFile(const BodyRowsOptions& options) const {
+    std::error_code error;
+    const std::uint64_t bytes = std::filesystem::file_size(spooled->path(), error);
+    if (error || options.use == RowsUse::kStreamed || bytes <= options.held_bytes_max) return {};
+    return std::unexpected(Error{.code = ErrorCode::kInvalidArgument,
+                                 .message = fmt::format("the rows take {} bytes, and the limit is {} "
+                                                        "(memory_max): send them in parts",
+                                                        bytes, options.held_bytes_max),
+                                 .context = std::string(kBodyTooLarge)});
   }
 
   Result<void> OpenJson(http::BodyReader& body, const BodyRowsOptions& options) {
@@ -128,10 +210,11 @@ struct BodyRows::Impl {
     TM_ASSIGN(std::shared_ptr<NdjsonReader> lines,
               NdjsonReader::Open(body, options.json, options.body_bytes_max));
     std::shared_ptr<arrow::RecordBatchReader> rows = std::make_shared<NdjsonRows>(lines, told);
-    if (!options.read_later) {
+    if (options.use != RowsUse::kLater) {
       reader = std::move(rows);
       return {};
     }
+    rows = std::make_shared<BoundedRows>(std::move(rows), options, told);
     std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
     while (true) {
       std::shared_ptr<arrow::RecordBatch> batch;
@@ -165,13 +248,16 @@ Result<std::unique_ptr<BodyRows>> BodyRows::Open(http::BodyReader& body, RowForm
       break;
     case RowFormat::kCsv: {
       TM_ASSIGN(impl->spooled, SpooledBody::Write(body, options.spool_folder, ".csv"));
+      TM_TRY(impl->CheckHeldFile(options));
       break;
     }
     case RowFormat::kParquet: {
-      TM_ASSIGN(impl->spooled, SpooledBody::Write(body, options.spool_folder, ".parquet"));
+      TM_TRY(impl->OpenParquet(body, options));
       break;
     }
   }
+  if (impl->reader != nullptr && format != RowFormat::kJson)
+    impl->reader = std::make_shared<BoundedRows>(std::move(impl->reader), options, impl->told);
   return std::unique_ptr<BodyRows>(new BodyRows(std::move(impl)));
 }
 

@@ -17,20 +17,30 @@
 
 namespace tidemark::server {
 
+/// What becomes of the rows.
+enum class RowsUse : std::uint8_t {
+  kStreamed,  // they are read while the body arrives, batch by batch
+  kHeld,      // they are read so, and then held all at once
+  kLater,     // so, too, but after the body: it is put aside first, whatever its format
+};
+
 struct BodyRowsOptions {
   JsonRowsOptions json = {};                 // types and limits, of JSON and NDJSON
   std::size_t body_bytes_max = 64UL << 20U;  // of JSON bodies, and of one line of NDJSON
   std::filesystem::path spool_folder;        // for bodies that are read out of order, or later
-  /// The rows are read after the body: it is put aside first, whatever its format.
-  bool read_later = false;
+  RowsUse use = RowsUse::kStreamed;
+  /// What all rows may take, unfolded: a small compressed body may claim any size. The second is of rows that
+  /// are held.
+  std::uint64_t unfolded_bytes_max = 64ULL << 30U;
+  std::uint64_t held_bytes_max = 1ULL << 30U;
 };
 
 /// Memory is bounded in all formats but JSON: NDJSON and Arrow are read as they arrive, CSV and Parquet from
-/// a file. Batches of Arrow are checked before anyone reads them.
+/// a file. Batches of Arrow and Parquet are checked before anyone reads them.
 class BodyRows {
  public:
-  /// `body` must outlive the reading, unless `read_later`. Errors of JSON are found here, of other formats
-  /// while the rows are read.
+  /// `body` must outlive the reading, unless they are read later. Errors of JSON are found here, of other
+  /// formats while the rows are read; those of limits have kBodyTooLarge as their context.
   static Result<std::unique_ptr<BodyRows>> Open(http::BodyReader& body, RowFormat format,
                                                 const BodyRowsOptions& options);
   /// Rows that are there already.

@@ -12,6 +12,7 @@
 #include <arrow/util/key_value_metadata.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <parquet/arrow/writer.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -115,7 +116,7 @@ TEST_F(BodyRowsTest, JsonAndNdjsonGiveTheSameRows) {
 TEST_F(BodyRowsTest, ArrowIsReadAsItArrivesOrLater) {
   const std::string bytes = ArrowBytes(1'000);
   for (const bool later : {false, true}) {
-    options_.read_later = later;
+    options_.use = later ? RowsUse::kLater : RowsUse::kStreamed;
     Pieces body(bytes, 100);
     const auto rows = BodyRows::Open(body, RowFormat::kArrow, options_);
     ASSERT_TRUE(rows) << rows.error().ToString();
@@ -170,9 +171,63 @@ TEST_F(BodyRowsTest, WhatCompressedBuffersUnfoldToIsBounded) {
   EXPECT_THAT(told(1L << 40U), StartsWith("1 "));
   const std::string refused = told(1L << 20U);
   EXPECT_THAT(refused, HasSubstr("4194304 bytes, and the limit is 1048576"));
-  EXPECT_THAT(refused, HasSubstr("the Arrow stream"));
+  EXPECT_THAT(refused, StartsWith(kBodyTooLarge));
   memory.set_bytes_max(std::numeric_limits<std::int64_t>::max());
   EXPECT_EQ(memory.bytes_allocated(), held) << "all of it was given back";
+}
+
+/// A Parquet file whose rows all have one and the same text, which is in it once.
+std::string RepeatedText(std::int64_t rows, std::size_t bytes) {
+  arrow::StringBuilder texts;
+  const std::string text(bytes, 'x');
+  for (std::int64_t row = 0; row < rows; ++row)
+    EXPECT_TRUE(texts.Append(text).ok());
+  const auto table = arrow::Table::Make(arrow::schema({arrow::field("t", arrow::utf8())}),
+                                        arrow::ArrayVector{texts.Finish().ValueOrDie()});
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out).ok());
+  return out->Finish().ValueOrDie()->ToString();
+}
+
+TEST_F(BodyRowsTest, WhatParquetUnfoldsToIsBounded) {
+  constexpr std::int64_t kRows = 4'000;
+  const std::string bytes = RepeatedText(kRows, 10'000);
+  ASSERT_LT(bytes.size(), kRows * 10) << "what unfolds to 40 MB";
+  BodyMemory& memory = BodyMemory::OfProcess();
+  const std::int64_t held = memory.bytes_allocated();
+  const auto told = [&](RowsUse use) {
+    options_.use = use;
+    Pieces body(bytes, 1'000);
+    auto rows = BodyRows::Open(body, RowFormat::kParquet, options_);
+    return rows ? ReadAll(**rows) : rows.error().ToString();
+  };
+  EXPECT_THAT(told(RowsUse::kStreamed), StartsWith("4000 t: string"));
+  options_.unfolded_bytes_max = 1'000'000;
+  EXPECT_EQ(told(RowsUse::kStreamed),
+            "size of the body: the rows take more than 1000000 bytes, unfolded, which is the limit "
+            "(stream_max): send them in parts");
+  options_.held_bytes_max = 2'000'000;
+  EXPECT_THAT(told(RowsUse::kHeld),
+              HasSubstr("more than 2000000 bytes, unfolded, which is the limit (memory_max)"));
+  EXPECT_THAT(told(RowsUse::kLater), HasSubstr("(memory_max)"));
+  memory.set_bytes_max(4L << 20U);
+  EXPECT_THAT(told(RowsUse::kStreamed), testing::AllOf(StartsWith(kBodyTooLarge), HasSubstr("(memory_max)")));
+  memory.set_bytes_max(std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(memory.bytes_allocated(), held) << "all of it was given back";
+}
+
+TEST_F(BodyRowsTest, DamagedParquetIsAnError) {
+  const std::string bytes = RepeatedText(100, 10);
+  std::mt19937 random(11);  // NOLINT(cert-msc51-cpp): the same damage in every run
+  int errors = 0;
+  for (int i = 0; i < 300; ++i) {
+    std::string damaged = bytes;
+    damaged[random() % damaged.size()] = static_cast<char>(random());
+    Pieces body(damaged, 4'096);
+    const auto rows = BodyRows::Open(body, RowFormat::kParquet, options_);
+    errors += !rows || !ReadAll(**rows).starts_with("100 ") ? 1 : 0;
+  }
+  EXPECT_GT(errors, 30);
 }
 
 TEST_F(BodyRowsTest, ABodyThatBreaksOffIsToldAsSuch) {

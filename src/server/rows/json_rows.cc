@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "model/feature_table.h"
 #include "rows/arrow_types.h"
 
 namespace tidemark::server {
@@ -24,21 +25,45 @@ Error TooManyRows(std::size_t rows_max) {
           .context = {}};
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> BatchOf(std::vector<JsonColumn>& columns, std::int64_t rows) {
+JsonColumn MarksColumn() {
+  return {system_column::kUnfit, {.kind = TypeKind::kString}};
+}
+
+/// `unfit`, the marks of bad rows, may be null.
+Result<std::shared_ptr<arrow::RecordBatch>> BatchOf(std::vector<JsonColumn>& columns, JsonColumn* unfit,
+                                                    std::int64_t rows) {
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
-  for (JsonColumn& column : columns) {
+  const auto add = [&](JsonColumn& column) -> Result<void> {
     TM_TRY(column.FillWithNulls(rows));
     fields.push_back(arrow::field(column.name(), ArrowTypeOf(column.type())));
     TM_ASSIGN(arrays.emplace_back(), column.Finish());
-  }
+    return {};
+  };
+  for (JsonColumn& column : columns)
+    TM_TRY(add(column));
+  if (unfit != nullptr) TM_TRY(add(*unfit));
   return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows, std::move(arrays));
+}
+
+/// Why rows are bad, by row: what was found first.
+using BadRows = std::map<std::int64_t, std::string>;
+
+Result<std::shared_ptr<arrow::RecordBatch>> MarkedBatchOf(std::vector<JsonColumn>& columns,
+                                                          const BadRows& bad, std::int64_t rows) {
+  JsonColumn unfit = MarksColumn();
+  for (const auto& [row, why] : bad) {
+    TM_TRY(unfit.FillWithNulls(row));
+    TM_TRY(unfit.AppendText(fmt::format("row {}: {}", row, why)));
+  }
+  return BatchOf(columns, &unfit, rows);
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> RowsFromColumns(const dom::object& object,
                                                             const JsonRowsOptions& options, bool* cut_times) {
   std::vector<JsonColumn> columns;
   std::optional<std::int64_t> rows;
+  BadRows bad;
   for (const auto [name, value] : object) {
     for (const JsonColumn& other : columns) {
       if (other.name() == name)
@@ -60,7 +85,12 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromColumns(const dom::object& o
     for (const dom::element item : array) {
       if (static_cast<std::size_t>(column.rows()) == options.rows_max)
         return std::unexpected(TooManyRows(options.rows_max));
-      TM_TRY(column.Append(item));
+      std::string why;
+      if (!options.marks_bad_rows) {
+        TM_TRY(column.Append(item));
+      } else if (const std::int64_t row = column.rows(); !column.AppendOrPlaceholder(item, why)) {
+        bad.try_emplace(row, std::move(why));
+      }
     }
     if (cut_times != nullptr && column.cut_times()) *cut_times = true;
     if (rows && *rows != column.rows()) {
@@ -70,7 +100,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromColumns(const dom::object& o
     }
     rows = column.rows();
   }
-  return BatchOf(columns, rows.value_or(0));
+  if (options.marks_bad_rows) return MarkedBatchOf(columns, bad, rows.value_or(0));
+  return BatchOf(columns, nullptr, rows.value_or(0));
 }
 
 }  // namespace
@@ -85,6 +116,8 @@ Result<JsonDocument> JsonDocument::Parse(std::string_view text, std::size_t dept
   }
   return document;
 }
+
+JsonObjects::JsonObjects(JsonRowsOptions options) : options_(std::move(options)), unfit_(MarksColumn()) {}
 
 Error JsonObjects::AtRow(Error error) const {
   return std::move(error).In(fmt::format("row {}", rows_before_ + rows_));
@@ -124,28 +157,43 @@ Result<std::size_t> JsonObjects::ColumnOf(std::string_view name, std::size_t hin
   return columns_.size() - 1;
 }
 
+Result<void> JsonObjects::Bad(Error error) {
+  error = AtRow(std::move(error));
+  if (!options_.marks_bad_rows) return std::unexpected(std::move(error));
+  if (unfit_.rows() > rows_) return {};  // it is known to be bad
+  TM_TRY(unfit_.FillWithNulls(rows_));
+  return unfit_.AppendText(error.ToString());
+}
+
+Result<void> JsonObjects::AddValue(std::string_view name, dom::element value, std::size_t& hint) {
+  const auto column = ColumnOf(name, hint);
+  if (!column) return Bad(column.error());
+  JsonColumn& into = columns_[*column];
+  if (into.rows() > rows_) {
+    return Bad({.code = ErrorCode::kInvalidArgument,
+                .message = fmt::format("{} is given twice", Place(name)),
+                .context = {}});
+  }
+  hint = *column + 1;
+  TM_TRY(into.FillWithNulls(rows_));
+  if (!options_.marks_bad_rows) return into.Append(value);
+  std::string why;
+  if (into.AppendOrPlaceholder(value, why)) return {};
+  return Bad({.code = ErrorCode::kTypeMismatch, .message = std::move(why), .context = {}});
+}
+
 Result<void> JsonObjects::Add(dom::element object) {
   dom::object members;
   if (object.get_object().get(members) != simdjson::SUCCESS) {
-    return std::unexpected(
-        AtRow({.code = ErrorCode::kInvalidArgument,
-               .message = fmt::format("{} is not an object of columns and values", ShownInMessage(object)),
-               .context = {}}));
+    TM_TRY(Bad({.code = ErrorCode::kInvalidArgument,
+                .message = fmt::format("{} is not an object of columns and values", ShownInMessage(object)),
+                .context = {}}));
+    ++rows_;
+    return {};
   }
   std::size_t hint = 0;
-  for (const auto [name, value] : members) {
-    auto column = ColumnOf(name, hint);
-    if (!column) return std::unexpected(AtRow(std::move(column).error()));
-    JsonColumn& into = columns_[*column];
-    if (into.rows() > rows_) {
-      return std::unexpected(AtRow({.code = ErrorCode::kInvalidArgument,
-                                    .message = fmt::format("{} is given twice", Place(name)),
-                                    .context = {}}));
-    }
-    TM_TRY(into.FillWithNulls(rows_));
-    TM_TRY(into.Append(value));
-    hint = *column + 1;
-  }
+  for (const auto [name, value] : members)
+    TM_TRY(AddValue(name, value, hint));
   ++rows_;
   return {};
 }
@@ -155,9 +203,13 @@ Result<std::shared_ptr<arrow::RecordBatch>> JsonObjects::Finish() {
     // Columns that are known to come later in some objects are there from the first batch on.
     for (const auto& [name, type] : learnt_)
       TM_TRY(ColumnOf(name, columns_.size()));
+    if (rows_ == 0) {
+      for (const auto& [name, type] : options_.types)
+        TM_TRY(ColumnOf(name, columns_.size()));
+    }
     has_begun_ = true;
   }
-  TM_ASSIGN(auto batch, BatchOf(columns_, rows_));
+  TM_ASSIGN(auto batch, BatchOf(columns_, options_.marks_bad_rows ? &unfit_ : nullptr, rows_));
   rows_before_ += std::exchange(rows_, 0);
   return batch;
 }

@@ -27,6 +27,9 @@ struct JsonRowsOptions {
   JsonPolicy policy = {};
   std::size_t rows_max = 1'000'000;
   std::size_t depth_max = 64;
+  /// A value that does not fit marks its row (column system_column::kUnfit, the last one), and is null there,
+  /// instead of failing all.
+  bool marks_bad_rows = false;
 };
 
 /// A JSON text, parsed. Its elements are valid as long as it is.
@@ -45,22 +48,25 @@ class JsonDocument {
 /// an object does not have is null there.
 class JsonObjects {
  public:
-  explicit JsonObjects(JsonRowsOptions options) : options_(std::move(options)) {}
+  explicit JsonObjects(JsonRowsOptions options);
 
   /// Looks at an object that will be added: what types the columns that are not known have. To be called for
   /// those that are to decide, before the first Add.
   Result<void> Learn(simdjson::dom::element object);
   /// kTypeMismatch with column, row and value; kInvalidArgument for a column that is given twice, or one that
-  /// no object that was learnt from has and whose type is not known.
+  /// no object that was learnt from has and whose type is not known. None of these where bad rows are marked.
   Result<void> Add(simdjson::dom::element object);
   std::int64_t rows() const { return rows_; }
-  /// The rows that were added; the next begin a new batch of the same columns.
+  /// The rows that were added; the next begin a new batch of the same columns. If there were none at all,
+  /// they have the columns whose types are known.
   Result<std::shared_ptr<arrow::RecordBatch>> Finish();
   bool cut_times() const;
 
  private:
   Result<std::size_t> ColumnOf(std::string_view name, std::size_t hint);
+  Result<void> AddValue(std::string_view name, simdjson::dom::element value, std::size_t& hint);
   Error AtRow(Error error) const;
+  Result<void> Bad(Error error);
 
   const JsonRowsOptions options_;
   std::map<std::string, std::optional<DataType>, std::less<>> learnt_;
@@ -69,9 +75,11 @@ class JsonObjects {
   std::int64_t rows_ = 0;         // in this batch
   std::int64_t rows_before_ = 0;  // in those before it
   bool has_begun_ = false;
+  JsonColumn unfit_;  // the marks
 };
 
-/// Rows in either form; an empty object or array is no rows of no columns. kInvalidArgument for columns of
+/// Rows in either form; an empty object is no rows of no columns, an empty array no rows of the columns that
+/// are known. kInvalidArgument for columns of
 /// different lengths, one that is given twice, more than `rows_max` rows, or another form; kTypeMismatch for
 /// values that do not fit. `cut_times`, if given, is set where times had digits below a microsecond.
 Result<std::shared_ptr<arrow::RecordBatch>> RowsFromJson(simdjson::dom::element rows,

@@ -150,12 +150,38 @@ TEST(JsonRows, HostileBodiesAreErrors) {
   EXPECT_THAT(error("7"), HasSubstr("rows are"));
 }
 
+// Rows that do not fit are marked, so that whoever takes the others can give them back.
+TEST(JsonRows, BadRowsAreMarkedWhereTheyAreToBeSkipped) {
+  const auto marks = [](std::string_view json) -> std::string {
+    JsonRowsOptions options{.types = {{"a", TypeOf("int64")}, {"b", TypeOf("list<int32>")}}, .policy = {}};
+    options.marks_bad_rows = true;
+    const JsonDocument document = JsonDocument::Parse(json, options.depth_max).value();
+    const auto batch = RowsFromJson(document.root(), options);
+    if (!batch) return "error: " + batch.error().ToString();
+    const auto why = (*batch)->GetColumnByName("__unfit");
+    std::string text;
+    for (std::int64_t row = 0; row < (*batch)->num_rows(); ++row)
+      text += (row > 0 ? "|" : "") + (why->IsNull(row) ? "" : why->GetScalar(row).ValueOrDie()->ToString());
+    return text;
+  };
+  EXPECT_EQ(marks(R"([{"a":1,"b":[1]},{"a":2,"b":null}])"), "|");
+  EXPECT_EQ(marks(R"([{"a":"x","b":[1]},{"a":2,"b":["y"]},{"a":3,"b":[]}])"),
+            R"(row 0: column 'a': "x" is no int64|row 1: column 'b': ["y"] is no list<int32>|)");
+  EXPECT_EQ(marks(R"({"a":[1,2.5,3],"b":[[1],[2],7]})"),
+            "|row 1: column 'a': 2.5 is no int64|row 2: column 'b': 7 is no list<int32>");
+  EXPECT_EQ(marks(R"([{"a":1,"a":2},7])"),
+            "row 0: column 'a' is given twice|row 1: 7 is not an object of columns and values");
+  EXPECT_THAT(marks(R"({"a":[1],"b":[]})"), HasSubstr("all columns must have as many"));
+}
+
 TEST(JsonRows, NothingIsNoRows) {
   for (const char* json : {"{}", "[]", R"({"a":[]})"}) {
     const auto batch = Read(json, {{"a", TypeOf("int64")}});
     ASSERT_TRUE(batch) << json;
     EXPECT_EQ((*batch)->num_rows(), 0) << json;
   }
+  EXPECT_EQ((*Read("[]", {{"a", TypeOf("int64")}}))->schema()->ToString(), "a: int64")
+      << "what is known of them";
 }
 
 }  // namespace

@@ -70,6 +70,7 @@ struct Lookup {
   OnlineOptions options;
   bool statuses = true;
   bool event_timestamps = true;
+  bool packed = false;  // both of each row in one value
   std::optional<std::int64_t> rows;
 };
 
@@ -83,6 +84,7 @@ Lookup LookupOf(RequestOptions& body, bool otherwise) {
   lookup.options.at_least = body.Text("at_least");
   lookup.statuses = body.Flag("statuses", otherwise);
   lookup.event_timestamps = body.Flag("event_timestamps", otherwise);
+  lookup.packed = body.Flag("packed", false);
   lookup.rows = body.Integer("rows");
   return lookup;
 }
@@ -110,7 +112,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const V1& v1, RequestWith
     TM_ASSIGN(DataType type, DataType::Parse(data.type));
     types.emplace(data.name, std::move(type));
   }
-  const BodyRowsOptions options = v1.RowsOptions(std::move(types), false);
+  const BodyRowsOptions options = v1.RowsOptions(std::move(types), RowsUse::kHeld);
   const auto member = parts.request->Element("entities");
   if (member && parts.rows) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -212,12 +214,53 @@ Result<std::string> ResultAsJson(const OnlineReader& reader, const Lookup& looku
   return answer.End();
 }
 
+/// A column of the bytes that a row has, of each feature's `kWidth`; `append` adds those of one.
+template <std::size_t kWidth, typename Function>
+std::shared_ptr<arrow::Array> PackedColumn(const OnlineResult& result, const Function& append) {
+  std::string bytes;
+  bytes.reserve(result.rows() * result.columns() * kWidth);
+  for (std::size_t row = 0; row < result.rows(); ++row) {
+    for (std::size_t column = 0; column < result.columns(); ++column)
+      append(bytes, column, row);
+  }
+  return std::make_shared<arrow::FixedSizeBinaryArray>(
+      arrow::fixed_size_binary(static_cast<std::int32_t>(result.columns() * kWidth)),
+      static_cast<std::int64_t>(result.rows()), arrow::Buffer::FromString(std::move(bytes)));
+}
+
+/// The values, and behind them what is asked for beside them: two columns instead of two for each feature,
+/// which cost more than all the rest of a small lookup.
+Result<std::shared_ptr<arrow::RecordBatch>> PackedBatch(std::shared_ptr<arrow::RecordBatch> batch,
+                                                        const Lookup& lookup, const OnlineResult& result) {
+  if (lookup.statuses) {
+    const auto statuses =
+        PackedColumn<1>(result, [&](std::string& bytes, std::size_t column, std::size_t row) {
+          bytes.push_back(static_cast<char>(result.status(column, row)));
+        });
+    TM_ASSIGN(batch, OfBody(batch->AddColumn(batch->num_columns(), "__statuses", statuses)));
+  }
+  if (lookup.event_timestamps) {
+    const auto times = PackedColumn<sizeof(std::int64_t)>(
+        result, [&](std::string& bytes, std::size_t column, std::size_t row) {
+          const std::int64_t time_us = result.event_time_us(column, row);
+          bytes.append(reinterpret_cast<const char*>(&time_us), sizeof(time_us));
+        });
+    TM_ASSIGN(batch, OfBody(batch->AddColumn(batch->num_columns(), "__event_timestamps", times)));
+  }
+  return batch;
+}
+
 Result<void> AnswerBatch(const Request& request, RowFormat format, const Lookup& lookup,
                          const OnlineResult& result, Response& response) {
   ArrowSchema c_schema{};
   ArrowArray c_batch{};
-  TM_TRY(result.ToArrow(lookup.statuses, lookup.event_timestamps, &c_schema, &c_batch));
-  TM_ASSIGN(const auto batch, OfBody(arrow::ImportRecordBatch(&c_batch, &c_schema)));
+  const bool is_apart = !lookup.packed;
+  TM_TRY(
+      result.ToArrow(is_apart && lookup.statuses, is_apart && lookup.event_timestamps, &c_schema, &c_batch));
+  TM_ASSIGN(auto batch, OfBody(arrow::ImportRecordBatch(&c_batch, &c_schema)));
+  if (lookup.packed) {
+    TM_ASSIGN(batch, PackedBatch(std::move(batch), lookup, result));
+  }
   TM_ASSIGN(const auto reader, OfBody(arrow::RecordBatchReader::Make({batch}, batch->schema())));
   auto rows = std::make_shared<RowStream>();
   TM_TRY(OfBody(arrow::ExportRecordBatchReader(reader, rows->out())));
@@ -252,6 +295,8 @@ Result<void> Online(V1& v1, Readers& readers, const Request& request, Response& 
   const Lookup lookup = LookupOf(parts.request.options(), format == RowFormat::kJson);
   (void)parts.request->Element("entities");
   TM_TRY(parts.request->End());
+  if (lookup.packed && format != RowFormat::kArrow)
+    return Fail(ErrorCode::kInvalidArgument, "'packed' is of answers in Arrow: accept these");
   TM_ASSIGN(const auto reader, readers.Get(*store, lookup.options));
   TM_ASSIGN(const auto entities, EntitiesOf(v1, parts, *reader));
   TM_ASSIGN(const std::size_t rows, RowsOfLookup(v1, lookup, *reader, entities.get()));

@@ -56,7 +56,7 @@ Result<void> Historical(V1& v1, const Request& request, Response& response) {
       const std::shared_ptr<BodyRows> rows,
       RowsOfRequest(parts, v1.RowsOptions(EntityTypes(*known, options.features, options.service,
                                                       options.selection, options.event_timestamp_column),
-                                          true)));
+                                          RowsUse::kLater)));
   TM_TRY(parts.request->End());
   if ((rows == nullptr) == !options.range.has_value()) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -126,10 +126,10 @@ Result<void> ReadTable(V1& v1, const Request& request, Response& response) {
   if (parts.format == RowFormat::kCsv || parts.format == RowFormat::kParquet)
     return Fail(ErrorCode::kInvalidArgument, "rows of join keys come as JSON, NDJSON or Arrow");
   TM_ASSIGN(const auto known, v1.services.definitions.Get(*store));
-  TM_ASSIGN(
-      const auto entities,
-      RowsOfRequest(
-          parts, v1.RowsOptions(EntityTypes(*known, {std::string(request.Part("view"))}, {}, {}, {}), true)));
+  TM_ASSIGN(const auto entities,
+            RowsOfRequest(parts,
+                          v1.RowsOptions(EntityTypes(*known, {std::string(request.Part("view"))}, {}, {}, {}),
+                                         RowsUse::kLater)));
   return AnswerTable(v1, request, parts.request.options(), entities, response);
 }
 

@@ -69,6 +69,19 @@ std::string ToJson(const MaterializeReport& report) {
   return JsonObject().Json("views", list).End();
 }
 
+std::string ToJson(const BackfillReport& report) {
+  return JsonObject()
+      .Number("start_us", report.start_us)
+      .Number("end_us", report.end_us)
+      .Number("ranges", report.ranges)
+      .Number("ranges_before", report.ranges_before)
+      .Number("rows", report.rows)
+      .Number("deletions", report.deletions)
+      .Number("online_rows", report.online_rows)
+      .Texts("warnings", report.warnings)
+      .End();
+}
+
 std::string ToJson(const FlushReport& report) {
   const std::string list = JsonList(report.tables, [](const FlushReport::Table& table) {
     return JsonObject()

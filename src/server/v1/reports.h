@@ -15,6 +15,7 @@ std::string ToJson(const std::vector<std::pair<std::string, IngestReport>>& repo
 std::string ToJson(const OnlineWriteReport& report);
 std::string ToJson(const HistoricalReport& report);
 std::string ToJson(const MaterializeReport& report);
+std::string ToJson(const BackfillReport& report);
 std::string ToJson(const FlushReport& report);
 std::string ToJson(const CompactReport& report);
 std::string ToJson(const ExpireSnapshotsReport& report);

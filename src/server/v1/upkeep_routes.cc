@@ -45,6 +45,42 @@ Result<void> Materialize(V1& v1, const Request& request, Response& response) {
                  true);
 }
 
+Result<WriteTarget> BackfillTarget(const std::string& name) {
+  if (name.empty()) return WriteTarget::kUsual;
+  if (name == "offline") return WriteTarget::kOffline;
+  if (name == "online_and_offline") return WriteTarget::kBoth;
+  return Fail(ErrorCode::kInvalidArgument, "'to' is offline or online_and_offline");
+}
+
+Result<void> Backfill(V1& v1, const Request& request, Response& response) {
+  TM_ASSIGN(auto store, v1.StoreOf(request));
+  TM_TRY(RequestOptions(request).End());
+  TM_ASSIGN(JsonRequest body, JsonRequest::Parse(request.body, v1.limits));
+  BackfillOptions wanted;
+  wanted.start_us = body->Time("start");
+  wanted.end_us = body->Time("end");
+  const std::string step = body->Text("step");
+  const std::string to = body->Text("to");
+  wanted.restart = body->Flag("restart", false);
+  TM_TRY(body->End());
+  if (!step.empty()) {
+    TM_ASSIGN(wanted.step_us, ParseDuration(step));
+  }
+  TM_ASSIGN(wanted.to, BackfillTarget(to));
+  return v1.Work(request, response,
+                 {.project = {},
+                  .operation = "backfill",
+                  .scope = Scope::kWrite,
+                  .work = [store, wanted, view = std::string(request.Part("view"))](
+                              const WorkOptions& work) -> Result<std::string> {
+                    BackfillOptions options = wanted;
+                    options.work = work;
+                    TM_ASSIGN(const BackfillReport report, store->Backfill(view, options));
+                    return ToJson(report);
+                  }},
+                 true);
+}
+
 Result<std::vector<std::string>> ViewsOf(const V1& v1, const Request& request) {
   TM_TRY(RequestOptions(request).End());
   TM_ASSIGN(JsonRequest body, JsonRequest::Parse(request.body, v1.limits));
@@ -139,6 +175,22 @@ Result<void> StreamsStatus(V1& v1, const Request& request, Response& response) {
   return {};
 }
 
+Result<void> RestartStream(V1& v1, const Request& request, Response& response) {
+  TM_ASSIGN(const auto store, v1.StoreOf(request));
+  TM_TRY(RequestOptions(request).End());
+  TM_ASSIGN(JsonRequest body, JsonRequest::Parse(request.body, v1.limits));
+  RestartStreamOptions options;
+  const std::string from = body->NeededText("from");
+  options.partitions = body->Texts("partitions");
+  options.dry_run = body->Flag("dry_run", false);
+  TM_TRY(body->End());
+  const auto stated = ParseStreamRestart(from);
+  if (!stated) return Fail(ErrorCode::kInvalidArgument, "'from' is earliest, latest or continue");
+  options.from = *stated;
+  TM_ASSIGN(response.body, store->RestartStream(request.Part("view"), options));
+  return {};
+}
+
 Result<void> Stats(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const auto store, v1.StoreOf(request));
   TM_TRY(RequestOptions(request).End());
@@ -156,6 +208,7 @@ void AddUpkeepRoutes(V1& v1, Routes& routes) {
                       }});
   };
   add(Method::kPost, "/v1/projects/{project}/materialize", Scope::kWrite, Materialize);
+  add(Method::kPost, "/v1/projects/{project}/views/{view}/backfill", Scope::kWrite, Backfill);
   add(Method::kPost, "/v1/projects/{project}/flush", Scope::kWrite, Flush);
   add(Method::kPost, "/v1/projects/{project}/compact", Scope::kWrite, Compact);
   add(Method::kPost, "/v1/projects/{project}/expire-snapshots", Scope::kAdmin, ExpireSnapshots);
@@ -163,6 +216,7 @@ void AddUpkeepRoutes(V1& v1, Routes& routes) {
   add(Method::kGet, "/v1/projects/{project}/views/{view}/snapshots", Scope::kRead, Snapshots);
   add(Method::kGet, "/v1/projects/{project}/erasures", Scope::kRead, Erasures);
   add(Method::kGet, "/v1/projects/{project}/streams", Scope::kRead, StreamsStatus);
+  add(Method::kPost, "/v1/projects/{project}/streams/{view}/restart", Scope::kAdmin, RestartStream);
   add(Method::kGet, "/v1/projects/{project}/stats", Scope::kRead, Stats);
 }
 

@@ -55,6 +55,7 @@ class V1Dialect final : public http::Dialect {
   void WriteError(const Request& request, int status, const Error& error, Response& response) override {
     // What this version does not know is asked for by the client: the server is in order.
     if (status == 501) response.status = error.context == kContentType ? 415 : 422;
+    if (status == 400 && error.context == kBodyTooLarge) response.status = 413;
     response.body = JsonObject().Json("error", ToJson(error, request.id)).End();
   }
 
@@ -96,20 +97,21 @@ Result<std::shared_ptr<Store>> V1::StoreOf(const Request& request) const {
   return services.stores->Get(request.project);
 }
 
-BodyRowsOptions V1::RowsOptions(ColumnTypes types, bool read_later) const {
+BodyRowsOptions V1::RowsOptions(ColumnTypes types, RowsUse use) const {
   return {.json = {.types = std::move(types),
                    .policy = {},
                    .rows_max = limits.rows_max,
                    .depth_max = limits.json_depth_max},
           .body_bytes_max = limits.body_bytes_max,
           .spool_folder = spool_folder,
-          .read_later = read_later};
+          .use = use,
+          .unfolded_bytes_max = limits.stream_bytes_max,
+          .held_bytes_max = limits.memory_bytes_max};
 }
 
-Result<std::unique_ptr<BodyRows>> V1::RowsOf(const Request& request, ColumnTypes types,
-                                             bool read_later) const {
+Result<std::unique_ptr<BodyRows>> V1::RowsOf(const Request& request, const BodyRowsOptions& options) {
   TM_ASSIGN(const RowFormat format, FormatOfContentType(request.Header("content-type").value_or("")));
-  return BodyRows::Open(*request.stream, format, RowsOptions(std::move(types), read_later));
+  return BodyRows::Open(*request.stream, format, options);
 }
 
 Result<void> V1::Work(const Request& request, Response& response, JobRequest job, bool always_job) {
@@ -188,7 +190,7 @@ Result<RequestWithRows> ReadRequestWithRows(const Request& request, http::BodyRe
 }
 
 Result<std::shared_ptr<BodyRows>> RowsOfRequest(RequestWithRows& parts, BodyRowsOptions options) {
-  options.read_later = true;
+  options.use = RowsUse::kLater;
   const auto member = parts.request->Element("entity_rows");
   if (parts.rows) {
     if (member) {

@@ -27,10 +27,11 @@ struct V1 {
 
   /// Of the project in the path.
   Result<std::shared_ptr<Store>> StoreOf(const http::Request& request) const;
-  BodyRowsOptions RowsOptions(ColumnTypes types, bool read_later) const;
-  /// Rows of the body, as its Content-Type says. `types` are those of columns that are known.
-  Result<std::unique_ptr<BodyRows>> RowsOf(const http::Request& request, ColumnTypes types,
-                                           bool read_later = false) const;
+  /// `types` are those of columns that are known.
+  BodyRowsOptions RowsOptions(ColumnTypes types, RowsUse use) const;
+  /// Rows of the body, as its Content-Type says.
+  static Result<std::unique_ptr<BodyRows>> RowsOf(const http::Request& request,
+                                                  const BodyRowsOptions& options);
   /// Does the work and answers its report; or, if the client prefers so or `always_job`, starts a job.
   Result<void> Work(const http::Request& request, http::Response& response, JobRequest job,
                     bool always_job = false);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "server/v1/json_object.h"
@@ -49,6 +50,24 @@ Result<ColumnTypes> TypesOf(V1& v1, const Store& store, std::string_view view) {
   return types;
 }
 
+/// Rows that give the join keys their types are held: they are known to be good before the first is written.
+Result<RowsUse> UseOf(V1& v1, const Store& store, std::string_view view) {
+  TM_ASSIGN(const auto known, v1.services.definitions.Get(store));
+  const KnownView* found = known->ViewInAnyCase(view);
+  if (found == nullptr) return RowsUse::kStreamed;
+  const bool is_typed =
+      std::ranges::all_of(found->join_keys, [](const JoinKey& key) { return key.type.has_value(); });
+  return is_typed ? RowsUse::kStreamed : RowsUse::kHeld;
+}
+
+/// Rows of the body of a write; in JSON those that do not fit are marked where bad ones are skipped.
+Result<std::unique_ptr<BodyRows>> RowsToWrite(const V1& v1, const Request& request, ColumnTypes types,
+                                              const IngestOptions& write, RowsUse use) {
+  BodyRowsOptions options = v1.RowsOptions(std::move(types), use);
+  options.json.marks_bad_rows = write.skip_bad_rows;
+  return V1::RowsOf(request, options);
+}
+
 Result<void> CreateTable(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const auto store, v1.StoreOf(request));
   TM_TRY(RequestOptions(request).End());
@@ -81,7 +100,8 @@ Result<void> Ingest(V1& v1, const Request& request, Response& response) {
   if (wants_rejected && format != RowFormat::kJson && format != RowFormat::kArrow)
     return Fail(ErrorCode::kInvalidArgument, "rejected rows come as JSON or Arrow: accept one of these");
   TM_ASSIGN(ColumnTypes types, TypesOf(v1, *store, request.Part("view")));
-  TM_ASSIGN(const auto rows, v1.RowsOf(request, std::move(types)));
+  TM_ASSIGN(const RowsUse use, UseOf(v1, *store, request.Part("view")));
+  TM_ASSIGN(const auto rows, RowsToWrite(v1, request, std::move(types), options, use));
   auto rejected = std::make_shared<RowStream>();
   auto report =
       store->Ingest(request.Part("view"), rows->rows(), options, wants_rejected ? rejected->out() : nullptr);
@@ -103,7 +123,7 @@ Result<void> Delete(V1& v1, const Request& request, Response& response) {
   const auto event_us = query.Time("event_time");
   TM_TRY(query.End());
   TM_ASSIGN(ColumnTypes types, TypesOf(v1, *store, request.Part("view")));
-  TM_ASSIGN(const auto rows, v1.RowsOf(request, std::move(types)));
+  TM_ASSIGN(const auto rows, RowsToWrite(v1, request, std::move(types), options, RowsUse::kStreamed));
   auto report = store->Delete(request.Part("view"), rows->rows(), event_us, options);
   if (!report) return std::unexpected(rows->Blame(std::move(report).error()));
   if (rows->cut_times()) report->warnings.emplace_back(kCutWarning);
@@ -115,7 +135,8 @@ Result<void> Erase(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(auto store, v1.StoreOf(request));
   TM_TRY(RequestOptions(request).End());
   TM_ASSIGN(ColumnTypes types, TypesOf(v1, *store, request.Part("view")));
-  TM_ASSIGN(std::shared_ptr<BodyRows> keys, v1.RowsOf(request, std::move(types), true));
+  TM_ASSIGN(std::shared_ptr<BodyRows> keys,
+            V1::RowsOf(request, v1.RowsOptions(std::move(types), RowsUse::kLater)));
   return v1.Work(request, response,
                  {.project = {},
                   .operation = "erase",
@@ -139,7 +160,7 @@ Result<void> WriteOnline(V1& v1, const Request& request, Response& response) {
         "rows for the online store alone come as JSON, NDJSON or Arrow: send one of these, or ingest");
   }
   TM_ASSIGN(const auto rows,
-            BodyRows::Open(*request.stream, format, v1.RowsOptions(std::move(types), false)));
+            BodyRows::Open(*request.stream, format, v1.RowsOptions(std::move(types), RowsUse::kStreamed)));
   const EntityRows given = rows->rows();
   auto report = store->WriteToOnlineStore(request.Part("view"), given.stream);
   if (!report) return std::unexpected(rows->Blame(std::move(report).error()));
@@ -159,7 +180,7 @@ Result<void> Push(V1& v1, const Request& request, Response& response) {
   if (types.empty()) {
     if (const KnownView* view = known->ViewInAnyCase(request.Part("source"))) AddWriteTypes(*view, types);
   }
-  TM_ASSIGN(const auto rows, v1.RowsOf(request, std::move(types)));
+  TM_ASSIGN(const auto rows, RowsToWrite(v1, request, std::move(types), options, RowsUse::kHeld));
   auto reports = store->Push(request.Part("source"), rows->rows(), options);
   if (!reports) return std::unexpected(rows->Blame(std::move(reports).error()));
   for (auto& [view, report] : *reports) {

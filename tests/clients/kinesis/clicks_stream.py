@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -32,6 +33,24 @@ feature_views:
       record_format: json
       timestamp_field: event_timestamp
 """
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A field of bytes in protobuf's encoding."""
+    size = len(data)
+    length = b""
+    while size >= 0x80:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + data
+
+
+def aggregated(key: str, rows: list[dict[str, Any]]) -> bytes:
+    """Rows of one key as Amazon's producer library puts them into one record."""
+    message = _field(1, key.encode())
+    for row in rows:
+        message += _field(3, b"\x08\x00" + _field(3, json.dumps(row).encode()))
+    return b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message).digest()
 
 
 class Kinesis:
@@ -75,6 +94,11 @@ class Kinesis:
         )
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
+
+    def reader(self) -> subprocess.Popen[bytes]:
+        """A process that reads until it is told to stop."""
+        command = [str(PROGRAM), "--store", str(self.folder), "stream", "run"]
+        return subprocess.Popen(command, env=self.environment)
 
     def read(self) -> None:
         self.run("stream", "run", "--until-end")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from clicks_stream import REGION, STREAM, Kinesis
+from clicks_stream import REGION, STREAM, Kinesis, aggregated
 
 
 def rows(first: int, count: int) -> list[dict[str, Any] | bytes]:
@@ -43,6 +44,40 @@ def test_a_record_without_data_deletes_its_key(kinesis: Kinesis) -> None:
     kinesis.client.put_record(StreamName=STREAM, Data=b"", PartitionKey="7")
     kinesis.read()
     assert kinesis.sql('SELECT "user" FROM clicks WHERE is_deleted') == [{"user": 7}]
+
+
+def test_records_of_the_producer_library_come_apart(kinesis: Kinesis) -> None:
+    packed = aggregated("7", [row for row in rows(0, 50) if isinstance(row, dict)])
+    kinesis.client.put_record(StreamName=STREAM, Data=packed, PartitionKey="7")
+    kinesis.read()
+    kinesis.put(rows(50, 20))
+    kinesis.client.put_record(StreamName=STREAM, Data=packed[:-1], PartitionKey="7")
+    kinesis.read()
+    there = [row["n"] for row in kinesis.sql("SELECT n FROM clicks ORDER BY n")]
+    assert there == list(range(70))
+    rejected = kinesis.sql("SELECT reason FROM clicks__rejected")
+    assert len(rejected) == 1, (
+        "a record that only begins like one of the library's is one by itself"
+    )
+
+
+def test_processes_share_the_shards(kinesis: Kinesis) -> None:
+    readers = [kinesis.reader(), kinesis.reader()]
+    began = time.monotonic()
+    sent = 0
+    while time.monotonic() < began + 6:  # the second gets its shards meanwhile
+        kinesis.put(rows(sent, 20))
+        sent += 20
+    readers[0].kill()
+    readers[0].wait()
+    kinesis.put(rows(sent, 50))
+    sent += 50
+    while kinesis.sql("SELECT count(*) AS n FROM clicks") != [{"n": sent}]:
+        assert time.monotonic() < began + 60
+    readers[1].terminate()
+    assert readers[1].wait() == 0
+    there = [row["n"] for row in kinesis.sql("SELECT n FROM clicks ORDER BY n")]
+    assert there == list(range(sent))
 
 
 def test_what_is_not_there_is_told(kinesis: Kinesis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidemark.feature_logging import FileLoggingDestination
+from tidemark.saved_dataset import SavedDatasetFileStorage
 from tidemark.source import FileSource
 
-__all__ = ["FileLoggingDestination", "FileSource"]
+__all__ = ["FileLoggingDestination", "FileSource", "SavedDatasetFileStorage"]
