@@ -46,9 +46,9 @@ RUNS: dict[str, Callable[[Settings], Outcome]] = {
     "postgresql": run_postgresql,
     "sql": run_sql,
     "flight": run_flight,
-    "on-demand": run_on_demand,
     "stream": run_stream,
     "push": run_push,
+    "on-demand": run_on_demand,
 }
 
 

@@ -53,7 +53,9 @@ class StreamWriter {
 
  private:
   void Run();
-  /// Rows from the front that become one frame. `lock` is held.
+  // These two with the lock held.
+  void Forget();
+  /// Rows from the front that become one frame.
   std::vector<Rows> TakeFrame();
   Result<void> Write(std::vector<Rows> frame) const;
   /// Ends a wait for the writing thread.
@@ -64,6 +66,7 @@ class StreamWriter {
   std::condition_variable work_;  // there is something to write, or it is over
   std::condition_variable done_;  // a frame was written, or could not be
   std::deque<Rows> queue_;
+  std::int64_t waiting_bytes_ = 0;  // of it
   bool is_writing_ = false;
   bool is_over_ = false;
   std::optional<Error> error_;
