@@ -203,7 +203,9 @@ void RealToDecimal(Call& call) {
   ConvertRows<Decimal, kTry>(
       call,
       [&](std::int64_t row, Decimal* out) {
-        const double units = std::round(static_cast<double>(values[row]) * power);
+        // A float32 counts its units as one, with the digits that it has.
+        const auto counted = static_cast<From>(static_cast<double>(values[row]) * power);
+        const double units = std::round(static_cast<double>(counted));
         if (!(units > -limit && units < limit)) return false;
         *out = static_cast<Decimal>(units);
         return true;

@@ -14,6 +14,7 @@
 #include "expression/binder_internal.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
+#include "pit/utf8.h"
 
 namespace tidemark {
 
@@ -200,6 +201,7 @@ Result<BoundExpression> BoundExpression::Bind(std::string_view text,
                                               std::span<const ExpressionColumn> columns,
                                               const std::optional<DataType>& wanted) {
   TM_TRY(ReadyArrow());
+  if (!IsUtf8(text)) return Fail(ErrorCode::kInvalidArgument, "the expression is not UTF-8");
   TM_ASSIGN(const auto syntax, expression_internal::ParseExpression(text));
   TM_ASSIGN(NodePtr root, BindSyntax(syntax, text, columns));
   TM_ASSIGN(root, AsWanted(std::move(root), text, wanted));

@@ -223,6 +223,7 @@ TEST(ExpressionTest, ErrorsPointAtTheCharacter) {
   EXPECT_THAT(Answer("99999999999999999999"), HasSubstr("beyond int64"));
   EXPECT_THAT(Answer("null"), HasSubstr("the type of this null is not known"));
   EXPECT_THAT(Answer(""), HasSubstr("the expression is empty"));
+  EXPECT_THAT(Answer("'\xEF'"), HasSubstr("the expression is not UTF-8"));
 }
 
 TEST(ExpressionTest, ValuesWithoutAResultNameTheRow) {
