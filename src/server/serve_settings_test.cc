@@ -59,7 +59,7 @@ TEST_F(ServeSettingsTest, EverySettingCanBeSet) {
                                                        {"", "true"},
                                                        {"FILE", "x"},
                                                        {"WHEN", "yes"},
-                                                       {"SIZE", "1MiB"},
+                                                       {"SIZE", "256MiB"},
                                                        {"TIME", "5s"},
                                                        {"DIGITS", "123456789012"},
                                                        {"NAME", "eu-north-1"},

@@ -139,7 +139,7 @@ TEST_F(TopRowsTest, OthersStayAsTheyAre) {
 
 // What is kept for each key does not fit, and the sorting spills.
 TEST_F(TopRowsTest, LittleMemoryIsEnough) {
-  constexpr int kRows = 400'000;
+  constexpr int kRows = 800'000;
   arrow::Int64Builder keys;
   arrow::StringBuilder texts;
   for (int i = 0; i < kRows; ++i) {
@@ -165,7 +165,7 @@ TEST_F(TopRowsTest, LittleMemoryIsEnough) {
   const auto statement = engine_->Parse(sql);
   ASSERT_TRUE(statement.has_value());
   const auto rows =
-      engine_->Query(*statement, {table}, {.memory_bytes_max = std::int64_t{100} << 20, .threads = 2});
+      engine_->Query(*statement, {table}, {.memory_bytes_max = std::int64_t{192} << 20, .threads = 2});
   ASSERT_TRUE(rows.has_value()) << rows.error().message;
   std::int64_t count = 0;
   while (true) {
@@ -178,7 +178,7 @@ TEST_F(TopRowsTest, LittleMemoryIsEnough) {
   EXPECT_EQ(count, kRows);
   const auto file = folder_.path() / "out.parquet";
   const auto copied =
-      engine_->Copy(*statement, {table}, file, {.memory_bytes_max = std::int64_t{100} << 20, .threads = 2});
+      engine_->Copy(*statement, {table}, file, {.memory_bytes_max = std::int64_t{192} << 20, .threads = 2});
   ASSERT_TRUE(copied.has_value()) << copied.error().message;
   EXPECT_EQ(*copied, kRows);
 }
