@@ -256,44 +256,33 @@ class TIDEMARK_EXPORT Store {
   /// of SavedDatasets. kAlreadyExists for a name or file that is taken, kUnsupported for features of Python
   /// functions, kInvalidData if rows of it are erased meanwhile. A store that is reached over a network keeps
   /// none: kUnsupported, of all that follow too.
-  virtual Result<std::string> SaveDataset(std::string_view /*name*/, EntityRows /*rows*/,
-                                          const HistoricalOptions& /*what*/,
-                                          const SaveDatasetOptions& /*options*/) {
-    return NoDatasets();
-  }
+  virtual Result<std::string> SaveDataset(std::string_view name, EntityRows rows,
+                                          const HistoricalOptions& what,
+                                          const SaveDatasetOptions& options) = 0;
   /// All saved datasets, by name: a JSON array of {"name", "state": "ready" or "erased", "created", "tags",
   /// "feature_service", "features", "join_keys", "full_feature_names", "event_timestamp", "known_by",
   /// "as_of", "start", "end", "columns", "rows", "bytes", "sha256", "path", "entity_rows": its file or null,
   /// "writer", "definitions": [{"type", "name", "version"}], "tables": [{"view", "snapshot", "tag",
   /// "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses": names of views, "erasure"}.
-  virtual Result<std::string> SavedDatasets() { return NoDatasets(); }
+  virtual Result<std::string> SavedDatasets() = 0;
   /// One of them; kNotFound with the nearest name.
-  virtual Result<std::string> SavedDataset(std::string_view /*name*/) { return NoDatasets(); }
+  virtual Result<std::string> SavedDataset(std::string_view name) = 0;
   /// Its rows, as they were saved. kNotFound if they are gone, kCorruption if they are others: Rebuild makes
   /// them again.
-  virtual Result<void> ReadSavedDataset(std::string_view /*name*/, const std::stop_token& /*stop*/,
-                                        ArrowArrayStream* /*out*/) {
-    return std::unexpected(NoDatasets().error());
-  }
+  virtual Result<void> ReadSavedDataset(std::string_view name, const std::stop_token& stop,
+                                        ArrowArrayStream* out) = 0;
   /// Makes its rows again, the same to the byte, at their place or in `out`, whatever was ingested, deleted,
   /// compacted, expired or defined since. kInvalidData with the reason if that cannot be: which erasure has
   /// taken rows, which file has changed, which warehouse answers otherwise. The file that was written.
-  virtual Result<std::filesystem::path> RebuildDataset(std::string_view /*name*/,
-                                                       const std::filesystem::path& /*out*/,
-                                                       const WorkOptions& /*work*/) {
-    return std::unexpected(NoDatasets().error());
-  }
+  virtual Result<std::filesystem::path> RebuildDataset(std::string_view name,
+                                                       const std::filesystem::path& out,
+                                                       const WorkOptions& work) = 0;
   /// Forgets it, with its tags. A file outside the store's folder stays.
-  virtual Result<void> DeleteSavedDataset(std::string_view /*name*/) {
-    return std::unexpected(NoDatasets().error());
-  }
+  virtual Result<void> DeleteSavedDataset(std::string_view name) = 0;
   /// Keeps rows as a table `database.table` that SQL and other engines read: whole or not at all. As
   /// RegisterTable, but that its files are in the store's folder and go with the table. kAlreadyExists.
-  virtual Result<std::string> SaveTable(std::string_view /*table*/, ArrowArrayStream* /*rows*/,
-                                        const SaveTableOptions& /*options*/,
-                                        const std::stop_token& /*stop*/) {
-    return NoDatasets();
-  }
+  virtual Result<std::string> SaveTable(std::string_view table, ArrowArrayStream* rows,
+                                        const SaveTableOptions& options, const std::stop_token& stop) = 0;
 
   virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
   /// Merges rows (join keys, features, the source's timestamp columns) into the online store.
@@ -465,13 +454,6 @@ class TIDEMARK_EXPORT Store {
   /// that were materialized, "streams": [{"view", and what StreamStatus says of its readers}]}; times may be
   /// null.
   virtual Result<std::string> Stats() = 0;
-
- private:
-  static Result<std::string> NoDatasets() {
-    return Fail(
-        ErrorCode::kUnsupported,
-        "only a store in a folder keeps training sets: open that, or persist the rows to a file here");
-  }
 };
 
 /// Ends what stores of this process do by themselves (flush, compact, expire), for good: for the end of a

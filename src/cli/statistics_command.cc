@@ -58,7 +58,7 @@ Result<void> PrintStatistics(OutputFormat format, const Json& statistics) {
         column.at("quantiles").contains("0.5") ? column.at("quantiles").at("0.5") : Json(nullptr);
     rows.push_back({column.at("name"), column.at("type"), column.at("count"), column.at("nulls"),
                     column.at("distinct"), column.at("min"), column.at("max"), column.at("mean"),
-                    column.at("std"), median, top.size() == 0 ? Json(nullptr) : top.front().at("value")});
+                    column.at("std"), median, top.empty() ? Json(nullptr) : top.front().at("value")});
   }
   return PrintRows(
       format, {"column", "type", "count", "nulls", "distinct", "min", "max", "mean", "std", "median", "top"},

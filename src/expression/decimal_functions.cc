@@ -162,9 +162,10 @@ void DecimalToReal(Call& call) {
   const auto divisor = static_cast<double>(power);
   for (std::int64_t row = 0; row < call.count; ++row) {
     const Decimal value = values[row];
-    const double real = value > -kExact && value < kExact ? static_cast<double>(value) / divisor
-                                                          : static_cast<double>(value / power) +
-                                                                static_cast<double>(value % power) / divisor;
+    const Decimal whole = value / power;
+    const double real = value > -kExact && value < kExact
+                            ? static_cast<double>(value) / divisor
+                            : static_cast<double>(whole) + static_cast<double>(value % power) / divisor;
     call.out.as<To>()[row] = static_cast<To>(real);
   }
 }

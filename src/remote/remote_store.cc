@@ -83,6 +83,11 @@ Result<Json> HistoricalRequestOf(const HistoricalOptions& options) {
   return request;
 }
 
+std::unexpected<Error> NoDatasets() {
+  return Fail(ErrorCode::kUnsupported,
+              "only a store in a folder keeps training sets: open that, or persist the rows to a file here");
+}
+
 /// A training set that is on its way, and what is said of it at its end.
 struct TrainingSet {
   std::shared_ptr<arrow::RecordBatchReader> rows;
@@ -153,6 +158,29 @@ class RemoteStore final : public Store {
     TM_ASSIGN(const TrainingSet set, Start(rows, options));
     TM_ASSIGN(set.report->rows, session_->write_file(*set.rows, out));
     return std::move(*set.report);
+  }
+
+  Result<std::string> SaveDataset(std::string_view /*name*/, EntityRows /*rows*/,
+                                  const HistoricalOptions& /*what*/,
+                                  const SaveDatasetOptions& /*options*/) override {
+    return NoDatasets();
+  }
+  Result<std::string> SavedDatasets() override { return NoDatasets(); }
+  Result<std::string> SavedDataset(std::string_view /*name*/) override { return NoDatasets(); }
+  Result<void> ReadSavedDataset(std::string_view /*name*/, const std::stop_token& /*stop*/,
+                                ArrowArrayStream* /*out*/) override {
+    return NoDatasets();
+  }
+  Result<std::filesystem::path> RebuildDataset(std::string_view /*name*/,
+                                               const std::filesystem::path& /*out*/,
+                                               const WorkOptions& /*work*/) override {
+    return NoDatasets();
+  }
+  Result<void> DeleteSavedDataset(std::string_view /*name*/) override { return NoDatasets(); }
+  Result<std::string> SaveTable(std::string_view /*table*/, ArrowArrayStream* /*rows*/,
+                                const SaveTableOptions& /*options*/,
+                                const std::stop_token& /*stop*/) override {
+    return NoDatasets();
   }
 
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {

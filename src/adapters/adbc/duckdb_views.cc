@@ -1,4 +1,6 @@
 // Tables as SELECT statements over read_parquet and read_csv.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -192,7 +194,7 @@ std::string StrftimeForm(std::string form) {
                                      {"%c", "%-m"},
                                      {"%k", "%-H"},
                                      {"%l", "%-I"}}) {
-    form = "replace(" + form + ", '" + theirs + "', '" + ours + "')";
+    form = fmt::format("replace({}, '{}', '{}')", form, theirs, ours);
   }
   return form;
 }

@@ -29,7 +29,7 @@ std::optional<AwsCredentials> CredentialsInJson(const std::string& text) {
                        .secret_access_key = json->value("SecretAccessKey", ""),
                        .session_token = json->value("Token", "")};
   if (found.access_key_id.empty() || found.secret_access_key.empty()) return std::nullopt;
-  if (const auto expires_us = ParseTimestampUs(json->value("Expiration", ""))) found.expires_us = *expires_us;
+  found.expires_us = ParseTimestampUs(json->value("Expiration", ""));
   return found;
 }
 

@@ -99,8 +99,8 @@ class SavedDatasets::Making {
   ~Making() {
     if (is_settled_ || !begun_) return;
     // What cannot be undone now is by the next one, who finds it in the registry.
-    if (owner_.Unpin(dataset_) && parts_.files->RemoveFolder(dataset_.id))
-      static_cast<void>(owner_.register_.Remove(begun_->object_id));
+    if (!owner_.Unpin(dataset_) || !parts_.files->RemoveFolder(dataset_.id)) return;
+    [[maybe_unused]] const auto removed = owner_.register_.Remove(begun_->object_id);
   }
 
   Result<SavedDataset> Run(std::shared_ptr<Warnings> warnings) {
