@@ -25,6 +25,7 @@ def make_view(view: Any) -> Any:
 
     @on_demand_feature_view(sources=[view, ride], schema=schema, mode="pandas")
     def computed(inputs: pd.DataFrame) -> pd.DataFrame:
+        inputs = inputs.astype("float64")  # what is missing for all rows comes as objects
         made = pd.DataFrame()
         made["price"] = inputs["f0"] * 2 + inputs["km"] / 3
         made["is_far"] = (inputs["km"] > 500) & (inputs["f1"] > 0)
