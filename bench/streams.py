@@ -75,7 +75,8 @@ def run_phase(settings: Settings, outcome: Outcome, name: str, job: dict[str, An
 
 def run_stream(settings: Settings) -> Outcome:
     """Backlogs, freshness at the head, and lookups while a backlog is read."""
-    sizes = {name: value for name, value in stream_job(settings, "sizes").items() if name != "program"}
+    sizes = stream_job(settings, "sizes")
+    del sizes["program"]  # a path of this machine
     outcome = Outcome("stream", "a topic into offline and online, x 10 fields", sizes)
     phases = {
         f"backlog, {kind}": stream_job(settings, "backlog", kind=kind) for kind in BACKLOG_AIMS
