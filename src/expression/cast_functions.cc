@@ -9,11 +9,47 @@
 #include <limits>
 
 #include "expression/binder_internal.h"
+#include "expression/digits_internal.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/utf8.h"
 
 namespace tidemark::expression_internal {
+
+std::string_view TrimSpace(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  text.remove_suffix(text.size() - (text.find_last_not_of(kSpace) + 1));
+  return text;
+}
+
+std::optional<NumberDigits> ReadDigits(std::string_view text) {
+  NumberDigits number;
+  bool has_point = false;
+  std::size_t i = 0;
+  for (; i < text.size() && text[i] != 'e' && text[i] != 'E'; ++i) {
+    if (text[i] == '.' && !has_point) {
+      has_point = true;
+    } else if (text[i] >= '0' && text[i] <= '9') {
+      number.digits += text[i];
+      number.point += has_point ? 0 : 1;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (number.digits.empty()) return std::nullopt;
+  if (i < text.size()) {
+    std::string_view exponent_text = text.substr(i + 1);
+    if (exponent_text.starts_with('+')) exponent_text.remove_prefix(1);
+    std::int32_t exponent = 0;
+    const char* const end = exponent_text.data() + exponent_text.size();
+    const auto read = std::from_chars(exponent_text.data(), end, exponent);
+    if (read.ec != std::errc{} || read.ptr != end || exponent > 1000 || exponent < -1000) return std::nullopt;
+    number.point += exponent;
+  }
+  return number;
+}
+
 namespace {
 
 constexpr std::int64_t kDayLengthUs = 86'400'000'000;
@@ -76,13 +112,6 @@ bool ToBool(const From& from, std::uint8_t* to) {
   return true;
 }
 
-std::string_view TrimSpace(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
-  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
-  text.remove_suffix(text.size() - (text.find_last_not_of(kSpace) + 1));
-  return text;
-}
-
 bool TextToBool(const std::string_view& from, std::uint8_t* to) {
   const std::string text = FoldName(from.substr(0, 6));
   const bool is_true = text == "true" || text == "t" || text == "yes" || text == "y" || text == "1";
@@ -116,28 +145,9 @@ template <typename T>
 bool DecimalToInteger(std::string_view text, T* to) {
   const bool is_negative = text.starts_with('-');
   if (is_negative) text.remove_prefix(1);
-  std::string digits;
-  std::int64_t point = 0;  // digits before it
-  bool has_point = false;
-  std::size_t i = 0;
-  for (; i < text.size() && text[i] != 'e' && text[i] != 'E'; ++i) {
-    if (text[i] == '.' && !has_point) {
-      has_point = true;
-    } else if (text[i] >= '0' && text[i] <= '9') {
-      digits += text[i];
-      point += has_point ? 0 : 1;
-    } else {
-      return false;
-    }
-  }
-  if (digits.empty()) return false;
-  if (i < text.size()) {
-    std::string_view exponent_text = text.substr(i + 1);
-    if (exponent_text.starts_with('+')) exponent_text.remove_prefix(1);
-    std::int32_t exponent = 0;
-    if (!DigitsToInteger(exponent_text, 10, &exponent) || exponent > 1000 || exponent < -1000) return false;
-    point += exponent;
-  }
+  const std::optional<NumberDigits> number = ReadDigits(text);
+  if (!number) return false;
+  const auto& [digits, point] = *number;
   if (point > 400) return false;
   __int128 value = 0;
   constexpr __int128 kLimit = static_cast<__int128>(1) << 70;

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "expression/binder_internal.h"
+#include "expression/digits_internal.h"
 #include "model/name.h"
 
 namespace tidemark::expression_internal {
@@ -216,35 +216,12 @@ void RealToDecimal(Call& call) {
 
 /// Digits, a point, an exponent; to the nearest, halves away from zero.
 bool ReadDecimal(std::string_view text, const DataType& to, Decimal* out) {
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
-  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
-  text.remove_suffix(text.size() - (text.find_last_not_of(kSpace) + 1));
+  text = TrimSpace(text);
   const bool is_negative = text.starts_with('-');
   if (is_negative || text.starts_with('+')) text.remove_prefix(1);
-  std::string digits;
-  std::int64_t point = 0;  // digits before it
-  bool has_point = false;
-  std::size_t i = 0;
-  for (; i < text.size() && text[i] != 'e' && text[i] != 'E'; ++i) {
-    if (text[i] == '.' && !has_point) {
-      has_point = true;
-    } else if (text[i] >= '0' && text[i] <= '9') {
-      digits += text[i];
-      point += has_point ? 0 : 1;
-    } else {
-      return false;
-    }
-  }
-  if (digits.empty()) return false;
-  if (i < text.size()) {
-    std::string_view exponent_text = text.substr(i + 1);
-    if (exponent_text.starts_with('+')) exponent_text.remove_prefix(1);
-    std::int32_t exponent = 0;
-    const char* const end = exponent_text.data() + exponent_text.size();
-    const auto read = std::from_chars(exponent_text.data(), end, exponent);
-    if (read.ec != std::errc{} || read.ptr != end || exponent > 1000 || exponent < -1000) return false;
-    point += exponent;
-  }
+  const std::optional<NumberDigits> number = ReadDigits(text);
+  if (!number) return false;
+  const auto& [digits, point] = *number;
   const std::int64_t places = point + to.scale;  // digits that count
   *out = 0;
   for (std::int64_t place = 0; place < places; ++place) {
