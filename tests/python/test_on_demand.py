@@ -7,16 +7,18 @@ be computed is said with the view and the field.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from server_process import PROGRAM, ServerProcess
+from server_process import PROGRAM, Answer, ServerProcess
 
 import tidemark
 from tidemark import (
@@ -388,6 +390,35 @@ def test_bad_request_data_over_feasts_route(server: ServerProcess) -> None:
     answer = server.post_json("/get-online-features", asked)
     assert answer.status == 501
     assert "only with --python-workers N" in answer.text
+
+
+def test_a_lookup_as_semantix_asks(server: ServerProcess) -> None:
+    def ask(name: str, *features: str, **entities: list[Any]) -> Answer:
+        asked = [{"entity": each, "value": values} for each, values in entities.items()]
+        query = f"entities={quote_plus(json.dumps(asked))}"
+        if features:
+            query += f"&feature_refs={quote_plus(json.dumps(list(features)))}"
+        return server.get(f"/{name}/online-features?{query}")
+
+    answer = ask("sql_model", driver_id=[1, 2, 4], km=[2, 5.0, None])
+    assert answer.status == 200, answer.text
+    made = answer.json()
+    assert list(made) == ["driver_id", "km", "price", "trips"]
+    assert made["price"] == [3.0, 10.0, None]
+    assert ask("sql_model", "price", driver_id=[1], km=[2]).json() == {
+        "driver_id": [1],
+        "km": [2.0],
+        "price": [3.0],
+    }
+    assert ask("fares", "label", driver_id=[2]).json()["label"] == ["BOB 20"]
+    for answer, message in [
+        (ask("sql_model", driver_id=[1]), "'km'"),
+        (ask("sql_model", driver_id=[1], km=["far"]), "km"),
+        (ask("sql_model", "none", driver_id=[1], km=[2]), "none"),
+        (ask("sql_model", driver_id=[1], km=[1, 2]), "km"),
+    ]:
+        assert 400 <= answer.status < 500, answer.text
+        assert message in answer.text
 
 
 def test_the_servers_own_routes(server: ServerProcess) -> None:
