@@ -253,18 +253,19 @@ class TIDEMARK_EXPORT Store {
 
   /// Makes a training set and keeps it with what it was made of: entity rows, definitions, and tags on the
   /// snapshots of feature tables, which then no expiry forgets. Whole or not at all; what it is comes as one
-  /// of SavedDatasets. Features of Python functions (StoreOptions::python_workers) are made twice: kInvalidData
-  /// if the second time they are others. kAlreadyExists for a name or file that is taken, kInvalidData if rows
-  /// of it are erased meanwhile. A store that is reached over a network keeps it in its own folder, and
-  /// `storage` is a copy on this machine.
+  /// of SavedDatasets. Features of Python functions (StoreOptions::python_workers) are made twice:
+  /// kInvalidData if the second time they are others. kAlreadyExists for a name or file that is taken,
+  /// kInvalidData if rows of it are erased meanwhile. A store that is reached over a network keeps it in its
+  /// own folder, and `storage` is a copy on this machine.
   virtual Result<std::string> SaveDataset(std::string_view name, EntityRows rows,
                                           const HistoricalOptions& what,
                                           const SaveDatasetOptions& options) = 0;
   /// All saved datasets, by name: a JSON array of {"name", "state": "ready" or "erased", "created", "tags",
   /// "feature_service", "features", "join_keys", "full_feature_names", "event_timestamp", "known_by",
   /// "as_of", "start", "end", "columns", "rows", "bytes", "sha256", "path", "entity_rows": its file or null,
-  /// "entity_rows_sha256": or null, "writer", "definitions": [{"type", "name", "version"}], "tables": [{"view", "snapshot", "tag",
-  /// "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses": names of views, "erasure"}.
+  /// "entity_rows_sha256": or null, "writer", "definitions": [{"type", "name", "version"}], "tables":
+  /// [{"view", "snapshot", "tag", "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses":
+  /// names of views, "erasure"}.
   virtual Result<std::string> SavedDatasets() = 0;
   /// One of them; kNotFound with the nearest name.
   virtual Result<std::string> SavedDataset(std::string_view name) = 0;

@@ -53,7 +53,8 @@ void PythonStore::FetchSavedDataset(const std::string& name, bool entity_rows, c
                                     const CancelToken* token) const {
   const std::stop_source stop = SourceOf(token);
   const DatasetFile file = entity_rows ? DatasetFile::kEntityRows : DatasetFile::kRows;
-  Unwrap(RunInterruptibly(stop, [&] { return store_->FetchSavedDataset(name, file, out, stop.get_token()); }));
+  Unwrap(
+      RunInterruptibly(stop, [&] { return store_->FetchSavedDataset(name, file, out, stop.get_token()); }));
 }
 
 void PythonStore::DeleteSavedDataset(const std::string& name) const {

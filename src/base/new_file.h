@@ -12,8 +12,8 @@
 
 namespace tidemark {
 
-/// Bytes that are written beside their place. What was not put in its place goes with this object. Errors name
-/// the file: kNotFound if there is no such folder, kOutOfSpace, kIo.
+/// Bytes that are written beside their place. What was not put in its place goes with this object. Errors
+/// name the file: kNotFound if there is no such folder, kOutOfSpace, kIo.
 class NewFile {
  public:
   static Result<std::unique_ptr<NewFile>> Begin(const std::filesystem::path& place);

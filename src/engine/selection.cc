@@ -190,8 +190,7 @@ class Resolver {
     }
     for (const std::size_t column : used) {
       const auto source = std::ranges::find(view.sources, columns[column].table, &OnDemandSource::shown);
-      const OnDemandView* other =
-          source == view.sources.end() ? nullptr : catalog_.OnDemand(source->view);
+      const OnDemandView* other = source == view.sources.end() ? nullptr : catalog_.OnDemand(source->view);
       if (other == nullptr) continue;
       TM_ASSIGN(const std::size_t place, FieldPlace(*other, columns[column].name));
       TM_TRY(Need(*other, place));

@@ -237,8 +237,9 @@ Result<void> BoundExpression::Program::CheckColumns(const ExpressionRows& rows) 
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::shared_ptr<arrow::Array>& column = rows.columns[columns[i]];
     if (column->type()->Equals(*column_types[i])) continue;
-    return Fail(ErrorCode::kTypeMismatch, fmt::format("column {} is {} where {} was bound", column_names[i],
-                                                      column->type()->ToString(), column_types[i]->ToString()));
+    return Fail(ErrorCode::kTypeMismatch,
+                fmt::format("column {} is {} where {} was bound", column_names[i], column->type()->ToString(),
+                            column_types[i]->ToString()));
   }
   return {};
 }

@@ -327,21 +327,20 @@ TEST(ExpressionTest, CommonPartsAreComputedOnce) {
 
 // Together they answer what they answer alone: branches, nulls, texts and nested values among them.
 TEST(ExpressionTest, TogetherAsAlone) {
-  const std::vector<std::string> texts{
-      "CASE WHEN d > 0 THEN ln(d) WHEN d = 0 THEN exp(d) ELSE abs(d) END",
-      "CASE WHEN ok THEN abs(d) ELSE exp(d) END + exp(d)",
-      "coalesce(f, abs(d), exp(d)) * abs(d)",
-      "upper(s) || '-' || upper(s)",
-      "upper(s)",
-      "list",
-      "CASE WHEN ok THEN list ELSE split(s, 'l')::bigint[] END",
-      "list[1] + length(list)",
-      "d",
-      "d",
-      "ok AND d > 0 OR i IS NULL",
-      "NOT (ok AND d > 0)",
-      "CASE WHEN d > 0 THEN 1 WHEN ok THEN 2 END",
-      "epoch_us(now()) + l % 7"};
+  const std::vector<std::string> texts{"CASE WHEN d > 0 THEN ln(d) WHEN d = 0 THEN exp(d) ELSE abs(d) END",
+                                       "CASE WHEN ok THEN abs(d) ELSE exp(d) END + exp(d)",
+                                       "coalesce(f, abs(d), exp(d)) * abs(d)",
+                                       "upper(s) || '-' || upper(s)",
+                                       "upper(s)",
+                                       "list",
+                                       "CASE WHEN ok THEN list ELSE split(s, 'l')::bigint[] END",
+                                       "list[1] + length(list)",
+                                       "d",
+                                       "d",
+                                       "ok AND d > 0 OR i IS NULL",
+                                       "NOT (ok AND d > 0)",
+                                       "CASE WHEN d > 0 THEN 1 WHEN ok THEN 2 END",
+                                       "epoch_us(now()) + l % 7"};
   std::vector<ExpressionColumn> columns;
   std::vector<std::shared_ptr<arrow::Array>> values;
   for (const Given& given : Columns()) {
@@ -397,8 +396,10 @@ TEST(ExpressionTest, BitsAreUnpackedAndPacked) {
       expression_internal::PackBits(bytes.data(), count, packed.data());
       for (std::int64_t i = 0; i < count; ++i) {
         const std::int64_t at = offset + i;
-        ASSERT_EQ(bytes[static_cast<std::size_t>(i)], (bits[static_cast<std::size_t>(at / 8)] >> (at % 8)) & 1);
-        ASSERT_EQ((packed[static_cast<std::size_t>(i / 8)] >> (i % 8)) & 1, bytes[static_cast<std::size_t>(i)]);
+        ASSERT_EQ(bytes[static_cast<std::size_t>(i)],
+                  (bits[static_cast<std::size_t>(at / 8)] >> (at % 8)) & 1);
+        ASSERT_EQ((packed[static_cast<std::size_t>(i / 8)] >> (i % 8)) & 1,
+                  bytes[static_cast<std::size_t>(i)]);
       }
     }
   }

@@ -332,8 +332,7 @@ void ReadArray(const arrow::Array& array, std::int64_t begin, std::int64_t count
       // In place: kernels only read what they are given.
       const auto& values = static_cast<const arrow::PrimitiveArray&>(array);
       const auto* bytes = values.values() ? values.values()->data() : nullptr;
-      out.data =
-          const_cast<std::uint8_t*>(bytes) + offset * static_cast<std::int64_t>(LaneBytes(lane));
+      out.data = const_cast<std::uint8_t*>(bytes) + offset * static_cast<std::int64_t>(LaneBytes(lane));
       return;
     }
   }

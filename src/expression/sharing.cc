@@ -1,7 +1,8 @@
 // Finds nodes that are the same, so that their values are computed once.
 //
-// A node may take the values of an earlier one if that is evaluated for at least the same rows, and surely so:
-// what a CASE or COALESCE evaluates for some rows only is a place of its own, within the place of the whole.
+// A node may take the values of an earlier one if that is evaluated for at least the same rows, and surely
+// so: what a CASE or COALESCE evaluates for some rows only is a place of its own, within the place of the
+// whole.
 //
 //   CASE WHEN a THEN b WHEN c THEN d ELSE e END       place of a: the CASE's own; of b and c: within it; of d
 //                                                     and e: within that of c, as c was evaluated for all

@@ -127,8 +127,7 @@ Result<std::string> EmbeddedStore::SaveDataset(std::string_view name, EntityRows
   request.snapshot_id = what.reading.snapshot_id;
   TM_ASSIGN(const auto catalog, LoadCatalog());
   TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, request.what.features));
-  TM_ASSIGN(const Selection selection,
-            Resolve(*catalog, wanted, what.full_feature_names, config_.functions));
+  TM_ASSIGN(const Selection selection, Resolve(*catalog, wanted, what.full_feature_names, config_.functions));
   TM_ASSIGN(const auto file, OpenEntityFile(rows, what, selection));
   if (file != nullptr) request.entity_rows = file;
   TM_ASSIGN(request.what.known_by, KnownByOf(what));
@@ -178,8 +177,7 @@ Result<std::filesystem::path> EmbeddedStore::RebuildDataset(std::string_view nam
 }
 
 Result<void> EmbeddedStore::FetchSavedDataset(std::string_view name, DatasetFile file,
-                                              const std::filesystem::path& out,
-                                              const std::stop_token& stop) {
+                                              const std::filesystem::path& out, const std::stop_token& stop) {
   TM_ASSIGN(const auto path, datasets_.WholeFile(name, file, stop));
   std::error_code failed;
   if (std::filesystem::equivalent(path, out, failed)) return {};  // it is there

@@ -82,8 +82,9 @@ Error Differs(const SavedDataset& dataset, const std::string& writer, bool has_f
     why = fmt::format("it was written by Tidemark {}, and this is {}: make it again with that",
                       dataset.writer, writer);
   } else if (has_functions) {
-    why = "its Python functions do not give any more what they did: the Python that runs them, or a package "
-          "that they use, is another one";
+    why =
+        "its Python functions do not give any more what they did: the Python that runs them, or a package "
+        "that they use, is another one";
   } else {
     why = "what it was made of has been changed behind Tidemark's back";
   }
@@ -135,7 +136,8 @@ class SavedDatasets::Making {
   Result<void> Begin() {
     TM_ASSIGN(const auto catalog, parts_.catalog());
     TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, request_.what.features));
-    TM_ASSIGN(const Selection selection, Resolve(*catalog, wanted, request_.what.full_feature_names, parts_.functions));
+    TM_ASSIGN(const Selection selection,
+              Resolve(*catalog, wanted, request_.what.full_feature_names, parts_.functions));
     dataset_.id = NewDatasetId();
     dataset_.name = request_.name;
     dataset_.created_us = parts_.clock->now_us();
@@ -185,8 +187,7 @@ class SavedDatasets::Making {
     const SourceOpeners open{
         OpenerOfUsed(dataset_.sources, *catalog, *parts_.files, parts_.sources(work_.stop)),
         owner_.PinnedTables(dataset_)};
-    TM_ASSIGN(const auto reader,
-              owner_.RowsOf(dataset_, catalog, open, work_, std::make_shared<Warnings>()));
+    TM_ASSIGN(const auto reader, owner_.RowsOf(dataset_, catalog, open, work_, std::make_shared<Warnings>()));
     TM_ASSIGN(const auto again, parts_.files->Write(*reader, owner_.PathOf(dataset_)));
     if (again->sum() == first) return {};
     return Fail(ErrorCode::kInvalidData,
@@ -300,9 +301,9 @@ Result<std::filesystem::path> SavedDatasets::WholeEntityRows(const SavedDataset&
   const auto path = parts_.files->OwnPath(dataset.id, kEntityRowsFile);
   TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, stop));
   if (sum == dataset.entity_rows) return path;
-  return Fail(ErrorCode::kCorruption,
-              fmt::format("its entity rows, '{}', are not what was kept: restore them from a backup",
-                          path.string()));
+  return Fail(
+      ErrorCode::kCorruption,
+      fmt::format("its entity rows, '{}', are not what was kept: restore them from a backup", path.string()));
 }
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::Read(std::string_view name,

@@ -72,7 +72,7 @@ struct SavedDatasetsParts {
   std::function<Result<std::shared_ptr<FeatureTables>>()> tables;
   std::function<SourceOpener(const std::stop_token& stop)> sources;
   std::shared_ptr<FunctionRunner> functions;  // null: features of Python functions are refused
-  std::string writer;  // the version of Tidemark
+  std::string writer;                         // the version of Tidemark
   std::size_t threads = 1;
   std::int64_t memory_bytes_max = 0;
 };

@@ -233,7 +233,8 @@ Result<void> AnswerFound(const OnlineReader& reader, const AskedEntities& entiti
   for (const std::string& name : shown) {
     const auto found = std::ranges::find(features, name, &ColumnInfo::name);
     if (found == features.end())
-      return Fail(ErrorCode::kNotFound, fmt::format("{} has no feature {}", Quoted(asked.name), Quoted(name)));
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("{} has no feature {}", Quoted(asked.name), Quoted(name)));
     TM_TRY(AppendColumn(out, name, *batch->column(static_cast<int>(found - features.begin()))));
   }
   out.push_back('}');
@@ -309,7 +310,8 @@ Result<void> RowRequests::Push(const Request& request, Response& response) {
   return {};
 }
 
-Result<std::shared_ptr<const OnlineReader>> RowRequests::Prepared(Store& store, const OnlineOptions& options) {
+Result<std::shared_ptr<const OnlineReader>> RowRequests::Prepared(Store& store,
+                                                                  const OnlineOptions& options) {
   const std::string place =
       fmt::format("{}\n{}\n{}", store.project(), options.service, fmt::join(options.features, "\n"));
   {

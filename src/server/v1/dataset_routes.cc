@@ -189,8 +189,7 @@ Result<void> SaveTable(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const RowFormat format, FormatOfContentType(request.Header("content-type").value_or("")));
   if (format == RowFormat::kCsv || format == RowFormat::kParquet)
     return Fail(ErrorCode::kInvalidArgument, "rows of a table that is kept come as JSON, NDJSON or Arrow");
-  TM_ASSIGN(const auto rows,
-            BodyRows::Open(*request.stream, format, v1.RowsOptions({}, RowsUse::kStreamed)));
+  TM_ASSIGN(const auto rows, BodyRows::Open(*request.stream, format, v1.RowsOptions({}, RowsUse::kStreamed)));
   auto saved = store->SaveTable(request.Part("table"), rows->rows().stream, options, request.stop);
   if (!saved) return std::unexpected(rows->Blame(std::move(saved).error()));
   AnswerJson(response, *std::move(saved), 201);
