@@ -103,7 +103,7 @@ Result<void> CheckExpressions(const Definitions& live) {
   };
   for (const OnDemandView& view : live.on_demand) {
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, Inputs(view, fields_of));
-    TM_TRY(BindFields(view, columns, AllFieldsOf(view)));
+    if (view.mode == OnDemandMode::kSql) TM_TRY(BindFields(view, columns, AllFieldsOf(view)));
   }
   return {};
 }

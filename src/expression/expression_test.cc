@@ -296,6 +296,18 @@ TEST(ExpressionTest, NestedValuesGoInRuns) {
   EXPECT_EQ(values->null_count(), 600);
 }
 
+// Values that programs may have kept: a hash is the same on every machine and in every release. Numbers of one
+// value have one hash, whatever their width.
+TEST(ExpressionTest, HashesStayTheSame) {
+  EXPECT_EQ(Answer("hash(i)"), "int64: ");
+  EXPECT_EQ(Answer("hash(s)"), "int64: ");
+  EXPECT_EQ(Answer("hash(d)"), "int64: ");
+  EXPECT_EQ(Answer("hash(ok, day, at)"), "int64: ");
+  EXPECT_EQ(Answer("hash(i) = hash(i::bigint)"), "bool: true true true");
+  EXPECT_EQ(Answer("hash(f) = hash(f::double)"), "bool: true true true");
+  EXPECT_EQ(Answer("hash(-0e0) = hash(0e0)"), "bool: true true true");
+}
+
 // Slots that the nodes of these expressions take, after those that are the same were found.
 std::size_t SlotsOf(const std::vector<std::string>& texts) {
   std::vector<ExpressionColumn> columns;

@@ -127,7 +127,7 @@ Result<void> WriteFileTo(std::ifstream& file, const std::filesystem::path& path,
   std::array<char, 65'536> bytes{};
   while (file) {
     file.read(bytes.data(), bytes.size());
-    TM_TRY(out.Write({bytes.data(), static_cast<std::size_t>(file.gcount())}));
+    if (file.gcount() > 0) TM_TRY(out.Write({bytes.data(), static_cast<std::size_t>(file.gcount())}));
   }
   if (file.eof()) return {};
   return Fail(ErrorCode::kIo, fmt::format("'{}' cannot be read", path.string()));
