@@ -30,7 +30,7 @@ class NewFileTest : public testing::Test {
   const fs::path folder_;
 };
 
-std::span<const std::byte> Bytes(std::string_view text) {
+std::span<const std::byte> BytesOfText(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
@@ -38,8 +38,8 @@ TEST_F(NewFileTest, AppearsWholeOverWhatIsThere) {
   const fs::path path = folder_ / "rows.parquet";
   std::ofstream(path) << "former";
   const auto file = NewFile::Begin(path).value();
-  ASSERT_TRUE(file->Append(Bytes("a")));
-  ASSERT_TRUE(file->Append(Bytes("bc")));
+  ASSERT_TRUE(file->Append(BytesOfText("a")));
+  ASSERT_TRUE(file->Append(BytesOfText("bc")));
   EXPECT_EQ(TextOf(path), "former");
   EXPECT_EQ(file->Hash(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   ASSERT_TRUE(file->Put());
@@ -50,7 +50,7 @@ TEST_F(NewFileTest, AppearsWholeOverWhatIsThere) {
 TEST_F(NewFileTest, WhatIsNotPutInItsPlaceGoes) {
   {
     const auto file = NewFile::Begin(folder_ / "rows").value();
-    ASSERT_TRUE(file->Append(Bytes("a")));
+    ASSERT_TRUE(file->Append(BytesOfText("a")));
   }
   EXPECT_EQ(Files(), 0);
   const auto nowhere = NewFile::Begin(folder_ / "none" / "rows");

@@ -119,7 +119,7 @@ void AddFetch(Command datasets, Session& session) {
   const auto out = std::make_shared<std::string>();
   const auto entity_rows = std::make_shared<bool>(false);
   command.add_option("name", *name, "Its name").required();
-  command.add_option("out", *out, "The Parquet file to write").required()->type_name("FILE");
+  command.add_option("out", *out, "The Parquet file to write").required().type_name("FILE");
   command.add_flag("--entity-rows", *entity_rows, "The entity rows that it was made of");
   command.callback([&session, name, out, entity_rows] {
     session.command = [&session, name, out, entity_rows] {
