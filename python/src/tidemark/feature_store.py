@@ -541,6 +541,7 @@ class FeatureStore(
     def close(self) -> None:
         """Forgets prepared lookups; the store itself is closed when nothing uses it any more."""
         self._readers.clear()
+        self._functions = None
 
     def __enter__(self) -> FeatureStore:
         return self
