@@ -171,9 +171,9 @@ def test_kept_in_a_table(store: FeatureStore) -> None:
 def test_scopes(folder: FeatureStore) -> None:
     path = Path(folder.repo_path)
     folder.create_database("training")
+    keys = [create_key(path, [scopes])["key"] for scopes in ("read", "read,write")]
     with ServerProcess(path) as server:
-        reader = FeatureStore(url=server.url, api_key=create_key(path, ["read"])["key"])
-        writer = FeatureStore(url=server.url, api_key=create_key(path, ["read,write"])["key"])
+        reader, writer = (FeatureStore(url=server.url, api_key=key) for key in keys)
         job = writer.get_historical_features(ORDERS, ["visits"])
         assert writer.create_saved_dataset(job, "set").to_arrow() == job.to_arrow()
         assert reader.get_saved_dataset("set").to_arrow() == job.to_arrow()
