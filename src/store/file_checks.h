@@ -37,15 +37,16 @@ struct FileCheckOptions {
   std::function<Result<void>()> before = {};
 };
 
-/// Thread safe. What was found whole is not read again as long as the file's inode, size and time are the same.
+/// Thread safe. What was found whole is not read again as long as the file's inode, size and time are the
+/// same.
 class FileChecks {
  public:
   virtual ~FileChecks() = default;
 
-  /// Verifies Parquet files by the checksums that they carry: data files of feature tables by those of all their
-  /// bytes, others by those of their pages, where they have them. Files that cannot be opened, or that are no
-  /// Parquet, are passed over: whoever reads them meets that too. kCorruption, naming the file; kCancelled by
-  /// `stop` or at the deadline.
+  /// Verifies Parquet files by the checksums that they carry: data files of feature tables by those of all
+  /// their bytes, others by those of their pages, where they have them. Files that cannot be opened, or that
+  /// are no Parquet, are passed over: whoever reads them meets that too. kCorruption, naming the file;
+  /// kCancelled by `stop` or at the deadline.
   virtual Result<void> Check(const FilesToCheck& files, const FileCheckOptions& options) = 0;
 };
 

@@ -32,10 +32,10 @@ class SourceFolders {
   /// or a pattern, or a query. kUnavailable and kPermissionDenied for a warehouse.
   virtual Result<void> Check(const BatchSource& source) const = 0;
 
-  /// Writes rows as one more file of the source, under `name` and the ending of its format. The file appears whole
-  /// and synced, or not at all. How many rows were written; nothing if a file of that name is there already:
-  /// then nothing is done. A source of a single file that is not there yet becomes that file, whatever `name`
-  /// says. Errors as Check, and kIo or kOutOfSpace with the path.
+  /// Writes rows as one more file of the source, under `name` and the ending of its format. The file appears
+  /// whole and synced, or not at all. How many rows were written; nothing if a file of that name is there
+  /// already: then nothing is done. A source of a single file that is not there yet becomes that file,
+  /// whatever `name` says. Errors as Check, and kIo or kOutOfSpace with the path.
   virtual Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                                   arrow::RecordBatchReader& rows) const = 0;
 

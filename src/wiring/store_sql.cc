@@ -63,8 +63,9 @@ StoreSql::StoreSql(Parts parts)
             return FindTable(*catalog, name);
           },
           parts_.threads),
-      queries_({.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder,
-                                            .checks = parts_.config.sql.verifies_files ? MakeFileChecks() : nullptr}),
+      queries_({.engine = MakeDuckDbEngine(
+                    {.spill_folder = parts_.folder / kOwnFolder / kSpillFolder,
+                     .checks = parts_.config.sql.verifies_files ? MakeFileChecks() : nullptr}),
                 .names = [this] { return Names(); },
                 .tables = {
                     .tables = [this] { return parts_.tables.Open(); },

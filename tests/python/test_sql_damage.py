@@ -1,4 +1,4 @@
-"""Goal: SQL gives the right rows or an error that names the file, whatever byte of a file has changed.
+"""Goal: whatever byte of a file changes, SQL gives the right rows or an error that names the file.
 
 Data files of feature tables have checksums over all of their bytes. Other Parquet files may have
 them over their pages; nothing covers their page headers and footers.
@@ -212,7 +212,7 @@ def test_damage_in_partitions_that_are_not_asked_for(store: FeatureStore, tmp_pa
             {"c": 1000}
         ]
     for condition in ("true", "d = 2", "d = 1 OR n > 0"):
-        with pytest.raises(CorruptionError, match="d=2/a.parquet"):
+        with pytest.raises(CorruptionError, match=r"d=2/a\.parquet"):
             answer(store, f"SELECT * FROM lake.visits WHERE {condition}")
 
 
@@ -222,5 +222,4 @@ def test_verifying_keeps_to_the_limits(store: FeatureStore) -> None:
     with pytest.raises(NotFoundError, match="wrd"):  # a mistake is told before files are read
         answer(store, "SELECT wrd FROM visits")
     with pytest.raises(CancelledError, match="time limit of 1 ms"):
-        for _ in range(50):
-            store.sql("SELECT count(word) FROM visits, range(1000000)", time_limit="1ms").to_arrow()
+        store.sql("SELECT count(word) FROM visits, range(100000000)", time_limit="1ms").to_arrow()

@@ -23,7 +23,8 @@ std::string Length(std::chrono::milliseconds time) {
 
 std::optional<std::chrono::steady_clock::time_point> DeadlineOf(const AdbcLimits& limits) {
   if (!limits.time_limit) return std::nullopt;
-  return limits.begun.value_or(std::chrono::steady_clock::now()) + std::min(*limits.time_limit, kTimeLimitMax);
+  return limits.begun.value_or(std::chrono::steady_clock::now()) +
+         std::min(*limits.time_limit, kTimeLimitMax);
 }
 
 Error TimeIsUp(const AdbcLimits& limits) {

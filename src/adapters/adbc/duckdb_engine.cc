@@ -29,6 +29,7 @@
 #include "adapters/adbc/duckdb_error_internal.h"
 #include "adapters/adbc/duckdb_memory_internal.h"
 #include "adapters/adbc/duckdb_text_internal.h"
+#include "adapters/adbc/duckdb_views_internal.h"
 #include "adapters/adbc/own_folder_internal.h"
 #include "adapters/adbc/result_types_internal.h"
 #include "adapters/adbc/spill_folders_internal.h"
@@ -36,7 +37,6 @@
 #include "adapters/adbc/sql_tree_internal.h"
 #include "adapters/adbc/text_times_internal.h"
 #include "adapters/adbc/top_rows_internal.h"
-#include "adapters/adbc/duckdb_views_internal.h"
 #include "base/parallel.h"
 #include "model/name.h"
 #include "model/time.h"
@@ -457,9 +457,10 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(Json select, ParseJson(text));
       RootNode(select)["where_clause"] = std::move(conditions);
       TM_ASSIGN(const std::string query, parser_.Deserialize(select.dump()));
-      TM_ASSIGN(const auto rows,
-                prepared.running.connection->Query(
-                    {.sql = "WITH tidemark_files AS (" + FoldersSelect(table) + ") " + query}, prepared.limits));
+      TM_ASSIGN(
+          const auto rows,
+          prepared.running.connection->Query(
+              {.sql = "WITH tidemark_files AS (" + FoldersSelect(table) + ") " + query}, prepared.limits));
       return AllTexts(*rows);
     }();
     // Conditions that cannot be tried alone leave nothing out.

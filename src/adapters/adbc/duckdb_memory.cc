@@ -1,4 +1,5 @@
-// The shares were measured (docs/performance.md); the allocator's names are jemalloc's, as DuckDB prefixes them.
+// The shares were measured (docs/performance.md); the allocator's names are jemalloc's, as DuckDB prefixes
+// them.
 #include "adapters/adbc/duckdb_memory_internal.h"
 
 #include <dlfcn.h>
@@ -15,12 +16,12 @@ namespace tidemark {
 namespace {
 
 constexpr std::int64_t kMiB = std::int64_t{1} << 20;
-constexpr std::int64_t kAsideBytes = 72 * kMiB;           // the library, and what does not go by threads
-constexpr std::int64_t kThreadAsideBytes = 16 * kMiB;     // what a thread works with
-constexpr std::int64_t kThreadBytesMin = 64 * kMiB;       // below which one thread less is better
-constexpr std::int64_t kSmallBytesMax = 4096 * kMiB;      // beyond, keeping what was freed is worth its while
-constexpr std::int64_t kKeptParts = 8;                    // of which the allocator then has
-constexpr std::int64_t kEngineParts = 5;                  // all but these
+constexpr std::int64_t kAsideBytes = 72 * kMiB;        // the library, and what does not go by threads
+constexpr std::int64_t kThreadAsideBytes = 16 * kMiB;  // what a thread works with
+constexpr std::int64_t kThreadBytesMin = 64 * kMiB;    // below which one thread less is better
+constexpr std::int64_t kSmallBytesMax = 4096 * kMiB;   // beyond, keeping what was freed is worth its while
+constexpr std::int64_t kKeptParts = 8;                 // of which the allocator then has
+constexpr std::int64_t kEngineParts = 5;               // all but these
 
 using Control = int (*)(const char* name, void* old_value, std::size_t* old_size, void* new_value,
                         std::size_t new_size);
@@ -77,10 +78,12 @@ Result<MemoryShares> SharesOf(std::int64_t bytes_max, std::size_t threads) {
   MemoryShares shares{.threads = threads};
   if (bytes_max <= 0) return shares;
   if (bytes_max < kQueryBytesMin) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("a memory_limit of {} bytes is too little for a query, which takes {} MiB at least: raise "
-                            "it, or set sql.memory_limit beside the store's",
-                            bytes_max, kQueryBytesMin / kMiB));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format(
+            "a memory_limit of {} bytes is too little for a query, which takes {} MiB at least: raise "
+            "it, or set sql.memory_limit beside the store's",
+            bytes_max, kQueryBytesMin / kMiB));
   }
   if (bytes_max > kSmallBytesMax) {
     shares.engine_bytes = bytes_max / kKeptParts * kEngineParts;
@@ -88,7 +91,8 @@ Result<MemoryShares> SharesOf(std::int64_t bytes_max, std::size_t threads) {
   }
   const auto fitting = static_cast<std::size_t>((bytes_max - kAsideBytes) / kThreadBytesMin);
   shares.threads = std::clamp<std::size_t>(fitting, 1, ThreadCount(threads));
-  shares.engine_bytes = bytes_max - kAsideBytes - kThreadAsideBytes * static_cast<std::int64_t>(shares.threads);
+  shares.engine_bytes =
+      bytes_max - kAsideBytes - kThreadAsideBytes * static_cast<std::int64_t>(shares.threads);
   shares.returns_freed = true;
   return shares;
 }

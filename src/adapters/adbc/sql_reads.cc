@@ -2,8 +2,8 @@
 #include "adapters/adbc/sql_reads_internal.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <cstddef>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -98,7 +98,8 @@ std::optional<std::int64_t> CountOf(const Json* expression) {
 // As DuckDB keeps the order of rows that nobody asks to be ordered, such a statement gives the first ones.
 std::optional<std::int64_t> FirstRows(const Json& node) {
   if (TextOf(node, "type") != "SELECT_NODE") return std::nullopt;
-  for (const char* member : {"where_clause", "group_expressions", "group_sets", "having", "sample", "qualify"}) {
+  for (const char* member :
+       {"where_clause", "group_expressions", "group_sets", "having", "sample", "qualify"}) {
     if (HasItems(node, member)) return std::nullopt;
   }
   if (const Json* const common = node.member("cte_map"); common != nullptr && HasItems(*common, "map"))
@@ -111,7 +112,8 @@ std::optional<std::int64_t> FirstRows(const Json& node) {
            (TextOf(item, "class") == "STAR" && !HasItems(item, "replace_list") && !HasItems(item, "expr"));
   });
   const Json& modifiers = node.at("modifiers");
-  if (!is_plain || modifiers.size() != 1 || TextOf(modifiers[0], "type") != "LIMIT_MODIFIER") return std::nullopt;
+  if (!is_plain || modifiers.size() != 1 || TextOf(modifiers[0], "type") != "LIMIT_MODIFIER")
+    return std::nullopt;
   const auto limit = CountOf(modifiers[0].member("limit"));
   if (!limit) return std::nullopt;
   if (!HasItems(modifiers[0], "offset")) return limit;
@@ -217,7 +219,8 @@ SqlReads ReadsOf(const Json& tree) {
 Json ConditionsOn(const Json& tree, const std::string& table, const std::set<std::string>& columns) {
   TableSelect found(table);
   found.Visit(tree.at("statements")[0].at("node"));
-  if (found.count() != 1 || found.select() == nullptr || !HasItems(*found.select(), "where_clause")) return nullptr;
+  if (found.count() != 1 || found.select() == nullptr || !HasItems(*found.select(), "where_clause"))
+    return nullptr;
   Json kept = Json::array();
   FolderConditions(*found.select(), columns).Add(found.select()->at("where_clause"), kept);
   if (kept.empty()) return nullptr;

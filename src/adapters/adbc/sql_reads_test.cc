@@ -42,11 +42,11 @@ TEST_F(SqlReadsTest, NamedColumns) {
 }
 
 TEST_F(SqlReadsTest, ColumnsThatAreNotNamed) {
-  for (const char* sql : {"SELECT * FROM t", "SELECT t.* FROM t", "SELECT t FROM t", "SELECT hash(v) FROM t AS v",
-                          "SELECT a FROM t v(a, b)", "FROM t", "SELECT COLUMNS('a.*') FROM t", "SELECT #1 FROM t",
-                          "SELECT a FROM t NATURAL JOIN u", "SUMMARIZE t", "SELECT count(*) FROM (SELECT * FROM t)",
-                          "WITH w AS (FROM t) SELECT a FROM w",
-                          "SELECT a FROM t UNION ALL BY NAME SELECT * FROM u"})
+  for (const char* sql :
+       {"SELECT * FROM t", "SELECT t.* FROM t", "SELECT t FROM t", "SELECT hash(v) FROM t AS v",
+        "SELECT a FROM t v(a, b)", "FROM t", "SELECT COLUMNS('a.*') FROM t", "SELECT #1 FROM t",
+        "SELECT a FROM t NATURAL JOIN u", "SUMMARIZE t", "SELECT count(*) FROM (SELECT * FROM t)",
+        "WITH w AS (FROM t) SELECT a FROM w", "SELECT a FROM t UNION ALL BY NAME SELECT * FROM u"})
     EXPECT_TRUE(Reads(sql).is_of_all_columns) << sql;
 }
 
@@ -55,12 +55,13 @@ TEST_F(SqlReadsTest, FirstRows) {
   EXPECT_EQ(Reads("SELECT x, y AS z FROM t LIMIT 10 OFFSET 5").rows_max, 15);
   for (const char* sql :
        {"SELECT * FROM t", "SELECT * FROM t WHERE x LIMIT 9", "SELECT * FROM t ORDER BY x LIMIT 9",
-        "SELECT DISTINCT x FROM t LIMIT 9", "SELECT max(x) FROM t LIMIT 9", "SELECT x FROM t GROUP BY x LIMIT 9",
-        "SELECT * FROM t LIMIT 10%", "SELECT * FROM t LIMIT (SELECT 9)", "SELECT * FROM t, u LIMIT 9",
-        "SELECT * FROM t TABLESAMPLE 10% LIMIT 9", "SELECT * FROM (SELECT * FROM t LIMIT 9)",
+        "SELECT DISTINCT x FROM t LIMIT 9", "SELECT max(x) FROM t LIMIT 9",
+        "SELECT x FROM t GROUP BY x LIMIT 9", "SELECT * FROM t LIMIT 10%", "SELECT * FROM t LIMIT (SELECT 9)",
+        "SELECT * FROM t, u LIMIT 9", "SELECT * FROM t TABLESAMPLE 10% LIMIT 9",
+        "SELECT * FROM (SELECT * FROM t LIMIT 9)",
         "WITH t AS (SELECT * FROM u WHERE x) SELECT * FROM t LIMIT 9", "SELECT unnest(x) FROM t LIMIT 9",
-        "SELECT * FROM t QUALIFY row_number() OVER (ORDER BY x) = 1 LIMIT 9", "SELECT * FROM t LIMIT 9 OFFSET (SELECT 1)",
-        "SELECT * FROM t UNION ALL SELECT * FROM u LIMIT 9"})
+        "SELECT * FROM t QUALIFY row_number() OVER (ORDER BY x) = 1 LIMIT 9",
+        "SELECT * FROM t LIMIT 9 OFFSET (SELECT 1)", "SELECT * FROM t UNION ALL SELECT * FROM u LIMIT 9"})
     EXPECT_EQ(Reads(sql).rows_max, std::nullopt) << sql;
 }
 
@@ -78,10 +79,12 @@ TEST_F(SqlReadsTest, ConditionsOnFolders) {
   };
   EXPECT_EQ(kept("SELECT * FROM t WHERE y = 2019 AND x = 1 AND t.m IN (1, 2)"), 2U);
   EXPECT_EQ(kept("SELECT * FROM a.t AS v WHERE v.Y BETWEEN 1 AND 2 OR v.m = 3"), 1U);
-  EXPECT_EQ(kept("SELECT * FROM (SELECT *, row_number() OVER (ORDER BY x) AS n FROM t WHERE y = 1) WHERE n = 1"), 1U);
+  EXPECT_EQ(
+      kept("SELECT * FROM (SELECT *, row_number() OVER (ORDER BY x) AS n FROM t WHERE y = 1) WHERE n = 1"),
+      1U);
   for (const char* sql : {"SELECT * FROM t WHERE y = x", "SELECT * FROM t WHERE y = 1 OR x = 1",
-                          "SELECT * FROM t WHERE u.y = 1", "SELECT * FROM t WHERE abs(y) = 1", "SELECT * FROM t",
-                          "SELECT * FROM t JOIN u ON t.k = u.k WHERE t.y = 1",
+                          "SELECT * FROM t WHERE u.y = 1", "SELECT * FROM t WHERE abs(y) = 1",
+                          "SELECT * FROM t", "SELECT * FROM t JOIN u ON t.k = u.k WHERE t.y = 1",
                           "SELECT * FROM t WHERE y = (SELECT max(y) FROM u)",
                           "SELECT * FROM t WHERE y = 1 UNION ALL SELECT * FROM t"})
     EXPECT_EQ(kept(sql), 0U) << sql;

@@ -194,9 +194,9 @@ class WarehouseTables final : public SourceFolders {
                                           QuotedName(kDialect, kRowsTable))));
     TM_TRY(session.Execute(fmt::format("DROP TABLE pg_temp.{}", QuotedName(kDialect, kRowsTable))));
     if (const std::string end = file.end == nullptr ? "" : file.end(); !end.empty()) {
-      TM_TRY(session.Execute(fmt::format(
-          "UPDATE {} SET name = {} WHERE target = {} AND name = {}", Beside(warehouse, kWritesTable),
-          QuotedText(kDialect, name + end), Target(warehouse), QuotedText(kDialect, name))));
+      TM_TRY(session.Execute(fmt::format("UPDATE {} SET name = {} WHERE target = {} AND name = {}",
+                                         Beside(warehouse, kWritesTable), QuotedText(kDialect, name + end),
+                                         Target(warehouse), QuotedText(kDialect, name))));
     }
     return written;
   }

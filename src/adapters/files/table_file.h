@@ -36,7 +36,8 @@ struct TableWriteOptions {
   std::size_t threads = 1;  // encode Parquet
   /// About how much a row group of Parquet may take in memory, as which it is held until it is whole.
   std::int64_t row_group_bytes_max = std::int64_t{1} << 30;
-  /// Where the file goes, asked for when all rows are written: beside `path`, with the same ending. Null: `path`.
+  /// Where the file goes, asked for when all rows are written: beside `path`, with the same ending. Null:
+  /// `path`.
   std::function<std::filesystem::path()> place = {};
 };
 

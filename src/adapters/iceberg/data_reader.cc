@@ -103,7 +103,8 @@ Result<CheckedBlocks> BlocksOf(const parquet::FileMetaData& metadata, std::int64
   return blocks;
 }
 
-Result<CheckedFooter> FooterOf(const std::string& path, arrow::io::RandomAccessFile& file, std::int64_t size) {
+Result<CheckedFooter> FooterOf(const std::string& path, arrow::io::RandomAccessFile& file,
+                               std::int64_t size) {
   TM_ASSIGN(const std::string footer, ReadFooter(file, size));
   if (Crc32c(std::as_bytes(std::span(footer))) != ChecksumOf(path))
     return Damaged("the footer's checksum does not hold");

@@ -24,8 +24,8 @@ struct CheckedFooter {
   CheckedBlocks blocks;  // of all bytes before the footer
 };
 
-/// Reads the footer and checks it against the file's name, which must say a checksum (named_file.h). Errors as
-/// OpenDataFile.
+/// Reads the footer and checks it against the file's name, which must say a checksum (named_file.h). Errors
+/// as OpenDataFile.
 Result<CheckedFooter> ReadCheckedFooter(const std::string& path);
 
 /// A file of somebody else's as it lies now. kNotFound if it is gone, kInvalidData if it is not as long as

@@ -43,7 +43,7 @@ constexpr std::int64_t kAllRows = std::numeric_limits<std::int64_t>::max();
 struct KnownFile {
   SourceFile file;
   std::int64_t rows = 0;
-  std::int64_t whole = 0;                             // of all columns
+  std::int64_t whole = 0;                            // of all columns
   std::map<std::string, std::int64_t> columns = {};  // of these
 
   bool HasChecked(const std::set<std::string>& wanted, bool are_all, std::int64_t rows_max) const {
@@ -173,11 +173,12 @@ class CheckRun {
   }
 
   Result<void> Each(std::size_t count, const std::function<Result<void>(std::size_t)>& task) const {
-    return ParallelFor(count, options_.threads, options_.stop, [&](std::size_t index, std::size_t) -> Result<void> {
-      if (options_.deadline && std::chrono::steady_clock::now() >= *options_.deadline)
-        return Fail(ErrorCode::kCancelled, "the time limit was reached");
-      return task(index);
-    });
+    return ParallelFor(count, options_.threads, options_.stop,
+                       [&](std::size_t index, std::size_t) -> Result<void> {
+                         if (options_.deadline && std::chrono::steady_clock::now() >= *options_.deadline)
+                           return Fail(ErrorCode::kCancelled, "the time limit was reached");
+                         return task(index);
+                       });
   }
 
   static Result<void> Open(OpenFile& file) {
@@ -187,10 +188,11 @@ class CheckRun {
       file.blocks = std::make_shared<const iceberg::CheckedBlocks>(std::move(footer.blocks));
       return {};
     }
-    const auto read = Guarded(ErrorCode::kCorruption, [&]() -> Result<std::shared_ptr<parquet::FileMetaData>> {
-      TM_ASSIGN_ARROW(const auto handle, arrow::io::ReadableFile::Open(file.file.path), ErrorCode::kIo);
-      return parquet::ReadMetaData(handle);
-    });
+    const auto read =
+        Guarded(ErrorCode::kCorruption, [&]() -> Result<std::shared_ptr<parquet::FileMetaData>> {
+          TM_ASSIGN_ARROW(const auto handle, arrow::io::ReadableFile::Open(file.file.path), ErrorCode::kIo);
+          return parquet::ReadMetaData(handle);
+        });
     // Who reads it begins with its footer, too.
     file.is_passed_over = !read.has_value();
     if (read) file.footer = *read;
@@ -241,8 +243,7 @@ class CheckRun {
     TM_ASSIGN_ARROW(const auto buffer, arrow::AllocateBuffer(std::min(kReadBytes, piece.end - piece.begin)),
                     ErrorCode::kOutOfSpace);
     for (std::int64_t at = piece.begin; at < piece.end; at += kReadBytes) {
-      const auto got =
-          checked->ReadAt(at, std::min(kReadBytes, piece.end - at), buffer->mutable_data());
+      const auto got = checked->ReadAt(at, std::min(kReadBytes, piece.end - at), buffer->mutable_data());
       if (got.ok()) continue;
       Error error = FromStatus(got.status(), ErrorCode::kCorruption);
       if (error.code == ErrorCode::kCorruption) return Damaged(error.message);

@@ -1,5 +1,5 @@
-// Goal: a byte that changed where somebody is going to read is found, before it is read, and nothing that is whole
-// is refused.
+// Goal: a byte that changed where somebody is going to read is found, before it is read, and nothing that is
+// whole is refused.
 #include "adapters/iceberg/file_checks.h"
 
 #include <arrow/io/file.h>
@@ -46,15 +46,16 @@ class FileChecksTest : public testing::Test {
   }
 
   /// A file of another writer's, with the same columns.
-  fs::path OtherFile(const std::string& name, std::int64_t rows, bool has_checksums, std::int64_t group_rows = 1'000) {
+  fs::path OtherFile(const std::string& name, std::int64_t rows, bool has_checksums,
+                     std::int64_t group_rows = 1'000) {
     const fs::path path = folder_.path() / name;
     const auto table = arrow::Table::FromRecordBatches({DriverRows(0, rows)}).ValueOrDie();
     const auto out = arrow::io::FileOutputStream::Open(path.string()).ValueOrDie();
     parquet::WriterProperties::Builder properties;
     properties.compression(parquet::Compression::ZSTD)->data_pagesize(2'000);
     if (has_checksums) properties.enable_page_checksum();
-    const auto written = parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, group_rows,
-                                                    properties.build());
+    const auto written =
+        parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, group_rows, properties.build());
     EXPECT_TRUE(written.ok()) << written.ToString();
     EXPECT_TRUE(out->Close().ok());
     return path;
@@ -72,7 +73,8 @@ class FileChecksTest : public testing::Test {
 std::size_t EndOf(const fs::path& path, int row_group, int column) {
   const auto footer = parquet::ReadMetaData(arrow::io::ReadableFile::Open(path.string()).ValueOrDie());
   const auto chunk = footer->RowGroup(row_group)->ColumnChunk(column);
-  const std::int64_t begin = chunk->has_dictionary_page() ? chunk->dictionary_page_offset() : chunk->data_page_offset();
+  const std::int64_t begin =
+      chunk->has_dictionary_page() ? chunk->dictionary_page_offset() : chunk->data_page_offset();
   return static_cast<std::size_t>(begin + chunk->total_compressed_size());
 }
 
@@ -164,7 +166,8 @@ TEST_F(FileChecksTest, RowsBeyondThoseThatAreWantedAreNotRead) {
   for (const std::int64_t rows : {1'000, 1'500, 100}) {
     EXPECT_TRUE(checks->Check({.paths = {first.string(), second.string()}, .rows_max = rows}, {})) << rows;
   }
-  ExpectDamage(checks->Check({.paths = {first.string(), second.string()}, .rows_max = 1'501}, {}), second, at);
+  ExpectDamage(checks->Check({.paths = {first.string(), second.string()}, .rows_max = 1'501}, {}), second,
+               at);
   ExpectDamage(checks->Check({.paths = {first.string(), second.string()}}, {}), second, at);
 }
 
@@ -200,7 +203,8 @@ TEST_F(FileChecksTest, AStopAndADeadlineEndIt) {
   std::stop_source stop;
   stop.request_stop();
   const auto now = std::chrono::steady_clock::now();
-  for (const FileCheckOptions& options : {FileCheckOptions{.stop = stop.get_token()}, FileCheckOptions{.deadline = now}}) {
+  for (const FileCheckOptions& options :
+       {FileCheckOptions{.stop = stop.get_token()}, FileCheckOptions{.deadline = now}}) {
     const auto checked = Check(files, options);
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, ErrorCode::kCancelled);

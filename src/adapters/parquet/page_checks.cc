@@ -60,8 +60,8 @@ class ChunkWalk {
       TM_ASSIGN(const std::string_view bytes, Look(wanted));
       auto header = ReadPageHeader(bytes);
       if (header) return header;
-      const bool may_go_on = header.error().code == ErrorCode::kOutOfSpace && wanted < end_ - at_ &&
-                             wanted < kHeaderBytesMax;
+      const bool may_go_on =
+          header.error().code == ErrorCode::kOutOfSpace && wanted < end_ - at_ && wanted < kHeaderBytesMax;
       if (!may_go_on) return BadPage(at_, header.error().message);
     }
   }

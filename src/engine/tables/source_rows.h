@@ -36,8 +36,8 @@ std::string FileNameOf(std::int64_t write_time_us, LogPosition position);
 std::string FileNameOf(std::int64_t write_time_us, std::string_view batch_key);
 std::string BatchFileEnd(const BatchContent& content);
 
-/// Whether a file is of the batch and was written after `since_us`: then what its rows are, which is unknown if the
-/// name does not say it.
+/// Whether a file is of the batch and was written after `since_us`: then what its rows are, which is unknown
+/// if the name does not say it.
 std::optional<BatchContent> ContentOfBatchFile(std::string_view name, std::string_view batch_key,
                                                std::int64_t since_us);
 
