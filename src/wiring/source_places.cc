@@ -15,7 +15,7 @@ class SourcePlaces final : public SourceFolders {
       : files_(std::move(files)), warehouses_(std::move(warehouses)) {}
 
   Result<void> Check(const BatchSource& source) const override { return Of(source).Check(source); }
-  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
     return Of(source).Add(source, name, rows);
   }

@@ -34,14 +34,19 @@ class Folders final : public SourceFolders {
     return {};
   }
 
-  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
-    TM_ASSIGN(const fs::path place, PlaceOf(source, name));
+    TM_ASSIGN(const fs::path place, PlaceOf(source, name.name));
     std::error_code error;
     fs::create_directories(place.parent_path(), error);
     if (error) return std::unexpected(FolderError("make the folder", place.parent_path(), error));
     if (fs::exists(place, error)) return std::nullopt;
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(rows, place, {.threads = threads_}));
+    TM_ASSIGN(const auto folder, FolderOf(source));
+    TableWriteOptions options{.threads = threads_};
+    if (folder && name.end != nullptr) {
+      options.place = [&] { return *folder / (name.name + name.end() + std::string(EndingOf(source))); };
+    }
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(rows, place, options));
     return written;
   }
 

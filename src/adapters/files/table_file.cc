@@ -265,7 +265,9 @@ class PendingFile {
 
   const std::string& path() const { return path_; }
 
-  Result<void> PutInPlace() {
+  /// `other_place` is in the same folder; null: there is none.
+  Result<void> PutInPlace(const std::function<std::filesystem::path()>& other_place) {
+    if (other_place != nullptr) place_ = other_place();
     TM_TRY(SyncPath(path_, O_RDONLY));
     if (rename(path_.c_str(), place_.c_str()) != 0)
       return std::unexpected(SystemError("put in its place", place_));
@@ -277,7 +279,7 @@ class PendingFile {
  private:
   inline static std::atomic<unsigned> files_begun{
       0};  // two threads may write at the same time, even to one place
-  const std::filesystem::path place_;
+  std::filesystem::path place_;
   std::string path_;
 };
 
@@ -326,7 +328,7 @@ Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::f
                                       : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
   if (!written.ok()) return std::unexpected(FileError(written.status(), path, ErrorCode::kInvalidData));
-  TM_TRY(pending.PutInPlace());
+  TM_TRY(pending.PutInPlace(options.place));
   return *written;
 }
 

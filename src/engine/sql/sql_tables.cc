@@ -62,6 +62,7 @@ class TableOpening {
     table.columns = ShownColumns(view_);
     TM_TRY(AddIds(table.columns));
     TM_ASSIGN(StandingFiles standing, FindStanding(view_, state_, parts_.memory_bytes_max, stop_));
+    table.files.are_own = true;
     for (const DataFileInfo& file : standing.files)
       table.files.paths.push_back(file.path);
     TM_ASSIGN(const auto tails, StandingTails(view_, state_));

@@ -137,8 +137,8 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
 Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
   TM_ASSIGN(const auto reader,
             FromArrowResult(arrow::RecordBatchReader::Make({SourceRows(rows.view, *rows.rows)})));
-  TM_TRY(parts_.folders->Add(*rows.view.definition.source, SourceFileName(record.write_time_us, position),
-                             *reader));
+  TM_TRY(parts_.folders->Add(*rows.view.definition.source,
+                             {.name = FileNameOf(record.write_time_us, position)}, *reader));
   const std::string key = FileKey(position);
   const WrittenBatch written{record.table_id, key, position, parts_.clock->now_us(), {}};
   return parts_.ledger->Record({&written, 1});
@@ -373,7 +373,7 @@ Result<void> TableLog::AddMissingFile(const FolderRows& rows, const LogRecord& r
     is_own = own_ != nullptr && own_->id() == position.log;
   }
   // What this process writes at this moment is none.
-  if (!is_own) TM_TRY(parts_.folders->RemoveRemains(source, SourceFileName(record.write_time_us, position)));
+  if (!is_own) TM_TRY(parts_.folders->RemoveRemains(source, FileNameOf(record.write_time_us, position)));
   return AddFile(rows, record, position);
 }
 
