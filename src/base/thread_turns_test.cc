@@ -27,12 +27,12 @@ std::optional<std::uint64_t> TurnNs() {
 TEST(ThreadTurns, AreShortWhereTheKernelHasThem) {
   std::thread thread([] {
     if (!TurnNs()) return;  // an older kernel
-    EXPECT_GT(*TurnNs(), 100'000);
+    EXPECT_GT(*TurnNs(), 100'000U);
     ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 3), 0);
     RunInShortTurns();
-    EXPECT_EQ(*TurnNs(), 100'000);
+    EXPECT_EQ(*TurnNs(), 100'000U);
     EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())), 3);
-    std::thread([] { EXPECT_EQ(*TurnNs(), 100'000); }).join();
+    std::thread([] { EXPECT_EQ(*TurnNs(), 100'000U); }).join();
   });
   thread.join();
 }

@@ -1,5 +1,5 @@
-"""Reads the stream of the table `clicks` until a step at which the process is killed: one of its own,
-with the library of tests/torture preloaded.
+"""Reads the stream of the table `clicks` until a step at which the process is killed: one of its
+own, with the library of tests/torture preloaded.
 
     killed_reader.py STORE STEP AT
 

@@ -48,9 +48,9 @@ Result<KafkaConf> KafkaSettings(const KafkaSource& source, const StreamOpening& 
       {"session.timeout.ms", "10000"},
       {"heartbeat.interval.ms", "1000"},
       {"queued.max.messages.kbytes", kilobytes},
-      // Of all partitions together. Where there are more, nothing is fetched for a second: that is to be seldom
-      // with small messages too, and what is there is to last as long.
-      {"queued.min.messages", "500000"},
+      // Of all partitions together. When there are more, nothing is fetched for a second: small ones are to last
+      // as long.
+      {"queued.min.messages", "400000"},
       {"fetch.message.max.bytes", "1048576"},
       {"reconnect.backoff.ms", "50"},
       {"reconnect.backoff.max.ms", "1000"},

@@ -13,8 +13,11 @@ namespace {
 constexpr std::int64_t kWaitingBytesMax = std::int64_t{8} << 20;
 // Where writing takes long, what comes is decoded some at a time and not each message for itself. Nothing
 // waits for longer than this, nor for the writer: else it would miss the next frame.
-constexpr std::size_t kFewWaiting = 3;
+constexpr std::size_t kFewWaiting = 2;
 constexpr auto kPause = std::chrono::milliseconds(2);
+// What comes within a turn goes into one frame, unless it is much: a frame costs as much as many of its rows.
+constexpr auto kTurn = std::chrono::milliseconds(1);
+constexpr std::int64_t kTurnBytes = std::int64_t{256} << 10;
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
 // Of frames that are logged and not merged, until the log goes on.
@@ -184,10 +187,14 @@ Result<StreamWriter::Logged> StreamWriter::Log(std::vector<Rows> frame) const {
 
 void StreamWriter::RunLog() {
   std::unique_lock lock(mutex_);
+  auto next_turn = std::chrono::steady_clock::now();
   while (true) {
     log_work_.wait(lock, [this] { return IsToLog(); });
+    log_work_.wait_until(lock, next_turn, [this] { return is_over_ || waiting_bytes_ >= kTurnBytes; });
     if (is_over_) return;
+    next_turn = std::chrono::steady_clock::now() + kTurn;
     std::vector<Rows> rows = TakeFrame();
+    if (rows.empty()) continue;  // they were dropped meanwhile
     is_logging_ = true;
     lock.unlock();
     done_.notify_all();  // there is room

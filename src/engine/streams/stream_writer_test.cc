@@ -1,8 +1,10 @@
 // Goal: what a stream's writer promises of frames that are logged and merged by two threads: their order, what
-// they are made of, when they count as written, and that nothing comes behind one that could not be.
+// they are made of, when they count as written, that nothing comes behind one that could not be, and that what
+// waits is bounded.
 #include "engine/streams/stream_writer.h"
 
 #include <arrow/array/builder_primitive.h>
+#include <arrow/buffer.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -64,13 +66,16 @@ class FakeSteps {
 
   Gate log_;
   Gate merge_;
+  std::size_t payload_bytes = 0;       // of each frame
+  std::vector<std::string> events_{};  // beginnings of steps and ends of merges; read when the writer is idle
 
  private:
   /// A frame that is called by its view, its values and its parts.
-  static Result<std::shared_ptr<StreamFrame>> Prepare(const CatalogView& view,
-                                                      const std::vector<TableRows>& batches,
-                                                      std::span<const StreamPart> parts) {
+  Result<std::shared_ptr<StreamFrame>> Prepare(const CatalogView& view, const std::vector<TableRows>& batches,
+                                               std::span<const StreamPart> parts) const {
     auto frame = std::make_shared<StreamFrame>();
+    frame->payload = arrow::AllocateBuffer(static_cast<std::int64_t>(payload_bytes)).ValueOrDie();
+    frame->record.payload = std::as_bytes(std::span(frame->payload->data(), payload_bytes));
     frame->place = fmt::format("{}:", view.id);
     for (const TableRows& rows : batches) {
       for (std::int64_t row = 0; row < rows.count(); ++row)
@@ -84,9 +89,12 @@ class FakeSteps {
   Result<void> Do(const char* name, Gate& gate, const std::string& what) {
     std::unique_lock lock(mutex_);
     gate.begun.push_back(what);
+    events_.emplace_back(name);
     changed_.notify_all();
     changed_.wait(lock, [&] { return gate.is_open; });
-    return gate.fails ? Fail(ErrorCode::kIo, fmt::format("no {} of {}", name, what)) : Result<void>();
+    events_.push_back(fmt::format("{} ends", name));
+    if (gate.fails) return Fail(ErrorCode::kIo, fmt::format("no {} of {}", name, what));
+    return {};
   }
 
   std::mutex mutex_;
@@ -131,7 +139,7 @@ TEST_F(StreamWriterTest, RowsThatWaitBecomeOneFramePartitionByPartition) {
   steps_.Open(&FakeSteps::log_);
   ASSERT_TRUE(writer.Drain());
   EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 0 (p 0 1)", "1: 1 2 4 3 (p 3 3) (q 1 1)"));
-  EXPECT_THAT(written_, ElementsAre(0, 2, 1, 3));
+  EXPECT_THAT(written_, ElementsAre(0U, 2U, 1U, 3U));
 }
 
 TEST_F(StreamWriterTest, AnotherTableOrAnotherOwnerIsAnotherFrame) {
@@ -160,7 +168,7 @@ TEST_F(StreamWriterTest, AFrameIsWrittenWhenItIsInTheLogAndOnline) {
   ASSERT_TRUE(writer.Drain());
   EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
   EXPECT_EQ(steps_.begun(&FakeSteps::merge_).front(), "1: 1 (p 1 1)");
-  EXPECT_THAT(written_, ElementsAre(1, 2, 3));
+  EXPECT_THAT(written_, ElementsAre(1U, 2U, 3U));
 }
 
 TEST_F(StreamWriterTest, WhatWaitsToBeMergedIsMergedTogether) {
@@ -218,7 +226,7 @@ TEST_F(StreamWriterTest, WhatIsDroppedIsForgottenUnlessItWasBegun) {
   const auto logged = steps_.begun(&FakeSteps::log_);
   EXPECT_EQ(logged.front(), "1: 0 (p 0 1)");
   EXPECT_EQ(logged.back(), "1: 2 (p 2 1)");
-  EXPECT_EQ(written_.front(), 0);
+  EXPECT_EQ(written_.front(), 0U);
 }
 
 TEST_F(StreamWriterTest, WhatWasBegunIsMergedBeforeTheWriterEnds) {
@@ -231,7 +239,20 @@ TEST_F(StreamWriterTest, WhatWasBegunIsMergedBeforeTheWriterEnds) {
     steps_.WaitFor(&FakeSteps::log_, 2);
     steps_.Open(&FakeSteps::merge_);
   }
-  EXPECT_THAT(written_, ElementsAre(1, 2));
+  EXPECT_THAT(written_, ElementsAre(1U, 2U));
+}
+
+TEST_F(StreamWriterTest, TheLogWaitsWhileTooMuchIsToBeMerged) {
+  steps_.payload_bytes = std::size_t{17} << 20;
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(&FakeSteps::merge_, 1);
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+  steps_.Open(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.events_, ElementsAre("log", "log ends", "merge", "merge ends", "log", "log ends",
+                                          "merge", "merge ends"));
 }
 
 TEST_F(StreamWriterTest, PutWaitsWhileTooMuchIsWaiting) {
@@ -248,8 +269,8 @@ TEST_F(StreamWriterTest, PutWaitsWhileTooMuchIsWaiting) {
   steps_.Open(&FakeSteps::log_);
   putting.join();
   ASSERT_TRUE(writer.Drain());
-  EXPECT_EQ(steps_.begun(&FakeSteps::log_).size(), 3);  // the two did not wait together
-  EXPECT_THAT(written_, ElementsAre(0, 1, 2));
+  EXPECT_EQ(steps_.begun(&FakeSteps::log_).size(), 3U);  // the two did not wait together
+  EXPECT_THAT(written_, ElementsAre(0U, 1U, 2U));
 }
 
 }  // namespace

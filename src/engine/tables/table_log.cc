@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <ranges>
+#include <utility>
 
 #include "base/check.h"
 #include "base/result.h"
@@ -23,6 +24,7 @@ namespace {
 
 /// Frames of a log that is read again are settled whenever they are so much.
 constexpr std::int64_t kReplayBytes = std::int64_t{8} << 20;
+constexpr std::size_t kRowsMeasured = 64;  // what the others of a batch will take is known by these
 constexpr std::int64_t kRetryFoldersUs = 1'000'000;
 constexpr std::int64_t kRetryToReadUs = 1'000'000;
 
@@ -249,7 +251,7 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
     const auto* const waiting = static_cast<const Waiting*>(entry.caller);
     if (applied && waiting->to_folder) unfinished_[log].insert(entry.lsn);
     if (waiting->later == nullptr) continue;
-    waiting->later->unmerged_ = {log, entry.lsn};
+    waiting->later->unmerged_ = LogPosition{log, entry.lsn};
     unfinished_[log].insert(entry.lsn);
   }
   return applied;
@@ -547,6 +549,7 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
     if (expires_at->IsValid(row)) header.expires_at_us = expires_at->Value(row);
     header.schema_version = static_cast<std::uint32_t>(view.version);
     TM_TRY(out.rows->Add(row, header));
+    if (out.rows->packed().size() == kRowsMeasured) out.rows->Reserve(batch.num_rows() - row - 1);
   }
   return out;
 }
