@@ -40,7 +40,8 @@ struct RowValuesOptions {
 };
 
 /// Reads rows in tasks that the caller runs on its threads: SortOut, then every ReadPart, then Finish. Only
-/// fragments with asked rows are touched.
+/// fragments with asked rows are touched; each is a part, or some of its columns are, where fragments are
+/// fewer than threads can share.
 class RowValuesReader {
  public:
   /// `fragments` are all of the source's, ascending by location. Both must outlive this.
