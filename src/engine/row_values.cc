@@ -91,13 +91,14 @@ std::size_t FragmentOf(const std::vector<Fragment>& fragments, RowLocation locat
 class SortingOut {
  public:
   SortingOut(const std::vector<Fragment>& fragments, std::span<const RowLocation> locations,
-             const RowValuesOptions& options)
+             std::size_t threads, std::stop_token stop)
       : fragments_(fragments),
         locations_(locations),
-        options_(options),
-        block_rows_(std::max(
-            kBlockRowsMin,
-            locations.size() / (kBlocksPerThread * std::max<std::size_t>(1, options.threads)) / 8 * 8 + 8)),
+        threads_(threads),
+        stop_(std::move(stop)),
+        block_rows_(
+            std::max(kBlockRowsMin,
+                     locations.size() / (kBlocksPerThread * std::max<std::size_t>(1, threads)) / 8 * 8 + 8)),
         blocks_((locations.size() + block_rows_ - 1) / block_rows_),
         next_(blocks_ * fragments.size()),
         fragment_of_(locations.size()) {
@@ -119,11 +120,10 @@ class SortingOut {
 
   template <typename Task>
   Result<void> ForBlocks(const Task& task) {
-    return ParallelFor(blocks_, options_.threads, options_.stop,
-                       [&](std::size_t block, std::size_t) -> Result<void> {
-                         task(block);
-                         return {};
-                       });
+    return ParallelFor(blocks_, threads_, stop_, [&](std::size_t block, std::size_t) -> Result<void> {
+      task(block);
+      return {};
+    });
   }
 
   std::size_t EndOf(std::size_t block) const {
@@ -167,7 +167,8 @@ class SortingOut {
 
   const std::vector<Fragment>& fragments_;
   const std::span<const RowLocation> locations_;
-  const RowValuesOptions& options_;
+  const std::size_t threads_;
+  const std::stop_token stop_;
   const std::size_t block_rows_;  // of eight, as each block has its own bytes of `asked`
   const std::size_t blocks_;
   std::vector<std::size_t> next_;  // for each block and fragment
@@ -188,30 +189,30 @@ struct RowValuesReader::Impl {
   Impl(const ViewSource& source, const std::vector<Fragment>& fragments, RowValuesOptions options)
       : source_(source), fragments_(fragments), options_(std::move(options)) {}
 
-  Result<void> SortOut(std::vector<RowLocation> locations) {
+  Result<void> SortOut(std::vector<RowLocation> locations, std::size_t threads) {
     locations_ = std::move(locations);
-    TM_TRY(MakeParts());
+    TM_TRY(MakeParts(threads));
     rows_.resize(used_.size());
     parts_.resize(used_.size());
-    TM_TRY(ForAll(used_.size(), &Impl::MarkRows));
+    TM_TRY(ForAll(used_.size(), threads, &Impl::MarkRows));
     PlaceParts();
     ShareReads();
     return {};
   }
 
-  Result<RowValues> Finish() {
-    TM_TRY(JoinParts());
+  Result<RowValues> Finish(std::size_t threads) {
+    TM_TRY(JoinParts(threads));
     return std::move(values_);
   }
 
-  Result<void> ForAll(std::size_t count, Result<void> (Impl::*task)(std::size_t)) {
-    return ParallelFor(count, options_.threads, options_.stop,
+  Result<void> ForAll(std::size_t count, std::size_t threads, Result<void> (Impl::*task)(std::size_t)) {
+    return ParallelFor(count, threads, options_.stop,
                        [this, task](std::size_t i, std::size_t) { return (this->*task)(i); });
   }
 
   /// Fragments that nobody asked of are no parts.
-  Result<void> MakeParts() {
-    TM_ASSIGN(AsksByPart sorted, SortingOut(fragments_, locations_, options_).Run());
+  Result<void> MakeParts(std::size_t threads) {
+    TM_ASSIGN(AsksByPart sorted, SortingOut(fragments_, locations_, threads, options_.stop).Run());
     for (std::size_t f = 0; f < fragments_.size(); ++f) {
       if (sorted.Of(f).empty()) continue;
       used_.push_back(f);
@@ -326,12 +327,12 @@ struct RowValuesReader::Impl {
     return {};
   }
 
-  Result<void> JoinParts() {
+  Result<void> JoinParts(std::size_t threads) {
     values_.keys.resize(parts_.empty() ? 0 : parts_.front().keys.size());
     values_.features.resize(options_.features.size());
     values_.pieces.resize(options_.features.size());
-    TM_TRY(ForAll(values_.keys.size(), &Impl::JoinKeys));
-    return ForAll(values_.features.size(), &Impl::JoinFeatures);
+    TM_TRY(ForAll(values_.keys.size(), threads, &Impl::JoinKeys));
+    return ForAll(values_.features.size(), threads, &Impl::JoinFeatures);
   }
 
   const ViewSource& source_;
@@ -351,8 +352,8 @@ RowValuesReader::RowValuesReader(const ViewSource& source, const std::vector<Fra
     : impl_(std::make_unique<Impl>(source, fragments, std::move(options))) {}
 RowValuesReader::~RowValuesReader() = default;
 
-Result<void> RowValuesReader::SortOut(std::vector<RowLocation> locations) {
-  return impl_->SortOut(std::move(locations));
+Result<void> RowValuesReader::SortOut(std::vector<RowLocation> locations, std::size_t threads) {
+  return impl_->SortOut(std::move(locations), threads);
 }
 std::size_t RowValuesReader::parts() const {
   return impl_->reads_.size();
@@ -360,17 +361,17 @@ std::size_t RowValuesReader::parts() const {
 Result<void> RowValuesReader::ReadPart(std::size_t part) {
   return impl_->Read(part);
 }
-Result<RowValues> RowValuesReader::Finish() {
-  return impl_->Finish();
+Result<RowValues> RowValuesReader::Finish(std::size_t threads) {
+  return impl_->Finish(threads);
 }
 
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
                                 std::vector<RowLocation> locations, const RowValuesOptions& options) {
   RowValuesReader reader(source, fragments, options);
-  TM_TRY(reader.SortOut(std::move(locations)));
+  TM_TRY(reader.SortOut(std::move(locations), options.threads));
   TM_TRY(ParallelFor(reader.parts(), options.threads, options.stop,
                      [&reader](std::size_t part, std::size_t) { return reader.ReadPart(part); }));
-  return reader.Finish();
+  return reader.Finish(options.threads);
 }
 
 Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,
