@@ -29,6 +29,8 @@ namespace {
 constexpr std::int64_t kMeasuredRows = 1000;
 constexpr std::int64_t kVariableWidthBytesMin = 16;
 constexpr std::int64_t kUncountedWidthBytes = 32;
+// Threads end together, about, when each has this many reads to do.
+constexpr std::size_t kReadsPerThread = 2;
 
 std::int64_t BytesOf(const arrow::Array& values) {
   const auto referenced = arrow::util::ReferencedBufferSize(values);
@@ -89,16 +91,19 @@ std::size_t FragmentOf(const std::vector<Fragment>& fragments, RowLocation locat
 class SortingOut {
  public:
   SortingOut(const std::vector<Fragment>& fragments, std::span<const RowLocation> locations,
-             const RowValuesOptions& options)
+             std::size_t threads, std::stop_token stop)
       : fragments_(fragments),
         locations_(locations),
-        options_(options),
+        threads_(threads),
+        stop_(std::move(stop)),
         block_rows_(
             std::max(kBlockRowsMin,
-                     locations.size() / (kBlocksPerThread * std::max<std::size_t>(1, options.threads)) + 1)),
+                     locations.size() / (kBlocksPerThread * std::max<std::size_t>(1, threads)) / 8 * 8 + 8)),
         blocks_((locations.size() + block_rows_ - 1) / block_rows_),
         next_(blocks_ * fragments.size()),
-        fragment_of_(locations.size()) {}
+        fragment_of_(locations.size()) {
+    sorted_.asked.resize((locations.size() + 7) / 8);
+  }
 
   /// Fragments are the parts.
   Result<AsksByPart> Run() {
@@ -115,11 +120,10 @@ class SortingOut {
 
   template <typename Task>
   Result<void> ForBlocks(const Task& task) {
-    return ParallelFor(blocks_, options_.threads, options_.stop,
-                       [&](std::size_t block, std::size_t) -> Result<void> {
-                         task(block);
-                         return {};
-                       });
+    return ParallelFor(blocks_, threads_, stop_, [&](std::size_t block, std::size_t) -> Result<void> {
+      task(block);
+      return {};
+    });
   }
 
   std::size_t EndOf(std::size_t block) const {
@@ -155,18 +159,28 @@ class SortingOut {
   void Fill(std::size_t block) {
     std::size_t* const next = NextOf(block);
     for (std::size_t i = block * block_rows_; i < EndOf(block); ++i) {
-      if (locations_[i] != kNoRow) sorted_.asks[next[fragment_of_[i]]++] = static_cast<std::uint32_t>(i);
+      if (locations_[i] == kNoRow) continue;
+      sorted_.asks[next[fragment_of_[i]]++] = static_cast<std::uint32_t>(i);
+      arrow::bit_util::SetBit(sorted_.asked.data(), static_cast<std::int64_t>(i));
     }
   }
 
   const std::vector<Fragment>& fragments_;
   const std::span<const RowLocation> locations_;
-  const RowValuesOptions& options_;
-  const std::size_t block_rows_;
+  const std::size_t threads_;
+  const std::stop_token stop_;
+  const std::size_t block_rows_;  // of eight, as each block has its own bytes of `asked`
   const std::size_t blocks_;
   std::vector<std::size_t> next_;  // for each block and fragment
   std::vector<std::uint32_t> fragment_of_;
   AsksByPart sorted_;
+};
+
+/// Some features of a part; with the first of them also what there is once.
+struct PartRead {
+  std::size_t used = 0;
+  std::size_t first = 0;
+  std::size_t end = 0;
 };
 
 }  // namespace
@@ -175,35 +189,37 @@ struct RowValuesReader::Impl {
   Impl(const ViewSource& source, const std::vector<Fragment>& fragments, RowValuesOptions options)
       : source_(source), fragments_(fragments), options_(std::move(options)) {}
 
-  Result<void> SortOut(std::vector<RowLocation> locations) {
+  Result<void> SortOut(std::vector<RowLocation> locations, std::size_t threads) {
     locations_ = std::move(locations);
-    TM_TRY(MakeParts());
+    TM_TRY(MakeParts(threads));
     rows_.resize(used_.size());
     parts_.resize(used_.size());
-    TM_TRY(ForAll(used_.size(), &Impl::MarkRows));
+    TM_TRY(ForAll(used_.size(), threads, &Impl::MarkRows));
     PlaceParts();
+    ShareReads();
     return {};
   }
 
-  Result<RowValues> Finish() {
-    TM_TRY(JoinParts());
+  Result<RowValues> Finish(std::size_t threads) {
+    TM_TRY(JoinParts(threads));
     return std::move(values_);
   }
 
-  Result<void> ForAll(std::size_t count, Result<void> (Impl::*task)(std::size_t)) {
-    return ParallelFor(count, options_.threads, options_.stop,
+  Result<void> ForAll(std::size_t count, std::size_t threads, Result<void> (Impl::*task)(std::size_t)) {
+    return ParallelFor(count, threads, options_.stop,
                        [this, task](std::size_t i, std::size_t) { return (this->*task)(i); });
   }
 
   /// Fragments that nobody asked of are no parts.
-  Result<void> MakeParts() {
-    TM_ASSIGN(AsksByPart sorted, SortingOut(fragments_, locations_, options_).Run());
+  Result<void> MakeParts(std::size_t threads) {
+    TM_ASSIGN(AsksByPart sorted, SortingOut(fragments_, locations_, threads, options_.stop).Run());
     for (std::size_t f = 0; f < fragments_.size(); ++f) {
       if (sorted.Of(f).empty()) continue;
       used_.push_back(f);
       values_.asks.begin.push_back(sorted.begin[f + 1]);
     }
     values_.asks.asks = std::move(sorted.asks);
+    values_.asks.asked = std::move(sorted.asked);
     for (const Field& feature : options_.features)
       values_.types.push_back(ToArrow(feature.type));
     for (const auto& type : values_.types)
@@ -233,27 +249,51 @@ struct RowValuesReader::Impl {
     TM_CHECK(at <= std::numeric_limits<std::int32_t>::max(), "more distinct rows than a block may have");
   }
 
-  Result<void> ReadPart(std::size_t used) {
-    const std::vector<std::int64_t> rows = rows_[used].Rows();
-    const Fragment& fragment = fragments_[used_[used]];
-    if (options_.with_keys) {
-      TM_ASSIGN(parts_[used].keys, source_.TakeKeys(fragment, rows));
+  void ShareReads() {
+    const std::size_t features = options_.features.size();
+    const std::size_t wanted = kReadsPerThread * std::max<std::size_t>(1, options_.threads);
+    const std::size_t shares = used_.empty() ? 1 : (wanted + used_.size() - 1) / used_.size();
+    for (std::size_t used = 0; used < used_.size(); ++used) {
+      parts_[used].features.resize(features);
+      const bool apart = fragments_[used_[used]].columns_apart;
+      const std::size_t some =
+          apart ? std::clamp<std::size_t>(shares, 1, std::max<std::size_t>(1, features)) : 1;
+      for (std::size_t share = 0; share < some; ++share)
+        reads_.push_back({used, features * share / some, features * (share + 1) / some});
     }
-    if (!options_.features.empty()) {
-      TM_ASSIGN(parts_[used].features, source_.TakeFeatures(fragment, options_.features, rows));
-    }
-    const auto asks = values_.asks.Of(used);
-    std::vector<std::int32_t> ranks(asks.size());
-    for (std::size_t i = 0; i < asks.size(); ++i)
-      ranks[i] = rows_[used].RankOf(RowOf(used, asks[i]));
-    rows_[used] = {};
-    for (std::size_t column = 0; column < values_.in_order.size(); ++column) {
+  }
+
+  Result<void> ReadFeatures(const PartRead& read, std::span<const std::int64_t> rows,
+                            std::span<const std::int32_t> ranks) {
+    if (read.first == read.end) return {};
+    const std::vector<Field> features(options_.features.begin() + static_cast<std::ptrdiff_t>(read.first),
+                                      options_.features.begin() + static_cast<std::ptrdiff_t>(read.end));
+    TM_ASSIGN(arrow::ArrayVector taken, source_.TakeFeatures(fragments_[used_[read.used]], features, rows));
+    for (std::size_t column = read.first; column < read.end; ++column) {
+      auto& values = parts_[read.used].features[column];
+      values = std::move(taken[column - read.first]);
       if (!values_.in_order[column]) continue;
-      auto& values = parts_[used].features[column];
       TM_ASSIGN(values, TakeWords(*values, ranks));
     }
-    for (std::size_t i = 0; i < asks.size() && !values_.index.empty(); ++i)
-      values_.index[asks[i]] = first_[used] + ranks[i];
+    return {};
+  }
+
+  Result<void> Read(std::size_t i) {
+    const PartRead& read = reads_[i];
+    const FragmentRows& marked = rows_[read.used];
+    const std::vector<std::int64_t> rows = marked.Rows();
+    const auto asks = values_.asks.Of(read.used);
+    std::vector<std::int32_t> ranks(asks.size());
+    for (std::size_t ask = 0; ask < asks.size(); ++ask)
+      ranks[ask] = marked.RankOf(RowOf(read.used, asks[ask]));
+    TM_TRY(ReadFeatures(read, rows, ranks));
+    if (read.first > 0) return {};  // the rest is done once for each part
+    if (options_.with_keys) {
+      TM_ASSIGN(parts_[read.used].keys, source_.TakeKeys(fragments_[used_[read.used]], rows));
+    }
+    for (std::size_t ask = 0; ask < asks.size() && !values_.index.empty(); ++ask)
+      values_.index[asks[ask]] = first_[read.used] + ranks[ask];
+    if (read.end == options_.features.size()) rows_[read.used] = {};  // no other read needs them
     return {};
   }
 
@@ -287,12 +327,12 @@ struct RowValuesReader::Impl {
     return {};
   }
 
-  Result<void> JoinParts() {
+  Result<void> JoinParts(std::size_t threads) {
     values_.keys.resize(parts_.empty() ? 0 : parts_.front().keys.size());
     values_.features.resize(options_.features.size());
     values_.pieces.resize(options_.features.size());
-    TM_TRY(ForAll(values_.keys.size(), &Impl::JoinKeys));
-    return ForAll(values_.features.size(), &Impl::JoinFeatures);
+    TM_TRY(ForAll(values_.keys.size(), threads, &Impl::JoinKeys));
+    return ForAll(values_.features.size(), threads, &Impl::JoinFeatures);
   }
 
   const ViewSource& source_;
@@ -303,6 +343,7 @@ struct RowValuesReader::Impl {
   std::vector<FragmentRows> rows_;
   std::vector<std::int32_t> first_;  // place of each part's first row in the joined columns
   std::vector<RowValues> parts_;     // only their keys and features are used
+  std::vector<PartRead> reads_;
   RowValues values_;
 };
 
@@ -311,26 +352,26 @@ RowValuesReader::RowValuesReader(const ViewSource& source, const std::vector<Fra
     : impl_(std::make_unique<Impl>(source, fragments, std::move(options))) {}
 RowValuesReader::~RowValuesReader() = default;
 
-Result<void> RowValuesReader::SortOut(std::vector<RowLocation> locations) {
-  return impl_->SortOut(std::move(locations));
+Result<void> RowValuesReader::SortOut(std::vector<RowLocation> locations, std::size_t threads) {
+  return impl_->SortOut(std::move(locations), threads);
 }
 std::size_t RowValuesReader::parts() const {
-  return impl_->used_.size();
+  return impl_->reads_.size();
 }
 Result<void> RowValuesReader::ReadPart(std::size_t part) {
-  return impl_->ReadPart(part);
+  return impl_->Read(part);
 }
-Result<RowValues> RowValuesReader::Finish() {
-  return impl_->Finish();
+Result<RowValues> RowValuesReader::Finish(std::size_t threads) {
+  return impl_->Finish(threads);
 }
 
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
                                 std::vector<RowLocation> locations, const RowValuesOptions& options) {
   RowValuesReader reader(source, fragments, options);
-  TM_TRY(reader.SortOut(std::move(locations)));
+  TM_TRY(reader.SortOut(std::move(locations), options.threads));
   TM_TRY(ParallelFor(reader.parts(), options.threads, options.stop,
                      [&reader](std::size_t part, std::size_t) { return reader.ReadPart(part); }));
-  return reader.Finish();
+  return reader.Finish(options.threads);
 }
 
 Result<RowBytes> MeasureRowBytes(const ViewSource& source, const std::vector<Fragment>& fragments,

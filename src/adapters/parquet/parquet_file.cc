@@ -220,6 +220,7 @@ class RowGroups final : public ParquetFile {
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return contents_.schema; }
   Result<std::span<const FilePart>> Parts() const override { return contents_.parts; }
+  bool columns_apart() const override { return true; }
   std::int32_t FieldId(int column) const override {
     return contents_.columns[static_cast<std::size_t>(column)].field_id;
   }
