@@ -1,5 +1,5 @@
-// Options of requests, as JSON and in the query, of our own API and of the Semantix dialect: whatever comes, it is
-// read or refused with a word on which; and what Python writes as JSON is JSON once it is made plain.
+// Options of requests, as JSON and in the query, of our own API and of the Semantix dialect: whatever comes,
+// it is read or refused with a word on which; and what Python writes as JSON is JSON once it is made plain.
 #include <simdjson.h>
 
 #include <cstddef>

@@ -52,7 +52,7 @@ class RowPlaces {
 
   std::vector<Place> places_;  // a power of two, or none yet
   std::size_t snapshot_ = kNone;
-  std::uint32_t epoch_ = 1;   // of the places that count
+  std::uint32_t epoch_ = 1;    // of the places that count
   std::size_t displaced_ = 0;  // in this epoch: places that had to make room
 };
 

@@ -58,8 +58,8 @@ void PutDigits(char* to, std::uint64_t value, std::size_t count) {
 
 #if defined(__SSE2__)
 /// Sixteen digits, of two numbers that have eight: parted into fours, pairs and digits in all lanes at once.
-/// Quotients are products with reciprocals, exact for numbers of so many digits. Returns how many digits there
-/// are without the zeros at the end.
+/// Quotients are products with reciprocals, exact for numbers of so many digits. Returns how many digits
+/// there are without the zeros at the end.
 std::size_t PutSixteen(char* to, std::uint32_t high, std::uint32_t low) {
   const __m128i eights = _mm_set_epi64x(low, high);
   const __m128i first_fours = _mm_srli_epi64(_mm_mul_epu32(eights, _mm_set1_epi64x(0xD1B7'1759)), 45);

@@ -1,6 +1,6 @@
-// The shortest decimal that reads back as a double, by the Schubfach algorithm (R. Giulietti, "The Schubfach way
-// to render doubles", 2020), without a branch that depends on the value: numbers of a column are as good as
-// random to a processor, and a branch foreseen wrongly costs as much as half of the conversion.
+// The shortest decimal that reads back as a double, by the Schubfach algorithm (R. Giulietti, "The Schubfach
+// way to render doubles", 2020), without a branch that depends on the value: numbers of a column are as good
+// as random to a processor, and a branch foreseen wrongly costs as much as half of the conversion.
 #pragma once
 
 #include <array>

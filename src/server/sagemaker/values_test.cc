@@ -1,5 +1,5 @@
-// Goal: numbers become texts that read back as themselves, without an exponent in the range of times and of most
-// values, whichever way they were written.
+// Goal: numbers become texts that read back as themselves, without an exponent in the range of times and of
+// most values, whichever way they were written.
 #include "server/sagemaker/values.h"
 
 #include <gtest/gtest.h>
