@@ -157,6 +157,8 @@ def test_metrics(tmp_path: Path) -> None:
             'route="/{name}/push",status="2xx"} 1' in text
         )
         assert 'route="/{name}/push",status="4xx"} 1' in text
+        latencies = 'tidemark_http_request_seconds_bucket{dialect="semantix",method="POST",'
+        assert f'{latencies}route="/{{name}}/push",le="+Inf"}} 2' in text
         assert server.metric("tidemark_rows_written_total") == 7
         assert server.metric("tidemark_online_rows") == 7
         assert server.metric("tidemark_online_bytes") > 0
@@ -165,6 +167,7 @@ def test_metrics(tmp_path: Path) -> None:
         assert FeatureStore(tmp_path).flush() is not None
         assert server.metric("tidemark_table_rows") == 7
         assert server.metric("tidemark_table_files") >= 1
+        assert server.metric("tidemark_table_small_files") >= 0  # what compaction has to do
         assert server.metric("tidemark_table_bytes") > 0
         assert abs(server.metric("tidemark_table_committed_seconds") - time.time()) < 60
         newest = 'tidemark_newest_event_seconds{project="default",view="clicks",in="table"} '
