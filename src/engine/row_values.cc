@@ -10,8 +10,10 @@
 #include <arrow/util/byte_size.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -40,6 +42,11 @@ std::int64_t BytesOf(const arrow::Array& values) {
 /// The distinct rows asked of one fragment.
 class FragmentRows {
  public:
+  /// For so many rows; below zero: they are not counted yet, and room is made as they are marked.
+  void MakeRoom(std::int64_t rows) {
+    bits_.resize(static_cast<std::size_t>(std::max<std::int64_t>(rows, 0) / 64 + 1));
+  }
+
   void Mark(std::int64_t row) {
     const auto word = static_cast<std::size_t>(row >> 6);
     if (word >= bits_.size()) bits_.resize(word + 1);
@@ -81,11 +88,11 @@ class FragmentRows {
   std::int32_t count_ = 0;
 };
 
-std::size_t FragmentOf(const std::vector<Fragment>& fragments, RowLocation location) {
-  const auto after = std::ranges::upper_bound(fragments, location, {}, &Fragment::first_location);
-  TM_CHECK(after != fragments.begin(), "a row lies before the first fragment");
-  return static_cast<std::size_t>(after - fragments.begin()) - 1;
-}
+/// Rows that are asked for, by part.
+struct SortedAsks {
+  AsksByPart asks;
+  std::vector<std::uint32_t> rows;  // for each of asks.asks, counted from the start of the part
+};
 
 /// Sorts locations out by fragment: blocks of them are counted, then placed, on several threads.
 class SortingOut {
@@ -101,13 +108,19 @@ class SortingOut {
                      locations.size() / (kBlocksPerThread * std::max<std::size_t>(1, threads)) / 8 * 8 + 8)),
         blocks_((locations.size() + block_rows_ - 1) / block_rows_),
         next_(blocks_ * fragments.size()),
-        fragment_of_(locations.size()) {
-    sorted_.asked.resize((locations.size() + 7) / 8);
+        fragment_of_(std::make_unique_for_overwrite<std::uint32_t[]>(locations.size())) {
+    for (const Fragment& fragment : fragments)
+      firsts_.push_back(fragment.first_location);
+    sorted_.asks.asked.resize((locations.size() + 7) / 8);
   }
 
   /// Fragments are the parts.
-  Result<AsksByPart> Run() {
+  Result<SortedAsks> Run() {
     TM_TRY(ForBlocks([this](std::size_t block) { Count(block); }));
+    if (is_far_.load()) {
+      return Fail(ErrorCode::kUnsupported,
+                  "a file has parts of more than 4 billion rows: write smaller ones");
+    }
     PlaceBlocks();
     TM_TRY(ForBlocks([this](std::size_t block) { Fill(block); }));
     return std::move(sorted_);
@@ -131,18 +144,30 @@ class SortingOut {
   }
   std::size_t* NextOf(std::size_t block) { return next_.data() + block * fragments_.size(); }
 
+  /// Halves what is left without a branch, which would often be guessed wrong.
+  std::size_t FragmentOf(RowLocation location) const {
+    const RowLocation* base = firsts_.data();
+    for (std::size_t count = firsts_.size(); count > 1;) {
+      const std::size_t half = count / 2;
+      base += base[half] <= location ? half : 0;
+      count -= half;
+    }
+    return static_cast<std::size_t>(base - firsts_.data());
+  }
+
   void Count(std::size_t block) {
     std::size_t* const count = NextOf(block);
-    std::size_t last = 0;
+    RowLocation farthest = 0;
     for (std::size_t i = block * block_rows_; i < EndOf(block); ++i) {
       const RowLocation location = locations_[i];
       if (location == kNoRow) continue;
-      const bool same = location >= fragments_[last].first_location &&
-                        (last + 1 == fragments_.size() || location < fragments_[last + 1].first_location);
-      if (!same) last = FragmentOf(fragments_, location);
-      fragment_of_[i] = static_cast<std::uint32_t>(last);
-      ++count[last];
+      const std::size_t fragment = FragmentOf(location);
+      TM_CHECK(location >= firsts_[fragment], "a row lies before the first fragment");
+      farthest = std::max(farthest, location - firsts_[fragment]);
+      fragment_of_[i] = static_cast<std::uint32_t>(fragment);
+      ++count[fragment];
     }
+    if (farthest > std::numeric_limits<std::uint32_t>::max()) is_far_.store(true);
   }
 
   // Counts become the places of each block's first ask of each fragment.
@@ -151,17 +176,21 @@ class SortingOut {
     for (std::size_t f = 0; f < fragments_.size(); ++f) {
       for (std::size_t block = 0; block < blocks_; ++block)
         at += std::exchange(NextOf(block)[f], at);
-      sorted_.begin.push_back(at);
+      sorted_.asks.begin.push_back(at);
     }
-    sorted_.asks.resize(at);
+    sorted_.asks.asks.resize(at);
+    sorted_.rows.resize(at);
   }
 
   void Fill(std::size_t block) {
     std::size_t* const next = NextOf(block);
     for (std::size_t i = block * block_rows_; i < EndOf(block); ++i) {
       if (locations_[i] == kNoRow) continue;
-      sorted_.asks[next[fragment_of_[i]]++] = static_cast<std::uint32_t>(i);
-      arrow::bit_util::SetBit(sorted_.asked.data(), static_cast<std::int64_t>(i));
+      const std::size_t fragment = fragment_of_[i];
+      const std::size_t at = next[fragment]++;
+      sorted_.asks.asks[at] = static_cast<std::uint32_t>(i);
+      arrow::bit_util::SetBit(sorted_.asks.asked.data(), static_cast<std::int64_t>(i));
+      sorted_.rows[at] = static_cast<std::uint32_t>(locations_[i] - firsts_[fragment]);
     }
   }
 
@@ -171,9 +200,11 @@ class SortingOut {
   const std::stop_token stop_;
   const std::size_t block_rows_;  // of eight, as each block has its own bytes of `asked`
   const std::size_t blocks_;
-  std::vector<std::size_t> next_;  // for each block and fragment
-  std::vector<std::uint32_t> fragment_of_;
-  AsksByPart sorted_;
+  std::vector<std::size_t> next_;                       // for each block and fragment
+  std::vector<RowLocation> firsts_;                     // of each fragment
+  const std::unique_ptr<std::uint32_t[]> fragment_of_;  // for each location
+  std::atomic<bool> is_far_{false};
+  SortedAsks sorted_;
 };
 
 /// Some features of a part; with the first of them also what there is once.
@@ -190,8 +221,7 @@ struct RowValuesReader::Impl {
       : source_(source), fragments_(fragments), options_(std::move(options)) {}
 
   Result<void> SortOut(std::vector<RowLocation> locations, std::size_t threads) {
-    locations_ = std::move(locations);
-    TM_TRY(MakeParts(threads));
+    TM_TRY(MakeParts(locations, threads));
     rows_.resize(used_.size());
     parts_.resize(used_.size());
     TM_TRY(ForAll(used_.size(), threads, &Impl::MarkRows));
@@ -211,31 +241,34 @@ struct RowValuesReader::Impl {
   }
 
   /// Fragments that nobody asked of are no parts.
-  Result<void> MakeParts(std::size_t threads) {
-    TM_ASSIGN(AsksByPart sorted, SortingOut(fragments_, locations_, threads, options_.stop).Run());
+  Result<void> MakeParts(const std::vector<RowLocation>& locations, std::size_t threads) {
+    TM_ASSIGN(SortedAsks sorted, SortingOut(fragments_, locations, threads, options_.stop).Run());
     for (std::size_t f = 0; f < fragments_.size(); ++f) {
-      if (sorted.Of(f).empty()) continue;
+      if (sorted.asks.Of(f).empty()) continue;
       used_.push_back(f);
-      values_.asks.begin.push_back(sorted.begin[f + 1]);
+      values_.asks.begin.push_back(sorted.asks.begin[f + 1]);
     }
-    values_.asks.asks = std::move(sorted.asks);
-    values_.asks.asked = std::move(sorted.asked);
+    values_.asks.asks = std::move(sorted.asks.asks);
+    values_.asks.asked = std::move(sorted.asks.asked);
+    ask_rows_ = std::move(sorted.rows);
     for (const Field& feature : options_.features)
       values_.types.push_back(ToArrow(feature.type));
     for (const auto& type : values_.types)
       values_.in_order.push_back(options_.in_order && IsOfWords(*type));
     const bool all_in_order = std::ranges::find(values_.in_order, false) == values_.in_order.end();
-    if (options_.with_keys || !all_in_order) values_.index.assign(locations_.size(), -1);
+    if (options_.with_keys || !all_in_order) values_.index.assign(locations.size(), -1);
     return {};
   }
 
-  std::int64_t RowOf(std::size_t used, std::uint32_t ask) const {
-    return static_cast<std::int64_t>(locations_[ask] - fragments_[used_[used]].first_location);
+  /// For each ask of the part.
+  std::span<const std::uint32_t> RowsAsked(std::size_t used) const {
+    return std::span(ask_rows_).subspan(values_.asks.begin[used], values_.asks.Of(used).size());
   }
 
   Result<void> MarkRows(std::size_t used) {
-    for (const std::uint32_t ask : values_.asks.Of(used))
-      rows_[used].Mark(RowOf(used, ask));
+    rows_[used].MakeRoom(fragments_[used_[used]].rows);
+    for (const std::uint32_t row : RowsAsked(used))
+      rows_[used].Mark(row);
     rows_[used].BuildRanks();
     return {};
   }
@@ -283,9 +316,10 @@ struct RowValuesReader::Impl {
     const FragmentRows& marked = rows_[read.used];
     const std::vector<std::int64_t> rows = marked.Rows();
     const auto asks = values_.asks.Of(read.used);
+    const auto asked = RowsAsked(read.used);
     std::vector<std::int32_t> ranks(asks.size());
     for (std::size_t ask = 0; ask < asks.size(); ++ask)
-      ranks[ask] = marked.RankOf(RowOf(read.used, asks[ask]));
+      ranks[ask] = marked.RankOf(asked[ask]);
     TM_TRY(ReadFeatures(read, rows, ranks));
     if (read.first > 0) return {};  // the rest is done once for each part
     if (options_.with_keys) {
@@ -338,8 +372,8 @@ struct RowValuesReader::Impl {
   const ViewSource& source_;
   const std::vector<Fragment>& fragments_;
   const RowValuesOptions options_;
-  std::vector<RowLocation> locations_;
-  std::vector<std::size_t> used_;  // fragments with asked rows
+  std::vector<std::size_t> used_;        // fragments with asked rows
+  std::vector<std::uint32_t> ask_rows_;  // for each ask, its row in the fragment
   std::vector<FragmentRows> rows_;
   std::vector<std::int32_t> first_;  // place of each part's first row in the joined columns
   std::vector<RowValues> parts_;     // only their keys and features are used

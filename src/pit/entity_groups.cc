@@ -224,6 +224,14 @@ GroupIndex MakeIndex(const KeyReader& reader, const arrow::Int64Array& times, st
 
 }  // namespace
 
+bool GroupIndex::HasKeyIn(std::int64_t low, std::int64_t high) const {
+  const std::int64_t last_key = first_key + static_cast<std::int64_t>(numbers - 1);
+  if (low > high || high < first_key || low > last_key) return false;
+  const std::uint64_t first = NumberOf(std::max(low, first_key));
+  const std::uint64_t last = NumberOf(std::min(high, last_key));
+  return first_slots[last + 1] > first_slots[first];
+}
+
 std::int64_t GroupIndex::memory_bytes() const {
   return static_cast<std::int64_t>(filter.bytes() + cells.bytes() + first_slots.bytes() + slot_time.bytes() +
                                    slot_row.bytes() + key_end.bytes() + key_bytes.capacity());
@@ -296,6 +304,7 @@ bool EntityGroups::Impl::OneIsIn(Value low, Value high) const {
 
 bool EntityGroups::MayContainKey(std::int64_t low, std::int64_t high) const {
   if (impl_->first_key == nullptr) return rows() > 0;
+  if (impl_->index.is_dense()) return impl_->index.HasKeyIn(low, high);
   return impl_->OneIsIn(low, high) || impl_->Places().MayContain(low, high);
 }
 

@@ -71,6 +71,9 @@ struct GroupIndex {
     return static_cast<std::uint64_t>(key) - static_cast<std::uint64_t>(first_key);
   }
 
+  /// Whether one of a dense index's keys is in [low, high].
+  bool HasKeyIn(std::int64_t low, std::int64_t high) const;
+
   /// Slots of one key.
   struct Group {
     std::uint32_t first_slot = 0;

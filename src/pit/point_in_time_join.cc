@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t kFinishPlaces = 16384;  // places of groups that one task of Finish takes
 
 constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kKeptAhead = 24;  // slots: where their rows' answers go is asked for so early
 
 // Word by word and always written: a guess whether the candidate is greater would often be wrong.
 template <typename State>
@@ -44,7 +45,9 @@ struct JoinWorker {
   SlotFinder finder;
   std::size_t slots;
   StateKind kind = StateKind::kPlain;
-  std::variant<ZeroedArray<PlainState>, ZeroedArray<CreatedState>, ZeroedArray<FullState>> states;
+  std::variant<ZeroedArray<PlainState>, ZeroedArray<CreatedState>, ZeroedArray<WrittenState>,
+               ZeroedArray<FullState>>
+      states;
   bool has_states = false;
   std::array<std::int64_t, kRunRows> times{};
 
@@ -72,6 +75,23 @@ struct JoinWorker {
     });
     kind = wanted;
     has_states = true;
+  }
+};
+
+struct KeepWinners {
+  std::vector<Winner>& winners;
+
+  void WillKeep(std::uint32_t row) const { __builtin_prefetch(winners.data() + row, 1); }
+  void operator()(std::uint32_t row, const Winner& winner) const { winners[row] = winner; }
+};
+
+struct KeepChosen {
+  PointInTimeJoin::Chosen& out;
+
+  void WillKeep(std::uint32_t row) const { __builtin_prefetch(out.locations.data() + row, 1); }
+  void operator()(std::uint32_t row, const Winner& winner) const {
+    if (winner.status == Status::kPresent) out.locations[row] = winner.location;
+    if (!out.statuses.empty()) out.statuses[row] = winner.status;
   }
 };
 
@@ -140,6 +160,7 @@ void PointInTimeJoin::Impl::FinishGroups(const std::vector<ZeroedArray<State>*>&
     const GroupIndex::Group group = index.GroupAt(at);
     State best;
     for (std::size_t slot = group.first_slot; slot < std::size_t{group.first_slot} + group.rows; ++slot) {
+      keep.WillKeep(index.slot_row[std::min(slot + kKeptAhead, index.slots - 1)]);
       for (const ZeroedArray<State>* of_thread : states) {
         if (best < (*of_thread)[slot]) best = (*of_thread)[slot];
       }
@@ -172,7 +193,8 @@ void PointInTimeJoin::Impl::FinishAll(std::size_t threads, const Keep& keep) {
   TM_CHECK(done.has_value(), "the tasks of Finish cannot fail");
 }
 
-/// Calls keep(entity row, winner) for each entity row that has one, from several threads.
+/// Calls keep(entity row, winner) for each entity row that has one, from several threads, and before that
+/// keep.WillKeep(entity row), for others too.
 template <typename Keep>
 void PointInTimeJoin::Impl::Finish(std::size_t threads, const Keep& keep) {
   TM_CHECK(!std::exchange(finished, true), "Finish was called before");
@@ -228,8 +250,7 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
 
 std::vector<Winner> PointInTimeJoin::Finish() {
   std::vector<Winner> winners(impl_->index.slots);
-  impl_->Finish(impl_->options.threads,
-                [&winners](std::uint32_t row, const Winner& winner) { winners[row] = winner; });
+  impl_->Finish(impl_->options.threads, KeepWinners{winners});
   return winners;
 }
 
@@ -237,10 +258,7 @@ PointInTimeJoin::Chosen PointInTimeJoin::FinishChosen(bool with_statuses, std::s
   Chosen out;
   out.locations.resize(impl_->index.slots, kNoRow);
   if (with_statuses) out.statuses.resize(impl_->index.slots, Status::kNotFound);
-  impl_->Finish(threads, [&out, with_statuses](std::uint32_t row, const Winner& winner) {
-    if (winner.status == Status::kPresent) out.locations[row] = winner.location;
-    if (with_statuses) out.statuses[row] = winner.status;
-  });
+  impl_->Finish(threads, KeepChosen{out});
   return out;
 }
 

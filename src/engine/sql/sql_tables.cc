@@ -93,7 +93,7 @@ class TableOpening {
     std::string text = ColumnsText(columns);
     if (reading_.as_of_us) text += fmt::format("up to {}\n", *reading_.as_of_us);
     for (const LogTail& tail : state_.tails)
-      text += fmt::format("{}: {}\n", tail.name, tail.rows->num_rows());
+      text += fmt::format("{}: {}\n", tail.name, tail.rows());
     if (state_.erasures != nullptr) {
       for (const Fence& fence : state_.erasures->fences())
         text += FenceName(fence.key) + " " + FenceText(fence) + "\n";
