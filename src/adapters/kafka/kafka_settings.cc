@@ -48,8 +48,8 @@ Result<KafkaConf> KafkaSettings(const KafkaSource& source, const StreamOpening& 
       {"session.timeout.ms", "10000"},
       {"heartbeat.interval.ms", "1000"},
       {"queued.max.messages.kbytes", kilobytes},
-      // Of all partitions together. When there are more, nothing is fetched for a second: small ones are to last
-      // as long.
+      // Of all partitions together. When there are more, nothing is fetched for a second: small ones are to
+      // last as long.
       {"queued.min.messages", "400000"},
       {"fetch.message.max.bytes", "1048576"},
       {"reconnect.backoff.ms", "50"},

@@ -69,12 +69,14 @@ std::vector<PlaceRows> ByPlace(const std::vector<StreamWriter::Rows>& frame) {
 }  // namespace
 
 StreamSteps StepsOf(std::shared_ptr<FeatureTables> tables) {
-  return {.prepare = [tables](const CatalogView& view, std::vector<TableRows> rows,
-                              std::span<const StreamPart> parts) {
+  return {
+      .prepare =
+          [tables](const CatalogView& view, std::vector<TableRows> rows, std::span<const StreamPart> parts) {
             return tables->PrepareStream(view, std::move(rows), parts);
           },
-          .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
-          .merge = [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
+      .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
+      .merge =
+          [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
             return tables->MergeStream(frames);
           }};
 }

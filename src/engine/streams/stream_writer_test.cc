@@ -1,6 +1,6 @@
-// Goal: what a stream's writer promises of frames that are logged and merged by two threads: their order, what
-// they are made of, when they count as written, that nothing comes behind one that could not be, and that what
-// waits is bounded.
+// Goal: what a stream's writer promises of frames that are logged and merged by two threads: their order,
+// what they are made of, when they count as written, that nothing comes behind one that could not be, and
+// that what waits is bounded.
 #include "engine/streams/stream_writer.h"
 
 #include <arrow/array/builder_primitive.h>

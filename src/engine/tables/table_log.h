@@ -76,9 +76,9 @@ class TableLog {
   Result<Written> Append(const LogRecord& record, const PackedRows* online,
                          const FolderRows* folder = nullptr, const BatchContent& content = {});
 
-  /// Online rows of a frame that its writer has merged when the frame is logged, and maybe others with it. Until
-  /// then the log is not trimmed beyond the frame. If it is destroyed before that, the next Recover merges
-  /// them. Of one log and one frame; the rows must outlive it.
+  /// Online rows of a frame that its writer has merged when the frame is logged, and maybe others with it.
+  /// Until then the log is not trimmed beyond the frame. If it is destroyed before that, the next Recover
+  /// merges them. Of one log and one frame; the rows must outlive it.
   class OnlineLater {
    public:
     OnlineLater(TableLog& log, const PackedRows& rows) : log_(log), rows_(rows) {}
@@ -96,8 +96,8 @@ class TableLog {
   /// Appends a frame without a batch key. Returns when it is durable; its rows are not online yet.
   Result<LogPosition> Append(const LogRecord& record, OnlineLater& online);
 
-  /// Merges the rows of frames that are logged, together. Errors as OnlineStore::Merge; the next Recover merges
-  /// them then.
+  /// Merges the rows of frames that are logged, together. Errors as OnlineStore::Merge; the next Recover
+  /// merges them then.
   Result<void> MergeLater(std::span<OnlineLater* const> rows);
 
   /// Runs `write`, whose rows go to no log, unless a batch of this key was written within a day; false if it
@@ -187,8 +187,8 @@ class TableLog {
   std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be where they should be
   // Frames whose file is being written, or whose rows are not merged yet.
   std::map<LogId, std::set<std::uint64_t>> unfinished_;
-  std::map<LogId, FolderErrors> folder_errors_;            // of logs that lack nothing else
-  std::map<LogId, std::int64_t> retry_us_;                 // when these are tried again
+  std::map<LogId, FolderErrors> folder_errors_;  // of logs that lack nothing else
+  std::map<LogId, std::int64_t> retry_us_;       // when these are tried again
   std::int64_t read_retry_us_ = 0;  // until then readers do without what this process failed to bring there
 };
 
