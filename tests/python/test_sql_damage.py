@@ -70,9 +70,8 @@ def answer(store: FeatureStore, query: str) -> list[dict[str, Any]]:
 
 
 def dumped(store: FeatureStore, query: str) -> list[dict[str, Any]]:
-    query_id, _ = store.dump(query)
+    query_id, path = store.dump(query)
     _, schema = store.read_dump(query_id)
-    path = next(each.path for each in store.dumps() if each.id == query_id)
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     assert schema.names == list(rows[0])
     store.remove_dump(query_id)
