@@ -137,6 +137,11 @@ bool IsFinal(const Error& raw) {
   return raw.code == ErrorCode::kCancelled || IsFatal(raw);
 }
 
+// A row group is held until it is written: DuckDB's usual ones, and those where memory is short.
+constexpr std::int64_t kGroupRows = 122'880;
+constexpr std::int64_t kShortGroupRows = 20'480;
+constexpr std::int64_t kShortBytesMax = std::int64_t{512} << 20;
+
 // What keeps a running query's tables where they are.
 struct Running {
   std::shared_ptr<DuckDbDatabase> database;
@@ -163,6 +168,7 @@ struct Prepared {
   std::optional<std::string> quick_sql;  // the same result by less work, if memory allows
   AdbcLimits limits;
   DuckDbQuestion question;
+  std::int64_t row_group_rows = kGroupRows;  // of a file that is written
 };
 
 // Runs a query in another way.
@@ -321,6 +327,7 @@ class DuckDbEngine final : public SqlEngine {
                                .files = {files.begin(), files.end()},
                                .memory_bytes_max = shares.engine_bytes,
                                .threads = shares.threads,
+                               .result_bytes = shares.result_bytes,
                                .spill_folder = spill};
     if (!target.empty()) open.files.push_back(target.string());
     return DuckDbDatabase::Open(open);
@@ -366,6 +373,8 @@ class DuckDbEngine final : public SqlEngine {
     }
     prepared.running.database = std::move(database);
     TM_ASSIGN(const MemoryShares shares, SharesOf(options.memory_bytes_max, options.threads));
+    if (shares.engine_bytes > 0 && shares.engine_bytes < kShortBytesMax)
+      prepared.row_group_rows = kShortGroupRows;
     if (shares.returns_freed) prepared.running.pins.push_back(ReturnFreedMemory(options_.library));
     for (const SqlTable& table : tables)
       prepared.running.pins.push_back(table.pin);
@@ -584,7 +593,8 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(const auto counted,
                 prepared.running.connection->Query(
                     {.sql = "COPY (" + CopySelect(sql, columns) + ") TO " + QuotedText(file.string()) +
-                            " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"},
+                            " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, ROW_GROUP_SIZE " +
+                            std::to_string(prepared.row_group_rows) + ")"},
                     prepared.limits));
       TM_ASSIGN(const std::string text, OnlyText(*counted));
       return std::stoll(text);

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -17,11 +18,15 @@ namespace {
 
 constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 constexpr std::int64_t kAsideBytes = 72 * kMiB;        // the library, and what does not go by threads
-constexpr std::int64_t kThreadAsideBytes = 16 * kMiB;  // what a thread works with
+constexpr std::int64_t kThreadAsideBytes = 24 * kMiB;  // what a thread works with
 constexpr std::int64_t kThreadBytesMin = 64 * kMiB;    // below which one thread less is better
 constexpr std::int64_t kSmallBytesMax = 4096 * kMiB;   // beyond, keeping what was freed is worth its while
 constexpr std::int64_t kKeptParts = 8;                 // of which the allocator then has
-constexpr std::int64_t kEngineParts = 5;               // all but these
+constexpr std::int64_t kResultBytesMax = 64 * kMiB;
+constexpr std::int64_t kResultPart = 16;
+// Of texts in waiting rows DuckDB counts 16 bytes each, however long they are.
+constexpr std::int64_t kSmallResultPart = 128;
+constexpr std::int64_t kEngineParts = 5;  // all but these
 
 using Control = int (*)(const char* name, void* old_value, std::size_t* old_size, void* new_value,
                         std::size_t new_size);
@@ -43,6 +48,7 @@ class FreedMemory {
     const std::lock_guard lock(mutex_);
     if (--users_ > 0) return;
     control_("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // of all arenas
+    malloc_trim(0);  // what DuckDB has from the system's allocator: text of aggregates, Arrow's columns
     Set(usual_ms_);
   }
 
@@ -75,7 +81,7 @@ class FreedMemory {
 }  // namespace
 
 Result<MemoryShares> SharesOf(std::int64_t bytes_max, std::size_t threads) {
-  MemoryShares shares{.threads = threads};
+  MemoryShares shares{.threads = threads, .result_bytes = kResultBytesMax};
   if (bytes_max <= 0) return shares;
   if (bytes_max < kQueryBytesMin) {
     return Fail(
@@ -87,12 +93,14 @@ Result<MemoryShares> SharesOf(std::int64_t bytes_max, std::size_t threads) {
   }
   if (bytes_max > kSmallBytesMax) {
     shares.engine_bytes = bytes_max / kKeptParts * kEngineParts;
+    shares.result_bytes = std::min(kResultBytesMax, shares.engine_bytes / kResultPart);
     return shares;
   }
   const auto fitting = static_cast<std::size_t>((bytes_max - kAsideBytes) / kThreadBytesMin);
   shares.threads = std::clamp<std::size_t>(fitting, 1, ThreadCount(threads));
   shares.engine_bytes =
       bytes_max - kAsideBytes - kThreadAsideBytes * static_cast<std::int64_t>(shares.threads);
+  shares.result_bytes = shares.engine_bytes / kSmallResultPart;
   shares.returns_freed = true;
   return shares;
 }

@@ -21,7 +21,9 @@ inline constexpr std::int64_t kQueryBytesMin = std::int64_t{128} << 20;
 struct MemoryShares {
   std::int64_t engine_bytes = 0;  // for what DuckDB counts; 0: its own choice
   std::size_t threads = 0;        // 0: one per processor
-  bool returns_freed = false;     // the allocator is to keep nothing
+  std::int64_t result_bytes =
+      0;                       // for a result that waits for its reader, in DuckDB's count; 0: its own choice
+  bool returns_freed = false;  // the allocator is to keep nothing
 };
 
 /// Of a limit of `bytes_max` (0: none) for at most `threads` threads (0: one per processor). kInvalidArgument

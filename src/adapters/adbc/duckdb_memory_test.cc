@@ -13,11 +13,12 @@ constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
 
 TEST(DuckDbMemory, SmallLimitsLeaveFewThreads) {
   for (const auto& [limit, engine, threads] :
-       {std::tuple{128, 40, 1}, std::tuple{192, 104, 1}, std::tuple{256, 152, 2}, std::tuple{1024, 888, 4}}) {
+       {std::tuple{128, 32, 1}, std::tuple{192, 96, 1}, std::tuple{256, 136, 2}, std::tuple{1024, 856, 4}}) {
     const auto shares = SharesOf(limit * kMebibyte, 4);
     ASSERT_TRUE(shares);
     EXPECT_EQ(shares->engine_bytes, engine * kMebibyte) << limit;
     EXPECT_EQ(shares->threads, static_cast<std::size_t>(threads)) << limit;
+    EXPECT_EQ(shares->result_bytes, engine * kMebibyte / 128);
     EXPECT_TRUE(shares->returns_freed);
   }
 }
@@ -26,6 +27,7 @@ TEST(DuckDbMemory, LargeLimitsAndNone) {
   const auto large = SharesOf(8192 * kMebibyte, 3).value();
   EXPECT_EQ(large.engine_bytes, 5120 * kMebibyte);
   EXPECT_EQ(large.threads, 3U);
+  EXPECT_EQ(large.result_bytes, 64 * kMebibyte);
   EXPECT_FALSE(large.returns_freed);
   const auto none = SharesOf(0, 0).value();
   EXPECT_EQ(none.engine_bytes, 0);
