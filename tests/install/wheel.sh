@@ -93,7 +93,7 @@ server = subprocess.Popen(
 try:
     urls = []
     for line in server.stderr:
-        urls += re.findall(r"(?:https|grpc[+]tls)://[^ ,;]+", line)
+        urls += re.findall(r"(?:https|grpc[+]tls)://[^\s,;]+", line)
         if len(urls) == 2:
             break
     url, flight_url = sorted(urls, reverse=True)

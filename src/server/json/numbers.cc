@@ -1,6 +1,9 @@
-// Digits in pairs by a table, of floats sixteen at once.
+// Digits in pairs by a table, of floats sixteen at once; floats by the Dragonbox algorithm (J. Jeon,
+// "Dragonbox: A New Floating-Point Binary-to-Decimal Conversion Algorithm"), as fmt has it: std::to_chars
+// takes three times as long.
 #include "server/json/numbers.h"
 
+#include <fmt/format.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -11,8 +14,6 @@
 #include <cmath>
 #include <cstring>
 #include <string_view>
-
-#include "server/json/shortest_decimal_internal.h"
 
 namespace tidemark::json {
 namespace {
@@ -58,9 +59,8 @@ void PutDigits(char* to, std::uint64_t value, std::size_t count) {
 
 #if defined(__SSE2__)
 /// Sixteen digits, of two numbers that have eight: parted into fours, pairs and digits in all lanes at once.
-/// Quotients are products with reciprocals, exact for numbers of so many digits. Returns how many digits
-/// there are without the zeros at the end.
-std::size_t PutSixteen(char* to, std::uint32_t high, std::uint32_t low) {
+/// Quotients are products with reciprocals, exact for numbers of so many digits.
+void PutSixteen(char* to, std::uint32_t high, std::uint32_t low) {
   const __m128i eights = _mm_set_epi64x(low, high);
   const __m128i first_fours = _mm_srli_epi64(_mm_mul_epu32(eights, _mm_set1_epi64x(0xD1B7'1759)), 45);
   const __m128i last_fours = _mm_sub_epi64(eights, _mm_mul_epu32(first_fours, _mm_set1_epi64x(10'000)));
@@ -72,39 +72,30 @@ std::size_t PutSixteen(char* to, std::uint32_t high, std::uint32_t low) {
   const __m128i ones = _mm_sub_epi16(pairs, _mm_mullo_epi16(tens, _mm_set1_epi16(10)));
   const __m128i digits = _mm_or_si128(tens, _mm_slli_epi16(ones, 8));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_add_epi8(digits, _mm_set1_epi8('0')));
-  const auto zeros = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(digits, _mm_setzero_si128())));
-  return static_cast<std::size_t>(std::bit_width(zeros ^ 0xFFFFU));
 }
 #else
-std::size_t PutSixteen(char* to, std::uint32_t high, std::uint32_t low) {
+void PutSixteen(char* to, std::uint32_t high, std::uint32_t low) {
   PutDigits(to, high, 8);
   PutDigits(to + 8, low, 8);
-  std::size_t count = 16;
-  while (count > 0 && to[count - 1] == '0')
-    --count;
-  return count;
 }
 #endif
 
 constexpr std::size_t kDoubleDigitsMax = 17;  // of the shortest form of a double
 
-/// The digits of a double, with zeros behind them up to kDoubleDigitsMax.
+/// The digits of a double, zeros behind them up to kDoubleDigitsMax.
 struct DoubleDigits {
-  explicit DoubleDigits(double value) {
-    const ShortestDecimal decimal = ToShortestDecimal(value);
-    const std::size_t digits = CountDigits(decimal.digits);
-    point = static_cast<int>(digits) + decimal.exponent;
-    const std::uint64_t whole = decimal.digits * kPowers[kDoubleDigitsMax - digits];
+  explicit DoubleDigits(std::uint64_t digits) : count(CountDigits(digits)) {
+    const std::uint64_t whole = digits * kPowers[kDoubleDigitsMax - count];
     const std::uint64_t leading = whole / kPowers[16];
     const std::uint64_t rest = whole - leading * kPowers[16];
     first = static_cast<char>('0' + leading);
     high = static_cast<std::uint32_t>(rest / kPowers[8]);
     low = static_cast<std::uint32_t>(rest - high * kPowers[8]);
   }
-  /// All but the first. Returns how many digits there are, the first among them, without zeros at the end.
-  std::size_t PutRest(char* to) const { return 1 + PutSixteen(to, high, low); }
+  /// All but the first.
+  void PutRest(char* to) const { PutSixteen(to, high, low); }
 
-  int point;  // where it stands among the digits: 1 behind the first
+  std::size_t count;
   char first;
   std::uint32_t high;
   std::uint32_t low;
@@ -119,8 +110,8 @@ char* PutText(char* to, std::string_view text) {
 char* PutScientific(char* to, const DoubleDigits& digits, int exponent) {
   *to = digits.first;
   to[1] = '.';
-  const std::size_t count = digits.PutRest(to + 2);
-  char* at = to + (count > 1 ? count + 1 : 1);
+  digits.PutRest(to + 2);
+  char* at = to + (digits.count > 1 ? digits.count + 1 : 1);
   *at++ = 'e';
   *at++ = exponent < 0 ? '-' : '+';
   const auto size = static_cast<std::uint64_t>(exponent < 0 ? -exponent : exponent);
@@ -153,23 +144,24 @@ char* PutNumber(char* to, double value) {
   *to = '-';  // without a branch: signs and sizes of values are what a processor cannot foresee
   to += std::signbit(value) ? 1 : 0;
   if (value == 0) return PutText(to, "0.0");
-  const DoubleDigits digits(std::abs(value));
-  const int point = digits.point;
+  const auto decimal = fmt::detail::dragonbox::to_decimal(std::abs(value));
+  const DoubleDigits digits(decimal.significand);
+  const int point = static_cast<int>(digits.count) + decimal.exponent;  // where it stands among the digits
   if (point <= -4 || point > 16) return PutScientific(to, digits, point - 1);
   if (point > 1) {
     std::array<char, 2 * kDoubleDigitsMax> text{digits.first};  // copies of one length are fastest
-    const std::size_t count = digits.PutRest(text.data() + 1);
+    digits.PutRest(text.data() + 1);
     const auto whole = static_cast<std::size_t>(point);
     std::memcpy(to, text.data(), kDoubleDigitsMax);
     to[whole] = '.';
     std::memcpy(to + whole + 1, text.data() + whole, kDoubleDigitsMax);
-    return to + std::max(count, whole + 1) + 1;  // what is whole gets one zero behind the point
+    return to + std::max(digits.count, whole + 1) + 1;  // what is whole gets one zero behind the point
   }
   const auto zeros = static_cast<std::size_t>(1 - point);  // "1.5" has none, "0.15" one
   std::memcpy(to, "0.0000", 6);
   to[zeros == 0 ? 0 : zeros + 1] = digits.first;
-  const std::size_t count = digits.PutRest(to + 2 + zeros);
-  return to + std::max(count + zeros, std::size_t{2}) + 1;
+  digits.PutRest(to + 2 + zeros);
+  return to + std::max(digits.count + zeros, std::size_t{2}) + 1;
 }
 
 }  // namespace tidemark::json
