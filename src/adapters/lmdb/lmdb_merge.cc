@@ -166,8 +166,8 @@ struct MergeQueue::Request {
       bytes += write.key.size() + write.value.size();
     if (std::ranges::is_sorted(writes, {}, &OnlineWrite::key)) return;
     const std::string_view view_id = writes.front().key.substr(0, kViewIdBytes);
-    const bool is_of_one_view = std::ranges::all_of(
-        writes, [&](const OnlineWrite& write) { return write.key.starts_with(view_id); });
+    const bool is_of_one_view =
+        std::ranges::all_of(writes, [&](const OnlineWrite& write) { return write.key.starts_with(view_id); });
     struct Numbered {
       std::uint64_t number;  // the bytes as a big-endian number
       std::uint32_t write;

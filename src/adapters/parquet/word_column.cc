@@ -197,8 +197,8 @@ template <typename DType>
 arrow::Result<ColumnBytes> EncodeAs(const arrow::Array& values, const parquet::ColumnDescriptor& column,
                                     parquet::Compression::type codec) {
   const std::int64_t pages = values.length() / kPageRows + 1;
-  const std::int64_t expected =
-      values.length() * std::int64_t{sizeof(typename DType::c_type)} + pages * (kLevelsRoom + kPageHeaderBytes);
+  const std::int64_t expected = values.length() * std::int64_t{sizeof(typename DType::c_type)} +
+                                pages * (kLevelsRoom + kPageHeaderBytes);
   ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::BufferOutputStream::Create(expected, BufferPool()));
   // It is never closed, as then it would state places in this buffer as those in the file.
   const auto writer = parquet::PageWriter::Open(sink, codec, nullptr, -1, -1, BufferPool(), false, nullptr,
