@@ -8,11 +8,11 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "engine/tables/table_rows.h"
+#include "store/source_folders.h"
 
 namespace tidemark {
 namespace {
 
-constexpr std::string_view kBegin = "tidemark-";
 constexpr std::size_t kTimeDigits = 16;  // until the year 2286 their order is that of the times
 
 std::string BatchEnding(std::string_view batch_key) {
@@ -62,18 +62,18 @@ std::shared_ptr<arrow::RecordBatch> SourceRows(const CatalogView& view, const ar
 }
 
 std::string SourceFileName(std::int64_t write_time_us, LogPosition position) {
-  return fmt::format("{}{:0{}}-{}-{}", kBegin, write_time_us, kTimeDigits, FormatLogId(position.log),
+  return fmt::format("{}{:0{}}-{}-{}", kAddedFileBegin, write_time_us, kTimeDigits, FormatLogId(position.log),
                      position.lsn);
 }
 
 std::string SourceFileName(std::int64_t write_time_us, std::string_view batch_key) {
-  return fmt::format("{}{:0{}}{}", kBegin, write_time_us, kTimeDigits,
+  return fmt::format("{}{:0{}}{}", kAddedFileBegin, write_time_us, kTimeDigits,
                      batch_key.empty() ? "" : BatchEnding(batch_key));
 }
 
 bool IsFileOfBatch(std::string_view name, std::string_view batch_key, std::int64_t since_us) {
-  if (!name.starts_with(kBegin) || !name.ends_with(BatchEnding(batch_key))) return false;
-  name.remove_prefix(kBegin.size());
+  if (!name.starts_with(kAddedFileBegin) || !name.ends_with(BatchEnding(batch_key))) return false;
+  name.remove_prefix(kAddedFileBegin.size());
   std::int64_t time_us = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), time_us);
   return error == std::errc() && *end == '-' && time_us > since_us;
