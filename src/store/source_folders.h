@@ -8,12 +8,16 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "model/definition.h"
 
 namespace tidemark {
+
+/// How the names of files begin that are added.
+inline constexpr std::string_view kAddedFileBegin = "tidemark-";
 
 /// How a file is called, without the ending of its format.
 struct SourceFileName {
@@ -28,14 +32,17 @@ class SourceFolders {
  public:
   virtual ~SourceFolders() = default;
 
-  /// kUnsupported, with the reason, for a source that no file can be added to: a single file that is there,
-  /// or a pattern, or a query. kUnavailable and kPermissionDenied for a warehouse.
-  virtual Result<void> Check(const BatchSource& source) const = 0;
+  /// Whether rows with these columns can be added. kUnsupported, with the reason, for a source that no file
+  /// can be added to: a single file that is there, a pattern, a query, folders that say a column's value, or
+  /// CSV for columns that it cannot hold. kTypeMismatch if the source could not be read with such a file
+  /// beside the others. kUnavailable and kPermissionDenied for a warehouse.
+  virtual Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const = 0;
 
-  /// Writes rows as one more file of the source, under `name` and the ending of its format. The file appears
-  /// whole and synced, or not at all. How many rows were written; nothing if a file of that name is there
-  /// already: then nothing is done. A source of a single file that is not there yet becomes that file,
-  /// whatever `name` says. Errors as Check, and kIo or kOutOfSpace with the path.
+  /// Writes rows as one more file of the source, under `name` and the ending of its format. What the other
+  /// files have besides, columns that no definition uses, is null in it. The file appears whole and synced,
+  /// or not at all. How many rows were written; nothing if a file of that name is there already: then nothing
+  /// is done. A source of a single file that is not there yet becomes that file, whatever `name` says. Errors
+  /// as Check, and kIo or kOutOfSpace with the path.
   virtual Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                                   arrow::RecordBatchReader& rows) const = 0;
 

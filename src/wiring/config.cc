@@ -25,6 +25,7 @@ constexpr std::size_t kThreadsMax = 1024;
 constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 constexpr std::int64_t kTiB = std::int64_t{1} << 40;
 constexpr std::int64_t kMemoryBytesMin = 16 * kMiB;
+constexpr std::int64_t kMemoryBytesKept = 256 * kMiB;  // of a lower limit more may be taken
 constexpr std::int64_t kMemoryBytesMax = 1024 * kTiB;
 constexpr std::int64_t kOnlineBytesMin = kMiB;
 constexpr std::int64_t kOnlineBytesMax = 64 * kTiB;
@@ -252,6 +253,14 @@ Result<void> Apply(const YAML::Node& node, const std::string& prefix,
 }
 
 }  // namespace
+
+std::optional<std::string> MemoryWarning(const Config& config) {
+  if (config.memory_bytes_max >= kMemoryBytesKept) return std::nullopt;
+  return fmt::format(
+      "memory_limit is {} MiB, but decoding and writing take up to {} MiB whatever the limit: set at least "
+      "that",
+      config.memory_bytes_max / kMiB, kMemoryBytesKept / kMiB);
+}
 
 Result<std::int64_t> ParseBytes(std::string_view text) {
   static const std::map<std::string, double, std::less<>> kUnits{{"", 1},

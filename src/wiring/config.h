@@ -82,6 +82,10 @@ Result<Config> ReadConfig(const std::filesystem::path& folder);
 /// The same from text, for paths relative to `folder`.
 Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& folder);
 
+/// What is said of work under a memory limit that is not kept: batches that are decoded and written take
+/// more.
+std::optional<std::string> MemoryWarning(const Config& config);
+
 /// `4GiB`, `512MB`, `1.5GB`, `1048576`: bytes. KiB and so on are powers of 1024, KB and so on of 1000.
 Result<std::int64_t> ParseBytes(std::string_view text);
 

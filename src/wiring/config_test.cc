@@ -129,6 +129,8 @@ TEST(Config, RefusesWhatMakesNoSenseWithTheRange) {
         AllOf(HasSubstr("'memory_limit'"), HasSubstr(value), HasSubstr("from 16MiB to 1024TiB, because")));
   }
   EXPECT_EQ(Parsed("memory_limit: 16MiB").memory_bytes_max, 16 << 20);
+  EXPECT_THAT(MemoryWarning(Parsed("memory_limit: 16MiB")).value(), HasSubstr("memory_limit is 16 MiB"));
+  EXPECT_FALSE(MemoryWarning(Parsed("memory_limit: 256MiB")));
   for (const std::string_view value : {"0", "1KB", "65TiB"}) {
     EXPECT_THAT(Refused("online_store: {size_max: " + std::string(value) + "}"),
                 AllOf(HasSubstr("'online_store.size_max'"), HasSubstr("from 1MiB to 64TiB, because")));

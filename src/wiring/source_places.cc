@@ -14,7 +14,9 @@ class SourcePlaces final : public SourceFolders {
   SourcePlaces(std::shared_ptr<SourceFolders> files, std::shared_ptr<SourceFolders> warehouses)
       : files_(std::move(files)), warehouses_(std::move(warehouses)) {}
 
-  Result<void> Check(const BatchSource& source) const override { return Of(source).Check(source); }
+  Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const override {
+    return Of(source).Check(source, rows);
+  }
   Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
     return Of(source).Add(source, name, rows);

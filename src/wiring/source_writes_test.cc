@@ -67,7 +67,9 @@ class FaultyFolders final : public SourceFolders {
  public:
   FaultyFolders(std::shared_ptr<SourceFolders> folders, std::shared_ptr<Fault> fault)
       : folders_(std::move(folders)), fault_(std::move(fault)) {}
-  Result<void> Check(const BatchSource& source) const override { return folders_->Check(source); }
+  Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const override {
+    return folders_->Check(source, rows);
+  }
   Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
     TM_TRY(fault_->Reach(Step::kBeforeFile));

@@ -104,6 +104,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> EmbeddedStore::StartHistorical
   TM_ASSIGN(request.known_by, KnownByOf(options));
   request.threads = threads_;
   request.memory_bytes_max = config_.memory_bytes_max;
+  if (auto warning = MemoryWarning(config_)) warnings->Add(*std::move(warning));
   request.stop = options.work.stop;
   request.progress = ProgressOf(options.work);
   if (options.range) {

@@ -32,6 +32,8 @@ Result<MaterializeReport> EmbeddedStore::Materialize(const MaterializeOptions& o
                             loaded.files_skipped, loaded.seconds, loaded.put_seconds,
                             std::move(loaded.warnings)});
   }
+  if (auto warning = MemoryWarning(config_); warning && !report.views.empty())
+    report.views.front().warnings.push_back(*std::move(warning));
   return report;
 }
 

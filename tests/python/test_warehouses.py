@@ -156,6 +156,7 @@ def test_training_sets_are_those_of_the_same_rows_in_parquet(
     assert len(got) > 10
 
 
+@pytest.mark.filterwarnings("ignore:memory_limit")
 def test_entity_rows_in_blocks_see_all_rows(
     tmp_path: Path, postgresql: PostgreSQLServer, table: str
 ) -> None:

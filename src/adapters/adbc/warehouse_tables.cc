@@ -47,7 +47,7 @@ class WarehouseTables final : public SourceFolders {
   explicit WarehouseTables(std::vector<std::filesystem::path> driver_folders)
       : driver_folders_(std::move(driver_folders)) {}
 
-  Result<void> Check(const BatchSource& source) const override {
+  Result<void> Check(const BatchSource& source, const arrow::Schema& /*rows*/) const override {
     const Warehouse& warehouse = *source.warehouse;
     if (!warehouse.query.empty()) {
       return Fail(ErrorCode::kUnsupported,

@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
+#include "adapters/files/folder_shape.h"
 #include "adapters/files/table_file.h"
 #include "base/result.h"
 #include "model/name.h"
@@ -14,9 +17,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string_view EndingOf(const BatchSource& source) {
-  return source.format == FileFormat::kCsv ? ".csv" : ".parquet";
+constexpr std::string_view kEndings[] = {".parquet", ".csv"};
+
+std::string_view EndingOf(FileFormat format) {
+  return kEndings[format == FileFormat::kCsv ? 1 : 0];
 }
+
+/// Where a file goes, and what those beside it are like.
+struct Place {
+  fs::path path;
+  bool is_in_folder = false;  // else the source is a single file
+  std::optional<FolderShape> others = {};
+};
 
 Error FolderError(std::string_view what, const fs::path& path, const std::error_code& error) {
   const bool is_full = error == std::errc::no_space_on_device;
@@ -29,24 +41,31 @@ class Folders final : public SourceFolders {
  public:
   Folders(fs::path folder, std::size_t threads) : folder_(std::move(folder)), threads_(threads) {}
 
-  Result<void> Check(const BatchSource& source) const override {
-    TM_TRY(FolderOf(source));
+  Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const override {
+    TM_ASSIGN(const Place place, PlaceOf(source, "file"));
+    TM_TRY(CheckCanHold(place.path, rows));
+    if (place.others) TM_TRY(FittedSchema(*place.others, rows));
     return {};
   }
 
   Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
-    TM_ASSIGN(const fs::path place, PlaceOf(source, name.name));
+    TM_ASSIGN(const Place place, PlaceOf(source, name.name));
+    const fs::path folder = place.path.parent_path();
     std::error_code error;
-    fs::create_directories(place.parent_path(), error);
-    if (error) return std::unexpected(FolderError("make the folder", place.parent_path(), error));
-    if (fs::exists(place, error)) return std::nullopt;
-    TM_ASSIGN(const auto folder, FolderOf(source));
-    TableWriteOptions options{.threads = threads_};
-    if (folder && name.end != nullptr) {
-      options.place = [&] { return *folder / (name.name + name.end() + std::string(EndingOf(source))); };
+    fs::create_directories(folder, error);
+    if (error) return std::unexpected(FolderError("make the folder", folder, error));
+    if (fs::exists(place.path, error)) return std::nullopt;
+    auto schema = rows.schema();
+    if (place.others) {
+      TM_ASSIGN(schema, FittedSchema(*place.others, *schema));
     }
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(rows, place, options));
+    const auto fitted = FittedRows(rows, std::move(schema));
+    TableWriteOptions options{.threads = threads_};
+    if (place.is_in_folder && name.end != nullptr) {
+      options.place = [&] { return folder / (name.name + name.end() + place.path.extension().string()); };
+    }
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*fitted, place.path, options));
     return written;
   }
 
@@ -55,12 +74,13 @@ class Folders final : public SourceFolders {
     std::vector<std::string> names;
     std::error_code error;
     if (!folder || !fs::exists(*folder, error)) return names;
-    const std::string_view ending = EndingOf(source);
     for (auto entry = fs::directory_iterator(*folder, error); !error && entry != fs::directory_iterator();
          entry.increment(error)) {
       std::string name = entry->path().filename().string();
-      if (!name.ends_with(ending)) continue;
-      name.resize(name.size() - ending.size());
+      const auto* const ending =
+          std::ranges::find_if(kEndings, [&](std::string_view each) { return name.ends_with(each); });
+      if (ending == std::end(kEndings)) continue;
+      name.resize(name.size() - ending->size());
       names.push_back(std::move(name));
     }
     if (error) return std::unexpected(FolderError("list", *folder, error));
@@ -68,17 +88,18 @@ class Folders final : public SourceFolders {
   }
 
   Result<void> RemoveRemains(const BatchSource& source, const std::string& name) const override {
-    TM_ASSIGN(const fs::path place, PlaceOf(source, name));
+    TM_ASSIGN(const auto folder, FolderOf(source));
+    const fs::path file = folder ? *folder / name : folder_ / source.path;
     std::error_code error;
-    if (!fs::exists(place.parent_path(), error)) return {};
-    const std::string begin = "." + place.filename().string() + ".";
-    for (auto entry = fs::directory_iterator(place.parent_path(), error);
+    if (!fs::exists(file.parent_path(), error)) return {};
+    const std::string begin = "." + file.filename().string() + ".";
+    for (auto entry = fs::directory_iterator(file.parent_path(), error);
          !error && entry != fs::directory_iterator(); entry.increment(error)) {
       const std::string found = entry->path().filename().string();
       std::error_code gone;  // by another process that repairs the same: as well
       if (found.starts_with(begin) && found.ends_with(kUnfinishedEnding)) fs::remove(entry->path(), gone);
     }
-    if (error) return std::unexpected(FolderError("list", place.parent_path(), error));
+    if (error) return std::unexpected(FolderError("list", file.parent_path(), error));
     return {};
   }
 
@@ -111,9 +132,15 @@ class Folders final : public SourceFolders {
     return path;
   }
 
-  Result<fs::path> PlaceOf(const BatchSource& source, const std::string& name) const {
+  Result<Place> PlaceOf(const BatchSource& source, const std::string& name) const {
     TM_ASSIGN(const auto folder, FolderOf(source));
-    return folder ? *folder / (name + std::string(EndingOf(source))) : folder_ / source.path;
+    Place place{.path = folder_ / source.path};
+    if (!folder) return place;
+    place.is_in_folder = true;
+    TM_ASSIGN(place.others, LookIntoFolder(*folder, source.format));
+    const FileFormat stated = source.format.value_or(FileFormat::kParquet);
+    place.path = *folder / (name + std::string(EndingOf(place.others ? place.others->format : stated)));
+    return place;
   }
 
   const fs::path folder_;

@@ -399,10 +399,15 @@ std::int64_t FirstRowNumber(const std::filesystem::path& path) {
   return format && *format != Format::kParquet ? kCsvFirstDataRow : 0;
 }
 
+Result<void> CheckCanHold(const std::filesystem::path& path, const arrow::Schema& schema) {
+  TM_ASSIGN(const Format format, FormatOf(path));
+  return format == Format::kParquet ? Result<void>() : CheckCsvColumns(schema);
+}
+
 Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::filesystem::path& path,
                                     const TableWriteOptions& options) {
+  TM_TRY(CheckCanHold(path, *rows.schema()));
   TM_ASSIGN(const Format format, FormatOf(path));
-  if (format != Format::kParquet) TM_TRY(CheckCsvColumns(*rows.schema()));
   PendingFile pending(path);
   const auto plain = WithPlainColumns(rows, {.is_csv = format != Format::kParquet});
   const auto written = WithoutExceptions([&] {

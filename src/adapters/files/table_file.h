@@ -41,6 +41,10 @@ struct TableWriteOptions {
   std::function<std::filesystem::path()> place = {};
 };
 
+/// Whether a file of this name can have these columns: kUnsupported, naming the column, for a nested one in
+/// CSV; kInvalidArgument for an ending that is not known.
+Result<void> CheckCanHold(const std::filesystem::path& path, const arrow::Schema& schema);
+
 /// Writes all batches of `rows` to a Parquet or CSV file, by its ending, and returns how many rows there
 /// were. The file appears whole or not at all: it is written beside its place under another name, synced,
 /// then renamed. Nested columns cannot go to CSV (kUnsupported, names the column). kOutOfSpace when the disk

@@ -9,11 +9,11 @@
 #include "base/result.h"
 #include "engine/tables/batch_content.h"
 #include "engine/tables/table_rows.h"
+#include "store/source_folders.h"
 
 namespace tidemark {
 namespace {
 
-constexpr std::string_view kBegin = "tidemark-";
 constexpr std::size_t kTimeDigits = 16;  // until the year 2286 their order is that of the times
 
 std::string BatchEnding(std::string_view batch_key) {
@@ -63,12 +63,12 @@ std::shared_ptr<arrow::RecordBatch> SourceRows(const CatalogView& view, const ar
 }
 
 std::string FileNameOf(std::int64_t write_time_us, LogPosition position) {
-  return fmt::format("{}{:0{}}-{}-{}", kBegin, write_time_us, kTimeDigits, FormatLogId(position.log),
+  return fmt::format("{}{:0{}}-{}-{}", kAddedFileBegin, write_time_us, kTimeDigits, FormatLogId(position.log),
                      position.lsn);
 }
 
 std::string FileNameOf(std::int64_t write_time_us, std::string_view batch_key) {
-  return fmt::format("{}{:0{}}{}", kBegin, write_time_us, kTimeDigits,
+  return fmt::format("{}{:0{}}{}", kAddedFileBegin, write_time_us, kTimeDigits,
                      batch_key.empty() ? "" : BatchEnding(batch_key));
 }
 
@@ -78,8 +78,8 @@ std::string BatchFileEnd(const BatchContent& content) {
 
 std::optional<BatchContent> ContentOfBatchFile(std::string_view name, std::string_view batch_key,
                                                std::int64_t since_us) {
-  if (!name.starts_with(kBegin)) return std::nullopt;
-  name.remove_prefix(kBegin.size());
+  if (!name.starts_with(kAddedFileBegin)) return std::nullopt;
+  name.remove_prefix(kAddedFileBegin.size());
   std::int64_t time_us = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), time_us);
   if (error != std::errc() || time_us <= since_us) return std::nullopt;

@@ -664,7 +664,8 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
                 fmt::format("{} is not kept online (online: false): write to offline", place));
   }
   if (!view.definition.is_table()) {
-    if (request.to != WriteTo::kOnline) TM_TRY_IN(parts_.folders->Check(*view.definition.source), place);
+    if (request.to != WriteTo::kOnline)
+      TM_TRY_IN(parts_.folders->Check(*view.definition.source, *SourceSchema(view)), place);
   } else if (!request.dry_run) {
     TM_TRY(Prepare(view));
   }

@@ -411,7 +411,7 @@ Result<void> TableLog::AddMissingFile(const FolderRows& rows, const LogRecord& r
   if (is_there) return {};
   const BatchSource& source = *rows.view.definition.source;
   // Rows for a folder that the view has no more, which were never acknowledged, are nobody's.
-  if (const auto checked = parts_.folders->Check(source);
+  if (const auto checked = parts_.folders->Check(source, *SourceSchema(rows.view));
       !checked && checked.error().code == ErrorCode::kUnsupported) {
     return {};
   }
