@@ -28,7 +28,7 @@ constexpr std::int64_t kBitmapBytesMax = kPageRows / 8;
 // Room for levels before a page's values, which begin where a cache line does: the length of the levels, the
 // head of their run, the bitmap.
 constexpr std::int64_t kLevelsRoom = kBitmapBytesMax + 64;
-constexpr std::int64_t kHeaderBytes = 64;  // of a page, about
+constexpr std::int64_t kPageHeaderBytes = 64;  // of a page, about
 
 /// Least and greatest value; NaN is neither.
 template <typename Word>
@@ -197,8 +197,8 @@ template <typename DType>
 arrow::Result<ColumnBytes> EncodeAs(const arrow::Array& values, const parquet::ColumnDescriptor& column,
                                     parquet::Compression::type codec) {
   const std::int64_t pages = values.length() / kPageRows + 1;
-  const std::int64_t expected =
-      values.length() * std::int64_t{sizeof(typename DType::c_type)} + pages * (kLevelsRoom + kHeaderBytes);
+  const std::int64_t expected = values.length() * std::int64_t{sizeof(typename DType::c_type)} +
+                                pages * (kLevelsRoom + kPageHeaderBytes);
   ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::BufferOutputStream::Create(expected, BufferPool()));
   // It is never closed, as then it would state places in this buffer as those in the file.
   const auto writer = parquet::PageWriter::Open(sink, codec, nullptr, -1, -1, BufferPool(), false, nullptr,
