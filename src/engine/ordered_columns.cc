@@ -43,9 +43,9 @@ Result<std::shared_ptr<arrow::Buffer>> NewBits(std::int64_t rows) {
 }
 
 /// `valid` may be a null pointer: all are.
-std::shared_ptr<arrow::Array> ColumnOf(const std::shared_ptr<arrow::DataType>& type, std::int64_t rows,
-                                       std::shared_ptr<arrow::Buffer> valid,
-                                       std::shared_ptr<arrow::Buffer> words) {
+std::shared_ptr<arrow::Array> WordColumn(const std::shared_ptr<arrow::DataType>& type, std::int64_t rows,
+                                         std::shared_ptr<arrow::Buffer> valid,
+                                         std::shared_ptr<arrow::Buffer> words) {
   auto made = arrow::ArrayData::Make(type, rows, {std::move(valid), std::move(words)});
   if (made->GetNullCount() == 0) made->buffers[0] = nullptr;
   return arrow::MakeArray(made);
@@ -88,7 +88,7 @@ Result<std::shared_ptr<arrow::Array>> TakeWords(const arrow::Array& values,
     for (std::size_t i = 0; i < index.size(); ++i)
       to[i] = from[index[i]];
   });
-  if (values.null_count() == 0) return ColumnOf(values.type(), rows, nullptr, std::move(words));
+  if (values.null_count() == 0) return WordColumn(values.type(), rows, nullptr, std::move(words));
   TM_ASSIGN(auto valid, NewBits(rows));
   const std::uint8_t* const from = values.null_bitmap_data();
   std::uint8_t* const to = valid->mutable_data();
@@ -96,7 +96,7 @@ Result<std::shared_ptr<arrow::Array>> TakeWords(const arrow::Array& values,
     const bool is_valid = GetBit(from, values.offset() + index[static_cast<std::size_t>(i)]);
     to[i >> 3] = static_cast<std::uint8_t>(to[i >> 3] | (static_cast<unsigned>(is_valid) << (i & 7)));
   }
-  return ColumnOf(values.type(), rows, std::move(valid), std::move(words));
+  return WordColumn(values.type(), rows, std::move(valid), std::move(words));
 }
 
 Result<std::shared_ptr<arrow::Array>> InOrderOfAsks(const std::shared_ptr<arrow::DataType>& type,
@@ -128,7 +128,7 @@ Result<std::shared_ptr<arrow::Array>> InOrderOfAsks(const std::shared_ptr<arrow:
     auto* const out = reinterpret_cast<Word*>(words->mutable_data());
     ForEachUnset(asks.asked.data(), begin, rows, [&](std::int64_t i) { out[i] = Word{}; });
   });
-  return ColumnOf(type, rows, std::move(valid), std::move(words));
+  return WordColumn(type, rows, std::move(valid), std::move(words));
 }
 
 }  // namespace tidemark

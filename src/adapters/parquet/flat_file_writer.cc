@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <new>
 #include <string>
 #include <string_view>
@@ -62,8 +63,22 @@ struct FlatColumnChunk {
   arrow::ArrayVector pieces;
   ColumnBytes words;                              // if it is of words
   std::shared_ptr<parquet::ColumnWriter> writer;  // if it is not
-  arrow::Status encoded;
+  bool is_encoded = false;
 };
+
+/// On a thread of several an exception would end the process.
+template <typename Work>
+arrow::Status WithoutExceptionsOf(const Work& work) {
+  try {
+    return work();
+  } catch (const parquet::ParquetStatusException& error) {
+    return error.status();
+  } catch (const parquet::ParquetException& error) {
+    return arrow::Status::IOError(error.what());
+  } catch (const std::bad_alloc&) {
+    return arrow::Status::OutOfMemory("no memory is left");
+  }
+}
 
 /// Parquet states numbers of row groups and columns where they fit; -1 states none.
 std::int16_t Ordinal(int number) {
@@ -79,9 +94,8 @@ std::vector<std::int16_t> LevelsOf(const arrow::Array& values) {
   return levels;
 }
 
-}  // namespace
-
-struct FlatFileWriter::Impl {
+/// A file that is being written.
+struct FlatFile {
   bool IsOfWords(int column) const {
     return IsOfWordsInParquet(*schema->field(column)->type()) &&
            !properties->dictionary_enabled(parquet_schema->Column(column)->path());
@@ -116,23 +130,13 @@ struct FlatFileWriter::Impl {
     return EncodeWords(chunk.pieces, place, properties->compression(place.path())).Value(&chunk.words);
   }
 
-  /// On a thread of several, where an exception would end the process.
-  void EncodeGuarded(int column, FlatColumnChunk& chunk) {
-    try {
-      chunk.encoded = Encode(column, chunk);
-    } catch (const parquet::ParquetStatusException& error) {
-      chunk.encoded = error.status();
-    } catch (const parquet::ParquetException& error) {
-      chunk.encoded = arrow::Status::IOError(error.what());
-    } catch (const std::bad_alloc&) {
-      chunk.encoded = arrow::Status::OutOfMemory("no memory is left");
-    }
-    chunk.pieces.clear();
-  }
-
   /// Puts an encoded column behind those before it. Returns its bytes, as if they were not compressed.
   arrow::Result<std::int64_t> Place(FlatColumnChunk& chunk, std::int64_t rows) {
-    if (chunk.writer != nullptr) return chunk.writer->Close();
+    if (chunk.writer != nullptr) {
+      const std::int64_t bytes = chunk.writer->Close();
+      chunk.writer.reset();
+      return bytes;
+    }
     ARROW_ASSIGN_OR_RAISE(const std::int64_t place, output->Tell());
     ARROW_RETURN_NOT_OK(output->Write(chunk.words.pages));
     chunk.metadata->SetStatistics(chunk.words.statistics);
@@ -155,6 +159,71 @@ struct FlatFileWriter::Impl {
   int row_groups = 0;
 };
 
+/// The columns of one row group: encoded on several threads, put into the file in order as they come.
+class FlatRowGroup {
+ public:
+  FlatRowGroup(FlatFile& file, arrow::RecordBatchVector batches)
+      : file_(file),
+        metadata_(*file.metadata->AppendRowGroup()),
+        chunks_(static_cast<std::size_t>(file.schema->num_fields())) {
+    for (const auto& batch : batches)
+      rows_ += batch->num_rows();
+    metadata_.set_num_rows(rows_);
+    for (std::size_t column = 0; column < chunks_.size(); ++column) {
+      chunks_[column].metadata = metadata_.NextColumnChunk();
+      for (const auto& batch : batches)
+        chunks_[column].pieces.push_back(batch->column(static_cast<int>(column)));
+    }
+  }
+
+  arrow::Status Write() {
+    const auto ended = ParallelFor(chunks_.size(), file_.threads, {},
+                                   [this](std::size_t column, std::size_t) -> Result<void> {
+                                     WriteColumn(column);
+                                     return {};
+                                   });
+    if (!ended) return arrow::Status::UnknownError(ended.error().ToString());
+    ARROW_RETURN_NOT_OK(status_);
+    metadata_.Finish(bytes_, Ordinal(file_.row_groups++));
+    return arrow::Status::OK();
+  }
+
+ private:
+  void WriteColumn(std::size_t column) {
+    FlatColumnChunk& chunk = chunks_[column];
+    arrow::Status encoded =
+        WithoutExceptionsOf([&] { return file_.Encode(static_cast<int>(column), chunk); });
+    chunk.pieces.clear();
+    const std::lock_guard lock(mutex_);
+    if (status_.ok()) status_ = std::move(encoded);
+    chunk.is_encoded = true;
+    while (status_.ok() && placed_ < chunks_.size() && chunks_[placed_].is_encoded)
+      status_ = WithoutExceptionsOf([&] { return PlaceNext(); });
+  }
+
+  arrow::Status PlaceNext() {
+    ARROW_ASSIGN_OR_RAISE(const std::int64_t bytes, file_.Place(chunks_[placed_], rows_));
+    bytes_ += bytes;
+    ++placed_;
+    return arrow::Status::OK();
+  }
+
+  FlatFile& file_;
+  parquet::RowGroupMetaDataBuilder& metadata_;
+  std::vector<FlatColumnChunk> chunks_;
+  std::int64_t rows_ = 0;
+  std::mutex mutex_;  // guards those below, what is_encoded says, and the file
+  arrow::Status status_;
+  std::size_t placed_ = 0;
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace
+
+struct FlatFileWriter::Impl {
+  FlatFile file;
+};
+
 FlatFileWriter::FlatFileWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 FlatFileWriter::~FlatFileWriter() = default;
 
@@ -166,54 +235,29 @@ arrow::Result<std::unique_ptr<FlatFileWriter>> FlatFileWriter::Open(
     const std::shared_ptr<arrow::Schema>& schema, std::shared_ptr<arrow::io::OutputStream> output,
     std::shared_ptr<parquet::WriterProperties> properties, std::size_t threads) {
   auto impl = std::make_unique<Impl>();
-  impl->schema = schema;
-  impl->output = std::move(output);
-  impl->properties = std::move(properties);
-  impl->arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-  impl->threads = threads;
-  ARROW_RETURN_NOT_OK(parquet::arrow::ToParquetSchema(schema.get(), *impl->properties,
-                                                      *impl->arrow_properties, &impl->parquet_schema));
-  ARROW_ASSIGN_OR_RAISE(impl->footer_metadata, FooterMetadata(*schema));
-  impl->metadata = parquet::FileMetaDataBuilder::Make(impl->parquet_schema.get(), impl->properties);
-  ARROW_RETURN_NOT_OK(impl->output->Write(kMagic));
+  FlatFile& file = impl->file;
+  file.schema = schema;
+  file.output = std::move(output);
+  file.properties = std::move(properties);
+  file.arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+  file.threads = threads;
+  ARROW_RETURN_NOT_OK(parquet::arrow::ToParquetSchema(schema.get(), *file.properties, *file.arrow_properties,
+                                                      &file.parquet_schema));
+  ARROW_ASSIGN_OR_RAISE(file.footer_metadata, FooterMetadata(*schema));
+  file.metadata = parquet::FileMetaDataBuilder::Make(file.parquet_schema.get(), file.properties);
+  ARROW_RETURN_NOT_OK(file.output->Write(kMagic));
   return std::unique_ptr<FlatFileWriter>(new FlatFileWriter(std::move(impl)));
 }
 
 arrow::Status FlatFileWriter::WriteRowGroup(arrow::RecordBatchVector batches) {
-  std::int64_t rows = 0;
-  for (const auto& batch : batches)
-    rows += batch->num_rows();
-  if (rows == 0) return arrow::Status::OK();
-  parquet::RowGroupMetaDataBuilder& group = *impl_->metadata->AppendRowGroup();
-  group.set_num_rows(rows);
-  std::vector<FlatColumnChunk> chunks(static_cast<std::size_t>(impl_->schema->num_fields()));
-  for (std::size_t column = 0; column < chunks.size(); ++column) {
-    chunks[column].metadata = group.NextColumnChunk();
-    for (const auto& batch : batches)
-      chunks[column].pieces.push_back(batch->column(static_cast<int>(column)));
-  }
-  batches.clear();
-  const auto ended =
-      ParallelFor(chunks.size(), impl_->threads, {}, [&](std::size_t column, std::size_t) -> Result<void> {
-        impl_->EncodeGuarded(static_cast<int>(column), chunks[column]);
-        return {};
-      });
-  if (!ended) return arrow::Status::UnknownError(ended.error().ToString());
-  for (const FlatColumnChunk& chunk : chunks)
-    ARROW_RETURN_NOT_OK(chunk.encoded);
-  std::int64_t bytes = 0;
-  for (FlatColumnChunk& chunk : chunks) {
-    ARROW_ASSIGN_OR_RAISE(const std::int64_t placed, impl_->Place(chunk, rows));
-    bytes += placed;
-  }
-  group.Finish(bytes, Ordinal(impl_->row_groups));
-  ++impl_->row_groups;
-  return arrow::Status::OK();
+  std::erase_if(batches, [](const auto& batch) { return batch->num_rows() == 0; });
+  if (batches.empty()) return arrow::Status::OK();
+  return FlatRowGroup(impl_->file, std::move(batches)).Write();
 }
 
 arrow::Status FlatFileWriter::Close() {
-  const auto metadata = impl_->metadata->Finish(impl_->footer_metadata);
-  parquet::WriteFileMetaData(*metadata, impl_->output.get());
+  const auto metadata = impl_->file.metadata->Finish(impl_->file.footer_metadata);
+  parquet::WriteFileMetaData(*metadata, impl_->file.output.get());
   return arrow::Status::OK();
 }
 
