@@ -168,22 +168,22 @@ struct MergeQueue::Request {
     const std::string_view view_id = writes.front().key.substr(0, kViewIdBytes);
     const bool is_of_one_view =
         std::ranges::all_of(writes, [&](const OnlineWrite& write) { return write.key.starts_with(view_id); });
-    struct Place {
+    struct Turn {
       std::uint64_t number;  // the bytes as a big-endian number
       std::uint32_t write;
     };
-    std::vector<Place> places(writes.size());
-    for (std::uint32_t i = 0; i < places.size(); ++i)
-      places[i] = {NumberOf(writes[i].key.substr(is_of_one_view ? kViewIdBytes : 0)), i};
-    std::ranges::sort(places, [this](const Place& left, const Place& right) {
+    std::vector<Turn> turns(writes.size());
+    for (std::uint32_t i = 0; i < turns.size(); ++i)
+      turns[i] = {NumberOf(writes[i].key.substr(is_of_one_view ? kViewIdBytes : 0)), i};
+    std::ranges::sort(turns, [this](const Turn& left, const Turn& right) {
       if (left.number != right.number) return left.number < right.number;
       if (const int order = writes[left.write].key.compare(writes[right.write].key); order != 0)
         return order < 0;
       return left.write < right.write;
     });
-    sorted.reserve(places.size());
-    for (const Place& place : places)
-      sorted.push_back(writes[place.write]);
+    sorted.reserve(turns.size());
+    for (const Turn& turn : turns)
+      sorted.push_back(writes[turn.write]);
     writes = sorted;
   }
 
