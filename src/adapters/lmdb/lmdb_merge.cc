@@ -168,22 +168,22 @@ struct MergeQueue::Request {
     const std::string_view view_id = writes.front().key.substr(0, kViewIdBytes);
     const bool is_of_one_view =
         std::ranges::all_of(writes, [&](const OnlineWrite& write) { return write.key.starts_with(view_id); });
-    struct Numbered {
+    struct Turn {
       std::uint64_t number;  // the bytes as a big-endian number
       std::uint32_t write;
     };
-    std::vector<Numbered> order(writes.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i)
-      order[i] = {NumberOf(writes[i].key.substr(is_of_one_view ? kViewIdBytes : 0)), i};
-    std::ranges::sort(order, [this](const Numbered& left, const Numbered& right) {
+    std::vector<Turn> turns(writes.size());
+    for (std::uint32_t i = 0; i < turns.size(); ++i)
+      turns[i] = {NumberOf(writes[i].key.substr(is_of_one_view ? kViewIdBytes : 0)), i};
+    std::ranges::sort(turns, [this](const Turn& left, const Turn& right) {
       if (left.number != right.number) return left.number < right.number;
-      if (const int compared = writes[left.write].key.compare(writes[right.write].key); compared != 0)
-        return compared < 0;
+      if (const int order = writes[left.write].key.compare(writes[right.write].key); order != 0)
+        return order < 0;
       return left.write < right.write;
     });
-    sorted.reserve(order.size());
-    for (const Numbered& each : order)
-      sorted.push_back(writes[each.write]);
+    sorted.reserve(turns.size());
+    for (const Turn& turn : turns)
+      sorted.push_back(writes[turn.write]);
     writes = sorted;
   }
 
