@@ -253,17 +253,19 @@ class TIDEMARK_EXPORT Store {
 
   /// Makes a training set and keeps it with what it was made of: entity rows, definitions, and tags on the
   /// snapshots of feature tables, which then no expiry forgets. Whole or not at all; what it is comes as one
-  /// of SavedDatasets. kAlreadyExists for a name or file that is taken, kUnsupported for features of Python
-  /// functions, kInvalidData if rows of it are erased meanwhile. A store that is reached over a network keeps
-  /// none: kUnsupported, of all that follow too.
+  /// of SavedDatasets. Features of Python functions (StoreOptions::python_workers) are made twice:
+  /// kInvalidData if the second time they are others. kAlreadyExists for a name or file that is taken,
+  /// kInvalidData if rows of it are erased meanwhile. A store that is reached over a network keeps it in its
+  /// own folder, and `storage` is a copy on this machine.
   virtual Result<std::string> SaveDataset(std::string_view name, EntityRows rows,
                                           const HistoricalOptions& what,
                                           const SaveDatasetOptions& options) = 0;
   /// All saved datasets, by name: a JSON array of {"name", "state": "ready" or "erased", "created", "tags",
   /// "feature_service", "features", "join_keys", "full_feature_names", "event_timestamp", "known_by",
   /// "as_of", "start", "end", "columns", "rows", "bytes", "sha256", "path", "entity_rows": its file or null,
-  /// "writer", "definitions": [{"type", "name", "version"}], "tables": [{"view", "snapshot", "tag",
-  /// "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses": names of views, "erasure"}.
+  /// "entity_rows_sha256": or null, "writer", "definitions": [{"type", "name", "version"}], "tables":
+  /// [{"view", "snapshot", "tag", "committed", "logs"}], "files": [{"view", "path", "bytes"}], "warehouses":
+  /// names of views, "erasure"}.
   virtual Result<std::string> SavedDatasets() = 0;
   /// One of them; kNotFound with the nearest name.
   virtual Result<std::string> SavedDataset(std::string_view name) = 0;
@@ -277,6 +279,10 @@ class TIDEMARK_EXPORT Store {
   virtual Result<std::filesystem::path> RebuildDataset(std::string_view name,
                                                        const std::filesystem::path& out,
                                                        const WorkOptions& work) = 0;
+  /// Copies one of its files to `out`, a Parquet file, over what is there, once it is known to be what was
+  /// kept: kNotFound if it is gone, kCorruption if it is another.
+  virtual Result<void> FetchSavedDataset(std::string_view name, DatasetFile file,
+                                         const std::filesystem::path& out, const std::stop_token& stop) = 0;
   /// Forgets it, with its tags. A file outside the store's folder stays.
   virtual Result<void> DeleteSavedDataset(std::string_view name) = 0;
   /// Keeps rows as a table `database.table` that SQL and other engines read: whole or not at all. As

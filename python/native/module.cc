@@ -237,7 +237,8 @@ void BindStore(nb::module_& m) {
   BindDatasetMethods(store);
   store
       .def_static("open", &PythonStore::Open, "path"_a, "project"_a, "create"_a,
-                  "adbc_driver_folders"_a = std::vector<std::string>())
+                  "adbc_driver_folders"_a = std::vector<std::string>(), "python"_a = "")
+      .def_prop_ro("is_remote", &PythonStore::is_remote)
       .def_static("connect", &PythonStore::Connect, "options"_a)
       .def_prop_ro("path", &PythonStore::path)
       .def_prop_ro("project", &PythonStore::project)

@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "open_rows.h"
+#include "tidemark/python_workers.h"
 
 namespace nb = nanobind;
 
@@ -35,9 +36,14 @@ WorkOptions WorkFrom(const std::stop_source& stop, nb::object progress) {
 }  // namespace
 
 PythonStore PythonStore::Open(const std::string& path, const std::string& project, bool create,
-                              const std::vector<std::string>& adbc_driver_folders) {
+                              const std::vector<std::string>& adbc_driver_folders,
+                              const std::string& python) {
   StoreOptions options{.path = path, .project = project, .create = create};
   options.adbc_driver_folders.assign(adbc_driver_folders.begin(), adbc_driver_folders.end());
+  if (!python.empty()) {
+    options.python_workers =
+        Unlocked([&] { return PythonWorkers::Start({.workers = 1, .interpreter = python}); });
+  }
   return PythonStore(Unlocked([&] { return Store::Open(options); }));
 }
 

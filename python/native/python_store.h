@@ -23,11 +23,13 @@ using NamedObjects = std::vector<std::pair<std::string, std::string>>;  // (type
 
 class PythonStore {
  public:
+  /// With `python`, an interpreter, a process of it runs Python functions for the engine.
   static PythonStore Open(const std::string& path, const std::string& project, bool create,
-                          const std::vector<std::string>& adbc_driver_folders);
+                          const std::vector<std::string>& adbc_driver_folders, const std::string& python);
   /// A store on a server.
   static PythonStore Connect(const ConnectOptions& options);
 
+  bool is_remote() const { return is_remote_; }
   std::string path() const { return store_->path().string(); }
   const std::string& project() const { return store_->project(); }
 
@@ -54,6 +56,8 @@ class PythonStore {
   std::unique_ptr<ResultStream> ReadSavedDataset(const std::string& name, const CancelToken* token) const;
   std::string RebuildDataset(const std::string& name, const std::string& out, const CancelToken* token,
                              nanobind::object progress) const;
+  void FetchSavedDataset(const std::string& name, bool entity_rows, const std::string& out,
+                         const CancelToken* token) const;
   void DeleteSavedDataset(const std::string& name) const;
   std::string SaveTable(const std::string& table, const nanobind::object& rows, bool allow_overwrite,
                         const CancelToken* token) const;

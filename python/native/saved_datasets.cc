@@ -49,6 +49,14 @@ std::string PythonStore::RebuildDataset(const std::string& name, const std::stri
   return Unwrap(RunInterruptibly(stop, [&] { return store_->RebuildDataset(name, out, work); })).string();
 }
 
+void PythonStore::FetchSavedDataset(const std::string& name, bool entity_rows, const std::string& out,
+                                    const CancelToken* token) const {
+  const std::stop_source stop = SourceOf(token);
+  const DatasetFile file = entity_rows ? DatasetFile::kEntityRows : DatasetFile::kRows;
+  Unwrap(
+      RunInterruptibly(stop, [&] { return store_->FetchSavedDataset(name, file, out, stop.get_token()); }));
+}
+
 void PythonStore::DeleteSavedDataset(const std::string& name) const {
   Unwrap(RunInterruptibly(std::stop_source(), [&] { return store_->DeleteSavedDataset(name); }));
 }
@@ -86,6 +94,8 @@ void BindDatasetMethods(nb::class_<PythonStore>& store) {
       .def("read_saved_dataset", &PythonStore::ReadSavedDataset, "name"_a, "token"_a.none())
       .def("rebuild_dataset", &PythonStore::RebuildDataset, "name"_a, "out"_a, "token"_a.none(),
            "progress"_a.none())
+      .def("fetch_saved_dataset", &PythonStore::FetchSavedDataset, "name"_a, "entity_rows"_a, "out"_a,
+           "token"_a.none())
       .def("delete_saved_dataset", &PythonStore::DeleteSavedDataset, "name"_a)
       .def("save_table", &PythonStore::SaveTable, "table"_a, "rows"_a, "allow_overwrite"_a, "token"_a.none());
 }

@@ -81,6 +81,14 @@ Result<void> RebuildDataset(Session& session, const std::string& name, const std
   return {};
 }
 
+Result<void> FetchDataset(const Session& session, const std::string& name, const std::string& out,
+                          bool entity_rows) {
+  const DatasetFile file = entity_rows ? DatasetFile::kEntityRows : DatasetFile::kRows;
+  std::error_code failed;
+  TM_ASSIGN(const auto store, session.Open());
+  return store->FetchSavedDataset(name, file, fs::absolute(out, failed), InterruptToken());
+}
+
 Result<void> DeleteDatasets(const Session& session, const std::vector<std::string>& names) {
   TM_ASSIGN(const auto store, session.Open());
   for (const std::string& name : names)
@@ -98,8 +106,25 @@ void AddCreate(Command datasets, Session& session) {
       .type_name("FILE");
   command.add_option("--tag", arguments->tags, "A tag").type_name("NAME=VALUE").allow_extra_args(false);
   command.add_flag("--overwrite", arguments->overwrite, "Replace the one of that name, and the file");
+  AddPythonWorkersOption(command, session);
   command.callback([&session, arguments] {
     session.command = [&session, arguments] { return CreateDataset(session, *arguments); };
+  });
+}
+
+void AddFetch(Command datasets, Session& session) {
+  const Command command =
+      datasets.add_subcommand("fetch", "Copy the file of one, from a server too, if it is what was saved");
+  const auto name = std::make_shared<std::string>();
+  const auto out = std::make_shared<std::string>();
+  const auto entity_rows = std::make_shared<bool>(false);
+  command.add_option("name", *name, "Its name").required();
+  command.add_option("out", *out, "The Parquet file to write").required().type_name("FILE");
+  command.add_flag("--entity-rows", *entity_rows, "The entity rows that it was made of");
+  command.callback([&session, name, out, entity_rows] {
+    session.command = [&session, name, out, entity_rows] {
+      return FetchDataset(session, *name, *out, *entity_rows);
+    };
   });
 }
 
@@ -125,6 +150,8 @@ void AddDatasetCommands(Command app, Session& session) {
   rebuild.callback([&session, name, out] {
     session.command = [&session, name, out] { return RebuildDataset(session, *name, *out); };
   });
+  AddPythonWorkersOption(rebuild, session);
+  AddFetch(datasets, session);
   const auto names = std::make_shared<std::vector<std::string>>();
   const Command remove =
       datasets.add_subcommand("delete", "Forget some; files outside the store's folder stay");

@@ -1,6 +1,6 @@
-// A block of entity rows goes view by view through two passes over the view's source: keys and times through
-// the kernel, then the winners' values, which are read while the next view's first pass runs. The block is
-// then put together and streamed out in chunks.
+// A block of entity rows goes through two passes over each view's source: keys and times through the kernel,
+// then the winners' values, which are read while the next view's first pass runs. The block is then put
+// together and streamed out in chunks.
 #include "engine/historical.h"
 
 #include <arrow/builder.h>
@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <set>
@@ -19,6 +20,7 @@
 #include "engine/entity_rows.h"
 #include "engine/on_demand_rows.h"
 #include "engine/row_values.h"
+#include "engine/two_passes.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
 #include "pit/columns.h"
@@ -30,12 +32,13 @@ constexpr std::int64_t kChunkRowsMax = std::int64_t{1} << 17;
 constexpr std::int64_t kBlockRowsMax = (std::int64_t{1} << 31) - 2;  // the kernel's limit
 constexpr std::int64_t kBlockRowsMin = 10'000;
 constexpr std::int64_t kChunkRowsMin = 1'024;
+constexpr std::int64_t kManyRows = std::int64_t{1} << 18;  // of which groups and kernel take 30 MB
 constexpr std::int64_t kChunkBytes = std::int64_t{64} << 20;
 // What pages being decoded and encoded take, however little is asked for, and the allocators beside.
 constexpr std::int64_t kWorkingBytes = std::int64_t{128} << 20;
-// What an entity row takes beside the values: its time; in each set of groups, its key too; in the kernel's
-// state of each thread; while its winner's place is known and the values are read, which a view does while
-// the next one is scanned; and with the values for as long as the block lasts.
+// What an entity row takes beside the values: its time; in each set of groups, its key too; of each view at
+// work, in the kernel's state of each thread, and while its winner's place is known and the values are read;
+// and with the values for as long as the block lasts.
 constexpr std::int64_t kTimeBytes = 8;
 constexpr std::int64_t kGroupBytes = 8 + 50;
 constexpr std::int64_t kKernelBytes = 24;
@@ -63,31 +66,34 @@ struct OpenView {
   std::vector<Field> features;
 };
 
-/// One view over one block, in tasks that the caller runs on its threads: every Scan, then Choose, then every
-/// ReadPart, then Answer.
-class ViewJoin {
+/// One view over one block: its rows' keys and times are scanned, winners chosen, their values read; then it
+/// can answer.
+class ViewJoin final : public TwoPassJob {
  public:
-  ViewJoin(const HistoricalRequest& request, const OpenView& view, const EntityGroups& groups)
+  /// `groups` may go once `on_chosen` has been called, for which they are not used any more.
+  ViewJoin(const HistoricalRequest& request, const OpenView& view, const EntityGroups& groups,
+           std::function<void()> on_chosen)
       : request_(request),
         view_(view),
+        on_chosen_(std::move(on_chosen)),
         join_(std::make_unique<PointInTimeJoin>(
             groups, PointInTimeJoin::Options{.known_by = request.known_by,
                                              .ttl_us = view.source->view().definition.ttl_us,
                                              .threads = request.threads})),
-        values_(*view.source, view.fragments,
-                {.features = view.features,
-                 .with_keys = false,
-                 .in_order = true,
-                 .threads = request.threads,
-                 .stop = request.stop}) {
+        values_(std::make_unique<RowValuesReader>(*view.source, view.fragments,
+                                                  RowValuesOptions{.features = view.features,
+                                                                   .with_keys = false,
+                                                                   .in_order = true,
+                                                                   .threads = request.threads,
+                                                                   .stop = request.stop})) {
     for (const Fragment& fragment : view_.fragments) {
       if (Matters(fragment, groups)) scanned_.push_back(&fragment);
     }
   }
 
-  std::size_t scans() const { return scanned_.size(); }
+  std::size_t first_tasks() const override { return scanned_.size(); }
 
-  Result<void> Scan(std::size_t i, std::size_t thread) {
+  Result<void> First(std::size_t i, std::size_t thread) override {
     return view_.source->ScanKeys(*scanned_[i], [&](const FeatureRows& rows) -> Result<void> {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
       if (!request_.range) return join_->Add(rows, thread);
@@ -97,22 +103,24 @@ class ViewJoin {
   }
 
   /// The winners are known, and so which rows' values are needed.
-  Result<void> Choose() {
-    PointInTimeJoin::Chosen chosen = join_->FinishChosen(request_.include_status);
+  Result<void> Between(std::size_t threads) override {
+    PointInTimeJoin::Chosen chosen = join_->FinishChosen(request_.include_status, threads);
     join_.reset();
-    statuses_ = std::move(chosen.statuses);
-    return values_.SortOut(std::move(chosen.locations));
+    on_chosen_();
+    answer_.statuses = std::move(chosen.statuses);
+    return values_->SortOut(std::move(chosen.locations), threads);
   }
 
-  std::size_t parts() const { return values_.parts(); }
-  Result<void> ReadPart(std::size_t i) { return values_.ReadPart(i); }
+  std::size_t second_tasks() const override { return values_->parts(); }
+  Result<void> Second(std::size_t i) override { return values_->ReadPart(i); }
 
-  Result<ViewAnswer> Answer() {
-    ViewAnswer answer;
-    TM_ASSIGN(answer.values, values_.Finish());
-    answer.statuses = std::move(statuses_);
-    return answer;
+  Result<void> End(std::size_t threads) override {
+    TM_ASSIGN(answer_.values, values_->Finish(threads));
+    values_.reset();
+    return {};
   }
+
+  ViewAnswer Answer() && { return std::move(answer_); }
 
  private:
   /// Fragments in which a row can matter: some key of the entity rows, and not later than all of them. Where
@@ -133,10 +141,11 @@ class ViewJoin {
 
   const HistoricalRequest& request_;
   const OpenView& view_;
+  const std::function<void()> on_chosen_;
   std::vector<const Fragment*> scanned_;
-  std::unique_ptr<PointInTimeJoin> join_;  // null once winners are chosen
-  RowValuesReader values_;
-  std::vector<Status> statuses_;
+  std::unique_ptr<PointInTimeJoin> join_;    // null once winners are chosen
+  std::unique_ptr<RowValuesReader> values_;  // null once they are read
+  ViewAnswer answer_;
 };
 
 /// The statuses of one feature as text.
@@ -316,8 +325,8 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     block_rows_ = std::max(block_rows_max, kBlockRowsMin);
     if (memory <= 0) return {};
     row_bytes += kTimeBytes + kGroupBytes * KeySets() +
-                 kKernelBytes * static_cast<std::int64_t>(request_.threads) +
-                 kPlaceBytes * std::min<std::int64_t>(std::ssize(views_), kViewsAtWork);
+                 (kKernelBytes * static_cast<std::int64_t>(request_.threads) + kPlaceBytes) *
+                     std::min<std::int64_t>(std::ssize(views_), kViewsAtWork);
     const std::int64_t left = std::max(memory - kWorkingBytes, memory / 8);
     block_rows_ = std::clamp(left / kBlocksInMemory / row_bytes, kBlockRowsMin, block_rows_);
     return {};
@@ -342,35 +351,30 @@ class HistoricalReader final : public arrow::RecordBatchReader {
     if (block_->num_rows() == block_rows_) BufferPool()->ReleaseUnused();
   }
 
-  /// While the rows of one view are scanned, the values of the view before are read: threads that find
-  /// nothing to do in one have work in the other.
   Result<void> AnswerViews() {
-    std::unique_ptr<ViewJoin> before;
+    std::atomic<std::size_t> left = views_.size();
+    const auto on_chosen = [&] {
+      if (--left == 0) FreeGroups();
+    };
+    std::vector<std::unique_ptr<TwoPassJob>> joins;
     for (const OpenView& view : views_) {
-      ReportReading(view);
       TM_ASSIGN(const EntityGroups* groups, GroupsOf(view));
-      auto join = std::make_unique<ViewJoin>(request_, view, *groups);
-      TM_TRY(RunTasks(join.get(), before.get()));
-      TM_TRY(join->Choose());
-      if (before != nullptr) TM_TRY(Keep(*before));
-      before = std::move(join);
+      joins.push_back(std::make_unique<ViewJoin>(request_, view, *groups, on_chosen));
     }
-    groups_.clear();
-    times_.reset();
-    BufferPool()->ReleaseUnused();  // what the groups and the kernel had is of no use to columns
-    if (before == nullptr) return {};
-    TM_TRY(RunTasks(nullptr, before.get()));
-    return Keep(*before);
+    TM_TRY(RunTwoPasses(joins, {.threads = request_.threads,
+                                .jobs_at_once = kViewsAtWork,
+                                .stop = request_.stop,
+                                .on_begin = [this](std::size_t view) { ReportReading(views_[view]); }}));
+    for (const auto& join : joins)
+      Keep(static_cast<ViewJoin&>(*join));
+    return {};
   }
 
-  /// Either may be null.
-  Result<void> RunTasks(ViewJoin* scanned, ViewJoin* read) {
-    const std::size_t scans = scanned == nullptr ? 0 : scanned->scans();
-    const std::size_t parts = read == nullptr ? 0 : read->parts();
-    return ParallelFor(scans + parts, request_.threads, request_.stop,
-                       [&](std::size_t i, std::size_t thread) {
-                         return i < scans ? scanned->Scan(i, thread) : read->ReadPart(i - scans);
-                       });
+  /// What they and the kernel had is of no use to columns. If it is little, to give it back costs more.
+  void FreeGroups() {
+    groups_.clear();
+    times_.reset();
+    if (block_->num_rows() >= kManyRows) BufferPool()->ReleaseUnused();
   }
 
   void ReportReading(const OpenView& view) const {
@@ -379,16 +383,14 @@ class HistoricalReader final : public arrow::RecordBatchReader {
                       std::ssize(views_));
   }
 
-  Result<void> Keep(ViewJoin& join) {
+  void Keep(ViewJoin& join) {
     const ViewSource& source = *views_[answers_.size()].source;
-    TM_ASSIGN(ViewAnswer answer, join.Answer());
-    answers_.push_back(std::move(answer));
+    answers_.push_back(std::move(join).Answer());
     FreeUnused();
     if (source.was_cut()) {
       warnings_->Add(fmt::format("view {}: timestamps finer than a microsecond were cut to microseconds",
                                  source.view().definition.name));
     }
-    return {};
   }
 
   /// Key columns and their types: views that are looked up by the same ones share their groups.

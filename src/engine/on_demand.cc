@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <numeric>
 
 #include "model/name.h"
 #include "pit/arrow_status.h"
@@ -14,8 +15,10 @@
 namespace tidemark {
 namespace {
 
-std::string PlaceOfField(const OnDemandView& view, std::size_t field) {
-  return fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
+std::vector<std::size_t> AllFieldsOf(const OnDemandView& view) {
+  std::vector<std::size_t> fields(view.fields.size());
+  std::iota(fields.begin(), fields.end(), std::size_t{0});
+  return fields;
 }
 
 /// The fields of a source by its name; null if there is none.
@@ -79,6 +82,18 @@ Result<std::vector<ExpressionColumn>> InputsOf(const OnDemandView& view, const C
   });
 }
 
+Result<BoundExpressions> BindFields(const OnDemandView& view, std::span<const ExpressionColumn> columns,
+                                    std::span<const std::size_t> fields) {
+  std::vector<StatedExpression> texts;
+  for (const std::size_t field : fields) {
+    texts.push_back(
+        {.text = view.expressions.at(field),
+         .wanted = view.fields[field].type,
+         .place = fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name)});
+  }
+  return BoundExpressions::Bind(texts, columns);
+}
+
 Result<void> CheckExpressions(const Definitions& live) {
   const FieldsOf fields_of = [&](const std::string& name) -> const std::vector<Field>* {
     const auto computed = std::ranges::find(live.on_demand, name, &OnDemandView::name);
@@ -88,10 +103,7 @@ Result<void> CheckExpressions(const Definitions& live) {
   };
   for (const OnDemandView& view : live.on_demand) {
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, Inputs(view, fields_of));
-    for (std::size_t i = 0; i < view.expressions.size(); ++i) {
-      TM_TRY_IN(BoundExpression::Bind(view.expressions[i], columns, view.fields[i].type),
-                PlaceOfField(view, i));
-    }
+    if (view.mode == OnDemandMode::kSql) TM_TRY(BindFields(view, columns, AllFieldsOf(view)));
   }
   return {};
 }
@@ -102,21 +114,20 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> ComputeOnDemand(const OnDeman
   values.insert(values.end(), input.requests.begin(), input.requests.end());
   std::vector<std::shared_ptr<arrow::Array>> columns;
   for (const OnDemandPlan::Step& step : plan.steps) {
-    if (!step.expression) {
+    if (!step.expressions) {
       TM_ASSIGN(auto made, RunFunction(*plan.functions, step, values, input));
       std::ranges::move(made, std::back_inserter(values));
       continue;
     }
     columns.assign(step.values.size(), nullptr);
-    for (const std::size_t used : step.expression->columns_used())
+    for (const std::size_t used : step.expressions->columns_used())
       columns[used] = values[step.values[used]];
-    auto computed = step.expression->Evaluate({.columns = columns,
-                                               .count = input.rows,
-                                               .first_row = input.first_row,
-                                               .now_us = input.now_us,
-                                               .now_per_row = input.now_per_row});
-    if (!computed) return std::unexpected(std::move(computed).error().In(step.place));
-    values.push_back(*std::move(computed));
+    TM_ASSIGN(auto made, step.expressions->Evaluate({.columns = columns,
+                                                     .count = input.rows,
+                                                     .first_row = input.first_row,
+                                                     .now_us = input.now_us,
+                                                     .now_per_row = input.now_per_row}));
+    std::ranges::move(made, std::back_inserter(values));
   }
   std::vector<std::shared_ptr<arrow::Array>> outputs;
   outputs.reserve(plan.outputs.size());

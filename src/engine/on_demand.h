@@ -2,8 +2,9 @@
 // computed, and what comes out. The same plan serves training sets and lookups.
 //
 //   values:  [ fetched columns | request data | results of steps ]   numbered through
-//   steps:   each an expression over some of these, with one result, or a Python function with a result for
-//            each of its view's fields, in an order in which what is needed is there
+//   steps:   each the expressions of a view over some of these, with a result for each field that is needed,
+//            or a Python function with a result for each of its view's fields, in an order in which what is
+//            needed is there
 //   outputs: as asked, each one of the values
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -34,9 +36,8 @@ struct RequestColumn {
 
 struct OnDemandPlan {
   struct Step {
-    std::string place;                          // "on-demand feature view x: field y", for messages
-    std::optional<BoundExpression> expression;  // or else a function
-    std::vector<std::size_t> values;  // for each bound column its value; of those that are not used 0
+    std::optional<BoundExpressions> expressions = {};  // or else a function
+    std::vector<std::size_t> values = {};  // for each bound column its value; of those that are not used 0
     ViewFunction function = {};
     std::vector<std::string> arguments = {};  // the function's names of its values
   };
@@ -59,6 +60,11 @@ struct OnDemandPlan {
 /// sources, then its request data. Their tables are what the view calls its sources.
 /// kNotFound for a source that is not there.
 Result<std::vector<ExpressionColumn>> InputsOf(const OnDemandView& view, const Catalog& catalog);
+
+/// The expressions of some of a view's fields (their places), over the columns of InputsOf. Errors name view
+/// and field.
+Result<BoundExpressions> BindFields(const OnDemandView& view, std::span<const ExpressionColumn> columns,
+                                    std::span<const std::size_t> fields);
 
 /// Reads every expression of every on-demand view of `live`, which CheckDefinitions has accepted, and checks
 /// it against the types of what it is computed from: errors as BoundExpression::Bind has them, with the view

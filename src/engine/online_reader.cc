@@ -26,10 +26,20 @@ struct Target {
   std::int32_t field_id = 0;
 };
 
+/// A value of eight bytes that is copied as it is.
+struct Move {
+  std::size_t offset = 0;  // in the row
+  std::size_t column = 0;
+  std::size_t fixed_base = 0;  // of the column
+};
+
 /// The place of each target in rows of one schema version; null where the version lacks the field.
 struct VersionSlots {
   PackedLayout layout;
   std::vector<const PackedLayout::Slot*> slots;
+  // The same for rows without a null, which most are.
+  std::vector<Move> moves;
+  std::vector<std::size_t> others;  // targets that are more than a move
 };
 
 /// One view of a prepared request.
@@ -191,7 +201,7 @@ class Reader final : public OnlineReader {
   void PrepareVersions(const CatalogView& view, PreparedView& prepared) const {
     for (std::size_t i = 0; i < view.field_versions.size(); ++i) {
       auto version = std::make_unique<VersionSlots>(
-          VersionSlots{PackedLayout(static_cast<std::uint32_t>(i + 1), view.field_versions[i]), {}});
+          VersionSlots{PackedLayout(static_cast<std::uint32_t>(i + 1), view.field_versions[i]), {}, {}, {}});
       for (const Target& target : prepared.targets) {
         const PackedLayout::Slot* slot = version->layout.Find(target.field_id);
         // A field that has become wider keeps its id; one of any other type has another, and were it not so,
@@ -199,8 +209,20 @@ class Reader final : public OnlineReader {
         const DataType& type = shape_->columns[target.column].type;
         const bool fits = slot != nullptr && (slot->type == type || IsWidened(slot->type, type));
         version->slots.push_back(fits ? slot : nullptr);
+        AddMove(target, *version);
       }
       prepared.versions.push_back(std::move(version));
+    }
+  }
+
+  /// What a row without a null needs for the target whose slot was added last.
+  void AddMove(const Target& target, VersionSlots& version) const {
+    const PackedLayout::Slot* slot = version.slots.back();
+    const ResultColumn& column = shape_->columns[target.column];
+    if (slot != nullptr && column.form == ValueForm::kFixed && slot->width == 8 && column.width == 8) {
+      version.moves.push_back({slot->offset, target.column, column.fixed_base});
+    } else {
+      version.others.push_back(version.slots.size() - 1);
     }
   }
 
@@ -281,9 +303,22 @@ class Reader final : public OnlineReader {
     }
     const VersionSlots& version = *view.versions[header.schema_version - 1];
     TM_TRY(CheckPacked(version.layout, value));
-    for (std::size_t i = 0; i < view.targets.size(); ++i) {
-      TM_TRY(DecodeValue(version.layout, version.slots[i], view.targets[i].column, row, value, out));
+    const auto decode = [&](std::size_t i) {
+      return DecodeValue(version.layout, version.slots[i], view.targets[i].column, row, value, out);
+    };
+    if (PackedHasNulls(version.layout, value)) {
+      for (std::size_t i = 0; i < view.targets.size(); ++i)
+        TM_TRY(decode(i));
+      return {};
     }
+    std::byte* const fixed = out.fixed.data();
+    Status* const statuses = out.statuses.data();
+    for (const Move& move : version.moves) {
+      std::memcpy(fixed + move.fixed_base * out.rows + row * 8, value.data() + move.offset, 8);
+      statuses[move.column * out.rows + row] = Status::kPresent;
+    }
+    for (const std::size_t i : version.others)
+      TM_TRY(decode(i));
     return {};
   }
 

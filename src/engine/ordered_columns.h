@@ -17,6 +17,8 @@ namespace tidemark {
 struct AsksByPart {
   std::vector<std::size_t> begin{0};
   std::vector<std::uint32_t> asks;
+  std::vector<std::uint8_t> asked =
+      {};  // a bit for each asking row that comes in `asks`, as Arrow has bitmaps
 
   std::size_t parts() const { return begin.size() - 1; }
   std::span<const std::uint32_t> Of(std::size_t part) const {

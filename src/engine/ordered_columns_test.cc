@@ -20,7 +20,7 @@ TEST(OrderedColumns, HoldOnlyWords) {
 }
 
 TEST(OrderedColumns, PutPartsInTheOrderOfTheAsks) {
-  const AsksByPart asks{.begin = {0, 3, 3, 6}, .asks = {1, 4, 9, 0, 2, 8}};
+  const AsksByPart asks{.begin = {0, 3, 3, 6}, .asks = {1, 4, 9, 0, 2, 8}, .asked = {0b00010111, 0b11}};
   const std::vector<std::pair<std::shared_ptr<arrow::DataType>, std::vector<std::string>>> columns{
       {arrow::int32(), {"[7, 10, 40, 90]", "[7]", "[7, 5, null, 80]"}},
       {arrow::float64(), {"[7, 10, 40, 90]", "[7]", "[7, 5, null, 80]"}},

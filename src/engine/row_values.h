@@ -34,25 +34,27 @@ struct RowValues {
 struct RowValuesOptions {
   std::vector<Field> features;
   bool with_keys = false;
-  bool in_order = false;  // features of a fixed width are only read through Slice
-  std::size_t threads = 1;
+  bool in_order = false;    // features of a fixed width are only read through Slice
+  std::size_t threads = 1;  // that are to share the parts; those of ReadRowValues
   std::stop_token stop;
 };
 
 /// Reads rows in tasks that the caller runs on its threads: SortOut, then every ReadPart, then Finish. Only
-/// fragments with asked rows are touched.
+/// fragments with asked rows are touched; each is a part, or some of its columns are, where fragments are
+/// fewer than threads can share.
 class RowValuesReader {
  public:
   /// `fragments` are all of the source's, ascending by location. Both must outlive this.
   RowValuesReader(const ViewSource& source, const std::vector<Fragment>& fragments, RowValuesOptions options);
   ~RowValuesReader();
 
-  /// Asks for the rows at `locations`: any order, duplicates allowed, kNoRow for none.
-  Result<void> SortOut(std::vector<RowLocation> locations);
+  /// Asks for the rows at `locations`: any order, duplicates allowed, kNoRow for none. It and Finish use so
+  /// many threads.
+  Result<void> SortOut(std::vector<RowLocation> locations, std::size_t threads);
   std::size_t parts() const;
   /// Calls for different parts may run at the same time.
   Result<void> ReadPart(std::size_t part);
-  Result<RowValues> Finish();
+  Result<RowValues> Finish(std::size_t threads);
 
  private:
   struct Impl;

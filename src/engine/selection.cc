@@ -66,6 +66,16 @@ class Resolver {
   Resolver(const Catalog& catalog, bool full_feature_names, std::shared_ptr<FunctionRunner> functions)
       : catalog_(catalog), full_feature_names_(full_feature_names), functions_(std::move(functions)) {}
 
+  /// Before any is added: what all of them need of on-demand views.
+  Result<void> Prepare(const ViewSelection& wanted) {
+    const OnDemandView* view = catalog_.OnDemand(wanted.view);
+    if (view == nullptr) return {};
+    TM_ASSIGN(const auto fields, AskedFields(wanted, *view));
+    for (const std::size_t field : fields)
+      TM_TRY(Need(*view, field));
+    return {};
+  }
+
   Result<void> Add(const ViewSelection& wanted) {
     if (const OnDemandView* computed = catalog_.OnDemand(wanted.view)) return AddOnDemand(wanted, *computed);
     TM_ASSIGN(const CatalogView* view, catalog_.View(wanted.view));
@@ -136,6 +146,15 @@ class Resolver {
     std::size_t place;
   };
 
+  static Result<std::vector<std::size_t>> AskedFields(const ViewSelection& wanted, const OnDemandView& view) {
+    std::vector<std::size_t> fields(wanted.features.empty() ? view.fields.size() : 0);
+    std::iota(fields.begin(), fields.end(), std::size_t{0});
+    for (const std::string& name : wanted.features) {
+      TM_ASSIGN(fields.emplace_back(), FieldPlace(view, name));
+    }
+    return fields;
+  }
+
   Result<void> AddOnDemand(const ViewSelection& wanted, const OnDemandView& view) {
     if (!wanted.alias.empty()) TM_TRY(CheckName("alias", wanted.alias));
     if (!wanted.join_key_map.empty()) {
@@ -143,12 +162,7 @@ class Resolver {
                   fmt::format("'{}' is an on-demand feature view, which has no join keys to map", view.name));
     }
     const std::string& alias = wanted.alias.empty() ? wanted.view : wanted.alias;
-    std::vector<std::size_t> fields(wanted.features.empty() ? view.fields.size() : 0);
-    std::iota(fields.begin(), fields.end(), std::size_t{0});
-    for (const std::string& name : wanted.features) {
-      TM_ASSIGN(const std::size_t place, FieldPlace(view, name));
-      fields.push_back(place);
-    }
+    TM_ASSIGN(const auto fields, AskedFields(wanted, view));
     for (const std::size_t field : fields) {
       TM_ASSIGN(const std::string output, TakeOutput(alias, view.fields[field].name));
       TM_ASSIGN(const Value value, Computed(view, field));
@@ -158,25 +172,50 @@ class Resolver {
     return {};
   }
 
-  /// The step that computes a field; what it needs comes before it.
+  /// Notes that a field is asked for, and with it all that it is computed from, so that one step computes all
+  /// that is needed of a view.
+  Result<void> Need(const OnDemandView& view, std::size_t field) {
+    std::vector<std::size_t>& needed = needed_[view.name];
+    if (std::ranges::find(needed, field) != needed.end()) return {};
+    const bool is_first = needed.empty();
+    needed.push_back(field);
+    const bool is_sql = view.mode == OnDemandMode::kSql;
+    if (!is_sql && !is_first) return {};  // a function takes all of its inputs at once
+    TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
+    std::vector<std::size_t> used(is_sql ? 0 : columns.size());
+    std::iota(used.begin(), used.end(), std::size_t{0});
+    if (is_sql) {
+      TM_ASSIGN(const BoundExpressions bound, BindFields(view, columns, {&field, 1}));
+      used = bound.columns_used();
+    }
+    for (const std::size_t column : used) {
+      const auto source = std::ranges::find(view.sources, columns[column].table, &OnDemandSource::shown);
+      const OnDemandView* other = source == view.sources.end() ? nullptr : catalog_.OnDemand(source->view);
+      if (other == nullptr) continue;
+      TM_ASSIGN(const std::size_t place, FieldPlace(*other, columns[column].name));
+      TM_TRY(Need(*other, place));
+    }
+    return {};
+  }
+
+  /// The step that computes a field, and others of its view that are needed; what it needs comes before it.
   Result<Value> Computed(const OnDemandView& view, std::size_t field) {
     const std::pair id(view.name, field);
     if (const auto found = computed_.find(id); found != computed_.end())
       return Value{Value::Kind::kStep, found->second};
     if (view.mode != OnDemandMode::kSql) return ByFunction(view, field);
-    const std::string place =
-        fmt::format("on-demand feature view {}: field {}", view.name, view.fields[field].name);
+    const std::vector<std::size_t>& fields = needed_.at(view.name);
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
-    auto bound = BoundExpression::Bind(view.expressions.at(field), columns, view.fields[field].type);
-    if (!bound) return std::unexpected(std::move(bound).error().In(place));
+    TM_ASSIGN(auto bound, BindFields(view, columns, fields));
     std::vector<Value> inputs(columns.size(), {Value::Kind::kFetched, 0});
-    for (const std::size_t used : bound->columns_used()) {
+    for (const std::size_t used : bound.columns_used()) {
       TM_ASSIGN(inputs[used], Input(view, columns[used]));
     }
-    plan_.steps.push_back({.place = place, .expression = *std::move(bound), .values = {}});
+    plan_.steps.push_back({.expressions = std::move(bound)});
     step_inputs_.push_back(std::move(inputs));
-    computed_.emplace(id, results_);
-    return Value{Value::Kind::kStep, results_++};
+    for (const std::size_t each : fields)
+      computed_.emplace(std::pair(view.name, each), results_++);
+    return Value{Value::Kind::kStep, computed_.at(id)};
   }
 
   /// The step of a function, which computes all fields of its view from all of its inputs.
@@ -188,10 +227,7 @@ class Resolver {
                               view.name, OnDemandModeName(view.mode)));
     }
     TM_ASSIGN(const std::vector<ExpressionColumn> columns, InputsOf(view, catalog_));
-    OnDemandPlan::Step step{.place = fmt::format("on-demand feature view {}", view.name),
-                            .expression = std::nullopt,
-                            .values = {},
-                            .function = ViewFunction::Of(view)};
+    OnDemandPlan::Step step{.function = ViewFunction::Of(view)};
     std::vector<Value> inputs;
     for (const ExpressionColumn& column : columns) {
       const bool is_alone = std::ranges::count(columns, column.name, &ExpressionColumn::name) == 1;
@@ -275,6 +311,7 @@ class Resolver {
   std::vector<std::vector<Value>> step_inputs_;                          // of the plan's steps
   std::map<std::pair<std::size_t, std::string>, std::size_t> fetched_;   // view and field -> column
   std::map<std::pair<std::string, std::size_t>, std::size_t> computed_;  // on-demand view, field -> result
+  std::map<std::string, std::vector<std::size_t>> needed_;               // on-demand view -> fields
   std::size_t results_ = 0;                                              // of the plan's steps
   std::map<std::string, std::string> outputs_;  // output name -> the feature that has it
 };
@@ -313,6 +350,8 @@ Result<std::vector<ViewSelection>> SelectionsOf(const Catalog& catalog, const As
 Result<Selection> Resolve(const Catalog& catalog, const std::vector<ViewSelection>& wanted,
                           bool full_feature_names, std::shared_ptr<FunctionRunner> functions) {
   Resolver resolver(catalog, full_feature_names, std::move(functions));
+  for (const ViewSelection& one : wanted)
+    TM_TRY(resolver.Prepare(one));
   for (const ViewSelection& one : wanted)
     TM_TRY(resolver.Add(one));
   return std::move(resolver).Finish();

@@ -584,9 +584,11 @@ NodePtr Fold(NodePtr node, std::string_view text) {
   if (!all_constant) return node;
   std::size_t slots = 0;
   NumberSlots(*node, slots);
-  Scratch scratch = MakeScratch(*node, slots);
+  Node* const root = node.get();
+  Scratch scratch = MakeScratch({&root, 1}, slots);
   const ExpressionRows rows{.columns = {}, .count = 1};
-  Run run(rows, text, scratch);
+  Run run(rows, scratch);
+  run.set_text(text);
   run.Begin(0, 1);
   Vector value;
   if (!run.Evaluate(*node, value)) return node;

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <deque>
 #include <mutex>
 
 #include "expression/binder_internal.h"
@@ -24,16 +26,24 @@ using expression_internal::Lane;
 using expression_internal::LaneBytes;
 using expression_internal::Node;
 using expression_internal::NodePtr;
+using expression_internal::PackBits;
 using expression_internal::Run;
 using expression_internal::Scratch;
 using expression_internal::Vector;
 
 struct BoundExpression::Program {
-  std::string text;
-  NodePtr root;
+  struct Part {
+    std::string text;
+    std::string place;
+    NodePtr root;
+    DataType type;
+    std::shared_ptr<arrow::DataType> arrow_type;
+
+    /// It is a column as it is, which need not be read.
+    bool is_column() const { return root->kind == Node::Kind::kColumn && !root->is_shared; }
+  };
+  std::vector<Part> parts;
   std::size_t slots = 0;
-  DataType type;
-  std::shared_ptr<arrow::DataType> arrow_type;
   std::vector<std::size_t> columns;
   std::vector<std::string> column_names;                       // of `columns`
   std::vector<std::shared_ptr<arrow::DataType>> column_types;  // of `columns`
@@ -52,16 +62,30 @@ struct BoundExpression::Program {
         return scratch;
       }
     }
-    return std::make_unique<Scratch>(expression_internal::MakeScratch(*root, slots));
+    return std::make_unique<Scratch>(expression_internal::MakeScratch(Roots(), slots));
   }
 
   void GiveBack(std::unique_ptr<Scratch> scratch) const {
     constexpr std::size_t kIdleMax = 16;
-    for (auto& slot : scratch->slots)
+    for (auto& slot : scratch->slots) {
       slot.kept.reset();
+      slot.shared = {};
+    }
     const std::scoped_lock lock(mutex);
     if (idle.size() < kIdleMax) idle.push_back(std::move(scratch));
   }
+
+  std::vector<Node*> Roots() const {
+    std::vector<Node*> roots;
+    for (const Part& part : parts)
+      roots.push_back(part.root.get());
+    return roots;
+  }
+
+  static Result<std::shared_ptr<const Program>> Make(std::span<const StatedExpression> expressions,
+                                                     std::span<const ExpressionColumn> columns);
+  Result<std::vector<std::shared_ptr<arrow::Array>>> Evaluate(const ExpressionRows& rows) const;
+  Result<void> CheckColumns(const ExpressionRows& rows) const;
 };
 
 namespace {
@@ -88,6 +112,7 @@ class ResultColumn {
     return {};
   }
 
+  /// `begin` is a multiple of eight.
   Result<void> Append(const Vector& run, std::int64_t begin, std::int64_t count) {
     if (lane_ == Lane::kArray) {
       arrays_.push_back(run.array);
@@ -95,7 +120,7 @@ class ResultColumn {
     }
     if (lane_ == Lane::kText) return AppendTexts(run, count);
     if (lane_ == Lane::kBool) {
-      PackBits(run.as<std::uint8_t>(), begin, count, values_->mutable_data());
+      PackBits(run.as<std::uint8_t>(), count, values_->mutable_data() + begin / 8);
     } else {
       const std::size_t width = LaneBytes(lane_);
       std::memcpy(values_->mutable_data() + static_cast<std::size_t>(begin) * width, run.data,
@@ -107,7 +132,7 @@ class ResultColumn {
       std::memset(valid_->mutable_data(), 0xFF, static_cast<std::size_t>(valid_->size()));
     }
     if (run.valid != nullptr) {
-      PackBits(run.valid, begin, count, valid_->mutable_data());
+      PackBits(run.valid, count, valid_->mutable_data() + begin / 8);
       nulls_ += std::count(run.valid, run.valid + count, std::uint8_t{0});
     }
     return {};
@@ -129,24 +154,6 @@ class ResultColumn {
   }
 
  private:
-  // Runs begin at a multiple of eight rows.
-  static void PackBits(const std::uint8_t* bytes, std::int64_t begin, std::int64_t count,
-                       std::uint8_t* bits) {
-    bits += begin / 8;
-    std::int64_t row = 0;
-    for (; row + 8 <= count; row += 8) {
-      std::uint8_t packed = 0;
-      for (int bit = 0; bit < 8; ++bit)
-        packed = static_cast<std::uint8_t>(packed | (bytes[row + bit] << bit));
-      bits[row / 8] = packed;
-    }
-    if (row == count) return;
-    std::uint8_t packed = 0;
-    for (int bit = 0; row + bit < count; ++bit)
-      packed = static_cast<std::uint8_t>(packed | (bytes[row + bit] << bit));
-    bits[row / 8] = packed;
-  }
-
   Result<void> AppendTexts(const Vector& run, std::int64_t count) {
     const auto* texts = run.as<std::string_view>();
     arrow::Status status;
@@ -193,24 +200,29 @@ Result<NodePtr> AsWanted(NodePtr root, std::string_view text, const std::optiona
   return std::move(result.values[0]);
 }
 
-}  // namespace
-
-BoundExpression::BoundExpression(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
-
-Result<BoundExpression> BoundExpression::Bind(std::string_view text,
-                                              std::span<const ExpressionColumn> columns,
-                                              const std::optional<DataType>& wanted) {
-  TM_TRY(ReadyArrow());
+Result<NodePtr> ReadExpression(std::string_view text, std::span<const ExpressionColumn> columns,
+                               const std::optional<DataType>& wanted) {
   if (!IsUtf8(text)) return Fail(ErrorCode::kInvalidArgument, "the expression is not UTF-8");
   TM_ASSIGN(const auto syntax, expression_internal::ParseExpression(text));
   TM_ASSIGN(NodePtr root, BindSyntax(syntax, text, columns));
-  TM_ASSIGN(root, AsWanted(std::move(root), text, wanted));
+  return AsWanted(std::move(root), text, wanted);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const BoundExpression::Program>> BoundExpression::Program::Make(
+    std::span<const StatedExpression> expressions, std::span<const ExpressionColumn> columns) {
+  TM_TRY(ReadyArrow());
   auto program = std::make_shared<Program>();
-  program->text = text;
-  expression_internal::NumberSlots(*root, program->slots);
-  program->type = root->type.type;
-  program->arrow_type = ToArrow(program->type);
-  CollectColumns(*root, program->columns, program->uses_now);
+  for (const StatedExpression& each : expressions) {
+    auto root = ReadExpression(each.text, columns, each.wanted);
+    if (!root && each.place.empty()) return std::unexpected(std::move(root).error());
+    if (!root) return std::unexpected(std::move(root).error().In(each.place));
+    CollectColumns(**root, program->columns, program->uses_now);
+    const DataType type = (*root)->type.type;
+    program->parts.push_back({each.text, each.place, *std::move(root), type, ToArrow(type)});
+  }
+  program->slots = expression_internal::ShareNodes(program->Roots());
   std::ranges::sort(program->columns);
   const auto repeated = std::ranges::unique(program->columns);
   program->columns.erase(repeated.begin(), repeated.end());
@@ -218,12 +230,72 @@ Result<BoundExpression> BoundExpression::Bind(std::string_view text,
     program->column_names.push_back(columns[column].name);
     program->column_types.push_back(ToArrow(columns[column].type));
   }
-  program->root = std::move(root);
+  return program;
+}
+
+Result<void> BoundExpression::Program::CheckColumns(const ExpressionRows& rows) const {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const std::shared_ptr<arrow::Array>& column = rows.columns[columns[i]];
+    if (column->type()->Equals(*column_types[i])) continue;
+    return Fail(ErrorCode::kTypeMismatch,
+                fmt::format("column {} is {} where {} was bound", column_names[i], column->type()->ToString(),
+                            column_types[i]->ToString()));
+  }
+  return {};
+}
+
+Result<arrow::ArrayVector> BoundExpression::Program::Evaluate(const ExpressionRows& rows) const {
+  TM_TRY(CheckColumns(rows));
+  arrow::ArrayVector arrays;
+  std::deque<ResultColumn> results;
+  for (const Part& part : parts) {
+    if (rows.count == 0) {
+      TM_ASSIGN(arrays.emplace_back(), FromArrowResult(arrow::MakeEmptyArray(part.arrow_type)));
+      continue;
+    }
+    auto& result = results.emplace_back(part.arrow_type, part.root->type.lane());
+    if (!part.is_column()) TM_TRY(result.Reserve(rows.count));
+  }
+  if (rows.count == 0) return arrays;
+  std::unique_ptr<Scratch> scratch = Borrow();
+  Run run(rows, *scratch);
+  for (std::int64_t begin = 0; begin < rows.count; begin += kRunRows) {
+    const std::int64_t count = std::min(kRunRows, rows.count - begin);
+    run.Begin(begin, count);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i].is_column()) continue;
+      run.set_text(parts[i].text);
+      Vector values;
+      if (!run.Evaluate(*parts[i].root, values)) {
+        if (parts[i].place.empty()) return std::unexpected(std::move(*run.error()));
+        return std::unexpected(std::move(*run.error()).In(parts[i].place));
+      }
+      TM_TRY(results[i].Append(values, begin, count));
+    }
+  }
+  GiveBack(std::move(scratch));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].is_column()) {
+      arrays.push_back(rows.columns[parts[i].root->column]->Slice(0, rows.count));
+    } else {
+      TM_ASSIGN(arrays.emplace_back(), results[i].Finish());
+    }
+  }
+  return arrays;
+}
+
+BoundExpression::BoundExpression(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
+
+Result<BoundExpression> BoundExpression::Bind(std::string_view text,
+                                              std::span<const ExpressionColumn> columns,
+                                              const std::optional<DataType>& wanted) {
+  const std::array<StatedExpression, 1> one{{{.text = std::string(text), .wanted = wanted}}};
+  TM_ASSIGN(auto program, Program::Make(one, columns));
   return BoundExpression(std::move(program));
 }
 
 const DataType& BoundExpression::type() const {
-  return program_->type;
+  return program_->parts.front().type;
 }
 
 const std::vector<std::size_t>& BoundExpression::columns_used() const {
@@ -235,32 +307,25 @@ bool BoundExpression::uses_now() const {
 }
 
 Result<std::shared_ptr<arrow::Array>> BoundExpression::Evaluate(const ExpressionRows& rows) const {
-  const Program& program = *program_;
-  for (std::size_t i = 0; i < program.columns.size(); ++i) {
-    const std::shared_ptr<arrow::Array>& column = rows.columns[program.columns[i]];
-    if (!column->type()->Equals(*program.column_types[i])) {
-      return Fail(ErrorCode::kTypeMismatch,
-                  fmt::format("column {} is {} where {} was bound", program.column_names[i],
-                              column->type()->ToString(), program.column_types[i]->ToString()));
-    }
-  }
-  if (rows.count == 0) return FromArrowResult(arrow::MakeEmptyArray(program.arrow_type));
-  if (program.root->kind == Node::Kind::kColumn)
-    return rows.columns[program.root->column]->Slice(0, rows.count);
+  TM_ASSIGN(auto arrays, program_->Evaluate(rows));
+  return std::move(arrays.front());
+}
 
-  std::unique_ptr<Scratch> scratch = program.Borrow();
-  Run run(rows, program.text, *scratch);
-  ResultColumn result(program.arrow_type, program.root->type.lane());
-  TM_TRY(result.Reserve(rows.count));
-  for (std::int64_t begin = 0; begin < rows.count; begin += kRunRows) {
-    const std::int64_t count = std::min(kRunRows, rows.count - begin);
-    run.Begin(begin, count);
-    Vector values;
-    if (!run.Evaluate(*program.root, values)) return std::unexpected(std::move(*run.error()));
-    TM_TRY(result.Append(values, begin, count));
-  }
-  program.GiveBack(std::move(scratch));
-  return result.Finish();
+BoundExpressions::BoundExpressions(std::shared_ptr<const BoundExpression::Program> program)
+    : program_(std::move(program)) {}
+
+Result<BoundExpressions> BoundExpressions::Bind(std::span<const StatedExpression> expressions,
+                                                std::span<const ExpressionColumn> columns) {
+  TM_ASSIGN(auto program, BoundExpression::Program::Make(expressions, columns));
+  return BoundExpressions(std::move(program));
+}
+
+const std::vector<std::size_t>& BoundExpressions::columns_used() const {
+  return program_->columns;
+}
+
+Result<arrow::ArrayVector> BoundExpressions::Evaluate(const ExpressionRows& rows) const {
+  return program_->Evaluate(rows);
 }
 
 }  // namespace tidemark

@@ -1,4 +1,5 @@
-// SQL expressions: read and checked once, evaluated over Arrow arrays any number of times.
+// SQL expressions: read and checked once, evaluated over Arrow arrays any number of times; several together
+// compute once what they have in common.
 //
 //   CASE WHEN amount > 100 THEN ln(amount) ELSE 0 END
 //
@@ -70,10 +71,38 @@ class BoundExpression {
   Result<std::shared_ptr<arrow::Array>> Evaluate(const ExpressionRows& rows) const;
 
  private:
+  friend class BoundExpressions;
   struct Program;
   explicit BoundExpression(std::shared_ptr<const Program> program);
 
   std::shared_ptr<const Program> program_;
+};
+
+/// An expression among several.
+struct StatedExpression {
+  std::string text;
+  std::optional<DataType> wanted = {};  // as of BoundExpression::Bind
+  std::string place = {};               // what its errors are about
+};
+
+/// Expressions over the same columns, evaluated together: what they have in common is computed once. Cheap to
+/// copy; thread safe.
+class BoundExpressions {
+ public:
+  /// As BoundExpression::Bind, one after the other; the place of one that fails is in its error.
+  static Result<BoundExpressions> Bind(std::span<const StatedExpression> expressions,
+                                       std::span<const ExpressionColumn> columns);
+
+  /// Of all of them.
+  const std::vector<std::size_t>& columns_used() const;
+
+  /// An array for each, as of BoundExpression::Evaluate; the place of one that fails is in its error.
+  Result<std::vector<std::shared_ptr<arrow::Array>>> Evaluate(const ExpressionRows& rows) const;
+
+ private:
+  explicit BoundExpressions(std::shared_ptr<const BoundExpression::Program> program);
+
+  std::shared_ptr<const BoundExpression::Program> program_;
 };
 
 }  // namespace tidemark

@@ -6,8 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <thread>
 
+#include "expression/binder_internal.h"
 #include "model/time.h"
 #include "pit/columns.h"
 
@@ -292,6 +294,128 @@ TEST(ExpressionTest, NestedValuesGoInRuns) {
   const auto values = first.Evaluate({.columns = columns, .count = kRows}).value();
   EXPECT_EQ(static_cast<const arrow::Int64Array&>(*values).Value(2999), 2999);
   EXPECT_EQ(values->null_count(), 600);
+}
+
+// Values that programs may have kept: a hash is the same on every machine and in every release. Numbers of
+// one value have one hash, whatever their width.
+TEST(ExpressionTest, HashesStayTheSame) {
+  EXPECT_EQ(Answer("hash(i)"), "int64: -7995527694508729151 -7046029254386353131 -621772950581698083");
+  EXPECT_EQ(Answer("hash(s)"), "int64: 4098904537042482710 -5740014173646132307 -7046029254386353131");
+  EXPECT_EQ(Answer("hash(d)"), "int64: 7527646918773101600 6238072747940578789 -3363716699378392276");
+  EXPECT_EQ(Answer("hash(ok, day, at)"),
+            "int64: -8563063136066174781 -2269323177386444818 -8917359999665622779");
+  EXPECT_EQ(Answer("hash(i) = hash(i::bigint)"), "bool: true true true");
+  EXPECT_EQ(Answer("hash(f) = hash(f::double)"), "bool: true true true");
+  EXPECT_EQ(Answer("hash(-0e0) = hash(0e0)"), "bool: true true true");
+}
+
+// Slots that the nodes of these expressions take, after those that are the same were found.
+std::size_t SlotsOf(const std::vector<std::string>& texts) {
+  std::vector<ExpressionColumn> columns;
+  for (const Given& given : Columns())
+    columns.push_back({.table = given.table, .name = given.name, .type = given.type});
+  std::vector<expression_internal::NodePtr> trees;
+  std::vector<expression_internal::Node*> roots;
+  for (const std::string& text : texts) {
+    const auto syntax = expression_internal::ParseExpression(text).value();
+    trees.push_back(expression_internal::BindSyntax(syntax, text, columns).value());
+    roots.push_back(trees.back().get());
+  }
+  return expression_internal::ShareNodes(roots);
+}
+
+// What expressions have in common is computed once; in a branch, only if it was computed for all rows before.
+TEST(ExpressionTest, CommonPartsAreComputedOnce) {
+  EXPECT_EQ(SlotsOf({"exp(d)"}), 2U);
+  EXPECT_EQ(SlotsOf({"exp(d) + exp(d)"}), 3U);
+  EXPECT_EQ(SlotsOf({"exp(d)", "exp(d)", "exp(d) + d"}), 3U);
+  EXPECT_EQ(SlotsOf({"exp(d)", "exp(f)", "ln(d)"}), 6U);  // f is cast
+  EXPECT_EQ(SlotsOf({"round(d, 1) + round(d, 2)"}), 6U);  // constants are not shared
+  EXPECT_EQ(SlotsOf({"extract(year from at) + extract(month from at)"}), 4U);
+  EXPECT_EQ(SlotsOf({"CASE WHEN ok THEN exp(d) ELSE exp(d) END"}), 6U);
+  EXPECT_EQ(SlotsOf({"CASE WHEN exp(d) > 1 THEN exp(d) ELSE -exp(d) END"}), 6U);
+  EXPECT_EQ(SlotsOf({"coalesce(exp(d), d, exp(d))"}), 3U);
+  EXPECT_EQ(SlotsOf({"CASE WHEN ok THEN exp(d) ELSE 0e0 END + exp(d)"}), 8U);
+}
+
+// Together they answer what they answer alone: branches, nulls, texts and nested values among them.
+TEST(ExpressionTest, TogetherAsAlone) {
+  const std::vector<std::string> texts{"CASE WHEN d > 0 THEN ln(d) WHEN d = 0 THEN exp(d) ELSE abs(d) END",
+                                       "CASE WHEN ok THEN abs(d) ELSE exp(d) END + exp(d)",
+                                       "coalesce(f, abs(d), exp(d)) * abs(d)",
+                                       "upper(s) || '-' || upper(s)",
+                                       "upper(s)",
+                                       "list",
+                                       "CASE WHEN ok THEN list ELSE split(s, 'l')::bigint[] END",
+                                       "list[1] + length(list)",
+                                       "d",
+                                       "d",
+                                       "ok AND d > 0 OR i IS NULL",
+                                       "NOT (ok AND d > 0)",
+                                       "CASE WHEN d > 0 THEN 1 WHEN ok THEN 2 END",
+                                       "epoch_us(now()) + l % 7"};
+  std::vector<ExpressionColumn> columns;
+  std::vector<std::shared_ptr<arrow::Array>> values;
+  for (const Given& given : Columns()) {
+    columns.push_back({.table = given.table, .name = given.name, .type = given.type});
+    values.push_back(arrow::json::ArrayFromJSONString(ToArrow(given.type), given.json).ValueOrDie());
+  }
+  std::vector<StatedExpression> wanted;
+  std::vector<std::shared_ptr<arrow::Array>> alone;
+  for (const std::string& text : texts) {
+    const auto bound = Bind(text);
+    if (!bound) continue;  // a cast that there is not
+    wanted.push_back({.text = text});
+    alone.push_back(Evaluate(*bound).value());
+  }
+  const auto together = BoundExpressions::Bind(wanted, columns).value();
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    const auto answers = together.Evaluate({.columns = values, .count = 3, .now_us = kNow}).value();
+    ASSERT_EQ(answers.size(), alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i)
+      EXPECT_TRUE(answers[i]->Equals(alone[i])) << wanted[i].text << answers[i]->ToString();
+  }
+  const auto none = together.Evaluate({.columns = values, .count = 0}).value();
+  EXPECT_EQ(none.size(), alone.size());
+}
+
+// The error of one among several says which; rows that take no branch with it raise none.
+TEST(ExpressionTest, TheOneThatFailsIsNamed) {
+  const std::vector<ExpressionColumn> columns{{"", "d", {kFloat64}}};
+  const std::vector<std::shared_ptr<arrow::Array>> values{
+      arrow::json::ArrayFromJSONString(arrow::float64(), "[1, -4]").ValueOrDie()};
+  const auto answer = [&](const std::vector<StatedExpression>& texts) -> std::string {
+    const auto bound = BoundExpressions::Bind(texts, columns);
+    if (!bound) return bound.error().ToString();
+    const auto made = bound->Evaluate({.columns = values, .count = 2});
+    return made ? (*made)[0]->ToString() : made.error().ToString();
+  };
+  const StatedExpression safe{.text = "CASE WHEN d > 0 THEN ln(d) ELSE 0e0 END", .place = "field a"};
+  EXPECT_THAT(answer({safe, safe}), HasSubstr("0"));
+  EXPECT_THAT(answer({safe, {.text = "1 + ln(d)", .place = "field b"}}),
+              testing::AllOf(HasSubstr("field b"), HasSubstr("row 1"), HasSubstr("1 + ln(d)")));
+  EXPECT_THAT(answer({safe, {.text = "lower(d)", .place = "field b"}}),
+              testing::AllOf(HasSubstr("field b"), HasSubstr("lower takes string, not float64")));
+}
+
+// Bits of any offset become bytes, and bytes bits.
+TEST(ExpressionTest, BitsAreUnpackedAndPacked) {
+  const std::array<std::uint8_t, 6> bits{0b1010'0101, 0xFF, 0, 0b0011'1100, 0x80, 0x01};
+  for (std::int64_t offset = 0; offset < 20; ++offset) {
+    for (std::int64_t count = 0; offset + count <= 48; ++count) {
+      std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count), 7);
+      expression_internal::UnpackBits(bits.data(), offset, count, bytes.data());
+      std::vector<std::uint8_t> packed(static_cast<std::size_t>(count / 8 + 1));
+      expression_internal::PackBits(bytes.data(), count, packed.data());
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t at = offset + i;
+        ASSERT_EQ(bytes[static_cast<std::size_t>(i)],
+                  (bits[static_cast<std::size_t>(at / 8)] >> (at % 8)) & 1);
+        ASSERT_EQ((packed[static_cast<std::size_t>(i / 8)] >> (i % 8)) & 1,
+                  bytes[static_cast<std::size_t>(i)]);
+      }
+    }
+  }
 }
 
 // now() may be another time in every row: that of the entity row in a training set.

@@ -168,7 +168,7 @@ void GiveArray(Call& call, arrow::Result<std::shared_ptr<arrow::Array>> made) {
   Slot& slot = call.run.slot(call.node);
   slot.kept = *made;
   call.out.array = slot.kept;
-  ReadArray(*slot.kept, call.node.type.lane(), slot, call.out);
+  ReadArray(*slot.kept, 0, call.count, call.node.type.lane(), slot, call.out);
 }
 
 // Places count from 1, or from the end as -1, -2, ...; where there is none the answer is null.

@@ -12,7 +12,7 @@ namespace {
 template <typename T>
 bool Less(const T& a, const T& b) {
   if constexpr (std::is_floating_point_v<T>) {
-    return (a < b) | ((b != b) & (a == a));
+    return !(a >= b) & (a == a);
   } else {
     return a < b;
   }
@@ -197,24 +197,23 @@ void Connect(Call& call) {
   for (const Vector& arg : call.args) {
     if (arg.valid != nullptr) valid = call.Validity();
   }
-  if (valid == nullptr) {
-    for (const Vector& arg : call.args) {
-      const auto* values = arg.as<std::uint8_t>();
-      for (std::int64_t row = 0; row < call.count; ++row)
-        out[row] = static_cast<std::uint8_t>(kAnd ? out[row] & values[row] : out[row] | values[row]);
-    }
-    return;
-  }
   for (const Vector& arg : call.args) {
     const auto* values = arg.as<std::uint8_t>();
+    const std::uint8_t* const known = arg.valid;
+    if (known == nullptr) {
+      for (std::int64_t row = 0; row < call.count; ++row)
+        out[row] = static_cast<std::uint8_t>(kAnd ? out[row] & values[row] : out[row] | values[row]);
+      continue;
+    }
     for (std::int64_t row = 0; row < call.count; ++row) {
-      const bool is_known = arg.is_valid(row);
-      if (is_known && values[row] != kNeutral) out[row] = values[row];
-      if (!is_known) valid[row] = 0;
+      out[row] = static_cast<std::uint8_t>(kAnd ? out[row] & (values[row] | (known[row] ^ 1))
+                                                : out[row] | (values[row] & known[row]));
+      valid[row] = static_cast<std::uint8_t>(valid[row] & known[row]);
     }
   }
+  if (valid == nullptr) return;
   for (std::int64_t row = 0; row < call.count; ++row)
-    valid[row] = static_cast<std::uint8_t>(valid[row] | (out[row] != kNeutral ? 1 : 0));
+    valid[row] = static_cast<std::uint8_t>(valid[row] | (out[row] ^ kNeutral));
 }
 
 void Negation(Call& call) {

@@ -64,11 +64,13 @@ struct Node {
     kCall,
     kCase,      // args as Syntax has them
     kCoalesce,  // the first that is not null
+    kShared,    // the values of another node, whose slot it has, and which comes before it
   };
   Kind kind = Kind::kCall;
   ValueType type;
   std::size_t at = 0;
   std::size_t slot = 0;
+  bool is_shared = false;  // others take its values
   std::vector<std::unique_ptr<Node>> args = {};
 
   Kernel kernel = nullptr;
@@ -91,10 +93,11 @@ struct Scratch {
 /// Evaluates nodes for rows [begin, begin + count), with count at most kRunRows.
 class Run {
  public:
-  Run(const ExpressionRows& rows, std::string_view text, Scratch& scratch)
-      : rows_(rows), text_(text), scratch_(scratch) {}
+  Run(const ExpressionRows& rows, Scratch& scratch) : rows_(rows), scratch_(scratch) {}
 
   void Begin(std::int64_t begin, std::int64_t count);
+  /// Whose nodes come next: for errors.
+  void set_text(std::string_view text) { text_ = text; }
   /// False after an error.
   bool Evaluate(const Node& node, Vector& out);
 
@@ -109,14 +112,15 @@ class Run {
   std::optional<Error>& error() { return error_; }
 
  private:
+  bool EvaluateNode(const Node& node, Vector& out);
   bool EvaluateCall(const Node& node, Vector& out);
   bool EvaluateChoice(const Node& node, Vector& out);
   void ReadColumn(const Node& node, Vector& out);
   void ReadNow(const Node& node, Vector& out);
 
   const ExpressionRows& rows_;
-  std::string_view text_;
   Scratch& scratch_;
+  std::string_view text_;
   std::int64_t begin_ = 0;
   std::int64_t count_ = 0;
   const std::uint8_t* active_ = nullptr;
@@ -128,12 +132,16 @@ void* DataOf(Slot& slot, Lane lane);
 std::uint8_t* ValidOf(Slot& slot);
 /// Every value of a slot is the constant: done once.
 void FillConstant(const Node& node, Slot& slot);
-/// `array` (of the node's type) as values; texts are views into it.
-void ReadArray(const arrow::Array& array, Lane lane, Slot& slot, Vector& out);
+/// Rows [begin, begin + count) of `array` (of the node's type) as values; texts are views into it.
+void ReadArray(const arrow::Array& array, std::int64_t begin, std::int64_t count, Lane lane, Slot& slot,
+               Vector& out);
 
 /// Numbers the slots of a tree from `next` on.
 void NumberSlots(Node& node, std::size_t& next);
-/// Scratch for a tree whose slots were numbered.
-Scratch MakeScratch(const Node& root, std::size_t slots);
+/// The same of trees that are evaluated one after the other, each with the same rows: of nodes that are the
+/// same, one is left, and the others take its values. How many slots there are.
+std::size_t ShareNodes(std::span<Node* const> roots);
+/// Scratch for trees whose slots were numbered.
+Scratch MakeScratch(std::span<Node* const> roots, std::size_t slots);
 
 }  // namespace tidemark::expression_internal

@@ -1,8 +1,10 @@
 // Nodes evaluated for a run of rows: columns read, calls made, branches chosen.
 #include <arrow/builder.h>
+#include <arrow/util/bitmap_ops.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -67,55 +69,71 @@ arrow::Result<std::shared_ptr<arrow::Array>> Interleave(
   return builder->Finish();
 }
 
+// out |= rows & valid; null `valid` is ones.
+void AddValid(const std::uint8_t* rows, const std::uint8_t* valid, std::int64_t count, std::uint8_t* out) {
+  if (valid == nullptr) {
+    for (std::int64_t row = 0; row < count; ++row)
+      out[row] = static_cast<std::uint8_t>(out[row] | rows[row]);
+  } else {
+    for (std::int64_t row = 0; row < count; ++row)
+      out[row] = static_cast<std::uint8_t>(out[row] | (rows[row] & valid[row]));
+  }
+}
+
+std::int64_t CountOnes(const std::uint8_t* bytes, std::int64_t count) {
+  std::int64_t ones = 0;
+  for (std::int64_t row = 0; row < count; ++row)
+    ones += bytes[row];
+  return ones;
+}
+
 // The rows of a CASE or COALESCE on their way to a value.
 class Branches {
  public:
   Branches(const Node& node, Slot& slot, const std::uint8_t* asked, std::int64_t count, Vector& out)
-      : node_(node), lane_(node.type.lane()), count_(count), out_(out) {
+      : node_(node), slot_(slot), lane_(node.type.lane()), count_(count), left_(count), out_(out) {
     if (!slot.rest) slot.rest = std::make_unique<std::uint8_t[]>(kRunRows);
     if (!slot.taken) slot.taken = std::make_unique<std::uint8_t[]>(kRunRows);
     rest_ = slot.rest.get();
     taken_ = slot.taken.get();
     if (asked != nullptr) {
       std::copy_n(asked, count, rest_);
+      left_ = CountOnes(rest_, count);
     } else {
       std::fill_n(rest_, count, std::uint8_t{1});
     }
-    out.valid = ValidOf(slot);
-    std::fill_n(out.valid, count, std::uint8_t{0});
-    out.data = lane_ == Lane::kArray ? nullptr : DataOf(slot, lane_);
-    if (out.data != nullptr) std::memset(out.data, 0, static_cast<std::size_t>(count) * LaneBytes(lane_));
     if (lane_ == Lane::kArray) choice_.assign(static_cast<std::size_t>(count), -1);
   }
 
   const std::uint8_t* rest() const { return rest_; }    // rows that no branch has taken
   const std::uint8_t* taken() const { return taken_; }  // rows that the present branch takes
-
-  bool Any(const std::uint8_t* rows) const {
-    std::uint8_t any = 0;
-    for (std::int64_t row = 0; row < count_; ++row)
-      any |= rows[row];
-    return any != 0;
-  }
+  bool any_rest() const { return left_ > 0; }
+  bool any_taken() const { return chosen_ > 0; }
 
   /// The rows left where the condition holds, or else where the value is one, are taken.
   void Choose(const Vector& value, bool is_condition) {
-    for (std::int64_t row = 0; row < count_; ++row) {
-      const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
-      const std::uint8_t holds = is_condition ? value.as<std::uint8_t>()[row] : std::uint8_t{1};
-      taken_[row] = static_cast<std::uint8_t>(rest_[row] & valid & holds);
-      rest_[row] = static_cast<std::uint8_t>(rest_[row] & ~taken_[row] & 1);
-    }
+    const std::uint8_t* const holds = is_condition ? value.as<std::uint8_t>() : nullptr;
+    std::copy_n(rest_, count_, taken_);
+    if (value.valid != nullptr) And(value.valid);
+    if (holds != nullptr) And(holds);
+    for (std::int64_t row = 0; row < count_; ++row)
+      rest_[row] = static_cast<std::uint8_t>(rest_[row] ^ taken_[row]);
+    chosen_ = CountOnes(taken_, count_);
+    left_ -= chosen_;
   }
 
   /// Values of the rows that are taken, or of all that are left.
   void Take(const Vector& value, bool is_rest) {
     const std::uint8_t* const rows = is_rest ? rest_ : taken_;
-    TakeLane(lane_, rows, value, count_, out_);
-    for (std::int64_t row = 0; row < count_; ++row) {
-      const std::uint8_t valid = value.valid == nullptr ? 1 : value.valid[row];
-      out_.valid[row] = static_cast<std::uint8_t>(out_.valid[row] | (rows[row] & valid));
+    if (!is_rest && chosen_ == 0) return;
+    if (!has_taken_ && lane_ != Lane::kArray && (is_rest || left_ == 0)) {
+      out_ = {.data = value.data, .valid = value.valid};  // one branch has all rows
+      has_taken_ = true;
+      return;
     }
+    Begin();
+    TakeLane(lane_, rows, value, count_, out_);
+    AddValid(rows, value.valid, count_, out_.valid);
     if (lane_ != Lane::kArray) return;
     for (std::int64_t row = 0; row < count_; ++row) {
       if (rows[row] != 0) choice_[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(arrays_.size());
@@ -123,14 +141,37 @@ class Branches {
     arrays_.push_back(value.array);
   }
 
+  /// Rows that no branch took are null.
+  void Finish() { Begin(); }
+
   arrow::Result<std::shared_ptr<arrow::Array>> Together() const {
     return Interleave(node_.array_type, arrays_, choice_);
   }
 
  private:
+  void And(const std::uint8_t* bytes) {
+    for (std::int64_t row = 0; row < count_; ++row)
+      taken_[row] = static_cast<std::uint8_t>(taken_[row] & bytes[row]);
+  }
+
+  /// Memory for values of more than one branch.
+  void Begin() {
+    if (has_taken_) return;
+    has_taken_ = true;
+    out_.valid = ValidOf(slot_);
+    std::fill_n(out_.valid, count_, std::uint8_t{0});
+    if (lane_ == Lane::kArray) return;
+    out_.data = DataOf(slot_, lane_);
+    std::memset(out_.data, 0, static_cast<std::size_t>(count_) * LaneBytes(lane_));
+  }
+
   const Node& node_;
+  Slot& slot_;
   const Lane lane_;
   const std::int64_t count_;
+  std::int64_t left_;        // of rest_
+  std::int64_t chosen_ = 0;  // of taken_
+  bool has_taken_ = false;
   Vector& out_;
   std::uint8_t* rest_ = nullptr;
   std::uint8_t* taken_ = nullptr;
@@ -219,34 +260,69 @@ void FillConstant(const Node& node, Slot& slot) {
   }
 }
 
-void ReadArray(const arrow::Array& array, Lane lane, Slot& slot, Vector& out) {
-  const std::int64_t count = array.length();
+void UnpackBits(const std::uint8_t* bits, std::int64_t offset, std::int64_t count, std::uint8_t* bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kOfEach = 0x8040201008040201;  // bit i in byte i
+  bits += offset / 8;
+  const auto shift = static_cast<unsigned>(offset % 8);
+  std::int64_t row = 0;
+  for (; row + 8 <= count; row += 8, ++bits) {
+    unsigned eight = static_cast<unsigned>(bits[0]) >> shift;
+    if (shift != 0) eight |= static_cast<unsigned>(bits[1]) << (8 - shift);
+    const std::uint64_t spread = ((eight & 0xFF) * kOnes) & kOfEach;
+    const std::uint64_t ones = ((spread + 0x7F * kOnes) >> 7) & kOnes;
+    std::memcpy(bytes + row, &ones, sizeof(ones));
+  }
+  for (unsigned bit = shift; row < count; ++row, ++bit)
+    bytes[row] = static_cast<std::uint8_t>((bits[bit / 8] >> (bit % 8)) & 1);
+}
+
+void PackBits(const std::uint8_t* bytes, std::int64_t count, std::uint8_t* bits) {
+  static_assert(std::endian::native == std::endian::little);
+  std::int64_t row = 0;
+  for (; row + 8 <= count; row += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, bytes + row, sizeof(eight));
+    bits[row / 8] = static_cast<std::uint8_t>((eight * 0x0102040810204080) >> 56);
+  }
+  if (row == count) return;
+  std::uint8_t packed = 0;
+  for (int bit = 0; row + bit < count; ++bit)
+    packed = static_cast<std::uint8_t>(packed | (bytes[row + bit] << bit));
+  bits[row / 8] = packed;
+}
+
+void ReadArray(const arrow::Array& array, std::int64_t begin, std::int64_t count, Lane lane, Slot& slot,
+               Vector& out) {
+  const std::int64_t offset = array.offset() + begin;
   out.valid = nullptr;
-  if (array.null_count() > 0) {
-    out.valid = ValidOf(slot);
-    for (std::int64_t row = 0; row < count; ++row)
-      out.valid[row] = array.IsValid(row) ? 1 : 0;
+  if (const std::uint8_t* bits = array.null_bitmap_data(); bits != nullptr && array.null_count() > 0) {
+    if (arrow::internal::CountSetBits(bits, offset, count) < count) {
+      out.valid = ValidOf(slot);
+      UnpackBits(bits, offset, count, out.valid);
+    }
   }
   switch (lane) {
     case Lane::kBool: {
       const auto& bools = static_cast<const arrow::BooleanArray&>(array);
       out.data = DataOf(slot, lane);
-      for (std::int64_t row = 0; row < count; ++row)
-        out.as<std::uint8_t>()[row] = bools.Value(row) ? 1 : 0;
+      if (count > 0) UnpackBits(bools.values()->data(), offset, count, out.as<std::uint8_t>());
       return;
     }
     case Lane::kText: {
       const auto& texts = static_cast<const arrow::BinaryArray&>(array);
       out.data = DataOf(slot, lane);
       for (std::int64_t row = 0; row < count; ++row)
-        out.as<std::string_view>()[row] = texts.GetView(row);
+        out.as<std::string_view>()[row] = texts.GetView(begin + row);
       return;
     }
     case Lane::kDecimal: {  // whose bytes need not lie where such numbers may
       const auto& decimals = static_cast<const arrow::FixedSizeBinaryArray&>(array);
       out.data = DataOf(slot, lane);
-      if (count > 0)
-        std::memcpy(out.data, decimals.raw_values(), static_cast<std::size_t>(count) * sizeof(Decimal));
+      if (count > 0) {
+        const std::uint8_t* const from = decimals.raw_values() + begin * std::int64_t{sizeof(Decimal)};
+        std::memcpy(out.data, from, static_cast<std::size_t>(count) * sizeof(Decimal));
+      }
       return;
     }
     case Lane::kArray:
@@ -256,8 +332,7 @@ void ReadArray(const arrow::Array& array, Lane lane, Slot& slot, Vector& out) {
       // In place: kernels only read what they are given.
       const auto& values = static_cast<const arrow::PrimitiveArray&>(array);
       const auto* bytes = values.values() ? values.values()->data() : nullptr;
-      const std::int64_t width = static_cast<std::int64_t>(LaneBytes(lane));
-      out.data = const_cast<std::uint8_t*>(bytes) + array.offset() * width;
+      out.data = const_cast<std::uint8_t*>(bytes) + offset * static_cast<std::int64_t>(LaneBytes(lane));
       return;
     }
   }
@@ -279,10 +354,11 @@ void FillConstants(const Node& node, Scratch& scratch) {
 
 }  // namespace
 
-Scratch MakeScratch(const Node& root, std::size_t slots) {
+Scratch MakeScratch(std::span<Node* const> roots, std::size_t slots) {
   Scratch scratch;
   scratch.slots.resize(slots);
-  FillConstants(root, scratch);
+  for (const Node* root : roots)
+    FillConstants(*root, scratch);
   return scratch;
 }
 
@@ -315,6 +391,12 @@ void Run::Begin(std::int64_t begin, std::int64_t count) {
 }
 
 bool Run::Evaluate(const Node& node, Vector& out) {
+  if (!EvaluateNode(node, out)) return false;
+  if (node.is_shared) slot(node).shared = out;
+  return true;
+}
+
+bool Run::EvaluateNode(const Node& node, Vector& out) {
   switch (node.kind) {
     case Node::Kind::kColumn:
       ReadColumn(node, out);
@@ -335,6 +417,9 @@ bool Run::Evaluate(const Node& node, Vector& out) {
     case Node::Kind::kCase:
     case Node::Kind::kCoalesce:
       return EvaluateChoice(node, out);
+    case Node::Kind::kShared:
+      out = slot(node).shared;
+      return true;
   }
   TM_CHECK(false, "a kind of node that cannot be evaluated");
 }
@@ -342,8 +427,8 @@ bool Run::Evaluate(const Node& node, Vector& out) {
 void Run::ReadColumn(const Node& node, Vector& out) {
   const std::shared_ptr<arrow::Array>& column = rows_.columns[node.column];
   const Lane lane = node.type.lane();
-  out.array = column->Slice(begin_, count_);
-  ReadArray(*out.array, lane, slot(node), out);
+  if (lane == Lane::kText || lane == Lane::kArray) out.array = column->Slice(begin_, count_);
+  ReadArray(*column, begin_, count_, lane, slot(node), out);
 }
 
 void Run::ReadNow(const Node& node, Vector& out) {
@@ -391,8 +476,9 @@ bool Run::EvaluateChoice(const Node& node, Vector& out) {
   const bool is_case = node.kind == Node::Kind::kCase;
   for (std::size_t i = 0; i < node.args.size(); ++i) {
     const bool is_condition = is_case && i % 2 == 0 && i + 1 < node.args.size();
-    active_ = is_case && i % 2 == 1 ? branches.taken() : branches.rest();
-    if (!branches.Any(active_)) {
+    const bool is_of_condition = is_case && i % 2 == 1;
+    active_ = is_of_condition ? branches.taken() : branches.rest();
+    if (!(is_of_condition ? branches.any_taken() : branches.any_rest())) {
       if (is_condition) ++i;
       continue;
     }
@@ -401,6 +487,7 @@ bool Run::EvaluateChoice(const Node& node, Vector& out) {
     if (is_condition || !is_case) branches.Choose(value, is_condition);
     if (!is_condition) branches.Take(value, is_case && i % 2 == 0);
   }
+  branches.Finish();
   active_ = outer;
   if (node.type.lane() != Lane::kArray) return true;
   auto together = branches.Together();

@@ -359,7 +359,7 @@ void Split(Call& call) {
   auto split = SplitAll(call);
   if (!split.ok()) return call.run.Fail({ErrorCode::kOutOfSpace, split.status().ToString(), {}});
   call.out.array = *std::move(split);
-  ReadArray(*call.out.array, Lane::kArray, call.run.slot(call.node), call.out);
+  ReadArray(*call.out.array, 0, call.count, Lane::kArray, call.run.slot(call.node), call.out);
 }
 
 constexpr std::uint64_t kHashOfNull = 0x9E3779B97F4A7C15ULL;

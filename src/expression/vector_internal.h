@@ -93,6 +93,7 @@ class TextArena {
 
 /// Memory of one node, kept from run to run.
 struct Slot {
+  Vector shared;  // of a node whose values others take: those of this run
   std::unique_ptr<std::byte[]> data;
   std::unique_ptr<std::uint8_t[]> valid;
   std::unique_ptr<std::uint8_t[]> rest;   // of a choice: rows that no branch has taken
@@ -103,5 +104,10 @@ struct Slot {
 
 /// Bytes that a value of the lane takes; 0 for arrays.
 std::size_t LaneBytes(Lane lane);
+
+/// Bits [offset, offset + count) of Arrow's bitmaps as bytes of 0 and 1, and back: `bits` begin at a whole
+/// byte, and what is behind the last one in its byte becomes 0.
+void UnpackBits(const std::uint8_t* bits, std::int64_t offset, std::int64_t count, std::uint8_t* bytes);
+void PackBits(const std::uint8_t* bytes, std::int64_t count, std::uint8_t* bits);
 
 }  // namespace tidemark::expression_internal

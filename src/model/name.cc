@@ -11,7 +11,7 @@ namespace tidemark {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 128;
-constexpr std::size_t kQuotedBytesMax = 96;
+constexpr std::size_t kQuotedBytesMax = 512;
 
 constexpr std::array<std::string_view, 5> kSystemColumns{"write_time", "api_invocation_time", "is_deleted",
                                                          "expires_at", "origin"};

@@ -27,7 +27,7 @@ Result<void> CheckFieldMapping(const std::map<std::string, std::string>& mapping
 std::string FoldName(std::string_view name);
 
 /// `text` in quotes for a message: control characters, quotes and broken UTF-8 are escaped, and what
-/// is longer than 96 bytes is cut.
+/// is longer than 512 bytes is cut.
 std::string Quoted(std::string_view text);
 
 /// The nearest of `known` to `wanted` as " (did you mean 'x'?)", or an empty string if none is near.

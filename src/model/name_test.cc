@@ -79,8 +79,8 @@ TEST(Quoted, ShowsHiddenCharactersAndCutsLongText) {
   EXPECT_EQ(Quoted("a'\\\n\t\r"), R"('a\'\\\n\t\u{000D}')");
   EXPECT_EQ(Quoted("\xE2\x80\xAE"), R"('\u{202E}')");  // right-to-left override
   EXPECT_EQ(Quoted("\x80x"), R"('\x80x')");
-  EXPECT_EQ(Quoted(std::string(96, 'x')), '\'' + std::string(96, 'x') + '\'');
-  EXPECT_EQ(Quoted(std::string(5000, 'x')), '\'' + std::string(96, 'x') + "...'");
+  EXPECT_EQ(Quoted(std::string(512, 'x')), '\'' + std::string(512, 'x') + '\'');
+  EXPECT_EQ(Quoted(std::string(5000, 'x')), '\'' + std::string(512, 'x') + "...'");
 }
 
 TEST(Suggest, FindsTheNearestOrNothing) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <mutex>
 #include <span>
@@ -16,6 +17,7 @@ namespace pit_internal {
 namespace {
 
 constexpr std::int64_t kRowsMax = (std::int64_t{1} << 31) - 2;
+constexpr std::uint64_t kNumbersMax = std::uint64_t{1} << 31;
 constexpr std::size_t kBlockRows = 1024;
 constexpr std::size_t kRangeRows = std::size_t{1} << 16;  // what one task takes
 constexpr std::int64_t kKeysLookedAt = 64;
@@ -35,8 +37,27 @@ void ForRanges(std::size_t count, std::size_t threads, const Task& task) {
   TM_CHECK(done.has_value(), "these tasks cannot fail");
 }
 
-ZeroedArray<SlotRecord> ReadRecords(const KeyReader& reader, const arrow::Int64Array& times,
-                                    std::size_t threads) {
+// Whether keys are integers so close together that each number between them may have its own place.
+void FindNumbers(const KeyReader& reader, std::size_t rows, GroupIndex& out) {
+  if (reader.integers() == nullptr || rows == 0) return;
+  const auto [low, high] = std::ranges::minmax(std::span(reader.integers(), rows));
+  const std::uint64_t distance = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  if (distance >= std::min<std::uint64_t>(rows * GroupIndex::kNumbersPerRow, kNumbersMax)) return;
+  out.first_key = low;
+  out.numbers = distance + 1;
+  out.number_shift = 64 - std::max(1, static_cast<int>(std::bit_width(distance)));
+}
+
+void ReadHashes(const GroupIndex& index, KeyReader& reader, std::int64_t begin,
+                std::span<std::uint64_t> hashes) {
+  if (!index.is_dense()) return reader.ReadBlock(begin, hashes);
+  const std::int64_t* const keys = reader.integers() + begin;
+  for (std::size_t i = 0; i < hashes.size(); ++i)
+    hashes[i] = index.NumberOf(keys[i]) << index.number_shift;
+}
+
+ZeroedArray<SlotRecord> ReadRecords(const GroupIndex& index, const KeyReader& reader,
+                                    const arrow::Int64Array& times, std::size_t threads) {
   const auto rows = static_cast<std::size_t>(times.length());
   auto records = ZeroedArray<SlotRecord>::Unset(rows);
   ForRanges(rows, threads, [&](std::size_t first, std::size_t last) {
@@ -44,7 +65,7 @@ ZeroedArray<SlotRecord> ReadRecords(const KeyReader& reader, const arrow::Int64A
     std::array<std::uint64_t, kBlockRows> hashes{};
     for (std::size_t begin = first; begin < last; begin += kBlockRows) {
       const std::size_t count = std::min(kBlockRows, last - begin);
-      own.ReadBlock(static_cast<std::int64_t>(begin), {hashes.data(), count});
+      ReadHashes(index, own, static_cast<std::int64_t>(begin), {hashes.data(), count});
       for (std::size_t i = 0; i < count; ++i) {
         records[begin + i] = {hashes[i], times.raw_values()[begin + i],
                               static_cast<std::uint32_t>(begin + i)};
@@ -111,6 +132,28 @@ void FillSlots(const ZeroedArray<SlotRecord>& records, std::size_t threads, Grou
   });
 }
 
+// A number's first slot is the first one whose number is not less.
+void FillFirstSlots(const ZeroedArray<SlotRecord>& records, std::size_t threads, GroupIndex& out) {
+  out.first_slots = ZeroedArray<std::uint32_t>::Unset(static_cast<std::size_t>(out.numbers) + 1);
+  const auto number_of = [&](std::size_t slot) {
+    return static_cast<std::size_t>(records[slot].hash >> out.number_shift);
+  };
+  std::atomic<std::size_t> keys = 0;
+  ForRanges(out.slots, threads, [&](std::size_t first, std::size_t last) {
+    std::size_t next = first == 0 ? 0 : number_of(first - 1) + 1;
+    std::size_t own_keys = 0;
+    for (std::size_t slot = first; slot < last; ++slot) {
+      const std::size_t number = number_of(slot);
+      own_keys += number >= next ? 1 : 0;
+      for (; next <= number; ++next)
+        out.first_slots[next] = static_cast<std::uint32_t>(slot);
+    }
+    keys += own_keys;
+  });
+  out.first_slots[out.numbers] = static_cast<std::uint32_t>(out.slots);
+  out.keys = keys;
+}
+
 // Each key goes to the first free cell from its home on.
 void FillCells(const ZeroedArray<SlotRecord>& records, const std::vector<std::uint32_t>& ends,
                GroupIndex& out) {
@@ -161,8 +204,14 @@ GroupIndex MakeIndex(const KeyReader& reader, const arrow::Int64Array& times, st
   GroupIndex out;
   out.form = reader.form();
   out.types = reader.types();
-  auto records = ReadRecords(reader, times, threads);
+  FindNumbers(reader, static_cast<std::size_t>(times.length()), out);
+  auto records = ReadRecords(out, reader, times, threads);
   SortSlots(records, threads);
+  if (out.is_dense()) {
+    FillSlots(records, threads, out);
+    FillFirstSlots(records, threads, out);
+    return out;
+  }
   const auto ends = FindGroups(records, reader);
   out.keys = ends.size();
   FillSlots(records, threads, out);
@@ -175,9 +224,17 @@ GroupIndex MakeIndex(const KeyReader& reader, const arrow::Int64Array& times, st
 
 }  // namespace
 
+bool GroupIndex::HasKeyIn(std::int64_t low, std::int64_t high) const {
+  const std::int64_t last_key = first_key + static_cast<std::int64_t>(numbers - 1);
+  if (low > high || high < first_key || low > last_key) return false;
+  const std::uint64_t first = NumberOf(std::max(low, first_key));
+  const std::uint64_t last = NumberOf(std::min(high, last_key));
+  return first_slots[last + 1] > first_slots[first];
+}
+
 std::int64_t GroupIndex::memory_bytes() const {
-  return static_cast<std::int64_t>(filter.bytes() + cells.bytes() + slot_time.bytes() + slot_row.bytes() +
-                                   key_end.bytes() + key_bytes.capacity());
+  return static_cast<std::int64_t>(filter.bytes() + cells.bytes() + first_slots.bytes() + slot_time.bytes() +
+                                   slot_row.bytes() + key_end.bytes() + key_bytes.capacity());
 }
 
 }  // namespace pit_internal
@@ -247,6 +304,7 @@ bool EntityGroups::Impl::OneIsIn(Value low, Value high) const {
 
 bool EntityGroups::MayContainKey(std::int64_t low, std::int64_t high) const {
   if (impl_->first_key == nullptr) return rows() > 0;
+  if (impl_->index.is_dense()) return impl_->index.HasKeyIn(low, high);
   return impl_->OneIsIn(low, high) || impl_->Places().MayContain(low, high);
 }
 

@@ -2,6 +2,7 @@
 // point_in_time_join.cc.
 //
 //   hash --filter--> may be there --HomeOf--> cells --first_slot--> slots
+//   key - first_key --first_slots--> slots         where keys are integers that lie close together
 //
 //   filter     one bit per value of the hash's first bits; 16 bits or more for each key. Where few feature
 //              rows have a key that was asked for, it answers for the others out of the first-level cache.
@@ -10,6 +11,11 @@
 //              after it. Twice as many cells as keys: a lookup costs one cache miss. A cell without a key has
 //              no rows and the hash of the next key: a lookup stops at it, and never finds it, since it
 //              begins at a home beyond. The last cells have the greatest hash.
+//   first_slots  [key - first_key] the first slot of that key, or where it has none, of the next key; and one
+//              more, where the last key's end. Four bytes for each number that may be a key: most lookups
+//              find them in a cache, and as slots then ascend by key, a sorted file's rows walk along them.
+//              There are no cells and no filter then, and what is called a key's hash is its distance from
+//              the first key, moved to the upper end of the 64 bits.
 //   slot_time  [slot] ascending within a key
 //   slot_row   [slot] the entity row
 //   key_end, key_bytes  [cell] where its key's bytes end; only for keys that are bytes
@@ -36,6 +42,8 @@ struct GroupIndex {
     std::uint32_t rows = 0;
   };
   static constexpr std::size_t kHomeCells = 4;
+  // So many numbers for each entity row may lie between the first key and the last.
+  static constexpr std::uint64_t kNumbersPerRow = 4;
 
   KeyForm form = KeyForm::kNone;
   std::vector<KeyType> types;
@@ -48,10 +56,35 @@ struct GroupIndex {
   std::size_t homes = 1;
   ZeroedArray<std::uint64_t> filter;  // empty: there are too many keys for it to help
   ZeroedArray<Cell> cells;
+  std::int64_t first_key = 0;
+  std::uint64_t numbers = 0;  // from the first key to the last one; 0: keys have cells
+  int number_shift = 0;       // how far such a number is moved
+  ZeroedArray<std::uint32_t> first_slots;
   ZeroedArray<std::int64_t> slot_time;
   ZeroedArray<std::uint32_t> slot_row;
   ZeroedArray<std::uint64_t> key_end;
   std::string key_bytes;
+
+  bool is_dense() const { return numbers > 0; }
+  /// How far the key is from the first one; not less than `numbers` if it is before it or after the last.
+  std::uint64_t NumberOf(std::int64_t key) const {
+    return static_cast<std::uint64_t>(key) - static_cast<std::uint64_t>(first_key);
+  }
+
+  /// Whether one of a dense index's keys is in [low, high].
+  bool HasKeyIn(std::int64_t low, std::int64_t high) const;
+
+  /// Slots of one key.
+  struct Group {
+    std::uint32_t first_slot = 0;
+    std::uint32_t rows = 0;
+  };
+  /// Groups are at [0, places()), with empty ones among them.
+  std::size_t places() const { return is_dense() ? static_cast<std::size_t>(numbers) : cells.size(); }
+  Group GroupAt(std::size_t place) const {
+    if (!is_dense()) return {cells[place].first_slot, cells[place].rows};
+    return {first_slots[place], first_slots[place + 1] - first_slots[place]};
+  }
 
   /// The first cell of the hash's home.
   std::size_t HomeOf(std::uint64_t hash) const {

@@ -44,9 +44,13 @@ Result<FeatureColumns> FeatureColumns::Make(const FeatureRows& rows) {
 }
 
 StateKind FeatureColumns::kind() const {
-  if (sequence != nullptr || origin != nullptr || is_deleted != nullptr || expires_at != nullptr) {
-    return StateKind::kFull;
-  }
+  if (is_deleted != nullptr && is_deleted->true_count() > 0) return StateKind::kFull;
+  if (expires_at != nullptr && expires_at->null_count() < expires_at->length()) return StateKind::kFull;
+  std::uint32_t writers = 0;  // their bits
+  for (std::size_t row = 0; origin != nullptr && row < rows; ++row)
+    writers |= origin[row];
+  if (writers != 0) return StateKind::kFull;
+  if (sequence != nullptr) return StateKind::kWritten;
   return created != nullptr ? StateKind::kCreated : StateKind::kPlain;
 }
 

@@ -34,10 +34,12 @@ struct FeatureColumns {
     if constexpr (State::kKind >= StateKind::kCreated) {
       state.created = created != nullptr ? Biased(created[row]) : CreatedState::kCreatedNone;
     }
-    if constexpr (State::kKind == StateKind::kFull) {
-      const auto at = static_cast<std::int64_t>(row);
+    if constexpr (State::kKind >= StateKind::kWritten) {
       state.sequence =
           Biased(sequence != nullptr ? sequence[row] : static_cast<std::int64_t>(state.place - 1));
+    }
+    if constexpr (State::kKind == StateKind::kFull) {
+      const auto at = static_cast<std::int64_t>(row);
       if (origin != nullptr) state.origin = origin[row];
       if (is_deleted != nullptr) state.is_deleted = is_deleted->IsValid(at) && is_deleted->Value(at) ? 1 : 0;
       const bool expires = expires_at != nullptr && expires_at->IsValid(at);

@@ -40,6 +40,9 @@ class KeyReader {
   KeyForm form() const { return form_; }
   const std::vector<KeyType>& types() const { return types_; }
 
+  /// The values, if the key is one int64 column; null if not.
+  const std::int64_t* integers() const { return columns_.size() == 1 ? columns_[0].integers : nullptr; }
+
   /// Hashes of rows [begin, begin + hashes.size()); the bytes of these rows can be asked for until the next
   /// call.
   void ReadBlock(std::int64_t begin, std::span<std::uint64_t> hashes);

@@ -40,8 +40,8 @@ struct Worker {
   StateKind kind = StateKind::kPlain;
   bool is_open = false;
   std::variant<LatestTable<PlainState, false>, LatestTable<CreatedState, false>,
-               LatestTable<FullState, false>, LatestTable<PlainState, true>, LatestTable<CreatedState, true>,
-               LatestTable<FullState, true>>
+               LatestTable<WrittenState, false>, LatestTable<FullState, false>, LatestTable<PlainState, true>,
+               LatestTable<CreatedState, true>, LatestTable<WrittenState, true>, LatestTable<FullState, true>>
       table;
 
   template <typename State, bool kBytes>

@@ -20,9 +20,10 @@ using namespace pit_internal;  // NOLINT(google-build-using-namespace): this fil
 
 namespace {
 
-constexpr std::size_t kFinishCells = 16384;  // cells that one task of Finish takes
+constexpr std::size_t kFinishPlaces = 16384;  // places of groups that one task of Finish takes
 
 constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kKeptAhead = 24;  // slots: where their rows' answers go is asked for so early
 
 // Word by word and always written: a guess whether the candidate is greater would often be wrong.
 template <typename State>
@@ -44,7 +45,9 @@ struct JoinWorker {
   SlotFinder finder;
   std::size_t slots;
   StateKind kind = StateKind::kPlain;
-  std::variant<ZeroedArray<PlainState>, ZeroedArray<CreatedState>, ZeroedArray<FullState>> states;
+  std::variant<ZeroedArray<PlainState>, ZeroedArray<CreatedState>, ZeroedArray<WrittenState>,
+               ZeroedArray<FullState>>
+      states;
   bool has_states = false;
   std::array<std::int64_t, kRunRows> times{};
 
@@ -75,6 +78,23 @@ struct JoinWorker {
   }
 };
 
+struct KeepWinners {
+  std::vector<Winner>& winners;
+
+  void WillKeep(std::uint32_t row) const { __builtin_prefetch(winners.data() + row, 1); }
+  void operator()(std::uint32_t row, const Winner& winner) const { winners[row] = winner; }
+};
+
+struct KeepChosen {
+  PointInTimeJoin::Chosen& out;
+
+  void WillKeep(std::uint32_t row) const { __builtin_prefetch(out.locations.data() + row, 1); }
+  void operator()(std::uint32_t row, const Winner& winner) const {
+    if (winner.status == Status::kPresent) out.locations[row] = winner.location;
+    if (!out.statuses.empty()) out.statuses[row] = winner.status;
+  }
+};
+
 }  // namespace
 
 struct PointInTimeJoin::Impl {
@@ -87,12 +107,12 @@ struct PointInTimeJoin::Impl {
   template <KnownBy::Kind kKnownBy, typename State>
   void AddRows(const FeatureColumns& columns, KeyReader& keys, JoinWorker& worker) const;
   template <typename State, typename Keep>
-  void FinishCells(const std::vector<ZeroedArray<State>*>& states, std::size_t begin, std::size_t end,
-                   const Keep& keep) const;
+  void FinishGroups(const std::vector<ZeroedArray<State>*>& states, std::size_t begin, std::size_t end,
+                    const Keep& keep) const;
   template <typename State, typename Keep>
-  void FinishAll(const Keep& keep);
+  void FinishAll(std::size_t threads, const Keep& keep);
   template <typename Keep>
-  void Finish(const Keep& keep);
+  void Finish(std::size_t threads, const Keep& keep);
 };
 
 template <KnownBy::Kind kKnownBy, typename State>
@@ -134,12 +154,13 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
 }
 
 template <typename State, typename Keep>
-void PointInTimeJoin::Impl::FinishCells(const std::vector<ZeroedArray<State>*>& states, std::size_t begin,
-                                        std::size_t end, const Keep& keep) const {
+void PointInTimeJoin::Impl::FinishGroups(const std::vector<ZeroedArray<State>*>& states, std::size_t begin,
+                                         std::size_t end, const Keep& keep) const {
   for (std::size_t at = begin; at < end; ++at) {
-    const GroupIndex::Cell& cell = index.cells[at];
+    const GroupIndex::Group group = index.GroupAt(at);
     State best;
-    for (std::size_t slot = cell.first_slot; slot < std::size_t{cell.first_slot} + cell.rows; ++slot) {
+    for (std::size_t slot = group.first_slot; slot < std::size_t{group.first_slot} + group.rows; ++slot) {
+      keep.WillKeep(index.slot_row[std::min(slot + kKeptAhead, index.slots - 1)]);
       for (const ZeroedArray<State>* of_thread : states) {
         if (best < (*of_thread)[slot]) best = (*of_thread)[slot];
       }
@@ -156,32 +177,32 @@ void PointInTimeJoin::Impl::FinishCells(const std::vector<ZeroedArray<State>*>& 
 }
 
 template <typename State, typename Keep>
-void PointInTimeJoin::Impl::FinishAll(const Keep& keep) {
+void PointInTimeJoin::Impl::FinishAll(std::size_t threads, const Keep& keep) {
   std::vector<ZeroedArray<State>*> states;
   for (auto& worker : workers) {
     if (worker == nullptr) continue;
     worker->Hold(State::kKind);
     states.push_back(&worker->Get<State>());
   }
-  const std::size_t tasks = (index.cells.size() + kFinishCells - 1) / kFinishCells;
-  const auto done =
-      ParallelFor(tasks, options.threads, {}, [&](std::size_t task, std::size_t) -> Result<void> {
-        const std::size_t begin = task * kFinishCells;
-        FinishCells<State>(states, begin, std::min(begin + kFinishCells, index.cells.size()), keep);
-        return {};
-      });
+  const std::size_t tasks = (index.places() + kFinishPlaces - 1) / kFinishPlaces;
+  const auto done = ParallelFor(tasks, threads, {}, [&](std::size_t task, std::size_t) -> Result<void> {
+    const std::size_t begin = task * kFinishPlaces;
+    FinishGroups<State>(states, begin, std::min(begin + kFinishPlaces, index.places()), keep);
+    return {};
+  });
   TM_CHECK(done.has_value(), "the tasks of Finish cannot fail");
 }
 
-/// Calls keep(entity row, winner) for each entity row that has one, from several threads.
+/// Calls keep(entity row, winner) for each entity row that has one, from several threads, and before that
+/// keep.WillKeep(entity row), for others too.
 template <typename Keep>
-void PointInTimeJoin::Impl::Finish(const Keep& keep) {
+void PointInTimeJoin::Impl::Finish(std::size_t threads, const Keep& keep) {
   TM_CHECK(!std::exchange(finished, true), "Finish was called before");
   StateKind kind = StateKind::kPlain;
   for (const auto& worker : workers) {
     if (worker != nullptr) kind = std::max(kind, worker->kind);
   }
-  WithState(kind, [&]<typename State>(State) { FinishAll<State>(keep); });
+  WithState(kind, [&]<typename State>(State) { FinishAll<State>(threads, keep); });
 }
 
 PointInTimeJoin::PointInTimeJoin(const EntityGroups& groups, const Options& options)
@@ -229,18 +250,15 @@ Result<void> PointInTimeJoin::Add(const FeatureRows& rows, std::size_t thread) {
 
 std::vector<Winner> PointInTimeJoin::Finish() {
   std::vector<Winner> winners(impl_->index.slots);
-  impl_->Finish([&winners](std::uint32_t row, const Winner& winner) { winners[row] = winner; });
+  impl_->Finish(impl_->options.threads, KeepWinners{winners});
   return winners;
 }
 
-PointInTimeJoin::Chosen PointInTimeJoin::FinishChosen(bool with_statuses) {
+PointInTimeJoin::Chosen PointInTimeJoin::FinishChosen(bool with_statuses, std::size_t threads) {
   Chosen out;
   out.locations.resize(impl_->index.slots, kNoRow);
   if (with_statuses) out.statuses.resize(impl_->index.slots, Status::kNotFound);
-  impl_->Finish([&out, with_statuses](std::uint32_t row, const Winner& winner) {
-    if (winner.status == Status::kPresent) out.locations[row] = winner.location;
-    if (with_statuses) out.statuses[row] = winner.status;
-  });
+  impl_->Finish(threads, KeepChosen{out});
   return out;
 }
 

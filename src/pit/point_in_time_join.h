@@ -112,12 +112,13 @@ class PointInTimeJoin {
   /// The winner of every entity row, in the entity rows' order. Called once, after all Add.
   std::vector<Winner> Finish();
 
-  /// What a training set needs of that, in a third of the memory. Called instead of Finish.
+  /// What a training set needs of that, in a third of the memory, on so many threads. Called instead of
+  /// Finish.
   struct Chosen {
     std::vector<RowLocation> locations;  // of the winners that are present, kNoRow for all others
     std::vector<Status> statuses;        // if asked for
   };
-  Chosen FinishChosen(bool with_statuses);
+  Chosen FinishChosen(bool with_statuses, std::size_t threads);
 
  private:
   struct Impl;

@@ -24,7 +24,7 @@ constexpr WideNumber Wide(std::uint64_t high, std::uint64_t low) {
 }
 
 /// Each kind holds all that the one before holds.
-enum class StateKind : std::uint8_t { kPlain, kCreated, kFull };
+enum class StateKind : std::uint8_t { kPlain, kCreated, kWritten, kFull };
 
 /// External files without a created column.
 struct PlainState {
@@ -50,6 +50,21 @@ struct CreatedState {
     const WideNumber own = Wide(event, created);
     const WideNumber others = Wide(other.event, other.created);
     return (own < others) | ((own == others) & (place < other.place));
+  }
+};
+
+/// Tidemark's own tables, as long as no row is deleted or expires and all are of one writer, the first.
+struct WrittenState {
+  static constexpr StateKind kKind = StateKind::kWritten;
+  std::uint64_t event = 0;
+  std::uint64_t created = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t place = 0;
+
+  bool operator<(const WrittenState& other) const {
+    const WideNumber own = Wide(event, created);
+    const WideNumber others = Wide(other.event, other.created);
+    return (own < others) | ((own == others) & (Wide(sequence, place) < Wide(other.sequence, other.place)));
   }
 };
 
@@ -83,11 +98,13 @@ To WidenState(const From& from) {
     to.event = from.event;
     to.place = from.place;
     to.created = CreatedState::kCreatedNone;
-    if constexpr (From::kKind == StateKind::kCreated) to.created = from.created;
-    if constexpr (To::kKind == StateKind::kFull) {
+    if constexpr (From::kKind >= StateKind::kCreated) to.created = from.created;
+    if constexpr (From::kKind == StateKind::kWritten) {
+      to.sequence = from.sequence;
+    } else if constexpr (To::kKind >= StateKind::kWritten) {
       to.sequence = Biased(static_cast<std::int64_t>(from.place - 1));  // the location
-      to.expires_at_us = kNeverExpires;
     }
+    if constexpr (To::kKind == StateKind::kFull) to.expires_at_us = kNeverExpires;
     return to;
   }
 }
@@ -112,6 +129,8 @@ decltype(auto) WithState(StateKind kind, const Task& task) {
       return task(PlainState{});
     case StateKind::kCreated:
       return task(CreatedState{});
+    case StateKind::kWritten:
+      return task(WrittenState{});
     default:
       return task(FullState{});
   }

@@ -31,6 +31,13 @@ std::uint32_t FirstAtOrAfter(const std::int64_t* times, std::uint32_t count, std
 
 }  // namespace
 
+void SlotFinder::ReadKeys(KeyReader& keys, std::size_t begin, std::size_t count) {
+  if (!index_.is_dense()) return keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes_.data(), count});
+  const std::int64_t* const values = keys.integers() + begin;
+  for (std::size_t i = 0; i < count; ++i)
+    hashes_[i] = index_.NumberOf(values[i]);
+}
+
 bool SlotFinder::UsesFilter() {
   if (index_.filter.empty()) return false;
   if (blocks_until_trial_ > 0) {
@@ -57,7 +64,10 @@ bool SlotFinder::HasRuns(std::size_t count) const {
 // The first rows of the runs whose keys may have been asked for.
 std::size_t SlotFinder::SelectRuns(const KeyReader& keys, std::size_t count) {
   const bool is_bytes = index_.form == KeyForm::kBytes;
-  const bool is_filtered = !index_.filter.empty();
+  const auto may_have = [this](std::uint64_t hash) {
+    if (index_.is_dense()) return hash < index_.numbers;
+    return index_.filter.empty() || index_.MayHaveHash(hash);
+  };
   std::size_t kept = 0;
   for (std::size_t row = 0; row < count;) {
     std::size_t end = row + 1;
@@ -65,8 +75,36 @@ std::size_t SlotFinder::SelectRuns(const KeyReader& keys, std::size_t count) {
       ++end;
     run_ends_[row] = static_cast<std::uint32_t>(end);
     matches_[kept].row = static_cast<std::uint32_t>(row);
-    kept += !is_filtered || index_.MayHaveHash(hashes_[row]) ? 1 : 0;
+    kept += may_have(hashes_[row]) ? 1 : 0;
     row = end;
+  }
+  return kept;
+}
+
+// Of the first `count` matches' rows, those whose key some entity row has, with its slots.
+std::size_t SlotFinder::MatchKeys(const KeyReader& keys, std::size_t count) {
+  if (index_.is_dense()) {
+    FindNumbers(count);
+    return MatchNumbers(count);
+  }
+  FindHomes(count);
+  return index_.form == KeyForm::kBytes ? MatchBytes(keys, count) : MatchHashes(count);
+}
+
+void SlotFinder::FindNumbers(std::size_t count) {
+  for (std::size_t j = 0; j < count; ++j) {
+    const auto number = static_cast<std::uint32_t>(hashes_[matches_[j].row]);
+    matches_[j].slot = number;
+    Prefetch(index_.first_slots.data() + number);
+  }
+}
+
+std::size_t SlotFinder::MatchNumbers(std::size_t count) {
+  std::size_t kept = 0;
+  for (std::size_t j = 0; j < count; ++j) {
+    const GroupIndex::Group group = index_.GroupAt(matches_[j].slot);
+    KeepGroup(kept, matches_[j].row, group);
+    kept += group.rows > 0 ? 1 : 0;
   }
   return kept;
 }
@@ -99,11 +137,11 @@ std::size_t SlotFinder::FirstNotBefore(std::size_t at, std::uint64_t hash) const
 }
 
 // Asks for the times that SearchGroups will compare.
-void SlotFinder::KeepGroup(std::size_t kept, std::uint32_t row, const GroupIndex::Cell& cell) {
-  matches_[kept] = {row, cell.first_slot};
-  group_rows_[kept] = cell.rows;
-  const std::int64_t* times = index_.slot_time.data() + cell.first_slot;
-  Prefetch(times + cell.rows / 2);
+void SlotFinder::KeepGroup(std::size_t kept, std::uint32_t row, GroupIndex::Group group) {
+  matches_[kept] = {row, group.first_slot};
+  group_rows_[kept] = group.rows;
+  const std::int64_t* times = index_.slot_time.data() + group.first_slot;
+  Prefetch(times + group.rows / 2);
 }
 
 std::size_t SlotFinder::MatchHashes(std::size_t count) {
@@ -113,7 +151,7 @@ std::size_t SlotFinder::MatchHashes(std::size_t count) {
     const std::uint32_t row = matches_[j].row;
     const GroupIndex::Cell& cell = cells[FirstNotBefore(matches_[j].slot, hashes_[row])];
     const bool keep = (cell.hash == hashes_[row]) & (cell.rows > 0);
-    KeepGroup(kept, row, cell);
+    KeepGroup(kept, row, {cell.first_slot, cell.rows});
     kept += keep ? 1 : 0;
   }
   return kept;
@@ -138,7 +176,7 @@ std::size_t SlotFinder::MatchBytes(const KeyReader& keys, std::size_t count) {
     const auto has_hash = [&] { return index_.cells[at].rows > 0 && index_.cells[at].hash == hashes_[row]; };
     while (has_hash() && index_.KeyBytes(at) != key)
       ++at;
-    KeepGroup(kept, row, index_.cells[at]);
+    KeepGroup(kept, row, {index_.cells[at].first_slot, index_.cells[at].rows});
     kept += has_hash() ? 1 : 0;
   }
   return kept;

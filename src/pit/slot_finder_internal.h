@@ -44,14 +44,19 @@ class SlotFinder {
   std::span<const Match> Find(KeyReader& keys, std::size_t begin, std::size_t count,
                               const std::int64_t* times, const Takes& takes, const IsGreater& is_greater,
                               const WillUse& will_use) {
-    keys.ReadBlock(static_cast<std::int64_t>(begin), {hashes_.data(), count});
+    ReadKeys(keys, begin, count);
     const bool has_runs = HasRuns(count);
     block_rows_ = has_runs ? kRunRows : kFinderRows;
     if (has_runs) return FindRuns(keys, count, times, takes, is_greater, will_use);
-    std::size_t found = UsesFilter() ? Select<true>(count, times, takes) : Select<false>(count, times, takes);
-    FindHomes(found);
-    found = index_.form == KeyForm::kBytes ? MatchBytes(keys, found) : MatchHashes(found);
-    found = SearchGroups(found, times);
+    std::size_t found = 0;
+    if (index_.is_dense()) {
+      found = Select<Sieve::kNumbers>(count, times, takes);
+    } else if (UsesFilter()) {
+      found = Select<Sieve::kFilter>(count, times, takes);
+    } else {
+      found = Select<Sieve::kNone>(count, times, takes);
+    }
+    found = SearchGroups(MatchKeys(keys, found), times);
     for (std::size_t j = 0; j < found; ++j)
       will_use(matches_[j].slot);
     return {matches_.data(), found};
@@ -65,14 +70,21 @@ class SlotFinder {
   static constexpr std::uint32_t kFilterTrialBlocks = 16;
   static constexpr std::uint32_t kFilterRestBlocks = 512;
 
+  // What rows are refused by before their keys are looked up.
+  enum class Sieve : std::uint8_t { kNone, kFilter, kNumbers };
+
+  void ReadKeys(KeyReader& keys, std::size_t begin, std::size_t count);
   bool UsesFilter();
-  template <bool kFiltered, typename Takes>
+  template <Sieve kSieve, typename Takes>
   std::size_t Select(std::size_t count, const std::int64_t* times, const Takes& takes);
+  std::size_t MatchKeys(const KeyReader& keys, std::size_t count);
+  void FindNumbers(std::size_t count);
   void FindHomes(std::size_t count);
+  std::size_t MatchNumbers(std::size_t count);
   std::size_t MatchHashes(std::size_t count);
   std::size_t MatchBytes(const KeyReader& keys, std::size_t count);
   std::size_t FirstNotBefore(std::size_t at, std::uint64_t hash) const;
-  void KeepGroup(std::size_t kept, std::uint32_t row, const GroupIndex::Cell& cell);
+  void KeepGroup(std::size_t kept, std::uint32_t row, GroupIndex::Group group);
   std::size_t SearchGroups(std::size_t count, const std::int64_t* times);
   static std::uint32_t NextSlot(const std::int64_t* group, std::uint32_t at, std::uint32_t slots,
                                 std::int64_t time_us);
@@ -84,8 +96,8 @@ class SlotFinder {
 
   const GroupIndex& index_;
   std::size_t block_rows_ = kFinderRows;
-  std::array<std::uint64_t, kRunRows> hashes_{};
-  std::array<Match, kRunRows> matches_{};  // `slot` is the home, then the key's first slot, at first
+  std::array<std::uint64_t, kRunRows> hashes_{};  // in a dense index: the keys' numbers
+  std::array<Match, kRunRows> matches_{};         // `slot` is the home or number, then the key's first slot
   std::array<std::uint32_t, kRunRows> group_rows_{};  // of each match's key
   std::array<std::uint32_t, kRunRows> run_ends_{};    // [first row of a run] the row behind its last
   std::array<Match, kRunRows> run_matches_{};
@@ -95,17 +107,18 @@ class SlotFinder {
   std::uint64_t trial_passed_ = 0;
 };
 
-template <bool kFiltered, typename Takes>
+template <SlotFinder::Sieve kSieve, typename Takes>
 std::size_t SlotFinder::Select(std::size_t count, const std::int64_t* times, const Takes& takes) {
   std::size_t kept = 0;
   const std::int64_t last_us = index_.last_us;
   for (std::size_t i = 0; i < count; ++i) {
     bool keep = (times[i] <= last_us) & takes(i);
-    if constexpr (kFiltered) keep &= index_.MayHaveHash(hashes_[i]);
+    if constexpr (kSieve == Sieve::kFilter) keep &= index_.MayHaveHash(hashes_[i]);
+    if constexpr (kSieve == Sieve::kNumbers) keep &= hashes_[i] < index_.numbers;
     matches_[kept].row = static_cast<std::uint32_t>(i);
     kept += keep ? 1 : 0;
   }
-  if constexpr (kFiltered) {
+  if constexpr (kSieve == Sieve::kFilter) {
     trial_rows_ += count;
     trial_passed_ += kept;
   }
@@ -126,9 +139,7 @@ std::span<const SlotFinder::Match> SlotFinder::FindRuns(const KeyReader& keys, s
                                                         const std::int64_t* times, const Takes& takes,
                                                         const IsGreater& is_greater,
                                                         const WillUse& will_use) {
-  std::size_t runs = SelectRuns(keys, count);
-  FindHomes(runs);
-  runs = index_.form == KeyForm::kBytes ? MatchBytes(keys, runs) : MatchHashes(runs);
+  const std::size_t runs = MatchKeys(keys, SelectRuns(keys, count));
   std::size_t found = 0;
   for (std::size_t j = 0; j < runs; ++j) {
     const std::int64_t* const group = index_.slot_time.data() + matches_[j].slot;

@@ -69,6 +69,10 @@ Result<std::string> RunJob(const Session& session, const Target& target, std::st
                            const WorkOptions& work) {
   Request request{.method = "POST", .target = target.text(), .effect = Effect::kRepeatable};
   request.body = std::move(body);
+  return RunJob(session, request, work);
+}
+
+Result<std::string> RunJob(const Session& session, Request& request, const WorkOptions& work) {
   request.is_async = true;
   request.stop = work.stop;
   TM_ASSIGN(const std::string started, session.client->Call(request));

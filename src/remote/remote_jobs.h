@@ -14,4 +14,7 @@ namespace tidemark::remote {
 Result<std::string> RunJob(const Session& session, const Target& target, std::string body,
                            const WorkOptions& work);
 
+/// The same of a request that is made already: its method, target, effect and body.
+Result<std::string> RunJob(const Session& session, Request& request, const WorkOptions& work);
+
 }  // namespace tidemark::remote

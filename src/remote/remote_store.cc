@@ -11,6 +11,7 @@
 #include "pit/stream_export.h"
 #include "remote/answer_json.h"
 #include "remote/arrow_bodies.h"
+#include "remote/remote_datasets.h"
 #include "remote/remote_jobs.h"
 #include "remote/remote_online.h"
 #include "remote/remote_writes.h"
@@ -83,9 +84,14 @@ Result<Json> HistoricalRequestOf(const HistoricalOptions& options) {
   return request;
 }
 
-std::unexpected<Error> NoDatasets() {
-  return Fail(ErrorCode::kUnsupported,
-              "only a store in a folder keeps training sets: open that, or persist the rows to a file here");
+/// Whether entity rows are given; without them, and without a range, the server says what is missing.
+Result<bool> HasRows(const EntityRows& rows, const HistoricalOptions& options) {
+  const bool has_rows = rows.stream != nullptr || !rows.path.empty();
+  if (has_rows && options.range) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a range of event times is for requests without entity rows: give one of them");
+  }
+  return has_rows || !options.range;
 }
 
 /// A training set that is on its way, and what is said of it at its end.
@@ -160,27 +166,38 @@ class RemoteStore final : public Store {
     return std::move(*set.report);
   }
 
-  Result<std::string> SaveDataset(std::string_view /*name*/, EntityRows /*rows*/,
-                                  const HistoricalOptions& /*what*/,
-                                  const SaveDatasetOptions& /*options*/) override {
-    return NoDatasets();
+  Result<std::string> SaveDataset(std::string_view name, EntityRows rows, const HistoricalOptions& what,
+                                  const SaveDatasetOptions& options) override {
+    TM_ASSIGN(Json asked, HistoricalRequestOf(what));
+    TM_ASSIGN(const bool has_rows, HasRows(rows, what));
+    return remote::SaveDataset(*session_, name, has_rows ? &rows : nullptr, std::move(asked), what, options);
   }
-  Result<std::string> SavedDatasets() override { return NoDatasets(); }
-  Result<std::string> SavedDataset(std::string_view /*name*/) override { return NoDatasets(); }
-  Result<void> ReadSavedDataset(std::string_view /*name*/, const std::stop_token& /*stop*/,
-                                ArrowArrayStream* /*out*/) override {
-    return NoDatasets();
+  Result<std::string> SavedDatasets() override { return session_->Get(session_->Path({"datasets"})); }
+  Result<std::string> SavedDataset(std::string_view name) override {
+    return session_->Get(session_->Path({"datasets", name}));
   }
-  Result<std::filesystem::path> RebuildDataset(std::string_view /*name*/,
-                                               const std::filesystem::path& /*out*/,
-                                               const WorkOptions& /*work*/) override {
-    return NoDatasets();
+  Result<void> ReadSavedDataset(std::string_view name, const std::stop_token& stop,
+                                ArrowArrayStream* out) override {
+    Request request{.target = session_->Path({"datasets", name, "rows"}).text()};
+    request.stop = stop;
+    TM_ASSIGN(auto rows, session_->Rows(request));
+    ExportStream(std::move(rows), {}, out);
+    return {};
   }
-  Result<void> DeleteSavedDataset(std::string_view /*name*/) override { return NoDatasets(); }
-  Result<std::string> SaveTable(std::string_view /*table*/, ArrowArrayStream* /*rows*/,
-                                const SaveTableOptions& /*options*/,
-                                const std::stop_token& /*stop*/) override {
-    return NoDatasets();
+  Result<std::filesystem::path> RebuildDataset(std::string_view name, const std::filesystem::path& out,
+                                               const WorkOptions& work) override {
+    return remote::RebuildDataset(*session_, name, out, work);
+  }
+  Result<void> FetchSavedDataset(std::string_view name, DatasetFile file, const std::filesystem::path& out,
+                                 const std::stop_token& stop) override {
+    return remote::FetchSavedDataset(*session_, name, file, out, stop);
+  }
+  Result<void> DeleteSavedDataset(std::string_view name) override {
+    return Remove(session_->Path({"datasets", name}), Effect::kOnce);
+  }
+  Result<std::string> SaveTable(std::string_view table, ArrowArrayStream* rows,
+                                const SaveTableOptions& options, const std::stop_token& stop) override {
+    return remote::SaveTable(*session_, table, rows, options, stop);
   }
 
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
@@ -489,15 +506,11 @@ class RemoteStore final : public Store {
   }
 
   Result<TrainingSet> Start(const EntityRows& rows, const HistoricalOptions& options) {
-    const bool has_rows = rows.stream != nullptr || !rows.path.empty();
+    TM_ASSIGN(const bool has_rows, HasRows(rows, options));
     TM_ASSIGN(const Json asked, HistoricalRequestOf(options));
     Request request{.method = "POST", .target = session_->Path({"historical"}).text()};
     request.stop = options.work.stop;
-    TM_ASSIGN(const GivenRows given, Attach(request, asked, has_rows || !options.range ? &rows : nullptr));
-    if (has_rows && options.range) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "a range of event times is for requests without entity rows: give one of them");
-    }
+    TM_ASSIGN(const GivenRows given, Attach(request, asked, has_rows ? &rows : nullptr));
     TrainingSet set;
     const auto on_report = [report = set.report](const std::string& text) {
       const auto told = ParseJson(text);

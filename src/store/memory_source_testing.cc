@@ -56,6 +56,7 @@ Result<std::vector<Fragment>> MemorySource::FragmentsOf(const std::vector<std::s
       fragment.first_location = (RowLocation{i} << kFileShift) + static_cast<RowLocation>(begin);
       if (file.fragment_rows > 0) {
         fragment.rows = std::min(file.fragment_rows, rows - begin);
+        fragment.columns_apart = true;
         for (const std::string& name : columns) {
           AddRange(name, *file.rows->GetColumnByName(name)->Slice(begin, fragment.rows), fragment.ranges);
         }

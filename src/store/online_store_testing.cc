@@ -154,6 +154,30 @@ TEST_P(OnlineStoreConformance, KeepsTheGreaterRowByEveryPartOfTheOrder) {
 
 // Goal: rows that were written before a moment give way to any row, and go where none comes; later ones do
 // not.
+TEST_P(OnlineStoreConformance, RowsOfOneCallMayComeInAnyOrder) {
+  const auto store = Open();
+  std::vector<std::string> keys;
+  for (const std::uint32_t view : {1U, 2U, 259U}) {
+    for (const std::string_view value :
+         {"", "a", "ab", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghj", "b", "\xff"})
+      keys.push_back(TestKey(view, value));
+    keys.push_back(TestKey(view, std::string_view("a\0\0", 3)));
+  }
+  const auto merge = [&](std::size_t stride, std::size_t count, std::int64_t event_us) {
+    std::vector<TestWrite> writes;
+    for (std::size_t i = 0; i < count; ++i) {
+      writes.push_back(Write(keys[i * stride % count], event_us, std::to_string(event_us)));
+      writes.push_back(Write(keys[i * stride % count], event_us - 1, "older"));
+    }
+    EXPECT_TRUE(store->Merge(Writes(writes), {}));
+  };
+  merge(7, 10, 100);            // of one view
+  merge(11, keys.size(), 200);  // of several, some of which are there
+  for (const std::string& row : GetAll(*store, keys))
+    EXPECT_EQ(TestPayload(std::as_bytes(std::span(row))), "200");
+  EXPECT_EQ(ScanAll(*store, {}).size(), keys.size());
+}
+
 TEST_P(OnlineStoreConformance, RowsBeforeASequenceGiveWay) {
   const auto write = [](std::uint32_t view, std::string_view name, const RowOrder& order) {
     const std::string key = TestKey(view, name);

@@ -32,6 +32,7 @@
 #include <arrow/array.h>
 #include <arrow/builder.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -155,6 +156,13 @@ inline bool PackedIsNull(const PackedLayout& layout, const PackedLayout::Slot& s
                          std::span<const std::byte> row) {
   const auto bits = std::to_integer<unsigned>(row[layout.body().null_begin + slot.null_bit / 8]);
   return ((bits >> (slot.null_bit % 8)) & 1U) != 0;
+}
+
+/// True if any of the row's values is null, whichever it is.
+inline bool PackedHasNulls(const PackedLayout& layout, std::span<const std::byte> row) {
+  const std::byte* const begin = row.data() + layout.body().null_begin;
+  const std::byte* const end = begin + (layout.slots().size() + 7) / 8;
+  return std::any_of(begin, end, [](std::byte bits) { return bits != std::byte{0}; });
 }
 
 /// Reads values of one field out of packed rows that CheckPacked took, in place.

@@ -49,6 +49,7 @@ struct Fragment {
   RowLocation first_location = 0;   // of its first row; the file's index is above bit 40, the row below
   std::int64_t rows = -1;           // -1: not known before it is read
   std::vector<ColumnRange> ranges;  // of the columns that were asked for and have them
+  bool columns_apart = false;       // to take columns in several calls is no more work than in one
 };
 
 /// Which columns hold what the rule asks for besides the keys (FeatureRows in pit/point_in_time_join.h); an

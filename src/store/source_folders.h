@@ -5,6 +5,7 @@
 #include <arrow/record_batch.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,13 @@ namespace tidemark {
 /// How the names of files begin that are added.
 inline constexpr std::string_view kAddedFileBegin = "tidemark-";
 
+/// How a file is called, without the ending of its format.
+struct SourceFileName {
+  std::string name;
+  /// Asked for once all rows have come: what the name goes on with. Null: nothing.
+  std::function<std::string()> end = {};
+};
+
 /// Thread safe; several processes may add to one folder. The files are the user's from the moment they are
 /// there: moved, rewritten or removed as he likes.
 class SourceFolders {
@@ -30,12 +38,12 @@ class SourceFolders {
   /// beside the others. kUnavailable and kPermissionDenied for a warehouse.
   virtual Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const = 0;
 
-  /// Writes rows as one more file of the source: `name`, and the ending of its format. What the other files
-  /// have besides, columns that no definition uses, is null in it. The file appears whole and synced, or not
-  /// at all. How many rows were written; nothing if a file of that name is there already: then nothing is
-  /// done. A source of a single file that is not there yet becomes that file, whatever `name` says. Errors as
-  /// Check, and kIo or kOutOfSpace with the path.
-  virtual Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  /// Writes rows as one more file of the source, under `name` and the ending of its format. What the other
+  /// files have besides, columns that no definition uses, is null in it. The file appears whole and synced,
+  /// or not at all. How many rows were written; nothing if a file of that name is there already: then nothing
+  /// is done. A source of a single file that is not there yet becomes that file, whatever `name` says. Errors
+  /// as Check, and kIo or kOutOfSpace with the path.
+  virtual Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                                   arrow::RecordBatchReader& rows) const = 0;
 
   /// Names that Add gave to files that are there, without endings, in no order.

@@ -61,6 +61,7 @@ struct SqlFiles {
   enum class Format : std::uint8_t { kParquet, kCsv } format = Format::kParquet;
   std::vector<std::string> paths = {};         // absolute
   std::vector<std::string> hive_columns = {};  // names in `columns` that come from `name=value` folders
+  bool are_own = false;  // data files of a feature table: all their bytes have checksums
 };
 
 /// Rows of a table whose column `column`, a timestamp, is at or before `us`: the others are not there.
@@ -94,8 +95,8 @@ struct SqlRange {
 };
 
 struct SqlOptions {
-  std::int64_t memory_bytes_max = 0;                         // what the engine may take; beyond it spills
-  std::size_t threads = 0;                                   // 0: one per processor
+  std::int64_t memory_bytes_max = 0;  // what the process may grow by; beyond it spills; 0: any
+  std::size_t threads = 0;            // 0: one per processor
   std::optional<std::chrono::milliseconds> time_limit = {};  // nothing: none
   std::vector<std::string> open_files = {};  // absolute paths, which the text itself may name and read
   std::optional<SqlRange> range = {};        // of a statement that was parsed as one of a range
@@ -103,10 +104,10 @@ struct SqlOptions {
 };
 
 /// Thread safe. Errors: kInvalidArgument for text that does not parse, is no query, or names an unknown
-/// column or function (with the place and the nearest names); kNotFound for an unknown table;
-/// kPermissionDenied for reading any other file or the network; kOutOfSpace when the memory limit and the
-/// disk that it spills to are full; kCancelled by `stop` or the time limit (says which); kIo and kCorruption
-/// name the file.
+/// column or function (with the place and the nearest names), and for a memory limit that nothing fits into;
+/// kNotFound for an unknown table; kPermissionDenied for reading any other file or the network; kOutOfSpace
+/// when the memory limit and the disk that it spills to are full; kCancelled by `stop` or the time limit
+/// (says which); kIo and kCorruption name the file.
 class SqlEngine {
  public:
   virtual ~SqlEngine() = default;

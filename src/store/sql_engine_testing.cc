@@ -310,7 +310,7 @@ TEST_P(SqlEngineConformance, ResultsStream) {
 // What does not fit into the memory limit goes to the disk, and what cannot go there is an error that names
 // it.
 TEST_P(SqlEngineConformance, MemoryLimitHolds) {
-  const SqlOptions options{.memory_bytes_max = std::int64_t{200} << 20, .threads = 2};
+  const SqlOptions options{.memory_bytes_max = std::int64_t{320} << 20, .threads = 2};
   EXPECT_EQ(RowsText(RunSql(*engine_,
                             "SELECT count(*) FROM (SELECT DISTINCT hash(i), repeat('x', 20) || i AS s FROM "
                             "range(6000000) t(i))",
@@ -320,7 +320,7 @@ TEST_P(SqlEngineConformance, MemoryLimitHolds) {
       RunSql(*engine_, "SELECT len(list(repeat('x', 1000) || i)) FROM range(3000000) t(i)", {}, options);
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code, ErrorCode::kOutOfSpace);
-  EXPECT_THAT(full.error().message, HasSubstr("memory_limit (200 MB)"));
+  EXPECT_THAT(full.error().message, HasSubstr("memory_limit (320 MB)"));
   EXPECT_EQ(RowsText(RunSql(*engine_, "select 1", {}, options)), "1");
 }
 

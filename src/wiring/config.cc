@@ -98,6 +98,11 @@ Result<std::filesystem::path> ParsePath(const std::filesystem::path& folder, con
   return folder / text;
 }
 
+Result<bool> ParseTruth(const std::string& value) {
+  if (value == "true" || value == "false") return value == "true";
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is neither true nor false", Quoted(value)));
+}
+
 /// Settings of feature tables.
 void AddTableSetters(Config& config, const std::filesystem::path& folder,
                      std::map<std::string, Setter>& setters) {
@@ -106,9 +111,7 @@ void AddTableSetters(Config& config, const std::filesystem::path& folder,
     return {};
   };
   setters["offline_store.maintenance"] = [&config](const std::string& value) -> Result<void> {
-    if (value != "true" && value != "false")
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is neither true nor false", Quoted(value)));
-    config.maintenance.is_on = value == "true";
+    TM_ASSIGN(config.maintenance.is_on, ParseTruth(value));
     return {};
   };
   setters["offline_store.flush_bytes"] = [&config](const std::string& value) -> Result<void> {
@@ -148,6 +151,10 @@ void AddSqlSetters(Config& config, const std::filesystem::path& folder,
                               Quoted(value)));
     }
     config.sql.time_limit_us = us;
+    return {};
+  };
+  setters["sql.verify_files"] = [&config](const std::string& value) -> Result<void> {
+    TM_ASSIGN(config.sql.verifies_files, ParseTruth(value));
     return {};
   };
   // Called for each member of the list.

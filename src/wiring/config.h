@@ -51,6 +51,7 @@ struct SqlSettings {
   std::optional<std::int64_t> memory_bytes_max;
   std::optional<std::int64_t> time_limit_us;
   std::vector<std::filesystem::path> extra_files;  // paths and patterns
+  bool verifies_files = true;                      // by their checksums, before they are read
 };
 
 struct Config {

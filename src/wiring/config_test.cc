@@ -44,6 +44,7 @@ TEST(Config, RefusesWhatIsNoSettingOfSql) {
   EXPECT_THAT(Refused("sql: {time_limit: 0s}"), HasSubstr("too short"));
   EXPECT_THAT(Refused("sql: {memory_limit: 1}"), HasSubstr("too little"));
   EXPECT_THAT(Refused("sql: {extra_files: [{a: b}]}"), HasSubstr("list of paths"));
+  EXPECT_THAT(Refused("sql: {verify_files: no}"), HasSubstr("neither true nor false"));
   EXPECT_THAT(Refused("sql: {memory_limit: [1GiB]}"), HasSubstr("one value"));
 }
 
@@ -67,7 +68,9 @@ sql:
   memory_limit: 256MiB
   time_limit: 90s
   extra_files: [more/*.csv, /elsewhere/x.parquet]
+  verify_files: false
 )");
+  EXPECT_FALSE(config.sql.verifies_files);
   EXPECT_EQ(config.sql.memory_bytes_max, std::int64_t{256} << 20);
   EXPECT_EQ(config.sql.time_limit_us, 90'000'000);
   EXPECT_THAT(config.sql.extra_files, testing::ElementsAre("/store/more/*.csv", "/elsewhere/x.parquet"));

@@ -105,6 +105,8 @@ class EmbeddedStore final : public Store {
                                 ArrowArrayStream* out) override;
   Result<std::filesystem::path> RebuildDataset(std::string_view name, const std::filesystem::path& out,
                                                const WorkOptions& work) override;
+  Result<void> FetchSavedDataset(std::string_view name, DatasetFile file, const std::filesystem::path& out,
+                                 const std::stop_token& stop) override;
   Result<void> DeleteSavedDataset(std::string_view name) override;
   Result<std::string> SaveTable(std::string_view table, ArrowArrayStream* rows,
                                 const SaveTableOptions& options, const std::stop_token& stop) override;

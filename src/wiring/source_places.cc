@@ -17,7 +17,7 @@ class SourcePlaces final : public SourceFolders {
   Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const override {
     return Of(source).Check(source, rows);
   }
-  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
     return Of(source).Add(source, name, rows);
   }

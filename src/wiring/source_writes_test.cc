@@ -70,7 +70,7 @@ class FaultyFolders final : public SourceFolders {
   Result<void> Check(const BatchSource& source, const arrow::Schema& rows) const override {
     return folders_->Check(source, rows);
   }
-  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
     TM_TRY(fault_->Reach(Step::kBeforeFile));
     auto added = folders_->Add(source, name, rows);
@@ -311,7 +311,7 @@ TEST_F(SourceWritesTest, RemainsOfAKilledWriterGo) {
   const auto logs = OpenWriteLogs({.folder = folder_.path() / "log"})->Snapshots().value();
   for (const auto& log : logs) {
     ASSERT_TRUE(log->Read(0, std::nullopt, [&](const LogFrame& frame) -> Result<void> {
-      name = SourceFileName(frame.record.write_time_us, {log->id(), frame.lsn}) + ".parquet";
+      name = FileNameOf(frame.record.write_time_us, {log->id(), frame.lsn}) + ".parquet";
       return {};
     }));
   }
@@ -422,6 +422,18 @@ TEST_F(SourceWritesTest, ABatchIsWrittenOnceHoweverSmallOrLarge) {
   EXPECT_TRUE(write(*Open()).repeated);
   fs::remove_all(folder_.path() / "batches");  // of a writer that died before it could tell the ledger
   EXPECT_TRUE(write(*Open()).repeated);
+  EXPECT_THAT(Files(), SizeIs(2));
+  // Other rows under its key are noticed all the same, and again by what the ledger then says.
+  for (int i = 0; i < 2; ++i) {
+    if (i == 0) fs::remove_all(folder_.path() / "batches");
+    const auto other = Open()->tables->Ingest(
+        view(), arrow::RecordBatchReader::Make({rows->Slice(0, 59'999)}).ValueOrDie(), request);
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, ErrorCode::kAlreadyExists);
+    if (i == 0) {
+      EXPECT_TRUE(write(*Open()).repeated);
+    }
+  }
   EXPECT_THAT(Files(), SizeIs(2));
 }
 

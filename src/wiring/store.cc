@@ -139,6 +139,7 @@ SavedDatasetsParts EmbeddedStore::DatasetParts() {
           .catalog = [this] { return LoadCatalog(); },
           .tables = [this] { return tables_.Open(); },
           .sources = [this](const std::stop_token& stop) { return Openers(stop).file; },
+          .functions = config_.functions,
           .writer = std::string(kVersion),
           .threads = threads_,
           .memory_bytes_max = config_.memory_bytes_max};

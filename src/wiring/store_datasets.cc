@@ -2,10 +2,14 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <fstream>
+#include <span>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/json.h"
+#include "base/new_file.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/stream_export.h"
@@ -94,6 +98,7 @@ Json DatasetJson(const tidemark::SavedDataset& dataset, const std::filesystem::p
   json["sha256"] = dataset.sum.hash;
   json["path"] = path.string();
   json["entity_rows"] = dataset.entity_rows ? Json(entity_rows.string()) : Json();
+  json["entity_rows_sha256"] = dataset.entity_rows ? Json(dataset.entity_rows->hash) : Json();
   json["writer"] = dataset.writer;
   json["definitions"] = DefinitionsJson(dataset.definitions);
   json["tables"] = TablesJson(dataset);
@@ -122,7 +127,7 @@ Result<std::string> EmbeddedStore::SaveDataset(std::string_view name, EntityRows
   request.snapshot_id = what.reading.snapshot_id;
   TM_ASSIGN(const auto catalog, LoadCatalog());
   TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, request.what.features));
-  TM_ASSIGN(const Selection selection, Resolve(*catalog, wanted, what.full_feature_names));
+  TM_ASSIGN(const Selection selection, Resolve(*catalog, wanted, what.full_feature_names, config_.functions));
   TM_ASSIGN(const auto file, OpenEntityFile(rows, what, selection));
   if (file != nullptr) request.entity_rows = file;
   TM_ASSIGN(request.what.known_by, KnownByOf(what));
@@ -169,6 +174,23 @@ Result<std::filesystem::path> EmbeddedStore::RebuildDataset(std::string_view nam
   const std::filesystem::path path = out.empty() ? out : std::filesystem::absolute(out);
   TM_ASSIGN(const RebuiltDataset rebuilt, datasets_.Rebuild(name, path, {work.stop, ProgressOf(work)}));
   return rebuilt.path;
+}
+
+Result<void> EmbeddedStore::FetchSavedDataset(std::string_view name, DatasetFile file,
+                                              const std::filesystem::path& out, const std::stop_token& stop) {
+  TM_ASSIGN(const auto path, datasets_.WholeFile(name, file, stop));
+  std::error_code failed;
+  if (std::filesystem::equivalent(path, out, failed)) return {};  // it is there
+  std::ifstream from(path, std::ios::binary);
+  TM_ASSIGN(const auto copy, NewFile::Begin(out));
+  std::vector<char> bytes(std::size_t{1} << 20);
+  while (from && !stop.stop_requested()) {
+    from.read(bytes.data(), std::ssize(bytes));
+    TM_TRY(copy->Append(std::as_bytes(std::span(bytes).first(static_cast<std::size_t>(from.gcount())))));
+  }
+  if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+  if (!from.eof()) return Fail(ErrorCode::kIo, fmt::format("'{}' cannot be read", path.string()));
+  return copy->Put();
 }
 
 Result<void> EmbeddedStore::DeleteSavedDataset(std::string_view name) {

@@ -7,6 +7,7 @@
 
 #include "adapters/adbc/duckdb_engine.h"
 #include "adapters/files/file_source.h"
+#include "adapters/iceberg/file_checks.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "engine/sql/latest_rows.h"
@@ -62,7 +63,9 @@ StoreSql::StoreSql(Parts parts)
             return FindTable(*catalog, name);
           },
           parts_.threads),
-      queries_({.engine = MakeDuckDbEngine({.spill_folder = parts_.folder / kOwnFolder / kSpillFolder}),
+      queries_({.engine = MakeDuckDbEngine(
+                    {.spill_folder = parts_.folder / kOwnFolder / kSpillFolder,
+                     .checks = parts_.config.sql.verifies_files ? MakeFileChecks() : nullptr}),
                 .names = [this] { return Names(); },
                 .tables = {
                     .tables = [this] { return parts_.tables.Open(); },

@@ -67,4 +67,55 @@ assert table.num_rows == 1, table
 counted = store.sql("select count(*) > 0 as some from shop.driver_stats").to_arrow()
 assert counted.to_pylist() == [{"some": True}], counted
 PY
+
+# The server over TLS, asked by the SDK, by Python's own HTTPS and by Flight in one process. What is bundled is what runs,
+# not what this machine happens to have.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout tls.key -out tls.pem -days 2 \
+  -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost 2>/dev/null
+cat >over_tls.py <<'PY'
+import re, subprocess, sys
+from pathlib import Path
+
+from tidemark import FeatureStore
+
+packages = sys.argv[1]
+BUNDLED = re.compile(r"/lib(sqlite3|lmdb|yaml-cpp|fmt|simdjson|crypto|ssl|protobuf|rdkafka|sasl2|lz4|zstd)[.]so")
+
+def elsewhere(process):
+    paths = {line.split()[-1] for line in Path(f"/proc/{process}/maps").read_text().splitlines()}
+    return sorted(path for path in paths if BUNDLED.search(path) and not path.startswith(packages))
+
+assert elsewhere("self") == [], elsewhere("self")
+command = ["tidemark", "--store", ".", "serve", "--port", "0", "--flight-port", "0"]
+server = subprocess.Popen(
+    [*command, "--tls-cert", "tls.pem", "--tls-key", "tls.key"], stderr=subprocess.PIPE, text=True
+)
+try:
+    urls = []
+    for line in server.stderr:
+        urls += re.findall(r"(?:https|grpc[+]tls)://[^\s,;]+", line)
+        if len(urls) == 2:
+            break
+    url, flight_url = sorted(urls, reverse=True)
+    store = FeatureStore(url=url, ca_file="tls.pem")
+    answer = store.get_online_features(["driver_stats:rating"], {"driver_id": [1001]}).to_dict()
+    assert answer["rating"][0] is not None, answer
+    assert elsewhere(server.pid) == [], elsewhere(server.pid)
+
+    import ssl
+    from urllib.request import urlopen
+
+    with urlopen(f"{url}/health/live", context=ssl.create_default_context(cafile="tls.pem")) as live:
+        assert live.status == 200
+
+    from pyarrow import flight
+
+    with flight.connect(flight_url, tls_root_certs=Path("tls.pem").read_bytes()) as client:
+        listed = list(client.list_flights())
+    assert listed, "Flight lists nothing"
+finally:
+    server.terminate()
+assert server.wait() == 0, server.returncode
+PY
+"${clean[@]}" python over_tls.py "$packages"
 echo "wheel: $(basename "$wheel"): $megabytes MB installed, import tidemark in ${seconds:0:6} s"

@@ -37,7 +37,18 @@ from pathlib import Path
 import pyarrow.parquet
 
 from tidemark import Entity, FeatureStore, FeatureView, FileSource
+from tidemark.errors import OutOfSpaceError
 from tidemark.types import Int64
+
+QUERIES = [
+    "select * from stats",
+    "select * from stats order by text",
+    "select text, count(*) as n from stats group by text",
+    "select a.text, b.text as other from stats a join stats b on a.key = b.key and b.f0 > 0",
+    "select * from (select *, row_number() over (partition by key order by event_timestamp desc)"
+    " as n from stats) where n = 1",
+    "select *, lag(text) over (partition by key // 9 order by f0) as before from stats",
+]
 
 def status_kb(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -71,6 +82,17 @@ elif work == "write":
     rows = pyarrow.parquet.ParquetFile(folder / "history.parquet", pre_buffer=False)
     reader = pyarrow.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches(10_000))
     store.write_to_online_store("stats", reader)
+elif work == "sql":
+    ended = 0
+    for query in QUERIES:
+        try:
+            for batch in store.sql(query).batches():
+                pass
+            store.remove_dump(store.dump(query)[0])
+            ended += 1
+        except OutOfSpaceError:
+            pass
+    print(ended, file=sys.stderr)
 done.set()
 watcher.join()
 print(status_kb("VmHWM"), max(seen))
@@ -116,13 +138,15 @@ class Peak(NamedTuple):
 
     all: float
     own: float
+    ended: int  # queries of "sql"
 
 
 def peak(data: Path, work: str, limit_mb: int) -> Peak:
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(data), f"{limit_mb}MiB", work]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
-    return Peak(*(int(kilobytes) / 1024 for kilobytes in done.stdout.split()))
+    kilobytes = [int(each) for each in done.stdout.split()]
+    return Peak(kilobytes[0] / 1024, kilobytes[1] / 1024, int(done.stderr or 0))
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +167,13 @@ def test_memory_limit_of_rows_that_go_online_is_kept(data: Path, opened: Peak, w
 def test_the_work_is_larger_than_the_limit(data: Path, opened: Peak) -> None:
     assert peak(data, "join-parquet", 8_000).all - opened.all > 1.5 * LIMIT_MB
     assert peak(data, "load", 8_000).own - opened.own > LIMIT_MB
+
+
+@pytest.mark.parametrize(("limit_mb", "ended"), [(128, 1), (LIMIT_MB, 4)])
+def test_memory_limit_of_queries_is_kept(
+    data: Path, opened: Peak, limit_mb: int, ended: int
+) -> None:
+    """Streams and dumps. What holds all of its rows at once may be refused under a small limit."""
+    found = peak(data, "sql", limit_mb)
+    assert found.all - opened.all <= limit_mb
+    assert found.ended >= ended

@@ -7,16 +7,18 @@ be computed is said with the view and the field.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from server_process import PROGRAM, ServerProcess
+from server_process import PROGRAM, Answer, ServerProcess
 
 import tidemark
 from tidemark import (
@@ -140,6 +142,49 @@ def test_offline_and_online_agree(store: FeatureStore) -> None:
     ]
     assert list(online) == ["driver_id", *names]
     assert {name: online[name] for name in names} == {name: offline[name] for name in names}
+
+
+EVERY_FAMILY = {
+    "arithmetic": (Float64, "trips / 4 + 1.5 * rate - 3 // 2 % 2 + rate ^ 2"),
+    "logic": (Bool, "trips > 5 AND rate <> 2 OR NOT (trips = 0)"),
+    "choice": (String, "CASE trips WHEN 10 THEN 'ten' WHEN 20 THEN 'twenty' END"),
+    "nulls": (Int64, "coalesce(nullif(trips, 0), -1)"),
+    "casts": (Int64, "CAST(trips AS VARCHAR)::bigint + coalesce(TRY_CAST(name AS BIGINT), 1)"),
+    "texts": (String, "lower(name) || upper(name) || substr(name, 2, 1) || concat(trim(' x '))"),
+    "patterns": (Bool, "regexp_matches(name, '^A') AND length(name) = 3"),
+    "parts": (Array(String), "split(name, 'n')"),
+    "rounding": (Float64, "abs(rate) + round(rate, 1) + floor(rate) + ceil(rate)"),
+    "powers": (Float64, "ln(rate) + exp(rate) + sqrt(rate) + power(rate, 2)"),
+    "extremes": (Float64, "greatest(rate, 1.75) - least(rate, 1.75)"),
+    "times": (UnixTimestamp, "date_trunc('month', booked + INTERVAL 1 month)"),
+    "spans": (Int64, "date_diff('year', booked, now()) + extract(hour FROM booked)"),
+    "hashes": (Int64, "hash(name, trips, rate)"),
+    "sums": (Float64, "list_sum(vector) + list_avg(vector) + length(vector)"),
+    "products": (Float64, "list_dot_product(vector, vector)"),
+    "members": (Bool, "list_contains(vector, 0.5)"),
+}
+
+
+def test_every_family_of_functions_agrees(store: FeatureStore) -> None:
+    view = OnDemandFeatureView(
+        name="all",
+        sources=["stats", ride],
+        schema=[Field(name, dtype) for name, (dtype, _) in EVERY_FAMILY.items()],
+        mode="sql",
+        expressions={name: text for name, (_, text) in EVERY_FAMILY.items()},
+    )
+    store.apply([view])
+    now = dt.datetime.now(dt.UTC)
+    rows = pa.table({**ENTITIES, "event_timestamp": [now] * 4})
+    offline = store.get_historical_features(rows, ["all"]).to_arrow().to_pydict()
+    online = store.get_online_features(["all"], ENTITIES).to_dict()
+    for name in EVERY_FAMILY:
+        assert offline[name] == online[name], name
+    assert offline["arithmetic"] == [6.0, 11.0, None, None]
+    assert offline["texts"][0] == "annANNnx"
+    assert offline["parts"][1] == ["Bob"]
+    assert offline["times"][0] == dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+    assert offline["sums"][:2] == [6.5, 2.0]
 
 
 def test_a_service_serves_computed_features(store: FeatureStore) -> None:
@@ -388,6 +433,35 @@ def test_bad_request_data_over_feasts_route(server: ServerProcess) -> None:
     answer = server.post_json("/get-online-features", asked)
     assert answer.status == 501
     assert "only with --python-workers N" in answer.text
+
+
+def test_a_lookup_as_semantix_asks(server: ServerProcess) -> None:
+    def ask(name: str, *features: str, **entities: list[Any]) -> Answer:
+        asked = [{"entity": each, "value": values} for each, values in entities.items()]
+        query = f"entities={quote_plus(json.dumps(asked))}"
+        if features:
+            query += f"&feature_refs={quote_plus(json.dumps(list(features)))}"
+        return server.get(f"/{name}/online-features?{query}")
+
+    answer = ask("sql_model", driver_id=[1, 2, 4], km=[2, 5.0, None])
+    assert answer.status == 200, answer.text
+    made = answer.json()
+    assert list(made) == ["driver_id", "km", "price", "trips"]
+    assert made["price"] == [3.0, 10.0, None]
+    assert ask("sql_model", "price", driver_id=[1], km=[2]).json() == {
+        "driver_id": [1],
+        "km": [2.0],
+        "price": [3.0],
+    }
+    assert ask("fares", "label", driver_id=[2]).json()["label"] == ["BOB 20"]
+    for answer, message in [
+        (ask("sql_model", driver_id=[1]), "'km'"),
+        (ask("sql_model", driver_id=[1], km=["far"]), "km"),
+        (ask("sql_model", "none", driver_id=[1], km=[2]), "none"),
+        (ask("sql_model", driver_id=[1], km=[1, 2]), "km"),
+    ]:
+        assert 400 <= answer.status < 500, answer.text
+        assert message in answer.text
 
 
 def test_the_servers_own_routes(server: ServerProcess) -> None:

@@ -27,7 +27,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tidemark
-from tidemark import Dataset, Entity, FeatureStore, FeatureView, FileSource, column_readers
+from tidemark import (
+    Dataset,
+    Entity,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    OnDemandFeatureView,
+    RequestSource,
+    column_readers,
+)
 from tidemark.errors import (
     InvalidArgumentError,
     NotFoundError,
@@ -35,6 +45,7 @@ from tidemark.errors import (
     UnsupportedError,
 )
 from tidemark.statistics import Histogram, StoreStatistics
+from tidemark.types import Float64, Int64
 
 TIMES = pa.timestamp("us", tz="UTC")
 INF = float("inf")
@@ -497,3 +508,28 @@ def test_the_program_tells_of_views_and_files(tmp_path: Path) -> None:
     assert missing.returncode == 3
     assert "nothing" in missing.stderr
     assert run("--store", tmp_path, "statistics", "kept", "kept").returncode == 2
+
+
+def test_of_an_on_demand_feature_view(tmp_path: Path) -> None:
+    rows = {"user": ["a", "a", "b"], "event_timestamp": [at(8), at(9), at(9)], "n": [1, 2, None]}
+    pq.write_table(pa.table(rows), tmp_path / "rows.parquet")
+    user = Entity(name="user", join_keys=["user"])
+    stored = FeatureView(name="stored", entities=[user], source=FileSource("rows.parquet"))
+    ride = RequestSource(name="ride", schema=[Field("km", Float64)])
+
+    def view(name: str, sources: list[Any], expression: str) -> OnDemandFeatureView:
+        fields = [Field("f", Int64)]
+        return OnDemandFeatureView(
+            name=name, sources=sources, schema=fields, mode="sql", expressions={"f": expression}
+        )
+
+    twice = view("twice", [stored], "n * 2")
+    more = view("more", ["twice", ride], "f + round(km)::bigint")
+    store = FeatureStore(tmp_path)
+    store.apply([stored, twice, more])
+    found = store.statistics("twice")
+    assert (found["f"].count, found["f"].nulls, found["f"].max) == (1, 1, 4)
+    assert store.statistics(twice, end_date=at(8))["f"].max == 2
+    assert store.compare("twice", twice)["f"].psi == 0
+    with pytest.raises(UnsupportedError, match=r"view more: .*request data.*km"):
+        store.statistics("more")

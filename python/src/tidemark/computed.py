@@ -175,6 +175,7 @@ class ComputedJob(RetrievalJob):
         self,
         plan: Plan,
         include_status: bool,
+        asked: HistoricalRequest,
         store: Store,
         entity_rows: RowsLike | None,
         request: HistoricalRequest,
@@ -186,6 +187,7 @@ class ComputedJob(RetrievalJob):
         )
         self._plan = plan
         self._status = include_status
+        self._asked = asked  # which an engine that runs functions takes as it is
 
     def _schema(self, stream: ResultStream) -> pa.Schema:
         return self._computed(super()._schema(stream).empty_table()).schema  # runs no function

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, TypeVar
@@ -97,6 +97,7 @@ class FeatureStore(
         from tidemark import _native
 
         self._readers: dict[tuple[Any, ...], _native.OnlineReader] = {}
+        self._functions: _native.Store | None = None
         if url is None and isinstance(repo_path, str) and _native.is_server_url(repo_path):
             repo_path, url = None, repo_path
         self._url = url
@@ -123,7 +124,8 @@ class FeatureStore(
         path = os.path.abspath(os.fspath(repo_path) if repo_path is not None else ".")
         _stop_work_at_exit()
         # Drivers of warehouses are Python packages: wherever this interpreter finds packages.
-        self._store = _native.Store.open(path, project, create, [each for each in sys.path if each])
+        self._drivers = [each for each in sys.path if each]
+        self._store = _native.Store.open(path, project, create, self._drivers)
 
     @property
     def repo_path(self) -> str:
@@ -323,15 +325,10 @@ class FeatureStore(
                 "of their own: give one of them"
             )
         selection, service = _selection(features)
-        plan = self._plan_of_functions(selection, service, full_feature_names)
-        if plan is not None:
-            selection, service = computed.selection_text(plan), ""
         by_event = known_by == "event"
-        request = _native.HistoricalRequest(
-            selection=selection,
-            service=service,
+        request_of = functools.partial(
+            _native.HistoricalRequest,
             event_timestamp_column=event_timestamp or "",
-            full_feature_names=full_feature_names or plan is not None,
             include_status=include_status,
             known_by_us=None if known_by is None or by_event else time_us(known_by),
             known_by_event=by_event,
@@ -340,11 +337,20 @@ class FeatureStore(
             start_us=None if start_date is None else time_us(start_date),
             end_us=None if end_date is None else time_us(end_date),
         )
-        columns = functools.partial(self._entity_columns, selection, service)
-        made: Callable[..., RetrievalJob] = RetrievalJob
-        if plan is not None:
-            made = functools.partial(computed.ComputedJob, plan, include_status)
-        return made(self._store, entity_df, request, event_timestamp or "", columns)
+        asked = request_of(
+            selection=selection, service=service, full_feature_names=full_feature_names
+        )
+        time_column = event_timestamp or ""
+        plan = self._plan_of_functions(selection, service, full_feature_names)
+        if plan is None:
+            columns = functools.partial(self._entity_columns, selection, service)
+            return RetrievalJob(self._store, entity_df, asked, time_column, columns)
+        selection = computed.selection_text(plan)
+        inputs = request_of(selection=selection, service="", full_feature_names=True)
+        columns = functools.partial(self._entity_columns, selection, "")
+        return computed.ComputedJob(
+            plan, include_status, asked, self._store, entity_df, inputs, time_column, columns
+        )
 
     def _entity_columns(self, selection: str, service: str) -> list[list[str]]:
         """For each view of a selection or service the columns of entity rows with its join keys."""
@@ -535,6 +541,7 @@ class FeatureStore(
     def close(self) -> None:
         """Forgets prepared lookups; the store itself is closed when nothing uses it any more."""
         self._readers.clear()
+        self._functions = None
 
     def __enter__(self) -> FeatureStore:
         return self

@@ -80,18 +80,60 @@ class FileDataset(TrainingRows):
         return pa.RecordBatchReader.from_batches(schema, batches())
 
 
+class TableDataset(TrainingRows):
+    """Rows in a table of a store on a server, read by a query: the key must read all projects."""
+
+    def __init__(self, rows: TrainingRows, table: str) -> None:
+        self.table = table
+        self._of_store = rows._of_store
+        self._time_column = rows._time_column
+        self._entity_columns = rows._entity_columns
+
+    def __len__(self) -> int:
+        return len(self.to_arrow())
+
+    def __repr__(self) -> str:
+        return f"TableDataset({self.table!r})"
+
+    def to_arrow(self) -> pa.Table:
+        """All of it as an Arrow table."""
+        return self.to_arrow_stream().read_all()
+
+    def to_arrow_stream(self) -> pa.RecordBatchReader:
+        """The same as a stream of batches, which need not fit in memory together."""
+        import pyarrow as pa
+
+        from tidemark import _native
+
+        assert self._of_store is not None
+        database, _, table = self.table.partition(".")
+        query = f'SELECT * FROM "{database}"."{table}"'
+        stream = self._of_store.sql(query, _native.SqlRequest(), current_token())
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            while (batch := stream.next()) is not None:
+                yield pa.record_batch(batch)
+
+        return pa.RecordBatchReader.from_batches(pa.schema(stream), batches())
+
+
+def is_table_name(text: str) -> bool:
+    """Whether text names a table, "database.table", and not a file or folder."""
+    return _TABLE.fullmatch(text) is not None and not text.endswith(_ENDING)
+
+
 def persist(
     rows: TrainingRows,
     path: str | os.PathLike[str] | SavedDatasetFileStorage,
     allow_overwrite: bool,
     rows_per_file: int,
-) -> FileDataset:
+) -> FileDataset | TableDataset:
     """Writes rows to a file, a table or a folder; see `TrainingRows.persist`."""
     from tidemark.saved_dataset import SavedDatasetFileStorage
 
     if isinstance(path, SavedDatasetFileStorage):
         path = path.path
-    if isinstance(path, str) and _TABLE.fullmatch(path) and not path.endswith(_ENDING):
+    if isinstance(path, str) and is_table_name(path):
         return _persist_table(rows, path, allow_overwrite, rows_per_file)
     target = Path(os.path.abspath(os.fspath(path)))
     is_file = target.suffix == _ENDING
@@ -119,7 +161,7 @@ def persist(
 
 def _persist_table(
     rows: TrainingRows, table: str, allow_overwrite: bool, rows_per_file: int
-) -> FileDataset:
+) -> FileDataset | TableDataset:
     if rows._of_store is None:
         raise InvalidArgumentError(
             f"{table!r} would be a table of a store, and these rows come from none: give the path "
@@ -130,6 +172,8 @@ def _persist_table(
     made = json.loads(
         rows._of_store.save_table(table, rows.to_arrow_stream(), allow_overwrite, current_token())
     )
+    if rows._of_store.is_remote:
+        return TableDataset(rows, table)
     kept = FileDataset(
         made["path"], time_column=rows._time_column, entity_columns=rows._entity_columns
     )

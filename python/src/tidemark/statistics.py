@@ -24,6 +24,7 @@ from tidemark.column_readers import (
 from tidemark.comparison import Comparison, compare_columns
 from tidemark.errors import InvalidArgumentError, NotFoundError, UnsupportedError
 from tidemark.feature_view import FeatureView
+from tidemark.on_demand_feature_view import OnDemandFeatureView
 from tidemark.rows import RowsLike, as_stream
 from tidemark.times import time_us
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-    from tidemark.on_demand_feature_view import OnDemandFeatureView
+    from tidemark.historical import RetrievalJob
     from tidemark.sql import SqlResult
 
 Moment = datetime | date | str
@@ -172,10 +173,18 @@ class StoreStatistics:
         def sql(self, query: str, *, as_of: Moment | int | None = None) -> SqlResult: ...
         def get_feature_view(self, name: str) -> FeatureView: ...
         def list_on_demand_feature_views(self) -> list[OnDemandFeatureView]: ...
+        def get_historical_features(
+            self,
+            *,
+            features: list[Any],
+            start_date: Moment | None = None,
+            end_date: Moment | None = None,
+            as_of: Moment | int | None = None,
+        ) -> RetrievalJob: ...
 
     def statistics(
         self,
-        rows: str | FeatureView | RowsLike,
+        rows: str | FeatureView | OnDemandFeatureView | RowsLike,
         columns: Sequence[str] | None = None,
         *,
         quantiles: Sequence[float] = _QUANTILES,
@@ -190,8 +199,10 @@ class StoreStatistics:
         `rows` are a feature view or its name: all rows that it has, deletions aside, in the event
         times from `start_date` to `end_date`, both included; of a feature table, those written up
         to `as_of`. They are looked at column by column (give `as_of` if others write meanwhile):
-        columns that are small enough in memory, longer ones by SQL, where they lie. Or `rows` are a
-        training set, a `Dataset`, the result of a query, or a frame, which is read into memory.
+        columns that are small enough in memory, longer ones by SQL, where they lie. Of an on-demand
+        feature view without request data: its values for the latest row of each entity in that
+        time. Or `rows` are a training set, a `Dataset`, the result of a query, or a frame, which is
+        read into memory.
         `ColumnStatistics` says what is counted how; `bins` are those of the histogram, `top` how
         many values are named.
         """
@@ -210,8 +221,8 @@ class StoreStatistics:
 
     def compare(
         self,
-        reference: str | FeatureView | RowsLike,
-        current: str | FeatureView | RowsLike,
+        reference: str | FeatureView | OnDemandFeatureView | RowsLike,
+        current: str | FeatureView | OnDemandFeatureView | RowsLike,
         columns: Sequence[str] | None = None,
         *,
         bins: int = 10,
@@ -236,11 +247,11 @@ class StoreStatistics:
 
     def _reader_of(
         self,
-        rows: str | FeatureView | RowsLike,
+        rows: str | FeatureView | OnDemandFeatureView | RowsLike,
         limits: tuple[Moment | None, Moment | None, Moment | int | None],
     ) -> tuple[str, ColumnReader]:
         """What the rows are called, and what answers for them."""
-        if isinstance(rows, str | FeatureView):
+        if isinstance(rows, str | FeatureView | OnDemandFeatureView):
             return self._view_reader(rows, *limits)
         if any(each is not None for each in limits):
             raise InvalidArgumentError(
@@ -259,19 +270,16 @@ class StoreStatistics:
 
     def _view_reader(
         self,
-        view: str | FeatureView,
+        view: str | FeatureView | OnDemandFeatureView,
         start_date: Moment | None,
         end_date: Moment | None,
         as_of: Moment | int | None,
     ) -> tuple[str, ColumnReader]:
         name = view if isinstance(view, str) else view.name
         asked = () if isinstance(view, str) else view.projection.features
-        if any(each.name == name for each in self.list_on_demand_feature_views()):
-            raise UnsupportedError(
-                "the values of an on-demand feature view are there when they are asked for only: "
-                "give a training set, store.statistics(store.get_historical_features(...))",
-                f"view {name}",
-            )
+        on_demand = {each.name: each for each in self.list_on_demand_feature_views()}
+        if name in on_demand:
+            return self._computed_reader(name, asked, on_demand, (start_date, end_date, as_of))
         registered = self.get_feature_view(name)
 
         def query(text: str) -> pa.Table:
@@ -291,8 +299,40 @@ class StoreStatistics:
         ]
         return name, FetchedColumns(query, f"(SELECT * FROM {source})", shown)
 
+    def _computed_reader(
+        self,
+        name: str,
+        asked: Sequence[str],
+        on_demand: Mapping[str, OnDemandFeatureView],
+        limits: tuple[Moment | None, Moment | None, Moment | int | None],
+    ) -> tuple[str, ColumnReader]:
+        needed = _request_data(name, on_demand)
+        if needed:
+            raise UnsupportedError(
+                f"its values need request data ({', '.join(needed)}): give a training set, "
+                "store.statistics(store.get_historical_features(...))",
+                f"view {name}",
+            )
+        start, end, as_of = limits
+        job = self.get_historical_features(
+            features=[name], start_date=start, end_date=end, as_of=as_of
+        )
+        fields = [each.name for each in on_demand[name].schema]
+        shown = [each for each in fields if not asked or each in asked]
+        return name, ArrowColumns(job.to_arrow().select(shown))
+
     statistics_async = async_twin(statistics)
     compare_async = async_twin(compare)
+
+
+def _request_data(name: str, on_demand: Mapping[str, OnDemandFeatureView]) -> list[str]:
+    """The request data that a view needs, and those that it is computed from."""
+    if name not in on_demand:
+        return []
+    needed = [field.name for request in on_demand[name].requests for field in request.schema]
+    for source in on_demand[name].sources:
+        needed += _request_data(source.name, on_demand)
+    return list(dict.fromkeys(needed))
 
 
 def _time_tests(

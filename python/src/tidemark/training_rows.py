@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidemark._native import Store
-    from tidemark.kept_files import FileDataset
+    from tidemark.kept_files import FileDataset, TableDataset
     from tidemark.saved_dataset import SavedDatasetFileStorage
     from tidemark.split import Split
 
@@ -130,7 +130,7 @@ class TrainingRows:
         *,
         allow_overwrite: bool = False,
         rows_per_file: int = 1_000_000,
-    ) -> FileDataset:
+    ) -> FileDataset | TableDataset:
         """Keeps the rows: in a Parquet file, if `path` ends in .parquet, in a table, or a folder.
 
         Text of two names with a dot between, "database.table", is a table of the store that the

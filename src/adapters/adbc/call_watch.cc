@@ -21,11 +21,22 @@ std::string Length(std::chrono::milliseconds time) {
 
 }  // namespace
 
+std::optional<std::chrono::steady_clock::time_point> DeadlineOf(const AdbcLimits& limits) {
+  if (!limits.time_limit) return std::nullopt;
+  return limits.begun.value_or(std::chrono::steady_clock::now()) +
+         std::min(*limits.time_limit, kTimeLimitMax);
+}
+
+Error TimeIsUp(const AdbcLimits& limits) {
+  return {ErrorCode::kCancelled,
+          "the time limit of " + Length(limits.time_limit.value_or(std::chrono::milliseconds{0})) +
+              " was reached",
+          {}};
+}
+
 CallWatch::CallWatch(const AdbcLimits& limits, std::function<void()> cancel)
     : limits_(limits), cancel_(std::move(cancel)), deadline_(std::chrono::steady_clock::time_point::max()) {
-  if (limits_.time_limit) {
-    deadline_ = std::chrono::steady_clock::now() + std::min(*limits_.time_limit, kTimeLimitMax);
-  }
+  if (const auto deadline = DeadlineOf(limits_)) deadline_ = *deadline;
   if (!limits_.time_limit && !limits_.stop.stop_possible()) return;
   on_stop_.emplace(limits_.stop, [this] {
     const std::lock_guard lock(mutex_);
@@ -68,12 +79,7 @@ void CallWatch::Watch() {
 }
 
 Error CallWatch::Why() const {
-  if (reason_ == Reason::kTime) {
-    return {ErrorCode::kCancelled,
-            "the time limit of " + Length(limits_.time_limit.value_or(std::chrono::milliseconds{0})) +
-                " was reached",
-            {}};
-  }
+  if (reason_ == Reason::kTime) return TimeIsUp(limits_);
   return {ErrorCode::kCancelled, "interrupted", {}};
 }
 

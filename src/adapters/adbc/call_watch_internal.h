@@ -14,6 +14,12 @@
 
 namespace tidemark {
 
+/// When a call with these limits must have ended; nothing: never.
+std::optional<std::chrono::steady_clock::time_point> DeadlineOf(const AdbcLimits& limits);
+
+/// kCancelled, with the limit that was reached.
+Error TimeIsUp(const AdbcLimits& limits);
+
 /// Watches the calls of one query. A driver forgets a cancellation that comes before it has begun to work, so
 /// `cancel` is called again and again, on a thread of the watch's own, as long as a call lasts that must end.
 /// Without limits there is no thread. One thread calls Begin and End.

@@ -38,6 +38,7 @@ struct AdbcDatabaseOptions {
 struct AdbcLimits {
   std::optional<std::chrono::milliseconds> time_limit = {};
   std::stop_token stop = {};
+  std::optional<std::chrono::steady_clock::time_point> begun = {};  // what is limited; nothing: with the call
 };
 
 struct AdbcQuery {

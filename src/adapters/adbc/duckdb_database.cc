@@ -23,10 +23,9 @@ namespace {
 // Catalogs kept for further queries over the same tables, and how much of their rows.
 constexpr std::size_t kCatalogsMax = 8;
 constexpr std::int64_t kKeptRowsBytesMin = std::int64_t{32} << 20;
-constexpr std::int64_t kKeptRowsShare = 8;  // of the memory limit, at most an eighth
-constexpr std::size_t kConnections = 4;     // that are made beforehand; more queries at a time are slower
-constexpr std::int64_t kResultBufferBytes = std::int64_t{64} << 20;
-constexpr std::int64_t kResultBufferBytesMin = 4096;  // of none DuckDB makes an empty result
+constexpr std::int64_t kKeptRowsShare = 8;     // of the memory limit, at most an eighth,
+constexpr std::int64_t kKeptRowsShareMax = 4;  // or a fourth where that is less than kKeptRowsBytesMin
+constexpr std::size_t kConnections = 4;        // that are made beforehand; more queries at a time are slower
 
 std::int64_t RowsBytes(const std::vector<SqlTable>& tables) {
   std::int64_t bytes = 0;
@@ -144,13 +143,10 @@ struct DuckDbDatabase::Core {
 // made beforehand. Threads wait for the reader when the buffer is full, and one of DuckDB's own 1 MB always
 // is.
 Result<void> DuckDbDatabase::Core::MakeConnections() {
-  std::int64_t bytes = kResultBufferBytes;
-  if (options.memory_bytes_max > 0) {
-    bytes = std::clamp(options.memory_bytes_max / 16, kResultBufferBytesMin, bytes);
-  }
+  if (options.result_bytes <= 0) return {};
   for (std::size_t i = 0; i < kConnections; ++i) {
     TM_ASSIGN(auto connection, database->Connect());
-    TM_TRY(connection->Execute(fmt::format("SET streaming_buffer_size='{}B'", bytes)));
+    TM_TRY(connection->Execute(fmt::format("SET streaming_buffer_size='{}B'", options.result_bytes)));
     connections.push_back(std::move(connection));
   }
   return {};
@@ -287,8 +283,10 @@ Result<std::shared_ptr<const DuckDbCatalog>> DuckDbDatabase::Prepare(const std::
 }
 
 void DuckDbDatabase::Keep(Kept kept) {
+  const std::int64_t limit = core_->options.memory_bytes_max;
   const std::int64_t bytes_max =
-      std::max(kKeptRowsBytesMin, core_->options.memory_bytes_max / kKeptRowsShare);
+      limit > 0 ? std::max(std::min(kKeptRowsBytesMin, limit / kKeptRowsShareMax), limit / kKeptRowsShare)
+                : kKeptRowsBytesMin;
   std::list<Kept> dropped;  // outside of the lock
   const std::lock_guard lock(mutex_);
   kept_.push_front(std::move(kept));

@@ -29,6 +29,7 @@ struct DuckDbDatabaseOptions {
   std::vector<std::string> files = {};      // that it may read, and write: only queries are ever run
   std::int64_t memory_bytes_max = 0;        // 0: DuckDB's own choice
   std::size_t threads = 0;                  // 0: one per processor
+  std::int64_t result_bytes = 0;            // of a result that waits for its reader; 0: DuckDB's own choice
   std::filesystem::path spill_folder = {};  // of its own: made when needed, removed with it
 };
 

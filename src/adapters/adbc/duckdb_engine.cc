@@ -22,17 +22,22 @@
 #include <system_error>
 #include <utility>
 
+#include "adapters/adbc/call_watch_internal.h"
 #include "adapters/adbc/connection.h"
 #include "adapters/adbc/copy_types_internal.h"
 #include "adapters/adbc/duckdb_database_internal.h"
 #include "adapters/adbc/duckdb_error_internal.h"
+#include "adapters/adbc/duckdb_memory_internal.h"
 #include "adapters/adbc/duckdb_text_internal.h"
+#include "adapters/adbc/duckdb_views_internal.h"
 #include "adapters/adbc/own_folder_internal.h"
 #include "adapters/adbc/result_types_internal.h"
 #include "adapters/adbc/spill_folders_internal.h"
+#include "adapters/adbc/sql_reads_internal.h"
 #include "adapters/adbc/sql_tree_internal.h"
 #include "adapters/adbc/text_times_internal.h"
 #include "adapters/adbc/top_rows_internal.h"
+#include "base/parallel.h"
 #include "model/name.h"
 #include "model/time.h"
 #include "pit/arrow_status.h"
@@ -57,6 +62,20 @@ Result<std::string> OnlyText(arrow::RecordBatchReader& reader) {
   }
   TM_ASSIGN(const auto value, FromArrowResult(batch->column(0)->GetScalar(0)));
   return value->ToString();
+}
+
+// The texts in the only column of a result.
+Result<std::vector<std::string>> AllTexts(arrow::RecordBatchReader& reader) {
+  std::vector<std::string> texts;
+  while (true) {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    TM_TRY(FromArrowStatus(reader.ReadNext(&batch)));
+    if (batch == nullptr) return texts;
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+      TM_ASSIGN(const auto value, FromArrowResult(batch->column(0)->GetScalar(row)));
+      texts.push_back(value->ToString());
+    }
+  }
 }
 
 std::set<std::string> FilesOf(const std::vector<SqlTable>& tables, const SqlOptions& options) {
@@ -118,6 +137,11 @@ bool IsFinal(const Error& raw) {
   return raw.code == ErrorCode::kCancelled || IsFatal(raw);
 }
 
+// A row group is held until it is written: DuckDB's usual ones, and those where memory is short.
+constexpr std::int64_t kGroupRows = 122'880;
+constexpr std::int64_t kShortGroupRows = 20'480;
+constexpr std::int64_t kShortBytesMax = std::int64_t{512} << 20;
+
 // What keeps a running query's tables where they are.
 struct Running {
   std::shared_ptr<DuckDbDatabase> database;
@@ -144,6 +168,7 @@ struct Prepared {
   std::optional<std::string> quick_sql;  // the same result by less work, if memory allows
   AdbcLimits limits;
   DuckDbQuestion question;
+  std::int64_t row_group_rows = kGroupRows;  // of a file that is written
 };
 
 // Runs a query in another way.
@@ -223,6 +248,7 @@ class DuckDbEngine final : public SqlEngine {
                                                           const SqlOptions& options) override {
     TM_ASSIGN(const auto database, DatabaseOf(tables, options));
     TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, database));
+    TM_TRY(CheckFiles(statement, tables, options, prepared));
     const OtherWay as_written = [sql = prepared.sql, limits = prepared.limits](AdbcConnection& connection) {
       return connection.Query({.sql = sql}, limits);
     };
@@ -261,6 +287,7 @@ class DuckDbEngine final : public SqlEngine {
     }
     TM_ASSIGN(std::shared_ptr<DuckDbDatabase> database, OpenDatabase(tables, options, file));
     TM_ASSIGN(Prepared prepared, Prepare(statement, tables, options, std::move(database)));
+    TM_TRY(CheckFiles(statement, tables, options, prepared));
     auto rows = CopyPrepared(statement, prepared, file);
     if (!rows) {
       prepared.running = {};  // before the file that it writes
@@ -293,12 +320,14 @@ class DuckDbEngine final : public SqlEngine {
   Result<std::unique_ptr<DuckDbDatabase>> OpenDatabase(const std::vector<SqlTable>& tables,
                                                        const SqlOptions& options,
                                                        const std::filesystem::path& target) {
+    TM_ASSIGN(const MemoryShares shares, SharesOf(options.memory_bytes_max, options.threads));
     TM_ASSIGN(const std::filesystem::path spill, spills_.Next());
     const std::set<std::string> files = FilesOf(tables, options);
     DuckDbDatabaseOptions open{.library = options_.library,
                                .files = {files.begin(), files.end()},
-                               .memory_bytes_max = options.memory_bytes_max,
-                               .threads = options.threads,
+                               .memory_bytes_max = shares.engine_bytes,
+                               .threads = shares.threads,
+                               .result_bytes = shares.result_bytes,
                                .spill_folder = spill};
     if (!target.empty()) open.files.push_back(target.string());
     return DuckDbDatabase::Open(open);
@@ -335,13 +364,18 @@ class DuckDbEngine final : public SqlEngine {
     const std::set<std::string> files = FilesOf(tables, options);
     Prepared prepared;
     prepared.sql = statement.text;
-    prepared.limits = {.time_limit = options.time_limit, .stop = options.stop};
+    prepared.limits = {
+        .time_limit = options.time_limit, .stop = options.stop, .begun = std::chrono::steady_clock::now()};
     prepared.question = {.files = {files.begin(), files.end()}, .memory_bytes_max = options.memory_bytes_max};
     for (const SqlTable& table : tables) {
       for (const SqlColumn& column : table.columns)
         prepared.question.columns.push_back(column.name);
     }
     prepared.running.database = std::move(database);
+    TM_ASSIGN(const MemoryShares shares, SharesOf(options.memory_bytes_max, options.threads));
+    if (shares.engine_bytes > 0 && shares.engine_bytes < kShortBytesMax)
+      prepared.row_group_rows = kShortGroupRows;
+    if (shares.returns_freed) prepared.running.pins.push_back(ReturnFreedMemory(options_.library));
     for (const SqlTable& table : tables)
       prepared.running.pins.push_back(table.pin);
     const auto failed = [&](const Error& error) {
@@ -369,6 +403,77 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(prepared.quick_sql, parser_.Deserialize(tree.dump()));
     }
     return prepared;
+  }
+
+  // What of the tables' files the statement can read is whole.
+  Result<void> CheckFiles(const SqlStatement& statement, const std::vector<SqlTable>& tables,
+                          const SqlOptions& options, Prepared& prepared) {
+    if (options_.checks == nullptr) return {};
+    TM_ASSIGN(const Json tree, TreeOf(statement));
+    const SqlReads reads = ReadsOf(tree);
+    const FileCheckOptions how{.threads = ThreadCount(options.threads),
+                               .stop = options.stop,
+                               .deadline = DeadlineOf(prepared.limits),
+                               // A mistake in the text is told at once.
+                               .before = [&]() -> Result<void> {
+                                 const auto schema =
+                                     prepared.running.connection->SchemaOf(prepared.sql, prepared.limits);
+                                 if (schema) return {};
+                                 return std::unexpected(ErrorOf(schema.error(), statement, prepared));
+                               }};
+    const auto check = [&](const FilesToCheck& files) -> Result<void> {
+      auto checked = options_.checks->Check(files, how);
+      const bool is_late = how.deadline && std::chrono::steady_clock::now() >= *how.deadline;
+      if (!checked && checked.error().code == ErrorCode::kCancelled && is_late)
+        return std::unexpected(TimeIsUp(prepared.limits));
+      return checked;
+    };
+    for (const SqlTable& table : tables) {
+      if (table.files.format != SqlFiles::Format::kParquet) continue;
+      FilesToCheck files = FilesRead(table, reads);
+      files.paths = AskedFiles(table, tree, prepared);
+      TM_TRY(check(files));
+    }
+    if (!reads.names_files || options.open_files.empty()) return {};
+    return check({.paths = options.open_files});
+  }
+
+  static FilesToCheck FilesRead(const SqlTable& table, const SqlReads& reads) {
+    FilesToCheck files;
+    files.are_own = table.files.are_own;
+    files.are_all_columns = reads.is_of_all_columns;
+    if (!table.up_to) files.rows_max = reads.rows_max;
+    for (const SqlColumn& column : table.columns) {
+      const bool is_limit = table.up_to && table.up_to->column == column.name;
+      if (files.are_all_columns || (!is_limit && !reads.columns.contains(FoldName(column.name)))) continue;
+      files.columns.push_back(
+          {.name = column.in_file.empty() ? column.name : column.in_file, .id = column.id});
+    }
+    return files;
+  }
+
+  // Without those that conditions on the values of folders leave out.
+  std::vector<std::string> AskedFiles(const SqlTable& table, const Json& tree, const Prepared& prepared) {
+    std::set<std::string> folders;
+    for (const std::string& name : table.files.hive_columns)
+      folders.insert(FoldName(name));
+    if (folders.empty()) return table.files.paths;
+    Json conditions = ConditionsOn(tree, FoldName(table.name), folders);
+    if (conditions.is_null()) return table.files.paths;
+    const auto asked = [&]() -> Result<std::vector<std::string>> {
+      const std::string path(PathColumn(table));
+      TM_ASSIGN(std::string text, parser_.Serialize("SELECT " + path + " FROM tidemark_files WHERE true"));
+      TM_ASSIGN(Json select, ParseJson(text));
+      RootNode(select)["where_clause"] = std::move(conditions);
+      TM_ASSIGN(const std::string query, parser_.Deserialize(select.dump()));
+      TM_ASSIGN(
+          const auto rows,
+          prepared.running.connection->Query(
+              {.sql = "WITH tidemark_files AS (" + FoldersSelect(table) + ") " + query}, prepared.limits));
+      return AllTexts(*rows);
+    }();
+    // Conditions that cannot be tried alone leave nothing out.
+    return asked ? *asked : table.files.paths;
   }
 
   // The ends of the range in the place of the statement's parameters.
@@ -488,7 +593,8 @@ class DuckDbEngine final : public SqlEngine {
       TM_ASSIGN(const auto counted,
                 prepared.running.connection->Query(
                     {.sql = "COPY (" + CopySelect(sql, columns) + ") TO " + QuotedText(file.string()) +
-                            " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"},
+                            " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, ROW_GROUP_SIZE " +
+                            std::to_string(prepared.row_group_rows) + ")"},
                     prepared.limits));
       TM_ASSIGN(const std::string text, OnlyText(*counted));
       return std::stoll(text);

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "store/file_checks.h"
 #include "store/sql_engine.h"
 
 namespace tidemark {
@@ -19,6 +20,8 @@ struct DuckDbOptions {
   /// Where queries spill to when memory is short, in folders of their own that go with the query's database.
   /// Made when it is first needed.
   std::filesystem::path spill_folder;
+  /// Verifies files before DuckDB, which does not, reads them; null: nobody does.
+  std::shared_ptr<FileChecks> checks = {};
   /// Databases kept open for further statements over the same tables.
   std::size_t databases_kept_max = 8;
 };

@@ -44,13 +44,6 @@ std::string EscapedForPattern(const std::string& text) {
 // when something of the path is compared with a constant.
 constexpr std::string_view kUsualPathColumn = "filename";
 
-std::string_view PathColumn(const SqlTable& table) {
-  const bool is_taken = std::ranges::any_of(table.columns, [](const SqlColumn& column) {
-    return FoldName(column.name) == kUsualPathColumn || FoldName(InFile(column)) == kUsualPathColumn;
-  });
-  return is_taken ? kPathColumn : kUsualPathColumn;
-}
-
 std::string PathOption(const SqlTable& table) {
   const std::string_view name = PathColumn(table);
   return ", filename=" + (name == kUsualPathColumn ? std::string("true") : QuotedText(name));
@@ -200,6 +193,25 @@ std::string StrftimeForm(std::string form) {
 }
 
 }  // namespace
+
+std::string_view PathColumn(const SqlTable& table) {
+  const bool is_taken = std::ranges::any_of(table.columns, [](const SqlColumn& column) {
+    return FoldName(column.name) == kUsualPathColumn || FoldName(InFile(column)) == kUsualPathColumn;
+  });
+  return is_taken ? kPathColumn : kUsualPathColumn;
+}
+
+std::string FoldersSelect(const SqlTable& table) {
+  const std::string path = QuotedName(PathColumn(table));
+  std::string select = path;
+  for (const SqlColumn& column : table.columns) {
+    if (IsHive(table, column)) Append(select, Selected(HiveValue(table, column), column));
+  }
+  std::string list;
+  for (const std::string& each : table.files.paths)
+    Append(list, QuotedText(each));
+  return "SELECT " + select + " FROM (SELECT unnest([" + list + "]) AS " + path + ")";
+}
 
 std::vector<std::string> FunctionStatements(std::string_view schema) {
   const std::string macro = "CREATE MACRO " + std::string(schema) + ".";

@@ -26,4 +26,11 @@ using ColumnNamesOf = std::function<Result<std::vector<std::string>>(const std::
 Result<std::string> SelectOf(const SqlTable& table, const std::string& rows_table,
                              const ColumnNamesOf& names);
 
+/// A SELECT that gives the path of each of the table's files, in the column PathColumn, and beside it the
+/// columns that its folders have.
+std::string FoldersSelect(const SqlTable& table);
+
+/// The column of a table's files that says the path of each: none of the table's own.
+std::string_view PathColumn(const SqlTable& table);
+
 }  // namespace tidemark

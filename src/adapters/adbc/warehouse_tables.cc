@@ -67,7 +67,7 @@ class WarehouseTables final : public SourceFolders {
     return {};
   }
 
-  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
     const Warehouse& warehouse = *source.warehouse;
     TM_ASSIGN(Session session, Take(warehouse));
@@ -171,7 +171,9 @@ class WarehouseTables final : public SourceFolders {
 
   /// Within a transaction. Nothing if the name is there already.
   static Result<std::optional<std::int64_t>> Write(WarehouseSession& session, const Warehouse& warehouse,
-                                                   const std::string& name, arrow::RecordBatchReader& rows) {
+                                                   const SourceFileName& file,
+                                                   arrow::RecordBatchReader& rows) {
+    const std::string& name = file.name;
     TM_ASSIGN(const auto named,
               session.Ask(fmt::format(
                   "INSERT INTO {} (target, name) VALUES ({}, {}) ON CONFLICT DO NOTHING RETURNING name::text",
@@ -191,6 +193,11 @@ class WarehouseTables final : public SourceFolders {
                                           QuotedTable(kDialect, warehouse), fmt::join(names, ", "), columns,
                                           QuotedName(kDialect, kRowsTable))));
     TM_TRY(session.Execute(fmt::format("DROP TABLE pg_temp.{}", QuotedName(kDialect, kRowsTable))));
+    if (const std::string end = file.end == nullptr ? "" : file.end(); !end.empty()) {
+      TM_TRY(session.Execute(fmt::format("UPDATE {} SET name = {} WHERE target = {} AND name = {}",
+                                         Beside(warehouse, kWritesTable), QuotedText(kDialect, name + end),
+                                         Target(warehouse), QuotedText(kDialect, name))));
+    }
     return written;
   }
 

@@ -71,6 +71,7 @@ class FilesSource final : public Source {
         fragment.first_location =
             (RowLocation{file} << kFileShift) + static_cast<RowLocation>(parts[part].first_row);
         fragment.rows = parts[part].rows;
+        fragment.columns_apart = opened_[file].data->columns_apart();
         for (const int column : numbers)
           AddRange(opened_[file], part, column, fragment.ranges);
         fragments.push_back(std::move(fragment));

@@ -26,6 +26,7 @@ std::string_view EndingOf(FileFormat format) {
 /// Where a file goes, and what those beside it are like.
 struct Place {
   fs::path path;
+  bool is_in_folder = false;  // and not the one file of the source
   std::optional<FolderShape> others;
 };
 
@@ -47,9 +48,9 @@ class Folders final : public SourceFolders {
     return {};
   }
 
-  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const std::string& name,
+  Result<std::optional<std::int64_t>> Add(const BatchSource& source, const SourceFileName& name,
                                           arrow::RecordBatchReader& rows) const override {
-    TM_ASSIGN(const Place place, PlaceOf(source, name));
+    TM_ASSIGN(const Place place, PlaceOf(source, name.name));
     const fs::path folder = place.path.parent_path();
     std::error_code error;
     fs::create_directories(folder, error);
@@ -60,7 +61,12 @@ class Folders final : public SourceFolders {
       TM_ASSIGN(schema, FittedSchema(*place.others, *schema));
     }
     const auto fitted = FittedRows(rows, std::move(schema));
-    TM_ASSIGN(const std::int64_t written, WriteTableFile(*fitted, place.path, {.threads = threads_}));
+    TableWriteOptions options{.threads = threads_};
+    if (place.is_in_folder && name.end != nullptr) {
+      const std::string ending = place.path.extension().string();
+      options.place = [=, &name] { return folder / (name.name + name.end() + ending); };
+    }
+    TM_ASSIGN(const std::int64_t written, WriteTableFile(*fitted, place.path, options));
     return written;
   }
 
@@ -129,7 +135,7 @@ class Folders final : public SourceFolders {
 
   Result<Place> PlaceOf(const BatchSource& source, const std::string& name) const {
     TM_ASSIGN(const auto folder, FolderOf(source));
-    Place place{folder_ / source.path, std::nullopt};
+    Place place{.path = folder_ / source.path, .is_in_folder = folder.has_value(), .others = std::nullopt};
     if (!folder) return place;
     TM_ASSIGN(place.others, LookIntoFolder(*folder, source.format));
     const FileFormat stated = source.format.value_or(FileFormat::kParquet);

@@ -30,6 +30,7 @@
 #include "adapters/parquet/arrow_error.h"
 #include "adapters/parquet/data_file.h"
 #include "adapters/parquet/encoding_choice.h"
+#include "adapters/parquet/flat_file_writer.h"
 #include "base/result.h"
 #include "pit/arrow_status.h"
 #include "pit/buffer_pool.h"
@@ -78,6 +79,8 @@ template <typename Work>
 auto WithoutExceptions(const Work& work) -> decltype(work()) {
   try {
     return work();
+  } catch (const parquet::ParquetStatusException& error) {
+    return error.status();
   } catch (const parquet::ParquetException& error) {
     return arrow::Status::IOError(error.what());
   }
@@ -145,27 +148,34 @@ std::shared_ptr<parquet::WriterProperties> WriterProperties(const arrow::RecordB
       ->max_row_group_length(kRowGroupRows)
       ->enable_page_checksum();
   for (int i = 0; first != nullptr && i < first->num_columns(); ++i) {
-    if (DictionaryPays(*first->column(i))) continue;
-    builder.disable_dictionary(
-        std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{first->column_name(i)}));
+    const arrow::Array& column = *first->column(i);
+    if (DictionaryPays(column)) continue;
+    const auto path =
+        std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{first->column_name(i)});
+    builder.disable_dictionary(path);
+    if (!CompressionPays(column, arrow::Compression::SNAPPY))
+      builder.compression(path, parquet::Compression::UNCOMPRESSED);
   }
   return builder.build();
 }
 
-/// `batch` and all that follow it through the writer of a format; then both are closed.
-template <typename Writer>
+/// Hands `batch` and all that follow it to `write`. Returns how many rows there were.
+template <typename Write>
 arrow::Result<std::int64_t> WriteAll(std::shared_ptr<arrow::RecordBatch> batch,
-                                     arrow::RecordBatchReader& rows, Writer& writer,
-                                     arrow::io::OutputStream& output) {
+                                     arrow::RecordBatchReader& rows, const Write& write) {
   std::int64_t written = 0;
   while (batch != nullptr) {
-    ARROW_RETURN_NOT_OK(writer.WriteRecordBatch(*batch));
     written += batch->num_rows();
+    ARROW_RETURN_NOT_OK(write(std::move(batch)));
     ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
   }
-  ARROW_RETURN_NOT_OK(writer.Close());
-  ARROW_RETURN_NOT_OK(output.Close());
   return written;
+}
+
+std::int64_t BytesOf(const arrow::RecordBatch& batch) {
+  // Some types cannot be measured by what they refer to; then the whole buffers count.
+  const auto referenced = arrow::util::ReferencedBufferSize(batch);
+  return referenced.ok() ? *referenced : arrow::util::TotalBufferSize(batch);
 }
 
 /// Ends a row group before it takes more memory than it may: encoded columns wait for the last row of theirs.
@@ -175,22 +185,20 @@ class RowGroups {
   RowGroups(parquet::arrow::FileWriter& writer, std::int64_t bytes_max)
       : writer_(writer), bytes_max_(bytes_max) {}
 
-  arrow::Status WriteRecordBatch(const arrow::RecordBatch& batch) {
-    // Some types cannot be measured by what they refer to; then the whole buffers count.
-    const auto referenced = arrow::util::ReferencedBufferSize(batch);
-    const std::int64_t bytes = referenced.ok() ? *referenced : arrow::util::TotalBufferSize(batch);
+  arrow::Status Write(const std::shared_ptr<arrow::RecordBatch>& batch) {
+    const std::int64_t bytes = BytesOf(*batch);
     if (bytes_ > 0 && bytes_ + bytes > bytes_max_) {
       ARROW_RETURN_NOT_OK(writer_.NewBufferedRowGroup());
       rows_ = 0;
       bytes_ = 0;
     }
-    rows_ += batch.num_rows();
+    rows_ += batch->num_rows();
     bytes_ += bytes;
     if (rows_ >= kRowGroupRows) {  // the end of the batch begins another
       rows_ %= kRowGroupRows;
-      bytes_ = bytes * rows_ / batch.num_rows();
+      bytes_ = bytes * rows_ / batch->num_rows();
     }
-    return writer_.WriteRecordBatch(batch);
+    return writer_.WriteRecordBatch(*batch);
   }
 
   arrow::Status Close() { return writer_.Close(); }
@@ -202,11 +210,51 @@ class RowGroups {
   std::int64_t bytes_ = 0;
 };
 
-arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
-                                         const TableWriteOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const auto output,
-                        WriteBehindFile::Open(path, std::min(kWaitingBytesMax, options.row_group_bytes_max)));
-  ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
+/// The same for columns that are not nested: batches wait until they are a row group.
+class FlatRowGroups {
+ public:
+  FlatRowGroups(FlatFileWriter& writer, std::int64_t bytes_max) : writer_(writer), bytes_max_(bytes_max) {}
+
+  arrow::Status Write(std::shared_ptr<arrow::RecordBatch> batch) {
+    const std::int64_t bytes = BytesOf(*batch);
+    if (bytes_ > 0 && bytes_ + bytes > bytes_max_) ARROW_RETURN_NOT_OK(End());
+    while (rows_ + batch->num_rows() >= kRowGroupRows) {
+      const std::int64_t some = kRowGroupRows - rows_;
+      waiting_.push_back(batch->Slice(0, some));
+      batch = batch->Slice(some);
+      ARROW_RETURN_NOT_OK(End());
+    }
+    if (batch->num_rows() == 0) return arrow::Status::OK();
+    rows_ += batch->num_rows();
+    bytes_ += BytesOf(*batch);
+    waiting_.push_back(std::move(batch));
+    return arrow::Status::OK();
+  }
+
+  arrow::Status Close() {
+    ARROW_RETURN_NOT_OK(End());
+    return writer_.Close();
+  }
+
+ private:
+  arrow::Status End() {
+    rows_ = 0;
+    bytes_ = 0;
+    return writer_.WriteRowGroup(std::exchange(waiting_, {}));
+  }
+
+  FlatFileWriter& writer_;
+  const std::int64_t bytes_max_;
+  arrow::RecordBatchVector waiting_;
+  std::int64_t rows_ = 0;
+  std::int64_t bytes_ = 0;
+};
+
+/// Columns some of which may be nested.
+arrow::Result<std::int64_t> WriteNested(std::shared_ptr<arrow::RecordBatch> first,
+                                        arrow::RecordBatchReader& rows,
+                                        const std::shared_ptr<WriteBehindFile>& output,
+                                        const TableWriteOptions& options) {
   auto arrow_builder = parquet::ArrowWriterProperties::Builder();
   arrow_builder.store_schema();
   std::shared_ptr<arrow::internal::ThreadPool> pool;
@@ -214,11 +262,40 @@ arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const s
     ARROW_ASSIGN_OR_RAISE(pool, arrow::internal::ThreadPool::Make(static_cast<int>(options.threads)));
     arrow_builder.set_use_threads(true)->set_executor(pool.get());
   }
-  const auto properties = WriterProperties(first.get());
-  ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
-                                                                      properties, arrow_builder.build()));
-  RowGroups row_groups(*writer, options.row_group_bytes_max);
-  return WriteAll(std::move(first), rows, row_groups, *output);
+  ARROW_ASSIGN_OR_RAISE(
+      auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
+                                                    WriterProperties(first.get()), arrow_builder.build()));
+  RowGroups groups(*writer, options.row_group_bytes_max);
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t written,
+                        WriteAll(std::move(first), rows, [&](auto batch) { return groups.Write(batch); }));
+  ARROW_RETURN_NOT_OK(groups.Close());
+  return written;
+}
+
+arrow::Result<std::int64_t> WriteFlat(std::shared_ptr<arrow::RecordBatch> first,
+                                      arrow::RecordBatchReader& rows,
+                                      const std::shared_ptr<WriteBehindFile>& output,
+                                      const TableWriteOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(
+      const auto writer,
+      FlatFileWriter::Open(rows.schema(), output, WriterProperties(first.get()), options.threads));
+  FlatRowGroups groups(*writer, options.row_group_bytes_max);
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t written, WriteAll(std::move(first), rows, [&](auto batch) {
+                          return groups.Write(std::move(batch));
+                        }));
+  ARROW_RETURN_NOT_OK(groups.Close());
+  return written;
+}
+
+arrow::Result<std::int64_t> WriteParquet(arrow::RecordBatchReader& rows, const std::string& path,
+                                         const TableWriteOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const auto output,
+                        WriteBehindFile::Open(path, std::min(kWaitingBytesMax, options.row_group_bytes_max)));
+  ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
+  const auto write = FlatFileWriter::Takes(*rows.schema()) ? WriteFlat : WriteNested;
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t written, write(std::move(first), rows, output, options));
+  ARROW_RETURN_NOT_OK(output->Close());
+  return written;
 }
 
 arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::string& path, bool gzip) {
@@ -231,7 +308,12 @@ arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::
   ARROW_ASSIGN_OR_RAISE(
       auto writer, arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
   ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
-  return WriteAll(std::move(first), rows, *writer, *output);
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t written, WriteAll(std::move(first), rows, [&](auto batch) {
+                          return writer->WriteRecordBatch(*batch);
+                        }));
+  ARROW_RETURN_NOT_OK(writer->Close());
+  ARROW_RETURN_NOT_OK(output->Close());
+  return written;
 }
 
 Error SystemError(std::string_view what, const std::filesystem::path& path) {
@@ -265,7 +347,9 @@ class PendingFile {
 
   const std::string& path() const { return path_; }
 
-  Result<void> PutInPlace() {
+  /// `other_place` is in the same folder; null: there is none.
+  Result<void> PutInPlace(const std::function<std::filesystem::path()>& other_place) {
+    if (other_place != nullptr) place_ = other_place();
     TM_TRY(SyncPath(path_, O_RDONLY));
     if (rename(path_.c_str(), place_.c_str()) != 0)
       return std::unexpected(SystemError("put in its place", place_));
@@ -277,7 +361,7 @@ class PendingFile {
  private:
   inline static std::atomic<unsigned> files_begun{
       0};  // two threads may write at the same time, even to one place
-  const std::filesystem::path place_;
+  std::filesystem::path place_;
   std::string path_;
 };
 
@@ -331,7 +415,7 @@ Result<std::int64_t> WriteTableFile(arrow::RecordBatchReader& rows, const std::f
                                       : WriteCsv(*plain, pending.path(), format == Format::kCsvGzip);
   });
   if (!written.ok()) return std::unexpected(FileError(written.status(), path, ErrorCode::kInvalidData));
-  TM_TRY(pending.PutInPlace());
+  TM_TRY(pending.PutInPlace(options.place));
   return *written;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stop_token>
@@ -35,6 +36,9 @@ struct TableWriteOptions {
   std::size_t threads = 1;  // encode Parquet
   /// About how much a row group of Parquet may take in memory, as which it is held until it is whole.
   std::int64_t row_group_bytes_max = std::int64_t{1} << 30;
+  /// Where the file goes, asked for when all rows are written: beside `path`, with the same ending. Null:
+  /// `path`.
+  std::function<std::filesystem::path()> place = {};
 };
 
 /// Whether a file of this name can have these columns: kUnsupported, naming the column, for a nested one in

@@ -103,6 +103,16 @@ Result<CheckedBlocks> BlocksOf(const parquet::FileMetaData& metadata, std::int64
   return blocks;
 }
 
+Result<CheckedFooter> FooterOf(const std::string& path, arrow::io::RandomAccessFile& file,
+                               std::int64_t size) {
+  TM_ASSIGN(const std::string footer, ReadFooter(file, size));
+  if (Crc32c(std::as_bytes(std::span(footer))) != ChecksumOf(path))
+    return Damaged("the footer's checksum does not hold");
+  TM_ASSIGN(auto metadata, ParseFooter(footer));
+  TM_ASSIGN(CheckedBlocks blocks, BlocksOf(*metadata, size - std::ssize(footer)));
+  return CheckedFooter{std::move(metadata), std::move(blocks)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ParquetFile>> OpenDataFile(const DataFileInfo& file) {
@@ -110,13 +120,16 @@ Result<std::unique_ptr<ParquetFile>> OpenDataFile(const DataFileInfo& file) {
   TM_ASSIGN_ARROW(const std::int64_t size, handle->GetSize(), ErrorCode::kIo);
   if (size != file.bytes)
     return Damaged(fmt::format("it is {} bytes long and should be {}", size, file.bytes));
-  const auto crc = ChecksumOf(file.path);
-  if (!crc) return OpenParquetFile(std::make_unique<PlainBytes>(file.path), nullptr);
-  TM_ASSIGN(const std::string footer, ReadFooter(*handle, size));
-  if (Crc32c(std::as_bytes(std::span(footer))) != *crc) return Damaged("the footer's checksum does not hold");
-  TM_ASSIGN(auto metadata, ParseFooter(footer));
-  TM_ASSIGN(CheckedBlocks blocks, BlocksOf(*metadata, size - std::ssize(footer)));
-  return OpenParquetFile(std::make_unique<CheckedBytes>(file.path, std::move(blocks)), std::move(metadata));
+  if (!ChecksumOf(file.path)) return OpenParquetFile(std::make_unique<PlainBytes>(file.path), nullptr);
+  TM_ASSIGN(CheckedFooter footer, FooterOf(file.path, *handle, size));
+  return OpenParquetFile(std::make_unique<CheckedBytes>(file.path, std::move(footer.blocks)),
+                         std::move(footer.metadata));
+}
+
+Result<CheckedFooter> ReadCheckedFooter(const std::string& path) {
+  TM_ASSIGN(const Handle handle, OpenHandle(path));
+  TM_ASSIGN_ARROW(const std::int64_t size, handle->GetSize(), ErrorCode::kIo);
+  return FooterOf(path, *handle, size);
 }
 
 Result<SourceFile> FindForeignFile(const DataFileInfo& file) {

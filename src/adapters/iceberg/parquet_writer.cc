@@ -128,7 +128,8 @@ std::shared_ptr<parquet::WriterProperties> FileProperties(const arrow::Table& fi
         **std::ranges::max_element(column.chunks(), {}, [](const auto& chunk) { return chunk->length(); });
     const std::string& name = first_rows.field(i)->name();
     if (!DictionaryPays(piece) && !HasRuns(piece)) builder.disable_dictionary(name);
-    if (!CompressionPays(piece)) builder.compression(name, parquet::Compression::UNCOMPRESSED);
+    if (!CompressionPays(piece, arrow::Compression::ZSTD))
+      builder.compression(name, parquet::Compression::UNCOMPRESSED);
   }
   return builder.build();
 }

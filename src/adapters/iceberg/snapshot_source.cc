@@ -161,7 +161,8 @@ class SnapshotSource final : public Source {
                              .first_location = (RowLocation{file} << kFileShift) +
                                                static_cast<RowLocation>(parts[part].first_row),
                              .rows = parts[part].rows,
-                             .ranges = RangesOf(opened_[file], part, numbers)});
+                             .ranges = RangesOf(opened_[file], part, numbers),
+                             .columns_apart = opened_[file].data->columns_apart()});
       }
     }
     return fragments;

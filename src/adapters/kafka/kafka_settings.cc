@@ -33,7 +33,7 @@ std::string ReferredTo(const std::string& value) {
 Result<KafkaConf> KafkaSettings(const KafkaSource& source, const StreamOpening& opening) {
   KafkaConf conf(rd_kafka_conf_new());
   const std::string kilobytes = std::to_string(std::max<std::size_t>(1, opening.bytes_max / 1024));
-  const std::array<std::pair<const char*, std::string>, 17> own{{
+  const std::array<std::pair<const char*, std::string>, 18> own{{
       {"bootstrap.servers", source.bootstrap_servers},
       {"client.id", "tidemark"},
       {"group.id", opening.group},
@@ -48,6 +48,9 @@ Result<KafkaConf> KafkaSettings(const KafkaSource& source, const StreamOpening& 
       {"session.timeout.ms", "10000"},
       {"heartbeat.interval.ms", "1000"},
       {"queued.max.messages.kbytes", kilobytes},
+      // Of all partitions together. When there are more, nothing is fetched for a second: small ones are to
+      // last as long.
+      {"queued.min.messages", "400000"},
       {"fetch.message.max.bytes", "1048576"},
       {"reconnect.backoff.ms", "50"},
       {"reconnect.backoff.max.ms", "1000"},

@@ -274,10 +274,11 @@ class KafkaStream final : public Stream {
 
   /// The offset to begin at; never one that leaves unread messages out.
   Result<std::int64_t> Beginning(std::int32_t partition, const StreamStart& start) {
-    if (start.kind == StreamStart::Kind::kLatest) return RD_KAFKA_OFFSET_END;
-    if (start.kind == StreamStart::Kind::kEarliest) return RD_KAFKA_OFFSET_BEGINNING;
-    TM_ASSIGN(const std::int64_t last, NumberOf(start.at));
+    // The library would wait for half a second before it asked for the first or last one.
     TM_ASSIGN(const Watermarks marks, Query(partition));
+    if (start.kind == StreamStart::Kind::kLatest) return marks.high;
+    if (start.kind == StreamStart::Kind::kEarliest) return marks.low;
+    TM_ASSIGN(const std::int64_t last, NumberOf(start.at));
     if (last >= marks.high) {
       return Fail(
           ErrorCode::kInvalidData,

@@ -66,6 +66,17 @@ Result<AwsCredentials> FindAwsCredentials(const Environment& environment, http::
     found = CredentialsInFile(text, profile);
     if (!found.access_key_id.empty() && !found.secret_access_key.empty()) return found;
   }
+  // A pod that has a role by its token would be taken for the machine that it runs on.
+  if (const std::string role = environment("AWS_ROLE_ARN");
+      !role.empty() && !environment("AWS_WEB_IDENTITY_TOKEN_FILE").empty()) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("the role {} is to be had by a web identity (AWS_WEB_IDENTITY_TOKEN_FILE), which is "
+                    "not supported: give the reader a pod identity "
+                    "(AWS_CONTAINER_CREDENTIALS_FULL_URI) without AWS_ROLE_ARN, or keys of the role in "
+                    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
+                    Quoted(role)));
+  }
   TM_ASSIGN(auto of_container, ContainerCredentials(environment, client));
   if (of_container) return *std::move(of_container);
   if (auto of_machine = MachineCredentials(environment, client)) return *std::move(of_machine);

@@ -49,6 +49,15 @@ TEST(AwsCredentials, ThenTheSharedFile) {
   std::filesystem::remove_all(home);
 }
 
+TEST(AwsCredentials, AWebIdentityIsNotTakenForTheMachines) {
+  const std::map<std::string, std::string> identity{{"AWS_ROLE_ARN", "arn:aws:iam::1:role/reader"},
+                                                    {"AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"}};
+  EXPECT_THAT(Found(identity), HasSubstr("UNSUPPORTED the role 'arn:aws:iam::1:role/reader'"));
+  auto with_keys = identity;
+  with_keys.insert({{"AWS_ACCESS_KEY_ID", "a"}, {"AWS_SECRET_ACCESS_KEY", "b"}});
+  EXPECT_EQ(Found(with_keys), "a b ");
+}
+
 constexpr const char* kRole = R"({"RoleArn": "r", "AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c",
                                   "Expiration": "2026-05-01T00:00:00Z"})";
 

@@ -373,8 +373,10 @@ int Environment::Resize(std::int64_t bytes) {
   }
   const int code = mdb_env_set_mapsize(env_, static_cast<std::size_t>(bytes));
   TM_CHECK(code == 0, "the online store's map was given up and cannot be mapped again");
-  for (ReaderSlot& slot : slots_)
+  for (ReaderSlot& slot : slots_) {
+    slot.places.Forget();
     slot.is_taken.store(false, std::memory_order_release);
+  }
   return 0;
 }
 
@@ -473,6 +475,7 @@ Result<void> Environment::Reopen() {
     for (std::size_t tries = 0; slot.is_taken.exchange(true, std::memory_order_acquire); ++tries)
       Pause(tries);
     if (slot.txn != nullptr) mdb_txn_abort(std::exchange(slot.txn, nullptr));
+    slot.places.Forget();
   }
   mdb_env_close(env_);
   int code = OpenEnv(options_, bytes, 0, &env_);

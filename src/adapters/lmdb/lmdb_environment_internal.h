@@ -14,6 +14,7 @@
 
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_online_store.h"
+#include "adapters/lmdb/lmdb_row_places_internal.h"
 #include "base/function_ref.h"
 #include "base/result.h"
 
@@ -55,6 +56,8 @@ class Environment {
       if (environment_ != nullptr) environment_->EndRead(slot_, outer_);
     }
     MDB_txn* txn() const { return environment_->slots_[slot_].txn; }
+    /// Where rows of this snapshot were found by earlier lookups.
+    RowPlaces& places() const { return environment_->slots_[slot_].places; }
 
    private:
     Environment* environment_;
@@ -94,6 +97,7 @@ class Environment {
   struct alignas(64) ReaderSlot {
     std::atomic<bool> is_taken{false};
     MDB_txn* txn = nullptr;  // reset while not taken; null before its first use
+    RowPlaces places;
   };
 
   Environment(MDB_env* env, bool is_read_only, const LmdbOptions& options, const Contents& contents);

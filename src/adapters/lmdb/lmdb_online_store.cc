@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 
@@ -10,7 +11,9 @@
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_folder_internal.h"
 #include "adapters/lmdb/lmdb_guard_internal.h"
+#include "adapters/lmdb/lmdb_row_places_internal.h"
 #include "adapters/lmdb/lmdb_scrub_internal.h"
+#include "base/hash.h"
 #include "model/key_codec.h"
 #include "store/packed_row.h"
 
@@ -38,11 +41,9 @@ std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::strin
             fmt::format("online store {}", folder)});
 }
 
-// The row of `key`, or an empty span. `shortened` holds the stored form of a long key.
-Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, std::string_view key,
-                                        std::string& shortened) {
-  std::string_view stored_key = key;
-  if (IsLongKey(key)) stored_key = shortened = StoredKey(key);
+// The row of `key`, found along the tree, or an empty span. `stored_key`: its stored form.
+Result<std::span<const std::byte>> FindInTree(Environment& environment, MDB_txn* txn, std::string_view key,
+                                              std::string_view stored_key) {
   if (stored_key < kFirstViewId) [[unlikely]] {
     return Fail(
         ErrorCode::kInvalidArgument,
@@ -55,9 +56,66 @@ Result<std::span<const std::byte>> Find(Environment& environment, MDB_txn* txn, 
   if (code != 0) return FailWith(code, "look up a row", environment.place());
   const std::span<const std::byte> row = ToBytes(value);
   if (!PackedChecksumHolds(stored_key, row)) return FailDamaged(stored_key, environment.place().folder);
-  if (!PackedIsFor(key, row)) return std::span<const std::byte>();  // another long key's
   return row;
 }
+
+// Looks keys up, some at a time: while the rows of some are fetched into the cache, places of others are.
+class RowFinder {
+ public:
+  RowFinder(Environment& environment, const Environment::Snapshot& snapshot)
+      : environment_(environment), txn_(snapshot.txn()), places_(snapshot.places()) {
+    places_.Enter(mdb_txn_id(txn_));
+  }
+
+  Result<void> Get(std::span<const std::string_view> keys, OnlineStore::Visitor visit) {
+    for (std::size_t begin = 0; begin < keys.size(); begin += kTogether)
+      TM_TRY(GetSome(keys.subspan(begin, std::min(kTogether, keys.size() - begin)), begin, visit));
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kTogether = 32;
+
+  Result<void> GetSome(std::span<const std::string_view> keys, std::size_t first,
+                       OnlineStore::Visitor visit) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      hashes_[i] = Hash64(std::as_bytes(std::span(keys[i])));
+      places_.Prefetch(hashes_[i]);
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      found_[i] = places_.Find(hashes_[i]);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      TM_ASSIGN(const std::span<const std::byte> row, Row(keys[i], i));
+      visit(first + i, row);
+    }
+    return {};
+  }
+
+  Result<std::span<const std::byte>> Row(std::string_view key, std::size_t at) {
+    const bool is_long = IsLongKey(key);
+    if (is_long) shortened_ = StoredKey(key);
+    const std::string_view stored_key = is_long ? std::string_view(shortened_) : key;
+    if (found_[at].key_without_row == stored_key) return std::span<const std::byte>();
+    std::span<const std::byte> row = found_[at].row;
+    // The checksum is over the key too, so a place that is another row's does not pass for this one's.
+    if (row.empty() || !PackedChecksumHolds(stored_key, row)) {
+      TM_ASSIGN(row, FindInTree(environment_, txn_, key, stored_key));
+      if (row.empty()) {
+        places_.AddWithoutRow(hashes_[at], stored_key);
+        return row;
+      }
+      places_.Add(hashes_[at], row);
+    }
+    return PackedIsFor(key, row) ? row : std::span<const std::byte>();  // else it is another long key's
+  }
+
+  Environment& environment_;
+  MDB_txn* const txn_;
+  lmdb::RowPlaces& places_;
+  std::array<std::uint64_t, kTogether> hashes_{};
+  std::array<lmdb::RowPlaces::Place, kTogether> found_{};
+  std::string shortened_;  // the stored form of a long key
+};
 
 struct CursorCloser {
   void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
@@ -94,12 +152,7 @@ class LmdbOnlineStore final : public OnlineStore {
     TM_ASSIGN(Folder* const folder, Own());
     Environment& environment = folder->environment();
     TM_ASSIGN(const Environment::Snapshot snapshot, environment.Read());
-    std::string shortened;
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      TM_ASSIGN(const std::span<const std::byte> row, Find(environment, snapshot.txn(), keys[i], shortened));
-      visit(i, row);
-    }
-    return {};
+    return RowFinder(environment, snapshot).Get(keys, visit);
   }
 
   Result<MergeCounts> Merge(std::span<const OnlineWrite> writes, const MergeOptions& options) override {

@@ -36,6 +36,9 @@ class DataFile {
   /// The same each time. May read the file, the first time.
   virtual Result<std::span<const FilePart>> Parts() const = 0;
 
+  /// True where each column lies on its own, so that reading some does not touch the others.
+  virtual bool columns_apart() const { return false; }
+
   /// Bounds of a column within a part; nothing if they are not known. `column` of the result is empty.
   virtual std::optional<ColumnRange> Range(std::size_t part, int column) const = 0;
 

@@ -66,9 +66,8 @@ bool HasRuns(const arrow::Array& column) {
   return same * 2 >= rows;
 }
 
-bool CompressionPays(const arrow::Array& column) {
-  // Nulls are not written, and what a few take from the sample's bytes would look like savings.
-  if (!HaveWords(column) || column.null_count() * 4 > column.length()) return true;
+bool CompressionPays(const arrow::Array& column, arrow::Compression::type codec) {
+  if (!HaveWords(column)) return true;
   const Words words = WordsOf(column);
   std::vector<std::uint8_t> sample;
   const std::int64_t first = std::max<std::int64_t>(0, (column.length() - kCompressedRows) / 2);
@@ -78,10 +77,11 @@ bool CompressionPays(const arrow::Array& column) {
   }
   const auto size = static_cast<std::int64_t>(sample.size());
   if (size < kCompressedRows) return true;  // too few to tell
-  auto codec = arrow::util::Codec::Create(arrow::Compression::ZSTD);
-  if (!codec.ok()) return true;
-  std::vector<std::uint8_t> out(static_cast<std::size_t>((*codec)->MaxCompressedLen(size, sample.data())));
-  const auto compressed = (*codec)->Compress(size, sample.data(), std::ssize(out), out.data());
+  auto compressor = arrow::util::Codec::Create(codec);
+  if (!compressor.ok()) return true;
+  std::vector<std::uint8_t> out(
+      static_cast<std::size_t>((*compressor)->MaxCompressedLen(size, sample.data())));
+  const auto compressed = (*compressor)->Compress(size, sample.data(), std::ssize(out), out.data());
   return !compressed.ok() || *compressed * 5 <= size * 4;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arrow/array.h>
+#include <arrow/util/type_fwd.h>
 
 namespace tidemark {
 
@@ -14,8 +15,8 @@ bool DictionaryPays(const arrow::Array& column);
 /// dictionary then takes next to no time and space, however many different values there are.
 bool HasRuns(const arrow::Array& column);
 
-/// False for numbers and times of which zstd cannot save a fifth, on a sample: taking that little off again
-/// would cost more, with every read, than reading it. True for all other columns.
-bool CompressionPays(const arrow::Array& column);
+/// False for numbers and times of which `codec` cannot save a fifth, on a sample: taking that little off
+/// again would cost more, with every read, than reading it. True for all other columns.
+bool CompressionPays(const arrow::Array& column, arrow::Compression::type codec);
 
 }  // namespace tidemark

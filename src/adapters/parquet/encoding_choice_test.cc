@@ -57,24 +57,39 @@ TEST(CompressionChoice, LeavesNumbersWithoutAPatternAsTheyAre) {
   std::mt19937_64 random(7);
   const auto noise = Column<arrow::DoubleBuilder>(
       100'000, [&](std::int64_t) { return std::normal_distribution<double>()(random); });
-  EXPECT_FALSE(CompressionPays(*noise));
-  EXPECT_FALSE(CompressionPays(*noise->Slice(1'000)));
+  EXPECT_FALSE(CompressionPays(*noise, arrow::Compression::ZSTD));
+  EXPECT_FALSE(CompressionPays(*noise->Slice(1'000), arrow::Compression::ZSTD));
   const auto counts =
       Column<arrow::Int64Builder>(100'000, [&](std::int64_t) { return static_cast<int>(random() % 100); });
-  EXPECT_TRUE(CompressionPays(*counts));
+  EXPECT_TRUE(CompressionPays(*counts, arrow::Compression::ZSTD));
   const auto ids = Column<arrow::Int64Builder>(100'000, [](std::int64_t row) { return row; });
-  EXPECT_TRUE(CompressionPays(*ids));
+  EXPECT_TRUE(CompressionPays(*ids, arrow::Compression::ZSTD));
+  const auto times = Column<arrow::Int64Builder>(100'000, [&](std::int64_t) {
+    return (std::int64_t{1} << 50) + static_cast<std::int64_t>(random() >> 24);
+  });
+  EXPECT_TRUE(CompressionPays(*times, arrow::Compression::ZSTD));
+  EXPECT_FALSE(CompressionPays(*times, arrow::Compression::SNAPPY));
+}
+
+TEST(CompressionChoice, JudgesByTheValuesBetweenNulls) {
+  std::mt19937_64 random(7);
+  arrow::DoubleBuilder builder;
+  for (int row = 0; row < 100'000; ++row)
+    ASSERT_TRUE(
+        (row % 2 == 0 ? builder.AppendNull() : builder.Append(std::normal_distribution<double>()(random)))
+            .ok());
+  EXPECT_FALSE(CompressionPays(*builder.Finish().ValueOrDie(), arrow::Compression::SNAPPY));
 }
 
 TEST(CompressionChoice, CompressesWhatItCannotJudge) {
   std::mt19937_64 random(7);
   const auto few =
       Column<arrow::DoubleBuilder>(100, [&](std::int64_t) { return static_cast<double>(random()); });
-  EXPECT_TRUE(CompressionPays(*few));
-  EXPECT_TRUE(CompressionPays(arrow::NullArray(100'000)));
+  EXPECT_TRUE(CompressionPays(*few, arrow::Compression::ZSTD));
+  EXPECT_TRUE(CompressionPays(arrow::NullArray(100'000), arrow::Compression::ZSTD));
   const auto text =
       Column<arrow::StringBuilder>(1'000, [&](std::int64_t) { return std::to_string(random()); });
-  EXPECT_TRUE(CompressionPays(*text));
+  EXPECT_TRUE(CompressionPays(*text, arrow::Compression::ZSTD));
 }
 
 }  // namespace

@@ -16,11 +16,16 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/parquet/page_stream.h"
+#include "adapters/parquet/column_output_internal.h"
+#include "adapters/parquet/column_pages_internal.h"
+#include "adapters/parquet/fixed_column_internal.h"
 #include "base/check.h"
 #include "pit/buffer_pool.h"
 
 namespace tidemark {
+
+using namespace flat_column_internal;  // NOLINT(google-build-using-namespace): this file is a part of it
+
 namespace {
 
 // Rows that are decoded at a time when single rows are picked: values stay in the first-level cache.
@@ -29,67 +34,14 @@ constexpr std::int64_t kPickWindowRows = 2048;
 // One call of ReadBatch decodes at most this many definition levels.
 constexpr std::int64_t kLevelsMax = 64 * 1024;
 
-// Which rows are null; nothing is kept until the first null.
-class Validity {
- public:
-  void AppendValid(std::int64_t rows) {
-    if (nulls_ > 0) PARQUET_THROW_NOT_OK(bits_.Append(rows, true));
-    rows_ += rows;
-  }
-
-  void Append(const std::int16_t* levels, std::int64_t rows) {
-    if (nulls_ == 0) PARQUET_THROW_NOT_OK(bits_.Append(rows_, true));
-    PARQUET_THROW_NOT_OK(bits_.Reserve(rows));
-    for (std::int64_t i = 0; i < rows; ++i)
-      bits_.UnsafeAppend(levels[i] != 0);
-    rows_ += rows;
-    nulls_ = bits_.false_count();
-  }
-
-  void AppendOne(bool valid) {
-    if (!valid && nulls_++ == 0) PARQUET_THROW_NOT_OK(bits_.Append(rows_, true));
-    if (nulls_ > 0) PARQUET_THROW_NOT_OK(bits_.Append(valid));
-    ++rows_;
-  }
-
-  std::int64_t nulls() const { return nulls_; }
-
-  std::shared_ptr<arrow::Buffer> Finish() {
-    if (nulls_ == 0) return nullptr;
-    std::shared_ptr<arrow::Buffer> buffer;
-    PARQUET_THROW_NOT_OK(bits_.Finish(&buffer));
-    return buffer;
-  }
-
- private:
-  arrow::TypedBufferBuilder<bool> bits_{BufferPool()};
-  std::int64_t rows_ = 0;
-  std::int64_t nulls_ = 0;
-};
-
-std::shared_ptr<arrow::Buffer> Allocate(std::int64_t bytes) {
-  PARQUET_ASSIGN_OR_THROW(std::shared_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes, BufferPool()));
-  return buffer;
-}
-
-template <typename Value>
-Value* DataOf(arrow::Buffer& buffer) {
-  return reinterpret_cast<Value*>(buffer.mutable_data());
-}
-
-// The pages of a column chunk, and the stream that they are read from.
-struct Pages {
-  std::shared_ptr<PageStream> stream;
-  std::unique_ptr<parquet::PageReader> reader;
-};
-
 // What the readers of all types share: the page reader with its filter, definition levels, and picking.
 template <typename Parquet>
 class TypedColumn : public FlatColumn {
  public:
   using Value = typename Parquet::c_type;
 
-  TypedColumn(Pages pages, const parquet::ColumnDescriptor* descriptor, std::shared_ptr<arrow::DataType> type)
+  TypedColumn(ColumnPages pages, const parquet::ColumnDescriptor* descriptor,
+              std::shared_ptr<arrow::DataType> type)
       : type_(std::move(type)),
         optional_(descriptor->max_definition_level() > 0),
         stream_(std::move(pages.stream)) {
@@ -205,66 +157,6 @@ class TypedColumn : public FlatColumn {
   std::int64_t wanted_row_ = -1;  // the first row that is still to be picked; without one, every page is read
   std::int64_t page_start_ = 0;   // rows of the page that the reader is at
   std::int64_t page_end_ = 0;
-};
-
-// Numbers, dates and times: values are decoded where they stay.
-template <typename Parquet>
-class FixedColumn final : public TypedColumn<Parquet> {
- public:
-  using Value = typename Parquet::c_type;
-  using TypedColumn<Parquet>::TypedColumn;
-
-  std::shared_ptr<arrow::Array> Read(std::int64_t rows) override {
-    auto buffer = Allocate(rows * std::int64_t{sizeof(Value)});
-    auto* const out = DataOf<Value>(*buffer);
-    Validity validity;
-    for (std::int64_t done = 0; done < rows;) {
-      const auto decoded = this->Decode(rows - done, out + done);
-      if (decoded.values == decoded.rows) {
-        validity.AppendValid(decoded.rows);
-      } else {
-        Spread(out + done, decoded.rows, decoded.values);
-        validity.Append(this->levels(), decoded.rows);
-      }
-      done += decoded.rows;
-    }
-    return Finish(rows, std::move(buffer), validity);
-  }
-
-  std::shared_ptr<arrow::Array> Take(std::span<const std::int64_t> rows) override {
-    auto buffer = Allocate(static_cast<std::int64_t>(rows.size() * sizeof(Value)));
-    auto* out = DataOf<Value>(*buffer);
-    Validity validity;
-    this->Pick(
-        rows,
-        [&](const Value* value) {
-          *out++ = value != nullptr ? *value : Value{};
-          validity.AppendOne(value != nullptr);
-        },
-        [&](const Value* values, std::int64_t first, std::span<const std::int64_t> some) {
-          for (const std::int64_t row : some)
-            *out++ = values[row - first];
-          validity.AppendValid(std::ssize(some));
-        });
-    return Finish(static_cast<std::int64_t>(rows.size()), std::move(buffer), validity);
-  }
-
- private:
-  // Moves the values, which lie without gaps, to their rows; the rows between are zero.
-  void Spread(Value* out, std::int64_t rows, std::int64_t values) const {
-    const std::int16_t* const levels = this->levels();
-    for (std::int64_t row = rows - 1; row >= 0; --row) {
-      const bool present = levels[row] != 0 && values > 0;
-      out[row] = present ? out[--values] : Value{};
-    }
-  }
-
-  std::shared_ptr<arrow::Array> Finish(std::int64_t rows, std::shared_ptr<arrow::Buffer> values,
-                                       Validity& validity) {
-    const std::int64_t nulls = validity.nulls();
-    return arrow::MakeArray(
-        arrow::ArrayData::Make(this->type(), rows, {validity.Finish(), std::move(values)}, nulls));
-  }
 };
 
 class BooleanColumn final : public TypedColumn<parquet::BooleanType> {
@@ -465,35 +357,6 @@ class ConstantColumn final : public FlatColumn {
   std::shared_ptr<arrow::Array> made_;
 };
 
-Pages OpenPages(const parquet::FileMetaData& metadata, int row_group, int column,
-                const std::shared_ptr<arrow::io::RandomAccessFile>& file, bool is_checked) {
-  const auto group = metadata.RowGroup(row_group);
-  const auto chunk = group->ColumnChunk(column);
-  std::int64_t start = chunk->data_page_offset();
-  if (chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0) {
-    start = std::min(start, chunk->dictionary_page_offset());
-  }
-  std::int64_t length = chunk->total_compressed_size();
-  PARQUET_ASSIGN_OR_THROW(const std::int64_t file_size, file->GetSize());
-  if (start < 0 || length < 0 || start > file_size - length) {
-    throw parquet::ParquetException("the footer places a column outside of the file");
-  }
-  // Old parquet-mr left the dictionary page's header out of the size: up to 100 bytes.
-  if (metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION())) {
-    length += std::min<std::int64_t>(100, file_size - start - length);
-  }
-  // Before 3.0.0 Arrow marked pages of version 2 as not compressed even when they were.
-  const bool always_compressed =
-      metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION());
-  parquet::ReaderProperties properties(BufferPool());
-  properties.set_page_checksum_verification(!is_checked);
-  Pages pages;
-  pages.stream = std::make_shared<PageStream>(file, start, length);
-  pages.reader = parquet::PageReader::Open(pages.stream, chunk->num_values(), chunk->compression(),
-                                           properties, *metadata.schema()->Column(column), always_compressed);
-  return pages;
-}
-
 bool IsTextOrBytes(const arrow::DataType& type) {
   return arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id());
 }
@@ -560,24 +423,14 @@ std::unique_ptr<FlatColumn> FlatColumn::Open(const parquet::FileMetaData& metada
     if (auto value = OneValueOf(*metadata.RowGroup(row_group)->ColumnChunk(column)))
       return std::make_unique<ConstantColumn>(*value, std::move(type));
   }
-  auto pages = OpenPages(metadata, row_group, column, file, is_checked);
-  switch (descriptor->physical_type()) {
-    case parquet::Type::BOOLEAN:
-      return std::make_unique<BooleanColumn>(std::move(pages), descriptor, std::move(type));
-    case parquet::Type::INT32:
-      return std::make_unique<FixedColumn<parquet::Int32Type>>(std::move(pages), descriptor, std::move(type));
-    case parquet::Type::INT64:
-      return std::make_unique<FixedColumn<parquet::Int64Type>>(std::move(pages), descriptor, std::move(type));
-    case parquet::Type::FLOAT:
-      return std::make_unique<FixedColumn<parquet::FloatType>>(std::move(pages), descriptor, std::move(type));
-    case parquet::Type::DOUBLE:
-      return std::make_unique<FixedColumn<parquet::DoubleType>>(std::move(pages), descriptor,
-                                                                std::move(type));
-    default:
-      TM_CHECK(descriptor->physical_type() == parquet::Type::BYTE_ARRAY,
-               "FlatColumnType admits no other type");
-      return std::make_unique<BytesColumn>(std::move(pages), descriptor, std::move(type));
-  }
+  const ColumnPlace place{
+      .metadata = metadata, .row_group = row_group, .column = column, .file = file, .is_checked = is_checked};
+  if (auto fixed = OpenFixedColumn(place, type)) return fixed;
+  auto pages = OpenPages(place, /*as_stored=*/false);
+  if (descriptor->physical_type() == parquet::Type::BOOLEAN)
+    return std::make_unique<BooleanColumn>(std::move(pages), descriptor, std::move(type));
+  TM_CHECK(descriptor->physical_type() == parquet::Type::BYTE_ARRAY, "FlatColumnType admits no other type");
+  return std::make_unique<BytesColumn>(std::move(pages), descriptor, std::move(type));
 }
 
 }  // namespace tidemark

@@ -26,6 +26,9 @@
 namespace tidemark {
 namespace {
 
+// Rows of a batch: its columns are still in the second-level cache when they are used.
+constexpr std::int64_t kScanRows = 16 * 1024;
+
 // A column of the file: its leaves in the Parquet schema, and whether flat_column.h reads it.
 struct FileColumn {
   bool flat = false;
@@ -220,6 +223,7 @@ class RowGroups final : public ParquetFile {
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return contents_.schema; }
   Result<std::span<const FilePart>> Parts() const override { return contents_.parts; }
+  bool columns_apart() const override { return true; }
   std::int32_t FieldId(int column) const override {
     return contents_.columns[static_cast<std::size_t>(column)].field_id;
   }
@@ -242,8 +246,8 @@ class RowGroups final : public ParquetFile {
     const auto scan = [&]() -> Result<void> {
       RowGroup group(contents_, static_cast<int>(part), columns, opened, bytes_->are_checked());
       const std::int64_t rows = contents_.parts[part].rows;
-      for (std::int64_t first = 0; first < rows; first += kBatchRows) {
-        const std::int64_t some = std::min(kBatchRows, rows - first);
+      for (std::int64_t first = 0; first < rows; first += kScanRows) {
+        const std::int64_t some = std::min(kScanRows, rows - first);
         TM_TRY(sink(group.Read(some), some, first));
       }
       return {};

@@ -68,7 +68,7 @@ Result<void> CheckSnapshotChoice(const SaveDatasetRequest& request, const std::v
               "written");
 }
 
-Error Differs(const SavedDataset& dataset, const std::string& writer) {
+Error Differs(const SavedDataset& dataset, const std::string& writer, bool has_functions) {
   std::vector<std::string> warehouses;
   for (const UsedSource& source : dataset.sources) {
     if (source.is_warehouse) warehouses.push_back(source.view);
@@ -81,6 +81,10 @@ Error Differs(const SavedDataset& dataset, const std::string& writer) {
   } else if (dataset.writer != writer) {
     why = fmt::format("it was written by Tidemark {}, and this is {}: make it again with that",
                       dataset.writer, writer);
+  } else if (has_functions) {
+    why =
+        "its Python functions do not give any more what they did: the Python that runs them, or a package "
+        "that they use, is another one";
   } else {
     why = "what it was made of has been changed behind Tidemark's back";
   }
@@ -118,6 +122,8 @@ class SavedDatasets::Making {
       TM_ASSIGN(rows, parts_.files->Write(*reader, owner_.PathOf(dataset_)));
     }
     TM_ASSIGN(dataset_.sources, notes.Finish());
+    TM_ASSIGN(const bool has_functions, owner_.HasFunctions(dataset_, *catalog));
+    if (has_functions) TM_TRY(CheckFunctions(catalog, rows->sum()));
     TM_TRY(owner_.CheckNotErased(dataset_, *catalog));
     dataset_.rows = rows->rows();
     dataset_.sum = rows->sum();
@@ -130,7 +136,8 @@ class SavedDatasets::Making {
   Result<void> Begin() {
     TM_ASSIGN(const auto catalog, parts_.catalog());
     TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, request_.what.features));
-    TM_ASSIGN(const Selection selection, Resolve(*catalog, wanted, request_.what.full_feature_names));
+    TM_ASSIGN(const Selection selection,
+              Resolve(*catalog, wanted, request_.what.full_feature_names, parts_.functions));
     dataset_.id = NewDatasetId();
     dataset_.name = request_.name;
     dataset_.created_us = parts_.clock->now_us();
@@ -173,6 +180,20 @@ class SavedDatasets::Making {
                                                    parts_.files->OwnPath(dataset_.id, kEntityRowsFile)));
     dataset_.entity_rows = kept->sum();
     return kept->Put(false);
+  }
+
+  /// What functions make of the same rows must be the same, or it could not be made again.
+  Result<void> CheckFunctions(const std::shared_ptr<const Catalog>& catalog, const FileSum& first) {
+    const SourceOpeners open{
+        OpenerOfUsed(dataset_.sources, *catalog, *parts_.files, parts_.sources(work_.stop)),
+        owner_.PinnedTables(dataset_)};
+    TM_ASSIGN(const auto reader, owner_.RowsOf(dataset_, catalog, open, work_, std::make_shared<Warnings>()));
+    TM_ASSIGN(const auto again, parts_.files->Write(*reader, owner_.PathOf(dataset_)));
+    if (again->sum() == first) return {};
+    return Fail(ErrorCode::kInvalidData,
+                "the Python functions gave other values for the same rows when they were asked a second "
+                "time, so that it could not be made again: let them use nothing that changes, such as the "
+                "clock or random numbers without a seed");
   }
 
   Result<void> Settle(UnplacedRows& rows) {
@@ -249,10 +270,11 @@ std::filesystem::path SavedDatasets::PathOf(const SavedDataset& dataset) const {
                                  : std::filesystem::path(dataset.storage);
 }
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::Read(std::string_view name,
-                                                                      const std::stop_token& stop) const {
-  const auto read = [&]() -> Result<std::shared_ptr<arrow::RecordBatchReader>> {
+Result<std::filesystem::path> SavedDatasets::WholeFile(std::string_view name, DatasetFile file,
+                                                       const std::stop_token& stop) const {
+  const auto find = [&]() -> Result<std::filesystem::path> {
     TM_ASSIGN(const SavedDataset dataset, Get(name));
+    if (file == DatasetFile::kEntityRows) return WholeEntityRows(dataset, stop);
     if (dataset.are_rows_removed) {
       return Fail(ErrorCode::kNotFound,
                   fmt::format("its rows were removed by {}: delete it, and save another", dataset.erasure));
@@ -263,14 +285,31 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::Read(std::strin
                   fmt::format("its file '{}' is gone: rebuild makes it again", path.string()));
     }
     TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, stop));
-    if (sum != dataset.sum) {
-      return Fail(
-          ErrorCode::kCorruption,
-          fmt::format("its file '{}' is not what was saved: rebuild makes that again", path.string()));
-    }
-    return parts_.files->Read(path, stop);
+    if (sum == dataset.sum) return path;
+    return Fail(ErrorCode::kCorruption,
+                fmt::format("its file '{}' is not what was saved: rebuild makes that again", path.string()));
   };
-  auto rows = read();
+  auto found = find();
+  if (!found) return std::unexpected(std::move(found).error().In(DatasetPlace(name)));
+  return found;
+}
+
+Result<std::filesystem::path> SavedDatasets::WholeEntityRows(const SavedDataset& dataset,
+                                                             const std::stop_token& stop) const {
+  if (!dataset.entity_rows)
+    return Fail(ErrorCode::kNotFound, "it was made of a range of times, and has no entity rows");
+  const auto path = parts_.files->OwnPath(dataset.id, kEntityRowsFile);
+  TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, stop));
+  if (sum == dataset.entity_rows) return path;
+  return Fail(
+      ErrorCode::kCorruption,
+      fmt::format("its entity rows, '{}', are not what was kept: restore them from a backup", path.string()));
+}
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::Read(std::string_view name,
+                                                                      const std::stop_token& stop) const {
+  TM_ASSIGN(const auto path, WholeFile(name, DatasetFile::kRows, stop));
+  auto rows = parts_.files->Read(path, stop);
   if (!rows) return std::unexpected(std::move(rows).error().In(DatasetPlace(name)));
   return rows;
 }
@@ -281,7 +320,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::RowsOf(
   const DatasetRequest& asked = dataset.request;
   TM_ASSIGN(const auto wanted, SelectionsOf(*catalog, asked.features));
   HistoricalRequest request;
-  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, asked.full_feature_names));
+  TM_ASSIGN(request.selection, Resolve(*catalog, wanted, asked.full_feature_names, parts_.functions));
   request.event_timestamp_column = asked.event_timestamp_column;
   request.include_status = asked.include_status;
   request.known_by = asked.known_by;
@@ -294,16 +333,17 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SavedDatasets::RowsOf(
     TM_ASSIGN(request.range,
               RangeOf(request.selection, asked.range->start_us, asked.range->end_us, dataset.created_us));
   } else {
-    const auto path = parts_.files->OwnPath(dataset.id, kEntityRowsFile);
-    TM_ASSIGN(const FileSum sum, parts_.files->SumOf(path, work.stop));
-    if (sum != dataset.entity_rows) {
-      return Fail(ErrorCode::kCorruption,
-                  fmt::format("its entity rows, '{}', are not what was kept: restore them from a backup",
-                              path.string()));
-    }
+    TM_ASSIGN(const auto path, WholeEntityRows(dataset, work.stop));
     TM_ASSIGN(entity_rows, parts_.files->Read(path, work.stop));
   }
   return GetHistorical(catalog, std::move(entity_rows), std::move(request), open, std::move(warnings));
+}
+
+Result<bool> SavedDatasets::HasFunctions(const SavedDataset& dataset, const Catalog& catalog) const {
+  TM_ASSIGN(const auto wanted, SelectionsOf(catalog, dataset.request.features));
+  TM_ASSIGN(const Selection selection,
+            Resolve(catalog, wanted, dataset.request.full_feature_names, parts_.functions));
+  return selection.on_demand != nullptr && selection.on_demand->has_functions();
 }
 
 TableOpener SavedDatasets::PinnedTables(const SavedDataset& dataset) const {
@@ -360,6 +400,7 @@ Result<RebuiltDataset> SavedDatasets::Rebuild(std::string_view name, const std::
     };
     TM_TRY(check());
     TM_ASSIGN(const auto catalog, CatalogOf(dataset.definitions));
+    TM_ASSIGN(const bool has_functions, HasFunctions(dataset, *catalog));
     TM_TRY(CheckNotErased(dataset, *catalog));
     const SourceOpeners open{
         OpenerOfUsed(dataset.sources, *catalog, *parts_.files, parts_.sources(work.stop)),
@@ -370,7 +411,7 @@ Result<RebuiltDataset> SavedDatasets::Rebuild(std::string_view name, const std::
       TM_ASSIGN(const auto reader, RowsOf(dataset, catalog, open, work, std::make_shared<Warnings>()));
       TM_ASSIGN(rows, parts_.files->Write(*reader, rebuilt.path));
     }
-    if (rows->sum() != dataset.sum) return std::unexpected(Differs(dataset, parts_.writer));
+    if (rows->sum() != dataset.sum) return std::unexpected(Differs(dataset, parts_.writer, has_functions));
     // An erasure that came meanwhile is not to find them where they are not looked for.
     TM_TRY(check());
     TM_TRY(CheckNotErased(dataset, *catalog));

@@ -29,7 +29,9 @@
 #include "engine/historical.h"
 #include "engine/tables/feature_tables.h"
 #include "store/dataset_files.h"
+#include "store/function_runner.h"
 #include "store/registry.h"
+#include "tidemark/datasets.h"
 
 namespace tidemark {
 
@@ -69,7 +71,8 @@ struct SavedDatasetsParts {
   std::function<Result<std::shared_ptr<const Catalog>>()> catalog;
   std::function<Result<std::shared_ptr<FeatureTables>>()> tables;
   std::function<SourceOpener(const std::stop_token& stop)> sources;
-  std::string writer;  // the version of Tidemark
+  std::shared_ptr<FunctionRunner> functions;  // null: features of Python functions are refused
+  std::string writer;                         // the version of Tidemark
   std::size_t threads = 1;
   std::int64_t memory_bytes_max = 0;
 };
@@ -80,8 +83,9 @@ class SavedDatasets {
   explicit SavedDatasets(SavedDatasetsParts parts);
 
   /// Makes the training set, and keeps it: whole or not at all. kAlreadyExists for a name or a file that is
-  /// there, unless it may be overwritten; kInvalidData if rows that it is made of are erased meanwhile;
-  /// kUnsupported for features of Python functions; else as GetHistorical. `warnings` may be null.
+  /// there, unless it may be overwritten; kInvalidData if rows that it is made of are erased meanwhile, or if
+  /// functions give other values when they are asked a second time; else as GetHistorical. `warnings` may be
+  /// null.
   Result<SavedDataset> Save(const SaveDatasetRequest& request, const DatasetWork& work,
                             std::shared_ptr<Warnings> warnings);
   /// By name, without those that are being made.
@@ -93,6 +97,9 @@ class SavedDatasets {
   /// others; both say how to make them again.
   Result<std::shared_ptr<arrow::RecordBatchReader>> Read(std::string_view name,
                                                          const std::stop_token& stop) const;
+  /// One of its files, once it is known to be what was kept; errors as of Read.
+  Result<std::filesystem::path> WholeFile(std::string_view name, DatasetFile file,
+                                          const std::stop_token& stop) const;
   /// Makes its rows again and puts them to `path` (empty: to their place), over what is there. kInvalidData
   /// if they would not be the same to the byte: rows were erased (which erasure), a file has changed (which
   /// one), a warehouse answers otherwise; kNotFound for a table or file that is gone.
@@ -110,6 +117,9 @@ class SavedDatasets {
  private:
   class Making;
 
+  Result<std::filesystem::path> WholeEntityRows(const SavedDataset& dataset,
+                                                const std::stop_token& stop) const;
+  Result<bool> HasFunctions(const SavedDataset& dataset, const Catalog& catalog) const;
   Result<std::shared_ptr<arrow::RecordBatchReader>> RowsOf(const SavedDataset& dataset,
                                                            const std::shared_ptr<const Catalog>& catalog,
                                                            const SourceOpeners& open, const DatasetWork& work,

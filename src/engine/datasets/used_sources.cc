@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "base/result.h"
-#include "model/name.h"
 #include "model/time.h"
 
 namespace tidemark {
@@ -34,8 +33,8 @@ Result<void> CheckLook(const UsedFile& file, const DatasetFiles& files) {
   TM_ASSIGN(const FileLook now, files.LookAt(file.path));
   if (now == file.look) return {};
   return Fail(ErrorCode::kInvalidData,
-              fmt::format("file {} is not what the dataset was made of: it has {}, and had {}{}",
-                          Quoted(file.path), LookText(now), LookText(file.look),
+              fmt::format("file '{}' is not what the dataset was made of: it has {}, and had {}{}", file.path,
+                          LookText(now), LookText(file.look),
                           now.bytes == file.look.bytes && now.mtime_ns == file.look.mtime_ns
                               ? "; its end is another one"
                               : ""));

@@ -62,6 +62,7 @@ class TableOpening {
     table.columns = ShownColumns(view_);
     TM_TRY(AddIds(table.columns));
     TM_ASSIGN(StandingFiles standing, FindStanding(view_, state_, parts_.memory_bytes_max, stop_));
+    table.files.are_own = true;
     for (const DataFileInfo& file : standing.files)
       table.files.paths.push_back(file.path);
     TM_ASSIGN(const auto tails, StandingTails(view_, state_));
@@ -92,7 +93,7 @@ class TableOpening {
     std::string text = ColumnsText(columns);
     if (reading_.as_of_us) text += fmt::format("up to {}\n", *reading_.as_of_us);
     for (const LogTail& tail : state_.tails)
-      text += fmt::format("{}: {}\n", tail.name, tail.rows->num_rows());
+      text += fmt::format("{}: {}\n", tail.name, tail.rows());
     if (state_.erasures != nullptr) {
       for (const Fence& fence : state_.erasures->fences())
         text += FenceName(fence.key) + " " + FenceText(fence) + "\n";

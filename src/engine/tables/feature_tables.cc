@@ -19,6 +19,9 @@
 namespace tidemark {
 namespace {
 
+// Frames of fewer rows are put together.
+constexpr std::int64_t kTailBatchRows = 32 * 1024;
+
 std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
 }
@@ -62,19 +65,32 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
   return changes;
 }
 
-/// The rows that a log has of a table beyond `from`.
+/// The rows that a log has of a table beyond `from`. Those of small frames are put together, others stay as
+/// they are: several threads can scan them.
 Result<LogTail> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from,
                        const StreamMarks& marks) {
-  arrow::RecordBatchVector batches;
+  LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), {}};
+  arrow::RecordBatchVector few;
+  std::int64_t few_rows = 0;
+  const auto join_few = [&]() -> Result<void> {
+    if (few.empty()) return {};
+    auto joined = few.size() == 1 ? few.front() : nullptr;
+    if (joined == nullptr) {
+      TM_ASSIGN(joined, FromArrowResult(arrow::ConcatenateRecordBatches(few)));
+    }
+    tail.batches.push_back(std::move(joined));
+    few.clear();
+    few_rows = 0;
+    return {};
+  };
   TM_TRY(log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
     TM_ASSIGN(auto rows, OfflineRowsOf(view, frame, marks));
-    if (rows != nullptr && rows->num_rows() > 0) batches.push_back(std::move(rows));
-    return {};
+    if (rows == nullptr || rows->num_rows() == 0) return {};
+    few_rows += rows->num_rows();
+    few.push_back(std::move(rows));
+    return few_rows < kTailBatchRows ? Result<void>() : join_few();
   }));
-  LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), nullptr};
-  if (!batches.empty()) {
-    TM_ASSIGN(tail.rows, FromArrowResult(arrow::ConcatenateRecordBatches(batches)));
-  }
+  TM_TRY(join_few());
   return tail;
 }
 
@@ -85,7 +101,7 @@ Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
   TM_ASSIGN(const StreamMarks marks, StreamMarksOf(properties));
   for (const auto& log : logs) {
     TM_ASSIGN(LogTail tail, TailOf(view, *log, FlushedUpTo(properties, log->id()), marks));
-    if (tail.rows != nullptr) tails.push_back(std::move(tail));
+    if (!tail.batches.empty()) tails.push_back(std::move(tail));
   }
   return tails;
 }

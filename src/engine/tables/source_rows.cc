@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "engine/tables/batch_content.h"
 #include "engine/tables/table_rows.h"
 #include "store/source_folders.h"
 
@@ -61,22 +62,35 @@ std::shared_ptr<arrow::RecordBatch> SourceRows(const CatalogView& view, const ar
   return arrow::RecordBatch::Make(SourceSchema(view), rows.num_rows(), std::move(columns));
 }
 
-std::string SourceFileName(std::int64_t write_time_us, LogPosition position) {
+std::string FileNameOf(std::int64_t write_time_us, LogPosition position) {
   return fmt::format("{}{:0{}}-{}-{}", kAddedFileBegin, write_time_us, kTimeDigits, FormatLogId(position.log),
                      position.lsn);
 }
 
-std::string SourceFileName(std::int64_t write_time_us, std::string_view batch_key) {
+std::string FileNameOf(std::int64_t write_time_us, std::string_view batch_key) {
   return fmt::format("{}{:0{}}{}", kAddedFileBegin, write_time_us, kTimeDigits,
                      batch_key.empty() ? "" : BatchEnding(batch_key));
 }
 
-bool IsFileOfBatch(std::string_view name, std::string_view batch_key, std::int64_t since_us) {
-  if (!name.starts_with(kAddedFileBegin) || !name.ends_with(BatchEnding(batch_key))) return false;
+std::string BatchFileEnd(const BatchContent& content) {
+  return content.is_known() ? "-" + ContentText(content) : "";
+}
+
+std::optional<BatchContent> ContentOfBatchFile(std::string_view name, std::string_view batch_key,
+                                               std::int64_t since_us) {
+  if (!name.starts_with(kAddedFileBegin)) return std::nullopt;
   name.remove_prefix(kAddedFileBegin.size());
   std::int64_t time_us = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), time_us);
-  return error == std::errc() && *end == '-' && time_us > since_us;
+  if (error != std::errc() || time_us <= since_us) return std::nullopt;
+  name.remove_prefix(static_cast<std::size_t>(end - name.data()));
+  const std::string batch = BatchEnding(batch_key);
+  if (!name.starts_with(batch)) return std::nullopt;
+  name.remove_prefix(batch.size());
+  if (name.empty()) return BatchContent{};
+  const BatchContent content = name.front() == '-' ? ParseContent(name.substr(1)) : BatchContent{};
+  if (!content.is_known()) return std::nullopt;
+  return content;
 }
 
 }  // namespace tidemark

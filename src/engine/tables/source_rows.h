@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "engine/catalog.h"
+#include "store/batch_ledger.h"
 #include "store/write_log.h"
 
 namespace tidemark {
@@ -27,10 +29,16 @@ std::shared_ptr<arrow::Schema> SourceSchema(const CatalogView& view);
 std::shared_ptr<arrow::RecordBatch> SourceRows(const CatalogView& view, const arrow::RecordBatch& rows);
 
 /// The file of a frame.
-std::string SourceFileName(std::int64_t write_time_us, LogPosition position);
+std::string FileNameOf(std::int64_t write_time_us, LogPosition position);
 
-/// The file of many rows that no log has, and whether one of a batch's was written after `since_us`.
-std::string SourceFileName(std::int64_t write_time_us, std::string_view batch_key);
-bool IsFileOfBatch(std::string_view name, std::string_view batch_key, std::int64_t since_us);
+/// The file of many rows that no log has, of a batch if the key is not empty: then BatchFileEnd, of what was
+/// written, goes behind it.
+std::string FileNameOf(std::int64_t write_time_us, std::string_view batch_key);
+std::string BatchFileEnd(const BatchContent& content);
+
+/// Whether a file is of the batch and was written after `since_us`: then what its rows are, which is unknown
+/// if the name does not say it.
+std::optional<BatchContent> ContentOfBatchFile(std::string_view name, std::string_view batch_key,
+                                               std::int64_t since_us);
 
 }  // namespace tidemark

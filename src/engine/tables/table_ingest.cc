@@ -399,7 +399,9 @@ class Ingesting {
   /// One frame: all of it is written, or nothing.
   Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(parts)));
-    TM_ASSIGN(const StampedBatch stamped, StampRows(view_, rows, *parts_.write_times, now_us_));
+    // A flush sorts what it finds, and so does the online store.
+    TM_ASSIGN(const StampedBatch stamped,
+              StampRows(view_, rows, *parts_.write_times, now_us_, StampOrder::kAsGiven));
     TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
     LogRecord record;
     record.targets = static_cast<std::uint8_t>(to);
@@ -569,27 +571,35 @@ class Ingesting {
 
   Result<void> ToFolder(std::vector<TableRows> first) {
     const BatchSource& source = *target_.definition.source;
+    std::optional<BatchContent> seen;
     const auto write = [&]() -> Result<void> {
       if (!request_.batch_key.empty()) {
         // Of a writer that died before it could tell the ledger.
         TM_ASSIGN(const auto names, parts_.folders->Names(source));
-        report_.repeated = std::ranges::any_of(names, [&](const std::string& name) {
-          return IsFileOfBatch(name, request_.batch_key, now_us_ - kBatchMemoryUs);
-        });
-        if (report_.repeated) return {};  // what its rows were nothing says
+        for (const std::string& name : names) {
+          seen = ContentOfBatchFile(name, request_.batch_key, now_us_ - kBatchMemoryUs);
+          if (!seen) continue;
+          report_.repeated = true;
+          return {};
+        }
       }
       if (request_.before_files) TM_TRY(request_.before_files());
       FolderReader reader(target_, view_, std::exchange(first, {}), intake_, request_, content_if_asked());
       const std::int64_t write_time_us = parts_.write_times->Take(now_us_, 1);
       TM_ASSIGN(const auto written,
-                parts_.folders->Add(source, SourceFileName(write_time_us, request_.batch_key), reader));
+                parts_.folders->Add(source,
+                                    {.name = FileNameOf(write_time_us, request_.batch_key),
+                                     .end = [&] { return BatchFileEnd(content_.content()); }},
+                                    reader));
       report_.rows = written.value_or(0);
       return {};
     };
     TM_ASSIGN(const bool is_new,
               parts_.log->Once(target_.id, request_.batch_key, write, [&]() -> Result<BatchContent> {
-                if (report_.repeated) return BatchContent{};
-                return ContentOf(first);
+                if (seen && !seen->is_known()) return *seen;
+                TM_ASSIGN(const BatchContent now, ContentOf(first));
+                if (seen) TM_TRY(CheckSameContent(request_.batch_key, *seen, now));
+                return now;
               }));
     report_.repeated = report_.repeated || !is_new;
     report_.to_files = true;

@@ -1,4 +1,4 @@
-// Fragments of files are passed on as they are; each log's tail is one more fragment, in memory.
+// Fragments of files are passed on as they are; each batch of a log's tail is one more fragment, in memory.
 #include "engine/tables/table_source.h"
 
 #include <arrow/array/builder_primitive.h>
@@ -28,7 +28,7 @@ class TableSource final : public Source {
     if (snapshot_ != nullptr) files_ = snapshot_->files();
     first_tail_ = files_.size();
     for (const LogTail& tail : tails_)
-      files_.push_back({.path = tail.name, .id = tail.name, .size = tail.rows->num_rows(), .mtime_ns = 0});
+      files_.push_back({.path = tail.name, .id = tail.name, .size = tail.rows(), .mtime_ns = 0});
   }
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
@@ -43,11 +43,17 @@ class TableSource final : public Source {
       TM_ASSIGN(fragments, snapshot_->FragmentsOf({files.begin(), first_tail}, columns));
     }
     for (auto file = first_tail; file != files.end(); ++file) {
-      Fragment fragment;
-      fragment.file = *file;
-      fragment.first_location = static_cast<RowLocation>(*file) << kFileBits;
-      fragment.rows = tails_[*file - first_tail_].rows->num_rows();
-      fragments.push_back(std::move(fragment));
+      const std::size_t others = fragments.size();
+      RowLocation next = static_cast<RowLocation>(*file) << kFileBits;
+      for (const auto& batch : tails_[*file - first_tail_].batches) {
+        Fragment fragment;
+        fragment.file = *file;
+        fragment.part = static_cast<int>(fragments.size() - others);
+        fragment.first_location = next;
+        fragment.rows = batch->num_rows();
+        next += static_cast<RowLocation>(batch->num_rows());
+        fragments.push_back(std::move(fragment));
+      }
     }
     return fragments;
   }
@@ -77,7 +83,8 @@ class TableSource final : public Source {
  private:
   Result<std::shared_ptr<arrow::RecordBatch>> Columns(const Fragment& fragment,
                                                       const std::vector<std::string>& columns) const {
-    const arrow::RecordBatch& rows = *tails_[fragment.file - first_tail_].rows;
+    const LogTail& tail = tails_[fragment.file - first_tail_];
+    const arrow::RecordBatch& rows = *tail.batches[static_cast<std::size_t>(fragment.part)];
     arrow::FieldVector fields;
     arrow::ArrayVector arrays;
     for (const std::string& column : columns) {
@@ -98,6 +105,13 @@ class TableSource final : public Source {
 };
 
 }  // namespace
+
+std::int64_t LogTail::rows() const {
+  std::int64_t rows = 0;
+  for (const auto& batch : batches)
+    rows += batch->num_rows();
+  return rows;
+}
 
 std::unique_ptr<Source> MakeTableSource(std::shared_ptr<arrow::Schema> schema, SystemColumns system,
                                         std::unique_ptr<Source> snapshot, std::vector<LogTail> tails) {

@@ -15,7 +15,9 @@ namespace tidemark {
 /// Rows of one log that no snapshot has.
 struct LogTail {
   std::string name;  // shown where a file's path would be
-  std::shared_ptr<arrow::RecordBatch> rows;
+  arrow::RecordBatchVector batches;
+
+  std::int64_t rows() const;
 };
 
 /// Puts `snapshot` (null: the table has no files) and the tails together into one source whose files come

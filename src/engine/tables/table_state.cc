@@ -81,11 +81,12 @@ Result<StandingFiles> FindStanding(const CatalogView& view, const TableState& st
 Result<arrow::RecordBatchVector> StandingTails(const CatalogView& view, const TableState& state) {
   arrow::RecordBatchVector rows;
   for (const LogTail& tail : state.tails) {
-    auto batch = tail.rows;
-    if (state.erasures != nullptr) {
-      TM_ASSIGN(batch, state.erasures->Standing(view, batch));
+    for (auto batch : tail.batches) {
+      if (state.erasures != nullptr) {
+        TM_ASSIGN(batch, state.erasures->Standing(view, batch));
+      }
+      if (batch->num_rows() > 0) rows.push_back(std::move(batch));
     }
-    if (batch->num_rows() > 0) rows.push_back(std::move(batch));
   }
   return rows;
 }

@@ -286,6 +286,10 @@ class AnswerWriter {
 
   char* PutStatuses(char* to, const Status* statuses) const {
     for (std::size_t row = 0; row < rows_; ++row) {
+      if (statuses[row] == Status::kPresent) {
+        to = Put(to, kPresent);
+        continue;
+      }
       *to++ = '"';
       to = Put(to, StatusName(statuses[row]));
       to = Put(to, "\",");

@@ -273,9 +273,10 @@ FeastResult<void> Put(const Call& call, Command& command, const std::shared_ptr<
                   "this store does not log served features: write them to a feature view of their own");
   }
   if (api == "persist") {
-    return Refuse(ErrorCode::kUnsupported,
-                  "this store keeps no saved datasets: write the result with to_df() or to_arrow() where it "
-                  "is needed, or dump a query");
+    return Refuse(
+        ErrorCode::kUnsupported,
+        "this protocol keeps no saved datasets: write the result with to_df() or to_arrow() where it "
+        "is needed, or save it by Tidemark's own API");
   }
   if (api == "get_historical_features" || api.starts_with("pull_") || api.starts_with("get_table_"))
     return Refuse(ErrorCode::kUnsupported, "send this by DoExchange, as current clients of Feast do");

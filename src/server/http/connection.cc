@@ -1,9 +1,11 @@
 // Requests in, answers out: the state machine of a connection.
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <iterator>
@@ -475,7 +477,7 @@ void Connection::Work(const std::string& date) {
   });
 }
 
-// Tells the worker when the client has closed the connection: its answer would reach nobody.
+// Notices when the client closes its side while a worker answers.
 void Connection::WatchPeer() {
   socket().async_wait(boost::asio::ip::tcp::socket::wait_read,
                       [self = shared_from_this(), generation = generation_](const SocketError& code) {
@@ -484,8 +486,26 @@ void Connection::WatchPeer() {
                         char byte = 0;
                         const ssize_t got =
                             recv(self->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-                        if (got == 0) self->OnPeerGone();
+                        if (got < 0 && errno == ECONNRESET) return self->OnPeerGone();
+                        if (got != 0) return;
+                        self->peer_sends_no_more_ = true;
+                        if (self->in_begin_ == self->in_end_) self->must_close_ = true;
                       });
+}
+
+// A client that has closed its half may wait for the answer, or be gone: both look alike until something is
+// sent. If the answer takes longer than a sweep, it is an interim response, which every client of HTTP/1.1
+// must be able to pass over (RFC 9110, 15.2); the system of a client that is gone refuses it, and then the
+// worker is told to stop: its answer would reach nobody.
+void Connection::LookForPeer() {
+  if (parser_.is_http_1_0() || is_continuing_) return;
+  if (status_out_ != 0 || !out_.empty()) return;  // what is written will tell
+  if (!is_peer_asked_) {
+    is_peer_asked_ = true;
+    return SendContinue();
+  }
+  pollfd peer{.fd = socket().native_handle(), .events = 0, .revents = 0};
+  if (poll(&peer, 1, 0) > 0 && (peer.revents & (POLLERR | POLLHUP)) != 0) OnPeerGone();
 }
 
 void Connection::OnPeerGone() {
@@ -695,6 +715,7 @@ void Connection::FinishAnswer() {
   pipe_.reset();
   bound_ = nullptr;
   is_routed_ = is_too_much_ = stream_ended_ = false;
+  peer_sends_no_more_ = is_peer_asked_ = false;
   bytes_out_ = 0;
   status_out_ = 0;
   request_id_.clear();
@@ -721,7 +742,10 @@ void Connection::EndConnection() {
 // -------------------------------------------------------------------------------------------------
 
 void Connection::Sweep(SteadyTime now) {
-  if (now < deadline_) return;
+  if (now < deadline_) {
+    if (peer_sends_no_more_ && phase_ == Phase::kAnswering) LookForPeer();
+    return;
+  }
   switch (phase_) {
     case Phase::kReading:
       if (!parser_.has_begun()) return Close();

@@ -89,6 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   void Work(const std::string& date);
   void WatchPeer();
   void OnPeerGone();
+  void LookForPeer();
   void Refuse(int status, const Error& error);
   void Answered(Result<void> result);
   void TimeOut();
@@ -126,6 +127,8 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   bool keeps_alive_ = false;              // what the client wishes
   std::atomic<bool> must_close_ = false;  // after this answer
   bool is_abandoned_ = false;             // answered in the worker's stead: what it says later is dropped
+  bool peer_sends_no_more_ = false;       // its half is closed; it may yet wait for the answer
+  bool is_peer_asked_ = false;            // whether it still reads
   std::string request_id_;
   std::string trace_;
   Request request_;

@@ -1,6 +1,8 @@
 // Requests and answers: looking things up in them, percent-encoding.
 #include "server/http/message.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace tidemark::http {
@@ -42,8 +44,9 @@ std::string_view NameOf(Method method) {
 }
 
 bool PercentDecode(std::string_view text, std::string& out) {
-  out.clear();
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  const std::size_t plain = std::min(text.find('%'), text.size());
+  out.assign(text.substr(0, plain));
+  for (std::size_t i = plain; i < text.size(); ++i) {
     if (text[i] != '%') {
       out.push_back(text[i]);
       continue;

@@ -5,12 +5,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <type_traits>
+
 #include "server/http/metrics.h"
 
 namespace tidemark::http {
 namespace {
 
 using testing::HasSubstr;
+
+// A route that does not state its scope is not compiled.
+static_assert(!std::is_default_constructible_v<RouteScope> && !std::is_default_constructible_v<Route>);
 
 class FewRoutes final : public Dialect {
  public:

@@ -21,6 +21,7 @@
 namespace tidemark::http {
 namespace {
 
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -158,6 +159,8 @@ class Client {
     return Receive();
   }
   void Close() { socket_.Close(); }
+  /// Nothing more is sent; answers are still read.
+  void CloseHalf() { shutdown(socket_.get(), SHUT_WR); }
 
  private:
   FileDescriptor socket_;
@@ -271,6 +274,35 @@ TEST_F(ServerTest, ClientsThatGoAwayStopTheirHandler) {
   reader.Receive("xxxx");
   reader.Close();
   EXPECT_THAT(Connect().Ask(Get("/bytes/1000")), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, AClientThatClosesItsHalfIsAnswered) {
+  Start();
+  for (const std::string_view body : {"", "x"}) {
+    Client client = Connect();
+    client.Send(Post("/worker", body));
+    client.CloseHalf();
+    EXPECT_THAT(client.Receive(), StartsWith("HTTP/1.1 200 "));
+  }
+  Client stream = Connect();
+  stream.Send(Post("/count", "12345"));
+  stream.CloseHalf();
+  EXPECT_THAT(stream.Receive(), EndsWith("\r\n\r\n5"));
+
+  Client several = Connect();
+  several.Send(Post("/worker", "<1>", "") + Post("/worker", "<2>", "") + Post("/inline", "<3>", ""));
+  several.CloseHalf();
+  EXPECT_THAT(several.Receive(), AllOf(HasSubstr("<1>"), HasSubstr("<2>"), EndsWith("<3>")));
+
+  Client patient = Connect();  // longer than until the server asks whether anybody reads
+  patient.Send(Get("/gate"));
+  patient.CloseHalf();
+  EXPECT_EQ(patient.Receive("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  dialect_->gate.Open();
+  const std::string answer = patient.Receive();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(answer, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(answer, EndsWith("opened"));
 }
 
 TEST_F(ServerTest, WhatThrowsEndsTheRequestOnly) {

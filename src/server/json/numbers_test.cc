@@ -11,6 +11,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <string_view>
 
 namespace tidemark::json {
 namespace {
@@ -19,6 +20,24 @@ template <typename Number>
 std::string Text(Number value) {
   std::array<char, kNumberBytesMax> bytes{};
   return {bytes.data(), static_cast<std::size_t>(PutNumber(bytes.data(), value) - bytes.data())};
+}
+
+/// The digits of a number, without zeros in front or behind.
+std::string DigitsOf(std::string_view number) {
+  std::string found;
+  for (const char c : number.substr(0, number.find('e')))
+    if (c >= '0' && c <= '9') found.push_back(c);
+  found.erase(0, found.find_first_not_of('0'));
+  found.erase(found.find_last_not_of('0') + 1);
+  return found;
+}
+
+/// Those of the shortest form, as the standard library finds it.
+std::string ShortestDigits(double value) {
+  std::array<char, 64> bytes{};
+  const auto made =
+      std::to_chars(bytes.data(), bytes.data() + bytes.size(), value, std::chars_format::scientific);
+  return DigitsOf({bytes.data(), static_cast<std::size_t>(made.ptr - bytes.data())});
 }
 
 TEST(Numbers, IntegersOfEveryLength) {
@@ -61,19 +80,7 @@ TEST(Numbers, APointAtEveryPlaceOfEveryLength) {
       const std::string text = Text(-value);
       ASSERT_EQ(std::strtod(text.c_str(), nullptr), -value) << text;
       ASSERT_TRUE(text.contains('.') || text.contains('e')) << text;
-      std::array<char, 64> shortest{};
-      const auto made = std::to_chars(shortest.data(), shortest.data() + shortest.size(), value,
-                                      std::chars_format::scientific);
-      const std::string_view theirs(shortest.data(), static_cast<std::size_t>(made.ptr - shortest.data()));
-      const auto count = [](std::string_view number) {
-        std::string found;
-        for (const char c : number.substr(0, number.find('e')))
-          if (c >= '0' && c <= '9') found.push_back(c);
-        found.erase(0, found.find_first_not_of('0'));
-        found.erase(found.find_last_not_of('0') + 1);
-        return found;
-      };
-      ASSERT_EQ(count(text), count(theirs)) << text;
+      ASSERT_EQ(DigitsOf(text), ShortestDigits(value)) << text;
     }
   }
 }
@@ -92,7 +99,29 @@ TEST(Numbers, AnyFloatReadsBackAsItself) {
     const std::string text = Text(value);
     ASSERT_EQ(std::strtod(text.c_str(), nullptr), value) << text;
     ASSERT_LT(text.size(), kNumberBytesMax);
+    ASSERT_EQ(DigitsOf(text), ShortestDigits(value)) << text;
   }
+}
+
+TEST(Numbers, PowersAndTheirNeighboursAreShortest) {
+  const auto check = [](double value) {
+    for (const double each : {std::nextafter(value, 0.0), value, std::nextafter(value, 1e308)}) {
+      if (each == 0) continue;
+      ASSERT_EQ(DigitsOf(Text(each)), ShortestDigits(each)) << each;
+      ASSERT_EQ(std::strtod(Text(each).c_str(), nullptr), each);
+    }
+  };
+  for (int power = -1074; power <= 1023; ++power)
+    check(std::ldexp(1.0, power));
+  for (int power = -323; power <= 308; ++power)
+    check(std::strtod(("1e" + std::to_string(power)).c_str(), nullptr));
+  check(std::numeric_limits<double>::max());
+  std::mt19937_64 random(3);  // as features have them
+  std::normal_distribution<double> usual;
+  for (int i = 0; i < 200'000; ++i)
+    check(usual(random));
+  for (int i = 0; i < 200'000; ++i)
+    check(static_cast<double>(random() >> (random() % 64)));
 }
 
 }  // namespace

@@ -114,17 +114,16 @@ EventText RecordLookup::event(std::size_t row) const {
   return {stored.event_time_us, stored.spelling};
 }
 
-bool RecordLookup::AppendText(std::size_t row, const Feature& feature, std::string& out) const {
+void RecordLookup::AppendText(std::size_t row, const Feature& feature, std::string& out) const {
   if (feature.role == Role::kIdentifier) {
     out += identifiers_[row];
-    return true;
+    return;
   }
   if (feature.role == Role::kEventTime) {
     out += EventTimeText(feature, event(row));
-    return true;
+    return;
   }
   const std::size_t column = feature.column;
-  if (result_.status(column, row) != Status::kPresent) return false;
   switch (feature.kept_as.kind) {
     case TypeKind::kBool:
       out += result_.Fixed<bool>(column)[row] ? "true" : "false";
@@ -147,7 +146,6 @@ bool RecordLookup::AppendText(std::size_t row, const Feature& feature, std::stri
     default:
       out += result_.text(column, row);
   }
-  return true;
 }
 
 Result<std::vector<std::string>> RecordLookup::Items(std::size_t row, const Feature& feature) const {
@@ -161,33 +159,49 @@ Result<std::vector<std::string>> RecordLookup::Items(std::size_t row, const Feat
   return texts;
 }
 
+bool RecordLookup::is_null(std::size_t row, const Feature& feature) const {
+  return feature.role == Role::kFeature && result_.status(feature.column, row) != Status::kPresent;
+}
+
 Result<void> RecordLookup::AppendRecord(std::size_t row, std::span<const std::size_t> features,
                                         std::string& out) const {
   out.push_back('[');
-  std::string text;
   for (const std::size_t index : features) {
     const Feature& feature = group_->features[index];
-    const bool is_list = feature.kept_as.kind == TypeKind::kList;
-    text.clear();
-    if (is_list ? result_.status(feature.column, row) != Status::kPresent : !AppendText(row, feature, text))
-      continue;
+    if (is_null(row, feature)) continue;
     if (out.back() != '[') out.push_back(',');
     out += "{\"FeatureName\":\"";
     out += feature.name;  // letters, digits, '-' and '_'
-    out += is_list ? "\",\"ValueAsStringList\":[" : "\",\"ValueAsString\":";
-    if (is_list) {
-      TM_ASSIGN(const auto items, Items(row, feature));
-      for (std::size_t i = 0; i < items.size(); ++i) {
-        if (i > 0) out.push_back(',');
-        json::AppendText(out, items[i]);
+    switch (feature.kept_as.kind) {
+      case TypeKind::kList:
+        out += "\",\"ValueAsStringList\":[";
+        TM_TRY(AppendItems(row, feature, out));
+        out.push_back(']');
+        break;
+      case TypeKind::kString: {
+        out += "\",\"ValueAsString\":";
+        std::string text;
+        AppendText(row, feature, text);
+        json::AppendText(out, text);
+        break;
       }
-      out += "]}";
-      continue;
+      default:  // digits and the like, in which nothing is escaped
+        out += "\",\"ValueAsString\":\"";
+        AppendText(row, feature, out);
+        out.push_back('"');
     }
-    json::AppendText(out, text);
     out.push_back('}');
   }
   out.push_back(']');
+  return {};
+}
+
+Result<void> RecordLookup::AppendItems(std::size_t row, const Feature& feature, std::string& out) const {
+  TM_ASSIGN(const auto items, Items(row, feature));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    json::AppendText(out, items[i]);
+  }
   return {};
 }
 
@@ -195,13 +209,13 @@ Result<bool> RecordLookup::Value(std::size_t row, std::size_t index, std::deque<
                                  FeatureValue& value) const {
   const Feature& feature = group_->features[index];
   value.name = feature.name;
+  if (is_null(row, feature)) return false;
   if (feature.kept_as.kind != TypeKind::kList) {
     std::string& text = texts.emplace_back();
-    if (!AppendText(row, feature, text)) return false;
+    AppendText(row, feature, text);
     value.text = text;
     return true;
   }
-  if (result_.status(feature.column, row) != Status::kPresent) return false;
   value.is_list = true;
   TM_ASSIGN(auto items, Items(row, feature));
   for (std::string& item : items)

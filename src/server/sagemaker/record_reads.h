@@ -38,7 +38,9 @@ class RecordLookup {
 
  private:
   Result<void> Nested();
-  bool AppendText(std::size_t row, const Feature& feature, std::string& out) const;
+  bool is_null(std::size_t row, const Feature& feature) const;
+  void AppendText(std::size_t row, const Feature& feature, std::string& out) const;
+  Result<void> AppendItems(std::size_t row, const Feature& feature, std::string& out) const;
   Result<std::vector<std::string>> Items(std::size_t row, const Feature& feature) const;
 
   const Group* group_ = nullptr;

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "model/name.h"
 #include "model/time.h"
+#include "server/json/json_text.h"
 
 namespace tidemark::sagemaker {
 namespace {
@@ -228,6 +229,9 @@ void AppendIntegral(std::int64_t value, std::string& out) {
 }
 
 void AppendFractional(double value, std::string& out) {
+  // Within these ends JSON's form is the same, and written in a third of the time.
+  const double size = std::fabs(value);
+  if (size >= 1e-4 && size < 1e16) return json::AppendNumber(out, value);
   AppendFloat(value, out);
 }
 

@@ -175,6 +175,72 @@ Result<void> AppendColumn(std::string& out, std::string_view name, const arrow::
   return {};
 }
 
+/// Request data of features that are computed: a column for each, nulls and all.
+Result<std::shared_ptr<arrow::RecordBatch>> ReadRequests(const std::vector<ColumnInfo>& requests,
+                                                         const AskedEntities& entities, std::size_t rows) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (const ColumnInfo& request : requests) {
+    TM_ASSIGN(const DataType type, DataType::Parse(request.type));
+    JsonColumn column(request.name, type, {.text_numbers = true});
+    for (const element value : Find(entities, request.name)->second)
+      TM_TRY_IN(column.Append(value), "request data");
+    TM_ASSIGN(arrays.emplace_back(), column.Finish());
+    fields.push_back(arrow::field(request.name, arrays.back()->type()));
+  }
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), static_cast<std::int64_t>(rows),
+                                  std::move(arrays));
+}
+
+Result<void> LookUp(const OnlineReader& reader, const std::vector<KeyValues>& keys,
+                    const std::shared_ptr<arrow::RecordBatch>& requests, std::size_t rows,
+                    OnlineResult& result) {
+  std::vector<KeyColumn> columns;  // into `keys`
+  columns.reserve(keys.size());
+  for (const KeyValues& each : keys)
+    columns.push_back(each.column);
+  if (requests->num_columns() == 0) return reader.Read(columns, rows, result);
+  ArrowSchema schema{};
+  ArrowArray array{};
+  TM_TRY(OfBody(arrow::ExportRecordBatch(*requests, &array, &schema)));
+  return reader.ReadWith(columns, rows, &schema, &array, result);
+}
+
+/// What a request asks for of a table, a view or a service.
+struct AskedFeaturesOf {
+  std::string_view name;
+  const std::vector<std::string>& wanted;  // empty: all of them
+};
+
+/// Entities and request data as they came, and the features in the order that was asked for.
+Result<void> AnswerFound(const OnlineReader& reader, const AskedEntities& entities,
+                         const std::vector<KeyValues>& keys, const std::shared_ptr<arrow::RecordBatch>& given,
+                         const AskedFeaturesOf& asked, const OnlineResult& result, std::string& out) {
+  ArrowSchema schema{};
+  ArrowArray array{};
+  TM_TRY(result.ToArrow(false, false, &schema, &array));
+  TM_ASSIGN(const auto batch, OfBody(arrow::ImportRecordBatch(&array, &schema)));
+  out = "{";
+  for (const auto& [name, unused] : entities) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (reader.keys()[i].name == name) TM_TRY(AppendColumn(out, name, *keys[i].array));
+    }
+    if (const auto column = given->GetColumnByName(name)) TM_TRY(AppendColumn(out, name, *column));
+  }
+  const auto& features = reader.features();
+  std::vector<std::string> shown = asked.wanted;
+  if (shown.empty()) std::ranges::transform(features, std::back_inserter(shown), &ColumnInfo::name);
+  for (const std::string& name : shown) {
+    const auto found = std::ranges::find(features, name, &ColumnInfo::name);
+    if (found == features.end())
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("{} has no feature {}", Quoted(asked.name), Quoted(name)));
+    TM_TRY(AppendColumn(out, name, *batch->column(static_cast<int>(found - features.begin()))));
+  }
+  out.push_back('}');
+  return {};
+}
+
 /// The answer of a table without rows: what was asked for comes back, and nothing is known of it.
 Result<void> AnswerNothing(const AskedEntities& entities, const std::vector<std::string>& features,
                            const KnownView& view, std::size_t limit, std::string& out) {
@@ -245,8 +311,9 @@ Result<void> RowRequests::Push(const Request& request, Response& response) {
 }
 
 Result<std::shared_ptr<const OnlineReader>> RowRequests::Prepared(Store& store,
-                                                                  std::vector<std::string> features) {
-  const std::string place = fmt::format("{}\n{}", store.project(), fmt::join(features, "\n"));
+                                                                  const OnlineOptions& options) {
+  const std::string place =
+      fmt::format("{}\n{}\n{}", store.project(), options.service, fmt::join(options.features, "\n"));
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = prepared_.find(place); found != prepared_.end()) {
@@ -254,13 +321,28 @@ Result<std::shared_ptr<const OnlineReader>> RowRequests::Prepared(Store& store,
       prepared_.erase(found);
     }
   }
-  OnlineOptions options;
-  options.features = std::move(features);
   TM_ASSIGN(auto reader, store.PrepareOnline(options));
   const std::lock_guard lock(mutex_);
   if (prepared_.size() >= kPreparedMax) prepared_.clear();
   prepared_.insert_or_assign(place, reader);
   return reader;
+}
+
+Result<std::shared_ptr<const OnlineReader>> RowRequests::PreparedByName(
+    Store& store, const std::string& name, const std::vector<std::string>& wanted) {
+  TM_ASSIGN(auto definitions, services_.definitions.Get(store));
+  if (!definitions->View(name) && definitions->Service(name) == nullptr) {
+    TM_ASSIGN(definitions, services_.definitions.GetNow(store));  // it may have just been made
+  }
+  OnlineOptions options;
+  if (definitions->Service(name) != nullptr && !definitions->View(name)) {
+    options.service = name;
+    return Prepared(store, options);
+  }
+  for (const std::string& feature : wanted)
+    options.features.push_back(fmt::format("{}:{}", name, feature));
+  if (wanted.empty()) options.features.push_back(name);
+  return Prepared(store, options);
 }
 
 Result<const KnownView*> RowRequests::WaitingTable(Store& store, const std::string& table,
@@ -280,12 +362,8 @@ Result<void> RowRequests::Online(const Request& request, Response& response) {
   std::vector<std::string> wanted;
   for (const std::string& name : names.value_or(std::vector<std::string>{}))
     wanted.emplace_back(semantix::FeatureOf(name, table));
-  std::vector<std::string> features;
-  for (const std::string& name : wanted)
-    features.push_back(fmt::format("{}:{}", table, name));
-  if (features.empty()) features.push_back(table);
   TM_ASSIGN(const auto store, services_.stores->Get(request.project));
-  auto prepared = Prepared(*store, std::move(features));
+  auto prepared = PreparedByName(*store, table, wanted);
   if (!prepared) {
     std::shared_ptr<const KnownDefinitions> definitions;
     TM_ASSIGN(const KnownView* waiting, WaitingTable(*store, table, &definitions));
@@ -294,34 +372,19 @@ Result<void> RowRequests::Online(const Request& request, Response& response) {
   }
   const auto reader = *std::move(prepared);
 
+  std::vector<ColumnInfo> given = reader->keys();
+  given.insert(given.end(), reader->requests().begin(), reader->requests().end());
   TM_ASSIGN(const std::size_t rows,
-            CheckEntities(entities, reader->keys(), &ColumnInfo::name, table, limits_.entities_max));
+            CheckEntities(entities, given, &ColumnInfo::name, table, limits_.entities_max));
   std::vector<KeyValues> keys;
   for (const ColumnInfo& key : reader->keys()) {
     TM_ASSIGN(KeyValues values, ReadKeys(key, Find(entities, key.name)->second));
     keys.push_back(std::move(values));
   }
-  std::vector<KeyColumn> columns;  // into `keys`, which stay where they are from here on
-  columns.reserve(keys.size());
-  for (const KeyValues& each : keys)
-    columns.push_back(each.column);
+  TM_ASSIGN(const auto requests, ReadRequests(reader->requests(), entities, rows));
   OnlineResult result;
-  TM_TRY(reader->Read(columns, rows, result));
-  ArrowSchema schema{};
-  ArrowArray array{};
-  TM_TRY(result.ToArrow(false, false, &schema, &array));
-  TM_ASSIGN(const auto batch, OfBody(arrow::ImportRecordBatch(&array, &schema)));
-  response.body = "{";
-  for (const auto& [name, unused] : entities) {
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (reader->keys()[i].name == name) TM_TRY(AppendColumn(response.body, name, *keys[i].array));
-    }
-  }
-  for (int i = 0; i < batch->num_columns(); ++i)
-    TM_TRY(
-        AppendColumn(response.body, reader->features()[static_cast<std::size_t>(i)].name, *batch->column(i)));
-  response.body.push_back('}');
-  return {};
+  TM_TRY(LookUp(*reader, keys, requests, rows, result));
+  return AnswerFound(*reader, entities, keys, requests, {table, wanted}, result, response.body);
 }
 
 }  // namespace tidemark::server

@@ -24,7 +24,10 @@ class RowRequests {
   Result<void> Online(const http::Request& request, http::Response& response);
 
  private:
-  Result<std::shared_ptr<const OnlineReader>> Prepared(Store& store, std::vector<std::string> features);
+  Result<std::shared_ptr<const OnlineReader>> Prepared(Store& store, const OnlineOptions& options);
+  /// `name` is of a table, a view or a feature service.
+  Result<std::shared_ptr<const OnlineReader>> PreparedByName(Store& store, const std::string& name,
+                                                             const std::vector<std::string>& wanted);
   /// The table, if nothing was written to it yet; nullptr: there is none such.
   Result<const KnownView*> WaitingTable(Store& store, const std::string& table,
                                         std::shared_ptr<const KnownDefinitions>* definitions);

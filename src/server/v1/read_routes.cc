@@ -22,29 +22,6 @@ std::string JsonTextOf(const std::optional<simdjson::dom::element>& element) {
   return element ? std::string(simdjson::minify(*element)) : std::string{};
 }
 
-/// What a training set's request says but for its rows.
-Result<HistoricalOptions> HistoricalOptionsOf(RequestOptions& body) {
-  HistoricalOptions options;
-  options.features = body.Texts("features");
-  options.service = body.Text("service");
-  options.selection = JsonTextOf(body.Element("selection"));
-  options.event_timestamp_column = body.Text("event_timestamp_column");
-  options.full_feature_names = body.Flag("full_feature_names", false);
-  options.include_status = body.Flag("include_status", false);
-  const auto known_by = body.Element("known_by");
-  std::string_view word;
-  options.known_by_event =
-      known_by && known_by->get_string().get(word) == simdjson::SUCCESS && word == "event";
-  if (!options.known_by_event) options.known_by_us = body.Time("known_by");
-  options.reading = body.Reading();
-  if (const auto range = body.Element("range")) {
-    RequestOptions times(*range, "'range'");
-    options.range = EventRange{.start_us = times.Time("start"), .end_us = times.Time("end")};
-    TM_TRY(times.End());
-  }
-  return options;
-}
-
 Result<void> Historical(V1& v1, const Request& request, Response& response) {
   TM_ASSIGN(const auto store, v1.StoreOf(request));
   TM_TRY(RequestOptions(request).End());
@@ -176,6 +153,28 @@ Result<void> Explain(V1& v1, const Request& request, Response& response) {
 }
 
 }  // namespace
+
+Result<HistoricalOptions> HistoricalOptionsOf(RequestOptions& body) {
+  HistoricalOptions options;
+  options.features = body.Texts("features");
+  options.service = body.Text("service");
+  options.selection = JsonTextOf(body.Element("selection"));
+  options.event_timestamp_column = body.Text("event_timestamp_column");
+  options.full_feature_names = body.Flag("full_feature_names", false);
+  options.include_status = body.Flag("include_status", false);
+  const auto known_by = body.Element("known_by");
+  std::string_view word;
+  options.known_by_event =
+      known_by && known_by->get_string().get(word) == simdjson::SUCCESS && word == "event";
+  if (!options.known_by_event) options.known_by_us = body.Time("known_by");
+  options.reading = body.Reading();
+  if (const auto range = body.Element("range")) {
+    RequestOptions times(*range, "'range'");
+    options.range = EventRange{.start_us = times.Time("start"), .end_us = times.Time("end")};
+    TM_TRY(times.End());
+  }
+  return options;
+}
 
 void AddReadRoutes(V1& v1, Routes& routes) {
   const auto add = [&](Method method, std::string_view pattern, Body body, auto function) {

@@ -44,6 +44,7 @@ class V1Dialect final : public http::Dialect {
     AddSqlRoutes(v1_, routes);
     AddUpkeepRoutes(v1_, routes);
     AddExistingRoutes(v1_, routes);
+    AddDatasetRoutes(v1_, routes);
     AddJobRoutes(v1_, routes);
     return routes;
   }

@@ -75,6 +75,9 @@ ColumnTypes EntityTypes(const KnownDefinitions& known, const std::vector<std::st
                         const std::string& service, const std::string& selection,
                         const std::string& event_column);
 
+/// What a training set's request says but for its rows.
+Result<HistoricalOptions> HistoricalOptionsOf(RequestOptions& body);
+
 /// `{"name": value}`, and the like.
 void AnswerJson(http::Response& response, std::string json, int status = 200);
 
@@ -87,6 +90,7 @@ void AddOnlineRoutes(V1& v1, Routes& routes);
 void AddSqlRoutes(V1& v1, Routes& routes);
 void AddUpkeepRoutes(V1& v1, Routes& routes);
 void AddExistingRoutes(V1& v1, Routes& routes);
+void AddDatasetRoutes(V1& v1, Routes& routes);
 void AddJobRoutes(V1& v1, Routes& routes);
 
 /// The document at /v1/openapi.json: openapi.json of this folder, embedded.

@@ -1,0 +1,49 @@
+// Goal: what DuckDB may count leaves room for what it does not.
+#include "adapters/adbc/duckdb_memory_internal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+namespace tidemark {
+namespace {
+
+constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
+
+TEST(DuckDbMemory, SmallLimitsLeaveFewThreads) {
+  for (const auto& [limit, engine, threads] :
+       {std::tuple{128, 32, 1}, std::tuple{192, 96, 1}, std::tuple{256, 136, 2}, std::tuple{1024, 856, 4}}) {
+    const auto shares = SharesOf(limit * kMebibyte, 4);
+    ASSERT_TRUE(shares);
+    EXPECT_EQ(shares->engine_bytes, engine * kMebibyte) << limit;
+    EXPECT_EQ(shares->threads, static_cast<std::size_t>(threads)) << limit;
+    EXPECT_EQ(shares->result_bytes, engine * kMebibyte / 128);
+    EXPECT_TRUE(shares->returns_freed);
+  }
+}
+
+TEST(DuckDbMemory, LargeLimitsAndNone) {
+  const auto large = SharesOf(8192 * kMebibyte, 3).value();
+  EXPECT_EQ(large.engine_bytes, 5120 * kMebibyte);
+  EXPECT_EQ(large.threads, 3U);
+  EXPECT_EQ(large.result_bytes, 64 * kMebibyte);
+  EXPECT_FALSE(large.returns_freed);
+  const auto none = SharesOf(0, 0).value();
+  EXPECT_EQ(none.engine_bytes, 0);
+  EXPECT_EQ(none.threads, 0U);
+}
+
+TEST(DuckDbMemory, TooLittleIsRefused) {
+  const auto shares = SharesOf(kQueryBytesMin - 1, 2);
+  ASSERT_FALSE(shares);
+  EXPECT_EQ(shares.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(shares.error().message, testing::HasSubstr("128 MiB at least"));
+}
+
+TEST(DuckDbMemory, AnotherLibraryHasNoAllocatorOfItsOwn) {
+  EXPECT_EQ(ReturnFreedMemory("/no/such/library.so"), nullptr);
+}
+
+}  // namespace
+}  // namespace tidemark

@@ -1,0 +1,105 @@
+// Goal: places are those of one snapshot only, and there is room for more of them as more are asked for.
+#include "adapters/lmdb/lmdb_row_places_internal.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+
+#include "base/hash.h"
+
+namespace tidemark::lmdb {
+namespace {
+
+constexpr std::array<std::byte, 100> kMemory{};
+
+std::span<const std::byte> Row(std::size_t at) {
+  return std::span(kMemory).subspan(at, 10);
+}
+
+TEST(RowPlacesTest, PlacesAreOfOneSnapshot) {
+  RowPlaces places;
+  places.Enter(7);
+  EXPECT_TRUE(places.Find(1).row.empty());
+  places.Add(1, Row(0));
+  places.Add(2, Row(20));
+  EXPECT_EQ(places.Find(1).row.data(), Row(0).data());
+  EXPECT_EQ(places.Find(2).row.data(), Row(20).data());
+  EXPECT_EQ(places.Find(2).row.size(), 10U);
+  EXPECT_TRUE(places.Find(3).row.empty());
+  EXPECT_TRUE(places.Find(1 + (std::uint64_t{1} << 50U)).row.empty()) << "another hash that ends alike";
+
+  places.Enter(7);
+  EXPECT_FALSE(places.Find(1).row.empty());
+  places.Enter(8);
+  EXPECT_TRUE(places.Find(1).row.empty());
+  places.Enter(7);
+  EXPECT_TRUE(places.Find(1).row.empty()) << "what was forgotten does not come back";
+}
+
+TEST(RowPlacesTest, HashesThatEndAlikeHaveFourPlaces) {
+  RowPlaces places;
+  places.Enter(1);
+  const auto hash = [](std::uint64_t number) { return (number << 48U) | 7U; };
+  for (std::uint64_t i = 1; i <= 4; ++i)
+    places.Add(hash(i), Row(i));
+  places.Add(hash(2), Row(30));
+  EXPECT_EQ(places.Find(hash(1)).row.data(), Row(1).data());
+  EXPECT_EQ(places.Find(hash(2)).row.data(), Row(30).data()) << "the later one";
+  EXPECT_EQ(places.Find(hash(4)).row.data(), Row(4).data());
+  places.Add(hash(5), Row(5));
+  EXPECT_TRUE(places.Find(hash(1)).row.empty()) << "it made room";
+  EXPECT_EQ(places.Find(hash(5)).row.data(), Row(5).data());
+}
+
+TEST(RowPlacesTest, KeysWithoutARowAreKnownByTheirBytes) {
+  RowPlaces places;
+  places.Enter(7);
+  places.AddWithoutRow(1, "one");
+  EXPECT_EQ(places.Find(1).key_without_row, "one");
+  EXPECT_TRUE(places.Find(1).row.empty());
+  for (std::uint64_t i = 2; i < 1000; ++i)
+    places.AddWithoutRow(i, "another");
+  EXPECT_EQ(places.Find(1).key_without_row, "one") << "they do not move";
+  places.Add(1, Row(0));
+  EXPECT_EQ(places.Find(1).row.data(), Row(0).data());
+  EXPECT_EQ(places.Find(1).key_without_row, "");
+  places.AddWithoutRow(3, std::string(100, 'k'));
+  EXPECT_EQ(places.Find(3).key_without_row, "another") << "long ones are not kept";
+  places.Enter(8);
+  EXPECT_EQ(places.Find(2).key_without_row, "");
+}
+
+TEST(RowPlacesTest, AMapThatHasMovedIsForgotten) {
+  RowPlaces places;
+  places.Enter(7);
+  places.Add(1, Row(0));
+  places.Forget();
+  places.Enter(7);
+  EXPECT_TRUE(places.Find(1).row.empty());
+}
+
+TEST(RowPlacesTest, ThereAreMorePlacesAsMoreAreAskedFor) {
+  RowPlaces places;
+  places.Enter(1);
+  const auto count = [&places](std::uint64_t rows) {
+    std::uint64_t found = 0;
+    for (std::uint64_t i = 0; i < rows; ++i)
+      found += places.Find(MixHash(i + 1)).row.empty() ? 0 : 1;
+    return found;
+  };
+  for (int round = 0; round < 5; ++round) {
+    places.Enter(1);
+    for (std::uint64_t i = 0; i < 20'000; ++i)
+      places.Add(MixHash(i + 1), Row(0));
+  }
+  EXPECT_GT(count(20'000), 19'000U);
+  for (std::uint64_t i = 0; i < 1'000'000; ++i) {
+    if (i % 1000 == 0) places.Enter(1);
+    places.Add(MixHash(i + 1), Row(0));
+  }
+  EXPECT_EQ(places.size(), 65'536U);
+}
+
+}  // namespace
+}  // namespace tidemark::lmdb
