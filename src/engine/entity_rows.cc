@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "model/name.h"
 #include "pit/arrow_status.h"
+#include "pit/buffer_pool.h"
 #include "pit/columns.h"
 
 namespace tidemark {
@@ -71,7 +72,7 @@ auto ConvertChunks(const arrow::ChunkedArray& column, std::int64_t first_row, co
   }
   if (pieces.size() == 1) return pieces.front();
   TM_TRY(MakeRoom(pieces));
-  return FromArrowResult(arrow::Concatenate(pieces));
+  return FromArrowResult(arrow::Concatenate(pieces, BufferPool()));
 }
 
 }  // namespace

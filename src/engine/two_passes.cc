@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 
@@ -74,12 +75,17 @@ class TwoPassRun {
     }
   }
 
+  /// An exception would end the process.
   Result<void> RunTask(const Task& task, std::size_t thread) {
     TwoPassJob& job = *jobs_[task.job];
-    if (task.kind == Kind::kFirst) return job.First(task.index, thread);
-    if (task.kind == Kind::kBetween) return job.Between(task.threads);
-    if (task.kind == Kind::kSecond) return job.Second(task.index);
-    return job.End(task.threads);
+    try {
+      if (task.kind == Kind::kFirst) return job.First(task.index, thread);
+      if (task.kind == Kind::kBetween) return job.Between(task.threads);
+      if (task.kind == Kind::kSecond) return job.Second(task.index);
+      return job.End(task.threads);
+    } catch (const std::bad_alloc&) {
+      return Fail(ErrorCode::kOutOfSpace, "no memory is left");
+    }
   }
 
   /// Waits for a task; nothing once there will be none.

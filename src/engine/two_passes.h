@@ -42,7 +42,7 @@ struct TwoPassOptions {
 /// in between or at an end, others go on with what the other jobs have: it uses all threads only if they have
 /// nothing. Returns the error of the task that was
 /// given out first among those that failed; no further task starts then, nor when `stop` is requested, which
-/// is kCancelled. Tasks must not throw.
+/// is kCancelled. Memory that a task cannot get is kOutOfSpace; tasks must not throw anything else.
 Result<void> RunTwoPasses(const std::vector<std::unique_ptr<TwoPassJob>>& jobs,
                           const TwoPassOptions& options);
 

@@ -167,9 +167,7 @@ def test_no_flipped_byte_of_a_page_gives_other_rows(store: FeatureStore, tmp_pat
         noticed += failed > 0
         flip(path, offset, mask)
         os.utime(path, ns=(when, when))
-    assert (
-        noticed > FLIPS * 3 // 4
-    )  # the others are in headers, where they change nothing that is read
+    assert noticed > FLIPS * 3 // 4  # the others are in headers, and change nothing
 
 
 def pages_end(path: Path) -> int:

@@ -17,8 +17,8 @@ namespace tidemark {
 namespace {
 
 constexpr std::int64_t kMiB = std::int64_t{1} << 20;
-constexpr std::int64_t kAsideBytes = 72 * kMiB;        // the library, and what does not go by threads
-constexpr std::int64_t kThreadAsideBytes = 24 * kMiB;  // what a thread works with
+constexpr std::int64_t kAsideBytes = 56 * kMiB;        // the library, and what does not go by threads
+constexpr std::int64_t kThreadAsideBytes = 16 * kMiB;  // what a thread works with
 constexpr std::int64_t kThreadBytesMin = 64 * kMiB;    // below which one thread less is better
 constexpr std::int64_t kSmallBytesMax = 4096 * kMiB;   // beyond, keeping what was freed is worth its while
 constexpr std::int64_t kKeptParts = 8;                 // of which the allocator then has

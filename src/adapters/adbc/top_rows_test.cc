@@ -165,7 +165,7 @@ TEST_F(TopRowsTest, LittleMemoryIsEnough) {
   const auto statement = engine_->Parse(sql);
   ASSERT_TRUE(statement.has_value());
   const auto rows =
-      engine_->Query(*statement, {table}, {.memory_bytes_max = std::int64_t{312} << 20, .threads = 2});
+      engine_->Query(*statement, {table}, {.memory_bytes_max = std::int64_t{280} << 20, .threads = 2});
   ASSERT_TRUE(rows.has_value()) << rows.error().message;
   std::int64_t count = 0;
   while (true) {
@@ -178,7 +178,7 @@ TEST_F(TopRowsTest, LittleMemoryIsEnough) {
   EXPECT_EQ(count, kRows);
   const auto file = folder_.path() / "out.parquet";
   const auto copied =
-      engine_->Copy(*statement, {table}, file, {.memory_bytes_max = std::int64_t{312} << 20, .threads = 2});
+      engine_->Copy(*statement, {table}, file, {.memory_bytes_max = std::int64_t{280} << 20, .threads = 2});
   ASSERT_TRUE(copied.has_value()) << copied.error().message;
   EXPECT_EQ(*copied, kRows);
 }

@@ -26,8 +26,8 @@ std::string_view EndingOf(FileFormat format) {
 /// Where a file goes, and what those beside it are like.
 struct Place {
   fs::path path;
-  bool is_in_folder = false;  // and not the one file of the source
-  std::optional<FolderShape> others;
+  bool is_in_folder = false;  // else the source is a single file
+  std::optional<FolderShape> others = {};
 };
 
 Error FolderError(std::string_view what, const fs::path& path, const std::error_code& error) {
@@ -63,8 +63,7 @@ class Folders final : public SourceFolders {
     const auto fitted = FittedRows(rows, std::move(schema));
     TableWriteOptions options{.threads = threads_};
     if (place.is_in_folder && name.end != nullptr) {
-      const std::string ending = place.path.extension().string();
-      options.place = [=, &name] { return folder / (name.name + name.end() + ending); };
+      options.place = [&] { return folder / (name.name + name.end() + place.path.extension().string()); };
     }
     TM_ASSIGN(const std::int64_t written, WriteTableFile(*fitted, place.path, options));
     return written;
@@ -135,8 +134,9 @@ class Folders final : public SourceFolders {
 
   Result<Place> PlaceOf(const BatchSource& source, const std::string& name) const {
     TM_ASSIGN(const auto folder, FolderOf(source));
-    Place place{.path = folder_ / source.path, .is_in_folder = folder.has_value(), .others = std::nullopt};
+    Place place{.path = folder_ / source.path};
     if (!folder) return place;
+    place.is_in_folder = true;
     TM_ASSIGN(place.others, LookIntoFolder(*folder, source.format));
     const FileFormat stated = source.format.value_or(FileFormat::kParquet);
     place.path = *folder / (name + std::string(EndingOf(place.others ? place.others->format : stated)));

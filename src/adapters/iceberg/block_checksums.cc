@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "base/crc32c.h"
 #include "pit/buffer_pool.h"
@@ -18,6 +19,7 @@ std::span<const std::byte> AsBytes(const void* data, std::int64_t size) {
   return {static_cast<const std::byte*>(data), static_cast<std::size_t>(size)};
 }
 
+// Not thread safe: each read has a handle of its own.
 class CheckedFile final : public arrow::io::RandomAccessFile {
  public:
   CheckedFile(std::shared_ptr<arrow::io::RandomAccessFile> file, std::shared_ptr<const CheckedBlocks> blocks)
@@ -65,10 +67,9 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
         done += whole;
         continue;
       }
-      std::uint8_t edge[kBlockBytes];
-      ARROW_RETURN_NOT_OK(ReadChecked(block, 1, edge));
+      ARROW_RETURN_NOT_OK(ReadEdge(block));
       const std::int64_t some = std::min(BlockSize(block) - (at - start), bytes - done);
-      std::memcpy(to + done, edge + (at - start), static_cast<std::size_t>(some));
+      std::memcpy(to + done, edge_.data() + (at - start), static_cast<std::size_t>(some));
       done += some;
     }
     return done;
@@ -89,6 +90,16 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
     return size;
   }
 
+  // A read mostly begins in the block where the one before it ended.
+  arrow::Status ReadEdge(std::int64_t block) {
+    if (edge_block_ == block) return arrow::Status::OK();
+    edge_.resize(static_cast<std::size_t>(kBlockBytes));
+    edge_block_ = -1;
+    ARROW_RETURN_NOT_OK(ReadChecked(block, 1, edge_.data()));
+    edge_block_ = block;
+    return arrow::Status::OK();
+  }
+
   arrow::Status ReadChecked(std::int64_t first, std::int64_t count, std::uint8_t* out) {
     const std::int64_t start = first * kBlockBytes;
     const std::int64_t size = (count - 1) * kBlockBytes + BlockSize(first + count - 1);
@@ -107,6 +118,8 @@ class CheckedFile final : public arrow::io::RandomAccessFile {
   const std::shared_ptr<arrow::io::RandomAccessFile> file_;
   const std::shared_ptr<const CheckedBlocks> blocks_;
   std::int64_t position_ = 0;
+  std::vector<std::uint8_t> edge_;  // the block that was last read in part
+  std::int64_t edge_block_ = -1;
 };
 
 std::unexpected<Error> Unreadable() {

@@ -160,6 +160,7 @@ class FixedColumn final : public FlatColumn {
   void NextPage() {
     row_ = 0;
     value_ = 0;
+    page_ = nullptr;  // so that the stream may use its memory again
     for (page_ = reader_->NextPage(); page_ != nullptr; page_ = reader_->NextPage()) {
       if (page_->type() == parquet::PageType::DICTIONARY_PAGE) {
         ReadDictionary(static_cast<const parquet::DictionaryPage&>(*page_));

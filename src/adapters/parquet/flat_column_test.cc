@@ -39,11 +39,12 @@ constexpr std::int64_t kRows = 5000;
 enum class Look { kRandom, kFew, kSmall, kOften };
 
 template <typename Type>
-std::shared_ptr<arrow::Array> Numbers(Look look, double null_share, std::mt19937_64& random) {
+std::shared_ptr<arrow::Array> Numbers(Look look, double null_share, std::mt19937_64& random,
+                                      std::int64_t rows = kRows) {
   typename arrow::TypeTraits<Type>::BuilderType builder;
   using Value = typename Type::c_type;
   std::uint64_t bits = 0;
-  for (std::int64_t row = 0; row < kRows; ++row) {
+  for (std::int64_t row = 0; row < rows; ++row) {
     if (static_cast<double>(random() % 1000) < null_share * 1000) {
       EXPECT_TRUE(builder.AppendNull().ok());
       continue;
@@ -72,14 +73,15 @@ std::shared_ptr<arrow::Buffer> Write(const arrow::ArrayVector& columns, const La
     properties.disable_dictionary()->encoding(layout.encoding);
   }
   const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
-  EXPECT_TRUE(
-      parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, kRows, properties.build()).ok());
+  EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, table->num_rows(),
+                                         properties.build())
+                  .ok());
   return out->Finish().ValueOrDie();
 }
 
-std::vector<std::int64_t> SomeRows(std::mt19937_64& random, std::uint64_t every) {
+std::vector<std::int64_t> SomeRows(std::mt19937_64& random, std::uint64_t every, std::int64_t of = kRows) {
   std::vector<std::int64_t> rows;
-  for (std::int64_t row = 0; row < kRows; ++row) {
+  for (std::int64_t row = 0; row < of; ++row) {
     if (random() % every == 0) rows.push_back(row);
   }
   return rows;
@@ -100,7 +102,7 @@ void ExpectReadBack(const arrow::ArrayVector& columns, const Layout& layout, std
       });
   ASSERT_TRUE(scanned.has_value()) << scanned.error().ToString();
   for (const std::uint64_t every : {1U, 3U, 10U, 700U, 6000U}) {
-    const auto rows = SomeRows(random, every);
+    const auto rows = SomeRows(random, every, columns[0]->length());
     const auto taken = (*file)->Take(0, numbers, rows);
     ASSERT_TRUE(taken.has_value()) << taken.error().ToString();
     arrow::Int64Builder places;
@@ -147,6 +149,17 @@ TEST(FlatColumn, IntegersOfDifferencesComeBack) {
     ExpectReadBack({Numbers<arrow::Int32Type>(Look::kSmall, null_share, random),
                     Numbers<arrow::Int64Type>(Look::kRandom, null_share, random)},
                    {.encoding = parquet::Encoding::DELTA_BINARY_PACKED}, random);
+  }
+}
+
+// More than one window of the file, with pages that are passed over among them.
+TEST(FlatColumn, LongColumnsComeBack) {
+  constexpr std::int64_t kManyRows = 200'000;
+  std::mt19937_64 random(8);
+  for (const bool with_dictionary : {false, true}) {
+    ExpectReadBack({Numbers<arrow::Int64Type>(Look::kOften, 0, random, kManyRows),
+                    Numbers<arrow::DoubleType>(Look::kSmall, 0.01, random, kManyRows)},
+                   {.with_dictionary = with_dictionary}, random);
   }
 }
 

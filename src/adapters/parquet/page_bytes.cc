@@ -20,6 +20,9 @@ namespace {
 constexpr std::int64_t kBytesPerCopyMin = 512;
 constexpr std::int64_t kCopyBytesMax = 64;
 
+// More than so many bytes that are asked for in one piece are a dictionary, or encoded values.
+constexpr std::int64_t kViewBytesMax = 64 * 1024;
+
 // Reads the elements of a snappy stream.
 class SnappyElements {
  public:
@@ -141,11 +144,22 @@ const std::uint8_t* PageBytes::Repeat(std::int64_t at, std::int64_t distance, st
   return out;
 }
 
-void PageBytes::Decompress(const Stored& stored) {
+void PageBytes::MakeWhole() {
   if (whole_ == nullptr) {
     PARQUET_ASSIGN_OR_THROW(whole_, arrow::AllocateResizableBuffer(0, BufferPool()));
   }
   PARQUET_THROW_NOT_OK(whole_->Resize(size_, /*shrink_to_fit=*/false));
+}
+
+// One piece of all.
+void PageBytes::PutTogether() {
+  MakeWhole();
+  Copy(0, size_, whole_->mutable_data());
+  pieces_ = {{0, whole_->data()}, {size_, nullptr}};
+}
+
+void PageBytes::Decompress(const Stored& stored) {
+  MakeWhole();
   if (stored.plain > 0)
     std::memcpy(whole_->mutable_data(), stored.data, static_cast<std::size_t>(stored.plain));
   PARQUET_ASSIGN_OR_THROW(const std::int64_t got,
@@ -169,6 +183,10 @@ const std::uint8_t* PageBytes::View(std::int64_t from, std::int64_t bytes) {
   if (bytes == 0) return view_.data();
   const Piece* const piece = PieceOf(from);
   if (from + bytes <= piece[1].begin) return piece->data + (from - piece->begin);
+  if (bytes > kViewBytesMax) {
+    PutTogether();
+    return whole_->data() + from;
+  }
   view_.resize(static_cast<std::size_t>(bytes));
   Copy(from, bytes, view_.data());
   return view_.data();

@@ -42,6 +42,8 @@ class PageBytes {
  private:
   bool FindPieces(const Stored& stored);
   const std::uint8_t* Repeat(std::int64_t at, std::int64_t distance, std::int64_t bytes);
+  void MakeWhole();
+  void PutTogether();
   void Decompress(const Stored& stored);
   const Piece* PieceOf(std::int64_t at) const;
   void CheckWithin(std::int64_t from, std::int64_t bytes) const;
@@ -51,7 +53,7 @@ class PageBytes {
   std::int64_t size_ = 0;
   std::vector<Piece> pieces_;
   std::vector<std::uint8_t> repeated_;  // what pieces repeat of earlier ones; never grows beyond its room
-  std::shared_ptr<arrow::ResizableBuffer> whole_;
+  std::shared_ptr<arrow::ResizableBuffer> whole_;  // a page that is put together
   std::vector<std::uint8_t> view_;
 };
 

@@ -33,7 +33,7 @@ class ChunkWalk {
       TM_TRY(Step());
     // Old writers, which knew no checksums, miscount what a column has.
     if (with_ == 0) return PageChecksums::kNone;
-    if (at_ != end_ || unpacked_ != chunk.total_uncompressed_size() || values_ != chunk.num_values())
+    if (at_ != end_ || values_ != chunk.num_values())
       return BadPage(begin_, "a column's pages are not those that its footer tells of");
     if (without_ > 0) return BadPage(begin_, "only some of a column's pages have checksums");
     return PageChecksums::kHold;
@@ -70,7 +70,6 @@ class ChunkWalk {
     const std::int64_t page_at = at_;
     TM_ASSIGN(const PageHeader header, Header());
     at_ += header.bytes;
-    unpacked_ += header.bytes + header.unpacked_bytes;
     values_ += header.values.value_or(0);
     (header.crc ? with_ : without_) += 1;
     if (!header.crc) {
@@ -96,7 +95,6 @@ class ChunkWalk {
   const std::int64_t end_;
   std::string window_;
   std::int64_t window_at_ = 0;
-  std::int64_t unpacked_ = 0;
   std::int64_t values_ = 0;
   std::int64_t with_ = 0;
   std::int64_t without_ = 0;
@@ -108,6 +106,7 @@ Result<PageChecksums> CheckPages(arrow::io::RandomAccessFile& file, const parque
                                  int row_group, int column) {
   const auto group = footer.RowGroup(row_group);
   const auto chunk = group->ColumnChunk(column);
+  if (chunk->crypto_metadata() != nullptr) return PageChecksums::kNone;
   std::int64_t begin = chunk->data_page_offset();
   // Some writers leave the dictionary's place at 0.
   if (chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0)

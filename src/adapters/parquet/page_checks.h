@@ -14,7 +14,7 @@ namespace tidemark {
 enum class PageChecksums : std::uint8_t { kNone, kHold };
 
 /// Reads the pages of a column chunk. kCorruption if a checksum does not hold, if pages and headers do not
-/// fill the chunk as its footer says (bytes, decompressed bytes, values), or if only some of its pages have a
+/// fill the chunk as its footer says (bytes, values), or if only some of its pages have a
 /// checksum. Of a page's header nothing else is covered. May throw what Parquet throws.
 Result<PageChecksums> CheckPages(arrow::io::RandomAccessFile& file, const parquet::FileMetaData& footer,
                                  int row_group, int column);

@@ -72,22 +72,33 @@ arrow::Result<std::int64_t> PageStream::Fill(std::int64_t bytes) {
       without_gap ? std::max(kWindowBytes, page_bytes_ + kHeaderBytes) : kFirstWindowBytes;
   const std::int64_t size = std::min(std::max(wanted, ahead), end_ - position_);
 
-  std::shared_ptr<arrow::ResizableBuffer> next = std::move(spare_);
-  if (next == nullptr || next.use_count() > 1) {
+  ARROW_RETURN_NOT_OK(MoveWindow(kept, size));
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t got,
+                        file_->ReadAt(position_ + kept, size - kept, window_->mutable_data() + kept));
+  if (kept + got < wanted) return arrow::Status::Invalid("the file ends within a column");
+  window_end_ += got;
+  return wanted;
+}
+
+arrow::Status PageStream::MoveWindow(std::int64_t kept, std::int64_t size) {
+  const bool is_free = window_ != nullptr && window_.use_count() == 1;  // no page lies in it any more
+  std::shared_ptr<arrow::ResizableBuffer> next = is_free ? window_ : std::move(spare_);
+  if (next == nullptr || (!is_free && next.use_count() > 1)) {
     ARROW_ASSIGN_OR_RAISE(next, arrow::AllocateResizableBuffer(0, BufferPool()));
   }
-  ARROW_RETURN_NOT_OK(next->Resize(size, /*shrink_to_fit=*/false));
+  if (!is_free) ARROW_RETURN_NOT_OK(next->Resize(size, /*shrink_to_fit=*/false));
   if (kept > 0) {
-    std::memcpy(next->mutable_data(), window_->data() + (position_ - window_start_),
-                static_cast<std::size_t>(kept));
+    std::memmove(next->mutable_data(), window_->data() + (position_ - window_start_),
+                 static_cast<std::size_t>(kept));
   }
-  ARROW_ASSIGN_OR_RAISE(const std::int64_t got,
-                        file_->ReadAt(position_ + kept, size - kept, next->mutable_data() + kept));
-  if (kept + got < wanted) return arrow::Status::Invalid("the file ends within a column");
-  spare_ = std::exchange(window_, std::move(next));
+  if (is_free) {
+    ARROW_RETURN_NOT_OK(next->Resize(size, /*shrink_to_fit=*/false));
+  } else {
+    spare_ = std::exchange(window_, std::move(next));
+  }
   window_start_ = position_;
-  window_end_ = position_ + kept + got;
-  return wanted;
+  window_end_ = position_ + kept;
+  return arrow::Status::OK();
 }
 
 }  // namespace tidemark

@@ -32,12 +32,14 @@ class PageStream final : public arrow::io::InputStream {
  private:
   // Has the window hold up to `bytes` bytes from the position on (fewer at the end) and tells how many.
   arrow::Result<std::int64_t> Fill(std::int64_t bytes);
+  // Has it begin at the position, with room for `size` bytes, of which it holds the first `kept` already.
+  arrow::Status MoveWindow(std::int64_t kept, std::int64_t size);
 
   std::shared_ptr<arrow::io::RandomAccessFile> file_;
   const std::int64_t start_;
   const std::int64_t end_;
   std::int64_t position_;                           // in the file, as are those below
-  std::shared_ptr<arrow::ResizableBuffer> window_;  // may be shared with a page that was handed over
+  std::shared_ptr<arrow::ResizableBuffer> window_;  // moved in its place if no page lies in it any more
   std::shared_ptr<arrow::ResizableBuffer> spare_;   // the window before, used again when its pages are gone
   std::int64_t window_start_;
   std::int64_t window_end_;

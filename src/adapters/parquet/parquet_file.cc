@@ -150,10 +150,13 @@ class RowGroup {
     return out;
   }
 
+  /// Called once, instead of Read.
   arrow::ArrayVector Take(std::span<const std::int64_t> rows) {
     arrow::ArrayVector out(width_);
-    for (std::size_t i = 0; i < flat_.size(); ++i)
+    for (std::size_t i = 0; i < flat_.size(); ++i) {
       out[flat_place_[i]] = flat_[i]->Take(rows);
+      flat_[i].reset();  // the next one takes its buffers, which are in the caches
+    }
     if (nested_ != nullptr) Place(TakeNested(rows), out);
     return out;
   }
