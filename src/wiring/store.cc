@@ -195,6 +195,32 @@ TableMaintenance::Parts EmbeddedStore::MaintenanceParts() {
   return parts;
 }
 
+namespace {
+
+/// A new registry gives views the numbers that others had: logged and online rows of a registry that is gone
+/// would be taken for rows of other views.
+Result<void> CheckNothingIsLeft(const std::filesystem::path& folder, const Config& config) {
+  const std::filesystem::path own = folder / kOwnFolder;
+  std::filesystem::path left;
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(own / "log", error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (entry->is_directory(error)) left = entry->path();
+  }
+  const std::filesystem::path online = config.online_path / "data.mdb";
+  if (config.online_path.parent_path() == own && std::filesystem::exists(online, error)) left = online;
+  // Looked for last: whoever makes a store at this moment makes it first.
+  if (left.empty() || std::filesystem::exists(config.registry_path, error)) return {};
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format("there is no registry {}, but rows of views that only it knows are in {}: restore it from "
+                  "a backup; without one, move the folder {} away, run apply on the definitions again, and "
+                  "materialize (rows of feature tables do not come back)",
+                  Quoted(config.registry_path.string()), Quoted(left.string()), Quoted(own.string())));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   std::error_code error;
   const std::filesystem::path path = std::filesystem::absolute(options.path, error);
@@ -210,6 +236,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   }
   config.adbc_driver_folders = options.adbc_driver_folders;
   if (options.python_workers != nullptr) config.functions = options.python_workers->runner();
+  TM_TRY(CheckNothingIsLeft(path, config));
   if (!options.create && !std::filesystem::exists(config.registry_path, error)) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("there is no store in '{}': make one with `tidemark init`, or apply "

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -265,7 +264,31 @@ def test_bash_completion(tmp_path: Path) -> None:
     assert completed("tidemark --output c", script) == ["csv"]
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
-def test_zsh_completion_is_valid(tmp_path: Path) -> None:
+ZSH = """
+autoload -Uz compinit; compinit -u -D
+source completion.zsh
+print -r -- "$_comps[tidemark]"
+compadd() { print -r -- "${(@)argv:#--}" }
+for line in "$@"; do
+  words=("${(@s: :)line}"); CURRENT=$#words; _tidemark
+done
+"""
+
+
+def test_zsh_completion(tmp_path: Path) -> None:
+    """What compadd is given; zsh takes those that begin as the word does."""
     script = run("completion", "zsh", cwd=tmp_path).stdout
-    subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
+    (tmp_path / "completion.zsh").write_text(script)
+    lines = ["tidemark mat", "tidemark --output json views ", "tidemark --output c"]
+    shown = subprocess.run(
+        ["zsh", "-f", "-c", ZSH, "zsh", *lines],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    function, commands, of_views, formats = map(str.split, shown.stdout.splitlines())
+    assert (function, shown.stderr) == (["_tidemark"], "")
+    assert {"materialize", "materialize-incremental", "--store"} <= set(commands)
+    assert of_views[-2:] == ["describe", "list"]
+    assert formats == ["table", "json", "csv", "parquet"]

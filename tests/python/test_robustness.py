@@ -20,7 +20,13 @@ import pytest
 
 import tidemark
 from tidemark import Entity, FeatureStore, FeatureView, Field, FileSource
-from tidemark.errors import CorruptionError, InvalidDataError, TidemarkError, TypeMismatchError
+from tidemark.errors import (
+    CorruptionError,
+    InvalidDataError,
+    NotFoundError,
+    TidemarkError,
+    TypeMismatchError,
+)
 from tidemark.types import Int64, String
 
 NOON = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
@@ -48,6 +54,25 @@ def notes(store: FeatureStore, count: int = 2) -> list[object]:
 
 
 # --- Damage ---
+
+
+@pytest.mark.parametrize("kept", ["log", "online"])
+def test_rows_whose_registry_is_gone_are_no_other_views(tmp_path: Path, kept: str) -> None:
+    """A new registry would give another view the number under which they are kept."""
+    write_rows(tmp_path / "rows.parquet", note=["a", "b"])
+    store = FeatureStore(tmp_path)
+    table = FeatureView(name="table", entities=["driver"], schema=[Field("note", String)])
+    store.apply([view(), table])
+    store.materialize_incremental(NOON)
+    store.ingest("table", [{"driver_id": 1, "event_timestamp": NOON, "note": "c"}])
+    own = tmp_path / "copy" / ".tidemark"
+    shutil.copytree(tmp_path / ".tidemark" / kept, own / kept)
+    for _ in range(2):
+        with pytest.raises(NotFoundError, match="no registry"):
+            FeatureStore(tmp_path / "copy").list_feature_views()
+    assert os.listdir(own) == [kept]
+    own.rename(tmp_path / "aside")
+    assert FeatureStore(tmp_path / "copy").list_feature_views() == []
 
 
 @pytest.mark.parametrize("form", ["sync", "async", "range", "program"])

@@ -160,8 +160,14 @@ def test_targets(store):
     ahead = datetime.now(UTC) + timedelta(days=1)
     report = store.ingest("clicks", rows((3, ahead, 3)))
     assert (report.ahead, report.online_rows, online(store, 3)) == (1, 0, [None])
-    with pytest.raises(InvalidArgumentError, match="ahead of the clock"):
-        store.ingest("clicks", rows((3, ahead, 3)), to="online")
+    with pytest.raises(InvalidDataError, match=r"'event_timestamp', row 1: .* ahead of"):
+        store.ingest("clicks", rows((4, T0, 4), (3, ahead, 3)), to="online")
+    report = store.ingest("clicks", rows((4, T0, 4), (3, ahead, 3)), to="online", on_error="skip")
+    assert (report.rows, report.rejected["n"].to_pylist(), online(store, 3, 4)) == (
+        1,
+        [3],
+        [None, 4],
+    )
 
 
 def test_a_bad_row_changes_nothing_or_is_given_back(store):

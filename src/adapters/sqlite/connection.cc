@@ -155,8 +155,9 @@ Error Connection::ToError(int code) const {
 Error Connection::Damaged(std::string_view what) const {
   return {ErrorCode::kCorruption,
           fmt::format(
-              "registry '{}' is damaged: {}. Restore the file from a backup; without one, move it and the "
-              "online store beside it away, run apply on the definitions again, and materialize",
+              "registry '{}' is damaged: {}. Restore the file from a backup; without one, move the store's "
+              "folder .tidemark away, run apply on the definitions again, and materialize (rows of feature "
+              "tables do not come back)",
               path_, what),
           {}};
 }

@@ -83,9 +83,7 @@ class Intake {
     TableRows rows = std::move(ready_.back());
     ready_.pop_back();
     for (std::int64_t row = 0; row < rows.count(); ++row) {
-      if (rows.event->Value(row) <= now_us_ + kFutureToleranceUs) continue;
-      ++ahead_;
-      if (request_.to == WriteTo::kOnline) return std::unexpected(TooFarAhead(rows.event->Value(row)));
+      if (IsAhead(rows, row)) ++ahead_;
     }
     return rows;
   }
@@ -148,6 +146,7 @@ class Intake {
                                                         : std::nullopt,
                        .others_allowed = request_.others_allowed || request_.is_deletion},
                       &was_cut_));
+    if (request_.to == WriteTo::kOnline) TM_TRY(CheckDue(rows, first_row));
     if (keeps_expiry_ || rows.expires_at == nullptr) return rows;
     if (!request_.others_allowed && rows.count() > 0) {
       return Fail(
@@ -160,13 +159,21 @@ class Intake {
     return rows;
   }
 
-  Error TooFarAhead(std::int64_t event_us) const {
-    return {
-        ErrorCode::kInvalidArgument,
-        fmt::format("column '{}': {} is more than 10 minutes ahead of the clock; an online row must be due. "
-                    "Write it offline too: it comes online by materialize",
-                    view_.definition.table.timestamp_field, FormatTimestampUs(event_us)),
-        {}};
+  bool IsAhead(const TableRows& rows, std::int64_t row) const {
+    return rows.event->Value(row) > now_us_ + kFutureToleranceUs;
+  }
+
+  Result<void> CheckDue(const TableRows& rows, std::int64_t first_row) const {
+    for (std::int64_t row = 0; row < rows.count(); ++row) {
+      if (!IsAhead(rows, row)) continue;
+      return Fail(
+          ErrorCode::kInvalidData,
+          fmt::format("column '{}', row {}: {} is more than 10 minutes ahead of the clock; an online row "
+                      "must be due. Write it offline too: it comes online by materialize",
+                      view_.definition.table.timestamp_field, first_row + row,
+                      FormatTimestampUs(rows.event->Value(row))));
+    }
+    return {};
   }
 
   const CatalogView& view_;
