@@ -47,7 +47,6 @@ QUERIES = [
     "select a.text, b.text as other from stats a join stats b on a.key = b.key and b.f0 > 0",
     "select * from (select *, row_number() over (partition by key order by event_timestamp desc)"
     " as n from stats) where n = 1",
-    "select *, lag(text) over (partition by key // 9 order by f0) as before from stats",
 ]
 
 def status_kb(name):

@@ -13,7 +13,7 @@ constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
 
 TEST(DuckDbMemory, SmallLimitsLeaveFewThreads) {
   for (const auto& [limit, engine, threads] :
-       {std::tuple{128, 56, 1}, std::tuple{192, 104, 2}, std::tuple{256, 168, 2}, std::tuple{1024, 904, 4}}) {
+       {std::tuple{128, 56, 1}, std::tuple{192, 104, 2}, std::tuple{256, 152, 3}, std::tuple{1024, 904, 4}}) {
     const auto shares = SharesOf(limit * kMebibyte, 4);
     ASSERT_TRUE(shares);
     EXPECT_EQ(shares->engine_bytes, engine * kMebibyte) << limit;
