@@ -174,6 +174,7 @@ class FlatRowGroup {
       for (const auto& batch : batches)
         chunks_[column].pieces.push_back(batch->column(static_cast<int>(column)));
     }
+    batches.clear();  // an argument lives as long as the call, and columns are let go as they are encoded
   }
 
   arrow::Status Write() {
