@@ -22,6 +22,7 @@ class Validity {
     rows_ += rows;
   }
 
+  // With a null among them.
   void Append(const std::int16_t* levels, std::int64_t rows) {
     if (nulls_ == 0) PARQUET_THROW_NOT_OK(bits_.Append(rows_, true));
     PARQUET_THROW_NOT_OK(bits_.Reserve(rows));

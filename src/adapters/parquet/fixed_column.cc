@@ -238,8 +238,12 @@ class FixedColumn final : public FlatColumn {
           levels_.levels().subspan(static_cast<std::size_t>(row_), static_cast<std::size_t>(rows));
       const std::int64_t values = std::ranges::count(levels, std::int16_t{1});
       ReadValues(values, out);
-      Spread(levels, values, out);
-      validity.Append(levels.data(), rows);
+      if (values == rows) {  // the page's nulls are elsewhere
+        validity.AppendValid(rows);
+      } else {
+        Spread(levels, values, out);
+        validity.Append(levels.data(), rows);
+      }
     }
     row_ += rows;
   }
