@@ -94,13 +94,7 @@ __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const st
   for (; left >= 8; left -= 8, at += 8)
     crc64 = _mm_crc32_u64(crc64, WordAt(at));
   crc = static_cast<std::uint32_t>(crc64);
-  if ((left & 4U) != 0) {
-    std::uint32_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    crc = _mm_crc32_u32(crc, word);
-    at += sizeof word;
-  }
-  for (left &= 3U; left > 0; --left, ++at)
+  for (; left > 0; --left, ++at)
     crc = _mm_crc32_u8(crc, static_cast<std::uint8_t>(*at));
   return crc;
 }

@@ -151,20 +151,12 @@ def test_metrics(tmp_path: Path) -> None:
         assert server.post_json("/feature-view", SCHEMA).status == 201
         assert server.post_json("/clicks/push", {"df": rows(7)}).status == 200
         assert server.post_json("/clicks/push", {"df": {}, "to": "x"}).status == 400
-        refused = 'route="/{name}/push",status="4xx"} 1'
-        for _ in range(
-            600
-        ):  # an answer is counted once it is sent, which its client may notice first
-            text = server.get("/metrics").text
-            if refused in text:
-                break
-        assert refused in text
+        text = server.get("/metrics").text
         assert (
             'tidemark_http_requests_total{dialect="semantix",method="POST",'
             'route="/{name}/push",status="2xx"} 1' in text
         )
-        latencies = 'tidemark_http_request_seconds_bucket{dialect="semantix",method="POST",'
-        assert f'{latencies}route="/{{name}}/push",le="+Inf"}} 2' in text
+        assert 'route="/{name}/push",status="4xx"} 1' in text
         assert server.metric("tidemark_rows_written_total") == 7
         assert server.metric("tidemark_online_rows") == 7
         assert server.metric("tidemark_online_bytes") > 0
@@ -173,7 +165,6 @@ def test_metrics(tmp_path: Path) -> None:
         assert FeatureStore(tmp_path).flush() is not None
         assert server.metric("tidemark_table_rows") == 7
         assert server.metric("tidemark_table_files") >= 1
-        assert server.metric("tidemark_table_small_files") >= 0  # what compaction has to do
         assert server.metric("tidemark_table_bytes") > 0
         assert abs(server.metric("tidemark_table_committed_seconds") - time.time()) < 60
         newest = 'tidemark_newest_event_seconds{project="default",view="clicks",in="table"} '

@@ -83,7 +83,7 @@ class RowFinder {
       places_.Prefetch(hashes_[i]);
     }
     for (std::size_t i = 0; i < keys.size(); ++i)
-      found_[i] = places_.Find(hashes_[i]);
+      rows_[i] = places_.Find(hashes_[i]);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       TM_ASSIGN(const std::span<const std::byte> row, Row(keys[i], i));
       visit(first + i, row);
@@ -95,15 +95,11 @@ class RowFinder {
     const bool is_long = IsLongKey(key);
     if (is_long) shortened_ = StoredKey(key);
     const std::string_view stored_key = is_long ? std::string_view(shortened_) : key;
-    if (found_[at].key_without_row == stored_key) return std::span<const std::byte>();
-    std::span<const std::byte> row = found_[at].row;
+    std::span<const std::byte> row = rows_[at];
     // The checksum is over the key too, so a place that is another row's does not pass for this one's.
     if (row.empty() || !PackedChecksumHolds(stored_key, row)) {
       TM_ASSIGN(row, FindInTree(environment_, txn_, key, stored_key));
-      if (row.empty()) {
-        places_.AddWithoutRow(hashes_[at], stored_key);
-        return row;
-      }
+      if (row.empty()) return row;
       places_.Add(hashes_[at], row);
     }
     return PackedIsFor(key, row) ? row : std::span<const std::byte>();  // else it is another long key's
@@ -113,7 +109,7 @@ class RowFinder {
   MDB_txn* const txn_;
   lmdb::RowPlaces& places_;
   std::array<std::uint64_t, kTogether> hashes_{};
-  std::array<lmdb::RowPlaces::Place, kTogether> found_{};
+  std::array<std::span<const std::byte>, kTogether> rows_{};
   std::string shortened_;  // the stored form of a long key
 };
 

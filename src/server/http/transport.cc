@@ -1,10 +1,8 @@
 // The two kinds of connection: plain TCP, and TLS over it.
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <boost/asio/write.hpp>
-#include <string_view>
 
 #include "server/http/connection_internal.h"
 
@@ -93,20 +91,12 @@ class TlsConnection final : public Connection {
   boost::asio::ssl::stream<tcp::socket> stream_;
 };
 
-/// Within one machine there is no congestion to find out about; an algorithm that paces what it sends by
-/// timers, as BBR does, would only hold answers back.
-void SendWithoutPacing(tcp::socket& socket) {
-  static constexpr std::string_view kAlgorithm = "reno";  // every Linux has it, and lets everybody choose it
-  setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, kAlgorithm.data(), kAlgorithm.size());
-}
-
 }  // namespace
 
 std::shared_ptr<Connection> Connection::Make(ServerState& server, Loop& loop, tcp::socket socket) {
   SocketError ignored;  // a peer that is gone already is noticed by the first read
   ignored = socket.set_option(tcp::no_delay(true), ignored);
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
-  if (peer.address().is_loopback()) SendWithoutPacing(socket);
   if (server.tls) return std::make_shared<TlsConnection>(server, loop, std::move(socket), peer);
   return std::make_shared<PlainConnection>(server, loop, std::move(socket), peer);
 }
