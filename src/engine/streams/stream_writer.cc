@@ -1,4 +1,4 @@
-// Two threads and short queues.
+// One thread and a short queue.
 #include "engine/streams/stream_writer.h"
 
 #include <algorithm>
@@ -13,15 +13,10 @@ namespace {
 constexpr std::int64_t kWaitingBytesMax = std::int64_t{8} << 20;
 // Where writing takes long, what comes is decoded some at a time and not each message for itself. Nothing
 // waits for longer than this, nor for the writer: else it would miss the next frame.
-constexpr std::size_t kFewWaiting = 2;
+constexpr std::size_t kFewWaiting = 3;
 constexpr auto kPause = std::chrono::milliseconds(2);
-// What comes within a turn goes into one frame, unless it is much: a frame costs as much as many of its rows.
-constexpr auto kTurn = std::chrono::milliseconds(1);
-constexpr std::int64_t kTurnBytes = std::int64_t{256} << 10;
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
-// Of frames that are logged and not merged, until the log goes on.
-constexpr std::int64_t kUnmergedBytesMax = std::int64_t{16} << 20;
 
 /// Rows of one partition out of several batches, in their order.
 struct PlaceRows {
@@ -68,21 +63,8 @@ std::vector<PlaceRows> ByPlace(const std::vector<StreamWriter::Rows>& frame) {
 
 }  // namespace
 
-StreamSteps StepsOf(std::shared_ptr<FeatureTables> tables) {
-  return {
-      .prepare =
-          [tables](const CatalogView& view, std::vector<TableRows> rows, std::span<const StreamPart> parts) {
-            return tables->PrepareStream(view, std::move(rows), parts);
-          },
-      .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
-      .merge =
-          [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
-            return tables->MergeStream(frames);
-          }};
-}
-
-StreamWriter::StreamWriter(StreamSteps steps)
-    : steps_(std::move(steps)), merging_([this] { RunMerge(); }), logging_([this] { RunLog(); }) {}
+StreamWriter::StreamWriter(std::shared_ptr<FeatureTables> tables)
+    : tables_(std::move(tables)), thread_([this] { Run(); }) {}
 
 StreamWriter::~StreamWriter() {
   {
@@ -90,14 +72,8 @@ StreamWriter::~StreamWriter() {
     is_over_ = true;
     Forget();
   }
-  log_work_.notify_one();
-  logging_.join();
-  {
-    const std::lock_guard lock(mutex_);
-    is_log_over_ = true;
-  }
-  merge_work_.notify_one();
-  merging_.join();
+  work_.notify_one();
+  thread_.join();
 }
 
 Result<void> StreamWriter::Put(Rows rows) {
@@ -107,7 +83,7 @@ Result<void> StreamWriter::Put(Rows rows) {
   if (error_) return std::unexpected(*error_);
   queue_.push_back(std::move(rows));
   waiting_bytes_ += bytes;
-  log_work_.notify_one();
+  work_.notify_one();
   done_.wait_for(lock, kPause, [this] { return error_ || queue_.size() < kFewWaiting; });
   return {};
 }
@@ -134,15 +110,6 @@ void StreamWriter::Forget() {
   waiting_bytes_ = 0;
 }
 
-void StreamWriter::Fail(Error error) {
-  if (!error_) error_ = std::move(error);
-  Forget();
-}
-
-bool StreamWriter::IsToLog() const {
-  return is_over_ || (!error_ && !queue_.empty() && unmerged_bytes_ <= kUnmergedBytesMax);
-}
-
 std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
   std::vector<Rows> frame;
   std::vector<StreamPart> parts;
@@ -165,13 +132,9 @@ std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
   return frame;
 }
 
-Result<StreamWriter::Logged> StreamWriter::Log(std::vector<Rows> frame) const {
-  Logged logged;
+Result<void> StreamWriter::Write(std::vector<Rows> frame) const {
   std::vector<TableRows> rows;
   std::vector<StreamPart> parts;
-  for (Rows& each : frame) {
-    if (each.written) logged.written.push_back(std::move(each.written));
-  }
   if (frame.size() == 1) {
     rows.push_back(std::move(frame.front().rows));
     parts = frame.front().parts;
@@ -182,70 +145,31 @@ Result<StreamWriter::Logged> StreamWriter::Log(std::vector<Rows> frame) const {
     }
     if (rows.empty()) rows.push_back(SliceRows(frame.front().rows, 0, 0));
   }
-  TM_ASSIGN(logged.frame, steps_.prepare(*frame.front().view, std::move(rows), parts));
-  TM_TRY(steps_.log(*logged.frame));
-  return logged;
-}
-
-void StreamWriter::RunLog() {
-  std::unique_lock lock(mutex_);
-  auto next_turn = std::chrono::steady_clock::now();
-  while (true) {
-    log_work_.wait(lock, [this] { return IsToLog(); });
-    log_work_.wait_until(lock, next_turn, [this] { return is_over_ || waiting_bytes_ >= kTurnBytes; });
-    if (is_over_) return;
-    next_turn = std::chrono::steady_clock::now() + kTurn;
-    std::vector<Rows> rows = TakeFrame();
-    if (rows.empty()) continue;  // they were dropped meanwhile
-    is_logging_ = true;
-    lock.unlock();
-    done_.notify_all();  // there is room
-    auto logged = Log(std::move(rows));
-    lock.lock();
-    is_logging_ = false;
-    if (logged) {
-      unmerged_bytes_ += std::ssize(logged->frame->record.payload);
-      unmerged_.push_back(*std::move(logged));
-      merge_work_.notify_one();
-    } else {
-      Fail(std::move(logged).error());
-    }
-    done_.notify_all();
-  }
-}
-
-void StreamWriter::RunMerge() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    merge_work_.wait(lock, [this] { return is_log_over_ || !unmerged_.empty(); });
-    if (unmerged_.empty()) return;
-    const std::vector<Logged> taken = std::exchange(unmerged_, {});
-    is_merging_ = true;
-    lock.unlock();
-    auto merged = Merge(taken);
-    lock.lock();
-    is_merging_ = false;
-    for (const Logged& each : taken)
-      unmerged_bytes_ -= std::ssize(each.frame->record.payload);
-    if (!merged) {
-      Fail(std::move(merged).error());
-      unmerged_.clear();
-    }
-    log_work_.notify_one();
-    done_.notify_all();
-  }
-}
-
-Result<void> StreamWriter::Merge(const std::vector<Logged>& taken) const {
-  std::vector<std::shared_ptr<StreamFrame>> frames;
-  for (const Logged& each : taken)
-    frames.push_back(each.frame);
-  TM_TRY(steps_.merge(frames));
-  for (const Logged& each : taken) {
-    for (const auto& written : each.written)
-      written();
+  TM_TRY(tables_->WriteStream(*frame.front().view, std::move(rows), parts));
+  for (const Rows& each : frame) {
+    if (each.written) each.written();
   }
   return {};
+}
+
+void StreamWriter::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_.wait(lock, [this] { return is_over_ || !queue_.empty(); });
+    if (is_over_) return;
+    std::vector<Rows> frame = TakeFrame();
+    is_writing_ = true;
+    lock.unlock();
+    done_.notify_all();  // there is room
+    auto written = Write(std::move(frame));
+    lock.lock();
+    is_writing_ = false;
+    if (!written) {
+      error_ = std::move(written).error();
+      Forget();
+    }
+    done_.notify_all();
+  }
 }
 
 }  // namespace tidemark

@@ -399,9 +399,7 @@ class Ingesting {
   /// One frame: all of it is written, or nothing.
   Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(parts)));
-    // A flush sorts what it finds, and so does the online store.
-    TM_ASSIGN(const StampedBatch stamped,
-              StampRows(view_, rows, *parts_.write_times, now_us_, StampOrder::kAsGiven));
+    TM_ASSIGN(const StampedBatch stamped, StampRows(view_, rows, *parts_.write_times, now_us_));
     TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
     LogRecord record;
     record.targets = static_cast<std::uint8_t>(to);
