@@ -108,7 +108,7 @@ class ViewJoin final : public TwoPassJob {
     join_.reset();
     on_chosen_();
     answer_.statuses = std::move(chosen.statuses);
-    return values_->SortOut(std::move(chosen.locations), threads);
+    return values_->SortOut(chosen.locations, threads);
   }
 
   std::size_t second_tasks() const override { return values_->parts(); }

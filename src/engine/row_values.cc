@@ -220,7 +220,7 @@ struct RowValuesReader::Impl {
   Impl(const ViewSource& source, const std::vector<Fragment>& fragments, RowValuesOptions options)
       : source_(source), fragments_(fragments), options_(std::move(options)) {}
 
-  Result<void> SortOut(std::vector<RowLocation> locations, std::size_t threads) {
+  Result<void> SortOut(const std::vector<RowLocation>& locations, std::size_t threads) {
     TM_TRY(MakeParts(locations, threads));
     rows_.resize(used_.size());
     parts_.resize(used_.size());
@@ -386,8 +386,8 @@ RowValuesReader::RowValuesReader(const ViewSource& source, const std::vector<Fra
     : impl_(std::make_unique<Impl>(source, fragments, std::move(options))) {}
 RowValuesReader::~RowValuesReader() = default;
 
-Result<void> RowValuesReader::SortOut(std::vector<RowLocation> locations, std::size_t threads) {
-  return impl_->SortOut(std::move(locations), threads);
+Result<void> RowValuesReader::SortOut(const std::vector<RowLocation>& locations, std::size_t threads) {
+  return impl_->SortOut(locations, threads);
 }
 std::size_t RowValuesReader::parts() const {
   return impl_->reads_.size();
@@ -402,7 +402,7 @@ Result<RowValues> RowValuesReader::Finish(std::size_t threads) {
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
                                 std::vector<RowLocation> locations, const RowValuesOptions& options) {
   RowValuesReader reader(source, fragments, options);
-  TM_TRY(reader.SortOut(std::move(locations), options.threads));
+  TM_TRY(reader.SortOut(locations, options.threads));
   TM_TRY(ParallelFor(reader.parts(), options.threads, options.stop,
                      [&reader](std::size_t part, std::size_t) { return reader.ReadPart(part); }));
   return reader.Finish(options.threads);

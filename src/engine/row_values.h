@@ -50,7 +50,7 @@ class RowValuesReader {
 
   /// Asks for the rows at `locations`: any order, duplicates allowed, kNoRow for none. It and Finish use so
   /// many threads.
-  Result<void> SortOut(std::vector<RowLocation> locations, std::size_t threads);
+  Result<void> SortOut(const std::vector<RowLocation>& locations, std::size_t threads);
   std::size_t parts() const;
   /// Calls for different parts may run at the same time.
   Result<void> ReadPart(std::size_t part);
