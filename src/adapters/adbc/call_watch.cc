@@ -11,6 +11,9 @@ namespace {
 // Between two cancellations of one call.
 constexpr std::chrono::milliseconds kRepeat{10};
 
+// Between two looks at the memory.
+constexpr std::chrono::milliseconds kLook{20};
+
 // Longer than anybody waits, and far from where a clock overflows.
 constexpr std::chrono::milliseconds kTimeLimitMax = std::chrono::hours{24 * 365};
 
@@ -37,7 +40,7 @@ Error TimeIsUp(const AdbcLimits& limits) {
 CallWatch::CallWatch(const AdbcLimits& limits, std::function<void()> cancel)
     : limits_(limits), cancel_(std::move(cancel)), deadline_(std::chrono::steady_clock::time_point::max()) {
   if (const auto deadline = DeadlineOf(limits_)) deadline_ = *deadline;
-  if (!limits_.time_limit && !limits_.stop.stop_possible()) return;
+  if (!limits_.time_limit && !limits_.stop.stop_possible() && !limits_.holds_too_much) return;
   on_stop_.emplace(limits_.stop, [this] {
     const std::lock_guard lock(mutex_);
     stop_asked_ = true;
@@ -62,11 +65,7 @@ void CallWatch::Watch() {
     if (!reason_ && stop_asked_) reason_ = Reason::kStop;
     if (!reason_ && std::chrono::steady_clock::now() >= deadline_) reason_ = Reason::kTime;
     if (!reason_) {
-      if (limits_.time_limit) {
-        changed_.wait_until(lock, deadline_);
-      } else {
-        changed_.wait(lock);
-      }
+      Wait(lock);
     } else if (in_call_) {
       lock.unlock();
       cancel_();
@@ -78,8 +77,23 @@ void CallWatch::Watch() {
   }
 }
 
+void CallWatch::Wait(std::unique_lock<std::mutex>& lock) {
+  if (limits_.holds_too_much) {
+    changed_.wait_until(lock, std::min(deadline_, std::chrono::steady_clock::now() + kLook));
+    if (in_call_ && limits_.holds_too_much && limits_.holds_too_much()) reason_ = Reason::kMemory;
+  } else if (limits_.time_limit) {
+    changed_.wait_until(lock, deadline_);
+  } else {
+    changed_.wait(lock);
+  }
+}
+
 Error CallWatch::Why() const {
   if (reason_ == Reason::kTime) return TimeIsUp(limits_);
+  if (reason_ == Reason::kMemory) {
+    // As DuckDB says it where it counts.
+    return {ErrorCode::kOutOfSpace, "Out of Memory Error: values that functions hold for each group", {}};
+  }
   return {ErrorCode::kCancelled, "interrupted", {}};
 }
 
@@ -97,6 +111,11 @@ void CallWatch::End() {
   const std::lock_guard lock(mutex_);
   in_call_ = false;
   if (reason_) changed_.notify_all();
+}
+
+void CallWatch::RowsCame() {
+  const std::lock_guard lock(mutex_);
+  limits_.holds_too_much = nullptr;
 }
 
 Error CallWatch::EndFailed(Error error) {

@@ -39,11 +39,15 @@ class CallWatch {
   /// After a call that did not fail.
   void End();
 
+  /// The first rows are there: what the query holds only becomes less.
+  void RowsCame();
+
  private:
-  enum class Reason : unsigned char { kStop, kTime };
+  enum class Reason : unsigned char { kStop, kTime, kMemory };
 
   void Watch();
-  Error Why() const;  // with the lock held, when there is a reason
+  void Wait(std::unique_lock<std::mutex>& lock);  // for what may become a reason
+  Error Why() const;                              // with the lock held, when there is a reason
 
   AdbcLimits limits_;
   std::function<void()> cancel_;

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,9 @@ struct AdbcLimits {
   std::optional<std::chrono::milliseconds> time_limit = {};
   std::stop_token stop = {};
   std::optional<std::chrono::steady_clock::time_point> begun = {};  // what is limited; nothing: with the call
+  /// Whether the query holds more memory than it may; asked some fifty times a second, by another thread,
+  /// until the first batch is there. Null: never.
+  std::function<bool()> holds_too_much = {};
 };
 
 struct AdbcQuery {

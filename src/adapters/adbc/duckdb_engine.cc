@@ -376,6 +376,7 @@ class DuckDbEngine final : public SqlEngine {
     if (shares.engine_bytes > 0 && shares.engine_bytes < kShortBytesMax)
       prepared.row_group_rows = kShortGroupRows;
     if (shares.returns_freed) prepared.running.pins.push_back(ReturnFreedMemory(options_.library));
+    prepared.limits.holds_too_much = MemoryGuard(options_.library, options.memory_bytes_max, shares);
     for (const SqlTable& table : tables)
       prepared.running.pins.push_back(table.pin);
     const auto failed = [&](const Error& error) {

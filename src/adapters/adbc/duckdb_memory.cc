@@ -21,6 +21,7 @@ constexpr std::int64_t kAsideBytes = 56 * kMiB;        // the library, and what 
 constexpr std::int64_t kThreadAsideBytes = 16 * kMiB;  // what a thread works with
 constexpr std::int64_t kThreadBytesMin = 64 * kMiB;    // below which one thread less is better
 constexpr std::int64_t kSmallBytesMax = 4096 * kMiB;   // beyond, keeping what was freed is worth its while
+constexpr std::int64_t kLibraryBytes = 44 * kMiB;      // of what stands aside
 constexpr std::int64_t kKeptParts = 8;                 // of which the allocator then has
 constexpr std::int64_t kResultBytesMax = 64 * kMiB;
 constexpr std::int64_t kResultPart = 16;
@@ -30,6 +31,27 @@ constexpr std::int64_t kEngineParts = 5;  // all but these
 
 using Control = int (*)(const char* name, void* old_value, std::size_t* old_size, void* new_value,
                         std::size_t new_size);
+
+// Of the library that has been loaded; null if its allocator is another one.
+Control ControlOf(void* handle) {
+  return reinterpret_cast<Control>(dlsym(handle, "duckdb_je_mallctl"));
+}
+
+// What is in use of the C library's allocator, in all of the process.
+std::int64_t ProcessBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+}
+
+// What is in use of DuckDB's.
+std::int64_t EngineBytes(Control control) {
+  std::uint64_t epoch = 1;
+  control("epoch", nullptr, nullptr, &epoch, sizeof epoch);
+  std::size_t bytes = 0;
+  std::size_t size = sizeof bytes;
+  control("stats.allocated", &bytes, &size, nullptr, 0);
+  return static_cast<std::int64_t>(bytes);
+}
 
 /// How long freed memory is kept, for all of DuckDB in the process.
 class FreedMemory {
@@ -108,7 +130,7 @@ Result<MemoryShares> SharesOf(std::int64_t bytes_max, std::size_t threads) {
 std::shared_ptr<const void> ReturnFreedMemory(const std::filesystem::path& library) {
   void* const handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return nullptr;
-  const auto control = reinterpret_cast<Control>(dlsym(handle, "duckdb_je_mallctl"));
+  const Control control = ControlOf(handle);
   if (control == nullptr) {
     dlclose(handle);
     return nullptr;
@@ -119,6 +141,22 @@ std::shared_ptr<const void> ReturnFreedMemory(const std::filesystem::path& libra
             memory.LetGo();
             dlclose(held);
           }};
+}
+
+std::function<bool()> MemoryGuard(const std::filesystem::path& library, std::int64_t bytes_max,
+                                  const MemoryShares& shares) {
+  if (bytes_max <= 0) return nullptr;
+  const std::shared_ptr<void> handle(dlopen(library.c_str(), RTLD_LAZY | RTLD_NOLOAD), [](void* held) {
+    if (held != nullptr) dlclose(held);
+  });
+  const Control control = handle == nullptr ? nullptr : ControlOf(handle.get());
+  const std::int64_t room = bytes_max - kLibraryBytes;
+  const std::int64_t left_by_engine = room - shares.engine_bytes;
+  return [handle, control, room, left_by_engine, before = ProcessBytes()] {
+    const std::int64_t uncounted = ProcessBytes() - before;
+    if (uncounted <= left_by_engine) return false;
+    return control == nullptr || uncounted + EngineBytes(control) > room;
+  };
 }
 
 }  // namespace tidemark

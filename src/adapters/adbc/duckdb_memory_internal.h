@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "base/result.h"
@@ -33,5 +34,12 @@ Result<MemoryShares> SharesOf(std::int64_t bytes_max, std::size_t threads);
 /// As long as what this gives lives, memory that DuckDB frees goes back to the system at once. `library` is
 /// DuckDB's, which has been loaded. Null if its allocator is another one.
 std::shared_ptr<const void> ReturnFreedMemory(const std::filesystem::path& library);
+
+/// Whether a query that begins now holds more than `bytes_max` allows, because of memory that DuckDB does not
+/// count: texts that max, min and the like hold for each group come from the process's own allocator. What
+/// others take of that meanwhile is counted too, beyond the part of the limit that is left for it. Null for
+/// no limit.
+std::function<bool()> MemoryGuard(const std::filesystem::path& library, std::int64_t bytes_max,
+                                  const MemoryShares& shares);
 
 }  // namespace tidemark

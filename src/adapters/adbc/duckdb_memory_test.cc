@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <tuple>
+#include <vector>
 
 namespace tidemark {
 namespace {
@@ -43,6 +44,17 @@ TEST(DuckDbMemory, TooLittleIsRefused) {
 
 TEST(DuckDbMemory, AnotherLibraryHasNoAllocatorOfItsOwn) {
   EXPECT_EQ(ReturnFreedMemory("/no/such/library.so"), nullptr);
+}
+
+// A library that is not there counts nothing: what the process takes beyond the rest is too much.
+TEST(DuckDbMemory, WhatIsNotCountedHasTheRest) {
+  EXPECT_EQ(MemoryGuard("/no/such/library.so", 0, {}), nullptr);
+  const auto is_too_much =
+      MemoryGuard("/no/such/library.so", 256 * kMebibyte, {.engine_bytes = 152 * kMebibyte});
+  EXPECT_FALSE(is_too_much());
+  const std::vector<char> held(80 * kMebibyte, 'x');
+  EXPECT_EQ(held.back(), 'x');
+  EXPECT_TRUE(is_too_much());
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ arrow::Status QueryStream::ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) 
     Release();
     return arrow::Status::OK();
   }
+  watch_->RowsCame();
   ARROW_ASSIGN_OR_RAISE(*batch, arrow::ImportRecordBatch(&array, schema_));
   return arrow::Status::OK();
 }

@@ -266,8 +266,9 @@ arrow::Result<std::int64_t> WriteNested(std::shared_ptr<arrow::RecordBatch> firs
       auto writer, parquet::arrow::FileWriter::Open(*rows.schema(), BufferPool(), output,
                                                     WriterProperties(first.get()), arrow_builder.build()));
   RowGroups groups(*writer, options.row_group_bytes_max);
-  ARROW_ASSIGN_OR_RAISE(const std::int64_t written,
-                        WriteAll(std::move(first), rows, [&](auto batch) { return groups.Write(batch); }));
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t written, WriteAll(std::move(first), rows, [&](const auto& batch) {
+                          return groups.Write(batch);
+                        }));
   ARROW_RETURN_NOT_OK(groups.Close());
   return written;
 }
@@ -308,7 +309,7 @@ arrow::Result<std::int64_t> WriteCsv(arrow::RecordBatchReader& rows, const std::
   ARROW_ASSIGN_OR_RAISE(
       auto writer, arrow::csv::MakeCSVWriter(output, rows.schema(), arrow::csv::WriteOptions::Defaults()));
   ARROW_ASSIGN_OR_RAISE(auto first, rows.Next());
-  ARROW_ASSIGN_OR_RAISE(const std::int64_t written, WriteAll(std::move(first), rows, [&](auto batch) {
+  ARROW_ASSIGN_OR_RAISE(const std::int64_t written, WriteAll(std::move(first), rows, [&](const auto& batch) {
                           return writer->WriteRecordBatch(*batch);
                         }));
   ARROW_RETURN_NOT_OK(writer->Close());

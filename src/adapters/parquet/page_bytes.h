@@ -1,6 +1,7 @@
 // The bytes that a stored page stands for.
 #pragma once
 
+#include <arrow/buffer.h>
 #include <arrow/util/compression.h>
 
 #include <cstdint>
