@@ -231,7 +231,7 @@ class EntityReader final : public arrow::RecordBatchReader {
       locations.reserve(slice.size());
       for (const LatestRow& row : slice)
         locations.push_back(row.location);
-      TM_ASSIGN(const RowValues values, ReadRowValues(*view.source, *view.fragments, std::move(locations),
+      TM_ASSIGN(const RowValues values, ReadRowValues(*view.source, *view.fragments, locations,
                                                       {.features = fields,
                                                        .with_keys = false,
                                                        .in_order = true,

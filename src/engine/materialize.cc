@@ -409,7 +409,7 @@ class Loading {
         locations.push_back(row.location);
         newest_us_ = std::max(newest_us_.value_or(row.order.event.us), row.order.event.us);
       }
-      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, std::move(locations),
+      TM_ASSIGN(const RowValues values, ReadRowValues(*source_, fragments_, locations,
                                                       {.features = view_.definition.fields,
                                                        .with_keys = true,
                                                        .in_order = false,

@@ -400,7 +400,7 @@ Result<RowValues> RowValuesReader::Finish(std::size_t threads) {
 }
 
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
-                                std::vector<RowLocation> locations, const RowValuesOptions& options) {
+                                const std::vector<RowLocation>& locations, const RowValuesOptions& options) {
   RowValuesReader reader(source, fragments, options);
   TM_TRY(reader.SortOut(locations, options.threads));
   TM_TRY(ParallelFor(reader.parts(), options.threads, options.stop,

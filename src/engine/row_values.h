@@ -63,7 +63,7 @@ class RowValuesReader {
 
 /// All of that at once.
 Result<RowValues> ReadRowValues(const ViewSource& source, const std::vector<Fragment>& fragments,
-                                std::vector<RowLocation> locations, const RowValuesOptions& options);
+                                const std::vector<RowLocation>& locations, const RowValuesOptions& options);
 
 /// About how many bytes one row takes in memory.
 struct RowBytes {
