@@ -12,7 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds kRepeat{10};
 
 // Between two looks at the memory.
-constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::milliseconds kLook{10};
 
 // Longer than anybody waits, and far from where a clock overflows.
 constexpr std::chrono::milliseconds kTimeLimitMax = std::chrono::hours{24 * 365};

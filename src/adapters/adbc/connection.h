@@ -40,7 +40,7 @@ struct AdbcLimits {
   std::optional<std::chrono::milliseconds> time_limit = {};
   std::stop_token stop = {};
   std::optional<std::chrono::steady_clock::time_point> begun = {};  // what is limited; nothing: with the call
-  /// Whether the query holds more memory than it may; asked some fifty times a second, by another thread,
+  /// Whether the query holds more memory than it may; asked some hundred times a second, by another thread,
   /// until the first batch is there. Null: never.
   std::function<bool()> holds_too_much = {};
 };

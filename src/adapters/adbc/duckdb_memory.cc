@@ -21,8 +21,8 @@ constexpr std::int64_t kAsideBytes = 56 * kMiB;        // the library, and what 
 constexpr std::int64_t kThreadAsideBytes = 16 * kMiB;  // what a thread works with
 constexpr std::int64_t kThreadBytesMin = 64 * kMiB;    // below which one thread less is better
 constexpr std::int64_t kSmallBytesMax = 4096 * kMiB;   // beyond, keeping what was freed is worth its while
-constexpr std::int64_t kLibraryBytes = 44 * kMiB;      // of what stands aside
-constexpr std::int64_t kKeptParts = 8;                 // of which the allocator then has
+constexpr std::int64_t kLibraryBytes = 64 * kMiB;  // of what stands aside, and what comes between two looks
+constexpr std::int64_t kKeptParts = 8;             // of which the allocator then has
 constexpr std::int64_t kResultBytesMax = 64 * kMiB;
 constexpr std::int64_t kResultPart = 16;
 // Of texts in waiting rows DuckDB counts 16 bytes each, however long they are.

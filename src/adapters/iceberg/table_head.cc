@@ -32,8 +32,9 @@ Result<std::shared_ptr<const Head>> HeadLoader::Load() {
     if (entry.metadata_location == missed) {
       return Fail(
           ErrorCode::kCorruption,
-          fmt::format("the metadata of table '{}.{}' is not where the catalog says: {}. Restore the store's "
-                      "folder from a backup; if it was moved, run `tidemark relocate`",
+          fmt::format("the metadata of table '{}.{}' is not where the catalog (registry.db, or what "
+                      "registry.path names) says: {}. Restore the store's folder from a backup; if it was "
+                      "moved, run `tidemark relocate`",
                       entry.name.database, entry.name.name, head.error().message));
     }
     missed = entry.metadata_location;
