@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
-#include <parquet/exception.h>
 #include <parquet/properties.h>
 #include <parquet/schema.h>
 #include <unistd.h>
@@ -72,18 +71,6 @@ Error FileError(const arrow::Status& status, const std::filesystem::path& path, 
 
 Error ReadError(const arrow::Status& status, const std::filesystem::path& path) {
   return FileError(status, path, ErrorCode::kCorruption);
-}
-
-/// Parquet throws where it does not return.
-template <typename Work>
-auto WithoutExceptions(const Work& work) -> decltype(work()) {
-  try {
-    return work();
-  } catch (const parquet::ParquetStatusException& error) {
-    return error.status();
-  } catch (const parquet::ParquetException& error) {
-    return arrow::Status::IOError(error.what());
-  }
 }
 
 /// Turns errors of the wrapped reader into ours, with the file's name.

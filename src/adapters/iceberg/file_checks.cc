@@ -24,6 +24,7 @@
 #include "adapters/iceberg/data_reader.h"
 #include "adapters/iceberg/named_file.h"
 #include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/chunk_begin.h"
 #include "adapters/parquet/data_file.h"
 #include "adapters/parquet/page_checks.h"
 #include "base/parallel.h"
@@ -95,8 +96,7 @@ struct ByteRange {
 };
 
 Result<ByteRange> ChunkRange(const parquet::ColumnChunkMetaData& chunk) {
-  std::int64_t begin = chunk.data_page_offset();
-  if (chunk.has_dictionary_page()) begin = std::min(begin, chunk.dictionary_page_offset());
+  const std::int64_t begin = ChunkBegin(chunk);
   const std::int64_t bytes = chunk.total_compressed_size();
   if (begin < 0 || bytes < 0 || bytes > kAllRows - begin)
     return Fail(ErrorCode::kCorruption, "its footer makes no sense");

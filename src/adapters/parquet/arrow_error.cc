@@ -49,4 +49,16 @@ Error FromCurrentException(ErrorCode damaged) {
   }
 }
 
+arrow::Status StatusOfCurrentException() {
+  try {
+    throw;
+  } catch (const parquet::ParquetStatusException& error) {
+    return error.status();
+  } catch (const parquet::ParquetException& error) {
+    return arrow::Status::IOError(error.what());
+  } catch (const std::bad_alloc&) {
+    return arrow::Status::OutOfMemory("no memory is left");
+  }
+}
+
 }  // namespace tidemark

@@ -36,6 +36,22 @@ auto Guarded(ErrorCode damaged, Work&& work) -> decltype(work()) {
   }
 }
 
+/// The same of work that returns a Status or Result of Arrow's.
+template <typename Work>
+auto WithoutExceptions(Work&& work) -> decltype(work());
+
+/// What Parquet or the allocator threw, which is being handled; anything else is thrown on.
+arrow::Status StatusOfCurrentException();
+
+template <typename Work>
+auto WithoutExceptions(Work&& work) -> decltype(work()) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (...) {
+    return StatusOfCurrentException();
+  }
+}
+
 }  // namespace tidemark
 
 /// `TM_ASSIGN_ARROW(auto x, F(), code)`: x is the value of an arrow::Result, or its error is returned.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "adapters/parquet/chunk_begin.h"
 #include "adapters/parquet/column_pages_internal.h"
 #include "pit/buffer_pool.h"
 
@@ -12,10 +13,7 @@ ColumnPages OpenPages(const ColumnPlace& place, bool as_stored) {
   const auto group = place.metadata.RowGroup(place.row_group);
   const auto chunk = group->ColumnChunk(place.column);
   const parquet::ApplicationVersion& writer = place.metadata.writer_version();
-  std::int64_t start = chunk->data_page_offset();
-  if (chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0) {
-    start = std::min(start, chunk->dictionary_page_offset());
-  }
+  const std::int64_t start = ChunkBegin(*chunk);
   std::int64_t length = chunk->total_compressed_size();
   PARQUET_ASSIGN_OR_THROW(const std::int64_t file_size, place.file->GetSize());
   if (start < 0 || length < 0 || start > file_size - length) {

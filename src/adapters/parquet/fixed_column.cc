@@ -106,12 +106,12 @@ class FixedColumn final : public FlatColumn {
               std::shared_ptr<arrow::DataType> type)
       : type_(std::move(type)),
         descriptor_(descriptor),
-        stream_(std::move(pages.stream)),
+        filter_(std::move(pages.stream)),
         reader_(std::move(pages.reader)),
         bytes_(pages.compression),
         levels_(descriptor->max_definition_level()) {
     reader_->set_data_page_filter(
-        [this](const parquet::DataPageStats& page) { return PassOver(page.num_values); });
+        [this](const parquet::DataPageStats& page) { return filter_.PassOver(page.num_values); });
   }
 
   std::shared_ptr<arrow::Array> Read(std::int64_t rows) override {
@@ -133,10 +133,10 @@ class FixedColumn final : public FlatColumn {
     auto* const out = DataOf<Value>(*buffer);
     Validity validity;
     for (std::size_t at = 0; at < rows.size();) {
-      wanted_row_ = rows[at];
+      filter_.Want(rows[at]);
       NextPage();
       std::size_t end = at;
-      while (end < rows.size() && rows[end] < page_end_)
+      while (end < rows.size() && rows[end] < filter_.end())
         ++end;
       TakeRows(rows.subspan(at, end - at), out + at, validity);
       at = end;
@@ -146,15 +146,6 @@ class FixedColumn final : public FlatColumn {
 
  private:
   static constexpr auto kWidth = std::int64_t{sizeof(Value)};
-
-  // Called once for each data page, in order, before it is read.
-  bool PassOver(std::int32_t rows_of_page) {
-    page_start_ = page_end_;
-    page_end_ += rows_of_page;
-    if (wanted_row_ < page_end_) return false;
-    stream_->PassOverNextRead();
-    return true;
-  }
 
   // To the next data page that is not passed over.
   void NextPage() {
@@ -259,7 +250,7 @@ class FixedColumn final : public FlatColumn {
   // Rows of the page, as they are numbered in the row group.
   void TakeRows(std::span<const std::int64_t> rows, Value* out, Validity& validity) {
     if (!levels_.has_nulls()) {
-      TakeValues(rows, page_start_, out);
+      TakeValues(rows, filter_.start(), out);
       return validity.AppendValid(std::ssize(rows));
     }
     // The places of the values that are there, which are taken to the end of `out`.
@@ -268,7 +259,7 @@ class FixedColumn final : public FlatColumn {
     std::int64_t row = 0;
     std::int64_t value = 0;
     for (const std::int64_t wanted : rows) {
-      for (; row < wanted - page_start_; ++row)
+      for (; row < wanted - filter_.start(); ++row)
         value += levels_.levels()[static_cast<std::size_t>(row)];
       present_.push_back(levels_.levels()[static_cast<std::size_t>(row)]);
       if (present_.back() != 0) places_.push_back(value);
@@ -320,7 +311,7 @@ class FixedColumn final : public FlatColumn {
 
   const std::shared_ptr<arrow::DataType> type_;
   const parquet::ColumnDescriptor* const descriptor_;
-  const std::shared_ptr<PageStream> stream_;
+  PageFilter filter_;
   const std::unique_ptr<parquet::PageReader> reader_;
   PageBytes bytes_;  // of the page
   PageLevels levels_;
@@ -331,9 +322,6 @@ class FixedColumn final : public FlatColumn {
   std::unique_ptr<parquet::DictDecoder<Parquet>> dictionary_;
   std::unique_ptr<parquet::TypedDecoder<Parquet>> other_;
   parquet::TypedDecoder<Parquet>* decoder_ = nullptr;  // one of the two; null: the page is plain
-  std::int64_t wanted_row_ = -1;  // the first row that is still to be taken; without one, every page is read
-  std::int64_t page_start_ = 0;   // rows of the page that the reader is at
-  std::int64_t page_end_ = 0;
   std::vector<std::int64_t> places_;
   std::vector<std::int16_t> present_;
 };

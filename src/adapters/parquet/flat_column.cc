@@ -44,9 +44,9 @@ class TypedColumn : public FlatColumn {
               std::shared_ptr<arrow::DataType> type)
       : type_(std::move(type)),
         optional_(descriptor->max_definition_level() > 0),
-        stream_(std::move(pages.stream)) {
+        filter_(std::move(pages.stream)) {
     pages.reader->set_data_page_filter(
-        [this](const parquet::DataPageStats& page) { return PassOver(page.num_values); });
+        [this](const parquet::DataPageStats& page) { return filter_.PassOver(page.num_values); });
     reader_ = std::static_pointer_cast<parquet::TypedColumnReader<Parquet>>(
         parquet::ColumnReader::Make(descriptor, std::move(pages.reader)));
   }
@@ -77,13 +77,13 @@ class TypedColumn : public FlatColumn {
   void Pick(std::span<const std::int64_t> rows, Each each, EachOf each_of) {
     std::vector<Storage> window(static_cast<std::size_t>(kPickWindowRows));
     auto* const values = reinterpret_cast<Value*>(window.data());
-    if (!rows.empty()) wanted_row_ = rows.front();
+    if (!rows.empty()) filter_.Want(rows.front());
     for (std::size_t at = 0; at < rows.size();) {
       if (!reader_->HasNext()) throw parquet::ParquetException("a column ends before its row group does");
-      std::int64_t position = page_start_;
-      while (at < rows.size() && rows[at] < page_end_) {
+      std::int64_t position = filter_.start();
+      while (at < rows.size() && rows[at] < filter_.end()) {
         SkipTo(rows[at], position);
-        const std::int64_t until = std::min(position + kPickWindowRows, page_end_);
+        const std::int64_t until = std::min(position + kPickWindowRows, filter_.end());
         std::size_t end = at + 1;
         while (end < rows.size() && rows[end] < until)
           ++end;
@@ -96,8 +96,8 @@ class TypedColumn : public FlatColumn {
       }
       // Leaving the page may already load the next one, so the filter must know what is wanted from there on.
       if (at < rows.size()) {
-        wanted_row_ = rows[at];
-        SkipTo(page_end_, position);
+        filter_.Want(rows[at]);
+        SkipTo(filter_.end(), position);
       }
     }
   }
@@ -118,15 +118,6 @@ class TypedColumn : public FlatColumn {
   struct alignas(Value) Storage {
     std::byte bytes[sizeof(Value)];
   };
-
-  // Called once for each data page, in order, before it is decompressed.
-  bool PassOver(std::int32_t rows_of_page) {
-    page_start_ = page_end_;
-    page_end_ += rows_of_page;
-    if (wanted_row_ < page_end_) return false;
-    stream_->PassOverNextRead();
-    return true;
-  }
 
   void SkipTo(std::int64_t row, std::int64_t& position) {
     if (row == position) return;
@@ -151,12 +142,9 @@ class TypedColumn : public FlatColumn {
 
   const std::shared_ptr<arrow::DataType> type_;
   const bool optional_;
-  const std::shared_ptr<PageStream> stream_;
+  PageFilter filter_;
   std::shared_ptr<parquet::TypedColumnReader<Parquet>> reader_;
   std::vector<std::int16_t> levels_;
-  std::int64_t wanted_row_ = -1;  // the first row that is still to be picked; without one, every page is read
-  std::int64_t page_start_ = 0;   // rows of the page that the reader is at
-  std::int64_t page_end_ = 0;
 };
 
 class BooleanColumn final : public TypedColumn<parquet::BooleanType> {

@@ -6,17 +6,16 @@
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/column_writer.h>
-#include <parquet/exception.h>
 #include <parquet/file_writer.h>
 
 #include <algorithm>
 #include <limits>
 #include <mutex>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "adapters/parquet/arrow_error.h"
 #include "adapters/parquet/word_column.h"
 #include "base/parallel.h"
 #include "pit/buffer_pool.h"
@@ -65,20 +64,6 @@ struct FlatColumnChunk {
   std::shared_ptr<parquet::ColumnWriter> writer;  // if it is not
   bool is_encoded = false;
 };
-
-/// On a thread of several an exception would end the process.
-template <typename Work>
-arrow::Status WithoutExceptionsOf(const Work& work) {
-  try {
-    return work();
-  } catch (const parquet::ParquetStatusException& error) {
-    return error.status();
-  } catch (const parquet::ParquetException& error) {
-    return arrow::Status::IOError(error.what());
-  } catch (const std::bad_alloc&) {
-    return arrow::Status::OutOfMemory("no memory is left");
-  }
-}
 
 /// Parquet states numbers of row groups and columns where they fit; -1 states none.
 std::int16_t Ordinal(int number) {
@@ -190,16 +175,16 @@ class FlatRowGroup {
   }
 
  private:
+  /// On a thread of several, where an exception would end the process.
   void WriteColumn(std::size_t column) {
     FlatColumnChunk& chunk = chunks_[column];
-    arrow::Status encoded =
-        WithoutExceptionsOf([&] { return file_.Encode(static_cast<int>(column), chunk); });
+    arrow::Status encoded = WithoutExceptions([&] { return file_.Encode(static_cast<int>(column), chunk); });
     chunk.pieces.clear();
     const std::lock_guard lock(mutex_);
     if (status_.ok()) status_ = std::move(encoded);
     chunk.is_encoded = true;
     while (status_.ok() && placed_ < chunks_.size() && chunks_[placed_].is_encoded)
-      status_ = WithoutExceptionsOf([&] { return PlaceNext(); });
+      status_ = WithoutExceptions([&] { return PlaceNext(); });
   }
 
   arrow::Status PlaceNext() {

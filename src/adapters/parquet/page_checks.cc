@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "adapters/parquet/arrow_error.h"
+#include "adapters/parquet/chunk_begin.h"
 #include "adapters/parquet/page_header.h"
 
 namespace tidemark {
@@ -107,10 +108,7 @@ Result<PageChecksums> CheckPages(arrow::io::RandomAccessFile& file, const parque
   const auto group = footer.RowGroup(row_group);
   const auto chunk = group->ColumnChunk(column);
   if (chunk->crypto_metadata() != nullptr) return PageChecksums::kNone;
-  std::int64_t begin = chunk->data_page_offset();
-  // Some writers leave the dictionary's place at 0.
-  if (chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0)
-    begin = std::min(begin, chunk->dictionary_page_offset());
+  const std::int64_t begin = ChunkBegin(*chunk);
   const std::int64_t bytes = chunk->total_compressed_size();
   TM_ASSIGN_ARROW(const std::int64_t size, file.GetSize(), ErrorCode::kIo);
   if (begin < 4 || bytes < 0 || begin > size || bytes > size - begin)
