@@ -6,13 +6,13 @@ The tables are written by build/release/bin/iceberg_tables (iceberg_tables.cc be
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import duckdb_iceberg
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
@@ -118,20 +118,7 @@ def catalog(folder: Path) -> SqlCatalog:
 
 @pytest.fixture(scope="module")
 def duck(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
-    """DuckDB with its Iceberg extension from the wheels, as it would lie in an extension folder."""
-    version = f"v{duckdb.__version__}"
-    installed = tmp_path_factory.mktemp("extensions") / version / "linux_amd64"
-    installed.mkdir(parents=True)
-    for name in ("avro", "iceberg"):
-        spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-        assert spec is not None
-        assert spec.origin is not None
-        file = f"{name}.duckdb_extension"
-        (installed / file).symlink_to(Path(spec.origin).parent / "extensions" / version / file)
-    connection = duckdb.connect(config={"extension_directory": str(installed.parents[1])})
-    connection.execute("LOAD iceberg")
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    return duckdb_iceberg.connect(tmp_path_factory.mktemp("extensions"))
 
 
 def load(catalog: SqlCatalog, name: str) -> Table:

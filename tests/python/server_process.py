@@ -18,10 +18,8 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-PROGRAM = Path(
-    os.environ.get("TIDEMARK_PROGRAM") or ROOT / "python" / "src" / "tidemark" / "bin" / "tidemark"
-)
+from program import PROGRAM
+
 STARTED = re.compile(r"tidemark serves .* on (https?)://\S*:(\d+) ")
 TIMEOUT_SECONDS = (
     60.0  # generous: a machine that is busy is slow, and only what hangs takes so long

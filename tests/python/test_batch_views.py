@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import at
+from program import PROGRAM
 from server_process import ServerProcess
 
-import tidemark
 from tidemark import (
     BatchFeatureView,
     Entity,
@@ -35,7 +35,6 @@ from tidemark import (
 from tidemark.errors import InvalidArgumentError, UnsupportedError
 from tidemark.types import Int64
 
-PROGRAM = Path(tidemark.__file__).parent / "bin/tidemark"
 DAILY = """
     SELECT driver_id, date_trunc('day', begun) AS event_timestamp, count(*) AS rides
     FROM rides WHERE begun >= $start_time AND begun < $end_time GROUP BY ALL

@@ -12,29 +12,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from program import PROGRAM, SDK, run
 
 import tidemark
-
-PACKAGE = Path(tidemark.__file__).parent
-PROGRAM = PACKAGE / "bin" / "tidemark"
-
-
-def run(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "TIDEMARK_PYTHON": sys.executable,
-        "PYTHONPATH": f"{PACKAGE.parent}",
-    }
-    done = subprocess.run(
-        [PROGRAM, *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(params=["yaml", "python"])
@@ -62,7 +42,7 @@ def test_every_command_of_the_readme_runs(project: Path) -> None:
 def test_the_python_of_the_readme_runs(project: Path) -> None:
     lines = (project / "README.md").read_text().split("The same in Python:")[1].splitlines()
     code = "\n".join(line[4:] for line in lines if line.startswith("    "))
-    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    environment = os.environ | {"PYTHONPATH": str(SDK)}
     subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, check=True)
 
 

@@ -12,7 +12,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from server_process import PROGRAM, run_program
+from program import PROGRAM
+from server_process import run_program
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "deploy/tidemark.service").read_text()

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from program import PROGRAM
 from sql_tables import Visits, hour
 
 from tidemark import FeatureStore, errors
@@ -284,9 +285,8 @@ def test_an_erasure_waits_for_a_dump_that_is_being_written(visits: Visits, tmp_p
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = Path(__import__("tidemark").__file__).parent / "bin" / "tidemark"
     return subprocess.run(
-        [str(program), *arguments, "--store", str(folder)],
+        [PROGRAM, *arguments, "--store", str(folder)],
         check=False,
         capture_output=True,
         text=True,

@@ -18,12 +18,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from program import PROGRAM
 
-import tidemark
 from tidemark import FeatureStore
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PROGRAM = Path(tidemark.__file__).parent / "bin/tidemark"
 
 
 def run_cell(code: str, names: dict[str, Any]) -> Any:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import duckdb_iceberg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from program import PROGRAM
 from pyiceberg.catalog.sql import SqlCatalog
 
-import tidemark
 from tidemark import Entity, FeatureStore, FeatureView, Field, IcebergSource
 from tidemark.errors import (
     AlreadyExistsError,
@@ -116,19 +116,7 @@ def days(store: FeatureStore, name: str = "demand") -> list[int]:
 
 @pytest.fixture
 def duck(tmp_path: Path) -> duckdb.DuckDBPyConnection:
-    version = f"v{duckdb.__version__}"
-    installed = tmp_path / "extensions" / version / "linux_amd64"
-    installed.mkdir(parents=True)
-    for name in ("avro", "iceberg"):
-        spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-        assert spec is not None
-        assert spec.origin is not None
-        file = f"{name}.duckdb_extension"
-        (installed / file).symlink_to(Path(spec.origin).parent / "extensions" / version / file)
-    connection = duckdb.connect(config={"extension_directory": str(installed.parents[1])})
-    connection.execute("LOAD iceberg")
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    return duckdb_iceberg.connect(tmp_path / "extensions")
 
 
 # --- Registering ---
@@ -634,8 +622,7 @@ def test_a_scheduler_refreshes_by_the_program(root: Path, store: FeatureStore) -
     """As cron runs it: from another folder, with next to no environment, and twice at once."""
     store.register_table("taxi", "demand", root)
     write(root, 3)
-    program = Path(tidemark.__file__).parent / "bin" / "tidemark"
-    command = [str(program), "--store", str(store.repo_path), "--output", "json", "refresh"]
+    command = [str(PROGRAM), "--store", str(store.repo_path), "--output", "json", "refresh"]
     jobs = [
         subprocess.Popen(command, cwd="/", env={}, stdout=subprocess.PIPE, text=True)
         for _ in range(2)

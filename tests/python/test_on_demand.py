@@ -18,7 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from server_process import PROGRAM, Answer, ServerProcess
+from program import PROGRAM
+from server_process import Answer, ServerProcess
 
 import tidemark
 from tidemark import (

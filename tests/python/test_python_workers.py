@@ -23,7 +23,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from server_process import PROGRAM, ROOT, Answer, ServerProcess, run_program
+from program import PROGRAM, ROOT
+from server_process import Answer, ServerProcess, run_program
 
 import tidemark
 from tidemark import (

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from program import PROGRAM
 
 import tidemark
 from tidemark import Entity, FeatureStore, FeatureView, Field, FileSource
@@ -103,8 +104,7 @@ def test_a_damaged_online_row_is_rebuilt_by_a_reload(tmp_path: Path, form: str) 
         earlier = NOON - dt.timedelta(days=1)
         store.materialize(earlier, earlier, ["stats"], reload=True)
     else:
-        program = PACKAGES / "tidemark" / "bin" / "tidemark"
-        subprocess.run([program, "materialize-incremental", "--reload"], cwd=tmp_path, check=True)
+        subprocess.run([PROGRAM, "materialize-incremental", "--reload"], cwd=tmp_path, check=True)
     assert notes(store) == [payload, "other"]
 
 

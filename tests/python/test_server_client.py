@@ -30,7 +30,8 @@ import test_store
 import test_tables
 from conftest import definitions, stats_table
 from faulty_proxy import FaultyProxy, cut
-from server_process import PROGRAM, ServerProcess
+from program import PROGRAM
+from server_process import ServerProcess
 
 import tidemark
 from tidemark import FeatureStore, Field

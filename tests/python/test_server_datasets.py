@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 import test_saved_datasets
 from conftest import at
-from server_process import PROGRAM, ServerProcess, create_key
+from program import PROGRAM
+from server_process import ServerProcess, create_key
 from test_python_workers import ENVIRONMENT
 from test_saved_datasets import BOTH, ORDERS, WITH_KM, bytes_of, ingest
 

@@ -25,8 +25,8 @@ import pytest
 from conftest import at
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from program import PROGRAM
 
-import tidemark
 from tidemark import (
     Dataset,
     Entity,
@@ -479,10 +479,9 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = Path(tidemark.__file__).parent / "bin/tidemark"
     environment = {**os.environ, "TIDEMARK_PYTHON": sys.executable}
     environment["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)
-    return subprocess.run([program, *arguments], capture_output=True, text=True, env=environment)
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment)
 
 
 def test_the_program_tells_of_views_and_files(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ checked when it is applied, and what Feast has beyond it is refused with what to
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from program import PROGRAM
 
 from tidemark import (
     Entity,
@@ -153,7 +153,6 @@ def test_yaml_states_it_too(store: FeatureStore, tmp_path: Path) -> None:
         "      expressions: {total: price * qty}\n"
         "      filter: qty > 0\n"
     )
-    program = Path(sys.modules["tidemark"].__file__ or "").parent / "bin" / "tidemark"
-    command = [program, "--store", tmp_path / "store", "apply", tmp_path / "orders.yaml"]
+    command = [PROGRAM, "--store", tmp_path / "store", "apply", tmp_path / "orders.yaml"]
     subprocess.run(command, check=True, capture_output=True)
     assert store.get_stream_feature_view("orders").filter == "qty > 0"

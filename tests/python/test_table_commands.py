@@ -10,18 +10,14 @@ import os
 import pty
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from program import PROGRAM, run
 
-import tidemark
-
-PACKAGE = Path(tidemark.__file__).parent
-PROGRAM = PACKAGE / "bin" / "tidemark"
 SCHEMA = {
     "name": "clicks",
     "entities": ["user_id"],
@@ -32,25 +28,6 @@ SCHEMA = {
     ],
 }
 ROWS = "user_id,event_timestamp,n\n1,2026-01-01T00:00:00Z,10\n2,2026-01-01T00:00:00Z,20\n"
-
-
-def run(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "TIDEMARK_PYTHON": sys.executable,
-        "PYTHONPATH": f"{PACKAGE.parent}",
-    }
-    done = subprocess.run(
-        [PROGRAM, *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert (done.stderr != "") == (code != 0) or code == 0, "errors go to stderr"
-    return done
 
 
 def told(*arguments: str, cwd: Path) -> Any:

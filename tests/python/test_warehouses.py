@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from postgresql_server import PASSWORD, PASSWORD_IN_URI, PostgreSQLServer
+from program import PROGRAM
 
 from tidemark import AdbcSource, Entity, FeatureStore, FeatureView, Field, FileSource, PushSource
 from tidemark.errors import (
@@ -46,7 +47,6 @@ T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 DRIVER = Entity(name="driver", join_keys=[Field("driver_id", Int64)])
 TIME = pa.timestamp("us", tz="UTC")
-PROGRAM = Path(__file__).resolve().parents[2] / "python/src/tidemark/bin/tidemark"
 _numbers = itertools.count(1)
 
 

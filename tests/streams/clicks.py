@@ -16,15 +16,12 @@ from typing import Any
 
 from confluent_kafka import Message, Producer
 from kafka_broker import PATIENCE_S, KafkaBroker
+from program import PROGRAM, ROOT
 from torture import faults
 
 from tidemark import Entity, FeatureStore, FeatureView, Field, JsonFormat, KafkaSource
 from tidemark.types import Int64, String
 
-ROOT = Path(__file__).parents[2]
-PROGRAM = Path(
-    os.environ.get("TIDEMARK_PROGRAM") or ROOT / "python" / "src" / "tidemark" / "bin" / "tidemark"
-)
 USERS = 40
 USER = Entity(name="user", join_keys={"user": Int64})
 

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from clicks import PROGRAM, USER, Account, Reader, check_account, make_store, run_to_end, sql
+from clicks import USER, Account, Reader, check_account, make_store, run_to_end, sql
 from kafka_broker import PATIENCE_S, KafkaBroker
+from program import PROGRAM
 from server_process import ServerProcess
 
 from tidemark import FeatureStore, FeatureView, Field

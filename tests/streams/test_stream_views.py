@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from clicks import PROGRAM, USER, Account, Reader, check_online, make_store, run_to_end, sql
+from clicks import USER, Account, Reader, check_online, make_store, run_to_end, sql
 from kafka_broker import PATIENCE_S, KafkaBroker
+from program import PROGRAM
 from server_process import ServerProcess
 
 from tidemark import (

@@ -16,6 +16,7 @@
 #include "adapters/files/csv_blocks.h"
 #include "adapters/files/schema_union.h"
 #include "adapters/parquet/arrow_error.h"
+#include "pit/columns.h"
 
 namespace tidemark {
 namespace {
@@ -23,31 +24,19 @@ namespace {
 using TypePtr = std::shared_ptr<arrow::DataType>;
 using Types = std::map<std::string, TypePtr>;
 
+// What a column of a stated type is read as: times are text, which is read by the kernel's rule.
 Result<TypePtr> StatedType(const std::string& column, const DataType& type) {
   switch (type.kind) {
-    case TypeKind::kBool:
-      return arrow::boolean();
-    case TypeKind::kInt32:
-      return arrow::int32();
-    case TypeKind::kInt64:
-      return arrow::int64();
-    case TypeKind::kFloat32:
-      return arrow::float32();
-    case TypeKind::kFloat64:
-      return arrow::float64();
-    case TypeKind::kString:
     case TypeKind::kTimestamp:
       return arrow::utf8();
-    case TypeKind::kBinary:
-      return arrow::binary();
-    case TypeKind::kDate:
-      return arrow::date32();
-    case TypeKind::kDecimal:
-      return arrow::decimal128(type.precision, type.scale);
-    default:
+    case TypeKind::kList:
+    case TypeKind::kStruct:
+    case TypeKind::kMap:
       return Fail(
           ErrorCode::kTypeMismatch,
           fmt::format("column '{}' is {}, which CSV cannot hold: use Parquet", column, type.ToString()));
+    default:
+      return ToArrow(type);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "model/feature_table.h"
 #include "model/name.h"
+#include "rows/arrow_types.h"
 
 namespace tidemark::sagemaker {
 namespace {
@@ -157,7 +158,7 @@ Result<IngestReport> WriteRows(const OpenGroup& group, std::span<const Row> rows
   const std::vector<Feature>& features = group.group().features;
   Columns columns;
   for (const Feature& feature : features)
-    columns.Add(feature.name, ArrowType(feature.kept_as));
+    columns.Add(feature.name, ArrowTypeOf(feature.kept_as));
   arrow::ArrayBuilder& expiry = columns.Add(system_column::kExpiresAt, TimeType());
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < features.size(); ++i)
@@ -175,8 +176,10 @@ Result<IngestReport> WriteDeletion(const OpenGroup& group, const Deletion& delet
   const Feature& identifier = about.features[about.identifier];
   const Feature& event_time = about.features[about.event_time];
   Columns columns;
-  AppendValue(identifier, &deletion.identifier, columns.Add(identifier.name, ArrowType(identifier.kept_as)));
-  AppendValue(event_time, &deletion.event_time, columns.Add(event_time.name, ArrowType(event_time.kept_as)));
+  AppendValue(identifier, &deletion.identifier,
+              columns.Add(identifier.name, ArrowTypeOf(identifier.kept_as)));
+  AppendValue(event_time, &deletion.event_time,
+              columns.Add(event_time.name, ArrowTypeOf(event_time.kept_as)));
   // One that has expired long ago is passed over wherever deletions are listed.
   TM_TRY(AppendTime(deletion.is_hidden ? std::optional<std::int64_t>(0) : std::nullopt,
                     columns.Add(system_column::kExpiresAt, TimeType())));

@@ -189,27 +189,6 @@ Answer<void> CheckValue(const Feature& feature, const FeatureValue& value) {
   return is_collection ? CheckItems(feature, value) : CheckText(feature, value.text);
 }
 
-std::shared_ptr<arrow::DataType> ArrowType(const DataType& type) {
-  switch (type.kind) {
-    case TypeKind::kBool:
-      return arrow::boolean();
-    case TypeKind::kInt32:
-      return arrow::int32();
-    case TypeKind::kInt64:
-      return arrow::int64();
-    case TypeKind::kFloat32:
-      return arrow::float32();
-    case TypeKind::kFloat64:
-      return arrow::float64();
-    case TypeKind::kTimestamp:
-      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
-    case TypeKind::kList:
-      return arrow::list(arrow::field("item", ArrowType(type.children[0].type)));
-    default:
-      return arrow::utf8();
-  }
-}
-
 void AppendValue(const Feature& feature, const FeatureValue* value, arrow::ArrayBuilder& builder) {
   if (value == nullptr) return Check(builder.AppendNull());
   if (feature.kept_as.kind != TypeKind::kList) return AppendText(feature.kept_as.kind, value->text, builder);

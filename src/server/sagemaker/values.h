@@ -41,9 +41,6 @@ std::string EventTimeText(const Feature& feature, const EventText& time);
 /// Whether a value fits its feature: its member (text or list), its type, its length.
 Answer<void> CheckValue(const Feature& feature, const FeatureValue& value);
 
-/// The type of a column, of a kind that FeatureType has a word for.
-std::shared_ptr<arrow::DataType> ArrowType(const DataType& type);
-
 /// Appends what CheckValue took; nullptr: null.
 void AppendValue(const Feature& feature, const FeatureValue* value, arrow::ArrayBuilder& builder);
 

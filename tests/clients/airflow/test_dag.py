@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from server_process import ROOT
+from program import ROOT
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 

@@ -15,7 +15,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from feature_store import client
-from server_process import PROGRAM, ServerProcess
+from program import PROGRAM
+from server_process import ServerProcess
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from feature_store import client, definition, record, values_of
-from server_process import PROGRAM, ServerProcess, create_key
+from program import PROGRAM
+from server_process import ServerProcess, create_key
 
 Query = Callable[[str], list[dict[str, Any]]]
 

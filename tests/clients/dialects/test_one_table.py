@@ -36,8 +36,9 @@ from feast import (
 )
 from feast.data_source import PushMode
 from feast.types import Float64, Int64, String
+from program import ROOT
 from pyarrow import flight
-from server_process import ROOT, ServerProcess
+from server_process import ServerProcess
 
 FLIGHT = re.compile(r"tidemark serves Arrow Flight on (grpc://\S+:(\d+))")
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

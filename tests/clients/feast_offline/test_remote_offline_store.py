@@ -37,7 +37,8 @@ from feast.errors import (
 )
 from feast.infra.offline_stores.remote import RemoteOfflineStore
 from feast.types import Float32, Float64, Int64, String
-from server_process import ROOT, ServerProcess, create_key
+from program import ROOT
+from server_process import ServerProcess, create_key
 
 FLIGHT = re.compile(r"tidemark serves Arrow Flight on grpc://\S+:(\d+)")
 FEATURES = [

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from server_process import ROOT
+from program import ROOT
 
 SIDE = Path(__file__).with_name("repository.py")
 OURS = {

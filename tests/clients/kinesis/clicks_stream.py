@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from server_process import PROGRAM
+from program import PROGRAM
 
 STREAM = "clicks"
 REGION = "eu-west-1"
