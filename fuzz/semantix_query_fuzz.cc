@@ -41,6 +41,8 @@ void ReadQuery(std::string_view text) {
   if (count) TM_CHECK(*count >= 1 && *count <= kMost, "a count is within its bounds");
   const auto time = semantix::TimeValue(request, "e");
   if (!time) TM_CHECK(value.has_value(), "a time that is not there is no error");
+  if (text.starts_with("e=") && request.CheckQuery())
+    TM_CHECK(value.has_value(), "a value that can be decoded is found");
   TM_CHECK(text.ends_with(semantix::FeatureOf(text, "t")), "a feature is the end of its reference");
 }
 

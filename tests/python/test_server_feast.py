@@ -622,6 +622,7 @@ def test_materialize_now_and_in_the_background(tmp_path: Path) -> None:
             202,
             '{"status":"accepted","feature_views":["loads"]}',
         )
+        assert "%25" in message(server.post_json("/materialize?async=%", body))
         again = server.post_json("/materialize?async=true", body)
         assert again.status in (202, 409)
         if again.status == 409:

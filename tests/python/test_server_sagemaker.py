@@ -221,6 +221,9 @@ def test_paths_and_queries_are_decoded_once(api: Api, group: str) -> None:
     assert (api.get(elsewhere, "a b") or {})["city"] == "a b"
     for wrong in (arn.replace(":123456789012:", ":12345:"), arn.replace("feature-group", "model")):
         refused(api.get_answer(wrong, "a b"), "ValidationError")
+    for method, rest in (("GET", ""), ("DELETE", f"&EventTime={NOON}&DeletionMode=Hard%zz")):
+        garbled = f"/FeatureGroup/{lower}?RecordIdentifierValueAsString=a{rest or '&FeatureName=%'}"
+        assert "%25" in refused(api.send(method, garbled), "ValidationError")
     two = api.get(group, "a b", "&FeatureName=city&FeatureName=at")
     assert two == {"city": "a b", "at": NOON}
     plural = api.get(group, "a b", "&FeatureNames=city")

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "model/name.h"
-#include "model/time.h"
+#include "tidemark/store.h"
 #include "server/semantix/request_values_internal.h"
 
 namespace tidemark::server::semantix {

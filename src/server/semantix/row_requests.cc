@@ -330,6 +330,7 @@ Result<const KnownView*> RowRequests::WaitingTable(Store& store, const std::stri
 
 Result<void> RowRequests::Online(const Request& request, Response& response) {
   const std::string table(request.Part("name"));
+  TM_TRY(request.CheckQuery());
   const auto text = semantix::FormValue(request, "entities");
   if (!text) return Fail(ErrorCode::kInvalidArgument, "the query has no entities");
   TM_ASSIGN(const auto document, JsonDocument::Parse(*text, limits_.json_depth_max));

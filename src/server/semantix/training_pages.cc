@@ -202,6 +202,7 @@ void TrainingPages::Keep(const std::string& place, const std::shared_ptr<const R
 
 Result<void> TrainingPages::Answer(const Request& request, Response& response) {
   const std::string name(request.Part("name"));
+  TM_TRY(request.CheckQuery());
   TM_ASSIGN(const std::size_t page_rows, semantix::CountValue(request, "page_size", kPageRows, kPageRowsMax));
   TM_ASSIGN(const std::size_t page, semantix::CountValue(request, "page", 1, kPageMax));
   TM_ASSIGN(const auto store, services_.stores->Get(request.project));
