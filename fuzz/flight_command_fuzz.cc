@@ -1,5 +1,5 @@
-// Commands of Arrow Flight, which are descriptors and tickets: read or refused, whatever the bytes; the ticket
-// that is made of a command is the same command; an option that nobody asked for is never passed over.
+// Commands of Arrow Flight, which are descriptors and tickets: read or refused, whatever the bytes; the
+// ticket that is made of a command is the same command; an option that nobody asked for is never passed over.
 #include <arrow/flight/types.h>
 
 #include <cstddef>

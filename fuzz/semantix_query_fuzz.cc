@@ -1,6 +1,6 @@
-// Queries and bodies as Semantix's SDK sends them: form-encoded names, lists in JSON, JSON as Python writes it.
-// Whatever comes, it is read or refused; what is JSON stays the same JSON, and a name is found wherever it can
-// be read.
+// Queries and bodies as Semantix's SDK sends them: form-encoded names, lists in JSON, JSON as Python writes
+// it. Whatever comes, it is read or refused; what is JSON stays the same JSON, and a name is found wherever
+// it can be read.
 #include <simdjson.h>
 
 #include <cstddef>

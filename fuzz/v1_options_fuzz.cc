@@ -1,6 +1,6 @@
-// What a request to Tidemark's own API says of itself: options of its query and of a JSON body, the parts of a
-// multipart body, and the formats that its headers name. Whatever comes, it is read or refused; an option that
-// nobody asked for is never passed over, and what is read from a body are bytes of it.
+// What a request to Tidemark's own API says of itself: options of its query and of a JSON body, the parts of
+// a multipart body, and the formats that its headers name. Whatever comes, it is read or refused; an option
+// that nobody asked for is never passed over, and what is read from a body are bytes of it.
 #include <simdjson.h>
 
 #include <array>

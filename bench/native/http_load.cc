@@ -6,8 +6,8 @@
 // RATE 0 is a closed loop: each connection asks as soon as it is answered. Otherwise an open loop: requests
 // are due at fixed moments, RATE a second over all connections, and their time counts from then, so that a
 // server that falls behind is not waited for (no coordinated omission). It waits for these moments and for
-// answers by looking all the time: a thread that sleeps would be woken late. A tenth of SECONDS more goes before,
-// to warm up. The result is one line of JSON.
+// answers by looking all the time: a thread that sleeps would be woken late. A tenth of SECONDS more goes
+// before, to warm up. The result is one line of JSON.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>

@@ -731,7 +731,9 @@ def test_stores_that_a_deletion_is_for(api: Api, group: str) -> None:
     table = group.replace("-", "_")
 
     def markers(identifier: str) -> int:
-        rows = f"SELECT count(*) AS n FROM {table} WHERE customer_id = '{identifier}' AND is_deleted"
+        rows = (
+            f"SELECT count(*) AS n FROM {table} WHERE customer_id = '{identifier}' AND is_deleted"
+        )
         return int(api.sql(rows)[0]["n"])
 
     later = "2024-05-01T13:00:00Z"
@@ -753,9 +755,7 @@ def test_stores_that_a_deletion_is_for(api: Api, group: str) -> None:
     assert (api.get(group, "d5"), markers("d5")) == (None, 1)
     refused(api.delete(group, "d5", later, "&TargetStores=Nowhere"), "ValidationError")
     online_only = api.group(OfflineStoreConfig=None)
-    refused(
-        api.delete(online_only, "d1", later, "&TargetStores=OfflineStore"), "ValidationError"
-    )
+    refused(api.delete(online_only, "d1", later, "&TargetStores=OfflineStore"), "ValidationError")
 
 
 def test_the_nearest_ttl_counts(api: Api) -> None:

@@ -13,8 +13,8 @@ namespace tidemark::lmdb {
 
 /// The places of rows found in one snapshot, by a hash of the stored key: a cache of up to 65,536 of them, in
 /// up to 1 MB. A part of the hash tells them apart, so what Find answers is to be checked against the row's
-/// own checksum, which is over the key too. Keys that have no row are kept as they are, up to 16,384 of them in
-/// another MB, for nothing else would tell. Not thread safe: a reader slot has one.
+/// own checksum, which is over the key too. Keys that have no row are kept as they are, up to 16,384 of them
+/// in another MB, for nothing else would tell. Not thread safe: a reader slot has one.
 class RowPlaces {
  public:
   /// Begins to read a snapshot, LMDB's number of it: the places of any other are forgotten.

@@ -6,8 +6,8 @@
 #include <charconv>
 
 #include "model/name.h"
-#include "tidemark/store.h"
 #include "server/semantix/request_values_internal.h"
+#include "tidemark/store.h"
 
 namespace tidemark::server::semantix {
 namespace {

@@ -35,8 +35,8 @@ Result<std::optional<std::int64_t>> TimeValue(const http::Request& request, std:
 /// What a lookup asks about: names of entities, each with its values, in the order given.
 using AskedEntities = std::vector<std::pair<std::string, simdjson::dom::array>>;
 
-/// The entities of a lookup, which are valid as long as the document is. kInvalidArgument for another shape, and
-/// for an entity that is given twice.
+/// The entities of a lookup, which are valid as long as the document is. kInvalidArgument for another shape,
+/// and for an entity that is given twice.
 Result<AskedEntities> ReadEntities(const JsonDocument& document);
 
 AskedEntities::const_iterator Find(const AskedEntities& entities, std::string_view name);

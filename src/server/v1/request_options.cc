@@ -183,7 +183,6 @@ Result<void> RequestOptions::End() {
     const std::string_view pair = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (pair.empty()) continue;
-    const std::size_t equals = std::min(pair.find('='), pair.size());
     std::string name;
     http::PercentDecode(pair.substr(0, pair.find('=')), name);
     TM_TRY(check(name));
