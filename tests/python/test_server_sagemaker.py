@@ -731,10 +731,8 @@ def test_stores_that_a_deletion_is_for(api: Api, group: str) -> None:
     table = group.replace("-", "_")
 
     def markers(identifier: str) -> int:
-        rows = (
-            f"SELECT count(*) AS n FROM {table} WHERE customer_id = '{identifier}' AND is_deleted"
-        )
-        return int(api.sql(rows)[0]["n"])
+        where = f"customer_id = '{identifier}' AND is_deleted"
+        return int(api.sql(f"SELECT count(*) AS n FROM {table} WHERE {where}")[0]["n"])
 
     later = "2024-05-01T13:00:00Z"
     for identifier, store, mode in (
@@ -759,17 +757,15 @@ def test_stores_that_a_deletion_is_for(api: Api, group: str) -> None:
 
 
 def test_the_nearest_ttl_counts(api: Api) -> None:
-    """Goal: an entry's goes before the request's, and that before the group's; expiry writes nothing."""
+    """Goal: an entry goes before the request, and that before the group; expiry writes nothing."""
     group = api.group(
         OnlineStoreConfig={"EnableOnlineStore": True, "TtlDuration": {"Unit": "Days", "Value": 1}}
     )
     at = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=5)
     text = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     entry = {"FeatureGroupName": group, "Record": record("e1", text)}
-    own = entry | {
-        "Record": record("e2", text),
-        "TtlDuration": {"Unit": "Minutes", "Value": 30},
-    }
+    half_an_hour = {"Unit": "Minutes", "Value": 30}
+    own = entry | {"Record": record("e2", text), "TtlDuration": half_an_hour}
     gone = entry | {"Record": record("e3", text), "TtlDuration": {"Unit": "Seconds", "Value": 1}}
     body = {"Entries": [entry, own, gone], "TtlDuration": {"Unit": "Hours", "Value": 2}}
     assert api.send("POST", "/BatchWriteRecord", body).json()["Errors"] == []
