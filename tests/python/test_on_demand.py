@@ -430,6 +430,10 @@ def test_bad_request_data_over_feasts_route(server: ServerProcess) -> None:
         answer = server.post_json("/get-online-features", asked)
         assert 400 <= answer.status < 500
         assert message in answer.text
+    asked = {"features": ["fares:price"], "entities": {"driver_id": [1]}}
+    answer = server.post_json("/get-online-features", asked)
+    told = json.loads(answer.json())  # as Feast's client raises it
+    assert (answer.status, told["class"]) == (404, "RequestDataNotFoundInEntityRowsException")
     asked = {"features": ["bills:total"], "entities": {"driver_id": [1]}}
     answer = server.post_json("/get-online-features", asked)
     assert answer.status == 501

@@ -344,7 +344,7 @@ def test_routes_and_shapes(server: ServerProcess) -> None:
     health = server.get("/health")
     assert (health.status, health.body) == (200, b"")
     missing = server.post_json("/get-online-features/x", {})
-    assert missing.status == 404
+    assert (missing.status, missing.json()["detail"]) == (404, "Not Found")
     wrong_method = server.get("/push")
     assert (wrong_method.status, wrong_method.json()) == (405, {"detail": "Method Not Allowed"})
     for path, member in (("/push", "df"), ("/write-to-online-store", "feature_view_name")):
@@ -622,6 +622,7 @@ def test_materialize_now_and_in_the_background(tmp_path: Path) -> None:
             202,
             '{"status":"accepted","feature_views":["loads"]}',
         )
+        assert "%25" in message(server.post_json("/materialize?async=%", body))
         again = server.post_json("/materialize?async=true", body)
         assert again.status in (202, 409)
         if again.status == 409:
@@ -631,6 +632,77 @@ def test_materialize_now_and_in_the_background(tmp_path: Path) -> None:
         while values(get(server, {"user_id": [55]}, "loads:n"), "n") != [55]:
             assert time.monotonic() < until
         assert "v2" not in message(server.post_json("/materialize", body | {"version": "v2"}))
+
+
+def test_one_background_load_of_a_view_at_a_time(tmp_path: Path) -> None:
+    """Goal: 409 while one runs, unless it is forced; other views are not concerned."""
+    count = 200_000
+    lines = "".join(f"{key},2024-01-01T00:00:00,{key}\n" for key in range(count))
+    (tmp_path / "long.csv").write_text("user_id,event_timestamp,n\n" + lines)
+    (tmp_path / "brief.csv").write_text("user_id,event_timestamp,n\n1,2024-01-01,1\n")
+    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
+    views = [
+        FeatureView(
+            name=name,
+            entities=[user],
+            schema=[Field("n", Int64)],
+            source=FileSource(str(tmp_path / f"{name}.csv"), timestamp_field="event_timestamp"),
+        )
+        for name in ("long", "brief")
+    ]
+    with FeatureStore(str(tmp_path)) as store:
+        store.apply(views)
+    with ServerProcess(tmp_path) as server:
+
+        def start(view: str, flags: str = "") -> Answer:
+            body = {"disable_event_timestamp": True, "feature_views": [view]}
+            return server.post_json(f"/materialize?async=true{flags}", body)
+
+        answers = [start("long") for _ in range(2)]
+        while answers[-1].status != 409:  # the machine may have been that slow
+            assert len(answers) < 100
+            answers.append(start("long"))
+        assert {each.status for each in answers[:-1]} == {202}
+        refused = answers[-1].json()
+        assert refused["feature_views"] == ["long"]
+        assert "force=true" in refused["error"]
+        assert start("brief").status == 202
+        forced = start("long", "&force=true")
+        assert (forced.status, forced.json()) == (
+            202,
+            {"status": "accepted", "feature_views": ["long"]},
+        )
+        until = time.monotonic() + 60
+        while values(get(server, {"user_id": [count - 1]}, "long:n"), "n") != [count - 1]:
+            assert time.monotonic() < until
+
+
+def test_a_load_without_event_times(tmp_path: Path) -> None:
+    """Goal: `disable_event_timestamp` takes all there is, and asks for no times."""
+    (tmp_path / "loads.csv").write_text(
+        "user_id,event_timestamp,n\n1,1999-01-01,1\n1,2001-01-01,2\n2,1980-01-01,3\n"
+    )
+    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
+    source = FileSource(str(tmp_path / "loads.csv"), timestamp_field="event_timestamp")
+    view = FeatureView(name="loads", entities=[user], schema=[Field("n", Int64)], source=source)
+    with FeatureStore(str(tmp_path)) as store:
+        store.apply([view])
+    with ServerProcess(tmp_path) as server:
+        for lacking in ({}, {"start_ts": "2024-01-01"}, {"end_ts": "2024-01-01"}):
+            assert "start_ts and end_ts" in message(server.post_json("/materialize", lacking))
+        body = {"disable_event_timestamp": True, "feature_views": ["loads"]}
+        assert server.post_json("/materialize", body).text == "null"
+        assert values(get(server, {"user_id": [1, 2]}, "loads:n"), "n") == [2, 3]
+
+
+def test_health_without_a_registry(tmp_path: Path) -> None:
+    define(tmp_path)
+    with ServerProcess(tmp_path) as server:
+        assert server.get("/health").status == 200
+        registry = tmp_path / ".tidemark" / "registry.db"
+        registry.write_bytes(b"no database" * 1000)
+        assert server.get("/health").status == 503
+        assert server.get("/health/live").status == 200
 
 
 def test_keys_and_scopes(tmp_path: Path) -> None:

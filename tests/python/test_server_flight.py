@@ -389,6 +389,45 @@ def test_what_is_wrong_with_a_command_is_said(
     assert re.search(says, str(raised.value)), raised.value
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ({"api": "write_logged_features"}, "does not log served features"),
+        ({"api": "persist"}, "keeps no saved datasets"),
+        ({"api": "get_historical_features"}, "send this by DoExchange"),
+        ({"api": "pull_all_from_table_or_query"}, "send this by DoExchange"),
+        ({"api": "offline_write_batch"}, "feature_view_names"),
+        ({"api": "offline_write_batch", "feature_view_names": ["a", "b"]}, "one view"),
+        ({"api": "offline_write_batch", "feature_view_names": "a"}, "list of texts"),
+        ({"api": "drop_everything"}, "does not answer 'drop_everything' by DoPut"),
+    ],
+)
+def test_calls_of_feasts_that_are_not_answered(
+    client: flight.FlightClient, call: dict[str, Any], says: str
+) -> None:
+    """Goal: each is refused in the form that Feast's client raises as an error of its own."""
+    descriptor = flight.FlightDescriptor.for_command(json.dumps(call))
+    with pytest.raises(pa.ArrowException) as raised:
+        put(client, descriptor, pa.table({"key": ["mock_key"]}))
+    found = re.search(r"Flight error: (\{.*?\})", str(raised.value))
+    assert found is not None, raised.value
+    told = json.loads(found[1])
+    assert (told["module"], told["class"]) == ("feast.errors", "FeastError")
+    assert says in told["message"]
+
+
+def test_lists_of_feasts_that_are_none(client: flight.FlightClient) -> None:
+    call = {
+        "api": "get_historical_features",
+        "feature_view_names": ["clicks"],
+        "name_aliases": "c",
+        "feature_refs": ["clicks:n"],
+    }
+    descriptor = flight.FlightDescriptor.for_command(json.dumps(call))
+    with pytest.raises(pa.ArrowException, match="'name_aliases' must be a list of texts"):
+        exchange(client, descriptor, pa.table({"key": ["mock_key"]}))
+
+
 def test_what_is_wrong_with_rows_is_said(client: flight.FlightClient) -> None:
     rows = clicks_rows(10)
     ingest = describe("ingest", view="clicks")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from server_process import TIMEOUT_SECONDS, ServerProcess, run_program
+from server_process import TIMEOUT_SECONDS, Answer, ServerProcess, read_answer, run_program
 from test_server_http import SCHEMA, held_registry
 
 from tidemark import FeatureStore
@@ -149,9 +149,17 @@ def test_metrics(tmp_path: Path) -> None:
     """Goal: every figure that is promised is there, and is true."""
     with ServerProcess(tmp_path) as server:
         assert server.post_json("/feature-view", SCHEMA).status == 201
-        assert server.post_json("/clicks/push", {"df": rows(7)}).status == 200
-        assert server.post_json("/clicks/push", {"df": {}, "to": "x"}).status == 400
-        text = server.get("/metrics").text
+        # A request is counted when its answer has been sent, and before the connection's next one.
+        connection = server.connect()
+
+        def ask(method: str, path: str, body: object = None) -> Answer:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            return read_answer(connection.getresponse())
+
+        assert ask("POST", "/clicks/push", {"df": rows(7)}).status == 200
+        assert ask("POST", "/clicks/push", {"df": {}, "to": "x"}).status == 400
+        text = ask("GET", "/metrics").text
+        connection.close()
         assert (
             'tidemark_http_requests_total{dialect="semantix",method="POST",'
             'route="/{name}/push",status="2xx"} 1' in text

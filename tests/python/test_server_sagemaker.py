@@ -221,6 +221,9 @@ def test_paths_and_queries_are_decoded_once(api: Api, group: str) -> None:
     assert (api.get(elsewhere, "a b") or {})["city"] == "a b"
     for wrong in (arn.replace(":123456789012:", ":12345:"), arn.replace("feature-group", "model")):
         refused(api.get_answer(wrong, "a b"), "ValidationError")
+    for method, rest in (("GET", ""), ("DELETE", f"&EventTime={NOON}&DeletionMode=Hard%zz")):
+        garbled = f"/FeatureGroup/{lower}?RecordIdentifierValueAsString=a{rest or '&FeatureName=%'}"
+        assert "%25" in refused(api.send(method, garbled), "ValidationError")
     two = api.get(group, "a b", "&FeatureName=city&FeatureName=at")
     assert two == {"city": "a b", "at": NOON}
     plural = api.get(group, "a b", "&FeatureNames=city")
@@ -571,6 +574,83 @@ def test_names_and_arns_where_each_may_stand(api: Api) -> None:
     assert api.control("DeleteFeatureGroup", FeatureGroupName=group).status == 200
 
 
+def test_settings_of_stores_come_back_as_they_were_given(api: Api) -> None:
+    """Goal: what the server has no use for is kept for the clients that look for it."""
+    online = {
+        "EnableOnlineStore": True,
+        "StorageType": "Standard",
+        "SecurityConfig": {"KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/online"},
+        "TtlDuration": {"Unit": "Weeks", "Value": 2},
+    }
+    catalog = {"TableName": "Buyers", "Catalog": "AwsDataCatalog", "Database": "shop"}
+    offline = {
+        "S3StorageConfig": {"S3Uri": "s3://tidemark/kept", "KmsKeyId": "key/offline"},
+        "DataCatalogConfig": catalog,
+        "TableFormat": "Glue",
+    }
+    group = api.group(OnlineStoreConfig=online, OfflineStoreConfig=offline)
+    told = api.control("DescribeFeatureGroup", FeatureGroupName=group).json()
+    assert told["OnlineStoreConfig"] == online
+    found = told["OfflineStoreConfig"]
+    assert found["S3StorageConfig"].pop("ResolvedOutputS3Uri").endswith("/data")
+    assert not found.pop("DisableGlueTableCreation")
+    assert found == offline
+    plain = api.control("DescribeFeatureGroup", FeatureGroupName=api.group()).json()
+    of_itself = plain["OfflineStoreConfig"]["DataCatalogConfig"]
+    assert (of_itself["TableName"], of_itself["Database"]) == (
+        plain["FeatureGroupName"],
+        "feature_store",
+    )
+
+
+def test_lists_are_sorted_by_what_they_may_be(api: Api) -> None:
+    for name, changes in (("st-b", {}), ("st-c", {"OfflineStoreConfig": None}), ("st-a", {})):
+        api.group(FeatureGroupName=name, **changes)
+
+    def names(**options: Any) -> list[str]:
+        answer = api.control("ListFeatureGroups", NameContains="st-", **options)
+        assert answer.status == 200, answer.text
+        return [each["FeatureGroupName"] for each in answer.json()["FeatureGroupSummaries"]]
+
+    by_store = names(SortBy="OfflineStoreStatus")
+    assert by_store[0] == "st-c", "no status is before any"
+    assert names(SortBy="OfflineStoreStatus", SortOrder="Descending")[-1] == "st-c"
+    assert sorted(names(SortBy="FeatureGroupStatus", SortOrder="Descending")) == sorted(by_store)
+    for wrong in ({"SortOrder": "Up"}, {"FeatureGroupStatusEquals": "Lost"}, {"MaxResults": 0}):
+        refused(api.control("ListFeatureGroups", **wrong), "ValidationException")
+    found: list[str] = []
+    token: dict[str, str] = {}
+    expression = {"Filters": [{"Name": "FeatureGroupName", "Operator": "Contains", "Value": "st-"}]}
+    while True:
+        page = api.control(
+            "Search",
+            Resource="FeatureGroup",
+            SearchExpression=expression,
+            SortBy="FeatureGroupName",
+            SortOrder="Ascending",
+            MaxResults=2,
+            **token,
+        ).json()
+        found += [each["FeatureGroup"]["FeatureGroupName"] for each in page["Results"]]
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert found == ["st-a", "st-b", "st-c"]
+
+
+def test_files_of_a_deleted_group_go_with_it(api: Api) -> None:
+    """Goal: nothing is left that an erasure would not reach; on AWS they stay."""
+    group = api.group()
+    assert api.put(group, "c1", city="kept").status == 200
+    run_program(api.folder, "flush")
+    told = api.control("DescribeFeatureGroup", FeatureGroupName=group).json()
+    place = told["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
+    folder = Path(re.sub("^file://", "", place))
+    assert list(folder.rglob("*.parquet"))
+    assert api.control("DeleteFeatureGroup", FeatureGroupName=group).status == 200
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("name", ["a", "A-_-b", "9x", "a" * 64, "a__b", "x-1_2"])
 def test_names_that_are_allowed(api: Api, name: str) -> None:
     feature = {"FeatureName": name, "FeatureType": "String"}
@@ -645,6 +725,88 @@ def test_fractional_event_times_to_the_microsecond(api: Api) -> None:
         refused(api.put(group, "c1", at), "ValidationError")
     assert api.put(group, "c2", "253402300799").status == 200, "ahead of the clock: offline only"
     assert api.get(group, "c2") is None
+
+
+def test_stores_that_a_deletion_is_for(api: Api, group: str) -> None:
+    table = group.replace("-", "_")
+
+    def markers(identifier: str) -> int:
+        where = f"customer_id = '{identifier}' AND is_deleted"
+        return int(api.sql(f"SELECT count(*) AS n FROM {table} WHERE {where}")[0]["n"])
+
+    later = "2024-05-01T13:00:00Z"
+    for identifier, store, mode in (
+        ("d1", "OnlineStore", "SoftDelete"),
+        ("d2", "OfflineStore", "SoftDelete"),
+        ("d3", "OnlineStore", "HardDelete"),
+        ("d4", "OfflineStore", "HardDelete"),
+    ):
+        assert api.put(group, identifier).status == 200
+        query = f"&TargetStores={store}&DeletionMode={mode}"
+        assert api.delete(group, identifier, later, query).status == 200
+        is_online = store == "OnlineStore"
+        assert (api.get(group, identifier) is None) == is_online, identifier
+        assert markers(identifier) == (0 if is_online else 1), identifier
+    both = "&TargetStores=OnlineStore&TargetStores=OfflineStore"
+    api.put(group, "d5")
+    assert api.delete(group, "d5", later, both).status == 200
+    assert (api.get(group, "d5"), markers("d5")) == (None, 1)
+    refused(api.delete(group, "d5", later, "&TargetStores=Nowhere"), "ValidationError")
+    online_only = api.group(OfflineStoreConfig=None)
+    refused(api.delete(online_only, "d1", later, "&TargetStores=OfflineStore"), "ValidationError")
+
+
+def test_the_nearest_ttl_counts(api: Api) -> None:
+    """Goal: an entry goes before the request, and that before the group; expiry writes nothing."""
+    group = api.group(
+        OnlineStoreConfig={"EnableOnlineStore": True, "TtlDuration": {"Unit": "Days", "Value": 1}}
+    )
+    at = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=5)
+    text = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    entry = {"FeatureGroupName": group, "Record": record("e1", text)}
+    half_an_hour = {"Unit": "Minutes", "Value": 30}
+    own = entry | {"Record": record("e2", text), "TtlDuration": half_an_hour}
+    gone = entry | {"Record": record("e3", text), "TtlDuration": {"Unit": "Seconds", "Value": 1}}
+    body = {"Entries": [entry, own, gone], "TtlDuration": {"Unit": "Hours", "Value": 2}}
+    assert api.send("POST", "/BatchWriteRecord", body).json()["Errors"] == []
+    api.put(group, "e4", text)
+
+    def lasts(identifier: str) -> dt.timedelta:
+        asked = "&ExpirationTimeResponse=Enabled"
+        answer = api.get_answer(group, identifier, asked).json()
+        return dt.datetime.fromisoformat(answer["ExpiresAt"]) - at
+
+    assert lasts("e1") == dt.timedelta(hours=2)
+    assert lasts("e2") == dt.timedelta(minutes=30)
+    assert lasts("e4") == dt.timedelta(days=1)
+    assert api.get(group, "e3") is None
+    rows = f"SELECT count(*) AS n, count(expires_at) AS kept FROM {group.replace('-', '_')}"
+    assert api.sql(rows) == [{"n": 4, "kept": 4}], "expiry appends nothing"
+
+
+def test_names_of_features_that_are_none(api: Api, group: str) -> None:
+    refused(api.get_answer(group, "c1", "&FeatureName=nothing"), "ValidationError")
+    asked = {
+        "FeatureGroupName": group,
+        "RecordIdentifiersValueAsString": ["c1"],
+        "FeatureNames": ["nothing"],
+    }
+    said = refused(api.send("POST", "/BatchGetRecord", {"Identifiers": [asked]}), "ValidationError")
+    assert "nothing" in said
+
+
+def test_names_with_a_dash_in_queries(api: Api) -> None:
+    """Goal: a name is reachable with `_` for each `-`, unless another table has that name."""
+    for name in ("dash-ed", "dash_ed", "dash-alone"):
+        api.group(FeatureGroupName=name)
+        assert api.put(name, "c1", city=name).status == 200
+    for asked, found in (
+        ('"dash-ed"', "dash-ed"),
+        ("dash_ed", "dash_ed"),
+        ("dash_alone", "dash-alone"),
+        ('"dash-alone"', "dash-alone"),
+    ):
+        assert api.sql(f"SELECT city FROM {asked}") == [{"city": found}]
 
 
 def test_rows_ahead_of_the_clock_wait_offline(api: Api, group: str) -> None:

@@ -371,6 +371,8 @@ def test_names_that_are_asked_for(hub: Hub) -> None:
         (hub.online("names", ["a"], id=["one"], shop=["x"]), "id"),
         (hub.online("names", "a", id=[1], shop=["x"]), "feature_refs"),
         (hub.send("GET", "/names/online-features"), "entities"),
+        (hub.send("GET", "/names/historical-features?initial_date=%zz"), "%zz"),
+        (hub.send("GET", "/names/online-features?entities=[]&feature_refs=%5"), "%5"),
         (hub.send("GET", "/names/online-features?entities=%5B1%5D"), "entities"),
         (hub.history("names", feature_refs=["c"]), "c"),
         (hub.history("names", entities=["nobody"]), "nobody"),

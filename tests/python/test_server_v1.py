@@ -510,6 +510,36 @@ def test_materialize_is_a_job(filled: ServerProcess) -> None:
     error(filled.get(f"{P}/jobs/none"), 404, "NOT_FOUND")
 
 
+def test_a_job_tells_how_far_it_is_and_can_be_cancelled(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    count = 200_000
+    lines = "".join(f"{key},2024-01-01T00:00:00,{key}\n" for key in range(count))
+    (tmp_path / "long.csv").write_text("user_id,event_timestamp,n\n" + lines)
+    view = {
+        "name": "long",
+        "entities": ["user"],
+        "fields": [{"name": "n", "type": "int64"}],
+        "source": {"path": str(tmp_path / "long.csv"), "timestamp_field": "event_timestamp"},
+    }
+    user = {"name": "user", "join_keys": [{"name": "user_id", "type": "int64"}]}
+    definitions = {"entities": [user], "feature_views": [view]}
+    done(server.post_json(f"{P}/apply", {"definitions": definitions}))
+    for _ in range(50):  # a machine that is busy may be slower than the job
+        job = done(server.post_json(f"{P}/materialize", {}), 202)["job"]
+        is_stopped = done(server.request("DELETE", f"{P}/jobs/{job['id']}"))["cancelled"]
+        while job["state"] in ("queued", "running"):
+            path = f"{P}/jobs/{job['id']}?wait_ms=30000&version={job['version']}"
+            job = done(server.get(path))
+        if job["state"] == "cancelled":
+            break
+    assert (is_stopped, job["state"]) == (True, "cancelled")
+    assert job["ended"] is not None
+    finished = end_of(server, server.post_json(f"{P}/materialize", {}))
+    assert finished["state"] == "done"
+    assert finished["progress"]["done"] == finished["progress"]["total"] > 0
+
+
 def test_existing_data(server: ServerProcess, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()

@@ -82,8 +82,10 @@ class RowFinder {
       hashes_[i] = Hash64(std::as_bytes(std::span(keys[i])));
       places_.Prefetch(hashes_[i]);
     }
-    for (std::size_t i = 0; i < keys.size(); ++i)
+    for (std::size_t i = 0; i < keys.size(); ++i) {
       rows_[i] = places_.Find(hashes_[i]);
+      if (rows_[i].empty()) places_.PrefetchAbsent(hashes_[i]);
+    }
     for (std::size_t i = 0; i < keys.size(); ++i) {
       TM_ASSIGN(const std::span<const std::byte> row, Row(keys[i], i));
       visit(first + i, row);
@@ -96,10 +98,14 @@ class RowFinder {
     if (is_long) shortened_ = StoredKey(key);
     const std::string_view stored_key = is_long ? std::string_view(shortened_) : key;
     std::span<const std::byte> row = rows_[at];
+    if (row.empty() && places_.IsAbsent(hashes_[at], key)) return row;
     // The checksum is over the key too, so a place that is another row's does not pass for this one's.
     if (row.empty() || !PackedChecksumHolds(stored_key, row)) {
       TM_ASSIGN(row, FindInTree(environment_, txn_, key, stored_key));
-      if (row.empty()) return row;
+      if (row.empty()) {
+        places_.AddAbsent(hashes_[at], key);
+        return row;
+      }
       places_.Add(hashes_[at], row);
     }
     return PackedIsFor(key, row) ? row : std::span<const std::byte>();  // else it is another long key's

@@ -1,7 +1,9 @@
 // A table of buckets; whatever does not fit takes the place of another, for it is a cache.
 #include "adapters/lmdb/lmdb_row_places_internal.h"
 
+#include <algorithm>
 #include <limits>
+#include <tuple>
 
 namespace tidemark::lmdb {
 namespace {
@@ -9,6 +11,8 @@ namespace {
 constexpr std::size_t kLeastBuckets = 256;
 constexpr std::size_t kMostBuckets = 16'384;
 constexpr std::size_t kGrowth = 4;
+constexpr std::size_t kLeastAbsent = 256;
+constexpr std::size_t kMostAbsent = 16'384;
 
 }  // namespace
 
@@ -19,9 +23,10 @@ void RowPlaces::Enter(std::size_t snapshot) {
 }
 
 void RowPlaces::BeginEpoch() {
-  displaced_ = 0;
+  displaced_ = absent_displaced_ = 0;
   if (epoch_ == std::numeric_limits<std::uint32_t>::max()) {
     buckets_.assign(buckets_.size(), {});
+    absent_.assign(absent_.size(), {});
     epoch_ = 0;
   }
   ++epoch_;
@@ -52,6 +57,20 @@ void RowPlaces::Add(std::uint64_t hash, std::span<const std::byte> row) {
   bucket.rows[way] = row.data();
   bucket.sizes[way] = static_cast<std::uint32_t>(row.size());
   bucket.tags[way] = TagOf(hash);
+}
+
+void RowPlaces::AddAbsent(std::uint64_t hash, std::string_view key) {
+  if (key.size() > std::tuple_size_v<decltype(AbsentKey::bytes)>) return;
+  if (absent_.empty()) absent_.resize(kLeastAbsent);
+  if (absent_displaced_ > absent_.size() / 8 && absent_.size() < kMostAbsent) {
+    absent_.assign(absent_.size() * kGrowth, {});
+    absent_displaced_ = 0;
+  }
+  AbsentKey& kept = absent_[hash & (absent_.size() - 1)];
+  absent_displaced_ += kept.epoch == epoch_ ? 1 : 0;
+  kept.epoch = epoch_;
+  kept.size = static_cast<std::uint8_t>(key.size());
+  std::ranges::copy(key, kept.bytes.begin());
 }
 
 }  // namespace tidemark::lmdb

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
 
 #include "base/hash.h"
 
@@ -58,6 +59,46 @@ TEST(RowPlacesTest, AMapThatHasMovedIsForgotten) {
   places.Forget();
   places.Enter(7);
   EXPECT_TRUE(places.Find(1).empty());
+}
+
+TEST(RowPlacesTest, KeysWithoutARowAreKnownByTheirBytes) {
+  RowPlaces places;
+  places.Enter(1);
+  EXPECT_FALSE(places.IsAbsent(5, "key"));
+  places.AddAbsent(5, "key");
+  EXPECT_TRUE(places.IsAbsent(5, "key"));
+  EXPECT_FALSE(places.IsAbsent(5, "kez")) << "another key of that hash";
+  EXPECT_FALSE(places.IsAbsent(5, "ke"));
+  EXPECT_FALSE(places.IsAbsent(6, "key"));
+  EXPECT_TRUE(places.Find(5).empty());
+  places.AddAbsent(5, "other");
+  EXPECT_FALSE(places.IsAbsent(5, "key")) << "it made room";
+  EXPECT_TRUE(places.IsAbsent(5, "other"));
+  const std::string most(59, 'k');
+  places.AddAbsent(7, most);
+  EXPECT_TRUE(places.IsAbsent(7, most));
+  places.AddAbsent(8, most + 'k');
+  EXPECT_FALSE(places.IsAbsent(8, most + 'k')) << "too long to be kept";
+
+  places.Enter(2);
+  EXPECT_FALSE(places.IsAbsent(5, "other")) << "somebody may have written it";
+  places.AddAbsent(5, "other");
+  places.Forget();
+  places.Enter(2);
+  EXPECT_FALSE(places.IsAbsent(5, "other"));
+}
+
+TEST(RowPlacesTest, ThereIsMoreRoomForAbsentKeysAsMoreAreAskedFor) {
+  RowPlaces places;
+  places.Enter(1);
+  for (int round = 0; round < 4; ++round) {
+    for (std::uint64_t i = 0; i < 2'000; ++i)
+      places.AddAbsent(MixHash(i + 1), std::to_string(i));
+  }
+  std::size_t known = 0;
+  for (std::uint64_t i = 0; i < 2'000; ++i)
+    known += places.IsAbsent(MixHash(i + 1), std::to_string(i)) ? 1U : 0U;
+  EXPECT_GT(known, 1'500U);
 }
 
 TEST(RowPlacesTest, ThereAreMorePlacesAsMoreAreAskedFor) {

@@ -121,10 +121,10 @@ Result<std::vector<StreamPart>> StreamPartsOf(const LogRecord& record) {
     const auto end = text.find('\n');
     const auto words = MarkWords(text.substr(0, end));
     const auto mark = words.size() == 5 ? ReadMark(words[1], words[2], words[3]) : std::nullopt;
-    const auto rows = words.size() == 5 ? MarkNumber<std::int64_t>(words[4]) : std::nullopt;
-    if (end == std::string_view::npos || !mark || !rows || *rows < 0)
+    const std::int64_t rows = words.size() == 5 ? MarkNumber<std::int64_t>(words[4]).value_or(-1) : -1;
+    if (end == std::string_view::npos || !mark || rows < 0)
       return Fail(ErrorCode::kCorruption, "a logged frame does not say which messages of a stream it has");
-    parts.push_back({std::string(words[0]), *mark, *rows});
+    parts.push_back({std::string(words[0]), *mark, rows});
     text.remove_prefix(end + 1);
   }
   return parts;

@@ -77,6 +77,7 @@ bool IsSet(const http::Request& request, std::string_view name) {
 }  // namespace
 
 Answer<void> Materializations::Respond(Kind kind, const http::Request& request, http::Response& response) {
+  TM_TRY(request.CheckQuery());
   TM_ASSIGN(auto store, services_.stores->Get(request.project));
   TM_ASSIGN(MaterializeOptions options, ReadBody(kind, request, *store));
   if (IsSet(request, "async")) return Start(request, response, std::move(store), std::move(options));

@@ -105,10 +105,10 @@ Answer<OnlineRequestReader::Read> OnlineRequestReader::ReadEntities(const Prepar
   }
   for (const auto& [name, type] : lookup.requests) {
     if (std::ranges::find(entities.requested, name) != entities.requested.end()) continue;
-    return Refuse(
-        400, fmt::format("Missing request data {} of type {}, which on-demand features are computed from. "
-                         "Give a column of it in \"entities\"",
-                         Quoted(name), type.ToString()));
+    return RefuseAs(404, "RequestDataNotFoundInEntityRowsException",
+                    fmt::format("Missing request data {} of type {}, which on-demand features are computed "
+                                "from. Give a column of it in \"entities\"",
+                                Quoted(name), type.ToString()));
   }
   if (entities.rows == 0)
     return Refuse(400, "\"entities\" has no rows: give at least one value of each join key");

@@ -35,9 +35,12 @@ Result<std::vector<std::string>> TextsOrNulls(Command& command, std::string_view
   std::vector<std::string> texts;
   const auto* list = command.Value(name);
   if (list == nullptr) return texts;
+  const auto wrong = [&] {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("the option '{}' must be a list of texts", name));
+  };
+  if (!list->is_array()) return wrong();
   for (const auto& text : *list) {
-    if (!text.is_string() && !text.is_null())
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("the option '{}' must be a list of texts", name));
+    if (!text.is_string() && !text.is_null()) return wrong();
     texts.push_back(text.is_null() ? std::string{} : text.get<std::string>());
   }
   return texts;

@@ -1,6 +1,8 @@
 // Requests and answers: looking things up in them, percent-encoding.
 #include "server/http/message.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -92,6 +94,20 @@ std::vector<std::string> Request::QueryAll(std::string_view name) const {
     return true;
   });
   return all;
+}
+
+Result<void> Request::CheckQuery() const {
+  std::string decoded;
+  for (std::string_view rest = query; !rest.empty();) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
+    if (PercentDecode(pair, decoded)) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the query has '{}', where a '%' without two hexadecimal digits behind it stands "
+                            "for nothing: write %25 for a '%'",
+                            pair));
+  }
+  return {};
 }
 
 void Request::Clear() {

@@ -73,6 +73,9 @@ class Request {
   /// Decoded values of the query, in order; a '+' stays a '+', as RFC 3986 has it.
   std::optional<std::string> Query(std::string_view name) const;
   std::vector<std::string> QueryAll(std::string_view name) const;
+  /// kInvalidArgument for a query of which something cannot be decoded: the calls above pass that over, as if
+  /// it had not been said.
+  Result<void> CheckQuery() const;
 
   /// As if it were new, keeping memory.
   void Clear();

@@ -32,6 +32,21 @@ TEST(MessageTest, QueriesRepeatAndMayBeEmpty) {
   EXPECT_EQ(request.Query("absent"), std::nullopt);
 }
 
+TEST(MessageTest, QueriesThatCannotBeDecodedAreSaid) {
+  Request request;
+  for (const char* const right : {"", "&", "a", "a=b&&c=%41", "%25=%25", "a==&b"}) {
+    request.query = right;
+    EXPECT_TRUE(request.CheckQuery()) << right;
+  }
+  for (const char* const wrong : {"a=1&b=%zz&c", "%", "a=%4&1", "a%2=b"}) {
+    request.query = wrong;
+    const auto checked = request.CheckQuery();
+    ASSERT_FALSE(checked) << wrong;
+    EXPECT_EQ(checked.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(checked.error().message, testing::HasSubstr("write %25"));
+  }
+}
+
 TEST(MessageTest, ACallerMayDoWhatItsKeySaysAndNothingElse) {
   Caller caller;
   EXPECT_TRUE(caller.Allows(Scope::kOpen, "p"));

@@ -149,6 +149,7 @@ Answer<void> Runtime::GetRecord(const http::Request& request, http::Response& re
     TM_ASSIGN(group, Known(request, request.Part("group"), Why::kNotFound));
   }
   TM_TRY(CheckOnline(group->group()));
+  TM_TRY(request.CheckQuery());
   TM_ASSIGN(const std::string identifier, RequiredQuery(request, "RecordIdentifierValueAsString"));
   TM_ASSIGN(const bool wants_expiry, QueryWantsExpiry(request));
   TM_TRY(CheckIdentifier(group->group(), identifier));
@@ -171,6 +172,7 @@ Answer<void> Runtime::GetRecord(const http::Request& request, http::Response& re
 Answer<void> Runtime::DeleteRecord(const http::Request& request, http::Response& response) {
   TM_ASSIGN(const auto group, Known(request, request.Part("group"), Why::kInvalid));
   const Group& about = group->group();
+  TM_TRY(request.CheckQuery());
   TM_ASSIGN(const std::string identifier, RequiredQuery(request, "RecordIdentifierValueAsString"));
   TM_ASSIGN(const std::string event_time, RequiredQuery(request, "EventTime"));
   TM_TRY(CheckIdentifier(about, identifier));

@@ -6,8 +6,8 @@
 #include <charconv>
 
 #include "model/name.h"
-#include "server/rows/json_rows.h"
 #include "server/semantix/request_values_internal.h"
+#include "tidemark/store.h"
 
 namespace tidemark::server::semantix {
 namespace {
@@ -73,6 +73,38 @@ Result<std::size_t> CountValue(const http::Request& request, std::string_view na
   if (error == std::errc{} && end == text->data() + text->size() && count >= 1 && count <= most) return count;
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("{} is a whole number from 1 to {}, and not {}", name, most, Quoted(*text)));
+}
+
+Result<std::optional<std::int64_t>> TimeValue(const http::Request& request, std::string_view name) {
+  const auto text = FormValue(request, name);
+  if (!text || text->empty()) return std::nullopt;
+  auto time = ParseTime(*text);
+  if (!time) return std::unexpected(std::move(time).error().In(name));
+  return *time;
+}
+
+AskedEntities::const_iterator Find(const AskedEntities& entities, std::string_view name) {
+  return std::ranges::find_if(entities, [name](const auto& entity) { return entity.first == name; });
+}
+
+Result<AskedEntities> ReadEntities(const JsonDocument& document) {
+  const auto wrong = [] {
+    return Fail(ErrorCode::kInvalidArgument,
+                "entities is a JSON list like [{\"entity\": \"id\", \"value\": [1, 2]}]");
+  };
+  simdjson::dom::array list;
+  if (document.root().get(list) != simdjson::SUCCESS) return wrong();
+  AskedEntities entities;
+  for (const simdjson::dom::element item : list) {
+    std::string_view name;
+    simdjson::dom::array values;
+    if (item["entity"].get(name) != simdjson::SUCCESS || item["value"].get(values) != simdjson::SUCCESS)
+      return wrong();
+    if (Find(entities, name) != entities.end())
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("entity {} is given twice", Quoted(name)));
+    entities.emplace_back(name, values);
+  }
+  return entities;
 }
 
 std::string_view FeatureOf(std::string_view reference, std::string_view table) {

@@ -1,14 +1,19 @@
 // Values of a query as this SDK's HTTP client sends them: form-encoded, lists as JSON.
 #pragma once
 
+#include <simdjson.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "server/http/message.h"
+#include "server/rows/json_rows.h"
 
 namespace tidemark::server::semantix {
 
@@ -22,6 +27,19 @@ Result<std::optional<std::vector<std::string>>> NameList(const http::Request& re
 /// A whole number of at least 1; `otherwise` if it is not there.
 Result<std::size_t> CountValue(const http::Request& request, std::string_view name, std::size_t otherwise,
                                std::size_t most);
+
+/// A time in microseconds since 1970, from ISO-8601 text; nothing if it is not there, or empty.
+/// kInvalidArgument says which.
+Result<std::optional<std::int64_t>> TimeValue(const http::Request& request, std::string_view name);
+
+/// What a lookup asks about: names of entities, each with its values, in the order given.
+using AskedEntities = std::vector<std::pair<std::string, simdjson::dom::array>>;
+
+/// The entities of a lookup, which are valid as long as the document is. kInvalidArgument for another shape,
+/// and for an entity that is given twice.
+Result<AskedEntities> ReadEntities(const JsonDocument& document);
+
+AskedEntities::const_iterator Find(const AskedEntities& entities, std::string_view name);
 
 /// A feature as this SDK names it; "table:feature" is taken as well.
 std::string_view FeatureOf(std::string_view reference, std::string_view table);

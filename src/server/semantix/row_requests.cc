@@ -109,32 +109,8 @@ Result<KeyValues> ReadKeys(const ColumnInfo& key, simdjson::dom::array values) {
   }
 }
 
-/// What a request asks about: names of entities, each with its values, in the order given.
-using AskedEntities = std::vector<std::pair<std::string, simdjson::dom::array>>;
-
-AskedEntities::const_iterator Find(const AskedEntities& entities, std::string_view name) {
-  return std::ranges::find_if(entities, [name](const auto& entity) { return entity.first == name; });
-}
-
-Result<AskedEntities> ReadEntities(const JsonDocument& document) {
-  const auto wrong = [] {
-    return Fail(ErrorCode::kInvalidArgument,
-                "entities is a JSON list like [{\"entity\": \"id\", \"value\": [1, 2]}]");
-  };
-  simdjson::dom::array list;
-  if (document.root().get(list) != simdjson::SUCCESS) return wrong();
-  AskedEntities entities;
-  for (const element item : list) {
-    std::string_view name;
-    simdjson::dom::array values;
-    if (item["entity"].get(name) != simdjson::SUCCESS || item["value"].get(values) != simdjson::SUCCESS)
-      return wrong();
-    if (Find(entities, name) != entities.end())
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("entity {} is given twice", Quoted(name)));
-    entities.emplace_back(name, values);
-  }
-  return entities;
-}
+using semantix::AskedEntities;
+using semantix::Find;
 
 /// Exactly the table's entities, as many values of each; how many. `limit`: at most so many.
 template <typename Keys, typename NameOf>
@@ -354,10 +330,11 @@ Result<const KnownView*> RowRequests::WaitingTable(Store& store, const std::stri
 
 Result<void> RowRequests::Online(const Request& request, Response& response) {
   const std::string table(request.Part("name"));
+  TM_TRY(request.CheckQuery());
   const auto text = semantix::FormValue(request, "entities");
   if (!text) return Fail(ErrorCode::kInvalidArgument, "the query has no entities");
   TM_ASSIGN(const auto document, JsonDocument::Parse(*text, limits_.json_depth_max));
-  TM_ASSIGN(const auto entities, ReadEntities(document));
+  TM_ASSIGN(const auto entities, semantix::ReadEntities(document));
   TM_ASSIGN(const auto names, semantix::NameList(request, "feature_refs"));
   std::vector<std::string> wanted;
   for (const std::string& name : names.value_or(std::vector<std::string>{}))

@@ -71,14 +71,6 @@ const std::string& TimeColumnOf(const FeatureView& view) {
   return view.is_table() ? view.table.timestamp_field : view.source->timestamp_field;
 }
 
-Result<std::optional<std::int64_t>> TimeOf(const Request& request, std::string_view name) {
-  const auto text = semantix::FormValue(request, name);
-  if (!text || text->empty()) return std::nullopt;
-  auto time = ParseTime(*text);
-  if (!time) return std::unexpected(std::move(time).error().In(name));
-  return *time;
-}
-
 /// Names of columns of the answer: entities, the event time, features; those that were asked for.
 Result<std::vector<std::string>> ColumnsOf(const Request& request, const KnownView& view) {
   const std::string& table = view.definition.name;
@@ -150,8 +142,8 @@ Result<std::shared_ptr<const TrainingPages::Rows>> TrainingPages::Read(const Req
     const auto& fields = view.definition.fields;
     if (std::ranges::find(fields, column, &Field::name) != fields.end()) options.columns.push_back(column);
   }
-  TM_ASSIGN(options.start_us, TimeOf(request, "initial_date"));
-  TM_ASSIGN(options.end_us, TimeOf(request, "end_date"));
+  TM_ASSIGN(options.start_us, semantix::TimeValue(request, "initial_date"));
+  TM_ASSIGN(options.end_us, semantix::TimeValue(request, "end_date"));
   options.stop = request.stop;
   if (semantix::WaitsForRows(view)) return NoRows(columns);
   ArrowArrayStream stream{};
@@ -210,6 +202,7 @@ void TrainingPages::Keep(const std::string& place, const std::shared_ptr<const R
 
 Result<void> TrainingPages::Answer(const Request& request, Response& response) {
   const std::string name(request.Part("name"));
+  TM_TRY(request.CheckQuery());
   TM_ASSIGN(const std::size_t page_rows, semantix::CountValue(request, "page_size", kPageRows, kPageRowsMax));
   TM_ASSIGN(const std::size_t page, semantix::CountValue(request, "page", 1, kPageMax));
   TM_ASSIGN(const auto store, services_.stores->Get(request.project));
