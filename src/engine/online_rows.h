@@ -76,6 +76,8 @@ class OnlineBatch {
   /// The same, behind rows that another batch packed.
   Result<void> Add(std::int64_t row, const PackedHeader& header, PackedRows& packed) const;
   const PackedRows& packed() const { return packed_; }
+  /// Makes room for `rows` more like those that were added.
+  void Reserve(std::int64_t rows);
 
  private:
   OnlineKeyWriter keys_;
