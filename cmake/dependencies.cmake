@@ -86,7 +86,11 @@ tidemark_dependency(asio Boost::headers OpenSSL::SSL)
 if(TIDEMARK_SANITIZE MATCHES thread)  # which does not see Asio's fences, but does see its locks
   target_compile_options(dep_asio INTERFACE -Wno-tsan)
 endif()
-find_package(simdjson ${TIDEMARK_SIMDJSON_MIN} REQUIRED)
+# Its package takes a later minor version for another library: the version is compared here.
+find_package(simdjson REQUIRED)
+if(simdjson_VERSION VERSION_LESS TIDEMARK_SIMDJSON_MIN)
+  message(FATAL_ERROR "simdjson ${simdjson_VERSION} is too old; ${TIDEMARK_SIMDJSON_MIN} or newer is needed.")
+endif()
 # The wheel's libparquet exports a simdjson of another version: named after ours, so that its functions are not taken
 # for those that our headers declare.
 set_property(TARGET simdjson::simdjson APPEND PROPERTY INTERFACE_LINK_LIBRARIES Arrow::parquet)

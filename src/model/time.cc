@@ -245,6 +245,15 @@ std::optional<std::int64_t> ParseTimestampUs(std::string_view text, bool* cut) {
   return us;
 }
 
+std::string FormatDate(std::int64_t days) {
+  const Civil date = CivilFromDays(days);
+  std::string out;
+  if (date.year < 0 || date.year > 9999) out += date.year < 0 ? '-' : '+';
+  const std::int64_t year = date.year < 0 ? -date.year : date.year;
+  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}", year, date.month, date.day);
+  return out;
+}
+
 std::string FormatTimestampUs(std::int64_t us) {
   std::int64_t days = us / kDayUs;
   std::int64_t left = us % kDayUs;
@@ -252,12 +261,9 @@ std::string FormatTimestampUs(std::int64_t us) {
     left += kDayUs;
     --days;
   }
-  const Civil date = CivilFromDays(days);
-  std::string out;
-  if (date.year < 0 || date.year > 9999) out += date.year < 0 ? '-' : '+';
-  const std::int64_t year = date.year < 0 ? -date.year : date.year;
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", year, date.month, date.day,
-                 left / kHourUs, left / kMinuteUs % 60, left / kSecondUs % 60);
+  std::string out = FormatDate(days);
+  fmt::format_to(std::back_inserter(out), "T{:02}:{:02}:{:02}", left / kHourUs, left / kMinuteUs % 60,
+                 left / kSecondUs % 60);
   if (left % kSecondUs != 0) fmt::format_to(std::back_inserter(out), ".{:06}", left % kSecondUs);
   return out + 'Z';
 }

@@ -13,6 +13,7 @@
 #include <random>
 #include <utility>
 
+#include "model/name.h"
 #include "remote/error_answer.h"
 
 namespace tidemark::remote {
@@ -35,6 +36,12 @@ std::string KeyFromEnvironment() {
 /// What a header can hold.
 bool IsPrintable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+/// A header's value as it is: nothing of it ends the header or is trimmed.
+bool IsHeaderValue(std::string_view text) {
+  return text.empty() || (IsPrintable(text.substr(0, 1)) && IsPrintable(text.substr(text.size() - 1)) &&
+                          std::ranges::all_of(text, [](char c) { return c >= ' ' && c < '\x7f'; }));
 }
 
 std::string CommonHeaders(const ServerUrl& url, const std::string& key) {
@@ -131,6 +138,12 @@ HttpClient::HttpClient(ConnectOptions options, ServerUrl url, std::shared_ptr<co
 
 template <typename T, typename Try>
 Result<T> HttpClient::Repeat(Request& request, const Try& attempt) {
+  if (!IsHeaderValue(request.idempotency_key)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the idempotency key {} cannot be sent: use letters, digits, signs of ASCII, and "
+                            "spaces between them",
+                            Quoted(request.idempotency_key)));
+  }
   const Waiting waiting(options_.answer_time_max, request.stop);
   milliseconds wait = options_.retry_wait;
   for (int repeats = 0;; ++repeats) {

@@ -148,6 +148,15 @@ std::string ClosedUrl() {
   return server.url();
 }
 
+TEST(HttpClient, AKeyThatWouldEndItsHeaderIsNotSent) {
+  const ScriptedServer server({});
+  for (const std::string key : {"a\r\nX: y", "a\nb", " a", "a ", "\xC3\xA4", "a\tb"}) {
+    EXPECT_THAT(CallTo(server.url(), Effect::kRepeatable, key),
+                AllOf(StartsWith("INVALID_ARGUMENT the idempotency key"), HasSubstr("cannot be sent")));
+  }
+  EXPECT_THAT(server.heads(), testing::IsEmpty());
+}
+
 TEST(HttpClient, AServerThatRefusesIsNamed) {
   const std::string url = ClosedUrl();
   for (const Effect effect : {Effect::kNone, Effect::kRepeatable, Effect::kOnce}) {

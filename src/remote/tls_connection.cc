@@ -67,6 +67,9 @@ int Length(std::size_t size) {
 }
 
 std::unexpected<Error> Unusable(const std::filesystem::path& file, std::string_view what) {
+  std::error_code ignored;  // what cannot be looked at is not there for us
+  if (!std::filesystem::exists(file, ignored))
+    return Fail(ErrorCode::kNotFound, fmt::format("{} ({}) does not exist", file.string(), what));
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("{} cannot be used as {}: {}", file.string(), what, LastTlsError()));
 }
@@ -176,7 +179,7 @@ Result<std::shared_ptr<const TlsClient>> TlsClient::Make(const ConnectOptions& o
   if (options.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(ssl);
   } else if (SSL_CTX_load_verify_locations(ssl, options.ca_file.c_str(), nullptr) != 1) {
-    return Unusable(options.ca_file, "PEM certificates that sign servers'");
+    return Unusable(options.ca_file, "PEM certificates of authorities");
   }
   if (!options.certificate.empty()) {
     const auto& key = options.private_key.empty() ? options.certificate : options.private_key;

@@ -105,6 +105,14 @@ Result<std::string> TableUpkeep::Erase(const CatalogView& view, const GivenRows&
   }
   if (table->num_rows() == 0)
     return Fail(ErrorCode::kInvalidArgument, fmt::format("there are no keys to erase from table '{}'", name));
+  // A column that is no key, as a time, would narrow what is erased: it does not.
+  for (const std::string& column : table->ColumnNames()) {
+    if (types.contains(column)) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("column '{}' is no join key of table '{}': all rows of an entity are erased, by "
+                            "its keys alone; leave the column out",
+                            column, name));
+  }
   TM_ASSIGN(const auto tables, tables_());
   TM_ASSIGN(const ErasureReceipt receipt, tables->Erase(view, columns, work.stop));
   return ToJson(receipt).dump();

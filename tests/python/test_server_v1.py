@@ -365,6 +365,19 @@ def test_what_a_small_body_unfolds_to_is_bounded(tmp_path: Path) -> None:
         assert resident_bytes(running.process.pid) < 700 << 20
 
 
+def test_a_chunked_body_that_is_too_long_is_told_so(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "store", "--stream-max", "64KiB") as running:
+        done(running.post_json(f"{P}/tables", {"schema": SCHEMA}), 201)
+        line = json.dumps(rows(1)[0]).encode() + b"\n"
+        connection = running.connect()
+        headers = {"Content-Type": "application/x-ndjson", "Transfer-Encoding": "chunked"}
+        chunks = (line * 100 for _ in range(100))
+        connection.request("POST", f"{P}/views/events/ingest", chunks, headers, encode_chunked=True)
+        told = error(read_answer(connection.getresponse()), 413, "INVALID_ARGUMENT")
+        assert "65536 bytes, which is the limit" in told
+        assert done(running.get(f"{P}/views/events/rows"))["rows"] == []
+
+
 def resident_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))

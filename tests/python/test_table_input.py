@@ -160,6 +160,22 @@ def test_tables_stay_when_definitions_do_not_name_them(store: FeatureStore) -> N
     assert [each.name for each in store.list_feature_views()] == ["other"]
 
 
+def test_a_deletion_with_a_column_that_is_none_deletes_nothing(store: FeatureStore) -> None:
+    """Goal: a time that is spelt wrongly is not passed over, which would delete as of now."""
+    table(store, Field("x", Int64))
+    store.ingest("t", [row(x=1)])
+    keys = {"user_id": 1, "event_timestmp": T0}
+    with pytest.raises(InvalidArgumentError, match="no column 'event_timestmp'.*event_timestamp"):
+        store.delete("t", keys)
+    with pytest.raises(InvalidArgumentError, match="column 'event_timestamp'.*one is given for all"):
+        store.delete("t", {"user_id": 1, "event_timestamp": T0}, event_time=T0)
+    for column in ("event_timestamp", "x", "typo"):
+        with pytest.raises(InvalidArgumentError, match=f"column '{column}' is no join key"):
+            store.erase("t", {"user_id": 1, column: 1})
+    assert len(every_row(store)) == 1
+    assert store.delete("t", {"user_id": 1, "event_timestamp": T0, "x": 1}).deletions == 1
+
+
 def test_one_key_counts_for_few_rows_and_for_many(store: FeatureStore) -> None:
     table(store, Field("x", Int64))
     many = pa.table(

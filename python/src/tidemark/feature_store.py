@@ -106,6 +106,10 @@ class FeatureStore(
                 raise InvalidArgumentError(
                     "a store is in a folder or on a server: give one of them"
                 )
+            if timeout is not None and not timeout > 0:
+                raise InvalidArgumentError(
+                    f"a timeout is a number of seconds above 0, not {timeout}"
+                )
             options = _native.ConnectOptions(
                 url=url,
                 api_key=api_key or "",

@@ -406,13 +406,14 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
     ) -> IngestReport:
         """Appends a deletion of each entity: from `event_time` (now) on its lookups find nothing.
 
-        `keys` are `{"id": 1}`, `[{"id": 1}, ...]`, `{"id": [1, 2]}` or a frame of the join keys.
-        Earlier moments, and so training sets for them, still see the rows.
+        `keys` are `{"id": 1}`, `[{"id": 1}, ...]`, `{"id": [1, 2]}` or a frame of the join keys, and
+        may have the column of event times instead of `event_time`. Earlier moments, and so training
+        sets for them, still see the rows.
         """
         name = _name_of(table)
         rows = as_stream_or_path(as_rows(keys), f"keys of table {name}")
         event_us = None if event_time is None else time_us(event_time)
-        request = _request(to, False, False, True, "", None)
+        request = _request(to, False, False, False, "", None)
         told = self._store.delete_rows(name, rows, event_us, request, current_token())
         return IngestReport.of(told)
 

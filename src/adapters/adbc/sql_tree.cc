@@ -160,8 +160,12 @@ Error ErrorOfParser(const Json& tree, std::string_view text) {
 
 Result<Json> Parsed(const std::string& tree) {
   Result<Json> json = ParseJson(tree);
-  if (!json || !json->is_object()) return Fail(ErrorCode::kInternal, "DuckDB's parse tree is no JSON");
-  return json;
+  if (json && json->is_object()) return json;
+  // DuckDB writes a constant that is infinite as no JSON.
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("the query holds a number that is greater than any double, or is nested too deeply "
+                          "({})",
+                          json ? "its tree is no object" : json.error().message));
 }
 
 Result<void> CheckParameters(const Json& statement, bool is_of_range) {

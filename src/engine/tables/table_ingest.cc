@@ -136,6 +136,7 @@ class Intake {
     if (request_.is_text) {
       TM_ASSIGN(batch, ReadText(view_, batch, first_row));
     }
+    TM_TRY(CheckOneTime(*batch));
     TM_ASSIGN(
         TableRows rows,
         ReadTableRows(view_, *batch,
@@ -144,7 +145,7 @@ class Intake {
                        .is_deleted = request_.is_deletion,
                        .event_us = request_.is_deletion ? std::optional(request_.event_us.value_or(now_us_))
                                                         : std::nullopt,
-                       .others_allowed = request_.others_allowed || request_.is_deletion},
+                       .others_allowed = request_.others_allowed},
                       &was_cut_));
     if (request_.to == WriteTo::kOnline) TM_TRY(CheckDue(rows, first_row));
     if (keeps_expiry_ || rows.expires_at == nullptr) return rows;
@@ -157,6 +158,16 @@ class Intake {
     }
     rows.expires_at = nullptr;
     return rows;
+  }
+
+  /// Deletions have one event time for all, or a column of them.
+  Result<void> CheckOneTime(const arrow::RecordBatch& batch) const {
+    const std::string& name = view_.definition.table.timestamp_field;
+    if (!request_.is_deletion || !request_.event_us || batch.schema()->GetFieldIndex(name) < 0) return {};
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("the deletions have event times of their own in column '{}', and one is given for "
+                            "all: leave one of the two out",
+                            name));
   }
 
   bool IsAhead(const TableRows& rows, std::int64_t row) const {

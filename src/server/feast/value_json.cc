@@ -3,11 +3,8 @@
 
 #include <arrow/array/array_nested.h>
 #include <arrow/util/decimal.h>
-#include <fmt/format.h>
 
-#include <chrono>
-#include <iterator>
-
+#include "model/time.h"
 #include "rows/base64.h"
 #include "server/json/json_text.h"
 
@@ -66,9 +63,9 @@ void AppendBytes(std::string& out, std::string_view bytes) {
 }
 
 void AppendDate(std::string& out, std::int32_t days) {
-  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  fmt::format_to(std::back_inserter(out), "\"{:04}-{:02}-{:02}\"", static_cast<int>(date.year()),
-                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  out.push_back('"');
+  out.append(FormatDate(days));
+  out.push_back('"');
 }
 
 void AppendDecimal(std::string& out, const std::byte* value, std::int32_t scale) {

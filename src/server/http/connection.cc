@@ -26,6 +26,7 @@ constexpr std::size_t kBodyBufferBytes = 128UL << 10U;
 constexpr std::size_t kUnheldBytes = 16UL << 10U;        // small bodies and answers are not counted
 constexpr std::size_t kKeptBodyBytes = 256UL << 10U;     // memory that a connection keeps between requests
 constexpr std::size_t kSentTogetherBytes = 32UL << 10U;  // an answer that is larger is sent at once
+constexpr int kClientGone = 499;  // as the access log says of a request whose client did not wait for the answer
 constexpr milliseconds kLinger{2'000};
 constexpr milliseconds kDrainIdle{100};
 
@@ -73,8 +74,6 @@ std::string_view ReasonOf(int status) {
       return "Not Implemented";
     case 503:
       return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
     case 507:
       return "Insufficient Storage";
     default:
@@ -261,6 +260,7 @@ bool Connection::Step() {
   if (state == RequestParser::State::kBroken) {
     if (pipe_) {
       must_close_ = true;
+      broken_status_ = parser_.status();
       pipe_->Break({.code = ErrorCode::kInvalidArgument, .message = parser_.problem(), .context = {}});
       return false;
     }
@@ -536,7 +536,7 @@ void Connection::Refuse(int status, const Error& error) {
 void Connection::Answered(Result<void> result) {
   if (phase_ == Phase::kClosed || is_abandoned_) return;
   if (!result) {
-    const int status = StatusOf(result.error());
+    const int status = broken_status_ != 0 ? broken_status_ : StatusOf(result.error());
     response_.Clear();
     response_.status = status;
     bound_->dialect->WriteError(request_, status, result.error(), response_);
@@ -680,7 +680,8 @@ void Connection::EndStream(bool whole) {
   Process();
 }
 
-void Connection::FinishAnswer() {
+// Counts the request that is over, and gives it its line in the access log.
+void Connection::Record() {
   const auto nanoseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now() - began_).count());
   if (bound_ != nullptr) bound_->metrics->Add(status_out_, nanoseconds, parser_.body_bytes(), bytes_out_);
@@ -698,10 +699,19 @@ void Connection::FinishAnswer() {
                                 .bytes_out = bytes_out_,
                                 .nanoseconds = nanoseconds});
   }
+  Release();
+}
+
+// What the request took of the limits of all.
+void Connection::Release() {
   if (is_counted_) server_.metrics->in_flight.fetch_sub(1, std::memory_order_relaxed);
   is_counted_ = false;
   if (held_bytes_ > 0) server_.metrics->memory_bytes.fetch_sub(static_cast<std::int64_t>(held_bytes_));
   held_bytes_ = 0;
+}
+
+void Connection::FinishAnswer() {
+  Record();
   ++generation_;
   if (must_close_ || !keeps_alive_ || server_.draining.load(std::memory_order_relaxed)) {
     return EndConnection();
@@ -717,7 +727,7 @@ void Connection::FinishAnswer() {
   is_routed_ = is_too_much_ = stream_ended_ = false;
   peer_sends_no_more_ = is_peer_asked_ = false;
   bytes_out_ = 0;
-  status_out_ = 0;
+  status_out_ = broken_status_ = 0;
   request_id_.clear();
   trace_.clear();
   began_ = {};
@@ -778,6 +788,7 @@ bool Connection::IsIdle() const {
 
 void Connection::Close() {
   if (phase_ == Phase::kClosed) return;
+  const bool is_unanswered = phase_ == Phase::kAnswering || phase_ == Phase::kWriting;
   phase_ = Phase::kClosed;
   stop_.request_stop();
   if (pipe_) {
@@ -788,10 +799,13 @@ void Connection::Close() {
     outflow_.is_aborted = true;
     outflow_.drained.notify_all();
   }
-  if (is_counted_) server_.metrics->in_flight.fetch_sub(1, std::memory_order_relaxed);
-  if (held_bytes_ > 0) server_.metrics->memory_bytes.fetch_sub(static_cast<std::int64_t>(held_bytes_));
-  is_counted_ = false;
-  held_bytes_ = 0;
+  // What a request does is done, or goes on, although nobody hears of it.
+  if (is_unanswered && status_out_ == 0) status_out_ = kClientGone;
+  if (is_unanswered) {
+    Record();
+  } else {
+    Release();
+  }
   SocketError ignored;  // it is closed whatever the system says of it
   ignored = socket().close(ignored);
   loop_.Remove(shared_from_this());

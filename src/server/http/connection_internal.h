@@ -103,6 +103,8 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   void Queue(std::string bytes);
   void WriteNext();
   void EndStream(bool whole);
+  void Record();
+  void Release();
   void FinishAnswer();
   void EndConnection();
 
@@ -141,6 +143,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   std::string late_;  // the answer given in a worker's stead
   std::uint64_t bytes_out_ = 0;
   int status_out_ = 0;
+  int broken_status_ = 0;  // of an answer to a streamed body that broke off
   bool is_chunked_ = false;
   bool stream_ended_ = false;
   bool is_continuing_ = false;  // "100 Continue" is being written

@@ -45,7 +45,6 @@ bool NeedsMore(const ErrorCodeOfBeast& code) {
 
 int StatusOf(const ErrorCodeOfBeast& code) {
   if (code == beast::http::error::header_limit) return 431;
-  if (code == beast::http::error::bad_version) return 505;
   return 400;
 }
 
@@ -222,7 +221,7 @@ std::string RequestParser::ProblemOfFields() const {
 void RequestParser::FinishHead() {
   keep_alive_ = impl_->parser->keep_alive();
   if (const auto length = impl_->parser->content_length()) content_length_ = *length;
-  if (method_ == Method::kOther) return Break(501, "the method is not one that is known here");
+  if (method_ == Method::kOther) return Break(400, "the method is not one that is known here");
   if (std::string problem = ProblemOfFields(); !problem.empty()) return Break(400, std::move(problem));
   const std::string_view target = std::string_view(text_).substr(0, target_end_);
   if (!target.starts_with('/') && AuthorityOf(target) == 0) {

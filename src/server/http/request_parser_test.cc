@@ -93,8 +93,8 @@ TEST(RequestParserTest, WhatIsNoRequestBreaks) {
   EXPECT_EQ(status("GET x HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
   EXPECT_EQ(status("GET ://h/x HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
   EXPECT_EQ(status("GET x/http:// HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
-  EXPECT_EQ(status("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
-  EXPECT_EQ(status("BREW / HTTP/1.1\r\nHost: h\r\n\r\n"), 501);
+  EXPECT_EQ(status("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 400);
+  EXPECT_EQ(status("BREW / HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(600, 'x') + "\r\n\r\n"), 431);
   EXPECT_EQ(status("GET /" + std::string(600, 'x')), 431);
   EXPECT_EQ(status("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabcde"), 413);

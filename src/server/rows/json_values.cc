@@ -7,7 +7,6 @@
 
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <string_view>
 
@@ -44,9 +43,9 @@ void AppendTimestamp(std::string& out, std::int64_t value, arrow::TimeUnit::type
 }
 
 void AppendDate(std::string& out, std::int64_t days) {
-  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  fmt::format_to(std::back_inserter(out), "\"{:04}-{:02}-{:02}\"", static_cast<int>(date.year()),
-                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  out.push_back('"');
+  out.append(FormatDate(days));
+  out.push_back('"');
 }
 
 }  // namespace

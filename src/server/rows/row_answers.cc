@@ -2,6 +2,7 @@
 // that what goes wrong until then is an error like any other.
 #include "server/rows/row_answers.h"
 
+#include <arrow/array.h>
 #include <arrow/c/bridge.h>
 #include <arrow/csv/writer.h>
 #include <arrow/io/interfaces.h>
@@ -12,10 +13,12 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
 
+#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "model/time.h"
 #include "rows/arrow_types.h"
 #include "server/json/json_text.h"
 #include "server/rows/json_values.h"
@@ -152,6 +155,44 @@ class ParquetWriter final : public RowWriter {
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
 
+/// Days since 1970 of a date or time; nothing for values of other types and nulls.
+std::optional<std::int64_t> DayOf(const arrow::Array& array, std::int64_t row) {
+  if (array.IsNull(row)) return std::nullopt;
+  switch (array.type_id()) {
+    case arrow::Type::DATE32:
+      return static_cast<const arrow::Date32Array&>(array).Value(row);
+    case arrow::Type::DATE64:
+      return static_cast<const arrow::Date64Array&>(array).Value(row) / 86'400'000;
+    case arrow::Type::TIMESTAMP:
+      break;
+    default:
+      return std::nullopt;
+  }
+  std::int64_t per_day = 86'400;
+  const auto unit = static_cast<const arrow::TimestampType&>(*array.type()).unit();
+  for (int i = 0; i < static_cast<int>(unit); ++i)
+    per_day *= 1'000;  // units follow each other by thousands
+  return static_cast<const arrow::TimestampArray&>(array).Value(row) / per_day;
+}
+
+/// Arrow's texts of dates have years of 16 bits, which begin again beyond.
+Result<void> CheckYears(const arrow::RecordBatch& batch) {
+  constexpr std::int64_t kDaysMax = 32'000L * 365;
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    const arrow::Array& column = *batch.column(i);
+    const auto type = column.type_id();
+    if (type != arrow::Type::DATE32 && type != arrow::Type::DATE64 && type != arrow::Type::TIMESTAMP) continue;
+    for (std::int64_t row = 0; row < column.length(); ++row) {
+      const auto day = DayOf(column, row);
+      if (!day || std::abs(*day) < kDaysMax) continue;
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("column '{}' has {}, which CSV cannot hold: ask for another format",
+                              batch.column_name(i), FormatDate(*day)));
+    }
+  }
+  return {};
+}
+
 class CsvWriter final : public RowWriter {
  public:
   explicit CsvWriter(http::BodyWriter& body) : out_(body) {}
@@ -170,6 +211,7 @@ class CsvWriter final : public RowWriter {
     return {};
   }
   Result<void> Write(const std::shared_ptr<arrow::RecordBatch>& batch) override {
+    TM_TRY(CheckYears(*batch));
     return out_.Check(writer_->WriteRecordBatch(*batch));
   }
   Result<void> End(const std::string& /*report*/) override {
