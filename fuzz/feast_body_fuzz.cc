@@ -55,7 +55,7 @@ void ReadRequest(feast::OnlineRequestReader& reader, const feast::PreparedLookup
   if (*read == feast::OnlineRequestReader::Read::kMalformed) return;
   TM_CHECK(entities.rows <= kRowsMax, "no more rows than are allowed");
   for (const auto& column : entities.columns)
-    TM_CHECK(column.size() == entities.rows, body);
+    TM_CHECK(column.size() == entities.rows, "columns are as long as each other");
 }
 
 KnownView MakeView() {
