@@ -20,6 +20,8 @@ for preset in "${presets[@]}"; do
   cmake --build --preset "$preset" -j "$(nproc)" -- --quiet
   ctest --preset "$preset" -j "$(nproc)" --no-tests=error
   if [[ $preset == tsan ]]; then
-    TIDEMARK_PROGRAM=build/tsan/bin/tidemark .venv/bin/python tests/torture/mixed_load.py
+    # Locks that Arrow's futures wait with count as held for ever, and no thread may hold more than 64.
+    TSAN_OPTIONS="$TSAN_OPTIONS:detect_deadlocks=0" TIDEMARK_PROGRAM=build/tsan/bin/tidemark \
+      .venv/bin/python tests/torture/mixed_load.py
   fi
 done
