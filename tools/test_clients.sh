@@ -60,7 +60,7 @@ run_suite() {
 
 if (($# == 0)); then
   # The long ones first, so that none of them is left over for the end.
-  set -- feast airflow boto3 sagemaker3 dialects openapi
+  set -- openapi feast_repository airflow boto3 feast feast_offline
   set -- "$@" $(cd tests/clients && dirname -- */requirements.txt | grep -vxF "$(printf '%s\n' "$@")")
   wanted=$(for name in "$@"; do environment_of "$name"; done)
   for old in "$environments"/*/; do

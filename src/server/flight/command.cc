@@ -1,6 +1,7 @@
 // Reads commands; says of every option that is not what it should be which it is.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <array>
@@ -31,7 +32,12 @@ constexpr std::array kPathCalls{
 std::unexpected<Error> Wrong(std::string_view name, std::string_view expected, const tidemark::Json& value) {
   constexpr std::size_t kShownMax = 60;
   std::string shown = value.dump();
-  if (shown.size() > kShownMax) shown = shown.substr(0, kShownMax) + "...";
+  if (shown.size() > kShownMax) {
+    std::size_t end = kShownMax;
+    while ((static_cast<unsigned char>(shown[end]) & 0xC0U) == 0x80U)  // within a character
+      --end;
+    shown = shown.substr(0, end) + "...";
+  }
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("the option '{}' must be {}, not {}", name, expected, shown));
 }
@@ -80,6 +86,10 @@ Result<Command> Command::OfPath(const std::vector<std::string>& path) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a path is a call, a project and what the call is about; calls are {}",
                             fmt::join(calls, ", ")));
+  }
+  for (const std::string& part : path) {
+    if (!simdjson::validate_utf8(part))
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("{} in the path is no UTF-8", Quoted(part)));
   }
   tidemark::Json members = tidemark::Json::object();
   members[std::string(known->option)] = path[2];

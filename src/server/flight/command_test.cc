@@ -1,5 +1,6 @@
 // Goal: every word of a command is read as what it must be, or is an error that names it.
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
 #include <string>
 
@@ -44,9 +45,25 @@ TEST(Command, APathIsACallAProjectAndWhatItIsAbout) {
   EXPECT_EQ(again.call(), "read");
   EXPECT_EQ(again.project(), "p");
   EXPECT_EQ(again.Text("view").value(), "a view");
-  for (const auto& path :
-       {std::vector<std::string>{}, {"read"}, {"read", "p"}, {"fly", "p", "v"}, {"read", "p", "v", "w"}})
+  for (const auto& path : {std::vector<std::string>{},
+                           {"read"},
+                           {"read", "p"},
+                           {"fly", "p", "v"},
+                           {"read", "p", "v", "w"},
+                           {"read", "\xe1", "v"},
+                           {"read", "p", "v\xff"}})
     EXPECT_FALSE(Command::Parse(arrow::flight::FlightDescriptor::Path(path)));
+}
+
+TEST(Command, AMessageIsNotCutWithinACharacter) {
+  for (const std::string before : {"", "a", "ab"}) {
+    std::string text = before;
+    for (int i = 0; i < 40; ++i)
+      text += "\xe2\x82\xac";
+    const auto message = Wrong('"' + text + '"', [](Command& command) { return command.Flag("x"); });
+    EXPECT_TRUE(simdjson::validate_utf8(message)) << message;
+    EXPECT_TRUE(message.ends_with("\xe2\x82\xac...")) << message;
+  }
 }
 
 TEST(Command, RefusesWhatIsNone) {

@@ -15,13 +15,14 @@ constexpr std::int64_t kMaxAgeMs = 500;  // of what is known of definitions
 }  // namespace
 
 Result<std::shared_ptr<const OnlineReader>> OpenGroup::Reader() const {
-  if (auto reader = reader_.load(std::memory_order_acquire)) return reader;
+  if (auto reader = Prepared()) return reader;
   OnlineOptions options;
   for (const Field& field : group_.view->definition.fields)
     options.features.push_back(fmt::format("{}:{}", group_.name(), field.name));
   TM_ASSIGN(auto reader, store_->PrepareOnline(options));
-  reader_.store(reader, std::memory_order_release);
-  return reader;
+  const std::lock_guard lock(mutex_);
+  if (!reader_) reader_ = std::move(reader);  // else another request was faster
+  return reader_;
 }
 
 Answer<GroupPointer> Groups::Find(std::string_view project, std::string_view name_or_arn, bool now) {

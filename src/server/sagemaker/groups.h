@@ -1,7 +1,6 @@
 // The feature groups of a project, and lookups prepared for them, until definitions change.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -27,12 +26,18 @@ class OpenGroup {
   /// Looks up the fields of the view, in their order. Prepared when it is first asked for. kInvalidArgument
   /// for a group without an online store.
   Result<std::shared_ptr<const OnlineReader>> Reader() const;
-  bool has_reader() const { return reader_.load(std::memory_order_acquire) != nullptr; }
+  bool has_reader() const { return Prepared() != nullptr; }
 
  private:
+  std::shared_ptr<const OnlineReader> Prepared() const {
+    const std::lock_guard lock(mutex_);
+    return reader_;
+  }
+
   const std::shared_ptr<Store> store_;
   const Group group_;
-  mutable std::atomic<std::shared_ptr<const OnlineReader>> reader_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const OnlineReader> reader_;  // null until it is asked for
 };
 
 using GroupPointer = std::shared_ptr<const OpenGroup>;
