@@ -66,6 +66,9 @@ struct ApplyOptions {
   /// entities: no definition brings their rows back, so they are removed by name only.
   bool remove_missing = false;
   std::vector<std::pair<ObjectType, std::string>> remove = {};  // objects to remove by name
+  /// The files of feature tables that are removed stay where they are, out of the catalog: nothing reads them
+  /// here, and erasing does not reach them. Rows that are only in the log are not in them: Flush first.
+  bool keep_files = false;
   /// Sources that are new may only be files in these folders: kPermissionDenied for others. Not set:
   /// anything. For servers, of callers that are not to name any file of the machine; a store at a URL decides
   /// by itself.

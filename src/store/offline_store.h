@@ -251,6 +251,8 @@ class OfflineStore {
   virtual Result<void> Rename(TableId id, const TableName& name) = 0;
   /// Forgets the table and removes its folder; nothing happens if it is not there.
   virtual Result<void> Drop(TableId id) = 0;
+  /// Forgets the table; its files stay for others, and nothing here writes, reads or erases them any more.
+  virtual Result<void> Release(TableId id) = 0;
   virtual Result<std::vector<CatalogEntry>> List() const = 0;
 };
 

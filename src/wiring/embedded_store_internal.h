@@ -174,7 +174,7 @@ class EmbeddedStore final : public Store {
   // store_definitions.cc
   Result<Stated> Read(std::string_view text, const ApplyOptions& options) const;
   Result<void> CheckDatabases(const Definitions& definitions);
-  Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids);
+  Result<void> RemoveRows(const std::vector<std::uint32_t>& view_ids, bool keep_files);
 
   // store_reads.cc
   Result<std::shared_ptr<arrow::RecordBatchReader>> StartHistorical(

@@ -144,11 +144,11 @@ Result<void> EmbeddedTables::Follow(const tidemark::Catalog& catalog) {
   return {};
 }
 
-Result<void> EmbeddedTables::Drop(const std::vector<std::uint32_t>& view_ids) {
+Result<void> EmbeddedTables::Drop(const std::vector<std::uint32_t>& view_ids, bool keep_files) {
   if (view_ids.empty() || !HasTables()) return {};
   TM_ASSIGN(const auto tables, Open());
   for (const std::uint32_t id : view_ids)
-    TM_TRY(tables->Drop(id));
+    TM_TRY(keep_files ? tables->Release(id) : tables->Drop(id));
   return {};
 }
 

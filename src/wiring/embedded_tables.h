@@ -60,7 +60,8 @@ class EmbeddedTables {
 
   /// Makes the tables that views have and gives them their names; views that are not typed yet wait.
   Result<void> Follow(const tidemark::Catalog& catalog);
-  Result<void> Drop(const std::vector<std::uint32_t>& view_ids);
+  /// `keep_files`: the tables' files stay, out of the catalog.
+  Result<void> Drop(const std::vector<std::uint32_t>& view_ids, bool keep_files);
 
   Result<tidemark::FlushReport> Flush(const std::vector<const CatalogView*>& views);
 

@@ -63,7 +63,7 @@ class SavedDatasetsTest : public testing::Test {
 
   Json Erase(const std::string& user) {
     ArrowArrayStream stream{};
-    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitRows({{user, 0, ""}}), &stream).ok());
+    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitKey(user), &stream).ok());
     return Json::parse(store_->Erase("visits", {.stream = &stream, .path = {}}, {}).value());
   }
 

@@ -78,7 +78,7 @@ Result<std::vector<Change>> EmbeddedStore::Apply(std::string_view definitions, c
   TM_TRY(tables_.CheckHere());
   TM_ASSIGN(const auto plan, tidemark::Apply(*registry_, config_.project, stated.definitions, stated.options,
                                              Opener(options.work.stop, kAllTypes), *clock_));
-  TM_TRY_IN(RemoveRows(plan.dropped_view_ids),
+  TM_TRY_IN(RemoveRows(plan.dropped_view_ids, options.keep_files),
             "the definitions are applied; removing the rows of views that are gone");
   TM_ASSIGN(const auto catalog, LoadCatalog());
   TM_TRY_IN(tables_.Follow(*catalog), "the definitions are applied; making their tables");
@@ -90,7 +90,7 @@ Result<void> EmbeddedStore::Teardown(const WorkOptions& work) {
   TM_TRY(tables_.CheckHere());
   TM_ASSIGN(const auto datasets, datasets_.List());
   TM_ASSIGN(const auto ids, tidemark::Teardown(*registry_, config_.project));
-  TM_TRY_IN(RemoveRows(ids), "the definitions are removed; removing their rows");
+  TM_TRY_IN(RemoveRows(ids, false), "the definitions are removed; removing their rows");
   TM_TRY_IN(datasets_.RemoveFolders(datasets), "the definitions are removed; removing saved datasets");
   return {};
 }
@@ -190,8 +190,8 @@ Result<void> EmbeddedStore::CheckDatabases(const Definitions& definitions) {
   return tidemark::CheckDatabases(*catalog, DatabaseOf(config_.project), definitions);
 }
 
-Result<void> EmbeddedStore::RemoveRows(const std::vector<std::uint32_t>& view_ids) {
-  TM_TRY(tables_.Drop(view_ids));
+Result<void> EmbeddedStore::RemoveRows(const std::vector<std::uint32_t>& view_ids, bool keep_files) {
+  TM_TRY(tables_.Drop(view_ids, keep_files));
   if (view_ids.empty() || !HasOnline()) return {};
   TM_ASSIGN(const auto online, Online());
   for (const std::uint32_t id : view_ids)

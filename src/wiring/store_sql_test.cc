@@ -90,7 +90,7 @@ class StoreSqlTest : public testing::Test {
 
   static Result<std::string> Erase(Store& store) {
     ArrowArrayStream stream{};
-    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitRows({{kKey, 0, ""}}), &stream).ok());
+    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitKey(kKey), &stream).ok());
     return store.Erase("visits", {.stream = &stream, .path = {}}, {});
   }
 

@@ -38,7 +38,7 @@ class TableErase : public testing::Test {
 
   static Result<std::string> Erase(Store& store) {
     ArrowArrayStream stream{};
-    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitRows({{kErasedKey, 0, ""}}), &stream).ok());
+    EXPECT_TRUE(arrow::ExportRecordBatchReader(VisitKey(kErasedKey), &stream).ok());
     return store.Erase("visits", {.stream = &stream, .path = {}}, {});
   }
 

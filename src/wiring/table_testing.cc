@@ -47,6 +47,14 @@ std::unique_ptr<Store> MakeVisitsStore(const fs::path& folder) {
   return *std::move(store);
 }
 
+std::shared_ptr<arrow::RecordBatchReader> VisitKey(const std::string& user) {
+  arrow::StringBuilder users;
+  TM_CHECK(users.Append(user).ok(), "a key of a test");
+  const auto schema = arrow::schema({arrow::field("user", arrow::utf8())});
+  const auto batch = arrow::RecordBatch::Make(schema, 1, {users.Finish().ValueOrDie()});
+  return arrow::RecordBatchReader::Make({batch}).ValueOrDie();
+}
+
 std::shared_ptr<arrow::RecordBatchReader> VisitRows(const std::vector<Visit>& visits) {
   arrow::StringBuilder users;
   arrow::TimestampBuilder times(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),

@@ -24,6 +24,8 @@ struct Visit {
 /// Makes the store, with the work in the background switched off.
 std::unique_ptr<Store> MakeVisitsStore(const std::filesystem::path& folder);
 
+/// The key of one user.
+std::shared_ptr<arrow::RecordBatchReader> VisitKey(const std::string& user);
 /// The rows, an hour apart.
 std::shared_ptr<arrow::RecordBatchReader> VisitRows(const std::vector<Visit>& visits);
 void IngestVisits(Store& store, const std::vector<Visit>& visits, WriteTarget to = WriteTarget::kUsual);

@@ -638,17 +638,23 @@ def test_lists_are_sorted_by_what_they_may_be(api: Api) -> None:
     assert found == ["st-a", "st-b", "st-c"]
 
 
-def test_files_of_a_deleted_group_go_with_it(api: Api) -> None:
-    """Goal: nothing is left that an erasure would not reach; on AWS they stay."""
+def test_files_of_a_deleted_group_stay(api: Api) -> None:
+    """Goal: all rows are in files that others go on reading; the name begins empty."""
     group = api.group()
     assert api.put(group, "c1", city="kept").status == 200
-    run_program(api.folder, "flush")
     told = api.control("DescribeFeatureGroup", FeatureGroupName=group).json()
     place = told["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
     folder = Path(re.sub("^file://", "", place))
-    assert list(folder.rglob("*.parquet"))
     assert api.control("DeleteFeatureGroup", FeatureGroupName=group).status == 200
-    assert not folder.exists()
+    files = sorted(folder.rglob("*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    assert [row["city"] for row in rows] == ["kept"]
+    api.group(FeatureGroupName=group)
+    assert api.get(group, "c1") is None
+    assert api.sql(f'SELECT * FROM "{group.replace("-", "_")}"') == []
+    assert api.put(group, "c2", city="new").status == 200
+    run_program(api.folder, "flush")
+    assert sorted(folder.rglob("*.parquet")) == files
 
 
 @pytest.mark.parametrize("name", ["a", "A-_-b", "9x", "a" * 64, "a__b", "x-1_2"])

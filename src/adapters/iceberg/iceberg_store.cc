@@ -44,6 +44,7 @@ class IcebergStore final : public OfflineStore {
   }
 
   Result<void> Drop(TableId id) override { return iceberg::DropTable(catalog_, options_, id); }
+  Result<void> Release(TableId id) override { return catalog_.Remove(id); }
 
   Result<std::vector<CatalogEntry>> List() const override { return catalog_.List(); }
 

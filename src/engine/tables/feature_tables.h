@@ -144,6 +144,11 @@ class FeatureTables {
     tails_.Forget(view_id);
     return parts_.offline->Drop(view_id);
   }
+  /// As Drop, but the files stay, out of the catalog.
+  Result<void> Release(std::uint32_t view_id) const {
+    tails_.Forget(view_id);
+    return parts_.offline->Release(view_id);
+  }
   Result<void> Rename(const CatalogView& view) const;
 
   /// Appends rows, all or none (but for bad ones where they are skipped). Errors as ReadTableRows, with the

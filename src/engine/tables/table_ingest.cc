@@ -164,10 +164,11 @@ class Intake {
   Result<void> CheckOneTime(const arrow::RecordBatch& batch) const {
     const std::string& name = view_.definition.table.timestamp_field;
     if (!request_.is_deletion || !request_.event_us || batch.schema()->GetFieldIndex(name) < 0) return {};
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the deletions have event times of their own in column '{}', and one is given for "
-                            "all: leave one of the two out",
-                            name));
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the deletions have event times of their own in column '{}', and one is given for "
+                    "all: leave one of the two out",
+                    name));
   }
 
   bool IsAhead(const TableRows& rows, std::int64_t row) const {

@@ -26,7 +26,8 @@ constexpr std::size_t kBodyBufferBytes = 128UL << 10U;
 constexpr std::size_t kUnheldBytes = 16UL << 10U;        // small bodies and answers are not counted
 constexpr std::size_t kKeptBodyBytes = 256UL << 10U;     // memory that a connection keeps between requests
 constexpr std::size_t kSentTogetherBytes = 32UL << 10U;  // an answer that is larger is sent at once
-constexpr int kClientGone = 499;  // as the access log says of a request whose client did not wait for the answer
+constexpr int kClientGone =
+    499;  // as the access log says of a request whose client did not wait for the answer
 constexpr milliseconds kLinger{2'000};
 constexpr milliseconds kDrainIdle{100};
 

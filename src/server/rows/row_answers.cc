@@ -181,7 +181,8 @@ Result<void> CheckYears(const arrow::RecordBatch& batch) {
   for (int i = 0; i < batch.num_columns(); ++i) {
     const arrow::Array& column = *batch.column(i);
     const auto type = column.type_id();
-    if (type != arrow::Type::DATE32 && type != arrow::Type::DATE64 && type != arrow::Type::TIMESTAMP) continue;
+    if (type != arrow::Type::DATE32 && type != arrow::Type::DATE64 && type != arrow::Type::TIMESTAMP)
+      continue;
     for (std::int64_t row = 0; row < column.length(); ++row) {
       const auto day = DayOf(column, row);
       if (!day || std::abs(*day) < kDaysMax) continue;

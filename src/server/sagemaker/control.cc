@@ -238,7 +238,9 @@ Answer<std::string> Control::DeleteFeatureGroup(Project project, const Fields& f
     return Refuse(Why::kInUse, fmt::format("feature service {} uses feature group {}: remove it first",
                                            Quoted(service.name), about.name()));
   }
+  TM_TRY(group->store().Flush({about.name()}));
   ApplyOptions options;
+  options.keep_files = true;
   options.remove.emplace_back(ObjectType::kFeatureView, about.name());
   for (const std::string& entity : about.view->definition.entities) {
     const Entity* known = about.definitions->EntityNamed(entity);
