@@ -636,6 +636,10 @@ bool JsonColumn::cut_times() const {
   return impl_->state.cut_times;
 }
 
+Result<void> JsonColumn::Reserve(std::int64_t rows) {
+  return OfBody(impl_->appender->builder()->Reserve(rows));
+}
+
 Result<void> JsonColumn::Append(dom::element value) {
   if (!impl_->appender->Append(value)) [[unlikely]]
     return impl_->Misfit(ShownInMessage(value));

@@ -53,6 +53,9 @@ class JsonColumn {
   const DataType& type() const;
   std::int64_t rows() const;
 
+  /// Room for so many more rows, so that the column does not grow by and by.
+  Result<void> Reserve(std::int64_t rows);
+
   /// Appends a value, JSON's null included. kTypeMismatch with column, row (from 0) and value for one that
   /// does not fit; the column is not to be used then.
   Result<void> Append(simdjson::dom::element value);

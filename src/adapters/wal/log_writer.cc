@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <random>
+#include <span>
 #include <system_error>
 
 #include "adapters/wal/log_error_internal.h"
@@ -120,49 +121,37 @@ Result<LogPosition> LogWriter::Append(const LogRecord& record, void* caller) {
     return stopped_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= options_.waiting_bytes_max;
   });
   if (stopped_) return std::unexpected(*stopped_);
-  Request* const request = NewRequest();
-  request->record = &record;
-  request->caller = caller;
-  request->bytes = bytes;
-  request->payload_checksum = checksum;
+  Request request;
+  request.record = &record;
+  request.caller = caller;
+  request.bytes = bytes;
+  request.payload_checksum = checksum;
   const bool leads = Enqueue(request);
   lock.unlock();
   TM_ASSIGN(const std::uint64_t lsn, Await(request, leads));
   return LogPosition{.log = id_, .lsn = lsn};
 }
 
-LogWriter::Request* LogWriter::NewRequest() {
-  if (free_requests_.empty()) return &requests_.emplace_back();
-  Request* const request = free_requests_.back();
-  free_requests_.pop_back();
-  return request;
-}
-
 // True if the request is to lead.
-bool LogWriter::Enqueue(Request* request) {
-  request->answer = {};
-  request->turn.store(static_cast<std::uint32_t>(Turn::kWaiting), std::memory_order_relaxed);
-  waiting_bytes_ += request->bytes;
-  queue_.push_back(request);
+bool LogWriter::Enqueue(Request& request) {
+  request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
+  waiting_bytes_ += request.bytes;
+  queue_.push_back(&request);
   return !std::exchange(is_led_, true);
 }
 
-Result<std::uint64_t> LogWriter::Await(Request* request, bool leads) {
-  constexpr auto kWaiting = static_cast<std::uint32_t>(Turn::kWaiting);
+Result<std::uint64_t> LogWriter::Await(Request& request, bool leads) {
   if (!leads) {
-    request->turn.wait(kWaiting, std::memory_order_acquire);
-    leads = request->turn.load(std::memory_order_acquire) == static_cast<std::uint32_t>(Turn::kLead);
+    request.turn.WaitWhile(static_cast<std::uint32_t>(Turn::kWaiting));
+    leads = request.turn.load() == static_cast<std::uint32_t>(Turn::kLead);
   }
   if (leads) Lead();
-  const std::lock_guard lock(mutex_);
-  free_requests_.push_back(request);
-  if (!request->answer) return std::unexpected(std::move(request->answer).error());
-  return request->lsn;
+  if (!request.answer) return std::unexpected(std::move(request.answer).error());
+  return request.lsn;
 }
 
 void LogWriter::Wake(Request* request, Turn turn) {
-  request->turn.store(static_cast<std::uint32_t>(turn), std::memory_order_release);
-  request->turn.notify_one();
+  request->turn.Set(static_cast<std::uint32_t>(turn));
 }
 
 void LogWriter::Lead() {
@@ -189,7 +178,7 @@ void LogWriter::Lead() {
   group_over_.notify_all();
   room_.notify_all();
   lock.unlock();
-  for (Request* request : group)
+  for (Request* request : std::span(group).subspan(1))  // the first is the one who leads
     Wake(request, Turn::kDone);
 }
 
@@ -341,10 +330,8 @@ Result<void> LogWriter::Trim(LogPosition upto) {
   if (upto.lsn >= durable_lsn()) {
     std::unique_lock lock(mutex_);
     if (stopped_) return std::unexpected(*stopped_);
-    Request* const request = NewRequest();
-    request->record = nullptr;
-    request->bytes = 0;
-    request->lsn = upto.lsn;
+    Request request;
+    request.lsn = upto.lsn;
     const bool leads = Enqueue(request);
     lock.unlock();
     TM_TRY(Await(request, leads));

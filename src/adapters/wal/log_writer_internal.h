@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "adapters/wal/log_folder_internal.h"
+#include "adapters/wal/waiting_word_internal.h"
 #include "adapters/wal/write_logs.h"
 #include "base/lock_file.h"
 
@@ -40,7 +41,7 @@ class LogWriter {
  private:
   enum class Turn : std::uint32_t { kWaiting, kLead, kDone };
 
-  // Kept for the next call when this one is over, so that waking a waiter never touches what is gone.
+  // Lives on the stack of its caller, who is gone once it is done.
   struct Request {
     const LogRecord* record = nullptr;  // null: begin a new segment if the frames so far can be trimmed
     void* caller = nullptr;
@@ -48,7 +49,7 @@ class LogWriter {
     std::uint32_t payload_checksum = 0;
     std::uint64_t lsn = 0;  // once written; of a new segment: what is trimmed
     Result<void> answer;
-    std::atomic<std::uint32_t> turn{0};
+    WaitingWord turn;
   };
   using Group = std::vector<Request*>;
 
@@ -62,9 +63,8 @@ class LogWriter {
             DurableWord durable);
 
   Result<void> BeginFirstSegment();
-  Request* NewRequest();
-  bool Enqueue(Request* request);
-  Result<std::uint64_t> Await(Request* request, bool leads);
+  bool Enqueue(Request& request);
+  Result<std::uint64_t> Await(Request& request, bool leads);
   void Lead();
   Group TakeGroup();
   void HandOver();
@@ -99,8 +99,6 @@ class LogWriter {
   std::uint64_t groups_begun_ = 0;
   std::uint64_t groups_over_ = 0;
   std::optional<Error> stopped_;
-  std::deque<Request> requests_;
-  std::vector<Request*> free_requests_;
 
   OwnedSegments segments_;
   // Only used by the one who leads.

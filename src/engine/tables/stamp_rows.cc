@@ -73,8 +73,8 @@ Result<TableRows> JoinRows(std::vector<TableRows> parts) {
   return rows;
 }
 
-Result<StampedBatch> StampRows(const CatalogView& view, const TableRows& rows, WriteTimes& write_times,
-                               std::int64_t now_us, StampOrder order_wanted) {
+Result<StampedBatch> StampRows(const std::shared_ptr<arrow::Schema>& schema, const TableRows& rows,
+                               WriteTimes& write_times, std::int64_t now_us, StampOrder order_wanted) {
   TM_ASSIGN(const SortedRows sorted, SortRows({rows.keys, rows.event, rows.created}));
   const std::uint32_t repeats = sorted.repeats.empty() ? 0 : *std::ranges::max_element(sorted.repeats);
   StampedBatch stamped;
@@ -87,7 +87,7 @@ Result<StampedBatch> StampRows(const CatalogView& view, const TableRows& rows, W
     times[row] = stamped.write_time_us + (sorted.repeats.empty() ? 0 : sorted.repeats[place]);
   }
   TM_ASSIGN(stamped.rows,
-            StampedRows(view, rows, std::make_shared<arrow::Int64Array>(rows.count(), std::move(buffer))));
+            StampedRows(schema, rows, std::make_shared<arrow::Int64Array>(rows.count(), std::move(buffer))));
   if (sorted.order.empty() || order_wanted == StampOrder::kAsGiven) return stamped;
   const arrow::UInt32Array order(static_cast<std::int64_t>(sorted.order.size()),
                                  arrow::Buffer::Wrap(sorted.order));

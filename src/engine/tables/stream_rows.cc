@@ -202,9 +202,10 @@ Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::v
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
     const std::int64_t now_us = parts_.clock->now_us();
     const bool is_table = view.definition.is_table();
-    TM_ASSIGN(const StampedBatch stamped, StampRows(is_table ? view : AsTable(view), rows,
-                                                    *parts_.write_times, now_us, StampOrder::kAsGiven));
-    TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
+    TM_ASSIGN(const auto shape, shapes_.Get(view));
+    TM_ASSIGN(const StampedBatch stamped,
+              StampRows(shape->schema, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
+    TM_ASSIGN(const auto payload, EncodeBatch(shape->encoded_schema, *stamped.rows));
     const std::string offsets = StreamPartsText(parts);
     LogRecord record;
     record.targets = static_cast<std::uint8_t>((is_table ? kLogToOffline : 0) |
@@ -217,10 +218,10 @@ Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::v
                       static_cast<std::size_t>(payload->size())};
     FrameOnlineRows online;
     if (view.definition.online) {
-      TM_ASSIGN(online, OnlineRowsOf(view, *stamped.rows, now_us));
+      TM_ASSIGN(online, OnlineRowsOf(view, shape->layout, *stamped.rows, now_us));
     }
     TM_ASSIGN(const TableLog::Written written,
-              parts_.log->Append(record, view.definition.online ? &online.rows->packed() : nullptr));
+              parts_.log->Append(record, view.definition.online ? &online.rows : nullptr));
     return StreamWritten{view.definition.online ? rows.count() - online.ahead : 0, online.ahead,
                          TokenOf(written.position, record.targets)};
   };
