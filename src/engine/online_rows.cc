@@ -12,6 +12,8 @@ namespace tidemark {
 
 namespace {
 
+constexpr std::size_t kSpareShare = 8;  // rows that come may be larger by this part of one
+
 /// Equal in all that a lookup sees and in what orders rows by their own times.
 bool IsSameRow(std::span<const std::byte> held, std::span<const std::byte> row) {
   if (held.size() != row.size() || held.size() < kPackedHeaderBytes) return false;
@@ -60,6 +62,14 @@ Result<void> OnlineBatch::Add(std::int64_t row, const PackedHeader& header, Pack
   end.value = bytes.size();
   packed.ends_.push_back(end);
   return {};
+}
+
+void PackedRows::Reserve(std::int64_t rows) {
+  if (ends_.empty()) return;
+  const std::size_t of_one = bytes_.size() / ends_.size() + 1;
+  const std::size_t all = ends_.size() + static_cast<std::size_t>(rows);
+  ends_.reserve(all);
+  bytes_.reserve(all * (of_one + of_one / kSpareShare));
 }
 
 std::int64_t PackedRows::Place::end() const {

@@ -34,6 +34,8 @@ class PackedRows {
  public:
   std::size_t size() const { return ends_.size(); }
   std::size_t bytes() const { return bytes_.size(); }
+  /// Makes room for `rows` more like those that were added.
+  void Reserve(std::int64_t rows);
   /// The rows as a store merges them; they refer to this object.
   std::vector<OnlineWrite> Writes() const;
 

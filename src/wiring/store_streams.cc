@@ -19,6 +19,7 @@
 #include "adapters/kinesis/kinesis_stream.h"
 #include "base/json.h"
 #include "base/keyed_hash.h"
+#include "base/thread_turns.h"
 #include "engine/streams/rejected_messages.h"
 #include "engine/streams/stream_restart.h"
 #include "model/name.h"
@@ -135,6 +136,7 @@ Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
     std::vector<std::jthread> threads;
     for (const std::string& name : names) {
       threads.emplace_back([&, name] {
+        RunInShortTurns();
         auto ran = RunOne(name, options, stop.get_token());
         if (ran) return;
         const std::lock_guard lock(mutex);

@@ -115,6 +115,29 @@ class StreamsTest : public testing::Test {
     return answer ? testing_support::TextOf(**answer, "n") : "";
   }
 
+  /// A row of user 1, as a session has it when it has read the message.
+  TableRows OneRow(std::int64_t n) {
+    const auto schema =
+        arrow::schema({arrow::field("user", arrow::int64()), arrow::field("event_timestamp", kMicros),
+                       arrow::field("n", arrow::int64())});
+    const auto batch = arrow::RecordBatch::Make(
+        schema, 1,
+        {arrow::MakeArrayFromScalar(arrow::Int64Scalar(1), 1).ValueOrDie(),
+         arrow::MakeArrayFromScalar(arrow::TimestampScalar(now_us(), kMicros), 1).ValueOrDie(),
+         arrow::MakeArrayFromScalar(arrow::Int64Scalar(n), 1).ValueOrDie()});
+    const auto arrivals = std::static_pointer_cast<arrow::Int64Array>(
+        arrow::MakeArrayFromScalar(arrow::Int64Scalar(now_us()), 1).ValueOrDie());
+    return CheckStreamRows(view(), {.rows = batch, .is_tombstone = {false}, .arrivals = arrivals})->rows;
+  }
+  /// One row of partition 0, which is read up to offset `n` by it.
+  StreamPart PartTo(const StreamMarks& marks, std::int64_t n) const {
+    StreamPart part{place_, marks.at(place_), 1};
+    part.mark.read = StreamOffset(static_cast<std::uint64_t>(n));
+    part.mark.fingerprint = "f";
+    return part;
+  }
+
+  const std::string place_ = "kafka.clicks.0";
   TestFolder folder_;
   Scene scene_;
   MemoryTopic topic_{2};
@@ -191,26 +214,13 @@ TEST_F(StreamsTest, WhatAFormerOwnerWritesLaterCountsNoMore) {
   Add(0, 1, 1);
   MustRead();
   const auto tables = tables_->Open().value();
-  const std::string place = "kafka.clicks.0";
+  const std::string& place = place_;
   const StreamMarks before = tables->TakeStream(view(), std::vector{place}).value();
   const auto write = [&](const StreamMarks& marks, std::int64_t n) {
-    const auto schema =
-        arrow::schema({arrow::field("user", arrow::int64()), arrow::field("event_timestamp", kMicros),
-                       arrow::field("n", arrow::int64())});
-    const auto batch = arrow::RecordBatch::Make(
-        schema, 1,
-        {arrow::MakeArrayFromScalar(arrow::Int64Scalar(1), 1).ValueOrDie(),
-         arrow::MakeArrayFromScalar(arrow::TimestampScalar(now_us(), kMicros), 1).ValueOrDie(),
-         arrow::MakeArrayFromScalar(arrow::Int64Scalar(n), 1).ValueOrDie()});
-    const auto arrivals = std::static_pointer_cast<arrow::Int64Array>(
-        arrow::MakeArrayFromScalar(arrow::Int64Scalar(now_us()), 1).ValueOrDie());
-    const CheckedStreamRows checked =
-        CheckStreamRows(view(), {.rows = batch, .is_tombstone = {false}, .arrivals = arrivals}).value();
-    StreamPart part{place, marks.at(place), 1};
-    part.mark.read = StreamOffset(static_cast<std::uint64_t>(n));
-    part.mark.fingerprint = "f";
-    const auto written = tables->WriteStream(view(), {checked.rows}, {&part, 1});
-    ASSERT_TRUE(written) << written.error().ToString();
+    const StreamPart part = PartTo(marks, n);
+    const auto frame = tables->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
+    ASSERT_TRUE(tables->LogStream(*frame));
+    ASSERT_TRUE(tables->MergeStream({&frame, 1}));
   };
   write(before, 1);
   const StreamMarks after = tables->TakeStream(view(), std::vector{place}).value();
@@ -226,6 +236,76 @@ TEST_F(StreamsTest, WhatAFormerOwnerWritesLaterCountsNoMore) {
   EXPECT_EQ(Column("n"), "1, 1, 3");
   EXPECT_EQ(tables->StreamProgress(view())->at(place).read, StreamOffset(3));
   EXPECT_EQ(tables->StreamProgress(view())->at(place).epoch, after.at(place).epoch);
+}
+
+class StreamFramesTest : public StreamsTest {
+ protected:
+  StreamFramesTest() {
+    tables_of_view_ = tables_->Open().value();
+    marks_ = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
+  }
+
+  /// In the log, and not online yet.
+  std::shared_ptr<StreamFrame> Logged(std::int64_t n) {
+    const StreamPart part = PartTo(marks_, n);
+    auto frame = tables_of_view_->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
+    EXPECT_TRUE(tables_of_view_->LogStream(*frame));
+    return frame;
+  }
+  int FramesInLogs() const {
+    int frames = 0;
+    const auto logs = tables_of_view_->log().Snapshots().value();
+    for (const auto& log : logs) {
+      EXPECT_TRUE(log->Read(0, std::nullopt, [&](const LogFrame&) -> Result<void> {
+        ++frames;
+        return {};
+      }));
+    }
+    return frames;
+  }
+
+  std::shared_ptr<FeatureTables> tables_of_view_;
+  StreamMarks marks_;
+};
+
+TEST_F(StreamFramesTest, ALoggedFrameStaysInTheLogUntilItIsOnline) {
+  const auto first = Logged(1);
+  const auto second = Logged(2);
+  EXPECT_EQ(Column("n"), "1, 2");
+  EXPECT_EQ(Online(1), "null");
+  const std::vector both{second, first};
+  ASSERT_TRUE(tables_of_view_->Flush(view()));
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(FramesInLogs(), 2);
+  ASSERT_TRUE(tables_of_view_->MergeStream(both));
+  EXPECT_EQ(Online(1), "2");
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(FramesInLogs(), 0);
+  EXPECT_EQ(Column("n"), "1, 2");
+}
+
+TEST_F(StreamFramesTest, AFrameThatNobodyMergesComesOnlineByTheNextRecovery) {
+  Logged(1).reset();
+  ASSERT_TRUE(tables_of_view_->Flush(view()));
+  EXPECT_EQ(Online(1), "1");
+  scene_.online().FailMergeAfter(0);
+  const auto frame = Logged(2);
+  EXPECT_FALSE(tables_of_view_->MergeStream({&frame, 1}));
+  scene_.online().FailMergeAfter(-1);
+  EXPECT_EQ(Online(1), "1");
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(Online(1), "2");
+}
+
+TEST_F(StreamFramesTest, AFrameOfAProcessThatIsGoneComesOnlineByTheNextOne) {
+  auto frame = Logged(1);
+  frame.reset();
+  tables_of_view_.reset();
+  tables_ = Opened();
+  EXPECT_EQ(Online(1), "null");
+  ASSERT_TRUE(tables_->Repair());
+  EXPECT_EQ(Online(1), "1");
+  EXPECT_EQ(Column("n"), "1");
 }
 
 TEST_F(StreamsTest, AnotherStreamUnderTheSameNameIsNotReadOn) {

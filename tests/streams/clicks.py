@@ -129,29 +129,42 @@ class Reader:
         return self.process.poll() is None
 
 
-class FullDisk:
-    """A reader whose disk is full from some call of its on, until it is started again elsewhere."""
+class FaultyReader:
+    """A reader with the library of faults: a script beside this file, and what it is told."""
 
-    def __init__(self, folder: Path, at: int) -> None:
-        self.log = folder.parent / "full_disk.log"
-        script = Path(__file__).with_name("full_disk.py")
-        paths = [ROOT / "python" / "src", ROOT / "tests", script.parent]
+    def __init__(self, script: str, folder: Path, *arguments: str) -> None:
+        self.log = folder.parent / f"{script}.log"
+        path = Path(__file__).with_name(script)
+        paths = [ROOT / "python" / "src", ROOT / "tests", path.parent]
         environment = {
             **os.environ,
             "LD_PRELOAD": str(faults.library()),
             "PYTHONPATH": os.pathsep.join(str(path) for path in paths),
         }
         with self.log.open("ab") as log:
-            command = [sys.executable, str(script), str(folder), str(at)]
+            command = [sys.executable, str(path), str(folder), *arguments]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
-    def wait(self) -> None:
-        """Until it has ended by an error that says what the matter is."""
+    def wait(self, code: int) -> None:
+        """Until it has ended, and as it should."""
         try:
-            code = self.process.wait(PATIENCE_S)
+            ended = self.process.wait(PATIENCE_S)
         finally:
             self.process.kill()
-        assert code == 0, self.log.read_text()
+        assert ended == code, self.log.read_text()
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+
+def full_disk(folder: Path, at: int) -> FaultyReader:
+    """Its disk is full from some call of its on; it ends by an error that says so."""
+    return FaultyReader("full_disk.py", folder, str(at))
+
+
+def killed_reader(folder: Path, step: str, at: int) -> FaultyReader:
+    """It is killed at a step (killed_reader.STEPS), the `at`-th time that it comes to it."""
+    return FaultyReader("killed_reader.py", folder, step, str(at))
 
 
 def run_to_end(folder: Path, *flags: str, code: int = 0) -> str:

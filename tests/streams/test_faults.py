@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clicks import Account, FullDisk, Reader, check_account, make_store, run_to_end
-from kafka_broker import KafkaBroker
+from clicks import (
+    Account,
+    Reader,
+    check_account,
+    full_disk,
+    killed_reader,
+    make_store,
+    run_to_end,
+)
+from kafka_broker import PATIENCE_S, KafkaBroker
+from killed_reader import STEPS
 
 FAULTS = int(os.environ.get("TIDEMARK_STREAM_FAULTS", "20"))
 SEED = int(os.environ.get("TIDEMARK_STREAM_SEED", "1"))
@@ -23,6 +33,7 @@ TURN_S = 0.4
 FULL_AFTER_MAX = (
     80  # calls of a reader that need room: taking its partitions makes about half of them
 )
+KILLED_AT_MAX = 6  # times that a reader comes to a step
 
 
 class Scene:
@@ -71,9 +82,18 @@ class Scene:
         self.broker.network.reset()
 
     def fill_the_disk_of_a_reader(self) -> None:
-        reader = FullDisk(self.folder, self.random.randrange(1, FULL_AFTER_MAX))
+        reader = full_disk(self.folder, self.random.randrange(1, FULL_AFTER_MAX))
         self.account.send(500, bad_every=97)
-        reader.wait()
+        reader.wait(0)
+
+    def kill_a_reader_at_a_step(self) -> None:
+        step = self.random.choice(list(STEPS))
+        reader = killed_reader(self.folder, step, self.random.randint(1, KILLED_AT_MAX))
+        deadline = time.monotonic() + PATIENCE_S
+        while not reader.has_ended() and time.monotonic() < deadline:
+            self.account.send(100, bad_every=97)
+            time.sleep(0.1)
+        reader.wait(-signal.SIGKILL)
 
     def a_third_reader_comes_or_goes(self) -> None:
         if self.third is None:
@@ -91,6 +111,7 @@ class Scene:
             self.pause_the_broker,
             self.cut_the_network,
             self.fill_the_disk_of_a_reader,
+            self.kill_a_reader_at_a_step,
         ]
         often = [
             self.kill_a_reader,

@@ -1,13 +1,16 @@
-"""Goal: messages of a real broker become rows as a stream feature view says; a stream beside a
-batch source comes online; a topic that was made anew is read on when somebody says so; lag is in
-the metrics.
+"""Goal: messages of a real broker become rows as a stream feature view says, in all formats and
+several views at once; a stream beside a batch source comes online; a topic that was made anew is
+read on when somebody says so; lag is in the metrics.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,15 @@ from kafka_broker import PATIENCE_S, KafkaBroker
 from server_process import ServerProcess
 
 from tidemark import (
+    AvroFormat,
+    CsvFormat,
     FeatureStore,
     FeatureView,
     Field,
     FileSource,
     JsonFormat,
     KafkaSource,
+    ProtoFormat,
     StreamFeatureView,
 )
 from tidemark.errors import InvalidArgumentError, InvalidDataError, NotFoundError
@@ -88,6 +94,118 @@ def test_messages_become_rows_as_the_view_says(tmp_path: Path, broker: KafkaBrok
         ["orders:total"], [{"user": user} for user in newest]
     ).to_dict()
     assert dict(zip(newest, found["total"], strict=True)) == newest
+
+
+def varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+class Registry(BaseHTTPRequestHandler):
+    """A schema registry with one schema, of number 7."""
+
+    def do_GET(self) -> None:
+        found = self.path == "/schemas/ids/7"
+        body = json.dumps({"schema": AVRO_SCHEMA} if found else {}).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+AVRO_SCHEMA = json.dumps(
+    {
+        "type": "record",
+        "name": "Visit",
+        "fields": [
+            {"name": "user", "type": "long"},
+            {"name": "n", "type": "long"},
+            {
+                "name": "event_timestamp",
+                "type": {"type": "long", "logicalType": "timestamp-micros"},
+            },
+        ],
+    }
+)
+PROTO = """syntax = "proto3";
+import "google/protobuf/timestamp.proto";
+message Visit { int64 user = 1; int64 n = 2; google.protobuf.Timestamp event_timestamp = 3; }
+"""
+BEGIN_S = 1_767_225_600  # 2026-01-01
+
+
+def avro_visit(user: int, n: int) -> bytes:
+    return b"".join(varint(number * 2) for number in (user, n, (BEGIN_S + n) * 1_000_000))
+
+
+def protobuf_visit(user: int, n: int) -> bytes:
+    time = b"\x08" + varint(BEGIN_S + n)
+    return b"\x08" + varint(user) + b"\x10" + varint(n) + b"\x1a" + varint(len(time)) + time
+
+
+def test_one_run_reads_views_of_all_formats(tmp_path: Path, broker: KafkaBroker) -> None:
+    registry = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=registry.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{registry.server_port}"
+    moment = "2026-01-01T00:{:02}:{:02}Z".format
+    formats: dict[str, tuple[Any, Callable[[int, int], bytes]]] = {
+        "json": (
+            JsonFormat(),
+            lambda user, n: json.dumps(
+                {"user": user, "n": n, "event_timestamp": moment(n // 60, n % 60)}
+            ).encode(),
+        ),
+        "csv": (
+            CsvFormat(["user", "event_timestamp", "n"]),
+            lambda user, n: f"{user},{moment(n // 60, n % 60)},{n}".encode(),
+        ),
+        "avro": (AvroFormat(AVRO_SCHEMA), avro_visit),
+        "registered": (
+            AvroFormat(schema_registry_url=url),
+            lambda user, n: b"\0\0\0\0\7" + avro_visit(user, n),
+        ),
+        "protobuf": (ProtoFormat("Visit", "visit.proto"), protobuf_visit),
+    }
+    folder = tmp_path / "store"
+    folder.mkdir()
+    (folder / "visit.proto").write_text(PROTO)
+    store = FeatureStore(folder)
+    producer = broker.producer()
+    for name, (message_format, encoded) in formats.items():
+        broker.create_topic(f"visits-{name}", 2)
+        view = FeatureView(
+            name=name,
+            entities=[USER],
+            schema=[Field("n", Int64)],
+            source=KafkaSource(
+                name=name,
+                kafka_bootstrap_servers=broker.servers,
+                topic=f"visits-{name}",
+                message_format=message_format,
+                timestamp_field="event_timestamp",
+            ),
+        )
+        store.apply([USER, view])
+        for n in range(200):
+            producer.produce(f"visits-{name}", encoded(n % 10, n), partition=n % 2)
+    assert producer.flush(PATIENCE_S) == 0
+    try:
+        run_to_end(folder)
+        assert sorted(status.view for status in store.stream_status()) == sorted(formats)
+    finally:
+        registry.shutdown()
+    users = [{"user": user} for user in range(10)]
+    for name in formats:
+        rows = sql(store, f"SELECT n, epoch_us(event_timestamp) AS at FROM {name} ORDER BY n")
+        assert rows == [{"n": n, "at": (BEGIN_S + n) * 1_000_000} for n in range(200)], name
+        found = store.get_online_features([f"{name}:n"], users).to_dict()["n"]
+        assert found == list(range(190, 200)), name
 
 
 def test_a_stream_beside_a_batch_source_comes_online(tmp_path: Path, broker: KafkaBroker) -> None:

@@ -144,7 +144,7 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   TM_ASSIGN(const auto stream,
             parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
   const StreamHandlers handlers = Handlers();
-  StreamWriter writer(parts_.tables);
+  StreamWriter writer(StepsOf(parts_.tables));
   writer_ = &writer;
   auto read = Loop(*stream, handlers, stop);
   // What came before an error counts; what others have taken does not.

@@ -1,4 +1,4 @@
-// One thread and a short queue.
+// Two threads and short queues.
 #include "engine/streams/stream_writer.h"
 
 #include <algorithm>
@@ -13,10 +13,15 @@ namespace {
 constexpr std::int64_t kWaitingBytesMax = std::int64_t{8} << 20;
 // Where writing takes long, what comes is decoded some at a time and not each message for itself. Nothing
 // waits for longer than this, nor for the writer: else it would miss the next frame.
-constexpr std::size_t kFewWaiting = 3;
+constexpr std::size_t kFewWaiting = 2;
 constexpr auto kPause = std::chrono::milliseconds(2);
+// What comes within a turn goes into one frame, unless it is much: a frame costs as much as many of its rows.
+constexpr auto kTurn = std::chrono::milliseconds(1);
+constexpr std::int64_t kTurnBytes = std::int64_t{256} << 10;
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
+// Of frames that are logged and not merged, until the log goes on.
+constexpr std::int64_t kUnmergedBytesMax = std::int64_t{16} << 20;
 
 /// Rows of one partition out of several batches, in their order.
 struct PlaceRows {
@@ -63,8 +68,21 @@ std::vector<PlaceRows> ByPlace(const std::vector<StreamWriter::Rows>& frame) {
 
 }  // namespace
 
-StreamWriter::StreamWriter(std::shared_ptr<FeatureTables> tables)
-    : tables_(std::move(tables)), thread_([this] { Run(); }) {}
+StreamSteps StepsOf(std::shared_ptr<FeatureTables> tables) {
+  return {
+      .prepare =
+          [tables](const CatalogView& view, std::vector<TableRows> rows, std::span<const StreamPart> parts) {
+            return tables->PrepareStream(view, std::move(rows), parts);
+          },
+      .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
+      .merge =
+          [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
+            return tables->MergeStream(frames);
+          }};
+}
+
+StreamWriter::StreamWriter(StreamSteps steps)
+    : steps_(std::move(steps)), merging_([this] { RunMerge(); }), logging_([this] { RunLog(); }) {}
 
 StreamWriter::~StreamWriter() {
   {
@@ -72,8 +90,14 @@ StreamWriter::~StreamWriter() {
     is_over_ = true;
     Forget();
   }
-  work_.notify_one();
-  thread_.join();
+  log_work_.notify_one();
+  logging_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    is_log_over_ = true;
+  }
+  merge_work_.notify_one();
+  merging_.join();
 }
 
 Result<void> StreamWriter::Put(Rows rows) {
@@ -83,7 +107,7 @@ Result<void> StreamWriter::Put(Rows rows) {
   if (error_) return std::unexpected(*error_);
   queue_.push_back(std::move(rows));
   waiting_bytes_ += bytes;
-  work_.notify_one();
+  log_work_.notify_one();
   done_.wait_for(lock, kPause, [this] { return error_ || queue_.size() < kFewWaiting; });
   return {};
 }
@@ -110,6 +134,15 @@ void StreamWriter::Forget() {
   waiting_bytes_ = 0;
 }
 
+void StreamWriter::Fail(Error error) {
+  if (!error_) error_ = std::move(error);
+  Forget();
+}
+
+bool StreamWriter::IsToLog() const {
+  return is_over_ || (!error_ && !queue_.empty() && unmerged_bytes_ <= kUnmergedBytesMax);
+}
+
 std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
   std::vector<Rows> frame;
   std::vector<StreamPart> parts;
@@ -132,9 +165,13 @@ std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
   return frame;
 }
 
-Result<void> StreamWriter::Write(std::vector<Rows> frame) const {
+Result<StreamWriter::Logged> StreamWriter::Log(std::vector<Rows> frame) const {
+  Logged logged;
   std::vector<TableRows> rows;
   std::vector<StreamPart> parts;
+  for (Rows& each : frame) {
+    if (each.written) logged.written.push_back(std::move(each.written));
+  }
   if (frame.size() == 1) {
     rows.push_back(std::move(frame.front().rows));
     parts = frame.front().parts;
@@ -145,31 +182,71 @@ Result<void> StreamWriter::Write(std::vector<Rows> frame) const {
     }
     if (rows.empty()) rows.push_back(SliceRows(frame.front().rows, 0, 0));
   }
-  TM_TRY(tables_->WriteStream(*frame.front().view, std::move(rows), parts));
-  for (const Rows& each : frame) {
-    if (each.written) each.written();
-  }
-  return {};
+  TM_ASSIGN(logged.frame, steps_.prepare(*frame.front().view, std::move(rows), parts));
+  TM_TRY(steps_.log(*logged.frame));
+  return logged;
 }
 
-void StreamWriter::Run() {
+void StreamWriter::RunLog() {
   std::unique_lock lock(mutex_);
+  auto next_turn = std::chrono::steady_clock::now();
   while (true) {
-    work_.wait(lock, [this] { return is_over_ || !queue_.empty(); });
+    log_work_.wait(lock, [this] { return IsToLog(); });
+    log_work_.wait_until(lock, next_turn, [this] { return is_over_ || waiting_bytes_ >= kTurnBytes; });
     if (is_over_) return;
-    std::vector<Rows> frame = TakeFrame();
-    is_writing_ = true;
+    next_turn = std::chrono::steady_clock::now() + kTurn;
+    std::vector<Rows> rows = TakeFrame();
+    if (rows.empty()) continue;  // they were dropped meanwhile
+    is_logging_ = true;
     lock.unlock();
     done_.notify_all();  // there is room
-    auto written = Write(std::move(frame));
+    auto logged = Log(std::move(rows));
     lock.lock();
-    is_writing_ = false;
-    if (!written) {
-      error_ = std::move(written).error();
-      Forget();
+    is_logging_ = false;
+    if (!logged) {
+      Fail(std::move(logged).error());
+    } else if (!error_) {  // else the recovery merges this one, as those before it
+      unmerged_bytes_ += std::ssize(logged->frame->record.payload);
+      unmerged_.push_back(*std::move(logged));
+      merge_work_.notify_one();
     }
     done_.notify_all();
   }
+}
+
+void StreamWriter::RunMerge() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    merge_work_.wait(lock, [this] { return is_log_over_ || !unmerged_.empty(); });
+    if (unmerged_.empty()) return;
+    std::vector<Logged> frames = std::exchange(unmerged_, {});
+    const std::int64_t bytes = unmerged_bytes_;
+    is_merging_ = true;
+    lock.unlock();
+    auto merged = Merge(frames);
+    frames.clear();
+    lock.lock();
+    is_merging_ = false;
+    unmerged_bytes_ -= bytes;
+    if (!merged) {
+      Fail(std::move(merged).error());
+      unmerged_.clear();
+    }
+    log_work_.notify_one();
+    done_.notify_all();
+  }
+}
+
+Result<void> StreamWriter::Merge(const std::vector<Logged>& taken) const {
+  std::vector<std::shared_ptr<StreamFrame>> frames;
+  for (const Logged& each : taken)
+    frames.push_back(each.frame);
+  TM_TRY(steps_.merge(frames));
+  for (const Logged& each : taken) {
+    for (const auto& written : each.written)
+      written();
+  }
+  return {};
 }
 
 }  // namespace tidemark

@@ -183,13 +183,18 @@ class FeatureTables {
   /// their epochs there do not count.
   Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places,
                                  const StreamMarks& restarts = {}) const;
-  /// Appends rows that were read from a stream, one after another, with how far it was read; `parts` are of
-  /// the rows, in their order, with the epochs of TakeStream, and fit into a frame (PartsThatFit). Rows may
-  /// be none. Errors as Ingest; after kUnknownFate, take the partitions again. Rows of a view with a batch
-  /// source, which are those of AsTable(view), come online only; they have no parts, as there is no table to
-  /// keep them.
-  Result<StreamWritten> WriteStream(const CatalogView& view, std::vector<TableRows> batches,
-                                    std::span<const StreamPart> parts) const;
+  /// Makes a frame of rows that were read from a stream, one after another, and of how far it was read;
+  /// `parts` are of the rows, in their order, with the epochs of TakeStream, and fit into a frame
+  /// (PartsThatFit). Rows may be none. Errors as Ingest. Rows of a view with a batch source, which are those
+  /// of AsTable(view), come online only; they have no parts, as there is no table to keep them.
+  Result<std::shared_ptr<StreamFrame>> PrepareStream(const CatalogView& view, std::vector<TableRows> batches,
+                                                     std::span<const StreamPart> parts) const;
+  /// Appends a frame to the log; then it is durable, and readable offline. After kUnknownFate, take the
+  /// partitions again.
+  Result<void> LogStream(StreamFrame& frame) const;
+  /// Merges frames that are logged, in any order; then lookups find them. What a crash leaves out, or an
+  /// error, is merged from the log by the next one who opens the store, or writes.
+  Result<void> MergeStream(std::span<const std::shared_ptr<StreamFrame>> frames) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;
   /// By files and logs.

@@ -195,9 +195,12 @@ Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const Decoded
   return StreamRowsCheck(view).Run(decoded);
 }
 
-Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::vector<TableRows> batches,
-                                                 std::span<const StreamPart> parts) const {
-  const auto write = [&]() -> Result<StreamWritten> {
+Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(const CatalogView& view,
+                                                                  std::vector<TableRows> batches,
+                                                                  std::span<const StreamPart> parts) const {
+  auto frame = std::make_shared<StreamFrame>();
+  frame->place = "view " + view.definition.name;
+  const auto prepare = [&]() -> Result<void> {
     TM_TRY(CheckWritable());
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
     const std::int64_t now_us = parts_.clock->now_us();
@@ -205,29 +208,48 @@ Result<StreamWritten> FeatureTables::WriteStream(const CatalogView& view, std::v
     TM_ASSIGN(const auto shape, shapes_.Get(view));
     TM_ASSIGN(const StampedBatch stamped,
               StampRows(shape->schema, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
-    TM_ASSIGN(const auto payload, EncodeBatch(shape->encoded_schema, *stamped.rows));
-    const std::string offsets = StreamPartsText(parts);
-    LogRecord record;
+    TM_ASSIGN(frame->payload, EncodeBatch(shape->encoded_schema, *stamped.rows));
+    frame->offsets = StreamPartsText(parts);
+    LogRecord& record = frame->record;
     record.targets = static_cast<std::uint8_t>((is_table ? kLogToOffline : 0) |
                                                (view.definition.online ? kLogToOnline : 0));
     record.table_id = view.id;
     record.schema_version = static_cast<std::uint32_t>(view.version);
     record.write_time_us = stamped.write_time_us;
-    record.stream_offsets = std::as_bytes(std::span(offsets));
-    record.payload = {reinterpret_cast<const std::byte*>(payload->data()),
-                      static_cast<std::size_t>(payload->size())};
-    FrameOnlineRows online;
-    if (view.definition.online) {
-      TM_ASSIGN(online, OnlineRowsOf(view, shape->layout, *stamped.rows, now_us));
-    }
-    TM_ASSIGN(const TableLog::Written written,
-              parts_.log->Append(record, view.definition.online ? &online.rows : nullptr));
-    return StreamWritten{view.definition.online ? rows.count() - online.ahead : 0, online.ahead,
-                         TokenOf(written.position, record.targets)};
+    record.stream_offsets = std::as_bytes(std::span(frame->offsets));
+    record.payload = {reinterpret_cast<const std::byte*>(frame->payload->data()),
+                      static_cast<std::size_t>(frame->payload->size())};
+    if (!view.definition.online) return {};
+    TM_ASSIGN(frame->online, OnlineRowsOf(view, shape->layout, *stamped.rows, now_us));
+    frame->later.emplace(*parts_.log, frame->online.rows);
+    return {};
   };
-  auto written = write();
-  if (!written) return std::unexpected(std::move(written).error().In("view " + view.definition.name));
-  return written;
+  if (auto prepared = prepare(); !prepared)
+    return std::unexpected(std::move(prepared).error().In(frame->place));
+  return frame;
+}
+
+Result<void> FeatureTables::LogStream(StreamFrame& frame) const {
+  const auto log = [&]() -> Result<void> {
+    if (frame.later) {
+      TM_TRY(parts_.log->Append(frame.record, *frame.later));
+    } else {
+      TM_TRY(parts_.log->Append(frame.record, nullptr));
+    }
+    return {};
+  };
+  TM_TRY_IN(log(), frame.place);
+  return {};
+}
+
+Result<void> FeatureTables::MergeStream(std::span<const std::shared_ptr<StreamFrame>> frames) const {
+  std::vector<TableLog::OnlineLater*> rows;
+  for (const auto& frame : frames) {
+    if (frame->later) rows.push_back(&*frame->later);
+  }
+  if (rows.empty()) return {};
+  TM_TRY_IN(parts_.log->MergeLater(rows), frames.front()->place);
+  return {};
 }
 
 Result<StreamMarks> FeatureTables::FlushedStreamMarks(const CatalogView& view) const {

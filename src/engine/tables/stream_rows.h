@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
+#include "store/write_log.h"
 
 namespace tidemark {
 
@@ -38,10 +40,18 @@ struct CheckedStreamRows {
 /// row can be read: kNotFound for a column that the decoder did not give.
 Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const DecodedStreamRows& decoded);
 
-struct StreamWritten {
-  std::int64_t online_rows = 0;
-  std::int64_t ahead = 0;  // too far ahead of the clock to be online yet
-  std::string token;
+/// Rows of a stream on their way into the log and online. Does not move: what is in it refers to itself.
+struct StreamFrame {
+  StreamFrame() = default;
+  StreamFrame(const StreamFrame&) = delete;
+  StreamFrame& operator=(const StreamFrame&) = delete;
+
+  std::string place;  // for errors
+  std::string offsets;
+  std::shared_ptr<arrow::Buffer> payload;
+  LogRecord record;  // of the two
+  FrameOnlineRows online;
+  std::optional<TableLog::OnlineLater> later;  // of these; none if the view is not online
 };
 
 }  // namespace tidemark

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <deque>
 #include <ranges>
+#include <utility>
 
+#include "base/check.h"
 #include "base/result.h"
 #include "engine/online_write.h"
 #include "engine/tables/batch_content.h"
@@ -22,6 +24,7 @@ namespace {
 
 /// Frames of a log that is read again are settled whenever they are so much.
 constexpr std::int64_t kReplayBytes = std::int64_t{8} << 20;
+constexpr std::size_t kRowsMeasured = 64;  // what the others of a batch will take is known by these
 constexpr std::int64_t kRetryFoldersUs = 1'000'000;
 constexpr std::int64_t kRetryToReadUs = 1'000'000;
 
@@ -30,6 +33,7 @@ struct Waiting {
   const PackedRows* online = nullptr;
   bool to_folder = false;
   BatchContent content;
+  TableLog::OnlineLater* later = nullptr;  // rows that are not the group's to merge
 };
 
 template <typename Array>
@@ -121,17 +125,60 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
   if (folder == nullptr) return Written{position, false};
   auto added = AddFile(*folder, record, position);
   const std::lock_guard lock(mutex_);
-  without_file_[position.log].erase(position.lsn);
+  unfinished_[position.log].erase(position.lsn);
   if (added) return Written{position, false};
-  auto& failed_from = failed_from_.try_emplace(position.log, position.lsn).first->second;
-  failed_from = std::min(failed_from, position.lsn);
-  retry_us_.erase(position.log);
+  FailFrom(position);
   return Fail(
       ErrorCode::kUnknownFate,
       fmt::format(
           "the rows are logged, but not in their batch source yet: {}; mend that, and they are brought "
           "there when the store is next written to or opened",
           added.error().ToString()));
+}
+
+Result<LogPosition> TableLog::Append(const LogRecord& record, OnlineLater& online) {
+  TM_CHECK(record.batch_key.empty() && &online.log_ == this, "rows for later are of this log, without a key");
+  TM_ASSIGN(WriteLog* const log, Own());
+  Waiting waiting;
+  waiting.later = &online;
+  return log->Append(record, &waiting);
+}
+
+Result<void> TableLog::MergeLater(std::span<OnlineLater* const> rows) {
+  std::vector<OnlineWrite> writes;
+  for (const OnlineLater* each : rows) {
+    const auto own = each->rows_.Writes();
+    writes.insert(writes.end(), own.begin(), own.end());
+  }
+  const auto merge = [&]() -> Result<void> {
+    if (writes.empty()) return {};
+    TM_ASSIGN(const auto online, parts_.online());
+    TM_TRY(online->Merge(writes, {}));
+    return {};
+  };
+  auto merged = merge();
+  const std::lock_guard lock(mutex_);
+  for (OnlineLater* each : rows)
+    Settle(*each, merged.has_value());
+  return merged;
+}
+
+TableLog::OnlineLater::~OnlineLater() {
+  const std::lock_guard lock(log_.mutex_);
+  log_.Settle(*this, false);
+}
+
+void TableLog::Settle(OnlineLater& online, bool is_merged) {
+  if (!online.unmerged_) return;
+  const LogPosition position = *std::exchange(online.unmerged_, std::nullopt);
+  unfinished_[position.log].erase(position.lsn);
+  if (!is_merged) FailFrom(position);
+}
+
+void TableLog::FailFrom(LogPosition position) {
+  auto& failed_from = failed_from_.try_emplace(position.log, position.lsn).first->second;
+  failed_from = std::min(failed_from, position.lsn);
+  retry_us_.erase(position.log);
 }
 
 Result<void> TableLog::AddFile(const FolderRows& rows, const LogRecord& record, LogPosition position) {
@@ -199,12 +246,13 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
     if (is_new) rows->second.oldest_us = parts_.clock->now_us();
     rows->second.bytes += std::ssize(entry.record->payload);
   }
-  if (!applied) {
-    failed_from_.try_emplace(log, group.front().lsn);
-    retry_us_.erase(log);
-  }
+  if (!applied) FailFrom({log, group.front().lsn});
   for (const LogEntry& entry : group) {
-    if (applied && static_cast<const Waiting*>(entry.caller)->to_folder) without_file_[log].insert(entry.lsn);
+    const auto* const waiting = static_cast<const Waiting*>(entry.caller);
+    if (applied && waiting->to_folder) unfinished_[log].insert(entry.lsn);
+    if (waiting->later == nullptr) continue;
+    waiting->later->unmerged_ = LogPosition{log, entry.lsn};
+    unfinished_[log].insert(entry.lsn);
   }
   return applied;
 }
@@ -440,9 +488,9 @@ std::uint64_t TableLog::SafeUpTo(const LogSnapshot& log) {
   // What is durable may still be on its way to the online store.
   if (own_ != nullptr && own_->id() == log.id())
     upto = applied_.log == log.id() ? std::min(upto, applied_.lsn) : 0;
-  const auto without = without_file_.find(log.id());
-  if (without != without_file_.end() && !without->second.empty())
-    upto = std::min(upto, *without->second.begin() - 1);
+  const auto unfinished = unfinished_.find(log.id());
+  if (unfinished != unfinished_.end() && !unfinished->second.empty())
+    upto = std::min(upto, *unfinished->second.begin() - 1);
   const auto failed = failed_from_.find(log.id());
   return failed == failed_from_.end() ? upto : std::min(upto, failed->second - 1);
 }
@@ -503,6 +551,7 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const PackedLayout
     if (expires_at->IsValid(row)) header.expires_at_us = expires_at->Value(row);
     header.schema_version = static_cast<std::uint32_t>(view.version);
     TM_TRY(packing.Add(row, header, out.rows));
+    if (out.rows.size() == kRowsMeasured) out.rows.Reserve(batch.num_rows() - row - 1);
   }
   return out;
 }

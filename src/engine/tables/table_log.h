@@ -4,7 +4,8 @@
 // A write is one frame: rows of one table, and where they go. When the frame is durable its online rows are
 // merged, and only then is the write acknowledged; so an acknowledged write is in both stores, and one that
 // failed in between is repaired from the log. Merging is idempotent, so repair merges all that the log still
-// has; a log is trimmed only up to what is flushed to the tables and safe in the online store.
+// has; a log is trimmed only up to what is flushed to the tables and safe in the online store. Rows of a
+// stream, which nobody waits for, may be merged some frames at a time when the log has gone on.
 //
 // Rows of a view with a batch source are no table's: they are written as a file of its folder, under a name
 // that the frame gives, before they are acknowledged. The ledger knows which frames have got their file, so
@@ -20,6 +21,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +75,30 @@ class TableLog {
   };
   Result<Written> Append(const LogRecord& record, const PackedRows* online,
                          const FolderRows* folder = nullptr, const BatchContent& content = {});
+
+  /// Online rows of a frame that its writer has merged when the frame is logged, and maybe others with it.
+  /// Until then the log is not trimmed beyond the frame. If it is destroyed before that, the next Recover
+  /// merges them. Of one log and one frame; the rows must outlive it.
+  class OnlineLater {
+   public:
+    OnlineLater(TableLog& log, const PackedRows& rows) : log_(log), rows_(rows) {}
+    ~OnlineLater();
+    OnlineLater(const OnlineLater&) = delete;
+    OnlineLater& operator=(const OnlineLater&) = delete;
+
+   private:
+    friend class TableLog;
+    TableLog& log_;
+    const PackedRows& rows_;
+    std::optional<LogPosition> unmerged_;  // guarded by the log's mutex
+  };
+
+  /// Appends a frame without a batch key. Returns when it is durable; its rows are not online yet.
+  Result<LogPosition> Append(const LogRecord& record, OnlineLater& online);
+
+  /// Merges the rows of frames that are logged, together. Errors as OnlineStore::Merge; the next Recover
+  /// merges them then.
+  Result<void> MergeLater(std::span<OnlineLater* const> rows);
 
   /// Runs `write`, whose rows go to no log, unless a batch of this key was written within a day; false if it
   /// was. Without a key it always runs. `content` is of the rows: after they are written, or, to be compared
@@ -137,6 +163,9 @@ class TableLog {
 
   Result<WriteLog*> Own();
   Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
+  // With the mutex held.
+  void Settle(OnlineLater& online, bool is_merged);
+  void FailFrom(LogPosition position);
   Result<FolderErrors> Replay(const LogSnapshot& log);
   struct Replayed;
   Result<void> ReplayFrame(const LogFrame& frame, const CatalogView& view, LogPosition position,
@@ -156,9 +185,10 @@ class TableLog {
   std::map<std::uint32_t, UnflushedRows> unflushed_;  // by table
   LogPosition applied_;  // of this process's log: groups up to here are done with, well or not
   std::map<LogId, std::uint64_t> failed_from_;  // frames from here on may not be where they should be
-  std::map<LogId, std::set<std::uint64_t>> without_file_;  // frames whose file is being written
-  std::map<LogId, FolderErrors> folder_errors_;            // of logs that lack nothing else
-  std::map<LogId, std::int64_t> retry_us_;                 // when these are tried again
+  // Frames whose file is being written, or whose rows are not merged yet.
+  std::map<LogId, std::set<std::uint64_t>> unfinished_;
+  std::map<LogId, FolderErrors> folder_errors_;  // of logs that lack nothing else
+  std::map<LogId, std::int64_t> retry_us_;       // when these are tried again
   std::int64_t read_retry_us_ = 0;  // until then readers do without what this process failed to bring there
 };
 

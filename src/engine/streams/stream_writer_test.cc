@@ -1,0 +1,298 @@
+// Goal: what a stream's writer promises of frames that are logged and merged by two threads: their order,
+// what they are made of, when they count as written, that nothing comes behind one that could not be, and
+// that what waits is bounded.
+#include "engine/streams/stream_writer.h"
+
+#include <arrow/array/builder_primitive.h>
+#include <arrow/buffer.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace tidemark {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// Steps that tell what they were asked for, and wait, or fail, where the test says so.
+class FakeSteps {
+ public:
+  StreamSteps Steps() {
+    return {.prepare = [this](const CatalogView& view, std::vector<TableRows> rows,
+                              std::span<const StreamPart> parts) { return Prepare(view, rows, parts); },
+            .log = [this](StreamFrame& frame) { return Do("log", log_, frame.place); },
+            .merge =
+                [this](std::span<const std::shared_ptr<StreamFrame>> frames) {
+                  std::string all;
+                  for (const auto& frame : frames)
+                    all += (all.empty() ? "" : " + ") + frame->place;
+                  return Do("merge", merge_, all);
+                }};
+  }
+
+  struct Gate {
+    bool is_open = true;
+    bool fails = false;
+    std::vector<std::string> begun = {};
+  };
+  void Close(Gate FakeSteps::* gate) {
+    const std::lock_guard lock(mutex_);
+    (this->*gate).is_open = false;
+  }
+  void Open(Gate FakeSteps::* gate, bool fails = false) {
+    const std::lock_guard lock(mutex_);
+    (this->*gate).is_open = true;
+    (this->*gate).fails = fails;
+    changed_.notify_all();
+  }
+  /// Waits until so many calls of it have begun.
+  void WaitFor(Gate FakeSteps::* gate, std::size_t calls) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return (this->*gate).begun.size() >= calls; });
+  }
+  std::vector<std::string> begun(Gate FakeSteps::* gate) {
+    const std::lock_guard lock(mutex_);
+    return (this->*gate).begun;
+  }
+
+  Gate log_;
+  Gate merge_;
+  std::size_t payload_bytes = 0;       // of each frame
+  std::vector<std::string> events_{};  // beginnings of steps and ends of merges; read when the writer is idle
+
+ private:
+  /// A frame that is called by its view, its values and its parts.
+  Result<std::shared_ptr<StreamFrame>> Prepare(const CatalogView& view, const std::vector<TableRows>& batches,
+                                               std::span<const StreamPart> parts) const {
+    auto frame = std::make_shared<StreamFrame>();
+    frame->payload = arrow::AllocateBuffer(static_cast<std::int64_t>(payload_bytes)).ValueOrDie();
+    frame->record.payload = std::as_bytes(std::span(frame->payload->data(), payload_bytes));
+    frame->place = fmt::format("{}:", view.id);
+    for (const TableRows& rows : batches) {
+      for (std::int64_t row = 0; row < rows.count(); ++row)
+        frame->place += fmt::format(" {}", rows.event->Value(row));
+    }
+    for (const StreamPart& part : parts)
+      frame->place += fmt::format(" ({} {} {})", part.place, part.mark.read->text(), part.rows);
+    return frame;
+  }
+
+  Result<void> Do(const char* name, Gate& gate, const std::string& what) {
+    std::unique_lock lock(mutex_);
+    gate.begun.push_back(what);
+    events_.emplace_back(name);
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return gate.is_open; });
+    events_.push_back(fmt::format("{} ends", name));
+    if (gate.fails) return Fail(ErrorCode::kIo, fmt::format("no {} of {}", name, what));
+    return {};
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+class StreamWriterTest : public testing::Test {
+ protected:
+  /// Rows of one partition, read up to an offset.
+  StreamWriter::Rows Rows(const std::vector<std::int64_t>& values, const std::string& place,
+                          std::uint64_t offset, std::uint64_t epoch = 1, std::uint32_t view_id = 1) {
+    arrow::Int64Builder builder;
+    EXPECT_TRUE(builder.AppendValues(values).ok());
+    auto view = std::make_shared<CatalogView>();
+    view->id = view_id;
+    StreamWriter::Rows rows{.view = view, .rows = {}, .parts = {}};
+    rows.rows.event = std::static_pointer_cast<arrow::Int64Array>(builder.Finish().ValueOrDie());
+    rows.rows.columns = {rows.rows.event};
+    rows.parts.push_back(
+        {place, {.epoch = epoch, .read = StreamOffset(offset), .fingerprint = {}}, std::ssize(values)});
+    rows.written = [this, offset] { written_.push_back(offset); };
+    return rows;
+  }
+
+  /// With the first frame in the log's hands, so that what is put meanwhile waits together.
+  void Hold(StreamWriter& writer) {
+    steps_.Close(&FakeSteps::log_);
+    ASSERT_TRUE(writer.Put(Rows({0}, "p", 0)));
+    steps_.WaitFor(&FakeSteps::log_, 1);
+  }
+
+  FakeSteps steps_;
+  std::vector<std::uint64_t> written_;  // by the writer's threads, one at a time; read after Drain
+};
+
+TEST_F(StreamWriterTest, RowsThatWaitBecomeOneFramePartitionByPartition) {
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  ASSERT_TRUE(writer.Put(Rows({1, 2}, "p", 2)));
+  ASSERT_TRUE(writer.Put(Rows({3}, "q", 1)));
+  ASSERT_TRUE(writer.Put(Rows({4}, "p", 3)));
+  steps_.Open(&FakeSteps::log_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 0 (p 0 1)", "1: 1 2 4 3 (p 3 3) (q 1 1)"));
+  EXPECT_THAT(written_, ElementsAre(0U, 2U, 1U, 3U));
+}
+
+TEST_F(StreamWriterTest, AnotherTableOrAnotherOwnerIsAnotherFrame) {
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1, 1)));
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2, 2)));
+  ASSERT_TRUE(writer.Put(Rows({3}, "p", 3, 2, 7)));
+  ASSERT_TRUE(writer.Put(Rows({4}, "p", 4, 2, 7)));
+  steps_.Open(&FakeSteps::log_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.begun(&FakeSteps::log_),
+              ElementsAre("1: 0 (p 0 1)", "1: 1 (p 1 1)", "1: 2 (p 2 1)", "7: 3 4 (p 4 2)"));
+}
+
+TEST_F(StreamWriterTest, AFrameIsWrittenWhenItIsInTheLogAndOnline) {
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(&FakeSteps::merge_, 1);
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+  steps_.WaitFor(&FakeSteps::log_, 2);  // the log goes on meanwhile
+  ASSERT_TRUE(writer.Put(Rows({3}, "p", 3)));
+  steps_.WaitFor(&FakeSteps::log_, 3);
+  steps_.Open(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
+  EXPECT_EQ(steps_.begun(&FakeSteps::merge_).front(), "1: 1 (p 1 1)");
+  EXPECT_THAT(written_, ElementsAre(1U, 2U, 3U));
+}
+
+TEST_F(StreamWriterTest, WhatWaitsToBeMergedIsMergedTogether) {
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(&FakeSteps::merge_, 1);
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+  steps_.WaitFor(&FakeSteps::log_, 2);
+  ASSERT_TRUE(writer.Put(Rows({3}, "p", 3)));
+  steps_.WaitFor(&FakeSteps::log_, 3);
+  ASSERT_TRUE(writer.Put(Rows({4}, "p", 4, 1, 7)));
+  steps_.WaitFor(&FakeSteps::log_, 4);  // those before have been handed over by then
+  steps_.Open(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.begun(&FakeSteps::merge_)[1], testing::StartsWith("1: 2 (p 2 1) + 1: 3 (p 3 1)"));
+}
+
+TEST_F(StreamWriterTest, NothingIsWrittenBehindAFrameThatCouldNotBeLogged) {
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.Open(&FakeSteps::log_, /*fails=*/true);
+  const auto drained = writer.Drain();
+  ASSERT_FALSE(drained);
+  EXPECT_THAT(drained.error().message, HasSubstr("no log of 1: 0"));
+  EXPECT_FALSE(writer.Check());
+  EXPECT_FALSE(writer.Put(Rows({2}, "p", 2)));
+  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 0 (p 0 1)"));
+  EXPECT_THAT(written_, IsEmpty());
+}
+
+TEST_F(StreamWriterTest, NorBehindOneThatCouldNotBeMerged) {
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(&FakeSteps::merge_, 1);
+  steps_.Open(&FakeSteps::merge_, /*fails=*/true);
+  const auto drained = writer.Drain();
+  ASSERT_FALSE(drained);
+  EXPECT_THAT(drained.error().message, HasSubstr("no merge of 1: 1"));
+  EXPECT_FALSE(writer.Put(Rows({2}, "p", 2)));
+  EXPECT_THAT(written_, IsEmpty());
+}
+
+TEST_F(StreamWriterTest, WhatWasLoggedMeanwhileIsLeftToTheRecovery) {
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(&FakeSteps::merge_, 1);
+  steps_.Close(&FakeSteps::log_);
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+  steps_.WaitFor(&FakeSteps::log_, 2);
+  steps_.Open(&FakeSteps::merge_, /*fails=*/true);
+  while (writer.Check())
+    std::this_thread::yield();
+  steps_.Open(&FakeSteps::log_);
+  EXPECT_FALSE(writer.Drain());
+  EXPECT_THAT(steps_.begun(&FakeSteps::merge_), ElementsAre("1: 1 (p 1 1)"));
+  EXPECT_EQ(steps_.events_.back(), "log ends");  // Drain waits for both threads
+  EXPECT_THAT(written_, IsEmpty());
+}
+
+TEST_F(StreamWriterTest, WhatIsDroppedIsForgottenUnlessItWasBegun) {
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  std::thread dropping([&] { writer.Drop(); });
+  steps_.Open(&FakeSteps::log_);
+  dropping.join();
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+  ASSERT_TRUE(writer.Drain());
+  const auto logged = steps_.begun(&FakeSteps::log_);
+  EXPECT_EQ(logged.front(), "1: 0 (p 0 1)");
+  EXPECT_EQ(logged.back(), "1: 2 (p 2 1)");
+  EXPECT_EQ(written_.front(), 0U);
+}
+
+TEST_F(StreamWriterTest, WhatWasBegunIsMergedBeforeTheWriterEnds) {
+  {
+    StreamWriter writer(steps_.Steps());
+    steps_.Close(&FakeSteps::merge_);
+    ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+    steps_.WaitFor(&FakeSteps::merge_, 1);
+    ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+    steps_.WaitFor(&FakeSteps::log_, 2);
+    steps_.Open(&FakeSteps::merge_);
+  }
+  EXPECT_THAT(written_, ElementsAre(1U, 2U));
+}
+
+TEST_F(StreamWriterTest, TheLogWaitsWhileTooMuchIsToBeMerged) {
+  steps_.payload_bytes = std::size_t{17} << 20;
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(&FakeSteps::merge_, 1);
+  for (const std::uint64_t offset : {2, 3, 4})  // Put lets the writer go first when two are waiting
+    ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(offset)}, "p", offset)));
+  EXPECT_EQ(steps_.begun(&FakeSteps::log_).size(), 1U);
+  steps_.Open(&FakeSteps::merge_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)", "1: 2 3 4 (p 4 3)"));
+  EXPECT_THAT(steps_.events_, ElementsAre("log", "log ends", "merge", "merge ends", "log", "log ends",
+                                          "merge", "merge ends"));
+}
+
+TEST_F(StreamWriterTest, PutWaitsWhileTooMuchIsWaiting) {
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  const std::vector<std::int64_t> many(700'000);  // more than half of what may wait
+  ASSERT_TRUE(writer.Put(Rows(many, "p", 1)));
+  std::atomic<bool> is_put = false;
+  std::thread putting([&] {
+    EXPECT_TRUE(writer.Put(Rows(many, "p", 2)));
+    is_put = true;
+  });
+  EXPECT_FALSE(is_put);
+  steps_.Open(&FakeSteps::log_);
+  putting.join();
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_EQ(steps_.begun(&FakeSteps::log_).size(), 3U);  // the two did not wait together
+  EXPECT_THAT(written_, ElementsAre(0U, 1U, 2U));
+}
+
+}  // namespace
+}  // namespace tidemark
