@@ -17,9 +17,6 @@
 namespace tidemark {
 namespace {
 
-// Frames of fewer rows are put together.
-constexpr std::int64_t kTailBatchRows = 32 * 1024;
-
 std::string PlaceOf(const CatalogView& view) {
   return "view " + view.definition.name;
 }
@@ -53,47 +50,6 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
     }
   }
   return changes;
-}
-
-/// The rows that a log has of a table beyond `from`. Those of small frames are put together, others stay as
-/// they are: several threads can scan them.
-Result<LogTail> TailOf(const CatalogView& view, const LogSnapshot& log, std::uint64_t from,
-                       const StreamMarks& marks) {
-  LogTail tail{fmt::format("log {} after frame {}", FormatLogId(log.id()), from), {}};
-  arrow::RecordBatchVector few;
-  std::int64_t few_rows = 0;
-  const auto join_few = [&]() -> Result<void> {
-    if (few.empty()) return {};
-    auto joined = few.size() == 1 ? few.front() : nullptr;
-    if (joined == nullptr) {
-      TM_ASSIGN(joined, FromArrowResult(arrow::ConcatenateRecordBatches(few)));
-    }
-    tail.batches.push_back(std::move(joined));
-    few.clear();
-    few_rows = 0;
-    return {};
-  };
-  TM_TRY(log.Read(from, view.id, [&](const LogFrame& frame) -> Result<void> {
-    TM_ASSIGN(auto rows, OfflineRowsOf(view, frame, marks));
-    if (rows == nullptr || rows->num_rows() == 0) return {};
-    few_rows += rows->num_rows();
-    few.push_back(std::move(rows));
-    return few_rows < kTailBatchRows ? Result<void>() : join_few();
-  }));
-  TM_TRY(join_few());
-  return tail;
-}
-
-Result<std::vector<LogTail>> TailsOf(const CatalogView& view,
-                                     const std::vector<std::unique_ptr<LogSnapshot>>& logs,
-                                     const TableProperties& properties) {
-  std::vector<LogTail> tails;
-  TM_ASSIGN(const StreamMarks marks, StreamMarksOf(properties));
-  for (const auto& log : logs) {
-    TM_ASSIGN(LogTail tail, TailOf(view, *log, FlushedUpTo(properties, log->id()), marks));
-    if (!tail.batches.empty()) tails.push_back(std::move(tail));
-  }
-  return tails;
 }
 
 Result<void> CheckFolderWrite(const CatalogView& view, const std::string& token, Sight sight, TableLog& log) {
@@ -208,7 +164,7 @@ Result<TableState> FeatureTables::State(const CatalogView& view, const TableRead
     TM_ASSIGN(TableLayout layout, table->Layout());
     state.columns = std::move(layout.columns);
   } else {
-    TM_ASSIGN(state.tails, TailsOf(view, logs, state.snapshot->properties()));
+    TM_ASSIGN(state.tails, tails_.Of(view, logs, state.snapshot->properties()));
   }
   // The properties are those of now, also with an older snapshot, whose files nobody has swept.
   TM_ASSIGN(state.erasures, Erasures::Of(state.snapshot->properties(), *parts_.key_hash));

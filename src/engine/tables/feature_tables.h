@@ -22,6 +22,7 @@
 
 #include "base/keyed_hash.h"
 #include "base/write_times.h"
+#include "engine/tables/log_tails.h"
 #include "engine/tables/range_marks.h"
 #include "engine/tables/stream_marks.h"
 #include "engine/tables/stream_rows.h"
@@ -140,7 +141,10 @@ class FeatureTables {
   /// Makes the view's table, or adds and widens the columns that the view has got since. kInvalidArgument for
   /// what cannot be changed.
   Result<void> Prepare(const CatalogView& view) const;
-  Result<void> Drop(std::uint32_t view_id) const { return parts_.offline->Drop(view_id); }
+  Result<void> Drop(std::uint32_t view_id) const {
+    tails_.Forget(view_id);
+    return parts_.offline->Drop(view_id);
+  }
   Result<void> Rename(const CatalogView& view) const;
 
   /// Appends rows, all or none (but for bad ones where they are skipped). Errors as ReadTableRows, with the
@@ -245,10 +249,14 @@ class FeatureTables {
   const FeatureTablesParts& parts() const { return parts_; }
 
  private:
+  // Somewhat more than a log has of a table when it is flushed.
+  static constexpr std::int64_t kTailBytesKept = std::int64_t{80} << 20;
+
   const FeatureTablesParts parts_;
   mutable TableShapes shapes_;
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, TableForm> prepared_;  // by view id: what its table follows from
+  mutable LogTails tails_{kTailBytesKept};
 };
 
 /// The error of a step that comes after the commit of rows that went straight to files: sent again, they

@@ -138,6 +138,7 @@ Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
   TM_TRY(parts_.log->Recover());
   const auto waiting = parts_.log->TakeUnflushed(view.id);
   auto report = Flushing(view, parts_).Run();
+  tails_.Forget(view.id);
   if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
   return report;
@@ -151,6 +152,7 @@ Result<StreamMarks> FeatureTables::TakeStream(const CatalogView& view, std::span
   const auto waiting = parts_.log->TakeUnflushed(view.id);
   Flushing flushing(view, parts_, places, restarts);
   auto report = flushing.Run();
+  tails_.Forget(view.id);
   if (!report && waiting) parts_.log->PutBack(view.id, *waiting);
   if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
   return flushing.marks();

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "base/result.h"
 #include "pit/arrow_status.h"
@@ -16,6 +18,28 @@ namespace {
 
 constexpr int kFileBits = 40;  // of a row's location, below the file's index
 constexpr std::int64_t kBatchRows = 64 * 1024;
+
+/// The bounds of integers and of a table's timestamps; nothing of other types, and where there are nulls.
+std::optional<ColumnRange> BoundsOf(const arrow::Array& column) {
+  if (column.length() == 0 || column.null_count() > 0) return std::nullopt;
+  const auto bounds = [&]<typename Value>(Value) {
+    const std::span<const Value> values(column.data()->GetValues<Value>(1),
+                                        static_cast<std::size_t>(column.length()));
+    Value low = values.front();
+    Value high = values.front();
+    for (const Value value : values) {
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+    return ColumnRange{{}, std::int64_t{low}, std::int64_t{high}};
+  };
+  if (column.type_id() == arrow::Type::INT32) return bounds(std::int32_t{});
+  const bool is_micros =
+      column.type_id() == arrow::Type::TIMESTAMP &&
+      static_cast<const arrow::TimestampType&>(*column.type()).unit() == arrow::TimeUnit::MICRO;
+  if (is_micros || column.type_id() == arrow::Type::INT64) return bounds(std::int64_t{});
+  return std::nullopt;
+}
 
 class TableSource final : public Source {
  public:
@@ -51,6 +75,7 @@ class TableSource final : public Source {
         fragment.part = static_cast<int>(fragments.size() - others);
         fragment.first_location = next;
         fragment.rows = batch->num_rows();
+        fragment.ranges = RangesOf(*batch, columns);
         next += static_cast<RowLocation>(batch->num_rows());
         fragments.push_back(std::move(fragment));
       }
@@ -81,6 +106,19 @@ class TableSource final : public Source {
   }
 
  private:
+  static std::vector<ColumnRange> RangesOf(const arrow::RecordBatch& batch,
+                                           const std::vector<std::string>& columns) {
+    std::vector<ColumnRange> ranges;
+    for (const std::string& column : columns) {
+      const auto values = batch.GetColumnByName(column);
+      auto range = values == nullptr ? std::nullopt : BoundsOf(*values);
+      if (!range) continue;
+      range->column = column;
+      ranges.push_back(*std::move(range));
+    }
+    return ranges;
+  }
+
   Result<std::shared_ptr<arrow::RecordBatch>> Columns(const Fragment& fragment,
                                                       const std::vector<std::string>& columns) const {
     const LogTail& tail = tails_[fragment.file - first_tail_];
