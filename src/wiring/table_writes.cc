@@ -1,7 +1,6 @@
 // Finds where rows go, opens them as what is known of their types, and writes them.
 #include "wiring/table_writes.h"
 
-#include <arrow/c/bridge.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
+#include "pit/stream_import.h"
 #include "wiring/databases.h"
 
 namespace tidemark {
@@ -142,8 +142,8 @@ std::unexpected<Error> NoPushSource(const Catalog& catalog, std::string_view sou
   for (const auto& [name, view] : catalog.views()) {
     if (view.definition.push) names.push_back(view.definition.push->name);
   }
-  return Fail(ErrorCode::kNotFound, fmt::format("no feature view has a push source {}{}", Quoted(source),
-                                                Suggest(source, names)));
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("no feature view has a push source {}{}", Quoted(source), Suggest(source, names)));
 }
 
 /// Rows that are read again for each view that takes them.
@@ -181,7 +181,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(
   if (rows.stream->release == nullptr) {
     return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
   }
-  return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
+  return ImportStream(rows.stream);
 }
 
 /// The view that rows are for, kept alive by its catalog.

@@ -19,7 +19,9 @@ namespace {
 
 constexpr std::size_t kGroupBytesMax = std::size_t{8} << 20;
 constexpr std::size_t kBufferBytesKept = std::size_t{1} << 20;
-constexpr std::uint64_t kGroupsAtOnce = 2;  // one whose hook runs, and one that is written
+// That wait for their hook. What comes while one runs is often a few writes and then many; beyond that they
+// wait to be written together.
+constexpr std::size_t kGroupsAhead = 2;
 
 LogId NewLogId() {
   std::random_device random;
@@ -140,12 +142,15 @@ bool LogWriter::Enqueue(Request& request) {
   return !std::exchange(is_led_, true);
 }
 
+LogWriter::Turn LogWriter::WaitForTurn(const Request& request) {
+  request.turn.WaitWhile(static_cast<std::uint32_t>(Turn::kWaiting));
+  return static_cast<Turn>(request.turn.load());
+}
+
 Result<std::uint64_t> LogWriter::Await(Request& request, bool leads) {
-  if (!leads) {
-    request.turn.WaitWhile(static_cast<std::uint32_t>(Turn::kWaiting));
-    leads = request.turn.load() == static_cast<std::uint32_t>(Turn::kLead);
-  }
-  if (leads) Lead();
+  Turn turn = leads ? Turn::kLead : WaitForTurn(request);
+  if (turn == Turn::kLead) turn = Lead(request);
+  if (turn == Turn::kHook) Hook();
   if (!request.answer) return std::unexpected(std::move(request.answer).error());
   return request.lsn;
 }
@@ -154,31 +159,59 @@ void LogWriter::Wake(Request* request, Turn turn) {
   request->turn.Set(static_cast<std::uint32_t>(turn));
 }
 
-void LogWriter::Lead() {
+// Writes a group, and returns what its first request, the caller's, is to do then.
+LogWriter::Turn LogWriter::Lead(Request& request) {
   std::unique_lock lock(mutex_);
-  group_over_.wait(lock, [&] { return groups_begun_ - groups_over_ < kGroupsAtOnce; });
-  const std::uint64_t number = groups_begun_++;
-  const Group group = TakeGroup();
+  hook_over_.wait(lock, [&] { return hooks_.size() < kGroupsAhead; });
+  Group group = TakeGroup();
   lock.unlock();
-  Written written = WriteGroup(group);
+  const Written written = WriteGroup(group);
   lock.lock();
   if (written.stops) Stop(written.result.error());
   HandOver();
-  group_over_.wait(lock, [&] { return groups_over_ == number; });
-  if (written.result && group.front()->record != nullptr) {
+  if (!written.result || !hook_ || request.record == nullptr) {
+    Answer(group, written.result);
     lock.unlock();
-    written.result = RunHook(group);
-    lock.lock();
+    WakeOthers(group);
+    return Turn::kDone;
   }
-  ++groups_over_;
+  hooks_.push_back(std::move(group));
+  if (!std::exchange(is_hooked_, true)) return Turn::kHook;
+  request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
+  lock.unlock();
+  return WaitForTurn(request);
+}
+
+// Runs the hook for all groups that wait for it, whose first is the caller's: what it does has a cost of its
+// own, as large for one group as for two.
+void LogWriter::Hook() {
+  std::unique_lock lock(mutex_);
+  Group all = std::move(hooks_.front());
+  for (const Group& next : std::span(hooks_).subspan(1))
+    all.insert(all.end(), next.begin(), next.end());
+  hooks_.clear();
+  hook_over_.notify_all();
+  lock.unlock();
+  const Result<void> ran = RunHook(all);
+  lock.lock();
+  Answer(all, ran);
+  is_hooked_ = !hooks_.empty();
+  if (is_hooked_) Wake(hooks_.front().front(), Turn::kHook);
+  lock.unlock();
+  WakeOthers(all);
+}
+
+void LogWriter::Answer(const Group& group, const Result<void>& result) {
   for (Request* request : group) {
     waiting_bytes_ -= request->bytes;
-    request->answer = written.result;
+    request->answer = result;
   }
-  group_over_.notify_all();
   room_.notify_all();
-  lock.unlock();
-  for (Request* request : std::span(group).subspan(1))  // the first is the one who leads
+}
+
+// All but the first, which is the caller's.
+void LogWriter::WakeOthers(const Group& group) {
+  for (Request* request : std::span(group).subspan(1))
     Wake(request, Turn::kDone);
 }
 

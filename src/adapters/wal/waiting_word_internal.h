@@ -1,7 +1,7 @@
 // A word that one thread waits for and another one sets.
 //
-// std::atomic waits by spinning first, and gives its turn up meanwhile: with more writers than processors that
-// is a switch of threads for each, for nothing, as a group takes as long as a sync.
+// std::atomic waits by spinning first, and gives its turn up meanwhile: with more writers than processors
+// that is a switch of threads for each, for nothing, as a group takes as long as a sync.
 #pragma once
 
 #include <linux/futex.h>

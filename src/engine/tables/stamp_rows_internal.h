@@ -20,8 +20,9 @@ enum class StampOrder : std::uint8_t {
   kAsGiven,
 };
 
-/// Rows as a batch of `schema`, which is TableSchema of their view, each with its write time: one for all that
-/// are given together, and later ones, in their order, for those that are equal in key, event and created time.
+/// Rows as a batch of `schema`, which is TableSchema of their view, each with its write time: one for all
+/// that are given together, and later ones, in their order, for those that are equal in key, event and
+/// created time.
 struct StampedBatch {
   std::shared_ptr<arrow::RecordBatch> rows;
   std::int64_t write_time_us = 0;  // the first

@@ -281,8 +281,8 @@ class StampedReader final : public MadeRows {
 /// `content`, if given.
 class FolderReader final : public MadeRows {
  public:
-  FolderReader(const CatalogView& view, const TableShape& shape, std::vector<TableRows> first,
-               Intake& intake, const IngestRequest& request, BatchContentSum* content)
+  FolderReader(const CatalogView& view, const TableShape& shape, std::vector<TableRows> first, Intake& intake,
+               const IngestRequest& request, BatchContentSum* content)
       : view_(view),
         table_schema_(shape.schema),
         schema_(SourceSchema(view)),
@@ -423,8 +423,8 @@ class Ingesting {
     if (!record.batch_key.empty()) TM_TRY(content.Add(*stamped.rows));
     const FolderRows folder{target_, stamped.rows};
     TM_ASSIGN(const TableLog::Written written,
-              parts_.log->Append(record, is_online ? &online.rows : nullptr,
-                                 is_in_folder ? &folder : nullptr, content.content()));
+              parts_.log->Append(record, is_online ? &online.rows : nullptr, is_in_folder ? &folder : nullptr,
+                                 content.content()));
     report_.token = TokenOf(written.position, record.targets);
     report_.repeated = written.repeated;
     if (written.repeated) {

@@ -393,8 +393,7 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
   TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
   TM_ASSIGN(const auto batch, AlignBatch(AsTable(view), decoded));
   if (is_online) {
-    TM_ASSIGN(FrameOnlineRows rows,
-              OnlineRowsOf(view, CurrentLayout(view), *batch, parts_.clock->now_us()));
+    TM_ASSIGN(FrameOnlineRows rows, OnlineRowsOf(view, CurrentLayout(view), *batch, parts_.clock->now_us()));
     replayed.rows.push_back(std::move(rows));
   }
   if (!is_in_folder || replayed.folder_errors.contains(record.table_id)) return {};

@@ -145,9 +145,7 @@ class Frame {
       TM_ASSIGN(type, TypeOfValues(wanted.name, values));
     }
     JsonColumn column(wanted.name, *type, PolicyOf(wanted, *type));
-    TM_TRY(column.Reserve(static_cast<std::int64_t>(rows_)));
-    for (const dom::element value : values)
-      TM_TRY(column.Append(value));
+    TM_TRY(column.AppendAll(values));
     return column.Finish();
   }
 
