@@ -18,11 +18,12 @@ constexpr SegmentPlace kPlace{.log = 0x1122334455667788, .number = 3};
 constexpr std::uint64_t kFirstLsn = 17;
 
 ReadBytes ReadMemory(const std::vector<std::byte>& bytes) {
-  return [&bytes](std::int64_t offset, std::span<std::byte> into) -> Result<void> {
+  return [&bytes](std::int64_t offset, std::span<std::byte> into,
+                  std::size_t /*needed*/) -> Result<std::size_t> {
     TM_CHECK(offset >= 0 && static_cast<std::size_t>(offset) + into.size() <= bytes.size(),
              "a read beyond the segment");
     std::copy_n(bytes.begin() + offset, into.size(), into.begin());
-    return {};
+    return into.size();
   };
 }
 

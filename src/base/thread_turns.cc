@@ -1,4 +1,4 @@
-// sched_setattr(2), which glibc does not know yet.
+// sched_setattr(2), which glibc does not know yet, and setpriority(2), which is of one thread in Linux.
 #include "base/thread_turns.h"
 
 #include <sched.h>
@@ -13,6 +13,11 @@ namespace tidemark {
 namespace {
 
 constexpr std::uint64_t kTurnNs = 100'000;  // the shortest that the kernel takes
+constexpr int kNiceToOthers = 5;            // a third of their share
+
+int NiceOfThisThread() {
+  return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+}
 
 /// As the kernel has it; its later fields are not needed.
 struct SchedulingAttributes {
@@ -33,9 +38,15 @@ void RunInShortTurns() {
   SchedulingAttributes attributes{};
   attributes.size = sizeof(attributes);
   attributes.policy = SCHED_OTHER;
-  attributes.nice = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+  attributes.nice = NiceOfThisThread();
   attributes.runtime = kTurnNs;
   std::ignore = syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+// That it cannot be so is no reason not to do the work.
+void GiveWay() {
+  if (NiceOfThisThread() < kNiceToOthers)
+    std::ignore = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceToOthers);
 }
 
 }  // namespace tidemark

@@ -10,4 +10,9 @@ namespace tidemark {
 /// latency.
 void RunInShortTurns();
 
+/// Has the calling thread, and those that it starts from now on, get a third of what others get where more
+/// threads want to run than there are processors. For work that nobody waits for. It is not undone, and does
+/// nothing where the process gives way more than that already.
+void GiveWay();
+
 }  // namespace tidemark

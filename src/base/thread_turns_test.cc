@@ -1,4 +1,5 @@
-// Goal: a thread has short turns once it asks for them, as those have that it starts, and keeps its share.
+// Goal: a thread has short turns once it asks for them, as those have that it starts, and keeps its share;
+// one that gives way has a smaller share, as those have that it starts.
 #include "base/thread_turns.h"
 
 #include <gtest/gtest.h>
@@ -35,6 +36,18 @@ TEST(ThreadTurns, AreShortWhereTheKernelHasThem) {
     std::thread([] { EXPECT_EQ(*TurnNs(), 100'000U); }).join();
   });
   thread.join();
+}
+
+TEST(ThreadTurns, WhoGivesWayGivesWayNoLessThanBefore) {
+  const auto nice = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
+  std::thread([&] {
+    GiveWay();
+    EXPECT_GE(nice(), 5);
+    std::thread([&] { EXPECT_GE(nice(), 5); }).join();
+    ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19), 0);
+    GiveWay();
+    EXPECT_EQ(nice(), 19);
+  }).join();
 }
 
 }  // namespace

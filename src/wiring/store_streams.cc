@@ -2,8 +2,6 @@
 #include "wiring/store_streams.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -30,16 +28,9 @@ namespace {
 
 constexpr auto kTryAgainAfter = std::chrono::seconds(5);
 constexpr std::size_t kGroupDigits = 16;
-constexpr int kNiceOfReaders = 5;  // a third of what a server's other threads get where all are busy
 
 Json OffsetOrNull(const std::optional<StreamOffset>& offset) {
   return offset ? Json(offset->text()) : Json();
-}
-
-/// Lookups of a server come before what it reads: of this thread and those that it will start. That it cannot
-/// be so is no reason not to read.
-void GiveWay() {
-  std::ignore = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceOfReaders);
 }
 
 /// False if it was stopped meanwhile.
@@ -172,7 +163,7 @@ void StoreStreams::KeepRunning(const std::vector<std::string>& views,
       if (!is_new) continue;
       reader->second = std::make_unique<Reader>();
       reader->second->thread = std::jthread([&, name, own = reader->second.get()] {
-        GiveWay();
+        GiveWay();  // to lookups of the server
         // What ended it is in the status.
         if (auto ran = RunOne(name, options, options.stop); !ran)
           fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());

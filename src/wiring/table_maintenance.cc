@@ -13,6 +13,7 @@
 
 #include "base/lock_file.h"
 #include "base/result.h"
+#include "base/thread_turns.h"
 
 namespace tidemark {
 namespace {
@@ -126,6 +127,7 @@ void TableMaintenance::Start() {
 }
 
 void TableMaintenance::Loop(Worker& worker, const std::stop_token& stop) {
+  GiveWay();
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(worker.mutex);

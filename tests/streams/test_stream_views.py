@@ -200,6 +200,7 @@ def test_one_run_reads_views_of_all_formats(tmp_path: Path, broker: KafkaBroker)
         assert sorted(status.view for status in store.stream_status()) == sorted(formats)
     finally:
         registry.shutdown()
+        registry.server_close()
     users = [{"user": user} for user in range(10)]
     for name in formats:
         rows = sql(store, f"SELECT n, epoch_us(event_timestamp) AS at FROM {name} ORDER BY n")

@@ -31,7 +31,7 @@ class LogDamageTest : public testing::Test {
 
   // A dead log with frames "1" to `frames`; its last segment is the one with the greatest number.
   void Write(int frames, std::size_t segment_bytes) {
-    const auto logs = OpenWriteLogs({.folder = path(), .segment_bytes = segment_bytes});
+    const auto logs = OpenWriteLogs({.folder = path(), .segment_bytes = segment_bytes, .ahead_bytes = 0});
     const auto log = Must(logs->Create(nullptr));
     for (int i = 1; i <= frames; ++i) {
       expected_.push_back(std::to_string(i));

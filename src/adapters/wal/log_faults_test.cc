@@ -211,7 +211,7 @@ TEST(LogFaults, WhatAFailedWriteLeftIsTakenBack) {
     --failing_writes;
     return {.error = ENOSPC, .is_short = failing_writes == 1};
   });
-  const auto log = Must(OpenWriteLogs({.folder = path, .disk = &disk})->Create(nullptr));
+  const auto log = Must(OpenWriteLogs({.folder = path, .ahead_bytes = 0, .disk = &disk})->Create(nullptr));
   ASSERT_TRUE(log->Append(TestRecord("good").record(), nullptr));
   const std::string segment = OnlyLogFile(path, "00000001.log");
   const std::uintmax_t bytes = std::filesystem::file_size(segment);

@@ -134,7 +134,7 @@ class Recovery {
     const std::string path = SegmentPath(folder_, last.header.place.number);
     TM_ASSIGN(const OpenFile file, Open(disk_, path, O_RDWR));
     std::vector<std::byte> tail(static_cast<std::size_t>(last.end - last.known_end));
-    TM_TRY(ReadFrom(file.fd(), path)(last.known_end, tail));
+    TM_TRY(ReadFrom(file.fd(), path)(last.known_end, tail, tail.size()));
     if (!is_whole) {
       if (const int code = disk_.Truncate(file.fd(), last.end); code < 0) return FailWith(-code, "cut", path);
     }

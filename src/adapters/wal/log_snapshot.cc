@@ -60,7 +60,8 @@ class Snapshot final : public LogSnapshot {
     const OpenSegment& last = segments_.back();
     TM_ASSIGN(const std::int64_t end, ReadSegment(last, durable_lsn_, durable_lsn_, std::nullopt,
                                                   [](const LogFrame&) { return Result<void>{}; }));
-    is_unrecovered_ = end < last.bytes || last.header.first_lsn > durable_lsn_ + 1;
+    TM_ASSIGN(const bool is_blank, IsBlank(ReadFrom(last.file.fd(), last.path), end, last.bytes));
+    is_unrecovered_ = !is_blank || last.header.first_lsn > durable_lsn_ + 1;
     return {};
   }
 

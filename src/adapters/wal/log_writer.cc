@@ -10,6 +10,7 @@
 #include <random>
 #include <span>
 #include <system_error>
+#include <tuple>
 
 #include "adapters/wal/log_error_internal.h"
 #include "base/check.h"
@@ -22,6 +23,7 @@ constexpr std::size_t kBufferBytesKept = std::size_t{1} << 20;
 // That wait for their hook. What comes while one runs is often a few writes and then many; beyond that they
 // wait to be written together.
 constexpr std::size_t kGroupsAhead = 2;
+constexpr std::int64_t kSmallShare = 4;  // frames that are smaller than this part of the zeros are small
 
 LogId NewLogId() {
   std::random_device random;
@@ -109,7 +111,12 @@ Result<void> LogWriter::BeginFirstSegment() {
 
 LogWriter::~LogWriter() {
   TM_CHECK(queue_.empty() && !is_led_, "a log was closed while it was written to");
-  if (stopped_ || segments_.first_lsn() != durable_lsn() + 1) return;
+  if (stopped_) return;
+  if (segments_.first_lsn() != durable_lsn() + 1) {
+    // Zeros that cannot be cut now are cut by whoever adopts it.
+    if (file_bytes_ > segment_bytes_) std::ignore = disk_.Truncate(segment_.fd(), segment_bytes_);
+    return;
+  }
   // An empty log that cannot be removed now is removed by whoever adopts it.
   [[maybe_unused]] const Result<void> removed = RemoveLog(disk_, options_.folder, id_);
 }
@@ -288,15 +295,27 @@ LogWriter::Written LogWriter::WriteFrames(const Group& group) {
                 {.lsn = lsn, .durable_lsn = durable, .record = *request->record}, request->payload_checksum,
                 buffer_);
   }
+  const std::int64_t frame_bytes = std::ssize(buffer_);
+  buffer_.resize(buffer_.size() + static_cast<std::size_t>(ZerosFor(frame_bytes)));
   if (const int error = WriteAll(disk_, segment_.fd(), buffer_, segment_bytes_); error != 0)
     return TakeBack(error);
   if (const int code = disk_.Sync(segment_.fd()); code < 0)
     return {.result = UnknownFate("sync", -code), .stops = true};
-  segment_bytes_ += static_cast<std::int64_t>(buffer_.size());
+  file_bytes_ = std::max(file_bytes_, segment_bytes_ + std::ssize(buffer_));
+  segment_bytes_ += frame_bytes;
   if (buffer_.capacity() > kBufferBytesKept) buffer_ = {};
   durable_lsn_.store(lsn);
   durable_.store(lsn);
   return {};
+}
+
+// As many as there are frames, so that a log of a few is small; none while there are some.
+std::int64_t LogWriter::ZerosFor(std::int64_t frame_bytes) const {
+  const auto most = static_cast<std::int64_t>(options_.ahead_bytes);
+  const std::int64_t end = segment_bytes_ + frame_bytes;
+  if (end <= file_bytes_ || frame_bytes > most / kSmallShare) return 0;
+  const std::int64_t room = static_cast<std::int64_t>(options_.segment_bytes) - end;
+  return std::clamp<std::int64_t>(std::min(most, end), 0, std::max<std::int64_t>(0, room));
 }
 
 std::unexpected<Error> LogWriter::UnknownFate(std::string_view action, int error) const {
@@ -314,11 +333,24 @@ LogWriter::Written LogWriter::TakeBack(int error) {
   const bool is_certain =
       disk_.Truncate(segment_.fd(), segment_bytes_) >= 0 && disk_.Sync(segment_.fd()) >= 0;
   if (!is_certain) return {.result = UnknownFate("write", error), .stops = true};
+  file_bytes_ = segment_bytes_;
   return {.result = FailWith(error, "write, and nothing was written", folder_), .stops = !IsFull(error)};
+}
+
+// A segment that another one follows ends with its last frame. Nothing has happened yet if it cannot be cut.
+LogWriter::Written LogWriter::CutZeros() {
+  if (file_bytes_ == segment_bytes_) return {};
+  if (const int code = disk_.Truncate(segment_.fd(), segment_bytes_); code < 0)
+    return {.result = FailWith(-code, "cut a segment", folder_), .stops = !IsFull(-code)};
+  file_bytes_ = segment_bytes_;
+  if (const int code = disk_.Sync(segment_.fd()); code < 0)
+    return {.result = FailWith(-code, "sync a segment that was cut", folder_), .stops = true};
+  return {};
 }
 
 // The one before has been synced, with its last group.
 LogWriter::Written LogWriter::BeginSegment() {
+  if (Written cut = CutZeros(); !cut.result) return cut;
   const SegmentHeader header{.place = {.log = id_, .number = place_.number + 1},
                              .first_lsn = durable_lsn() + 1};
   const std::string path = SegmentPath(folder_, header.place.number);
@@ -337,6 +369,7 @@ LogWriter::Written LogWriter::BeginSegment() {
   segment_ = std::move(made);
   place_ = header.place;
   segment_bytes_ = kSegmentHeaderBytes;
+  file_bytes_ = kSegmentHeaderBytes;
   segments_.Add({.number = header.place.number, .first_lsn = header.first_lsn});
   return {};
 }

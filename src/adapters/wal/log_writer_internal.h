@@ -81,6 +81,8 @@ class LogWriter {
   Written WriteFrames(const Group& group);
   Written TakeBack(int error);
   Written BeginSegment();
+  Written CutZeros();
+  std::int64_t ZerosFor(std::int64_t frame_bytes) const;
   bool HasFrames() const;
   bool Fits(std::size_t bytes) const;
   std::unexpected<Error> UnknownFate(std::string_view action, int error) const;
@@ -109,7 +111,8 @@ class LogWriter {
   // Only used by the one who leads.
   OpenFile segment_;
   SegmentPlace place_;
-  std::int64_t segment_bytes_ = 0;
+  std::int64_t segment_bytes_ = 0;  // of its header and frames
+  std::int64_t file_bytes_ = 0;     // with the zeros behind these
   std::vector<std::byte> buffer_;
   std::vector<LogEntry> entries_;  // by the one whose hook runs
 };

@@ -15,17 +15,31 @@ constexpr std::size_t kWindowBytes = std::size_t{256} << 10;
 }  // namespace
 
 ReadBytes ReadFrom(int fd, std::string path) {
-  return [fd, path = std::move(path)](std::int64_t offset, std::span<std::byte> into) -> Result<void> {
-    while (!into.empty()) {
-      const ssize_t got = ::pread(fd, into.data(), into.size(), offset);
+  return [fd, path = std::move(path)](std::int64_t offset, std::span<std::byte> into,
+                                      std::size_t needed) -> Result<std::size_t> {
+    std::size_t read = 0;
+    while (read < into.size()) {
+      const ssize_t got =
+          ::pread(fd, into.data() + read, into.size() - read, offset + static_cast<std::int64_t>(read));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return FailWith(errno, "read", path);
-      if (got == 0) return Fail(ErrorCode::kCorruption, "log segment " + path + " was cut while it was read");
-      into = into.subspan(static_cast<std::size_t>(got));
-      offset += got;
+      if (got == 0) break;
+      read += static_cast<std::size_t>(got);
     }
-    return {};
+    if (read < needed)
+      return Fail(ErrorCode::kCorruption, "log segment " + path + " was cut while it was read");
+    return read;
   };
+}
+
+Result<bool> IsBlank(const ReadBytes& read, std::int64_t begin, std::int64_t end) {
+  std::vector<std::byte> bytes;
+  for (std::int64_t at = begin; at < end; at += std::ssize(bytes)) {
+    bytes.resize(std::min(static_cast<std::size_t>(end - at), kWindowBytes));
+    TM_TRY(read(at, bytes, bytes.size()));
+    if (std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; })) return false;
+  }
+  return true;
 }
 
 // The window moves on to where it is asked for, and grows for a frame that is larger.
@@ -35,11 +49,9 @@ Result<std::span<const std::byte>> SegmentReader::Load(std::int64_t offset, std:
     const auto left = static_cast<std::size_t>(bytes_ - offset);
     window_.resize(std::min(left, std::max(bytes, kWindowBytes)));
     window_offset_ = offset;
-    Result<void> read = read_(offset, window_);
-    if (!read) {
-      window_.clear();
-      return std::unexpected(std::move(read).error());
-    }
+    Result<std::size_t> read = read_(offset, window_, bytes);
+    window_.resize(read.value_or(0));
+    if (!read) return std::unexpected(std::move(read).error());
   }
   return std::span<const std::byte>(window_).subspan(static_cast<std::size_t>(offset - window_offset_));
 }

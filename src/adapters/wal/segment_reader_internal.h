@@ -12,11 +12,16 @@
 
 namespace tidemark::wal {
 
-/// Fills `into` with the bytes at `offset`, all of which are there.
-using ReadBytes = std::function<Result<void>(std::int64_t offset, std::span<std::byte> into)>;
+/// Fills `into` with the bytes at `offset`, and answers how many: `needed` at least, and fewer than all only
+/// if no more are there. Zeros behind the last frame may be cut at any time by the log's owner.
+using ReadBytes =
+    std::function<Result<std::size_t>(std::int64_t offset, std::span<std::byte> into, std::size_t needed)>;
 
 /// Reads from an open file; errors name `path`.
 ReadBytes ReadFrom(int fd, std::string path);
+
+/// True if there are only zeros from `begin` to `end`.
+Result<bool> IsBlank(const ReadBytes& read, std::int64_t begin, std::int64_t end);
 
 /// Not thread safe.
 class SegmentReader {

@@ -19,6 +19,10 @@ struct WalOptions {
   /// A segment is not added to beyond this size.
   std::size_t segment_bytes = std::size_t{64} << 20;
 
+  /// Zeros are written before small frames are, up to so far behind them: a sync of what lies within a file
+  /// waits for nothing else, one of a file that has grown for whatever else changes on the file system.
+  std::size_t ahead_bytes = std::size_t{256} << 10;
+
   /// Appends wait while others that wait for their answer have so many bytes.
   std::size_t waiting_bytes_max = std::size_t{64} << 20;
 
