@@ -127,6 +127,12 @@ std::shared_ptr<parquet::WriterProperties> FileProperties(const arrow::Table& fi
     const arrow::Array& piece =
         **std::ranges::max_element(column.chunks(), {}, [](const auto& chunk) { return chunk->length(); });
     const std::string& name = first_rows.field(i)->name();
+    if (StepsPay(piece)) {
+      builder.disable_dictionary(name);
+      builder.encoding(name, parquet::Encoding::DELTA_BINARY_PACKED);
+      builder.compression(name, parquet::Compression::UNCOMPRESSED);
+      continue;
+    }
     if (!DictionaryPays(piece) && !HasRuns(piece)) builder.disable_dictionary(name);
     if (!CompressionPays(piece, arrow::Compression::ZSTD))
       builder.compression(name, parquet::Compression::UNCOMPRESSED);

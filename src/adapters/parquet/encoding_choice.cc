@@ -5,8 +5,10 @@
 #include <arrow/util/compression.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
 namespace tidemark {
@@ -17,6 +19,14 @@ constexpr std::size_t kSampleValuesMin = 16;  // fewer tell nothing
 
 constexpr std::int64_t kRunRows = 4096;
 constexpr std::int64_t kCompressedRows = 16 * 1024;
+
+constexpr std::int64_t kStepRows = 8 * 1024;
+constexpr std::size_t kStepValuesMin = 1024;  // fewer are little either way
+// A step for fewer values than one in so many leaves a dictionary small.
+constexpr std::size_t kValuesPerStepMax = 64;
+// Parquet packs so many steps with the same number of bits, and states the least step for so many of these.
+constexpr std::size_t kPackedSteps = 32;
+constexpr std::size_t kBlockPacks = 4;
 
 /// Numbers and times as the bytes that they are.
 struct Words {
@@ -35,6 +45,53 @@ Words WordsOf(const arrow::Array& column) {
   const auto width = static_cast<std::size_t>(column.type()->byte_width());
   return {column.data()->GetValues<std::uint8_t>(1, column.offset() * static_cast<std::int64_t>(width)),
           width};
+}
+
+bool AreIntegers(const arrow::Array& column) {
+  const auto id = column.type_id();
+  const bool is_time = id == arrow::Type::TIMESTAMP || arrow::is_time(id) || arrow::is_date(id);
+  return HaveWords(column) && (arrow::is_integer(id) || is_time);
+}
+
+/// Bits that Parquet packs these steps in, with what it states about them.
+std::size_t PackedBits(std::span<const std::uint64_t> steps) {
+  constexpr std::size_t kStatedBits = 8;  // of each pack; and a number of several bytes for each block
+  std::size_t bits = 0;
+  while (!steps.empty()) {
+    auto block = steps.first(std::min(steps.size(), kPackedSteps * kBlockPacks));
+    steps = steps.subspan(block.size());
+    const std::uint64_t least = std::ranges::min(block);
+    bits += static_cast<std::size_t>(std::bit_width(least)) + kStatedBits;
+    while (!block.empty()) {
+      const auto pack = block.first(std::min(block.size(), kPackedSteps));
+      block = block.subspan(pack.size());
+      bits += kPackedSteps * static_cast<std::size_t>(std::bit_width(std::ranges::max(pack) - least)) +
+              kStatedBits;
+    }
+  }
+  return bits;
+}
+
+template <typename Value>
+bool StepsPayFor(const arrow::Array& column) {
+  const Value* const values = column.data()->GetValues<Value>(1);
+  const std::int64_t first = std::max<std::int64_t>(0, (column.length() - kStepRows) / 2);
+  const std::int64_t end = std::min(column.length(), first + kStepRows);
+  std::vector<std::uint64_t> steps;
+  std::size_t ups = 0;
+  const Value* before = nullptr;
+  for (std::int64_t row = first; row < end; ++row) {
+    if (column.IsNull(row)) continue;
+    const Value* const value = values + row;
+    if (before != nullptr) {
+      if (*value < *before) return false;
+      ups += *value > *before ? 1 : 0;
+      steps.push_back(static_cast<std::uint64_t>(*value) - static_cast<std::uint64_t>(*before));
+    }
+    before = value;
+  }
+  if (steps.size() < kStepValuesMin || ups * kValuesPerStepMax < steps.size()) return false;
+  return PackedBits(steps) <= steps.size() * sizeof(Value);
 }
 
 }  // namespace
@@ -64,6 +121,18 @@ bool HasRuns(const arrow::Array& column) {
   for (std::int64_t row = 1; row < rows; ++row)
     same += std::memcmp(words.at(row - 1), words.at(row), words.width) == 0 ? 1 : 0;
   return same * 2 >= rows;
+}
+
+bool StepsPay(const arrow::Array& column) {
+  if (!AreIntegers(column)) return false;
+  switch (column.type()->byte_width()) {
+    case sizeof(std::int32_t):
+      return StepsPayFor<std::int32_t>(column);
+    case sizeof(std::int64_t):
+      return StepsPayFor<std::int64_t>(column);
+    default:
+      return false;
+  }
 }
 
 bool CompressionPays(const arrow::Array& column, arrow::Compression::type codec) {

@@ -1,5 +1,5 @@
 // Goal: a dictionary is chosen for numbers that repeat and for text, not for measured values, ids and times;
-// numbers without a pattern are not compressed, all else is.
+// keys of sorted rows are written as steps; numbers without a pattern are not compressed, all else is.
 #include "adapters/parquet/encoding_choice.h"
 
 #include <arrow/builder.h>
@@ -51,6 +51,31 @@ TEST(RunChoice, SeesRowsOfOneKeyTogether) {
   EXPECT_FALSE(HasRuns(*keys(1)));
   const auto text = Column<arrow::StringBuilder>(100, [](std::int64_t) { return "x"; });
   EXPECT_FALSE(HasRuns(*text));
+}
+
+TEST(StepChoice, SeesKeysOfSortedRows) {
+  const auto column = [](const auto& value) { return Column<arrow::Int64Builder>(20'000, value); };
+  const auto keys = column([](std::int64_t row) { return -1'000 + row / 10 * 3; });
+  EXPECT_TRUE(StepsPay(*keys));
+  EXPECT_TRUE(StepsPay(*keys->Slice(7)));
+  EXPECT_TRUE(StepsPay(*column([](std::int64_t row) { return row; })));
+  EXPECT_TRUE(StepsPay(*column([](std::int64_t row) { return (std::int64_t{1} << 62) - 20'000 + row; })));
+  const auto narrow = Column<arrow::Int32Builder>(
+      20'000, [](std::int64_t row) { return static_cast<std::int32_t>(row / 10); });
+  EXPECT_TRUE(StepsPay(*narrow));
+}
+
+TEST(StepChoice, LeavesOthersToDictionaries) {
+  const auto column = [](const auto& value) { return Column<arrow::Int64Builder>(20'000, value); };
+  EXPECT_FALSE(StepsPay(*column([](std::int64_t) { return 7; }))) << "one value";
+  EXPECT_FALSE(StepsPay(*column([](std::int64_t row) { return row / 1'000; }))) << "few values";
+  EXPECT_FALSE(StepsPay(*column([](std::int64_t row) { return row / 10 << 20; }))) << "large steps";
+  EXPECT_FALSE(StepsPay(*column([](std::int64_t row) { return -row; }))) << "descending";
+  EXPECT_FALSE(StepsPay(*column([](std::int64_t row) { return row % 5'000; }))) << "going back once";
+  EXPECT_FALSE(StepsPay(*column([](std::int64_t row) { return row; })->Slice(0, 500))) << "too few to tell";
+  EXPECT_FALSE(StepsPay(
+      *Column<arrow::DoubleBuilder>(20'000, [](std::int64_t row) { return static_cast<double>(row); })));
+  EXPECT_FALSE(StepsPay(arrow::NullArray(20'000)));
 }
 
 TEST(CompressionChoice, LeavesNumbersWithoutAPatternAsTheyAre) {
