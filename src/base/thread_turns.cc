@@ -13,7 +13,6 @@ namespace tidemark {
 namespace {
 
 constexpr std::uint64_t kTurnNs = 100'000;  // the shortest that the kernel takes
-constexpr int kNiceToOthers = 5;            // a third of their share
 
 int NiceOfThisThread() {
   return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
@@ -44,9 +43,9 @@ void RunInShortTurns() {
 }
 
 // That it cannot be so is no reason not to do the work.
-void GiveWay() {
-  if (NiceOfThisThread() < kNiceToOthers)
-    std::ignore = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceToOthers);
+void GiveWay(Share share) {
+  const int nice = static_cast<int>(share);
+  if (NiceOfThisThread() < nice) std::ignore = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
 }
 
 }  // namespace tidemark

@@ -10,9 +10,11 @@ namespace tidemark {
 /// latency.
 void RunInShortTurns();
 
-/// Has the calling thread, and those that it starts from now on, get a third of what others get where more
-/// threads want to run than there are processors. For work that nobody waits for. It is not undone, and does
-/// nothing where the process gives way more than that already.
-void GiveWay();
+/// Of what others get where more threads want to run than there are processors; a thread's niceness.
+enum class Share : int { kThird = 5, kNinth = 10 };
+
+/// Has the calling thread, and those that it starts from now on, get that share and no more. For work that
+/// nobody waits for. It is not undone, and does nothing where the process gives way more than that already.
+void GiveWay(Share share);
 
 }  // namespace tidemark

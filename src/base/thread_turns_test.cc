@@ -41,11 +41,11 @@ TEST(ThreadTurns, AreShortWhereTheKernelHasThem) {
 TEST(ThreadTurns, WhoGivesWayGivesWayNoLessThanBefore) {
   const auto nice = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
   std::thread([&] {
-    GiveWay();
+    GiveWay(Share::kThird);
     EXPECT_GE(nice(), 5);
     std::thread([&] { EXPECT_GE(nice(), 5); }).join();
     ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19), 0);
-    GiveWay();
+    GiveWay(Share::kNinth);
     EXPECT_EQ(nice(), 19);
   }).join();
 }

@@ -163,7 +163,7 @@ void StoreStreams::KeepRunning(const std::vector<std::string>& views,
       if (!is_new) continue;
       reader->second = std::make_unique<Reader>();
       reader->second->thread = std::jthread([&, name, own = reader->second.get()] {
-        GiveWay();  // to lookups of the server
+        GiveWay(Share::kNinth);  // to lookups of the server
         // What ended it is in the status.
         if (auto ran = RunOne(name, options, options.stop); !ran)
           fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());

@@ -127,7 +127,7 @@ void TableMaintenance::Start() {
 }
 
 void TableMaintenance::Loop(Worker& worker, const std::stop_token& stop) {
-  GiveWay();
+  GiveWay(Share::kThird);
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(worker.mutex);
