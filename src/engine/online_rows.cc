@@ -64,12 +64,12 @@ Result<void> OnlineBatch::Add(std::int64_t row, const PackedHeader& header, Pack
   return {};
 }
 
-void OnlineBatch::Reserve(std::int64_t rows) {
-  if (packed_.ends_.empty()) return;
-  const std::size_t of_one = packed_.bytes_.size() / packed_.ends_.size() + 1;
-  const std::size_t all = packed_.ends_.size() + static_cast<std::size_t>(rows);
-  packed_.ends_.reserve(all);
-  packed_.bytes_.reserve(all * (of_one + of_one / kSpareShare));
+void PackedRows::Reserve(std::int64_t rows) {
+  if (ends_.empty()) return;
+  const std::size_t of_one = bytes_.size() / ends_.size() + 1;
+  const std::size_t all = ends_.size() + static_cast<std::size_t>(rows);
+  ends_.reserve(all);
+  bytes_.reserve(all * (of_one + of_one / kSpareShare));
 }
 
 std::int64_t PackedRows::Place::end() const {

@@ -34,6 +34,8 @@ class PackedRows {
  public:
   std::size_t size() const { return ends_.size(); }
   std::size_t bytes() const { return bytes_.size(); }
+  /// Makes room for `rows` more like those that were added.
+  void Reserve(std::int64_t rows);
   /// The rows as a store merges them; they refer to this object.
   std::vector<OnlineWrite> Writes() const;
 
@@ -76,8 +78,6 @@ class OnlineBatch {
   /// The same, behind rows that another batch packed.
   Result<void> Add(std::int64_t row, const PackedHeader& header, PackedRows& packed) const;
   const PackedRows& packed() const { return packed_; }
-  /// Makes room for `rows` more like those that were added.
-  void Reserve(std::int64_t rows);
 
  private:
   OnlineKeyWriter keys_;

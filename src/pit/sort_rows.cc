@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "pit/key_order_internal.h"
+#include "pit/key_reader_internal.h"
 
 namespace tidemark {
 namespace {
@@ -164,6 +165,16 @@ Result<SortedRows> SortRows(const SortColumns& columns) {
     sorted_by.push_back(column);
   }
   return Sorting(std::move(sorted_by), rows).Run();
+}
+
+Result<bool> HaveDifferentKeys(const arrow::ArrayVector& keys, std::int64_t rows) {
+  if (rows < 2) return true;
+  if (keys.empty()) return false;
+  TM_ASSIGN(auto reader, pit_internal::KeyReader::Make(keys, rows));
+  std::vector<std::uint64_t> hashes(static_cast<std::size_t>(rows));
+  reader.ReadBlock(0, hashes);
+  std::ranges::sort(hashes);
+  return std::ranges::adjacent_find(hashes) == hashes.end();
 }
 
 }  // namespace tidemark

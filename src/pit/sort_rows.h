@@ -30,4 +30,8 @@ struct SortedRows {
 /// their first eight bytes.
 Result<SortedRows> SortRows(const SortColumns& columns);
 
+/// True if no two of `rows` rows have the same keys, so that none repeats another; it is faster to know than
+/// their order. False if some have or, once in 2^64 / rows^2 times, may have. kInvalidArgument as above.
+Result<bool> HaveDifferentKeys(const arrow::ArrayVector& keys, std::int64_t rows);
+
 }  // namespace tidemark

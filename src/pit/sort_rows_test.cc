@@ -79,6 +79,32 @@ TEST(SortRows, RowsInOrderAreLeftAsTheyAre) {
   EXPECT_TRUE(sorted->repeats.empty());
 }
 
+TEST(SortRows, KeysThatDifferAreKnownToDiffer) {
+  std::mt19937 random(20240502);  // NOLINT(cert-msc51-cpp): the same cases every time
+  int different = 0;
+  for (int round = 0; round < 200; ++round) {
+    const std::vector<Row> rows = RandomRows(random, static_cast<std::size_t>(round % 24));
+    std::vector<std::tuple<std::int64_t, bool, std::string>> keys;
+    for (const auto& [number, flag, text, event, created] : rows)
+      keys.emplace_back(number, flag, text);
+    std::ranges::sort(keys);
+    const bool differ = std::ranges::adjacent_find(keys) == keys.end();
+    different += differ ? 1 : 0;
+    const SortColumns columns = ColumnsOf(rows);
+    EXPECT_EQ(HaveDifferentKeys(columns.keys, std::ssize(rows)).value(), differ);
+    std::vector<std::int64_t> numbers;
+    for (const Row& row : rows)
+      numbers.push_back(std::get<0>(row));
+    std::ranges::sort(numbers);
+    EXPECT_EQ(HaveDifferentKeys({columns.keys[0]}, std::ssize(rows)).value(),
+              std::ranges::adjacent_find(numbers) == numbers.end());
+  }
+  EXPECT_GT(different, 50);
+  EXPECT_LT(different, 150);
+  EXPECT_TRUE(HaveDifferentKeys({}, 1).value());
+  EXPECT_FALSE(HaveDifferentKeys({}, 2).value()) << "rows without keys are all of one entity";
+}
+
 TEST(SortRows, AColumnThatIsNoKeyIsRefused) {
   SortColumns columns = ColumnsOf({{1, false, "a", 1, 1}});
   columns.keys = {arrow::MakeArrayOfNull(arrow::int64(), 1).ValueOrDie()};

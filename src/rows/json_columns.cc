@@ -58,6 +58,11 @@ class Appender : public ValueSink {
   /// Brings the children to the length that this builder has, after a value of which a part was appended.
   virtual bool MakeWhole() { return true; }
   virtual const std::shared_ptr<arrow::ArrayBuilder>& builder() const = 0;
+  /// Appends values from `at` on for as long as they are what most values of the type are, and there is room
+  /// for them; returns how many.
+  virtual std::int64_t AppendPlain(dom::array::iterator& /*at*/, const dom::array::iterator& /*end*/) {
+    return 0;
+  }
 
  protected:
   virtual bool AppendValue(dom::element value) = 0;
@@ -82,6 +87,19 @@ class AppenderTo : public Appender {
     const arrow::Status status = typed_->Append(value);
     if (!status.ok()) state().wrong = status.message();
     return status.ok();
+  }
+
+  /// As AppendPlain; `plain` gives what a value is appended as, or nothing.
+  template <typename Plain>
+  std::int64_t PutPlain(dom::array::iterator& at, const dom::array::iterator& end, const Plain& plain) {
+    const std::int64_t room = typed_->capacity() - typed_->length();
+    std::int64_t count = 0;
+    for (; count < room && at != end; ++at, ++count) {
+      const auto value = plain(*at);
+      if (!value) break;
+      typed_->UnsafeAppend(*value);
+    }
+    return count;
   }
 
  private:
@@ -135,6 +153,13 @@ class IntegerAppender final : public AppenderTo<Builder> {
     if (std::trunc(value) != value && !this->state().policy.truncate_floats) return false;
     return this->Put(static_cast<Value>(value));
   }
+  std::int64_t AppendPlain(dom::array::iterator& at, const dom::array::iterator& end) override {
+    return this->PutPlain(at, end, [](dom::element value) -> std::optional<Value> {
+      if (value.type() != dom::element_type::INT64) return std::nullopt;
+      const std::int64_t number = value.get_int64().value_unsafe();
+      return std::in_range<Value>(number) ? std::optional(static_cast<Value>(number)) : std::nullopt;
+    });
+  }
 
  private:
   bool AppendValue(dom::element value) override {
@@ -175,8 +200,18 @@ class FloatAppender final : public AppenderTo<Builder> {
     const bool is_exact = std::isnan(value) || static_cast<double>(static_cast<Value>(value)) == value;
     return is_exact && this->Put(static_cast<Value>(value));
   }
+  std::int64_t AppendPlain(dom::array::iterator& at, const dom::array::iterator& end) override {
+    return this->PutPlain(at, end, [](dom::element value) -> std::optional<Value> {
+      if (value.type() != dom::element_type::DOUBLE) return std::nullopt;
+      const double number = value.get_double().value_unsafe();
+      return IsInRange(number) ? std::optional(static_cast<Value>(number)) : std::nullopt;
+    });
+  }
 
  private:
+  static bool IsInRange(double value) {
+    return std::fabs(value) <= static_cast<double>(std::numeric_limits<Value>::max());
+  }
   bool PutNamed(std::string_view text) {
     if (text == "NaN") {
       if (this->state().policy.nan_is_null) return this->builder()->AppendNull().ok();
@@ -187,10 +222,7 @@ class FloatAppender final : public AppenderTo<Builder> {
     return false;
   }
   /// Of a number that was written in decimals.
-  bool PutNearest(double value) {
-    if (std::fabs(value) > static_cast<double>(std::numeric_limits<Value>::max())) return false;
-    return this->Put(static_cast<Value>(value));
-  }
+  bool PutNearest(double value) { return IsInRange(value) && this->Put(static_cast<Value>(value)); }
   bool AppendValue(dom::element value) override {
     if (double number = 0; value.get_double().get(number) == simdjson::SUCCESS) return PutNearest(number);
     if (std::string_view text; value.get_string().get(text) == simdjson::SUCCESS)
@@ -634,6 +666,18 @@ std::int64_t JsonColumn::rows() const {
 
 bool JsonColumn::cut_times() const {
   return impl_->state.cut_times;
+}
+
+Result<void> JsonColumn::AppendAll(dom::array values) {
+  TM_TRY(OfBody(impl_->appender->builder()->Reserve(static_cast<std::int64_t>(values.size()))));
+  const auto end = values.end();
+  auto at = values.begin();
+  while (true) {
+    impl_->appended += impl_->appender->AppendPlain(at, end);
+    if (at == end) return {};
+    TM_TRY(Append(*at));
+    ++at;
+  }
 }
 
 Result<void> JsonColumn::Append(dom::element value) {

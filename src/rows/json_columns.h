@@ -56,6 +56,8 @@ class JsonColumn {
   /// Appends a value, JSON's null included. kTypeMismatch with column, row (from 0) and value for one that
   /// does not fit; the column is not to be used then.
   Result<void> Append(simdjson::dom::element value);
+  /// The same of each value of an array, faster.
+  Result<void> AppendAll(simdjson::dom::array values);
   /// The same of a value that comes as text: "12", "2026-01-31", "1.5".
   Result<void> AppendText(std::string_view text);
   /// As Append and AppendText, for rows that are left out one by one: of a value that does not fit, false

@@ -88,9 +88,12 @@ Result<std::string> TableUpkeep::Erase(const CatalogView& view, const GivenRows&
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("table '{}' has no entities, by whose keys rows could be found", name));
   }
-  std::map<std::string, DataType> types;
-  for (const JoinKey& key : view.join_keys)
-    types.emplace(key.name, *key.type);
+  const auto types = [&] {
+    std::map<std::string, DataType> of_keys;
+    for (const JoinKey& key : view.join_keys)
+      of_keys.emplace(key.name, *key.type);
+    return of_keys;
+  };
   TM_ASSIGN(const auto reader, OpenGivenRows(keys, types, threads_));
   TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
   arrow::ArrayVector columns;

@@ -1,7 +1,6 @@
 // Finds where rows go, opens them as what is known of their types, and writes them.
 #include "wiring/table_writes.h"
 
-#include <arrow/c/bridge.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "model/name.h"
 #include "pit/arrow_status.h"
 #include "pit/columns.h"
+#include "pit/stream_import.h"
 #include "wiring/databases.h"
 
 namespace tidemark {
@@ -137,19 +137,51 @@ Error AfterOtherViews(const std::vector<std::pair<std::string, IngestReport>>& b
   return error;
 }
 
+std::unexpected<Error> NoPushSource(const Catalog& catalog, std::string_view source) {
+  std::vector<std::string> names;
+  for (const auto& [name, view] : catalog.views()) {
+    if (view.definition.push) names.push_back(view.definition.push->name);
+  }
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("no feature view has a push source {}{}", Quoted(source), Suggest(source, names)));
+}
+
+/// Rows that are read again for each view that takes them.
+class PushedRows {
+ public:
+  static Result<PushedRows> Of(arrow::RecordBatchReader& reader) {
+    PushedRows rows;
+    rows.schema_ = reader.schema();
+    TM_ASSIGN(rows.batches_, FromArrowResult(reader.ToRecordBatches()));
+    for (const auto& batch : rows.batches_)
+      rows.count_ += batch->num_rows();
+    return rows;
+  }
+
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+  std::int64_t count() const { return count_; }
+  Result<std::shared_ptr<arrow::RecordBatchReader>> Reader() const {
+    return FromArrowResult(arrow::RecordBatchReader::Make(batches_, schema_));
+  }
+
+ private:
+  std::shared_ptr<arrow::Schema> schema_;
+  arrow::RecordBatchVector batches_;
+  std::int64_t count_ = 0;
+};
+
 }  // namespace
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
-                                                                const std::map<std::string, DataType>& types,
-                                                                std::size_t threads) {
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(
+    const GivenRows& rows, FunctionRef<std::map<std::string, DataType>()> types, std::size_t threads) {
   if ((rows.stream == nullptr) == rows.path.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
   }
-  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types);
+  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types());
   if (rows.stream->release == nullptr) {
     return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
   }
-  return FromArrowResult(arrow::ImportRecordBatchReader(rows.stream));
+  return ImportStream(rows.stream);
 }
 
 /// The view that rows are for, kept alive by its catalog.
@@ -201,7 +233,8 @@ Result<void> TableWrites::TypeKeys(Target& target, const arrow::Schema& schema) 
 Result<TableWrites::Written> TableWrites::Ingest(std::string_view view, const GivenRows& rows,
                                                  const IngestOptions& options) const {
   TM_ASSIGN(Target target, Find(view));
-  TM_ASSIGN(auto reader, OpenGivenRows(rows, ReadAs(*target.view, rows, options), parts_.threads));
+  TM_ASSIGN(auto reader,
+            OpenGivenRows(rows, [&] { return ReadAs(*target.view, rows, options); }, parts_.threads));
   const IngestRequest request = RequestOf(options, rows, *target.view);
   if (target.view->is_typed()) return Write(target, std::move(reader), request);
   // The first rows give the join keys their types, for good: so they are known to be good before.
@@ -235,7 +268,7 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const Gi
                     view));
   }
   TM_TRY(parts_.catalog->View(target.view->definition.name));  // one without rows has nothing to delete
-  TM_ASSIGN(auto reader, OpenGivenRows(rows, TypesOf(*target.view), parts_.threads));
+  TM_ASSIGN(auto reader, OpenGivenRows(rows, [&] { return TypesOf(*target.view); }, parts_.threads));
   if (target.view->join_keys.empty()) TM_TRY(CheckNamesNoEntity(*target.view, *reader->schema()));
   IngestRequest request = RequestOf(options, rows, *target.view);
   request.is_deletion = true;
@@ -246,27 +279,24 @@ Result<TableWrites::Written> TableWrites::Delete(std::string_view view, const Gi
 Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
     std::string_view source, const GivenRows& rows, const IngestOptions& options) const {
   std::vector<Target> targets;
-  std::vector<std::string> names;
-  std::map<std::string, DataType> types;
   for (const auto& [name, view] : parts_.catalog->views()) {
-    if (!view.definition.push) continue;
-    names.push_back(view.definition.push->name);
-    if (view.definition.push->name == source) targets.push_back({parts_.catalog, &view});
+    if (view.definition.push && view.definition.push->name == source)
+      targets.push_back({parts_.catalog, &view});
   }
   // A push source's name has no dot, and so is no table with its database.
   if (targets.empty() && (source.contains('.') || parts_.catalog->views().contains(std::string(source)))) {
     TM_ASSIGN(Target target, Find(source));
     targets.push_back(std::move(target));
   }
-  if (targets.empty()) {
-    return Fail(ErrorCode::kNotFound, fmt::format("no feature view has a push source {}{}", Quoted(source),
-                                                  Suggest(source, names)));
-  }
-  for (const Target& target : targets)
-    types.merge(TypesOf(*target.view));
+  if (targets.empty()) return NoPushSource(*parts_.catalog, source);
+  const auto types = [&] {
+    std::map<std::string, DataType> all;
+    for (const Target& target : targets)
+      all.merge(TypesOf(*target.view));
+    return all;
+  };
   TM_ASSIGN(const auto reader, OpenGivenRows(rows, types, parts_.threads));
-  TM_ASSIGN(const auto table, FromArrowResult(reader->ToTable()));
-  const auto reading = [&] { return std::make_shared<arrow::TableBatchReader>(table); };
+  TM_ASSIGN(const PushedRows pushed, PushedRows::Of(*reader));
   const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {
     IngestRequest request = RequestOf(options, rows, *target.view);
     request.others_allowed = true;
@@ -278,21 +308,23 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   // Rows that do not fit one of the views go to none of them.
   for (const Target& target : targets) {
     const auto request = request_for(target);
-    if (table->num_rows() == 0 && !target.view->is_typed()) continue;  // nothing tells the keys' types
-    if (request && (targets.size() > 1 || !target.view->is_typed()))
-      TM_TRY(Check(target, reading(), *request));
+    if (pushed.count() == 0 && !target.view->is_typed()) continue;  // nothing tells the keys' types
+    if (!request || (targets.size() == 1 && target.view->is_typed())) continue;
+    TM_ASSIGN(auto again, pushed.Reader());
+    TM_TRY(Check(target, std::move(again), *request));
   }
   std::vector<std::pair<std::string, IngestReport>> reports;
   for (Target& target : targets) {
     const auto request = request_for(target);
     if (!request) continue;
-    if (table->num_rows() == 0 && !target.view->is_typed()) {
+    if (pushed.count() == 0 && !target.view->is_typed()) {
       reports.emplace_back(target.view->definition.name, IngestReport{});
       continue;
     }
-    if (table->num_rows() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *table->schema()));
-    auto written =
-        target.view->is_typed() ? Write(target, reading(), *request) : Check(target, reading(), *request);
+    if (pushed.count() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *pushed.schema()));
+    TM_ASSIGN(auto again, pushed.Reader());
+    auto written = target.view->is_typed() ? Write(target, std::move(again), *request)
+                                           : Check(target, std::move(again), *request);
     if (!written) return std::unexpected(AfterOtherViews(reports, std::move(written).error()));
     reports.emplace_back(target.view->definition.name, std::move(written->report));
   }

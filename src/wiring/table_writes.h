@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "engine/tables/feature_tables.h"
 #include "tidemark/arrow_c.h"
 #include "tidemark/tables.h"
@@ -25,10 +26,9 @@ struct GivenRows {
   std::filesystem::path path;          // of a Parquet or CSV file
 };
 
-/// Opens them; columns whose types are known are read as these.
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(const GivenRows& rows,
-                                                                const std::map<std::string, DataType>& types,
-                                                                std::size_t threads);
+/// Opens them; columns of a file whose types are known are read as these.
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(
+    const GivenRows& rows, FunctionRef<std::map<std::string, DataType>()> types, std::size_t threads);
 
 class TableWrites {
  public:

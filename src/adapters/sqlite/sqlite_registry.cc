@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 
+#include "adapters/sqlite/known_serials_internal.h"
 #include "adapters/sqlite/registry_file_internal.h"
 #include "adapters/sqlite/row_checksum_internal.h"
 #include "model/name.h"
@@ -376,7 +377,10 @@ Result<void> Committer::Apply(const RegistryChange& change, ObjectRow& row) {
 
 class SqliteRegistry final : public Registry {
  public:
-  explicit SqliteRegistry(Connection connection) : connection_(std::move(connection)), tables_(connection_) {}
+  explicit SqliteRegistry(Connection connection)
+      : connection_(std::move(connection)),
+        file_(sqlite3_db_filename(connection_.handle(), "main")),
+        tables_(connection_) {}
 
   Result<RegistryState> Load(std::string_view project) const override {
     return In(Transaction::Kind::kRead, [&] { return tables_.State(project); });
@@ -391,10 +395,17 @@ class SqliteRegistry final : public Registry {
   }
 
   Result<std::int64_t> Serial(std::string_view project) const override {
-    return In(Transaction::Kind::kRead, [&]() -> Result<std::int64_t> {
-      TM_ASSIGN(const ProjectRow header, tables_.Project(project));
-      return header.serial;
-    });
+    const auto stamp = sqlite::FileStamp::Of(file_);
+    if (stamp) {
+      if (const auto known = serials_.Find(*stamp, project)) return *known;
+    }
+    const bool is_settled = stamp && stamp->IsSettled();
+    TM_ASSIGN(const std::int64_t serial, In(Transaction::Kind::kRead, [&]() -> Result<std::int64_t> {
+                TM_ASSIGN(const ProjectRow header, tables_.Project(project));
+                return header.serial;
+              }));
+    if (is_settled) serials_.Remember(*stamp, project, serial);
+    return serial;
   }
 
   Result<std::vector<RegistryObject>> Versions(std::uint32_t id) const override {
@@ -462,7 +473,9 @@ class SqliteRegistry final : public Registry {
 
   mutable std::mutex mutex_;  // over the connection
   Connection connection_;
+  const std::string file_;  // in full, also when the working directory changes
   Tables tables_;
+  mutable sqlite::KnownSerials serials_;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "adapters/sqlite/faulty_disk_testing.h"
+#include "adapters/sqlite/known_serials_internal.h"
 #include "adapters/sqlite/sqlite_table_catalog.h"
 #include "store/registry_testing.h"
 
@@ -438,6 +439,57 @@ TEST_F(SqliteRegistryTest, AFailingDiskIsAllOrNothing) {
     }
     EXPECT_GT(failures, 0) << fault.operation;
   }
+}
+
+// Goal: a serial that another process has moved is known as soon as its commit is over, however shortly the
+// commits follow each other, and also when the one before was remembered.
+TEST_F(SqliteRegistryTest, ASerialThatAnotherProcessMovesIsSeenAtOnce) {
+  ASSERT_TRUE(Open());
+  int asks[2];
+  int answers[2];
+  ASSERT_EQ(::pipe(asks), 0);
+  ASSERT_EQ(::pipe(answers), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(asks[1]);
+    auto registry = Open().value();
+    char ask = 0;
+    for (std::int64_t serial = 0; ::read(asks[0], &ask, 1) == 1;) {
+      const std::string name = "e" + std::to_string(serial);
+      serial = registry->Commit("demo", serial, {AddObject(ObjectKind::kEntity, name, "x")}, kNow)->serial;
+      if (::write(answers[1], &serial, sizeof(serial)) != sizeof(serial)) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  const auto registry = Open().value();
+  const auto commit = [&] {
+    std::int64_t serial = 0;
+    EXPECT_EQ(::write(asks[1], "x", 1), 1);
+    EXPECT_EQ(::read(answers[0], &serial, sizeof(serial)), std::int64_t{sizeof(serial)});
+    return serial;
+  };
+  for (int round = 0; round < 100; ++round) {
+    const std::int64_t serial = commit();
+    ASSERT_EQ(registry->Serial("demo").value(), serial);
+    ASSERT_EQ(registry->Serial("demo").value(), serial);
+  }
+  for (int round = 0; round < 3; ++round) {
+    const std::int64_t serial = commit();
+    while (!sqlite::FileStamp::Of(path_)->IsSettled())
+      ASSERT_EQ(registry->Serial("demo").value(), serial);
+    for (int ask = 0; ask < 3; ++ask)  // one that looks, and two that remember
+      ASSERT_EQ(registry->Serial("demo").value(), serial);
+    ASSERT_EQ(registry->Serial("other").value(), 0);
+    ASSERT_EQ(commit(), serial + 1);
+    ASSERT_EQ(registry->Serial("demo").value(), serial + 1);
+  }
+  ::close(asks[1]);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  ::close(asks[0]);
+  ::close(answers[0]);
+  ::close(answers[1]);
 }
 
 // Goal: a process that is killed in the middle of commits leaves a registry that holds a whole number of

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <random>
+#include <span>
 #include <system_error>
 #include <tuple>
 
@@ -19,8 +20,10 @@ namespace {
 
 constexpr std::size_t kGroupBytesMax = std::size_t{8} << 20;
 constexpr std::size_t kBufferBytesKept = std::size_t{1} << 20;
-constexpr std::int64_t kSmallShare = 4;     // frames that are smaller than this part of the zeros are small
-constexpr std::uint64_t kGroupsAtOnce = 2;  // one whose hook runs, and one that is written
+// That wait for their hook. What comes while one runs is often a few writes and then many; beyond that they
+// wait to be written together.
+constexpr std::size_t kGroupsAhead = 2;
+constexpr std::int64_t kSmallShare = 4;  // frames that are smaller than this part of the zeros are small
 
 LogId NewLogId() {
   std::random_device random;
@@ -127,76 +130,95 @@ Result<LogPosition> LogWriter::Append(const LogRecord& record, void* caller) {
     return stopped_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= options_.waiting_bytes_max;
   });
   if (stopped_) return std::unexpected(*stopped_);
-  Request* const request = NewRequest();
-  request->record = &record;
-  request->caller = caller;
-  request->bytes = bytes;
-  request->payload_checksum = checksum;
+  Request request;
+  request.record = &record;
+  request.caller = caller;
+  request.bytes = bytes;
+  request.payload_checksum = checksum;
   const bool leads = Enqueue(request);
   lock.unlock();
   TM_ASSIGN(const std::uint64_t lsn, Await(request, leads));
   return LogPosition{.log = id_, .lsn = lsn};
 }
 
-LogWriter::Request* LogWriter::NewRequest() {
-  if (free_requests_.empty()) return &requests_.emplace_back();
-  Request* const request = free_requests_.back();
-  free_requests_.pop_back();
-  return request;
-}
-
 // True if the request is to lead.
-bool LogWriter::Enqueue(Request* request) {
-  request->answer = {};
-  request->turn.store(static_cast<std::uint32_t>(Turn::kWaiting), std::memory_order_relaxed);
-  waiting_bytes_ += request->bytes;
-  queue_.push_back(request);
+bool LogWriter::Enqueue(Request& request) {
+  request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
+  waiting_bytes_ += request.bytes;
+  queue_.push_back(&request);
   return !std::exchange(is_led_, true);
 }
 
-Result<std::uint64_t> LogWriter::Await(Request* request, bool leads) {
-  constexpr auto kWaiting = static_cast<std::uint32_t>(Turn::kWaiting);
-  if (!leads) {
-    request->turn.wait(kWaiting, std::memory_order_acquire);
-    leads = request->turn.load(std::memory_order_acquire) == static_cast<std::uint32_t>(Turn::kLead);
-  }
-  if (leads) Lead();
-  const std::lock_guard lock(mutex_);
-  free_requests_.push_back(request);
-  if (!request->answer) return std::unexpected(std::move(request->answer).error());
-  return request->lsn;
+LogWriter::Turn LogWriter::WaitForTurn(const Request& request) {
+  request.turn.WaitWhile(static_cast<std::uint32_t>(Turn::kWaiting));
+  return static_cast<Turn>(request.turn.load());
+}
+
+Result<std::uint64_t> LogWriter::Await(Request& request, bool leads) {
+  Turn turn = leads ? Turn::kLead : WaitForTurn(request);
+  if (turn == Turn::kLead) turn = Lead(request);
+  if (turn == Turn::kHook) Hook();
+  if (!request.answer) return std::unexpected(std::move(request.answer).error());
+  return request.lsn;
 }
 
 void LogWriter::Wake(Request* request, Turn turn) {
-  request->turn.store(static_cast<std::uint32_t>(turn), std::memory_order_release);
-  request->turn.notify_one();
+  request->turn.Set(static_cast<std::uint32_t>(turn));
 }
 
-void LogWriter::Lead() {
+// Writes a group, and returns what its first request, the caller's, is to do then.
+LogWriter::Turn LogWriter::Lead(Request& request) {
   std::unique_lock lock(mutex_);
-  group_over_.wait(lock, [&] { return groups_begun_ - groups_over_ < kGroupsAtOnce; });
-  const std::uint64_t number = groups_begun_++;
-  const Group group = TakeGroup();
+  hook_over_.wait(lock, [&] { return hooks_.size() < kGroupsAhead; });
+  Group group = TakeGroup();
   lock.unlock();
-  Written written = WriteGroup(group);
+  const Written written = WriteGroup(group);
   lock.lock();
   if (written.stops) Stop(written.result.error());
   HandOver();
-  group_over_.wait(lock, [&] { return groups_over_ == number; });
-  if (written.result && group.front()->record != nullptr) {
+  if (!written.result || !hook_ || request.record == nullptr) {
+    Answer(group, written.result);
     lock.unlock();
-    written.result = RunHook(group);
-    lock.lock();
+    WakeOthers(group);
+    return Turn::kDone;
   }
-  ++groups_over_;
+  hooks_.push_back(std::move(group));
+  if (!std::exchange(is_hooked_, true)) return Turn::kHook;
+  request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
+  lock.unlock();
+  return WaitForTurn(request);
+}
+
+// Runs the hook for all groups that wait for it, whose first is the caller's: what it does has a cost of its
+// own, as large for one group as for two.
+void LogWriter::Hook() {
+  std::unique_lock lock(mutex_);
+  Group all = std::move(hooks_.front());
+  for (const Group& next : std::span(hooks_).subspan(1))
+    all.insert(all.end(), next.begin(), next.end());
+  hooks_.clear();
+  hook_over_.notify_all();
+  lock.unlock();
+  const Result<void> ran = RunHook(all);
+  lock.lock();
+  Answer(all, ran);
+  is_hooked_ = !hooks_.empty();
+  if (is_hooked_) Wake(hooks_.front().front(), Turn::kHook);
+  lock.unlock();
+  WakeOthers(all);
+}
+
+void LogWriter::Answer(const Group& group, const Result<void>& result) {
   for (Request* request : group) {
     waiting_bytes_ -= request->bytes;
-    request->answer = written.result;
+    request->answer = result;
   }
-  group_over_.notify_all();
   room_.notify_all();
-  lock.unlock();
-  for (Request* request : group)
+}
+
+// All but the first, which is the caller's.
+void LogWriter::WakeOthers(const Group& group) {
+  for (Request* request : std::span(group).subspan(1))
     Wake(request, Turn::kDone);
 }
 
@@ -374,10 +396,8 @@ Result<void> LogWriter::Trim(LogPosition upto) {
   if (upto.lsn >= durable_lsn()) {
     std::unique_lock lock(mutex_);
     if (stopped_) return std::unexpected(*stopped_);
-    Request* const request = NewRequest();
-    request->record = nullptr;
-    request->bytes = 0;
-    request->lsn = upto.lsn;
+    Request request;
+    request.lsn = upto.lsn;
     const bool leads = Enqueue(request);
     lock.unlock();
     TM_TRY(Await(request, leads));

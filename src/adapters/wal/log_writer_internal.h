@@ -1,9 +1,9 @@
 // One log of this process being written, with group commit.
 //
 // Calls queue up. The first leads: it takes what is in the queue, writes it in one piece and syncs it, hands
-// the lead on to whoever is first in the queue then, has its group's hook run, and acknowledges the group. So
-// the next group is being written and synced while the hook of this one runs; but not the one after it, which
-// gathers meanwhile.
+// the lead on to whoever is first in the queue then, has its group's hook run, and acknowledges the group.
+// The next two groups are written and synced while the hook of this one runs, and have theirs together; what
+// comes later gathers meanwhile.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "adapters/wal/log_folder_internal.h"
+#include "adapters/wal/waiting_word_internal.h"
 #include "adapters/wal/write_logs.h"
 #include "base/lock_file.h"
 
@@ -38,9 +39,9 @@ class LogWriter {
   Result<void> Trim(LogPosition upto);
 
  private:
-  enum class Turn : std::uint32_t { kWaiting, kLead, kDone };
+  enum class Turn : std::uint32_t { kWaiting, kLead, kHook, kDone };
 
-  // Kept for the next call when this one is over, so that waking a waiter never touches what is gone.
+  // Lives on the stack of its caller, who is gone once it is done.
   struct Request {
     const LogRecord* record = nullptr;  // null: begin a new segment if the frames so far can be trimmed
     void* caller = nullptr;
@@ -48,7 +49,7 @@ class LogWriter {
     std::uint32_t payload_checksum = 0;
     std::uint64_t lsn = 0;  // once written; of a new segment: what is trimmed
     Result<void> answer;
-    std::atomic<std::uint32_t> turn{0};
+    WaitingWord turn;
   };
   using Group = std::vector<Request*>;
 
@@ -62,14 +63,18 @@ class LogWriter {
             DurableWord durable);
 
   Result<void> BeginFirstSegment();
-  Request* NewRequest();
-  bool Enqueue(Request* request);
-  Result<std::uint64_t> Await(Request* request, bool leads);
-  void Lead();
+  bool Enqueue(Request& request);
+  Result<std::uint64_t> Await(Request& request, bool leads);
+  Turn Lead(Request& request);
+  void Hook();
+  static Turn WaitForTurn(const Request& request);
+  static void Wake(Request* request, Turn turn);
+  static void WakeOthers(const Group& group);
+  // These with the mutex held.
   Group TakeGroup();
   void HandOver();
   void Stop(const Error& why);
-  static void Wake(Request* request, Turn turn);
+  void Answer(const Group& group, const Result<void>& result);
 
   // Only by the one who leads.
   Written WriteGroup(const Group& group);
@@ -92,17 +97,15 @@ class LogWriter {
   DurableWord durable_;
   std::atomic<std::uint64_t> durable_lsn_{0};
 
-  std::mutex mutex_;              // guards what follows
-  std::condition_variable room_;  // waiting_bytes_ went down, or the log stopped
-  std::condition_variable group_over_;
-  std::deque<Request*> queue_;  // its front leads, if is_led_
+  std::mutex mutex_;                   // guards what follows
+  std::condition_variable room_;       // waiting_bytes_ went down, or the log stopped
+  std::condition_variable hook_over_;  // groups that waited for the hook have it
+  std::deque<Request*> queue_;         // its front leads, if is_led_
   bool is_led_ = false;
   std::size_t waiting_bytes_ = 0;  // of calls that have no answer yet
-  std::uint64_t groups_begun_ = 0;
-  std::uint64_t groups_over_ = 0;
+  std::vector<Group> hooks_;  // groups that are written and wait for the hook; the first of the first runs it
+  bool is_hooked_ = false;    // the hook runs, or somebody is on the way to run it
   std::optional<Error> stopped_;
-  std::deque<Request> requests_;
-  std::vector<Request*> free_requests_;
 
   OwnedSegments segments_;
   // Only used by the one who leads.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <latch>
@@ -176,6 +177,45 @@ TEST_F(WriteLogsTest, CallsThatComeTogetherShareASyncAndEachHasItsPlace) {
   ASSERT_EQ(frames.size(), expected.size());
   for (const FoundFrame& frame : frames)
     EXPECT_EQ(frame.name, expected[frame.position.lsn]);
+}
+
+// What follows a group costs as much as two groups' does: what is written meanwhile has it together, in
+// order, and is not acknowledged before.
+TEST_F(WriteLogsTest, GroupsThatAreWrittenWhileTheHookRunsHaveItTogether) {
+  std::vector<std::vector<std::uint64_t>> hooked;
+  std::latch is_begun(1);
+  std::latch may_end(1);
+  const auto log = Must(Logs()->Create([&](LogId, std::span<const LogEntry> group) -> Result<void> {
+    auto& own = hooked.emplace_back();
+    for (const LogEntry& entry : group)
+      own.push_back(entry.lsn);
+    if (hooked.size() > 1) return {};
+    is_begun.count_down();
+    may_end.wait();
+    return {};
+  }));
+  std::atomic<int> acknowledged = 0;
+  std::vector<std::jthread> threads;
+  const auto append = [&](const std::string& name) {
+    threads.emplace_back([&, name] {
+      Append(*log, name);
+      ++acknowledged;
+    });
+  };
+  append("first");
+  is_begun.wait();
+  for (const char* const name : {"second", "third"}) {
+    const std::uint64_t before = log->durable_lsn();
+    append(name);
+    while (log->durable_lsn() == before)
+      std::this_thread::yield();
+  }
+  append("fourth");
+  EXPECT_EQ(acknowledged, 0);
+  may_end.count_down();
+  threads.clear();
+  EXPECT_EQ(acknowledged, 4);
+  EXPECT_THAT(hooked, ElementsAre(ElementsAre(1), ElementsAre(2, 3), ElementsAre(4)));
 }
 
 TEST_F(WriteLogsTest, BytesThatWaitAreBounded) {

@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <span>
 
-#include "base/hash.h"
 #include "base/result.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/table_marks_internal.h"
@@ -27,14 +25,6 @@ std::string PlaceOf(const CatalogView& view) {
 TableName NameOf(const CatalogView& view, const std::string& own_database) {
   const TableOptions& table = view.definition.table;
   return {table.database.empty() ? own_database : table.database, view.definition.name, table.catalog};
-}
-
-/// What a table's columns follow from, as a hash: the view's version, and its keys, which entities state.
-std::int64_t ShapeOf(const CatalogView& view) {
-  std::string shape = fmt::format("{}", view.version);
-  for (const JoinKey& key : view.join_keys)
-    shape += fmt::format(" {} {}", key.name, key.type ? key.type->ToString() : "");
-  return static_cast<std::int64_t>(Hash64(std::as_bytes(std::span(shape))));
 }
 
 /// What brings a table's columns to those of its view.
@@ -73,11 +63,10 @@ Result<void> CheckFolderWrite(const CatalogView& view, const std::string& token,
 }  // namespace
 
 Result<void> FeatureTables::Prepare(const CatalogView& view) const {
-  const std::int64_t shape = ShapeOf(view);
   {
     const std::lock_guard lock(mutex_);
     const auto done = prepared_.find(view.id);
-    if (done != prepared_.end() && done->second == shape) return {};
+    if (done != prepared_.end() && done->second.Is(view)) return {};
   }
   const auto prepare = [&]() -> Result<void> {
     TM_ASSIGN(const TableLayout wanted, LayoutOf(view));
@@ -96,7 +85,7 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
   };
   TM_TRY_IN(prepare(), PlaceOf(view));
   const std::lock_guard lock(mutex_);
-  prepared_.insert_or_assign(view.id, shape);
+  prepared_.insert_or_assign(view.id, TableForm::Of(view));
   return {};
 }
 

@@ -28,6 +28,7 @@
 #include "engine/tables/stream_rows.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
+#include "engine/tables/table_shape.h"
 #include "engine/tables/table_state.h"
 #include "engine/view_source.h"
 #include "store/dumps.h"
@@ -243,6 +244,11 @@ class FeatureTables {
   /// kIo in a folder that cannot be written.
   Result<void> CheckWritable() const;
 
+  /// What writes of the view's rows need of its definition.
+  Result<std::shared_ptr<const TableShape>> ShapeOf(const CatalogView& view) const {
+    return shapes_.Get(view);
+  }
+
   TableLog& log() const { return *parts_.log; }
   OfflineStore& offline() const { return *parts_.offline; }
   const FeatureTablesParts& parts() const { return parts_; }
@@ -252,8 +258,9 @@ class FeatureTables {
   static constexpr std::int64_t kTailBytesKept = std::int64_t{80} << 20;
 
   const FeatureTablesParts parts_;
+  mutable TableShapes shapes_;
   mutable std::mutex mutex_;
-  mutable std::map<std::uint32_t, std::int64_t> prepared_;  // view id -> ShapeOf it, which its table has
+  mutable std::map<std::uint32_t, TableForm> prepared_;  // by view id: what its table follows from
   mutable LogTails tails_{kTailBytesKept};
 };
 

@@ -55,8 +55,9 @@ std::shared_ptr<arrow::Buffer> FrameOf(const CatalogView& view, std::int64_t fir
   const auto rows = ReadTableRows(view, *batch, {}, nullptr);
   EXPECT_TRUE(rows) << rows.error().ToString();
   const auto written = BatchOf({{"w", arrow::int64(), list(times)}})->column(0);
-  const auto stamped = StampedRows(view, *rows, std::static_pointer_cast<arrow::Int64Array>(written));
-  return EncodeBatch(**stamped).value();
+  const auto schema = TableSchema(view);
+  const auto stamped = StampedRows(schema, *rows, std::static_pointer_cast<arrow::Int64Array>(written));
+  return EncodeBatch(EncodeSchema(*schema).value(), **stamped).value();
 }
 
 /// Frames of views, in memory.

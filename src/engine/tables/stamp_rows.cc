@@ -26,6 +26,16 @@ Result<std::shared_ptr<arrow::Int64Array>> JoinedTimes(const arrow::ArrayVector&
   return std::static_pointer_cast<arrow::Int64Array>(joined);
 }
 
+/// Rows in the order in which they are given are only sorted to find those that are equal.
+Result<SortedRows> Sorted(const TableRows& rows, StampOrder order_wanted) {
+  constexpr std::int64_t kFewRows = 1024;
+  if (order_wanted == StampOrder::kAsGiven && rows.count() <= kFewRows) {
+    TM_ASSIGN(const bool differ, HaveDifferentKeys(rows.keys, rows.count()));
+    if (differ) return SortedRows{};
+  }
+  return SortRows({rows.keys, rows.event, rows.created});
+}
+
 }  // namespace
 
 Result<TableRows> JoinRows(std::vector<TableRows> parts) {
@@ -73,9 +83,9 @@ Result<TableRows> JoinRows(std::vector<TableRows> parts) {
   return rows;
 }
 
-Result<StampedBatch> StampRows(const CatalogView& view, const TableRows& rows, WriteTimes& write_times,
-                               std::int64_t now_us, StampOrder order_wanted) {
-  TM_ASSIGN(const SortedRows sorted, SortRows({rows.keys, rows.event, rows.created}));
+Result<StampedBatch> StampRows(const std::shared_ptr<arrow::Schema>& schema, const TableRows& rows,
+                               WriteTimes& write_times, std::int64_t now_us, StampOrder order_wanted) {
+  TM_ASSIGN(const SortedRows sorted, Sorted(rows, order_wanted));
   const std::uint32_t repeats = sorted.repeats.empty() ? 0 : *std::ranges::max_element(sorted.repeats);
   StampedBatch stamped;
   stamped.write_time_us = write_times.Take(now_us, std::int64_t{repeats} + 1);
@@ -87,7 +97,7 @@ Result<StampedBatch> StampRows(const CatalogView& view, const TableRows& rows, W
     times[row] = stamped.write_time_us + (sorted.repeats.empty() ? 0 : sorted.repeats[place]);
   }
   TM_ASSIGN(stamped.rows,
-            StampedRows(view, rows, std::make_shared<arrow::Int64Array>(rows.count(), std::move(buffer))));
+            StampedRows(schema, rows, std::make_shared<arrow::Int64Array>(rows.count(), std::move(buffer))));
   if (sorted.order.empty() || order_wanted == StampOrder::kAsGiven) return stamped;
   const arrow::UInt32Array order(static_cast<std::int64_t>(sorted.order.size()),
                                  arrow::Buffer::Wrap(sorted.order));

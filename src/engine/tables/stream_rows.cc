@@ -205,9 +205,10 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(const CatalogV
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
     const std::int64_t now_us = parts_.clock->now_us();
     const bool is_table = view.definition.is_table();
-    TM_ASSIGN(const StampedBatch stamped, StampRows(is_table ? view : AsTable(view), rows,
-                                                    *parts_.write_times, now_us, StampOrder::kAsGiven));
-    TM_ASSIGN(frame->payload, EncodeBatch(*stamped.rows));
+    TM_ASSIGN(const auto shape, shapes_.Get(view));
+    TM_ASSIGN(const StampedBatch stamped,
+              StampRows(shape->schema, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
+    TM_ASSIGN(frame->payload, EncodeBatch(shape->encoded_schema, *stamped.rows));
     frame->offsets = StreamPartsText(parts);
     LogRecord& record = frame->record;
     record.targets = static_cast<std::uint8_t>((is_table ? kLogToOffline : 0) |
@@ -219,8 +220,8 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(const CatalogV
     record.payload = {reinterpret_cast<const std::byte*>(frame->payload->data()),
                       static_cast<std::size_t>(frame->payload->size())};
     if (!view.definition.online) return {};
-    TM_ASSIGN(frame->online, OnlineRowsOf(view, *stamped.rows, now_us));
-    frame->later.emplace(*parts_.log, frame->online.rows->packed());
+    TM_ASSIGN(frame->online, OnlineRowsOf(view, shape->layout, *stamped.rows, now_us));
+    frame->later.emplace(*parts_.log, frame->online.rows);
     return {};
   };
   if (auto prepared = prepare(); !prepared)

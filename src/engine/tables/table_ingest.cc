@@ -219,10 +219,9 @@ class MadeRows : public arrow::RecordBatchReader {
 class StampedReader final : public MadeRows {
  public:
   /// Of a range (null: none) deletions follow the rows.
-  StampedReader(const CatalogView& view, std::vector<TableRows> first, Intake& intake,
+  StampedReader(const TableShape& shape, std::vector<TableRows> first, Intake& intake,
                 WriteTimes& write_times, std::int64_t now_us, BatchContentSum* content, RangeRows* range)
-      : view_(view),
-        schema_(TableSchema(view)),
+      : schema_(shape.schema),
         first_(std::move(first)),
         intake_(intake),
         write_times_(write_times),
@@ -273,12 +272,11 @@ class StampedReader final : public MadeRows {
     }
     if (rows == 0) return false;
     TM_ASSIGN(const TableRows all, JoinRows(std::move(parts)));
-    TM_ASSIGN(StampedBatch stamped, StampRows(view_, all, write_times_, now_us_));
+    TM_ASSIGN(StampedBatch stamped, StampRows(schema_, all, write_times_, now_us_));
     run_ = std::move(stamped.rows);
     return true;
   }
 
-  const CatalogView& view_;
   const std::shared_ptr<arrow::Schema> schema_;
   std::vector<TableRows> first_;
   Intake& intake_;
@@ -295,10 +293,10 @@ class StampedReader final : public MadeRows {
 /// `content`, if given.
 class FolderReader final : public MadeRows {
  public:
-  FolderReader(const CatalogView& view, const CatalogView& table, std::vector<TableRows> first,
-               Intake& intake, const IngestRequest& request, BatchContentSum* content)
+  FolderReader(const CatalogView& view, const TableShape& shape, std::vector<TableRows> first, Intake& intake,
+               const IngestRequest& request, BatchContentSum* content)
       : view_(view),
-        table_(table),
+        table_schema_(shape.schema),
         schema_(SourceSchema(view)),
         first_(std::move(first)),
         intake_(intake),
@@ -320,7 +318,7 @@ class FolderReader final : public MadeRows {
       first_.pop_back();
     }
     // Files have the first columns of a table; what is stamped on its rows is not among them.
-    TM_ASSIGN(const auto stamped, StampedRows(table_, *rows, rows->event));
+    TM_ASSIGN(const auto stamped, StampedRows(table_schema_, *rows, rows->event));
     if (content_ != nullptr) TM_TRY(content_->Add(*stamped));
     rows_ += rows->count();
     if (request_.progress) request_.progress(rows_);
@@ -328,7 +326,7 @@ class FolderReader final : public MadeRows {
   }
 
   const CatalogView& view_;
-  const CatalogView& table_;
+  const std::shared_ptr<arrow::Schema> table_schema_;
   const std::shared_ptr<arrow::Schema> schema_;
   std::vector<TableRows> first_;  // the last first
   Intake& intake_;
@@ -339,10 +337,12 @@ class FolderReader final : public MadeRows {
 
 class Ingesting {
  public:
-  Ingesting(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
-            const IngestRequest& request, const FeatureTables& tables)
+  Ingesting(const CatalogView& view, std::shared_ptr<const TableShape> shape,
+            std::shared_ptr<arrow::RecordBatchReader> rows, const IngestRequest& request,
+            const FeatureTables& tables)
       : target_(view),
-        view_(AsTable(view)),
+        shape_(std::move(shape)),
+        view_(shape_->table),
         request_(request),
         tables_(tables),
         parts_(tables.parts()),
@@ -411,8 +411,12 @@ class Ingesting {
   /// One frame: all of it is written, or nothing.
   Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(parts)));
-    TM_ASSIGN(const StampedBatch stamped, StampRows(view_, rows, *parts_.write_times, now_us_));
-    TM_ASSIGN(const auto payload, EncodeBatch(*stamped.rows));
+    const bool is_in_folder =
+        (static_cast<std::uint8_t>(to) & kLogToOffline) != 0 && !target_.definition.is_table();
+    TM_ASSIGN(const StampedBatch stamped,
+              StampRows(shape_->schema, rows, *parts_.write_times, now_us_,
+                        is_in_folder ? StampOrder::kOfFiles : StampOrder::kAsGiven));
+    TM_ASSIGN(const auto payload, EncodeBatch(shape_->encoded_schema, *stamped.rows));
     LogRecord record;
     record.targets = static_cast<std::uint8_t>(to);
     record.table_id = view_.id;
@@ -425,15 +429,14 @@ class Ingesting {
     FrameOnlineRows online;
     const bool is_online = (record.targets & kLogToOnline) != 0;
     if (is_online) {
-      TM_ASSIGN(online, OnlineRowsOf(target_, *stamped.rows, now_us_));
+      TM_ASSIGN(online, OnlineRowsOf(target_, shape_->layout, *stamped.rows, now_us_));
     }
     BatchContentSum content(view_.definition.table.created_timestamp_column);
     if (!record.batch_key.empty()) TM_TRY(content.Add(*stamped.rows));
     const FolderRows folder{target_, stamped.rows};
-    const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !target_.definition.is_table();
     TM_ASSIGN(const TableLog::Written written,
-              parts_.log->Append(record, is_online ? &online.rows->packed() : nullptr,
-                                 is_in_folder ? &folder : nullptr, content.content()));
+              parts_.log->Append(record, is_online ? &online.rows : nullptr, is_in_folder ? &folder : nullptr,
+                                 content.content()));
     report_.token = TokenOf(written.position, record.targets);
     report_.repeated = written.repeated;
     if (written.repeated) {
@@ -517,7 +520,7 @@ class Ingesting {
   /// Of rows that were written, or else of all that come.
   Result<BatchContent> ContentOf(const std::vector<TableRows>& first) {
     const auto add = [&](const TableRows& rows) -> Result<void> {
-      TM_ASSIGN(const auto stamped, StampedRows(view_, rows, rows.event));
+      TM_ASSIGN(const auto stamped, StampedRows(shape_->schema, rows, rows.event));
       return content_.Add(*stamped);
     };
     for (const TableRows& rows : first)
@@ -536,7 +539,7 @@ class Ingesting {
       TM_ASSIGN(const auto snapshot, table->Snapshot({}));
       properties_ = snapshot->properties();
     }
-    StampedReader reader(view_, std::exchange(first, {}), intake_, *parts_.write_times, now_us_,
+    StampedReader reader(*shape_, std::exchange(first, {}), intake_, *parts_.write_times, now_us_,
                          content_if_asked(), range_ ? &*range_ : nullptr);
     StageOptions options;
     options.threads = parts_.threads;
@@ -594,7 +597,7 @@ class Ingesting {
         }
       }
       if (request_.before_files) TM_TRY(request_.before_files());
-      FolderReader reader(target_, view_, std::exchange(first, {}), intake_, request_, content_if_asked());
+      FolderReader reader(target_, *shape_, std::exchange(first, {}), intake_, request_, content_if_asked());
       const std::int64_t write_time_us = parts_.write_times->Take(now_us_, 1);
       TM_ASSIGN(const auto written,
                 parts_.folders->Add(source,
@@ -646,7 +649,8 @@ class Ingesting {
   }
 
   const CatalogView& target_;
-  const CatalogView view_;  // as a table
+  const std::shared_ptr<const TableShape> shape_;
+  const CatalogView& view_;  // as a table
   const IngestRequest& request_;
   const FeatureTables& tables_;
   const FeatureTablesParts& parts_;
@@ -686,7 +690,8 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
   } else if (!request.dry_run) {
     TM_TRY(Prepare(view));
   }
-  Ingesting ingesting(view, std::move(rows), request, *this);
+  TM_ASSIGN(auto shape, ShapeOf(view));
+  Ingesting ingesting(view, std::move(shape), std::move(rows), request, *this);
   auto report = ingesting.Run();
   if (!report) return std::unexpected(std::move(report).error().In(place));
   if (ingesting.crossed_erasure()) TM_TRY(CompleteErasures(view, request.stop));

@@ -371,7 +371,7 @@ Result<TableLog::FolderErrors> TableLog::Replay(const LogSnapshot& log) {
 Result<void> TableLog::Settle(Replayed& replayed) {
   std::vector<OnlineWrite> writes;
   for (const FrameOnlineRows& frame : replayed.rows) {
-    const auto rows = frame.rows->packed().Writes();
+    const auto rows = frame.rows.Writes();
     writes.insert(writes.end(), rows.begin(), rows.end());
   }
   if (!writes.empty()) {
@@ -393,7 +393,7 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
   TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
   TM_ASSIGN(const auto batch, AlignBatch(AsTable(view), decoded));
   if (is_online) {
-    TM_ASSIGN(FrameOnlineRows rows, OnlineRowsOf(view, *batch, parts_.clock->now_us()));
+    TM_ASSIGN(FrameOnlineRows rows, OnlineRowsOf(view, CurrentLayout(view), *batch, parts_.clock->now_us()));
     replayed.rows.push_back(std::move(rows));
   }
   if (!is_in_folder || replayed.folder_errors.contains(record.table_id)) return {};
@@ -515,15 +515,17 @@ Result<void> TableLog::TrimLog(OwnedLog& owned, const LogSnapshot& log, const Fl
   return owned.Trim({log.id(), upto});
 }
 
-Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::RecordBatch& batch,
-                                     std::int64_t now_us) {
+Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const PackedLayout& layout,
+                                     const arrow::RecordBatch& batch, std::int64_t now_us) {
   FrameOnlineRows out;
+  arrow::ArrayVector keys;
+  arrow::ArrayVector features;
   for (const JoinKey& key : view.join_keys) {
     TM_ASSIGN(auto canonical, CanonicalKey(batch.GetColumnByName(key.name), *key.type, key.name, 0));
-    out.keys.push_back(std::move(canonical));
+    keys.push_back(std::move(canonical));
   }
   for (const Field& field : view.definition.fields)
-    out.features.push_back(batch.GetColumnByName(field.name));
+    features.push_back(batch.GetColumnByName(field.name));
   TM_ASSIGN(const auto event, MicrosOf(batch, view.definition.event_column()));
   std::shared_ptr<arrow::Int64Array> created;  // null: the view's files have none, and all count as equal
   if (!view.definition.created_column().empty()) {
@@ -534,8 +536,7 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
   const auto is_deleted = ColumnOf<arrow::BooleanArray>(batch, system_column::kIsDeleted);
   const auto origin = ColumnOf<arrow::Int32Array>(batch, system_column::kOrigin);
   const SpellingReader spelling(view, batch, *event);
-  out.layout = std::make_unique<PackedLayout>(CurrentLayout(view));
-  out.rows = std::make_unique<OnlineBatch>(*out.layout, view.id, out.keys, out.features);
+  const OnlineBatch packing(layout, view.id, keys, features);
   for (std::int64_t row = 0; row < batch.num_rows(); ++row) {
     if (event->Value(row) > now_us + kFutureToleranceUs) {
       ++out.ahead;
@@ -548,8 +549,8 @@ Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::Recor
     header.is_deleted = is_deleted->Value(row);
     if (expires_at->IsValid(row)) header.expires_at_us = expires_at->Value(row);
     header.schema_version = static_cast<std::uint32_t>(view.version);
-    TM_TRY(out.rows->Add(row, header));
-    if (out.rows->packed().size() == kRowsMeasured) out.rows->Reserve(batch.num_rows() - row - 1);
+    TM_TRY(packing.Add(row, header, out.rows));
+    if (out.rows.size() == kRowsMeasured) out.rows.Reserve(batch.num_rows() - row - 1);
   }
   return out;
 }

@@ -193,15 +193,12 @@ class TableLog {
 };
 
 /// The rows of a frame for the online store: those of a batch of TableSchema that are not further ahead of
-/// `now_us` than the tolerance. What is in `columns` and `layout` belongs to `rows`, which refers to them.
+/// `now_us` than the tolerance. `layout` is CurrentLayout(view).
 struct FrameOnlineRows {
-  arrow::ArrayVector keys;
-  arrow::ArrayVector features;
-  std::unique_ptr<PackedLayout> layout;
-  std::unique_ptr<OnlineBatch> rows;
+  PackedRows rows;
   std::int64_t ahead = 0;  // rows that were left out
 };
-Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const arrow::RecordBatch& batch,
-                                     std::int64_t now_us);
+Result<FrameOnlineRows> OnlineRowsOf(const CatalogView& view, const PackedLayout& layout,
+                                     const arrow::RecordBatch& batch, std::int64_t now_us);
 
 }  // namespace tidemark

@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <string_view>
 
 #include "model/feature_table.h"
 #include "model/name.h"
@@ -24,6 +24,20 @@ namespace tidemark {
 namespace {
 
 const DataType kTimestampType{.kind = TypeKind::kTimestamp};
+constexpr std::int64_t kMessageRoom = 4096;  // for what an Arrow message has before its columns
+constexpr std::string_view kStreamEnd("\xFF\xFF\xFF\xFF\0\0\0\0", 8);  // of an Arrow IPC stream
+
+/// Room for the columns of a batch that is no slice of another; more is made where it does not suffice.
+std::int64_t RoomFor(const arrow::RecordBatch& batch) {
+  constexpr std::int64_t kPadding = 64;
+  constexpr std::int64_t kRoomMax = std::int64_t{1} << 20;
+  std::int64_t bytes = kMessageRoom;
+  for (const auto& column : batch.column_data()) {
+    for (const auto& buffer : column->buffers)
+      bytes += buffer == nullptr ? 0 : buffer->size() + kPadding;
+  }
+  return std::min(bytes, kRoomMax);
+}
 
 PartitionField FieldOf(const Partition& partition, const FeatureView& view) {
   switch (partition.kind) {
@@ -123,6 +137,19 @@ class Reading {
  private:
   std::shared_ptr<arrow::Array> Find(const std::string& name) const { return batch_.GetColumnByName(name); }
 
+  /// In their order.
+  std::vector<std::string_view> KnownNames() const {
+    std::vector<std::string_view> known{table_.timestamp_field, system_column::kExpiresAt};
+    known.reserve(3 + view_.join_keys.size() + view_.definition.fields.size());
+    if (!table_.created_timestamp_column.empty()) known.emplace_back(table_.created_timestamp_column);
+    for (const JoinKey& key : view_.join_keys)
+      known.emplace_back(key.name);
+    for (const Field& field : view_.definition.fields)
+      known.emplace_back(field.name);
+    std::ranges::sort(known);
+    return known;
+  }
+
   Result<std::shared_ptr<arrow::Array>> Column(const std::string& name) const {
     if (auto column = Find(name)) return column;
     const auto names = batch_.schema()->field_names();
@@ -132,18 +159,16 @@ class Reading {
 
   /// Nothing that a user sends is lost or taken for something else in silence.
   Result<void> CheckNames() const {
-    std::set<std::string> known{table_.timestamp_field, system_column::kExpiresAt};
-    if (!table_.created_timestamp_column.empty()) known.insert(table_.created_timestamp_column);
-    for (const JoinKey& key : view_.join_keys)
-      known.insert(key.name);
-    for (const Field& field : view_.definition.fields)
-      known.insert(field.name);
-    std::set<std::string> seen;
-    for (const std::string& name : batch_.schema()->field_names()) {
-      if (!seen.insert(name).second) {
-        return Fail(ErrorCode::kInvalidArgument, fmt::format("the rows have two columns '{}'", name));
-      }
-      if (known.contains(name)) continue;
+    const std::vector<std::string_view> known = KnownNames();
+    std::vector<std::string_view> names;
+    for (const auto& field : batch_.schema()->fields())
+      names.push_back(field->name());
+    std::vector<std::string_view> sorted = names;
+    std::ranges::sort(sorted);
+    if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("the rows have two columns '{}'", *twice));
+    for (const std::string_view name : names) {
+      if (std::ranges::binary_search(known, name)) continue;
       static const std::array kOwn{system_column::kWriteTime, system_column::kArrival,
                                    system_column::kIsDeleted, system_column::kOrigin,
                                    system_column::kEventTimestamp};
@@ -321,7 +346,8 @@ TableRows SliceRows(const TableRows& rows, std::int64_t begin, std::int64_t coun
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(
-    const CatalogView& view, const TableRows& rows, const std::shared_ptr<arrow::Int64Array>& write_times) {
+    const std::shared_ptr<arrow::Schema>& schema, const TableRows& rows,
+    const std::shared_ptr<arrow::Int64Array>& write_times) {
   const std::int64_t count = rows.count();
   arrow::ArrayVector columns = rows.columns;
   columns.push_back(AsTimestamps(*write_times));
@@ -342,14 +368,22 @@ Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(
   // One store folder gives every write time once; another writer's number would end ties between folders.
   TM_ASSIGN(auto origin, FromArrowResult(arrow::MakeArrayFromScalar(arrow::Int32Scalar(0), count)));
   columns.push_back(std::move(origin));
-  return arrow::RecordBatch::Make(TableSchema(view), count, std::move(columns));
+  return arrow::RecordBatch::Make(schema, count, std::move(columns));
 }
 
-Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(const arrow::RecordBatch& batch) {
-  TM_ASSIGN(const auto sink, FromArrowResult(arrow::io::BufferOutputStream::Create()));
-  TM_ASSIGN(const auto writer, FromArrowResult(arrow::ipc::MakeStreamWriter(sink, batch.schema())));
-  TM_TRY(FromArrowStatus(writer->WriteRecordBatch(batch)));
-  TM_TRY(FromArrowStatus(writer->Close()));
+Result<std::string> EncodeSchema(const arrow::Schema& schema) {
+  TM_ASSIGN(const auto encoded, FromArrowResult(arrow::ipc::SerializeSchema(schema)));
+  return encoded->ToString();
+}
+
+Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(std::string_view encoded_schema,
+                                                   const arrow::RecordBatch& batch) {
+  static const arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
+  const auto before = static_cast<std::int64_t>(encoded_schema.size());
+  TM_ASSIGN(const auto sink, FromArrowResult(arrow::io::BufferOutputStream::Create(before + RoomFor(batch))));
+  TM_TRY(FromArrowStatus(sink->Write(encoded_schema)));
+  TM_TRY(FromArrowStatus(arrow::ipc::SerializeRecordBatch(batch, options, sink.get())));
+  TM_TRY(FromArrowStatus(sink->Write(kStreamEnd)));
   return FromArrowResult(sink->Finish());
 }
 

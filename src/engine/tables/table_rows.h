@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/catalog.h"
@@ -64,13 +66,16 @@ std::int64_t BytesOf(const TableRows& rows);
 /// `count` rows from `begin` on.
 TableRows SliceRows(const TableRows& rows, std::int64_t begin, std::int64_t count);
 
-/// The rows as a batch of TableSchema, with a write time for each row.
+/// The rows as a batch of `schema`, which is TableSchema of their view, with a write time for each row.
 Result<std::shared_ptr<arrow::RecordBatch>> StampedRows(
-    const CatalogView& view, const TableRows& rows, const std::shared_ptr<arrow::Int64Array>& write_times);
+    const std::shared_ptr<arrow::Schema>& schema, const TableRows& rows,
+    const std::shared_ptr<arrow::Int64Array>& write_times);
 
-/// A batch as bytes that say their own schema (an Arrow IPC stream), and back. kCorruption for bytes that are
-/// no such thing.
-Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(const arrow::RecordBatch& batch);
+/// A batch as bytes that say their own schema (an Arrow IPC stream), and back. The schema's part of them is
+/// the same for all batches of it. kCorruption for bytes that are no such thing.
+Result<std::string> EncodeSchema(const arrow::Schema& schema);
+Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(std::string_view encoded_schema,
+                                                   const arrow::RecordBatch& batch);
 Result<std::shared_ptr<arrow::RecordBatch>> DecodeBatch(std::span<const std::byte> bytes);
 
 /// A batch of an older schema of the table as one of TableSchema(view): absent columns are null, narrower

@@ -145,8 +145,7 @@ class Frame {
       TM_ASSIGN(type, TypeOfValues(wanted.name, values));
     }
     JsonColumn column(wanted.name, *type, PolicyOf(wanted, *type));
-    for (const dom::element value : values)
-      TM_TRY(column.Append(value));
+    TM_TRY(column.AppendAll(values));
     return column.Finish();
   }
 

@@ -4,12 +4,14 @@
 namespace tidemark::http {
 
 void Workers::Run(std::function<void()> task) {
-  const std::lock_guard lock(mutex_);
-  tasks_.push_back(std::move(task));
-  if (idle_ < tasks_.size() && threads_.size() < threads_max_) {
-    threads_.emplace_back([this] { Work(); });
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    if (idle_ < tasks_.size() && threads_.size() < threads_max_) {
+      threads_.emplace_back([this] { Work(); });
+    }
   }
-  queued_.notify_one();
+  queued_.notify_one();  // whoever wakes up finds the lock free
 }
 
 void Workers::Work() {
