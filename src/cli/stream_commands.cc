@@ -10,6 +10,8 @@
 #include "cli/interrupt.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "model/time.h"
+#include "tidemark/sql.h"
 
 namespace tidemark::cli {
 namespace {
@@ -19,6 +21,7 @@ struct StreamArguments {
   bool until_end = false;
   std::string group;
   std::string rejected_max = "10%";
+  std::string wait_max = "1m";
 };
 
 /// `5%` or `0.05`.
@@ -36,6 +39,7 @@ Result<double> ParseRate(const std::string& text) {
 Result<void> RunStreamsUntilStopped(const Session& session, const StreamArguments& arguments) {
   RunStreamsOptions options;
   TM_ASSIGN(options.rejected_rate_max, ParseRate(arguments.rejected_max));
+  TM_ASSIGN(options.wait_max_us, ParseDuration(arguments.wait_max));
   TM_ASSIGN(const auto store, session.Open());
   options.until_end = arguments.until_end;
   options.group = arguments.group;
@@ -55,6 +59,11 @@ void AddRun(Command app, Session& session) {
       .add_option("--rejected-max", arguments->rejected_max,
                   "Stop before more of the newest messages than this are rejected")
       .type_name("RATE")
+      .capture_default_str();
+  command
+      .add_option("--wait-max", arguments->wait_max,
+                  "With --until-end: give up when brokers cannot be reached for so long")
+      .type_name("DURATION")
       .capture_default_str();
   command.callback([&session, arguments] {
     session.command = [&session, arguments] { return RunStreamsUntilStopped(session, *arguments); };
@@ -77,6 +86,10 @@ Result<void> PrintStreams(const Session& session, const std::vector<std::string>
         fmt::print(stderr, "{}: {}: {}\n", stream.at("view").get<std::string>(), problem,
                    stream.at(problem).get<std::string>());
       }
+    }
+    if (!stream.at("unreachable_since_us").is_null()) {
+      fmt::print(stderr, "{}: a reader waits for it since {}\n", stream.at("view").get<std::string>(),
+                 FormatTimestampUs(stream.at("unreachable_since_us").get<std::int64_t>()));
     }
     for (const Json& partition : stream.at("partitions")) {
       rows.push_back({stream.at("view"), partition.at("partition"), partition.at("read"), partition.at("end"),
