@@ -142,9 +142,10 @@ TEST(ExpressionTest, TimesAreUtc) {
   EXPECT_EQ(Answer("epoch_us(to_timestamp(1714550400.25e0))"),
             "int64: 1714550400250000 1714550400250000 1714550400250000");
   EXPECT_EQ(Answer("epoch_us(to_timestamp(i))"), Answer("cast(i as bigint) * 1000000"));
-  for (const char* const beyond : {"make_timestamp(9223372036854775807)", "make_timestamp(-9223372036854775807)",
-                                   "epoch_ms(9223372036854775)", "epoch_ms(9223372036854776)",
-                                   "to_timestamp(1e13)", "to_timestamp('nan'::double)"})
+  for (const char* const beyond :
+       {"make_timestamp(9223372036854775807)", "make_timestamp(-9223372036854775807)",
+        "epoch_ms(9223372036854775)", "epoch_ms(9223372036854776)", "to_timestamp(1e13)",
+        "to_timestamp('nan'::double)"})
     EXPECT_EQ(Answer(beyond).contains("beyond"), std::string_view(beyond) != "epoch_ms(9223372036854775)")
         << beyond << ": " << Answer(beyond);
   EXPECT_EQ(Answer("at > '2000-01-01'"), "bool: true false null");

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <mutex>
 #include <stop_token>
 #include <thread>
 
@@ -391,6 +392,60 @@ TEST_F(StreamsTest, AStreamThatCannotBeReachedIsWaitedFor) {
   EXPECT_EQ(Column("n"), "1");
 }
 
+TEST_F(StreamsTest, AnOutageIsToldOnceAndWhenItIsOver) {
+  Add(0, 1, 1);
+  topic_.Fail(Error{ErrorCode::kUnavailable, "no broker", {}});
+  std::mutex mutex;
+  std::vector<std::string> told;
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return told.size();
+  };
+  auto parts = Parts();
+  parts.warn = [&](const std::string& what) {
+    const std::lock_guard lock(mutex);
+    told.push_back(what);
+  };
+  StreamSessionOptions options;
+  options.until_end = true;
+  StreamSession session(std::move(parts), options);
+  {
+    const std::jthread reader([&] { EXPECT_TRUE(session.Run({})); });
+    while (!session.status().unreachable_since_us)
+      std::this_thread::yield();
+    EXPECT_EQ(count(), 0U) << "what is over soon is not worth a line";
+    scene_.clock().set_us(now_us() + 3'000'000);
+    while (count() == 0)
+      std::this_thread::yield();
+    scene_.clock().set_us(now_us() + 4'000'000);
+    topic_.Fail(std::nullopt);
+  }
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_THAT(told[0], HasSubstr("no broker"));
+  EXPECT_EQ(told[1], "it can be reached again, after 7 seconds");
+  EXPECT_EQ(session.status().unreachable_since_us, std::nullopt);
+}
+
+TEST_F(StreamsTest, AnOutageEndsARunThatWaitsNoLonger) {
+  topic_.Fail(Error{ErrorCode::kUnavailable, "no broker", {}});
+  StreamSessionOptions options;
+  options.wait_max_us = 0;
+  const auto ran = StreamSession(Parts(), options).Run({});
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(ran.error().message, HasSubstr("no broker"));
+}
+
+TEST_F(StreamsTest, AnInfiniteEventTimeIsNoRow) {
+  for (int i = 1; i <= 30; ++i)
+    Add(0, 1, i);
+  for (const char* const us : {"9223372036854775807", "-9223372036854775808"})
+    AddRaw(0, fmt::format(R"({{"user": 2, "n": 1, "event_timestamp": {}}})", us));
+  MustRead(1);
+  EXPECT_EQ(std::ranges::count(Column("n"), ','), 29);
+  EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("beyond what an event time can be"));
+}
+
 TEST_F(StreamsTest, AStreamThatWasMadeAnewIsKnownByWhenItWasMade) {
   topic_.Identify({.made = "1", .partitions = {{"0", {}}, {"1", {}}}});
   Add(0, 1, 1);
@@ -436,7 +491,8 @@ TEST_F(StreamsTest, APartitionThatIsGoneWasReadToItsEndOrIsMissed) {
   EXPECT_EQ(check({{"0", {}}, {"1", {}}}), "the same");
   EXPECT_EQ(check({{"1", {"0"}}}), "the same");  // whoever reads a successor has read what was before it
   EXPECT_EQ(check({{"1", {}}, {"2", {}}}), "the same");
-  EXPECT_THAT(check({{"1", {}}, {"2", {"0"}}}), HasSubstr("kafka.clicks.0, which was read up to 0, is there no"));
+  EXPECT_THAT(check({{"1", {}}, {"2", {"0"}}}),
+              HasSubstr("kafka.clicks.0, which was read up to 0, is there no"));
   EXPECT_THAT(check({{"2", {}}}), HasSubstr("is there no more"));
 }
 

@@ -351,8 +351,8 @@ class KafkaStream final : public Stream {
   bool was_assigned_ = false;
   bool must_rejoin_ = false;
   std::chrono::steady_clock::time_point subscribed_{};
-  bool was_reached_ = false;   // as far as it was asked
-  bool is_unreached_ = false;  // no broker answers, as far as it is known
+  bool was_reached_ = false;                  // as far as it was asked
+  bool is_unreached_ = false;                 // no broker answers, as far as it is known
   const StreamHandlers* handlers_ = nullptr;  // of the call that is running
   bool was_rebalanced_ = false;               // during it
   std::vector<KafkaMessage> gathered_;

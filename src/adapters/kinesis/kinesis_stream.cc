@@ -39,9 +39,9 @@ struct ReadShard {
   std::optional<StreamOffset> must_have;  // what the first record has to be
   std::string iterator;                   // empty: none yet, or no more
   bool had_iterator = false;
-  bool is_closed = false;                 // there comes no more than what is buffered
-  bool is_at_end = false;                 // for now, behind what is buffered
-  bool was_at_end = false;                // and that was told
+  bool is_closed = false;   // there comes no more than what is buffered
+  bool is_at_end = false;   // for now, behind what is buffered
+  bool was_at_end = false;  // and that was told
   std::deque<Record> buffered;
   SteadyClock::time_point due{};  // of the next call
   std::int64_t backoff_us = 0;
@@ -129,10 +129,11 @@ class KinesisStream final : public Stream {
     TM_ASSIGN(const std::string made, api_->Made());
     look_due_ = SteadyClock::now() + std::chrono::microseconds(pacing_.between_looks_us);
     if (made.empty() || made == made_) return {};
-    return Fail(ErrorCode::kInvalidData,
-                fmt::format("Kinesis stream '{}' was made anew while it was read: it is another one of the same "
-                            "name; see 'messages that are gone' in docs/streams.md",
-                            name_));
+    return Fail(
+        ErrorCode::kInvalidData,
+        fmt::format("Kinesis stream '{}' was made anew while it was read: it is another one of the same "
+                    "name; see 'messages that are gone' in docs/streams.md",
+                    name_));
   }
 
   Result<std::optional<std::int64_t>> Behind(const std::string& shard, const StreamStart& start) {

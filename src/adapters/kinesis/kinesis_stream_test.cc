@@ -165,7 +165,7 @@ TEST(KinesisStream, OneThatIsMadeAnewWhileItIsReadIsToldOnceItWasIdentified) {
       fake.AnswerNext("GetRecords", {.status = 400, .body = R"({"__type": "ExpiredIteratorException"})"});
       ASSERT_TRUE(reader.Poll());
     }
-    EXPECT_THAT(reader.PollError(), AllOf(HasSubstr("invalid_data"), HasSubstr("made anew")));
+    EXPECT_THAT(reader.PollError(), AllOf(HasSubstr("INVALID_DATA"), HasSubstr("made anew")));
     EXPECT_THAT(reader.events, Not(Contains("a:another's")));
   }
 }

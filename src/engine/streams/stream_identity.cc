@@ -1,5 +1,5 @@
-// A partition that was split or merged goes when its messages are too old; who has begun to read what came of it
-// had read it to its end.
+// A partition that was split or merged goes when its messages are too old; who has begun to read what came of
+// it had read it to its end.
 #include "engine/streams/stream_identity.h"
 
 #include <fmt/format.h>
@@ -23,11 +23,12 @@ Result<void> CheckStillThere(const StreamSource& source, const StreamMarks& mark
     is_child_begun = is_child_begun && (is_begun || !is_child);
   }
   if (is_one_begun && is_child_begun) return {};
-  return Fail(ErrorCode::kInvalidData,
-              fmt::format("{}, which was read up to {}, is there no more, and may have had more: the stream was "
-                          "made anew, or its messages were removed before they were read; see 'messages that "
-                          "are gone' in docs/streams.md",
-                          StreamPlace(source, partition), read.text()));
+  return Fail(
+      ErrorCode::kInvalidData,
+      fmt::format("{}, which was read up to {}, is there no more, and may have had more: the stream was "
+                  "made anew, or its messages were removed before they were read; see 'messages that "
+                  "are gone' in docs/streams.md",
+                  StreamPlace(source, partition), read.text()));
 }
 
 }  // namespace
@@ -38,12 +39,14 @@ Result<void> CheckSameStream(const StreamSource& source, const StreamMarks& mark
     const auto partition = PartitionOfPlace(source, place);
     if (!partition || !mark.read) continue;
     if (!mark.made.empty() && !identity.made.empty() && mark.made != identity.made) {
-      return Fail(ErrorCode::kInvalidData,
-                  fmt::format("{} was read up to {}, but the stream was made anew since: it is another one of "
-                              "the same name; see 'messages that are gone' in docs/streams.md",
-                              place, mark.read->text()));
+      return Fail(
+          ErrorCode::kInvalidData,
+          fmt::format("{} was read up to {}, but the stream was made anew since: it is another one of "
+                      "the same name; see 'messages that are gone' in docs/streams.md",
+                      place, mark.read->text()));
     }
-    if (!identity.partitions.empty()) TM_TRY(CheckStillThere(source, marks, identity, *partition, *mark.read));
+    if (!identity.partitions.empty())
+      TM_TRY(CheckStillThere(source, marks, identity, *partition, *mark.read));
   }
   return {};
 }

@@ -29,7 +29,7 @@ struct StreamSessionStatus {
   std::map<std::string, StreamOffset> read;  // partitions that it has, by their last message that was read
   std::vector<std::string> partitions;       // that it has
   std::optional<std::int64_t> unreachable_since_us;  // nothing: it is reached, as far as it is known
-  std::string last_error;                    // empty: none
+  std::string last_error;                            // empty: none
   std::int64_t last_error_us = 0;
 };
 

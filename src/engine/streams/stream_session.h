@@ -58,8 +58,8 @@ struct StreamSessionParts {
 
 struct StreamSessionOptions {
   std::string group;
-  std::string lease_file = {};        // as StreamOpening has it
-  bool until_end = false;             // ends when all partitions that it has were read to their end
+  std::string lease_file = {};  // as StreamOpening has it
+  bool until_end = false;       // ends when all partitions that it has were read to their end
   /// So long a stream that cannot be reached is waited for; nothing: until it can. Microseconds.
   std::optional<std::int64_t> wait_max_us = {};
   double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it

@@ -5,12 +5,11 @@
 //             "<place> <epoch> <offset> <fingerprint> <rows>\n"
 //
 // A place is a partition by its stream: `kafka.<topic>.<partition>`. The offset is that of the last message
-// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). `made` tells the stream from one
-// of its name that is made after it (`-`, or not there: not known); frames are of the stream that the property
-// names, which is written before them. The epoch counts the owners
-// that a partition has had: taking it is a commit that raises it. A frame of an older epoch that is not in
-// files by then was written by an owner that had lost the partition: nobody reads it, and the new owner reads
-// its messages again.
+// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). `made` tells the stream from
+// one of its name that is made after it (`-`, or not there: not known); frames are of the stream that the
+// property names, which is written before them. The epoch counts the owners that a partition has had: taking
+// it is a commit that raises it. A frame of an older epoch that is not in files by then was written by an
+// owner that had lost the partition: nobody reads it, and the new owner reads its messages again.
 #pragma once
 
 #include <cstdint>

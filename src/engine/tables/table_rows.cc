@@ -176,8 +176,8 @@ class Reading {
     for (std::int64_t row = 0; row < event.length(); ++row) {
       if (event.IsNull(row) || (event.Value(row) < kInfinity && event.Value(row) > -kInfinity)) continue;
       return Fail(ErrorCode::kInvalidData,
-                  fmt::format("column '{}', row {}: {} microseconds are beyond what an event time can be", name,
-                              options_.first_row + row, event.Value(row)));
+                  fmt::format("column '{}', row {}: {} microseconds are beyond what an event time can be",
+                              name, options_.first_row + row, event.Value(row)));
     }
     return {};
   }
