@@ -1,20 +1,24 @@
 // stream run, stream status, stream restart: streams read into feature tables, how far they were, and from
 // where on.
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <ctime>
 #include <memory>
 
 #include "base/json.h"
 #include "cli/interrupt.h"
 #include "cli/session.h"
 #include "cli/table.h"
-#include "model/time.h"
 #include "tidemark/sql.h"
 
 namespace tidemark::cli {
 namespace {
+
+constexpr std::int64_t kUsPerSecond = 1'000'000;
 
 struct StreamArguments {
   std::vector<std::string> views;
@@ -87,9 +91,10 @@ Result<void> PrintStreams(const Session& session, const std::vector<std::string>
                    stream.at(problem).get<std::string>());
       }
     }
-    if (!stream.at("unreachable_since_us").is_null()) {
-      fmt::print(stderr, "{}: a reader waits for it since {}\n", stream.at("view").get<std::string>(),
-                 FormatTimestampUs(stream.at("unreachable_since_us").get<std::int64_t>()));
+    if (const Json& since = stream.at("unreachable_since_us"); !since.is_null()) {
+      const auto moment = static_cast<std::time_t>(since.get<std::int64_t>() / kUsPerSecond);
+      fmt::print(stderr, "{}: a reader waits since {:%FT%TZ} for what it cannot reach\n",
+                 stream.at("view").get<std::string>(), fmt::gmtime(moment));
     }
     for (const Json& partition : stream.at("partitions")) {
       rows.push_back({stream.at("view"), partition.at("partition"), partition.at("read"), partition.at("end"),

@@ -138,7 +138,8 @@ TEST(ExpressionTest, TimesAreUtc) {
   EXPECT_EQ(Answer("epoch_us(now())"), "int64: 1700000000000000 1700000000000000 1700000000000000");
   EXPECT_EQ(Answer("cast(make_timestamp(1714550400123456) as varchar)"),
             "string: 2024-05-01 08:00:00.123456 2024-05-01 08:00:00.123456 2024-05-01 08:00:00.123456");
-  EXPECT_EQ(Answer("epoch_us(epoch_ms(-1)) + epoch_us(epoch_ms(l))"), Answer("l * 1000 - 1000"));
+  EXPECT_EQ(Answer("epoch_us(epoch_ms(-1)) + epoch_us(epoch_ms(i))"),
+            Answer("cast(i as bigint) * 1000 - 1000"));
   EXPECT_EQ(Answer("epoch_us(to_timestamp(1714550400.25e0))"),
             "int64: 1714550400250000 1714550400250000 1714550400250000");
   EXPECT_EQ(Answer("epoch_us(to_timestamp(i))"), Answer("cast(i as bigint) * 1000000"));

@@ -14,6 +14,8 @@ namespace {
 
 using testing_support::TemporaryFolder;
 
+namespace fs = std::filesystem;
+
 constexpr std::uint32_t kView = 3;
 
 class StreamReportsTest : public testing::Test {
@@ -54,11 +56,11 @@ TEST_F(StreamReportsTest, CountsGoOnFromThoseOfSessionsThatHaveEnded) {
 
 TEST_F(StreamReportsTest, OneThatWasAddedUpButNotRemovedCountsOnce) {
   RunSession(1, 2);
-  const auto own = folder_.path() / (std::to_string(kView) + "-" + std::to_string(getpid()));
-  const auto copy = folder_.path() / "copy";
-  std::filesystem::copy_file(own, copy);
+  const auto own = fs::path(folder_.path()) / (std::to_string(kView) + "-" + std::to_string(getpid()));
+  const auto copy = fs::path(folder_.path()) / "copy";
+  fs::copy_file(own, copy);
   ASSERT_TRUE(StreamReportFile::Open(folder_.path(), kView));
-  std::filesystem::copy_file(copy, own);  // as a process leaves it that dies in between
+  fs::copy_file(copy, own);  // as a process leaves it that dies in between
   EXPECT_EQ(Sum("rejected"), 2);
   ASSERT_TRUE(StreamReportFile::Open(folder_.path(), kView));
   EXPECT_EQ(Sum("rejected"), 2);
