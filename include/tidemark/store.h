@@ -427,18 +427,19 @@ class TIDEMARK_EXPORT Store {
   /// Reads the streams of views (empty: of all that have one) into their feature tables, each message once,
   /// until it is stopped, which is no error. Several processes may do it at the same time, and share the
   /// partitions. Messages that are no rows go to the table `<view>__rejected`. A broker that cannot be
-  /// reached is waited for. The first other error ends all: kInvalidData if messages are gone that were to be
-  /// read, are not those that were there before, or too many are no rows (nothing of these was written);
-  /// kUnsupported on a server, which reads streams by itself. Rows for a view with a batch source come online
-  /// only.
+  /// reached is waited for, and a line on stderr says so. The first other error ends all: kInvalidData if
+  /// messages are gone that were to be read, are not those that were there before, or too many are no rows
+  /// (nothing of these was written); kUnsupported on a server, which reads streams by itself. Rows for a view
+  /// with a batch source come online only.
   virtual Result<void> RunStreams(const std::vector<std::string>& views,
                                   const RunStreamsOptions& options) = 0;
   /// How far streams were read, and who reads them on this machine: a JSON array of {"view", "stream",
   /// "partitions": [{"partition", "read", "end", "lag"}], "lag", "stream_error", "readers", "messages",
   /// "rows", "deletions", "filtered", "rejected", "rows_per_second", "freshness_p50_us", "freshness_p99_us",
-  /// "last_error", "last_error_us"}. "read" is the offset of the last message whose row is in the table,
-  /// "lag" the messages that are not; counts are those of readers since they started; null: not known.
-  /// "stream_error" says why the stream cannot be asked.
+  /// "unreachable_since_us", "last_error", "last_error_us"}. "read" is the offset of the last message whose
+  /// row is in the table, "lag" the messages that are not; "messages" to "rejected" are of all readers of
+  /// this machine that there have been; null: not known. "stream_error" says why the stream cannot be asked,
+  /// "unreachable_since_us" since when a reader that runs waits for it; null: none does.
   virtual Result<std::string> StreamStatus(const std::vector<std::string>& views) = 0;
   /// Says anew where the stream of a view is read on, after its messages were lost or its topic was made
   /// anew. Rows that are there stay. Readers that run notice, and go on there. A JSON array of {"partition",

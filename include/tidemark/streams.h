@@ -22,6 +22,9 @@ struct RunStreamsOptions {
   /// What fails is told by the status, and begun again after a while, instead of ending the call: for
   /// servers.
   bool keep_trying = false;
+  /// With `until_end`: so long a stream, or a registry of schemas, that cannot be reached is waited for
+  /// (microseconds, at least 0); then the call ends with kUnavailable. Without it there is no end to waiting.
+  std::int64_t wait_max_us = 60'000'000;
   std::stop_token stop = {};
 };
 

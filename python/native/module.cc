@@ -269,7 +269,7 @@ void BindStore(nb::module_& m) {
       .def("tables", &PythonStore::Tables, "database"_a)
       .def("drop_registered_table", &PythonStore::DropRegisteredTable, "name"_a)
       .def("run_streams", &PythonStore::RunStreams, "views"_a, "until_end"_a, "group"_a,
-           "rejected_rate_max"_a, "token"_a.none())
+           "rejected_rate_max"_a, "wait_max_us"_a, "token"_a.none())
       .def("stream_status", &PythonStore::StreamStatus, "views"_a)
       .def("restart_stream", &PythonStore::RestartStream, "view"_a, "from_"_a, "partitions"_a, "dry_run"_a)
       .def("ingest", &PythonStore::Ingest, "view"_a, "rows"_a, "request"_a, "token"_a.none())

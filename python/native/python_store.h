@@ -84,7 +84,7 @@ class PythonStore {
   std::string Tables(const std::string& database) const;
   bool DropRegisteredTable(const std::string& name) const;
   void RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
-                  double rejected_rate_max, const CancelToken* token) const;
+                  double rejected_rate_max, std::int64_t wait_max_us, const CancelToken* token) const;
   std::string StreamStatus(const std::vector<std::string>& views) const;
   std::string RestartStream(const std::string& view, const std::string& from,
                             const std::vector<std::string>& partitions, bool dry_run) const;

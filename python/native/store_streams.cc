@@ -6,12 +6,14 @@
 namespace tidemark::python {
 
 void PythonStore::RunStreams(const std::vector<std::string>& views, bool until_end, const std::string& group,
-                             double rejected_rate_max, const CancelToken* token) const {
+                             double rejected_rate_max, std::int64_t wait_max_us,
+                             const CancelToken* token) const {
   const std::stop_source stop = SourceOf(token);
   RunStreamsOptions options;
   options.until_end = until_end;
   options.group = group;
   options.rejected_rate_max = rejected_rate_max;
+  options.wait_max_us = wait_max_us;
   options.stop = stop.get_token();
   Unwrap(RunInterruptibly(stop, [&] { return store_->RunStreams(views, options); }));
 }

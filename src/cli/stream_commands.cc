@@ -1,24 +1,31 @@
 // stream run, stream status, stream restart: streams read into feature tables, how far they were, and from
 // where on.
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <ctime>
 #include <memory>
 
 #include "base/json.h"
 #include "cli/interrupt.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "tidemark/sql.h"
 
 namespace tidemark::cli {
 namespace {
+
+constexpr std::int64_t kUsPerSecond = 1'000'000;
 
 struct StreamArguments {
   std::vector<std::string> views;
   bool until_end = false;
   std::string group;
   std::string rejected_max = "10%";
+  std::string wait_max = "1m";
 };
 
 /// `5%` or `0.05`.
@@ -36,6 +43,7 @@ Result<double> ParseRate(const std::string& text) {
 Result<void> RunStreamsUntilStopped(const Session& session, const StreamArguments& arguments) {
   RunStreamsOptions options;
   TM_ASSIGN(options.rejected_rate_max, ParseRate(arguments.rejected_max));
+  TM_ASSIGN(options.wait_max_us, ParseDuration(arguments.wait_max));
   TM_ASSIGN(const auto store, session.Open());
   options.until_end = arguments.until_end;
   options.group = arguments.group;
@@ -55,6 +63,11 @@ void AddRun(Command app, Session& session) {
       .add_option("--rejected-max", arguments->rejected_max,
                   "Stop before more of the newest messages than this are rejected")
       .type_name("RATE")
+      .capture_default_str();
+  command
+      .add_option("--wait-max", arguments->wait_max,
+                  "With --until-end: give up when brokers cannot be reached for so long")
+      .type_name("DURATION")
       .capture_default_str();
   command.callback([&session, arguments] {
     session.command = [&session, arguments] { return RunStreamsUntilStopped(session, *arguments); };
@@ -77,6 +90,11 @@ Result<void> PrintStreams(const Session& session, const std::vector<std::string>
         fmt::print(stderr, "{}: {}: {}\n", stream.at("view").get<std::string>(), problem,
                    stream.at(problem).get<std::string>());
       }
+    }
+    if (const Json& since = stream.at("unreachable_since_us"); !since.is_null()) {
+      const auto moment = static_cast<std::time_t>(since.get<std::int64_t>() / kUsPerSecond);
+      fmt::print(stderr, "{}: a reader waits since {:%FT%TZ} for what it cannot reach\n",
+                 stream.at("view").get<std::string>(), fmt::gmtime(moment));
     }
     for (const Json& partition : stream.at("partitions")) {
       rows.push_back({stream.at("view"), partition.at("partition"), partition.at("read"), partition.at("end"),

@@ -136,6 +136,19 @@ TEST(ExpressionTest, TimesAreUtc) {
             "string: 2024-02-29 00:00:00 1970-02-01 00:00:00 null");
   EXPECT_EQ(Answer("extract(epoch from at - day)"), "float64: 2553255.678901 -1 null");
   EXPECT_EQ(Answer("epoch_us(now())"), "int64: 1700000000000000 1700000000000000 1700000000000000");
+  EXPECT_EQ(Answer("cast(make_timestamp(1714550400123456) as varchar)"),
+            "string: 2024-05-01 08:00:00.123456 2024-05-01 08:00:00.123456 2024-05-01 08:00:00.123456");
+  EXPECT_EQ(Answer("epoch_us(epoch_ms(-1)) + epoch_us(epoch_ms(i))"),
+            Answer("cast(i as bigint) * 1000 - 1000"));
+  EXPECT_EQ(Answer("epoch_us(to_timestamp(1714550400.25e0))"),
+            "int64: 1714550400250000 1714550400250000 1714550400250000");
+  EXPECT_EQ(Answer("epoch_us(to_timestamp(i))"), Answer("cast(i as bigint) * 1000000"));
+  for (const char* const beyond :
+       {"make_timestamp(9223372036854775807)", "make_timestamp(-9223372036854775807)",
+        "epoch_ms(9223372036854775)", "epoch_ms(9223372036854776)", "to_timestamp(1e13)",
+        "to_timestamp('nan'::double)"})
+    EXPECT_EQ(Answer(beyond).contains("beyond"), std::string_view(beyond) != "epoch_ms(9223372036854775)")
+        << beyond << ": " << Answer(beyond);
   EXPECT_EQ(Answer("at > '2000-01-01'"), "bool: true false null");
   EXPECT_TRUE(Bind("now() - at > interval '30 days'")->uses_now());
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 #include "expression/binder_internal.h"
@@ -17,6 +18,7 @@ constexpr std::int64_t kDayUs = 86'400'000'000;
 constexpr std::int64_t kHourUs = 3'600'000'000;
 constexpr std::int64_t kMinuteUs = 60'000'000;
 constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr std::int64_t kMillisecondUs = 1'000;
 
 // Parts of a time; the first that a name says. What has a fixed length comes first.
 enum class Unit : std::int64_t {
@@ -427,6 +429,50 @@ Result<NodePtr> BindEpochUs(Arguments arguments) {
   return std::move(arguments).Make(Plain(TypeKind::kInt64), EpochUsOf);
 }
 
+/// The two numbers that stand for infinity, and the one below, are no moments.
+bool IsMoment(std::int64_t us) {
+  constexpr std::int64_t kInfinity = std::numeric_limits<std::int64_t>::max();
+  return us < kInfinity && us > -kInfinity;
+}
+
+constexpr std::string_view kNoMoment = "the number is beyond what a timestamp can be";
+
+template <std::int64_t kUnitUs>
+void TimeOfCount(Call& call) {
+  for (std::int64_t row = 0; row < call.count; ++row) {
+    std::int64_t& out = call.out.as<std::int64_t>()[row];
+    const bool is_beyond = __builtin_mul_overflow(call.arg<std::int64_t>(0)[row], kUnitUs, &out);
+    if (!is_beyond && IsMoment(out)) continue;
+    out = 0;
+    if (call.Counts(row)) return call.Fail(row, std::string(kNoMoment));
+  }
+}
+
+void TimeOfSeconds(Call& call) {
+  constexpr double kEnd = 0x1p63;
+  for (std::int64_t row = 0; row < call.count; ++row) {
+    std::int64_t& out = call.out.as<std::int64_t>()[row];
+    const double us = std::nearbyint(call.arg<double>(0)[row] * static_cast<double>(kSecondUs));
+    if (us > -kEnd && us < kEnd) {
+      out = static_cast<std::int64_t>(us);
+      continue;
+    }
+    out = 0;
+    if (call.Counts(row)) return call.Fail(row, std::string(kNoMoment));
+  }
+}
+
+template <std::int64_t kUnitUs>
+Result<NodePtr> BindTimeOfCount(Arguments arguments) {
+  TM_TRY(arguments.Become(0, Plain(TypeKind::kInt64)));
+  return std::move(arguments).Make(Plain(TypeKind::kTimestamp), TimeOfCount<kUnitUs>);
+}
+
+Result<NodePtr> BindTimeOfSeconds(Arguments arguments) {
+  TM_TRY(arguments.Become(0, Plain(TypeKind::kFloat64)));
+  return std::move(arguments).Make(Plain(TypeKind::kTimestamp), TimeOfSeconds);
+}
+
 Result<NodePtr> BindTruncate(Arguments arguments) {
   TM_ASSIGN(const Unit unit, UnitOf(arguments));
   if (unit == Unit::kEpoch)
@@ -549,6 +595,9 @@ constexpr std::array kTimes = std::to_array<Function>({
     {"datediff", 3, 3, BindDifference},
     {"epoch", 1, 1, BindPartCalled<Unit::kEpoch>},
     {"epoch_us", 1, 1, BindEpochUs},
+    {"epoch_ms", 1, 1, BindTimeOfCount<kMillisecondUs>},
+    {"make_timestamp", 1, 1, BindTimeOfCount<1>},
+    {"to_timestamp", 1, 1, BindTimeOfSeconds},
     {"year", 1, 1, BindPartCalled<Unit::kYear>},
     {"quarter", 1, 1, BindPartCalled<Unit::kQuarter>},
     {"month", 1, 1, BindPartCalled<Unit::kMonth>},

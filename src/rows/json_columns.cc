@@ -3,6 +3,7 @@
 
 #include <arrow/builder.h>
 #include <arrow/util/decimal.h>
+#include <arrow/util/value_parsing.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -88,6 +89,12 @@ class AppenderTo : public Appender {
     if (!status.ok()) state().wrong = status.message();
     return status.ok();
   }
+  /// By what reads the cells of CSV files that are ingested.
+  bool PutCsvText(std::string_view text) {
+    using Type = typename Builder::TypeClass;
+    typename Type::c_type value{};
+    return arrow::internal::ParseValue<Type>(text.data(), text.size(), &value) && Put(value);
+  }
 
   /// As AppendPlain; `plain` gives what a value is appended as, or nothing.
   template <typename Plain>
@@ -111,6 +118,7 @@ class BoolAppender final : public AppenderTo<arrow::BooleanBuilder> {
  public:
   using AppenderTo::AppenderTo;
   bool AppendText(std::string_view text) override {
+    if (state().policy.texts_as_csv) return PutCsvText(text);
     if (text == "true" || text == "True") return Put(true);
     if (text == "false" || text == "False") return Put(false);
     return false;
@@ -135,6 +143,7 @@ class IntegerAppender final : public AppenderTo<Builder> {
  public:
   using AppenderTo<Builder>::AppenderTo;
   bool AppendText(std::string_view text) override {
+    if (this->state().policy.texts_as_csv) return this->PutCsvText(text);
     Value number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error == std::errc{} && end == text.data() + text.size()) return this->Put(number);
@@ -186,6 +195,7 @@ class FloatAppender final : public AppenderTo<Builder> {
  public:
   using AppenderTo<Builder>::AppenderTo;
   bool AppendText(std::string_view text) override {
+    if (this->state().policy.texts_as_csv) return this->PutCsvText(text);
     if (PutNamed(text)) return true;
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -39,6 +39,7 @@ struct JsonPolicy {
   bool nan_is_null = false;       // "NaN" is null where a float is wanted
   bool times_in_seconds = false;  // a timestamp is an integer of seconds, and never text
   bool nested_as_text = false;    // a struct or map may come as its JSON in a text
+  bool texts_as_csv = false;      // AppendText takes bools and numbers as they stand in CSV files
 };
 
 /// One column while it is filled.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace tidemark::testing_support {
 
@@ -77,6 +78,11 @@ class MemoryStream final : public Stream {
       lags.push_back(std::move(lag));
     }
     return lags;
+  }
+
+  Result<StreamIdentity> Identify() override {
+    const std::lock_guard lock(topic_.mutex_);
+    return topic_.identity_;
   }
 
  private:
@@ -169,6 +175,11 @@ void MemoryTopic::Clear() {
   const std::lock_guard lock(mutex_);
   for (Partition& partition : partitions_)
     partition = {};
+}
+
+void MemoryTopic::Identify(StreamIdentity identity) {
+  const std::lock_guard lock(mutex_);
+  identity_ = std::move(identity);
 }
 
 void MemoryTopic::Fail(std::optional<Error> error) {

@@ -30,6 +30,8 @@ class MemoryTopic {
   void RemoveBefore(std::size_t partition, std::int64_t offset);
   /// As if it had been removed and made again.
   void Clear();
+  /// What it is known by from now on.
+  void Identify(StreamIdentity identity);
   /// The next polls of all members fail with this.
   void Fail(std::optional<Error> error);
 
@@ -44,6 +46,7 @@ class MemoryTopic {
 
   std::mutex mutex_;  // guards all
   std::vector<Partition> partitions_;
+  StreamIdentity identity_;
   std::optional<Error> error_;
   std::set<const void*> members_;
   std::map<std::size_t, const void*> owners_;  // by partition

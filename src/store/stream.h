@@ -103,6 +103,17 @@ struct StreamLag {
   std::optional<StreamOffset> end;
 };
 
+/// What a stream is known by beside its messages.
+struct StreamIdentity {
+  struct Partition {
+    std::string id;
+    std::vector<std::string> parents;  // those that it came of, whether they are there or not
+  };
+  /// A word that tells it from a stream of its name that is made after it; empty: its messages alone do.
+  std::string made;
+  std::vector<Partition> partitions;  // that there are; empty: these say nothing of what was read
+};
+
 /// A stream, read by this process as a member of a group. Used by one thread at a time. Errors name the topic
 /// or stream, and show no secret: kUnavailable if it cannot be reached for now (call again), kNotFound if
 /// there is no such stream, kPermissionDenied, kInvalidArgument for settings that are refused.
@@ -121,6 +132,10 @@ class Stream {
   /// Of all partitions, in their order: how far behind is who has read to, and with, the message of `read`
   /// (none: nothing). Asks the stream. Does not join the group.
   virtual Result<std::vector<StreamLag>> Lags(const std::map<std::string, StreamOffset>& read) = 0;
+
+  /// May be asked by `StreamHandlers::assigned`. A stream that has been identified and is another one later
+  /// is kInvalidData, from Poll.
+  virtual Result<StreamIdentity> Identify() = 0;
 };
 
 /// A view's stream source that is read (a push source is written to instead).

@@ -106,8 +106,12 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   parts.clock = parts_.clock;
   // Reading goes on where nobody can be told of it.
   parts.tell = [&report](const StreamSessionStatus& status) { std::ignore = report.Write(status); };
+  parts.warn = [&name](const std::string& what) {
+    fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, what);
+  };
   StreamSessionOptions session;
   session.until_end = options.until_end;
+  if (options.until_end) session.wait_max_us = options.wait_max_us;
   session.rejected_rate_max = options.rejected_rate_max;
   session.group = options.group;
   session.lease_file = (parts_.folder / "streams" / fmt::format("shards-{}", views.view->id)).string();
@@ -177,6 +181,8 @@ Result<void> StoreStreams::Run(const std::vector<std::string>& views,
                                const RunStreamsOptions& options) const {
   if (options.rejected_rate_max < 0 || options.rejected_rate_max > 1)
     return Fail(ErrorCode::kInvalidArgument, "the greatest rate of rejected messages is from 0 to 1");
+  if (options.wait_max_us < 0)
+    return Fail(ErrorCode::kInvalidArgument, "a stream cannot be waited for less than no time");
   if (options.keep_trying) {
     KeepRunning(views, options);
     return {};

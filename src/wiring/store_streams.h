@@ -3,6 +3,8 @@
 //
 //   .tidemark/streams/id               what the store's groups are named by
 //   .tidemark/streams/<view id>-<pid>  the status of a session, as JSON; written about every second
+//   .tidemark/streams/<view id>-ended  the counts of sessions that have ended, as JSON
+//   .tidemark/streams/reports          empty: its lock says who adds those up
 //   .tidemark/streams/shards-<view id> empty: its locks say who reads which shard of Kinesis
 #pragma once
 

@@ -1,17 +1,25 @@
-// Reports are replaced by renaming, so that a reader never sees half of one.
+// Files are replaced by renaming, so that a reader never sees half of one.
+//
+// Sessions that have ended are added up: {"messages": n, ..., "added": [their keys]}. A report whose key is
+// there counts no more, so that nothing counts twice though a process may die before it has removed it.
 #include "wiring/stream_reports.h"
 
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
-#include <map>
 #include <optional>
 #include <sstream>
+#include <string>
+#include <utility>
 #include <vector>
+
+#include "base/lock_file.h"
 
 namespace tidemark {
 namespace {
@@ -54,25 +62,73 @@ Json ReportOf(const StreamSessionStatus& status) {
           {"freshness_p50_us", MicrosOrNull(status.freshness_p50_us)},
           {"freshness_p99_us", MicrosOrNull(status.freshness_p99_us)},
           {"partitions", partitions},
+          {"unreachable_since_us", MicrosOrNull(status.unreachable_since_us)},
           {"last_error", status.last_error.empty() ? Json() : Json(status.last_error)},
           {"last_error_us", status.last_error.empty() ? Json() : Json(status.last_error_us)}};
 }
 
-/// Of sessions of a view, with "is_running".
-std::vector<Json> StreamReports(const fs::path& folder, std::uint32_t view_id) {
-  std::vector<Json> reports;
+constexpr std::array<const char*, 5> kCounts{"messages", "rows", "deletions", "filtered", "rejected"};
+
+struct SessionReport {
+  fs::path file;
+  std::string key;  // of this session alone
+  Json json;        // with "is_running"
+};
+
+fs::path EndedFile(const fs::path& folder, std::uint32_t view_id) {
+  return folder / fmt::format("{}-ended", view_id);
+}
+
+std::int64_t CountOf(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
+std::optional<Json> ReadObject(const fs::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  auto json = ParseJson(text.str());
+  if (!json || !json->is_object()) return std::nullopt;  // it is gone, or none of ours
+  return *std::move(json);
+}
+
+Result<void> Replace(const fs::path& path, const Json& json) {
+  const fs::path fresh = path.string() + ".new";
+  {
+    std::ofstream file(fresh, std::ios::trunc);
+    file << json.dump();
+    file.close();
+    if (!file) return Fail(ErrorCode::kIo, fmt::format("cannot write '{}'", fresh.string()));
+  }
+  std::error_code error;
+  fs::rename(fresh, path, error);
+  if (!error) return {};
+  return Fail(ErrorCode::kIo, fmt::format("cannot write '{}': {}", path.string(), error.message()));
+}
+
+Json EndedSessions(const fs::path& folder, std::uint32_t view_id) {
+  return ReadObject(EndedFile(folder, view_id)).value_or(Json::object());
+}
+
+bool IsAdded(const Json& ended, const std::string& key) {
+  const auto added = ended.find("added");
+  return added != ended.end() && added->is_array() && std::ranges::find(*added, Json(key)) != added->end();
+}
+
+/// Of a view, those that are not added up.
+std::vector<SessionReport> StreamReports(const fs::path& folder, std::uint32_t view_id) {
+  std::vector<SessionReport> reports;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const auto pid = ReportingProcess(entry->path(), view_id);
     if (!pid) continue;
-    std::ifstream file(entry->path());
-    std::ostringstream text;
-    text << file.rdbuf();
-    auto report = ParseJson(text.str());
-    if (!report || !report->is_object()) continue;  // it is gone, or is no report of ours
+    auto report = ReadObject(entry->path());
+    if (!report) continue;
     const bool was_running = report->contains("is_running") && report->at("is_running") == Json(true);
     (*report)["is_running"] = was_running && IsAlive(*pid);
-    reports.push_back(*std::move(report));
+    const std::string key = fmt::format("{} {}", *pid, CountOf(*report, "started_us"));
+    reports.push_back({entry->path(), key, *std::move(report)});
   }
   return reports;
 }
@@ -85,10 +141,22 @@ Result<StreamReportFile> StreamReportFile::Open(const fs::path& folder, std::uin
   if (error)
     return Fail(ErrorCode::kIo,
                 fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
+  TM_ASSIGN(const auto lock, LockFile::Open((folder / "reports").string(), LockFile::Access::kFull, true));
+  TM_TRY(lock->Lock(0));
+  Json ended = EndedSessions(folder, view_id);
+  Json added = Json::array();
   std::vector<fs::path> left;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const auto pid = ReportingProcess(entry->path(), view_id);
-    if (pid && !IsAlive(*pid)) left.push_back(entry->path());
+  for (const SessionReport& report : StreamReports(folder, view_id)) {
+    if (report.json.at("is_running").get<bool>()) continue;
+    left.push_back(report.file);
+    added.push_back(report.key);
+    if (IsAdded(ended, report.key)) continue;
+    for (const char* const name : kCounts)
+      ended[name] = CountOf(ended, name) + CountOf(report.json, name);
+  }
+  if (!left.empty()) {
+    ended["added"] = std::move(added);
+    TM_TRY(Replace(EndedFile(folder, view_id), ended));
   }
   for (const fs::path& path : left)
     fs::remove(path, error);
@@ -96,21 +164,13 @@ Result<StreamReportFile> StreamReportFile::Open(const fs::path& folder, std::uin
 }
 
 Result<void> StreamReportFile::Write(const StreamSessionStatus& status) const {
-  const fs::path fresh = path_.string() + ".new";
-  {
-    std::ofstream file(fresh, std::ios::trunc);
-    file << ReportOf(status).dump();
-    file.close();
-    if (!file) return Fail(ErrorCode::kIo, fmt::format("cannot write '{}'", fresh.string()));
-  }
-  std::error_code error;
-  fs::rename(fresh, path_, error);
-  if (!error) return {};
-  return Fail(ErrorCode::kIo, fmt::format("cannot write '{}': {}", path_.string(), error.message()));
+  return Replace(path_, ReportOf(status));
 }
 
 Json StreamReportSum(const fs::path& folder, std::uint32_t view_id) {
-  const std::vector<Json> reports = StreamReports(folder, view_id);
+  // In this order: what is added up meanwhile is in both, and known by its key.
+  const std::vector<SessionReport> reports = StreamReports(folder, view_id);
+  const Json ended = EndedSessions(folder, view_id);
   Json sum{{"readers", 0},
            {"messages", 0},
            {"rows", 0},
@@ -120,36 +180,37 @@ Json StreamReportSum(const fs::path& folder, std::uint32_t view_id) {
            {"rows_per_second", 0.0},
            {"freshness_p50_us", nullptr},
            {"freshness_p99_us", nullptr},
+           {"unreachable_since_us", nullptr},
            {"last_error", nullptr},
            {"last_error_us", nullptr}};
   std::int64_t readers = 0;
   double rate = 0;
-  std::map<std::string, std::int64_t> counts;
-  const auto number = [](const Json& report, const char* name) {
-    return report.contains(name) && report.at(name).is_number_integer() ? report.at(name).get<std::int64_t>()
-                                                                        : 0;
-  };
-  for (const Json& report : reports) {
+  for (const char* const name : kCounts)
+    sum[name] = CountOf(ended, name);
+  for (const auto& [file, key, report] : reports) {
     const bool is_running = report.at("is_running").get<bool>();
-    for (const char* name : {"messages", "rows", "deletions", "filtered", "rejected"})
-      counts[name] += number(report, name);
+    for (const char* const name : kCounts) {
+      if (!IsAdded(ended, key)) sum[name] = CountOf(sum, name) + CountOf(report, name);
+    }
     if (is_running) {
       ++readers;
+      const std::int64_t since_us = CountOf(report, "unreachable_since_us");
+      const std::int64_t earliest_us = CountOf(sum, "unreachable_since_us");
+      if (since_us > 0 && (earliest_us == 0 || since_us < earliest_us))
+        sum["unreachable_since_us"] = since_us;
       if (report.contains("rows_per_second") && report.at("rows_per_second").is_number())
         rate += report.at("rows_per_second").get<double>();
     }
     for (const char* name : {"freshness_p50_us", "freshness_p99_us"}) {
-      if (number(report, name) > number(sum, name)) sum[name] = number(report, name);
+      if (CountOf(report, name) > CountOf(sum, name)) sum[name] = CountOf(report, name);
     }
-    if (number(report, "last_error_us") > number(sum, "last_error_us")) {
+    if (CountOf(report, "last_error_us") > CountOf(sum, "last_error_us")) {
       sum["last_error"] = report.at("last_error");
-      sum["last_error_us"] = number(report, "last_error_us");
+      sum["last_error_us"] = CountOf(report, "last_error_us");
     }
   }
   sum["readers"] = readers;
   sum["rows_per_second"] = rate;
-  for (const auto& [name, count] : counts)
-    sum[name] = count;
   return sum;
 }
 

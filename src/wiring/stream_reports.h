@@ -1,4 +1,8 @@
-// What sessions that read streams tell of themselves, in files that other processes read.
+// What sessions that read streams tell of themselves, in files that other processes read:
+//
+//   <view id>-<pid>    of the session of a process
+//   <view id>-ended    the counts of all that have ended, but for those whose own file is still there
+//   reports            empty: locked by who adds up
 #pragma once
 
 #include <cstdint>
@@ -13,7 +17,7 @@ namespace tidemark {
 /// The file of one session, of this process.
 class StreamReportFile {
  public:
-  /// Makes the folder, and removes what processes that are gone have left of the view.
+  /// Makes the folder, and adds up what sessions of the view have left that have ended. kIo.
   static Result<StreamReportFile> Open(const std::filesystem::path& folder, std::uint32_t view_id);
 
   /// Replaces what was told before. A report that cannot be written is not worth an end of reading: kIo is
@@ -26,8 +30,8 @@ class StreamReportFile {
   std::filesystem::path path_;
 };
 
-/// What the sessions of a view tell together, by the names of Store::StreamStatus: their sums, the worst of
-/// freshness, the last error.
+/// What the sessions of a view tell together, by the names of Store::StreamStatus: the sums of all that there
+/// have been, the worst of freshness, the last error.
 Json StreamReportSum(const std::filesystem::path& folder, std::uint32_t view_id);
 
 }  // namespace tidemark

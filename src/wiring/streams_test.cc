@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <mutex>
 #include <stop_token>
 #include <thread>
 
@@ -12,6 +13,7 @@
 #include "adapters/sqlite/sqlite_registry.h"
 #include "engine/apply.h"
 #include "engine/engine_testing.h"
+#include "engine/streams/stream_identity.h"
 #include "engine/streams/stream_restart.h"
 #include "engine/streams/stream_session.h"
 #include "engine/tables/read_rows.h"
@@ -390,6 +392,110 @@ TEST_F(StreamsTest, AStreamThatCannotBeReachedIsWaitedFor) {
   EXPECT_EQ(Column("n"), "1");
 }
 
+TEST_F(StreamsTest, AnOutageIsToldOnceAndWhenItIsOver) {
+  Add(0, 1, 1);
+  topic_.Fail(Error{ErrorCode::kUnavailable, "no broker", {}});
+  std::mutex mutex;
+  std::vector<std::string> told;
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return told.size();
+  };
+  auto parts = Parts();
+  parts.warn = [&](const std::string& what) {
+    const std::lock_guard lock(mutex);
+    told.push_back(what);
+  };
+  StreamSessionOptions options;
+  options.until_end = true;
+  StreamSession session(std::move(parts), options);
+  {
+    const std::jthread reader([&] { EXPECT_TRUE(session.Run({})); });
+    while (!session.status().unreachable_since_us)
+      std::this_thread::yield();
+    EXPECT_EQ(count(), 0U) << "what is over soon is not worth a line";
+    scene_.clock().set_us(now_us() + 3'000'000);
+    while (count() == 0)
+      std::this_thread::yield();
+    scene_.clock().set_us(now_us() + 4'000'000);
+    topic_.Fail(std::nullopt);
+  }
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_THAT(told[0], HasSubstr("no broker"));
+  EXPECT_EQ(told[1], "it can be reached again, after 7 seconds");
+  EXPECT_EQ(session.status().unreachable_since_us, std::nullopt);
+}
+
+TEST_F(StreamsTest, AnOutageEndsARunThatWaitsNoLonger) {
+  topic_.Fail(Error{ErrorCode::kUnavailable, "no broker", {}});
+  StreamSessionOptions options;
+  options.wait_max_us = 0;
+  const auto ran = StreamSession(Parts(), options).Run({});
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(ran.error().message, HasSubstr("no broker"));
+}
+
+TEST_F(StreamsTest, AnInfiniteEventTimeIsNoRow) {
+  for (int i = 1; i <= 30; ++i)
+    Add(0, 1, i);
+  for (const char* const us : {"9223372036854775807", "-9223372036854775808"})
+    AddRaw(0, fmt::format(R"({{"user": 2, "n": 1, "event_timestamp": {}}})", us));
+  MustRead(1);
+  EXPECT_EQ(std::ranges::count(Column("n"), ','), 29);
+  EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("beyond what an event time can be"));
+}
+
+TEST_F(StreamsTest, AStreamThatWasMadeAnewIsKnownByWhenItWasMade) {
+  topic_.Identify({.made = "1", .partitions = {{"0", {}}, {"1", {}}}});
+  Add(0, 1, 1);
+  MustRead();
+  topic_.Clear();
+  for (int i = 11; i <= 13; ++i)
+    Add(0, 1, i);
+  Add(1, 2, 14);  // nothing was read of this one
+  topic_.Identify({.made = "2", .partitions = {{"0", {}}, {"1", {}}}});
+  for (int i = 0; i < 2; ++i) {  // taking it does not make it the one that was read
+    const auto read = Read();
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
+    EXPECT_THAT(read.error().message, HasSubstr("made anew"));
+  }
+  EXPECT_EQ(Column("n"), "1");
+}
+
+TEST_F(StreamsTest, WhatAStreamIsKnownByIsNotedOnceItIsKnown) {
+  Add(0, 1, 1);
+  MustRead();  // as earlier versions have left it
+  topic_.Identify({.made = "1", .partitions = {}});
+  MustRead();
+  Add(0, 1, 2);
+  MustRead();
+  topic_.Identify({.made = "2", .partitions = {}});
+  ASSERT_FALSE(Read());
+  EXPECT_EQ(Column("n"), "1, 2");
+}
+
+TEST_F(StreamsTest, APartitionThatIsGoneWasReadToItsEndOrIsMissed) {
+  topic_.Identify({.made = "1", .partitions = {{"0", {}}, {"1", {}}}});
+  Add(0, 1, 1);
+  Add(1, 1, 2);
+  MustRead();
+  const auto tables = tables_->Open().value();
+  const StreamSource source = StreamSourceOf(view()).value();
+  const StreamMarks marks = tables->StreamProgress(view()).value();
+  const auto check = [&](std::vector<StreamIdentity::Partition> partitions) {
+    const auto same = CheckSameStream(source, marks, {.made = "1", .partitions = std::move(partitions)});
+    return same ? "the same" : same.error().message;
+  };
+  EXPECT_EQ(check({{"0", {}}, {"1", {}}}), "the same");
+  EXPECT_EQ(check({{"1", {"0"}}}), "the same");  // whoever reads a successor has read what was before it
+  EXPECT_EQ(check({{"1", {}}, {"2", {}}}), "the same");
+  EXPECT_THAT(check({{"1", {}}, {"2", {"0"}}}),
+              HasSubstr("kafka.clicks.0, which was read up to 0, is there no"));
+  EXPECT_THAT(check({{"2", {}}}), HasSubstr("is there no more"));
+}
+
 class StreamRestartTest : public StreamsTest {
  protected:
   /// As Store::RestartStream: what it gives up, by partition, or why it cannot be.
@@ -426,6 +532,20 @@ TEST_F(StreamRestartTest, AStreamThatWasMadeAnewIsReadFromItsBeginning) {
   MustRead();
   EXPECT_EQ(Column("n"), "1, 2, 3, 11, 12, 13, 14, 15, 16");
   EXPECT_EQ(Column("offset", "clicks__rejected"), R"("3", "6")");
+}
+
+TEST_F(StreamRestartTest, OneThatIsKnownByWhenItWasMadeLikewise) {
+  topic_.Identify({.made = "1", .partitions = {{"0", {}}, {"1", {}}}});
+  Add(0, 1, 1);
+  MustRead();
+  topic_.Clear();
+  Add(0, 1, 11);
+  topic_.Identify({.made = "2", .partitions = {{"0", {}}, {"1", {}}}});
+  ASSERT_FALSE(Read());
+  EXPECT_THAT(Restart(StreamRestart::kEarliest), HasSubstr("0: read from the first message"));
+  MustRead();
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 11");
 }
 
 TEST_F(StreamRestartTest, ReadingContinuesBehindWhatIsLost) {

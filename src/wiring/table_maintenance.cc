@@ -208,6 +208,11 @@ void TableMaintenance::Tidy(const FeatureTables& tables, const std::stop_token& 
   for (const auto& view : views) {
     if (stop.stop_requested()) return;
     const std::string& name = view->definition.name;
+    // One that nothing was written to yet, or that was dropped meanwhile.
+    if (const auto table = tables.offline().Open(view->id);
+        !table && table.error().code == ErrorCode::kNotFound) {
+      continue;
+    }
     Step("completing erasures of " + name, [&] { return tables.CompleteErasures(*view, stop); });
     Step("compacting " + name, [&]() -> Result<void> {
       TM_ASSIGN(const std::int64_t small, tables.SmallFiles(*view));

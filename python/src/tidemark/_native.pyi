@@ -371,6 +371,7 @@ class Store:
         until_end: bool,
         group: str,
         rejected_rate_max: float,
+        wait_max_us: int,
         token: CancelToken | None,
     ) -> None: ...
     def stream_status(self, views: list[str]) -> str: ...

@@ -34,10 +34,11 @@ class StreamPartition:
 class StreamStatus:
     """How far a view's stream was read, and who reads it on this machine.
 
-    Counts are those of readers since they started, `filtered` of messages that a stream feature
+    Counts are of all readers that there have been, `filtered` of messages that a stream feature
     view's filter left out; `freshness_p50` and `freshness_p99` are how long
     the newest messages took from the broker's timestamp to being readable. `stream_error` says why
-    the stream could not be asked for its end, `last_error` what readers met last.
+    the stream could not be asked for its end, `last_error` what readers met last,
+    `unreachable_since` from when on a reader that runs waits for a stream that it cannot reach.
     """
 
     view: str
@@ -56,6 +57,7 @@ class StreamStatus:
     stream_error: str | None
     last_error: str | None
     last_error_time: datetime | None
+    unreachable_since: datetime | None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def _status(told: dict[str, Any]) -> StreamStatus:
         stream_error=told["stream_error"],
         last_error=told["last_error"],
         last_error_time=_moment(told["last_error_us"]),
+        unreachable_since=_moment(told["unreachable_since_us"]),
     )
 
 
@@ -122,6 +125,7 @@ class StoreStreams:
         until_end: bool = False,
         group: str | None = None,
         rejected_max: float = 0.1,
+        wait_max: timedelta = timedelta(minutes=1),
     ) -> None:
         """Reads the streams of feature tables into them, each message once, until Ctrl-C.
 
@@ -131,12 +135,16 @@ class StoreStreams:
         are no rows go to the table `<view>__rejected`; before more of the newest ones than
         `rejected_max` (0 to 1) do, it stops with InvalidDataError. The same error tells that
         messages are gone that were to be read. Rows for a view with a batch source come online
-        only: what training sets read is that source.
+        only: what training sets read is that source. Brokers that cannot be reached are waited
+        for; with `until_end` for no longer than `wait_max`, which raises UnavailableError.
         """
         if not 0 <= rejected_max <= 1:
             raise InvalidArgumentError(f"rejected_max is {rejected_max}; it is from 0 to 1")
+        wait_max_us = wait_max // timedelta(microseconds=1)
+        if wait_max_us < 0:
+            raise InvalidArgumentError(f"wait_max is {wait_max}; it cannot be negative")
         self._store.run_streams(
-            _names(views), until_end, group or "", rejected_max, current_token()
+            _names(views), until_end, group or "", rejected_max, wait_max_us, current_token()
         )
 
     def stream_status(

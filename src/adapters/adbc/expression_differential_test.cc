@@ -308,11 +308,16 @@ class ExpressionMaker {
   }
 
   std::string TimeCall(int depth) {
-    switch (Below(3)) {
+    switch (Below(5)) {
       case 0:
         return fmt::format("date_trunc('{}', {})", Unit(), Of(Moment(), depth));
       case 1:
         return fmt::format("CAST({} AS timestamp)", Of(Kind::kDate, depth));
+      case 2:
+        // Not of the greatest numbers, which DuckDB takes for infinity: here they are no times.
+        return fmt::format("{}({} // 3)", Pick({"make_timestamp", "epoch_ms"}), Of(Kind::kInt64, depth));
+      case 3:
+        return fmt::format("CAST(to_timestamp({}) AS timestamp)", Of(Kind::kFloat64, depth));
       default:
         return fmt::format(
             "({} {} INTERVAL {})", Of(Moment(), depth), Pick({"+", "-"}),

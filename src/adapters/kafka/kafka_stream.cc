@@ -17,6 +17,8 @@ namespace tidemark {
 namespace {
 
 constexpr int kRequestMs = 10'000;
+constexpr int kProbeMs = 1'000;
+constexpr auto kProbeAfter = std::chrono::seconds(2);
 constexpr std::size_t kReasonBytes = 512;
 
 struct KafkaHandleDelete {
@@ -142,6 +144,8 @@ class KafkaStream final : public Stream {
     return lags;
   }
 
+  Result<StreamIdentity> Identify() override { return StreamIdentity{}; }
+
  private:
   Result<void> Subscribe() {
     const PartitionList topics(rd_kafka_topic_partition_list_new(1));
@@ -149,6 +153,21 @@ class KafkaStream final : public Stream {
     const rd_kafka_resp_err_t code = rd_kafka_subscribe(kafka_.get(), topics.get());
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(KafkaError(code, topic_));
     is_subscribed_ = true;
+    subscribed_ = std::chrono::steady_clock::now();
+    return {};
+  }
+
+  /// Asks whether a broker answers, unless one surely does: brokers that come back say nothing of it.
+  Result<void> CheckReached() {
+    const bool is_late = !was_assigned_ && std::chrono::steady_clock::now() >= subscribed_ + kProbeAfter;
+    if (!is_unreached_ && (!is_late || was_reached_)) return {};
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const rd_kafka_resp_err_t code = rd_kafka_metadata(kafka_.get(), 0, nullptr, &metadata, kProbeMs);
+    is_unreached_ = code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (is_unreached_)
+      return std::unexpected(KafkaError(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, topic_, last_reason_));
+    rd_kafka_metadata_destroy(metadata);
+    was_reached_ = true;
     return {};
   }
 
@@ -184,6 +203,8 @@ class KafkaStream final : public Stream {
     // What came before an error is handed out first.
     if (gathered_.empty() && at_end_.empty() && failed_)
       return std::unexpected(*std::exchange(failed_, std::nullopt));
+    if (!gathered_.empty() || !at_end_.empty()) is_unreached_ = false;
+    if (gathered_.empty() && at_end_.empty() && !was_rebalanced_) TM_TRY(CheckReached());
     return Handed();
   }
 
@@ -227,7 +248,7 @@ class KafkaStream final : public Stream {
     // What passes does not hide what does not.
     if (failed_ && failed_->code != ErrorCode::kUnavailable) return;
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-      failed_ = KafkaError(code, topic_, last_reason_);
+      is_unreached_ = true;
     } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
       last_reason_ = reason;
     } else {
@@ -329,12 +350,15 @@ class KafkaStream final : public Stream {
   bool is_subscribed_ = false;
   bool was_assigned_ = false;
   bool must_rejoin_ = false;
+  std::chrono::steady_clock::time_point subscribed_{};
+  bool was_reached_ = false;                  // as far as it was asked
+  bool is_unreached_ = false;                 // no broker answers, as far as it is known
   const StreamHandlers* handlers_ = nullptr;  // of the call that is running
   bool was_rebalanced_ = false;               // during it
   std::vector<KafkaMessage> gathered_;
   std::set<std::int32_t> at_end_;
   std::optional<Error> failed_;  // not told yet
-  std::string last_reason_ = "no broker can be reached";
+  std::string last_reason_ = "none can be reached";
 };
 
 }  // namespace

@@ -95,6 +95,13 @@ void FakeKinesis::Trim(const std::string& shard, std::size_t records) {
   entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(records));
 }
 
+void FakeKinesis::MakeAnew(const std::string& shard) {
+  const std::lock_guard lock(mutex_);
+  shards_.clear();
+  shards_[shard] = {};
+  made_ += 1;
+}
+
 void FakeKinesis::AnswerNext(const std::string& operation, http::TestAnswer answer) {
   const std::lock_guard lock(mutex_);
   next_[operation].push_back(std::move(answer));
@@ -121,6 +128,10 @@ http::TestAnswer FakeKinesis::Answer(const std::string& request) {
   if (operation == "ListShards") return List(*asked);
   if (const std::string stream = TextOf(*asked, "StreamName"); !stream.empty() && stream != "clicks")
     return Refused("ResourceNotFoundException", "no such stream");
+  if (operation == "DescribeStreamSummary") {
+    const Json summary{{"StreamName", "clicks"}, {"StreamCreationTimestamp", made_}};
+    return {.status = 200, .body = Json{{"StreamDescriptionSummary", summary}}.dump()};
+  }
   return operation == "GetShardIterator" ? Iterator(*asked) : Get(*asked);
 }
 

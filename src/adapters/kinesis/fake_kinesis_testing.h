@@ -34,6 +34,8 @@ class FakeKinesis {
   std::string Add(const std::string& shard, const std::string& key, const std::string& data);
   /// Forgets the first records, as Kinesis does with old ones.
   void Trim(const std::string& shard, std::size_t records);
+  /// Removes the stream, and makes it again with that shard.
+  void MakeAnew(const std::string& shard);
   /// The next calls of an operation are answered so, one after the other.
   void AnswerNext(const std::string& operation, http::TestAnswer answer);
   /// Operations in the order of their calls.
@@ -62,6 +64,7 @@ class FakeKinesis {
   std::map<std::string, std::vector<http::TestAnswer>> next_;
   std::vector<std::string> calls_;
   std::int64_t last_number_ = 0;
+  double made_ = 1'700'000'000.125;  // seconds
   http::TestServer server_;
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <string>
 #include <string_view>
 
 #include "adapters/kinesis/kinesis_api_internal.h"
@@ -152,6 +153,20 @@ Result<std::vector<Shard>> KinesisApi::ListShards() {
     request = Json{{"NextToken", next}};
   }
   return Wrong(ErrorCode::kUnavailable, "the list of its shards has no end");
+}
+
+Result<std::string> KinesisApi::Made() {
+  TM_ASSIGN(const Answer answer, Call("DescribeStreamSummary", Json{{"StreamName", stream_}}));
+  if (answer.state != CallState::kDone)
+    return Wrong(ErrorCode::kUnavailable, "when it was made was asked for too often: it is asked for again");
+  if (!answer.wrong.empty()) return Wrong(ErrorCode::kInvalidArgument, answer.wrong);
+  const auto summary = answer.json.find("StreamDescriptionSummary");
+  if (summary == answer.json.end() || !summary->is_object())
+    return Wrong(ErrorCode::kUnavailable, "an answer without its summary");
+  const auto made = summary->find("StreamCreationTimestamp");
+  if (made == summary->end() || !made->is_number()) return std::string();
+  constexpr double kMsPerSecond = 1e3;
+  return std::to_string(std::llround(made->get<double>() * kMsPerSecond));
 }
 
 Result<ShardIterator> KinesisApi::IteratorAt(const std::string& shard, const StreamStart& start) {

@@ -55,6 +55,8 @@ class KinesisApi {
   static Result<std::unique_ptr<KinesisApi>> Make(const KinesisSource& source, Environment environment);
 
   Result<std::vector<Shard>> ListShards();
+  /// When the stream was made, in milliseconds, as text; empty if the service does not say.
+  Result<std::string> Made();
   /// kInvalidData if the service does not know what to begin at. An iterator for a record that came together
   /// with others begins with the first of these.
   Result<ShardIterator> IteratorAt(const std::string& shard, const StreamStart& start);

@@ -37,10 +37,11 @@ struct ReadShard {
   State state = State::kWaiting;
   StreamStart start{};                    // of the next iterator
   std::optional<StreamOffset> must_have;  // what the first record has to be
-  std::string iterator;                   // empty: none yet
-  bool is_closed = false;                 // there comes no more than what is buffered
-  bool is_at_end = false;                 // for now, behind what is buffered
-  bool was_at_end = false;                // and that was told
+  std::string iterator;                   // empty: none yet, or no more
+  bool had_iterator = false;
+  bool is_closed = false;   // there comes no more than what is buffered
+  bool is_at_end = false;   // for now, behind what is buffered
+  bool was_at_end = false;  // and that was told
   std::deque<Record> buffered;
   SteadyClock::time_point due{};  // of the next call
   std::int64_t backoff_us = 0;
@@ -58,6 +59,7 @@ class KinesisStream final : public Stream {
 
   Result<PolledMessages> Poll(const PollOptions& options, const StreamHandlers& handlers) override {
     if (failed_) return std::unexpected(*std::exchange(failed_, std::nullopt));
+    if (!made_.empty() && SteadyClock::now() >= look_due_) TM_TRY(CheckSame());
     TM_TRY(TakeReady(handlers));
     const auto deadline =
         SteadyClock::now() + std::chrono::microseconds(std::max<std::int64_t>(0, options.wait_us));
@@ -104,6 +106,16 @@ class KinesisStream final : public Stream {
     return lags;
   }
 
+  Result<StreamIdentity> Identify() override {
+    TM_ASSIGN(made_, api_->Made());
+    look_due_ = SteadyClock::now() + std::chrono::microseconds(pacing_.between_looks_us);
+    TM_ASSIGN(const auto listed, api_->ListShards());
+    StreamIdentity identity{.made = made_, .partitions = {}};
+    for (const Shard& shard : listed)
+      identity.partitions.push_back({shard.id, shard.parents});
+    return identity;
+  }
+
  private:
   /// What one Poll hands out.
   struct Handing {
@@ -111,6 +123,18 @@ class KinesisStream final : public Stream {
     std::shared_ptr<std::vector<Record>> records;
     std::size_t bytes = 0;
   };
+
+  /// An iterator may give records of another stream, of the same name, as if nothing had been.
+  Result<void> CheckSame() {
+    TM_ASSIGN(const std::string made, api_->Made());
+    look_due_ = SteadyClock::now() + std::chrono::microseconds(pacing_.between_looks_us);
+    if (made.empty() || made == made_) return {};
+    return Fail(
+        ErrorCode::kInvalidData,
+        fmt::format("Kinesis stream '{}' was made anew while it was read: it is another one of the same "
+                    "name; see 'messages that are gone' in docs/streams.md",
+                    name_));
+  }
 
   Result<std::optional<std::int64_t>> Behind(const std::string& shard, const StreamStart& start) {
     TM_ASSIGN(const ShardIterator iterator, api_->IteratorAt(shard, start));
@@ -301,6 +325,7 @@ class KinesisStream final : public Stream {
 
   Result<void> FetchOf(const std::string& id, ReadShard& shard) {
     if (shard.iterator.empty()) {
+      if (std::exchange(shard.had_iterator, true) && !made_.empty()) TM_TRY(CheckSame());
       TM_ASSIGN(auto iterator, api_->IteratorAt(id, shard.start));
       if (iterator.state == CallState::kTooMany) {
         NotBefore(shard, iterator.state);
@@ -308,7 +333,12 @@ class KinesisStream final : public Stream {
       }
       shard.iterator = std::move(iterator.text);
     }
-    TM_ASSIGN(Records got, api_->GetRecords(id, shard.iterator, kRecordsOfCallMax));
+    auto called = api_->GetRecords(id, shard.iterator, kRecordsOfCallMax);
+    if (!called) {
+      shard.iterator.clear();  // it may be one of a stream that is there no more
+      return std::unexpected(std::move(called).error());
+    }
+    Records& got = *called;
     NotBefore(shard, got.state);
     if (got.state == CallState::kTooMany) return {};
     if (got.state == CallState::kExpired) {
@@ -396,6 +426,8 @@ class KinesisStream final : public Stream {
   const std::unique_ptr<KinesisApi> api_;
   std::unique_ptr<ShardLeases> leases_;  // null: nobody shares the stream
   SteadyClock::time_point share_due_{};
+  std::string made_;  // empty: not asked for, or not known
+  SteadyClock::time_point look_due_{};
   bool is_listed_ = false;
   std::map<std::string, ReadShard> shards_;
   std::size_t buffered_bytes_ = 0;

@@ -12,6 +12,7 @@ struct KinesisPacing {
   std::int64_t between_calls_us = 200'000;     // for one shard: Kinesis allows five a second
   std::int64_t backoff_max_us = 10'000'000;    // after calls that were too many
   std::int64_t between_shares_us = 2'000'000;  // how often readers look who else there is
+  std::int64_t between_looks_us = 20'000'000;  // and whether the stream is still the same
 };
 
 /// Opens a stream, without waiting for it: one that cannot be reached is told by Poll and Lags. A shard is a
@@ -23,6 +24,9 @@ struct KinesisPacing {
 /// Who calls is found as AWS's tools do: in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
 /// or else in the profile AWS_PROFILE of the shared credentials file, or else by the role of the container or
 /// machine, which is asked for. kPermissionDenied if there is nobody.
+///
+/// A stream is told by when it was made from one of its name that was removed: Identify asks for that, and
+/// whoever has asked is told by Poll, at the latest half a minute after it, that it is another one.
 ///
 /// Poll is kInvalidData if the record to begin at is there no more. Records that Amazon's producer library
 /// has put together into one are messages each, with the sequence number of that and their place in it.

@@ -47,8 +47,9 @@ INSTANTIATE_TEST_SUITE_P(Kinesis, StreamConformance,
 
 /// What happens to a reader, in its order: `+shard`, `shard:data`, `$shard` (its end), `-shard`.
 struct KinesisReader {
-  explicit KinesisReader(const FakeKinesis& fake, const std::string& lease_file = {})
-      : stream(*OpenKinesisStream(fake.source(), {.group = "g", .lease_file = lease_file}, kAtOnce)) {
+  explicit KinesisReader(const FakeKinesis& fake, const std::string& lease_file = {},
+                         const KinesisPacing& pacing = kAtOnce)
+      : stream(*OpenKinesisStream(fake.source(), {.group = "g", .lease_file = lease_file}, pacing)) {
     handlers.assigned = [this](std::span<const std::string> shards) -> Result<std::vector<StreamStart>> {
       std::vector<StreamStart> answer;
       for (const std::string& shard : shards) {
@@ -133,6 +134,40 @@ TEST(KinesisStream, ASplitWhileItIsRead) {
   for (int i = 0; i < 2; ++i)
     ASSERT_TRUE(reader.Poll());
   EXPECT_THAT(reader.events, ElementsAre("+a", "a:1", "$a", "a:2", "+b", "b:3", "$a", "$b"));
+}
+
+TEST(KinesisStream, IsIdentifiedByWhenItWasMadeAndItsShards) {
+  FakeKinesis fake;
+  fake.AddShard("a");
+  fake.AddShard("b", {"a"});
+  const auto stream = *OpenKinesisStream(fake.source(), {.group = "g"}, kAtOnce);
+  const auto identity = stream->Identify();
+  ASSERT_TRUE(identity) << identity.error().ToString();
+  EXPECT_EQ(identity->made, "1700000000125");
+  ASSERT_EQ(identity->partitions.size(), 2U);
+  EXPECT_EQ(identity->partitions[1].id, "b");
+  EXPECT_THAT(identity->partitions[1].parents, ElementsAre("a"));
+}
+
+TEST(KinesisStream, OneThatIsMadeAnewWhileItIsReadIsToldOnceItWasIdentified) {
+  for (const bool is_iterator_over : {false, true}) {
+    FakeKinesis fake;
+    fake.AddShard("a");
+    fake.Add("a", "k", "1");
+    KinesisPacing pacing = kAtOnce;
+    if (!is_iterator_over) pacing.between_looks_us = 0;
+    KinesisReader reader(fake, "", pacing);
+    ASSERT_TRUE(reader.stream->Identify());
+    ASSERT_TRUE(reader.Poll());
+    fake.MakeAnew("a");
+    fake.Add("a", "k", "another's");
+    if (is_iterator_over) {
+      fake.AnswerNext("GetRecords", {.status = 400, .body = R"({"__type": "ExpiredIteratorException"})"});
+      ASSERT_TRUE(reader.Poll());
+    }
+    EXPECT_THAT(reader.PollError(), AllOf(HasSubstr("INVALID_DATA"), HasSubstr("made anew")));
+    EXPECT_THAT(reader.events, Not(Contains("a:another's")));
+  }
 }
 
 TEST(KinesisStream, ItsEndIsToldOnce) {

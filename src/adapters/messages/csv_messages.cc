@@ -18,7 +18,7 @@ namespace {
 class CsvDecoder final : public MessageDecoder {
  public:
   CsvDecoder(WantedColumns wanted, const MessageFormat& format)
-      : wanted_(std::move(wanted)), columns_(wanted_), line_(format.delimiter.front()) {
+      : wanted_(std::move(wanted)), columns_(wanted_, true), line_(format.delimiter.front()) {
     for (const std::string& column : format.columns)
       members_.push_back(wanted_.Find(column));
   }

@@ -60,6 +60,20 @@ TEST(CsvMessages, WhatIsNoRowIsRejectedWithItsReason) {
             "8! column 'event_timestamp': 'noon' is no ISO-8601 time (timestamp is wanted)\n");
 }
 
+// As in CSV files that are ingested.
+TEST(CsvMessages, NumbersAreThoseOfCsvFiles) {
+  EXPECT_EQ(Decoded(CsvRequest(), {{"1,,2024-05-01,nan,a"},
+                                   {"2,,2024-05-01,-inf,b"},
+                                   {"3.0,,2024-05-01,1,c"},
+                                   {"1e3,,2024-05-01,1,d"},
+                                   {"4,,2024-05-01,1.5e-3,e"}}),
+            "0: 1 2024-05-01 00:00:00.000000Z nan a\n"
+            "1: 2 2024-05-01 00:00:00.000000Z -inf b\n"
+            "4: 4 2024-05-01 00:00:00.000000Z 0.0015 e\n"
+            "2! column 'driver_id': '3.0' is no int64\n"
+            "3! column 'driver_id': '1e3' is no int64\n");
+}
+
 TEST(CsvMessages, NamesAreMappedAndChecked) {
   auto request = RequestFor({.kind = MessageFormat::Kind::kCsv, .columns = {"d", "ts", "flag"}},
                             {{"driver_id", "string"}, {"event_timestamp", "int64"}, {"flag", "bool"}});

@@ -17,8 +17,8 @@ namespace dom = simdjson::dom;
 using Role = WantedColumn::Role;
 
 /// "true" is true of deletions: some connectors write them as text.
-JsonPolicy PolicyOf(const WantedColumn& column) {
-  return {.text_numbers = column.role == Role::kDeletion};
+JsonPolicy PolicyOf(const WantedColumn& column, bool texts_as_csv) {
+  return {.text_numbers = column.role == Role::kDeletion, .texts_as_csv = texts_as_csv};
 }
 
 std::vector<std::string> KeyNames(const WantedColumns& wanted) {
@@ -55,9 +55,9 @@ bool ParseMessageJson(dom::parser& parser, std::string_view text, dom::element& 
   return false;
 }
 
-MessageColumns::MessageColumns(const WantedColumns& wanted) : wanted_(wanted) {
+MessageColumns::MessageColumns(const WantedColumns& wanted, bool texts_as_csv) : wanted_(wanted) {
   for (const WantedColumn& column : wanted.columns())
-    columns_.emplace_back(column.name, column.type, PolicyOf(column));
+    columns_.emplace_back(column.name, column.type, PolicyOf(column, texts_as_csv));
 }
 
 template <typename AppendTo>

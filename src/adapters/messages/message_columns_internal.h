@@ -29,7 +29,8 @@ Result<void> PrepareParser(simdjson::dom::parser& parser);
 
 class MessageColumns {
  public:
-  explicit MessageColumns(const WantedColumns& wanted);
+  /// `texts_as_csv`: texts are cells of CSV.
+  explicit MessageColumns(const WantedColumns& wanted, bool texts_as_csv = false);
 
   /// Puts a value of the row `row` into the columns of a member. False, with why, if it does not fit or the
   /// row has one already; the row is then completed and does not count.

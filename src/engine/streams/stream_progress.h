@@ -28,7 +28,8 @@ struct StreamSessionStatus {
   std::optional<std::int64_t> freshness_p99_us;
   std::map<std::string, StreamOffset> read;  // partitions that it has, by their last message that was read
   std::vector<std::string> partitions;       // that it has
-  std::string last_error;                    // empty: none
+  std::optional<std::int64_t> unreachable_since_us;  // nothing: it is reached, as far as it is known
+  std::string last_error;                            // empty: none
   std::int64_t last_error_us = 0;
 };
 

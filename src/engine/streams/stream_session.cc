@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/online_write.h"
+#include "engine/streams/stream_identity.h"
 #include "engine/tables/source_rows.h"
 #include "model/feature_table.h"
 #include "pit/arrow_status.h"
@@ -22,6 +23,8 @@ namespace {
 constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 constexpr std::int64_t kTellEveryUs = 1'000'000;
 constexpr std::int64_t kCheckEveryUs = 2'000'000;
+constexpr std::int64_t kWarnAfterUs = 2'000'000;  // what is over sooner is not worth a line
+constexpr std::int64_t kUsPerSecond = 1'000'000;
 constexpr std::size_t kFreshnessSamples = 64;  // of a batch
 // Of a batch, so that it fits into a frame of the log, though messages may say little of many columns.
 constexpr std::size_t kCellsMax = 1'000'000;
@@ -143,6 +146,7 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   TM_TRY(Refresh());
   TM_ASSIGN(const auto stream,
             parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
+  stream_ = stream.get();
   const StreamHandlers handlers = Handlers();
   StreamWriter writer(StepsOf(parts_.tables));
   writer_ = &writer;
@@ -171,14 +175,15 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
   while (!stop.stop_requested()) {
     TM_TRY(writer_->Check());
     TM_TRY(Refresh());
+    const std::int64_t tried_us = parts_.clock->now_us();
     auto polled = stream.Poll({.messages_max = MessagesMax(), .bytes_max = options_.bytes_max}, handlers);
     if (!polled) {
       if (polled.error().code != ErrorCode::kUnavailable) return std::unexpected(std::move(polled).error());
-      NoteError(polled.error());
-      Tell(false);
+      TM_TRY(NoteUnreachable(polled.error(), tried_us));
       if (!WaitToRetry(stop)) return {};
       continue;
     }
+    NoteReached();
     TM_TRY(CheckHeld());
     TM_TRY(Write(*polled, stop));
     at_end_.insert(polled->at_end.begin(), polled->at_end.end());
@@ -247,11 +252,15 @@ Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::st
   for (const std::string& partition : partitions)
     places.push_back(StreamPlace(*source_, partition));
   TM_TRY(writer_->Drain());
-  TM_ASSIGN(const StreamMarks rejected, parts_.tables->TakeStream(*views_.rejected, places));
+  TM_ASSIGN(const StreamIdentity identity, stream_->Identify());
+  const std::string made_of_rejected = has_table() ? "" : identity.made;
+  TM_ASSIGN(const StreamMarks rejected,
+            parts_.tables->TakeStream(*views_.rejected, places, {}, made_of_rejected));
   StreamMarks marks = rejected;
   if (has_table()) {
-    TM_ASSIGN(marks, parts_.tables->TakeStream(*views_.view, places));
+    TM_ASSIGN(marks, parts_.tables->TakeStream(*views_.view, places, {}, identity.made));
   }
+  TM_TRY(CheckSameStream(*source_, marks, identity));
   std::vector<StreamStart> starts;
   for (std::size_t i = 0; i < places.size(); ++i) {
     Held held{.place = places[i], .mark = marks.at(places[i]), .rejected = rejected.at(places[i])};
@@ -384,10 +393,11 @@ Result<std::int64_t> StreamSession::Transform(const Batch& batch, DecodedMessage
 
 Result<DecodedMessages> StreamSession::Decode(const Batch& batch, const std::stop_token& stop) {
   while (true) {
+    const std::int64_t tried_us = parts_.clock->now_us();
     auto decoded = decoder_->Decode(batch.messages);
+    if (decoded) NoteReached();
     if (decoded || !IsPassing(decoded.error())) return decoded;
-    NoteError(decoded.error());
-    Tell(false);
+    TM_TRY(NoteUnreachable(decoded.error(), tried_us));
     if (!WaitToRetry(stop)) return decoded;
   }
 }
@@ -531,6 +541,36 @@ void StreamSession::NoteError(const Error& error) {
   const std::lock_guard lock(mutex_);
   status_.last_error = error.ToString();
   status_.last_error_us = parts_.clock->now_us();
+}
+
+Result<void> StreamSession::NoteUnreachable(const Error& error, std::int64_t tried_us) {
+  NoteError(error);
+  std::int64_t since_us = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!status_.unreachable_since_us) status_.unreachable_since_us = tried_us;
+    since_us = *status_.unreachable_since_us;
+  }
+  Tell(false);
+  const std::int64_t waited_us = parts_.clock->now_us() - since_us;
+  if (options_.wait_max_us && waited_us >= *options_.wait_max_us) {
+    return Fail(error.code, fmt::format("it was waited for {} seconds for what cannot be reached: {}",
+                                        waited_us / kUsPerSecond, error.message));
+  }
+  if (waited_us >= kWarnAfterUs && !std::exchange(is_outage_told_, true) && parts_.warn)
+    parts_.warn(fmt::format("it is waited for what cannot be reached: {}", error.ToString()));
+  return {};
+}
+
+void StreamSession::NoteReached() {
+  std::optional<std::int64_t> since_us;
+  {
+    const std::lock_guard lock(mutex_);
+    since_us = std::exchange(status_.unreachable_since_us, std::nullopt);
+  }
+  if (!since_us || !std::exchange(is_outage_told_, false) || !parts_.warn) return;
+  const std::int64_t waited_us = parts_.clock->now_us() - *since_us;
+  parts_.warn(fmt::format("it can be reached again, after {} seconds", waited_us / kUsPerSecond));
 }
 
 void StreamSession::Tell(bool is_last) {

@@ -52,12 +52,16 @@ struct StreamSessionParts {
   DecoderMaker decoder;
   std::shared_ptr<const Clock> clock;
   std::function<void(const StreamSessionStatus&)> tell = {};  // about every second, by the session's thread
+  /// That the stream is waited for, and that it is there again: once each. By the session's thread.
+  std::function<void(const std::string&)> warn = {};
 };
 
 struct StreamSessionOptions {
   std::string group;
-  std::string lease_file = {};        // as StreamOpening has it
-  bool until_end = false;             // ends when all partitions that it has were read to their end
+  std::string lease_file = {};  // as StreamOpening has it
+  bool until_end = false;       // ends when all partitions that it has were read to their end
+  /// So long a stream that cannot be reached is waited for; nothing: until it can. Microseconds.
+  std::optional<std::int64_t> wait_max_us = {};
   double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it
   std::size_t messages_max = 20'000;  // of a batch
   std::size_t bytes_max = std::size_t{4} << 20;
@@ -76,7 +80,8 @@ class StreamSession {
       : parts_(std::move(parts)), options_(std::move(options)), gauge_(options_.rejected_rate_max) {}
 
   /// Reads until `stop` (or the end, if that was asked for); then the partitions are given up and the table
-  /// is flushed. A stream that cannot be reached is waited for. kInvalidData: messages are gone or are not
+  /// is flushed. A stream that cannot be reached is waited for, or for so long as the options say: then it is
+  /// kUnavailable. kInvalidData: messages are gone or are not
   /// those that were there, or too many are no rows: nothing of these was written. Other errors are those of
   /// writing.
   Result<void> Run(const std::stop_token& stop);
@@ -139,6 +144,9 @@ class StreamSession {
   /// What counts them when they are written.
   std::function<void()> Noting(const Batch& batch, const Counts& counts);
   void NoteError(const Error& error);
+  /// Of what was tried since `tried_us`. Succeeds if it is worth waiting.
+  Result<void> NoteUnreachable(const Error& error, std::int64_t tried_us);
+  void NoteReached();
   void Tell(bool is_last);
   bool IsAtEnd() const;
   std::size_t MessagesMax() const;
@@ -154,9 +162,11 @@ class StreamSession {
   std::map<std::string, Held> held_;  // by partition
   std::set<std::string> at_end_;
   RejectionGauge gauge_;
-  StreamWriter* writer_ = nullptr;  // of the Join that runs
+  Stream* stream_ = nullptr;        // of the Join that runs
+  StreamWriter* writer_ = nullptr;  // of the same
   std::int64_t told_us_ = 0;
   std::int64_t checked_us_ = 0;
+  bool is_outage_told_ = false;
   bool was_outrun_ = false;   // by another reader, who has taken what this one had
   mutable std::mutex mutex_;  // guards status_ and meter_
   StreamSessionStatus status_;

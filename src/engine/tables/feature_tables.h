@@ -189,9 +189,10 @@ class FeatureTables {
   /// Takes partitions of a stream over: brings what the logs have of the view into files, and raises the
   /// partitions' epochs in the same commit. From then on frames of their former owners count no more. Answers
   /// how far the table has read. Of places in `restarts` it has, from then on, read so far as that says;
-  /// their epochs there do not count.
+  /// their epochs there do not count. `made`, what the stream is known by, is noted for places of which
+  /// nothing was read, or whose stream is not known.
   Result<StreamMarks> TakeStream(const CatalogView& view, std::span<const std::string> places,
-                                 const StreamMarks& restarts = {}) const;
+                                 const StreamMarks& restarts = {}, std::string_view made = {}) const;
   /// Makes a frame of rows that were read from a stream, one after another, and of how far it was read;
   /// `parts` are of the rows, in their order, with the epochs of TakeStream, and fit into a frame
   /// (PartsThatFit). Rows may be none. Errors as Ingest. Rows of a view with a batch source, which are those

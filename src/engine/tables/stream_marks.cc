@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -88,7 +89,7 @@ std::string StreamMarkName(std::string_view place) {
 }
 
 std::string StreamMarkText(const StreamMark& mark, std::int64_t now_us) {
-  return fmt::format("{} {}", MarkText(mark), now_us);
+  return fmt::format("{} {} {}", MarkText(mark), now_us, mark.made.empty() ? kNothingRead : mark.made);
 }
 
 Result<StreamMarks> StreamMarksOf(const TableProperties& properties) {
@@ -96,12 +97,13 @@ Result<StreamMarks> StreamMarksOf(const TableProperties& properties) {
   for (auto at = properties.lower_bound(std::string(kStreamMark));
        at != properties.end() && at->first.starts_with(kStreamMark); ++at) {
     const auto words = MarkWords(at->second);
-    const auto mark = words.size() < 3 ? std::nullopt : ReadMark(words[0], words[1], words[2]);
+    auto mark = words.size() < 3 ? std::nullopt : ReadMark(words[0], words[1], words[2]);
     if (!mark) {
       return Fail(ErrorCode::kCorruption,
                   fmt::format("the table's property '{}' does not say how far a stream was read", at->first));
     }
-    marks.emplace(at->first.substr(kStreamMark.size()), *mark);
+    if (words.size() > 4 && words[4] != kNothingRead) mark->made = words[4];
+    marks.emplace(at->first.substr(kStreamMark.size()), *std::move(mark));
   }
   return marks;
 }
@@ -146,7 +148,10 @@ bool StreamPartStands(const StreamPart& part, const StreamMarks& marks) {
 
 void ReadOn(StreamMarks& marks, const StreamPart& part) {
   StreamMark& mark = marks[part.place];
-  if (std::pair(part.mark.epoch, part.mark.read) > std::pair(mark.epoch, mark.read)) mark = part.mark;
+  if (std::pair(part.mark.epoch, part.mark.read) <= std::pair(mark.epoch, mark.read)) return;
+  std::string made = std::move(mark.made);
+  mark = part.mark;
+  mark.made = std::move(made);
 }
 
 }  // namespace tidemark

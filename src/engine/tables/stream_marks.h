@@ -1,14 +1,15 @@
 // How far a table has read a stream, which its properties and frames say.
 //
-//   property  stream.<place>   "<epoch> <offset> <fingerprint> <when>"
+//   property  stream.<place>   "<epoch> <offset> <fingerprint> <when> <made>"
 //   frame     one line for each partition that it has rows of, in the order of its rows:
 //             "<place> <epoch> <offset> <fingerprint> <rows>\n"
 //
 // A place is a partition by its stream: `kafka.<topic>.<partition>`. The offset is that of the last message
-// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). The epoch counts the owners
-// that a partition has had: taking it is a commit that raises it. A frame of an older epoch that is not in
-// files by then was written by an owner that had lost the partition: nobody reads it, and the new owner reads
-// its messages again.
+// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). `made` tells the stream from
+// one of its name that is made after it (`-`, or not there: not known); frames are of the stream that the
+// property names, which is written before them. The epoch counts the owners that a partition has had: taking
+// it is a commit that raises it. A frame of an older epoch that is not in files by then was written by an
+// owner that had lost the partition: nobody reads it, and the new owner reads its messages again.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct StreamMark {
   std::uint64_t epoch = 0;
   std::optional<StreamOffset> read;
   std::string fingerprint;  // of that message; empty: it is not looked at again, and reading begins behind it
+  std::string made{};       // what the stream is known by, StreamIdentity::made; empty: not known
   bool operator==(const StreamMark&) const = default;
 };
 
@@ -67,7 +69,7 @@ std::size_t PartsThatFit(std::span<const StreamPart> parts);
 /// False for a part of an owner that has lost the partition.
 bool StreamPartStands(const StreamPart& part, const StreamMarks& marks);
 
-/// Brings the marks to after the part, unless they are there.
+/// Brings the marks to after the part, unless they are there. What the stream is known by stays.
 void ReadOn(StreamMarks& marks, const StreamPart& part);
 
 }  // namespace tidemark

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <string_view>
 
 #include "base/result.h"
 #include "engine/tables/erasures.h"
@@ -23,10 +24,10 @@ struct Advance {
 class Flushing {
  public:
   /// `taken`: places of a stream whose epochs are to be raised with the commit. `restarts`: of some of them
-  /// how far they shall have been read from then on.
+  /// how far they shall have been read from then on. `made`: what their stream is known by.
   Flushing(const CatalogView& view, const FeatureTablesParts& parts, std::span<const std::string> taken = {},
-           const StreamMarks& restarts = {})
-      : view_(view), parts_(parts), taken_(taken), restarts_(restarts) {}
+           const StreamMarks& restarts = {}, std::string_view made = {})
+      : view_(view), parts_(parts), taken_(taken), restarts_(restarts), made_(made) {}
 
   Result<FlushedTable> Run() {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
@@ -85,10 +86,13 @@ class Flushing {
     for (const std::string& place : taken_) {
       StreamMark& mark = marks_[place];
       ++mark.epoch;
-      const auto restart = restarts_.find(place);
-      if (restart == restarts_.end()) continue;
-      mark.read = restart->second.read;
-      mark.fingerprint = restart->second.fingerprint;
+      if (const auto restart = restarts_.find(place); restart != restarts_.end()) {
+        mark.read = restart->second.read;
+        mark.fingerprint = restart->second.fingerprint;
+        mark.made.clear();
+      }
+      // Of another one than was read it is for who asks to say what is to be.
+      if (!made_.empty() && (mark.made.empty() || !mark.read)) mark.made = made_;
     }
     return {};
   }
@@ -121,6 +125,7 @@ class Flushing {
   const FeatureTablesParts& parts_;
   const std::span<const std::string> taken_;
   const StreamMarks restarts_;
+  const std::string_view made_;
   std::unique_ptr<OfflineTable> table_;
   arrow::RecordBatchVector batches_;
   std::map<LogId, Advance> advances_;
@@ -145,12 +150,12 @@ Result<FlushedTable> FeatureTables::Flush(const CatalogView& view) const {
 }
 
 Result<StreamMarks> FeatureTables::TakeStream(const CatalogView& view, std::span<const std::string> places,
-                                              const StreamMarks& restarts) const {
+                                              const StreamMarks& restarts, std::string_view made) const {
   TM_TRY(CheckWritable());
   TM_TRY(Prepare(view));
   TM_TRY(parts_.log->Recover());
   const auto waiting = parts_.log->TakeUnflushed(view.id);
-  Flushing flushing(view, parts_, places, restarts);
+  Flushing flushing(view, parts_, places, restarts, made);
   auto report = flushing.Run();
   tails_.Forget(view.id);
   if (!report && waiting) parts_.log->PutBack(view.id, *waiting);

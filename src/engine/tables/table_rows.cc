@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string_view>
 
 #include "model/feature_table.h"
@@ -194,6 +195,18 @@ class Reading {
     return {};
   }
 
+  /// The greatest and the least numbers are no moments: SQL takes them for infinity.
+  Result<void> CheckFinite(const arrow::Int64Array& event, const std::string& name) const {
+    constexpr std::int64_t kInfinity = std::numeric_limits<std::int64_t>::max();
+    for (std::int64_t row = 0; row < event.length(); ++row) {
+      if (event.IsNull(row) || (event.Value(row) < kInfinity && event.Value(row) > -kInfinity)) continue;
+      return Fail(ErrorCode::kInvalidData,
+                  fmt::format("column '{}', row {}: {} microseconds are beyond what an event time can be",
+                              name, options_.first_row + row, event.Value(row)));
+    }
+    return {};
+  }
+
   Result<void> AddEventTime(TableRows& rows) const {
     const std::string& name = table_.timestamp_field;
     auto column = Find(name);
@@ -210,6 +223,7 @@ class Reading {
     } else {
       TM_ASSIGN(rows.event, TimesToMicros(*column, name, options_.first_row, cut_));
     }
+    TM_TRY(CheckFinite(*rows.event, name));
     auto micros = AsTimestamps(*rows.event);
     if (kind == TypeKind::kTimestamp) {
       rows.columns.push_back(std::move(micros));

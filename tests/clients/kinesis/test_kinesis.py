@@ -84,3 +84,17 @@ def test_what_is_not_there_is_told(kinesis: Kinesis) -> None:
     kinesis.client.delete_stream(StreamName=STREAM)
     told = kinesis.run("stream", "run", "--until-end", code=3)
     assert f"Kinesis stream '{STREAM}': there is none in region {REGION}" in told
+
+
+def test_a_stream_that_was_made_anew_is_told(kinesis: Kinesis) -> None:
+    kinesis.put(rows(0, 5))
+    kinesis.read()
+    kinesis.client.delete_stream(StreamName=STREAM)
+    kinesis.client.create_stream(StreamName=STREAM, ShardCount=1)
+    kinesis.put(rows(100, 3))
+    told = kinesis.run("stream", "run", "--until-end", code=4)
+    assert "made anew" in told
+    kinesis.run("stream", "restart", "clicks", "--from", "earliest", "--yes")
+    kinesis.read()
+    there = [row["n"] for row in kinesis.sql("SELECT n FROM clicks ORDER BY n")]
+    assert there == [0, 1, 2, 3, 4, 100, 101, 102]
