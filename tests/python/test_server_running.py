@@ -152,7 +152,8 @@ def test_the_access_log_has_requests_whose_client_is_gone(tmp_path: Path) -> Non
     with ServerProcess(tmp_path, "--access-log", str(log)) as server:
         assert server.post_json("/feature-view", SCHEMA).status == 201
         body = json.dumps({"df": rows(1)}).encode()
-        head = f"POST /clicks/push HTTP/1.1\r\nHost: h\r\nX-Request-Id: gone\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = "POST /clicks/push HTTP/1.1\r\nHost: h\r\nX-Request-Id: gone\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             linger = struct.pack("ii", 1, 0)  # closed by a reset
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

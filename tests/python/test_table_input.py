@@ -165,10 +165,10 @@ def test_a_deletion_with_a_column_that_is_none_deletes_nothing(store: FeatureSto
     table(store, Field("x", Int64))
     store.ingest("t", [row(x=1)])
     keys = {"user_id": 1, "event_timestmp": T0}
-    with pytest.raises(InvalidArgumentError, match="no column 'event_timestmp'.*event_timestamp"):
+    with pytest.raises(InvalidArgumentError, match=r"no column 'event_timestmp'.*event_timestamp"):
         store.delete("t", keys)
     with pytest.raises(
-        InvalidArgumentError, match="column 'event_timestamp'.*one is given for all"
+        InvalidArgumentError, match=r"column 'event_timestamp'.*one is given for all"
     ):
         store.delete("t", {"user_id": 1, "event_timestamp": T0}, event_time=T0)
     for column in ("event_timestamp", "x", "typo"):

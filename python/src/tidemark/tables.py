@@ -406,9 +406,9 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
     ) -> IngestReport:
         """Appends a deletion of each entity: from `event_time` (now) on its lookups find nothing.
 
-        `keys` are `{"id": 1}`, `[{"id": 1}, ...]`, `{"id": [1, 2]}` or a frame of the join keys, and
-        may have the column of event times instead of `event_time`. Earlier moments, and so training
-        sets for them, still see the rows.
+        `keys` are `{"id": 1}`, `[{"id": 1}, ...]`, `{"id": [1, 2]}` or a frame of the join keys,
+        and may have the column of event times instead of `event_time`. Earlier moments, and so
+        training sets for them, still see the rows.
         """
         name = _name_of(table)
         rows = as_stream_or_path(as_rows(keys), f"keys of table {name}")
