@@ -147,7 +147,8 @@ void PointInTimeJoin::Impl::AddRows(const FeatureColumns& columns, KeyReader& ke
       return columns.Read<State>(begin + other) < columns.Read<State>(begin + i);
     };
     for (const SlotFinder::Match match :
-         worker.finder.Find(keys, begin, count, times, takes, is_greater, will_use)) {
+         worker.finder.Find(keys, begin, count, {.known = times, .event = columns.event + begin}, takes,
+                            is_greater, will_use)) {
       KeepGreater(states[match.slot], columns.Read<State>(begin + match.row));
     }
   }

@@ -61,22 +61,38 @@ bool SlotFinder::HasRuns(std::size_t count) const {
   return same * 2 >= count;
 }
 
+// The first rows of all runs, with the block's end behind them. Tells how many runs there are.
+std::size_t SlotFinder::FindStarts(const KeyReader& keys, std::size_t count) {
+  std::size_t runs = 1;
+  starts_[0] = 0;
+  if (index_.form == KeyForm::kBytes) {
+    for (std::size_t row = 1; row < count; ++row) {
+      if (hashes_[row] == hashes_[row - 1] && keys.bytes(row) == keys.bytes(row - 1)) continue;
+      starts_[runs++] = static_cast<std::uint32_t>(row);
+    }
+  } else {  // without a guess
+    for (std::size_t row = 1; row < count; ++row) {
+      starts_[runs] = static_cast<std::uint32_t>(row);
+      runs += hashes_[row] != hashes_[row - 1] ? 1 : 0;
+    }
+  }
+  starts_[runs] = static_cast<std::uint32_t>(count);
+  return runs;
+}
+
 // The first rows of the runs whose keys may have been asked for.
 std::size_t SlotFinder::SelectRuns(const KeyReader& keys, std::size_t count) {
-  const bool is_bytes = index_.form == KeyForm::kBytes;
   const auto may_have = [this](std::uint64_t hash) {
     if (index_.is_dense()) return hash < index_.numbers;
     return index_.filter.empty() || index_.MayHaveHash(hash);
   };
+  const std::size_t runs = FindStarts(keys, count);
   std::size_t kept = 0;
-  for (std::size_t row = 0; row < count;) {
-    std::size_t end = row + 1;
-    while (end < count && hashes_[end] == hashes_[row] && (!is_bytes || keys.bytes(end) == keys.bytes(row)))
-      ++end;
-    run_ends_[row] = static_cast<std::uint32_t>(end);
-    matches_[kept].row = static_cast<std::uint32_t>(row);
+  for (std::size_t run = 0; run < runs; ++run) {
+    const std::uint32_t row = starts_[run];
+    run_ends_[row] = starts_[run + 1];
+    matches_[kept].row = row;
     kept += may_have(hashes_[row]) ? 1 : 0;
-    row = end;
   }
   return kept;
 }
