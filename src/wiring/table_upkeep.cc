@@ -110,7 +110,7 @@ Result<std::string> TableUpkeep::Erase(const CatalogView& view, const GivenRows&
     return Fail(ErrorCode::kInvalidArgument, fmt::format("there are no keys to erase from table '{}'", name));
   // A column that is no key, as a time, would narrow what is erased: it does not.
   for (const std::string& column : table->ColumnNames()) {
-    if (types.contains(column)) continue;
+    if (std::ranges::find(view.join_keys, column, &JoinKey::name) != view.join_keys.end()) continue;
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("column '{}' is no join key of table '{}': all rows of an entity are erased, by "
                             "its keys alone; leave the column out",
