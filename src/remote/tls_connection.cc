@@ -68,10 +68,9 @@ int Length(std::size_t size) {
 
 std::unexpected<Error> Unusable(const std::filesystem::path& file, std::string_view what) {
   std::error_code ignored;  // what cannot be looked at is not there for us
-  if (!std::filesystem::exists(file, ignored))
-    return Fail(ErrorCode::kNotFound, fmt::format("{} ({}) does not exist", file.string(), what));
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("{} cannot be used as {}: {}", file.string(), what, LastTlsError()));
+  const bool exists = std::filesystem::exists(file, ignored);
+  return Fail(ErrorCode::kInvalidArgument, fmt::format("{} cannot be used as {}: {}", file.string(), what,
+                                                       exists ? LastTlsError() : "it does not exist"));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Walks over parse trees.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -68,7 +68,7 @@ std::vector<PlaceRows> ByPlace(const std::vector<StreamWriter::Rows>& frame) {
 
 }  // namespace
 
-StreamSteps StepsOf(std::shared_ptr<FeatureTables> tables) {
+StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables) {
   return {
       .prepare =
           [tables](const CatalogView& view, std::vector<TableRows> rows, std::span<const StreamPart> parts) {

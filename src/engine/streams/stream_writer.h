@@ -34,7 +34,7 @@ struct StreamSteps {
   std::function<Result<void>(StreamFrame& frame)> log;
   std::function<Result<void>(std::span<const std::shared_ptr<StreamFrame>> frames)> merge;
 };
-StreamSteps StepsOf(std::shared_ptr<FeatureTables> tables);
+StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables);
 
 /// Put, Check, Drain and Drop are called by one thread.
 class StreamWriter {

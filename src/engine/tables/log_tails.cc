@@ -82,7 +82,7 @@ Result<std::vector<LogTail>> LogTails::Of(const CatalogView& view,
     wanted.upto = wanted.from;
     auto tail = Find(place, *log, wanted);
     if (tail == nullptr || tail->upto < log->durable_lsn()) {
-      TM_ASSIGN(tail, Read(view, *log, tail == nullptr ? std::move(wanted) : *tail));
+      TM_ASSIGN(tail, Read(view, *log, tail == nullptr ? wanted : *tail));
       Keep(place, tail);
     }
     LogTail rows{fmt::format("log {} after frame {}", FormatLogId(log->id()), tail->from), tail->whole};
