@@ -6,6 +6,7 @@ Its jars are fetched once by Maven into .cache/kafka (TIDEMARK_KAFKA names anoth
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -59,12 +60,14 @@ def jars() -> Path:
     """The folder of the broker's jars, fetched if they are not there."""
     cache = Path(os.environ.get("TIDEMARK_KAFKA", ROOT / ".cache" / "kafka"))
     done = cache / f"kafka-{VERSION}"
-    if not done.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        (cache / "pom.xml").write_text(_POM)
-        fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies"]
-        subprocess.run([*fetch, f"-DoutputDirectory={cache / 'jars'}"], cwd=cache, check=True)
-        done.touch()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            (cache / "pom.xml").write_text(_POM)
+            fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies"]
+            subprocess.run([*fetch, f"-DoutputDirectory={cache / 'jars'}"], cwd=cache, check=True)
+            done.touch()
     return cache / "jars"
 
 
