@@ -98,6 +98,12 @@ tidemark_dependency(simdjson simdjson::simdjson)
 # Its checks of use change the layout of its classes, and come by themselves into what is built without optimizing: the
 # tests, whose code must agree with what they test.
 target_compile_definitions(dep_simdjson INTERFACE SIMDJSON_DEVELOPMENT_CHECKS=0)
+# Later versions have an error of its own for integers beyond 64 bits.
+find_path(SIMDJSON_INCLUDE simdjson.h REQUIRED)
+file(STRINGS "${SIMDJSON_INCLUDE}/simdjson.h" found REGEX "^ *BIGINT_ERROR," LIMIT_COUNT 1)
+if(found)
+  target_compile_definitions(dep_simdjson INTERFACE TIDEMARK_SIMDJSON_BIGINT)
+endif()
 
 find_package(Protobuf ${TIDEMARK_PROTOBUF_MIN} REQUIRED)
 tidemark_dependency(protobuf protobuf::libprotobuf)

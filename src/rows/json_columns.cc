@@ -800,10 +800,21 @@ Error JsonErrorOf(simdjson::error_code code, std::string_view text, std::size_t 
           .context = {}};
 }
 
+namespace {
+
+bool IsOfNumber(simdjson::error_code code) {
+#ifdef TIDEMARK_SIMDJSON_BIGINT
+  if (code == simdjson::BIGINT_ERROR) return true;
+#endif
+  return code == simdjson::NUMBER_ERROR;
+}
+
+}  // namespace
+
 simdjson::error_code ParseJsonTree(dom::parser& parser, std::string_view text, bool is_padded,
                                    dom::element& root) {
   const auto code = parser.parse(text.data(), text.size(), !is_padded).get(root);
-  if (code != simdjson::NUMBER_ERROR) return code;
+  if (!IsOfNumber(code)) return code;
   const auto changed = json::WithLargeIntegersAsFloats(text);
   if (!changed) return code;
   if (parser.capacity() < changed->size()) {
