@@ -1,5 +1,6 @@
 // One visit per cell: this is for people and small results; files are written by the engine.
 #include "cli/arrow_rows.h"
+#include "base/date_text.h"
 #include "base/json.h"
 
 #include <arrow/array.h>
@@ -7,9 +8,7 @@
 #include <arrow/visit_array_inline.h>
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <string_view>
 
 namespace tidemark::cli {
@@ -35,18 +34,6 @@ std::int64_t FloorDivide(std::int64_t value, std::int64_t by) {
   return value / by - (value % by < 0 ? 1 : 0);
 }
 
-/// Years of the calendar's types have 16 bits, so they count within 400 years, after which it begins again.
-std::string DateText(std::int64_t days) {
-  constexpr std::int64_t kCycleDays = 146'097;
-  const std::int64_t cycles = FloorDivide(days, kCycleDays);
-  const std::chrono::year_month_day date{
-      std::chrono::sys_days(std::chrono::days(days - cycles * kCycleDays))};
-  const std::int64_t year = static_cast<int>(date.year()) + 400 * cycles;
-  const std::string_view sign = year < 0 ? "-" : year > 9999 ? "+" : "";
-  return fmt::format("{}{:04}-{:02}-{:02}", sign, std::abs(year), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()));
-}
-
 std::string TimestampText(std::int64_t value, const arrow::TimestampType& type) {
   constexpr std::int64_t kSecondsPerDay = 86'400;
   const std::int64_t per_second = PerSecond(type.unit());
@@ -54,7 +41,7 @@ std::string TimestampText(std::int64_t value, const arrow::TimestampType& type) 
   const std::int64_t days = FloorDivide(seconds, kSecondsPerDay);
   const std::int64_t second = seconds - days * kSecondsPerDay;
   std::string text =
-      fmt::format("{}T{:02}:{:02}:{:02}", DateText(days), second / 3600, second / 60 % 60, second % 60);
+      fmt::format("{}T{:02}:{:02}:{:02}", FormatDate(days), second / 3600, second / 60 % 60, second % 60);
   if (const std::int64_t fraction = value - seconds * per_second; fraction != 0) {
     const int digits = per_second == 1'000 ? 3 : per_second == 1'000'000 ? 6 : 9;
     text += fmt::format(".{:0{}}", fraction, digits);
@@ -83,7 +70,7 @@ struct CellVisitor {
   arrow::Status Visit(const arrow::BooleanArray& array) { return Take(array.Value(row)); }
   arrow::Status Visit(const arrow::FloatArray& array) { return Take(FloatCell(array.Value(row))); }
   arrow::Status Visit(const arrow::DoubleArray& array) { return Take(FloatCell(array.Value(row))); }
-  arrow::Status Visit(const arrow::Date32Array& array) { return Take(DateText(array.Value(row))); }
+  arrow::Status Visit(const arrow::Date32Array& array) { return Take(FormatDate(array.Value(row))); }
   arrow::Status Visit(const arrow::TimestampArray& array) {
     return Take(TimestampText(array.Value(row), static_cast<const arrow::TimestampType&>(*array.type())));
   }

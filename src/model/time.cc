@@ -8,6 +8,7 @@
 #include <array>
 #include <limits>
 
+#include "base/date_text.h"
 #include "model/name.h"
 
 namespace tidemark {
@@ -127,36 +128,6 @@ std::optional<std::int64_t> ReadZone(const Cursor& text) {
   return sign == '+' ? us : -us;
 }
 
-struct Civil {
-  std::int64_t year;
-  int month;
-  int day;
-};
-
-// The date that is `days` after 1970-01-01: whole cycles of 400 years, then centuries, leap cycles and years.
-// The last century and year of their cycles are a day longer, hence the minima.
-Civil CivilFromDays(std::int64_t days) {
-  constexpr std::int64_t kCycleDays = 146'097;
-  days += kDaysTo1970;
-  std::int64_t cycle = days / kCycleDays;
-  if (days % kCycleDays < 0) --cycle;
-  std::int64_t left = days - cycle * kCycleDays;
-  const std::int64_t centuries = std::min<std::int64_t>(left / 36'524, 3);
-  left -= centuries * 36'524;
-  const std::int64_t leap_cycles = left / 1'461;
-  left -= leap_cycles * 1'461;
-  const std::int64_t years = std::min<std::int64_t>(left / 365, 3);
-  left -= years * 365;
-  const std::int64_t year = cycle * 400 + centuries * 100 + leap_cycles * 4 + years + 1;
-  int month = 1;
-  for (; month < 12; ++month) {
-    const int length = kDaysInMonth[static_cast<std::size_t>(month)] + (month == 2 && IsLeap(year) ? 1 : 0);
-    if (left < length) break;
-    left -= length;
-  }
-  return {year, month, static_cast<int>(left) + 1};
-}
-
 struct DurationUnit {
   std::string_view name;
   std::int64_t us;
@@ -243,15 +214,6 @@ std::optional<std::int64_t> ParseTimestampUs(std::string_view text, bool* cut) {
   if (us < kTimestampUsMin || us > kTimestampUsMax) return std::nullopt;
   if (finer && cut != nullptr) *cut = true;
   return us;
-}
-
-std::string FormatDate(std::int64_t days) {
-  const Civil date = CivilFromDays(days);
-  std::string out;
-  if (date.year < 0 || date.year > 9999) out += date.year < 0 ? '-' : '+';
-  const std::int64_t year = date.year < 0 ? -date.year : date.year;
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}", year, date.month, date.day);
-  return out;
 }
 
 std::string FormatTimestampUs(std::int64_t us) {

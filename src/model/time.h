@@ -35,9 +35,6 @@ std::optional<std::int64_t> ParseTimestampUs(std::string_view text, bool* cut = 
 /// 0000 to 9999 have a sign.
 std::string FormatTimestampUs(std::int64_t us);
 
-/// `2024-05-01` of days since 1970-01-01, with a sign as above.
-std::string FormatDate(std::int64_t days);
-
 /// How a text that ParseTimestampUs reads is spelt: known if it is `2024-05-01T12:00:00Z`, with or without a
 /// fraction, so that FormatTimestampUs gives exactly this text back.
 TimeSpelling SpellingOf(std::string_view text);

@@ -172,18 +172,6 @@ TEST(FormatTimestampUs, IsExactForEveryInt64) {
     EXPECT_EQ(FormatTimestampUs(us), text);
 }
 
-TEST(FormatDate, IsExactForEveryDateOf32Bits) {
-  const std::pair<std::int64_t, std::string_view> dates[] = {
-      {0, "1970-01-01"},
-      {-719'163, "0000-12-31"},
-      {2'932'896, "9999-12-31"},
-      {13'890'172, "+40000-01-01"},
-      {std::numeric_limits<std::int32_t>::max(), "+5881580-07-11"},
-  };
-  for (const auto& [days, text] : dates)
-    EXPECT_EQ(FormatDate(days), text);
-}
-
 TEST(ParseDurationUs, ReadsEveryForm) {
   const std::pair<std::string_view, std::int64_t> forms[] = {
       {"90s", 90'000'000},

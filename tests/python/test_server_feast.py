@@ -599,14 +599,19 @@ def test_definitions_of_others_are_seen_while_reads_go_on(tmp_path: Path) -> Non
             assert time.monotonic() < until
 
 
+def make_loads(folder: Path, rows: str) -> None:
+    """A store with the view `loads` over a file of these rows: user_id, event_timestamp, n."""
+    (folder / "loads.csv").write_text("user_id,event_timestamp,n\n" + rows)
+    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
+    source = FileSource(str(folder / "loads.csv"), timestamp_field="event_timestamp")
+    view = FeatureView(name="loads", entities=[user], schema=[Field("n", Int64)], source=source)
+    with FeatureStore(str(folder)) as store:
+        store.apply([view])
+
+
 def test_materialize_now_and_in_the_background(tmp_path: Path) -> None:
     rows = "".join(f"{key},2024-01-01T00:00:{key:02},{key}\n" for key in range(60))
-    (tmp_path / "loads.csv").write_text("user_id,event_timestamp,n\n" + rows)
-    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
-    source = FileSource(str(tmp_path / "loads.csv"), timestamp_field="event_timestamp")
-    view = FeatureView(name="loads", entities=[user], schema=[Field("n", Int64)], source=source)
-    with FeatureStore(str(tmp_path)) as store:
-        store.apply([view])
+    make_loads(tmp_path, rows)
     with ServerProcess(tmp_path) as server:
         body: dict[str, Any] = {
             "start_ts": "2024-01-01T00:00:00",
@@ -679,14 +684,7 @@ def test_one_background_load_of_a_view_at_a_time(tmp_path: Path) -> None:
 
 def test_a_load_without_event_times(tmp_path: Path) -> None:
     """Goal: `disable_event_timestamp` takes all there is, and asks for no times."""
-    (tmp_path / "loads.csv").write_text(
-        "user_id,event_timestamp,n\n1,1999-01-01,1\n1,2001-01-01,2\n2,1980-01-01,3\n"
-    )
-    user = Entity(name="user", join_keys=[Field("user_id", Int64)])
-    source = FileSource(str(tmp_path / "loads.csv"), timestamp_field="event_timestamp")
-    view = FeatureView(name="loads", entities=[user], schema=[Field("n", Int64)], source=source)
-    with FeatureStore(str(tmp_path)) as store:
-        store.apply([view])
+    make_loads(tmp_path, "1,1999-01-01,1\n1,2001-01-01,2\n2,1980-01-01,3\n")
     with ServerProcess(tmp_path) as server:
         for lacking in ({}, {"start_ts": "2024-01-01"}, {"end_ts": "2024-01-01"}):
             assert "start_ts and end_ts" in message(server.post_json("/materialize", lacking))

@@ -4,7 +4,7 @@
 #include <arrow/array/array_nested.h>
 #include <arrow/util/decimal.h>
 
-#include "model/time.h"
+#include "base/date_text.h"
 #include "rows/base64.h"
 #include "server/json/json_text.h"
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/date_text.h"
 #include "model/time.h"
 #include "rows/arrow_types.h"
 #include "rows/base64.h"

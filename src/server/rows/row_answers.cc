@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/time.h"
+#include "base/date_text.h"
 #include "rows/arrow_types.h"
 #include "server/json/json_text.h"
 #include "server/rows/json_values.h"
