@@ -331,8 +331,8 @@ class TIDEMARK_EXPORT Store {
   /// column of event times are deleted as of `event_us` (nothing: now).
   virtual Result<IngestReport> Delete(std::string_view view, EntityRows rows,
                                       std::optional<std::int64_t> event_us, const IngestOptions& options) = 0;
-  /// Ingests rows into every view that has the push source; columns of other views are passed over. A name
-  /// that is no push source may be that of a view. One report for each view.
+  /// Ingests rows into every view that has the push source, or into none; other columns are passed over. A
+  /// name that is no push source may be that of a view. One report for each view.
   virtual Result<std::vector<std::pair<std::string, IngestReport>>> Push(std::string_view source,
                                                                          EntityRows rows,
                                                                          const IngestOptions& options) = 0;

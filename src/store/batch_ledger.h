@@ -51,7 +51,12 @@ class BatchLedger {
    public:
     virtual ~Hold() = default;
   };
-  virtual Result<std::unique_ptr<Hold>> Acquire(std::uint32_t table_id, std::string_view key) = 0;
+  Result<std::unique_ptr<Hold>> Acquire(std::uint32_t table_id, std::string_view key) {
+    return Acquire(std::span(&table_id, 1), key);
+  }
+  /// The key of all of these tables at once.
+  virtual Result<std::unique_ptr<Hold>> Acquire(std::span<const std::uint32_t> table_ids,
+                                                std::string_view key) = 0;
 
   /// Where the batch is, if it was written within the day before `now_us`. kCorruption if its entry is
   /// damaged.

@@ -66,10 +66,18 @@ struct LogRecord {
 struct LogFrame {
   std::uint64_t lsn = 0;
   std::uint64_t durable_lsn = 0;  // what the log knew to be durable when it wrote this frame
+  std::uint16_t behind = 0;       // frames behind it that were appended together with it
   LogRecord record;
 };
 
-/// One append of a group that is on the disk now.
+/// One of the records that are appended together.
+struct LogAppend {
+  const LogRecord* record = nullptr;
+  void* caller = nullptr;  // the hook is given it
+};
+inline constexpr std::size_t kLogTogetherMax = 4096;
+
+/// One frame of a group that is on the disk now.
 struct LogEntry {
   std::uint64_t lsn = 0;
   const LogRecord* record = nullptr;
@@ -78,9 +86,10 @@ struct LogEntry {
 
 /// Called once for each group, in the order of lsn, never twice at the same time, on the thread of one of the
 /// group's callers, when the group is durable and before any of it is acknowledged; the next group may be
-/// written meanwhile. An error makes the outcome of all of the group kUnknownFate: its frames stay, and
-/// whoever recovers the log will see them. The log goes on with the next group, so a watermark that the hook
-/// keeps must not pass a group that failed. Must not throw, nor call the log.
+/// written meanwhile. What was appended together is in one group. An error makes the outcome of all of the
+/// group kUnknownFate: its frames stay, and whoever recovers the log will see them. The log goes on with the
+/// next group, so a watermark that the hook keeps must not pass a group that failed. Must not throw, nor call
+/// the log.
 using LogGroupHook = std::function<Result<void>(LogId log, std::span<const LogEntry> group)>;
 
 /// A log that this process holds the lock of.
@@ -107,13 +116,20 @@ class WriteLog : public OwnedLog {
  public:
   /// Appends a frame and returns its place when it is durable and the hook has had it. Concurrent calls share
   /// one write and one sync. Waits while too many bytes of other calls are waiting.
+  Result<LogPosition> Append(const LogRecord& record, void* caller) {
+    const LogAppend append{&record, caller};
+    return Append({&append, 1});
+  }
+
+  /// Appends a frame for each of 1 to kLogTogetherMax records, one behind the other, and returns the place of
+  /// the first. They count only together: readers, and whoever recovers the log, find all of them or none.
   ///
   /// kInvalidArgument: a field is over its limit; nothing was written. kOutOfSpace: the disk is full, nothing
   /// was written, and it may be tried again when there is room. kUnknownFate: the frame may be in the log or
   /// not (a write or sync failed), or is, but the hook failed. After a failed write or sync the log
   /// acknowledges nothing more: each later call is kIo, nothing was written, and the store must be opened
   /// again, which recovers what the log has.
-  virtual Result<LogPosition> Append(const LogRecord& record, void* caller) = 0;
+  virtual Result<LogPosition> Append(std::span<const LogAppend> together) = 0;
 };
 
 /// The durable frames of one log at one moment. Its segments are open: trimming does no harm from then on.

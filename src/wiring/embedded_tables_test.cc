@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "adapters/sqlite/sqlite_registry.h"
+#include "base/result.h"
 #include "engine/engine_testing.h"
 #include "engine/tables/read_rows.h"
 #include "store/source_testing.h"
@@ -26,13 +27,15 @@ using testing::HasSubstr;
 
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kHourUs = 3'600 * kSecondUs;
+constexpr std::int64_t kEventUs = 1'000 * kSecondUs;
 
 class EmbeddedTablesTest : public testing::Test {
  protected:
   EmbeddedTablesTest() {
     scene_.Apply(R"({
         "entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
-        "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}}]})");
+        "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}},
+                          {"name": "visits", "entities": ["user"], "fields": {"n": "int64"}}]})");
     catalog_ = scene_.catalog();
     const auto config = ParseConfig("", folder_.path()).value();
     std::filesystem::create_directories(config.registry_path.parent_path());
@@ -53,7 +56,7 @@ class EmbeddedTablesTest : public testing::Test {
     return std::make_shared<EmbeddedTables>(std::move(parts));
   }
 
-  const CatalogView& view() const { return *catalog_->View("clicks").value(); }
+  const CatalogView& view(const std::string& name = "clicks") const { return *catalog_->View(name).value(); }
   std::int64_t now_us() { return scene_.clock().now_us(); }
   void SetClock(std::int64_t us) { scene_.clock().set_us(us); }
 
@@ -89,18 +92,32 @@ class EmbeddedTablesTest : public testing::Test {
   }
 
   /// The values `n` of all rows of the table, in the order of the rule.
-  std::string Values(const std::string& at_least = {}) {
+  std::string Values(const std::string& at_least = {}, const std::string& name = "clicks") {
     const SourceOpeners openers{{},
                                 tables_->Opener({.as_of_us = {}, .snapshot_id = {}, .at_least = at_least})};
-    const auto rows = ReadRows(view(), openers, {});
+    const auto rows = ReadRows(view(name), openers, {});
     if (!rows) return rows.error().ToString();
     return TextOf(*(*rows)->ToTable().ValueOrDie(), "n");
   }
 
-  std::string Online(std::int64_t user) {
+  /// Writes one row to each of some tables as one.
+  Result<std::vector<IngestedRows>> IngestTogether(const std::vector<std::string>& names, std::int64_t n,
+                                                   const std::string& batch_key = {}) {
+    const auto tables = tables_->Open().value();
+    RowsTogether together(*tables);
+    IngestRequest request;
+    request.batch_key = batch_key;
+    for (const std::string& name : names) {
+      TM_ASSIGN(const bool is_taken, together.Add(view(name), Rows({1}, kEventUs + n, n), request));
+      EXPECT_TRUE(is_taken);
+    }
+    return together.Write();
+  }
+
+  std::string Online(std::int64_t user, const std::string& name = "clicks") {
     arrow::Int64Builder key;
     EXPECT_TRUE(key.Append(user).ok());
-    const auto answer = scene_.Online({"clicks:n"}, {key.Finish().ValueOrDie()});
+    const auto answer = scene_.Online({name + ":n"}, {key.Finish().ValueOrDie()});
     EXPECT_TRUE(answer) << answer.error().ToString();
     return answer ? TextOf(**answer, "n") : "";
   }
@@ -286,6 +303,76 @@ TEST_F(EmbeddedTablesTest, AnOnlineStoreThatFailsIsCaughtUpFromTheLog) {
   EXPECT_EQ(Online(1), "2");
   ASSERT_TRUE(tables_->Flush({&view()}));
   EXPECT_EQ(Values(), "1, 2");
+}
+
+// The rows of one write to two tables come online together, or with the next look.
+TEST_F(EmbeddedTablesTest, RowsTogetherAreInAllTablesOrInNone) {
+  const auto first = IngestTogether({"clicks", "visits"}, 1);
+  ASSERT_TRUE(first) << first.error().ToString();
+  ASSERT_EQ(first->size(), 2U);
+  EXPECT_EQ(Values((*first)[0].token), "1");
+  EXPECT_EQ(Values((*first)[1].token, "visits"), "1");
+  EXPECT_EQ((*first)[1].online_rows, 1);
+  scene_.online().FailMergeAfter(0);
+  EXPECT_EQ(IngestTogether({"clicks", "visits"}, 2).error().code, ErrorCode::kUnknownFate);
+  EXPECT_EQ(Online(1), "1");
+  EXPECT_EQ(Online(1, "visits"), "1");
+  scene_.online().FailMergeAfter(-1);
+  for (const char* const name : {"clicks", "visits"}) {
+    EXPECT_EQ(Values({}, name), "1, 2");
+    EXPECT_EQ(Online(1, name), "2");
+  }
+}
+
+TEST_F(EmbeddedTablesTest, RowsTogetherGoOnceToEachTable) {
+  IngestRequest keyed;
+  keyed.batch_key = "a";
+  ASSERT_TRUE(tables_->Open().value()->Ingest(view(), Rows({1}, kEventUs + 1, 1), keyed));
+  const auto others = IngestTogether({"visits", "clicks"}, 2, "a");
+  ASSERT_FALSE(others) << "one of the tables knows other rows under this key";
+  EXPECT_EQ(others.error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(Values({}, "visits"), "");
+  for (const bool again : {false, true}) {
+    const auto written = IngestTogether({"visits", "clicks"}, 1, "a");
+    ASSERT_TRUE(written) << written.error().ToString();
+    EXPECT_EQ((*written)[0].repeated, again);
+    EXPECT_EQ((*written)[0].rows, again ? 0 : 1);
+    EXPECT_TRUE((*written)[1].repeated);
+    EXPECT_EQ(Values((*written)[0].token, "visits"), "1");
+    EXPECT_EQ(Values((*written)[1].token), "1");
+    tables_.reset();  // the next one finds the batch in the log
+    tables_ = Opened();
+  }
+}
+
+TEST_F(EmbeddedTablesTest, BatchesThatRaceForTablesGoOnceToEach) {
+  constexpr int kRounds = 25;
+  const auto race = [&](const std::vector<std::string>& names) {
+    for (int i = 1; i <= kRounds; ++i)
+      EXPECT_TRUE(IngestTogether(names, i, std::to_string(i)));
+  };
+  {
+    const std::jthread one(race, std::vector<std::string>{"clicks", "visits"});
+    const std::jthread other(race, std::vector<std::string>{"visits", "clicks"});
+    const std::jthread third(race, std::vector<std::string>{"visits"});
+  }
+  std::string expected = "1";
+  for (int i = 2; i <= kRounds; ++i)
+    expected += ", " + std::to_string(i);
+  EXPECT_EQ(Values(), expected);
+  EXPECT_EQ(Values({}, "visits"), expected);
+}
+
+TEST_F(EmbeddedTablesTest, WhatIsNoFrameIsWrittenOtherwise) {
+  const auto tables = tables_->Open().value();
+  RowsTogether together(*tables);
+  EXPECT_FALSE(together.Add(view(), Rows({}, kEventUs, 1), {}).value());
+  EXPECT_FALSE(together.Add(view(), Rows(std::vector<std::int64_t>(50'001, 1), kEventUs, 1), {}).value());
+  IngestRequest checking;
+  checking.dry_run = true;
+  EXPECT_FALSE(together.Add(view(), Rows({1}, kEventUs, 1), checking).value());
+  EXPECT_TRUE(together.Write().value().empty());
+  EXPECT_EQ(Values(), "");
 }
 
 // What nobody was told is written may be there or not; what was is read on.

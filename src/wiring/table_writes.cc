@@ -2,8 +2,10 @@
 #include "wiring/table_writes.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "adapters/files/table_file.h"
 #include "base/result.h"
@@ -123,18 +125,26 @@ Result<void> CheckNamesNoEntity(const CatalogView& view, const arrow::Schema& ro
 }
 
 /// Views that have got the rows of a push before it failed keep them.
-Error AfterOtherViews(const std::vector<std::pair<std::string, IngestReport>>& before, Error error) {
+Error AfterOtherViews(const std::vector<std::string>& before, Error error) {
   if (before.empty()) return error;
-  std::string views;
-  for (const auto& [view, report] : before)
-    views += fmt::format("{}{}", views.empty() ? "" : ", ", view);
   // Who interrupts knows that it is not whole.
   if (error.code != ErrorCode::kCancelled) error.code = ErrorCode::kUnknownFate;
   error.message += fmt::format(
-      ". The rows are written to {}, and views after this one have none of them: send them again, with the "
+      ". The rows are written to {}, and the other views have none of them: send them again, with the "
       "same idempotency key if there was one",
-      views);
+      fmt::join(before, ", "));
   return error;
+}
+
+/// What a push asks of a view; nothing of one that is not kept online where the rows go online only.
+std::optional<IngestRequest> PushRequest(const IngestOptions& options, const GivenRows& rows,
+                                         const CatalogView& view) {
+  IngestRequest request = RequestOf(options, rows, view);
+  request.others_allowed = true;
+  if (view.definition.online || request.to == WriteTo::kOffline) return request;
+  if (request.to == WriteTo::kOnline) return std::nullopt;
+  request.to = WriteTo::kOffline;
+  return request;
 }
 
 std::unexpected<Error> NoPushSource(const Catalog& catalog, std::string_view source) {
@@ -146,8 +156,28 @@ std::unexpected<Error> NoPushSource(const Catalog& catalog, std::string_view sou
               fmt::format("no feature view has a push source {}{}", Quoted(source), Suggest(source, names)));
 }
 
+}  // namespace
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(
+    const GivenRows& rows, FunctionRef<std::map<std::string, DataType>()> types, std::size_t threads) {
+  if ((rows.stream == nullptr) == rows.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
+  }
+  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types());
+  if (rows.stream->release == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
+  }
+  return ImportStream(rows.stream);
+}
+
+/// The view that rows are for, kept alive by its catalog.
+struct TableWrites::Target {
+  std::shared_ptr<const Catalog> catalog;
+  const CatalogView* view = nullptr;
+};
+
 /// Rows that are read again for each view that takes them.
-class PushedRows {
+class TableWrites::PushedRows {
  public:
   static Result<PushedRows> Of(arrow::RecordBatchReader& reader) {
     PushedRows rows;
@@ -170,24 +200,11 @@ class PushedRows {
   std::int64_t count_ = 0;
 };
 
-}  // namespace
-
-Result<std::shared_ptr<arrow::RecordBatchReader>> OpenGivenRows(
-    const GivenRows& rows, FunctionRef<std::map<std::string, DataType>()> types, std::size_t threads) {
-  if ((rows.stream == nullptr) == rows.path.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "rows come as a stream or from a file: give exactly one");
-  }
-  if (rows.stream == nullptr) return OpenTableFile(rows.path, threads, types());
-  if (rows.stream->release == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, "the stream of rows is empty: it was released or read before");
-  }
-  return ImportStream(rows.stream);
-}
-
-/// The view that rows are for, kept alive by its catalog.
-struct TableWrites::Target {
-  std::shared_ptr<const Catalog> catalog;
-  const CatalogView* view = nullptr;
+/// A view that takes rows of a push.
+struct TableWrites::Pushed {
+  Target target;
+  IngestRequest request;
+  std::optional<IngestReport> report;  // once they are written
 };
 
 Result<TableWrites::Target> TableWrites::Find(std::string_view name) const {
@@ -297,49 +314,71 @@ Result<std::vector<std::pair<std::string, IngestReport>>> TableWrites::Push(
   };
   TM_ASSIGN(const auto reader, OpenGivenRows(rows, types, parts_.threads));
   TM_ASSIGN(const PushedRows pushed, PushedRows::Of(*reader));
-  const auto request_for = [&](const Target& target) -> std::optional<IngestRequest> {
-    IngestRequest request = RequestOf(options, rows, *target.view);
-    request.others_allowed = true;
-    if (target.view->definition.online || request.to == WriteTo::kOffline) return request;
-    if (request.to == WriteTo::kOnline) return std::nullopt;  // it is kept offline only
-    request.to = WriteTo::kOffline;
-    return request;
-  };
-  // Rows that do not fit one of the views go to none of them.
-  for (const Target& target : targets) {
-    const auto request = request_for(target);
-    if (pushed.count() == 0 && !target.view->is_typed()) continue;  // nothing tells the keys' types
-    if (!request || (targets.size() == 1 && target.view->is_typed())) continue;
-    TM_ASSIGN(auto again, pushed.Reader());
-    TM_TRY(Check(target, std::move(again), *request));
-  }
-  std::vector<std::pair<std::string, IngestReport>> reports;
+  std::vector<Pushed> pushes;
   for (Target& target : targets) {
-    const auto request = request_for(target);
-    if (!request) continue;
-    if (pushed.count() == 0 && !target.view->is_typed()) {
-      reports.emplace_back(target.view->definition.name, IngestReport{});
-      continue;
-    }
-    if (pushed.count() > 0 && !request->dry_run) TM_TRY(TypeKeys(target, *pushed.schema()));
-    TM_ASSIGN(auto again, pushed.Reader());
-    auto written = target.view->is_typed() ? Write(target, std::move(again), *request)
-                                           : Check(target, std::move(again), *request);
-    if (!written) return std::unexpected(AfterOtherViews(reports, std::move(written).error()));
-    reports.emplace_back(target.view->definition.name, std::move(written->report));
+    if (auto request = PushRequest(options, rows, *target.view))
+      pushes.push_back({std::move(target), *std::move(request), {}});
   }
-  if (reports.empty()) {
+  if (pushes.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("no view of push source {} is kept online (online: false): push to offline",
                             Quoted(source)));
   }
+  TM_TRY(WritePushed(pushed, pushes));
+  std::vector<std::pair<std::string, IngestReport>> reports;
+  for (Pushed& push : pushes)
+    reports.emplace_back(push.target.view->definition.name, *std::move(push.report));
   return reports;
 }
 
-Result<TableWrites::Written> TableWrites::Write(const Target& target,
-                                                std::shared_ptr<arrow::RecordBatchReader> rows,
-                                                IngestRequest request) const {
-  const CatalogView& view = *target.view;
+/// Rows go to all of the views or to none. Only those that do not go through the log are written one view
+/// after the other, and first: they are many, or a warehouse may refuse them.
+Result<void> TableWrites::WritePushed(const PushedRows& pushed, std::vector<Pushed>& pushes) const {
+  const auto is_empty = [&](const Pushed& push) {
+    return pushed.count() == 0 && !push.target.view->is_typed();  // nothing tells the keys' types
+  };
+  for (const Pushed& push : pushes) {
+    if (is_empty(push) || (pushes.size() == 1 && push.target.view->is_typed())) continue;
+    TM_ASSIGN(auto again, pushed.Reader());
+    TM_TRY(Check(push.target, std::move(again), push.request));
+  }
+  for (Pushed& push : pushes) {
+    if (pushed.count() > 0 && !push.request.dry_run) TM_TRY(TypeKeys(push.target, *pushed.schema()));
+  }
+  TM_ASSIGN(const auto tables, parts_.tables());
+  RowsTogether together(*tables);
+  std::vector<Pushed*> logged;
+  std::vector<std::string> written;  // views that have the rows already
+  for (Pushed& push : pushes) {
+    if (is_empty(push)) {
+      push.report = IngestReport{};
+      continue;
+    }
+    TM_ASSIGN(auto again, pushed.Reader());
+    if (push.target.view->is_typed() && pushes.size() > 1) {
+      TM_TRY(CheckTakes(*push.target.view, push.request));
+      auto is_taken = together.Add(*push.target.view, std::move(again), push.request);
+      if (!is_taken) return std::unexpected(AfterOtherViews(written, std::move(is_taken).error()));
+      if (*is_taken) {
+        logged.push_back(&push);
+        continue;
+      }
+      TM_ASSIGN(again, pushed.Reader());
+    }
+    auto one = push.target.view->is_typed() ? Write(push.target, std::move(again), push.request)
+                                            : Check(push.target, std::move(again), push.request);
+    if (!one) return std::unexpected(AfterOtherViews(written, std::move(one).error()));
+    push.report = std::move(one->report);
+    written.push_back(push.target.view->definition.name);
+  }
+  auto reports = together.Write();
+  if (!reports) return std::unexpected(AfterOtherViews(written, std::move(reports).error()));
+  for (std::size_t i = 0; i < logged.size(); ++i)
+    logged[i]->report = ToReport((*reports)[i]);
+  return {};
+}
+
+Result<void> TableWrites::CheckTakes(const CatalogView& view, const IngestRequest& request) const {
   const bool is_external =
       !view.definition.is_table() && view.definition.source->format == FileFormat::kIceberg;
   if (is_external && request.to != WriteTo::kOnline) {
@@ -356,6 +395,14 @@ Result<TableWrites::Written> TableWrites::Write(const Target& target,
                     "reads",
                     view.definition.name));
   }
+  return {};
+}
+
+Result<TableWrites::Written> TableWrites::Write(const Target& target,
+                                                std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                IngestRequest request) const {
+  const CatalogView& view = *target.view;
+  TM_TRY(CheckTakes(view, request));
   TM_ASSIGN(const auto tables, parts_.tables());
   std::unique_ptr<UnfinishedLoads::Mark> mark;
   if (request.to == WriteTo::kBoth) {

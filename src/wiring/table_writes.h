@@ -65,6 +65,10 @@ class TableWrites {
  private:
   struct Target;
   Result<Target> Find(std::string_view name) const;
+  class PushedRows;
+  struct Pushed;
+  Result<void> WritePushed(const PushedRows& pushed, std::vector<Pushed>& pushes) const;
+  Result<void> CheckTakes(const CatalogView& view, const IngestRequest& request) const;
   Result<Written> Write(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,
                         IngestRequest request) const;
   Result<Written> Check(const Target& target, std::shared_ptr<arrow::RecordBatchReader> rows,

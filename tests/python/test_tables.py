@@ -3,6 +3,8 @@ rule holds for them as for files: the later write wins, deletions end a key, not
 halves.
 """
 
+import io
+import itertools
 import json
 import os
 import signal
@@ -42,6 +44,12 @@ def clicks(user=USER, **kwargs):
         schema=[Field("n", Int64), Field("city", String)],
         **kwargs,
     )
+
+
+def clicks_named(name):
+    view = clicks()
+    view.name = name
+    return view
 
 
 @pytest.fixture
@@ -553,6 +561,7 @@ def test_event_times_keep_the_type_that_the_frame_has(tmp_path, times, unit, kep
             "ts": times,
             "nested": [{"a": 1, "b": ["x"]}, {"a": None, "b": []}],
             "m": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int32())),
+            "visits": [[{"page": "/", "seconds": [1, 2]}, {"page": None, "seconds": []}], None],
         }
     )
     view = store.create_table_from(
@@ -565,6 +574,7 @@ def test_event_times_keep_the_type_that_the_frame_has(tmp_path, times, unit, kep
         assert made["ts"].to_pylist() == times
         assert made["nested"].to_pylist() == frame["nested"].to_pylist()
         assert made["m"].to_pylist() == frame["m"].to_pylist()
+        assert made["visits"].to_pylist() == frame["visits"].to_pylist()
         found = store.get_online_features(["t:nested"], [{"k": 1}]).to_dict()["nested"]
         assert found == [{"a": None, "b": []}]
         store.delete("t", {"k": 2})
@@ -716,8 +726,16 @@ def test_a_table_is_read_when_the_log_was_trimmed_for_another(store):
 
 
 async def _use(store):
+    await store.create_table_async(clicks_named("more"))
     await store.ingest_async("clicks", rows((1, T0, 1)))
+    await store.push_async("more", rows((1, T0, 1)), to="online_and_offline")
+    await store.delete_async("more", {"user_id": 1}, T0 + HOUR)
     await store.flush_async()
+    await store.compact_async()
+    await store.expire_snapshots_async()
+    assert len(await store.snapshots_async("more")) >= 1
+    assert (await store.erase_async("more", {"user_id": 1})).keys == 1
+    await store.drop_table_async("more")
     return await store.get_training_features("clicks").to_df_async()
 
 
@@ -725,6 +743,34 @@ def test_async_twins(store):
     import asyncio
 
     assert len(asyncio.run(_use(store))) == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("batches", [3, 40])
+def test_a_stream_goes_in_and_shows_how_far_it_is(store, monkeypatch, batches):
+    of_each = 2_000  # few go through the log, many straight to files
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    made = (
+        pa.RecordBatch.from_pydict(
+            {
+                "user_id": range(number * of_each, (number + 1) * of_each),
+                "event_timestamp": [T0] * of_each,
+                "n": [number] * of_each,
+                "city": ["a"] * of_each,
+            }
+        )
+        for number in range(batches)
+    )
+    first = next(made)
+    stream = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], made))
+    assert store.ingest(store.get_feature_view("clicks"), stream).rows == batches * of_each
+    assert f"{batches * of_each:,}" in terminal.getvalue()
+    assert online(store, batches * of_each - 1) == [batches - 1]
 
 
 def test_polars_and_files_go_in(store, tmp_path):

@@ -1,9 +1,9 @@
 """What must be in a store, kept outside of the processes that write it.
 
 An operation that was acknowledged is there exactly once; one that failed with a known outcome is
-not; one whose outcome nobody knows is there once, as a whole, or not at all. Rows that were erased
-are nowhere. What a store shows after it was opened decides what was unknown: from then on it must
-not change.
+not; one whose outcome nobody knows is there once, as a whole, in all of its tables, or not at all.
+Rows that were erased are nowhere. What a store shows after it was opened decides what was unknown:
+from then on it must not change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import Enum
 
 from torture.reading import Seen, SeenRow
-from torture.workload import CLICKS, KEYS, LEDGER, ONLINE_ONLY_KEYS, WRITES, Operation, Row
+from torture.workload import CLICKS, KEYS, LEDGER, ONLINE_ONLY_KEYS, Operation, Row
 
 # With these codes a write says that it may have happened.
 UNKNOWN_CODES = ("UNKNOWN_FATE",)
@@ -78,6 +78,10 @@ class Oracle:
         """Operations of which it is not known whether they happened."""
         return [each for each, fate in self._fates.items() if fate is Fate.UNKNOWN]
 
+    def _erased_of(self, table: str) -> set[Row]:
+        """The ledger is never erased from, also of what was written to both."""
+        return self._erased if table == CLICKS else set()
+
     # --- What must be seen ---
 
     def judge_during(self, seen: Seen) -> None:
@@ -119,7 +123,7 @@ class Oracle:
         return False
 
     def _of(self, table: str) -> list[Operation]:
-        return [each for each in self._fates if each.kind in WRITES and each.table == table]
+        return [each for each in self._fates if table in each.tables]
 
     def _judge_rows(self, table: str, rows: list[SeenRow]) -> set[datetime]:
         """Each row is one that was written, once; operations are whole, but for what was erased."""
@@ -127,12 +131,13 @@ class Oracle:
         assert not (twice := [event for event, n in counts.items() if n > 1]), (
             f"{table}: rows of {twice} are there more than once"
         )
-        doubtful = set().union(*self._erasures)
+        erased = self._erased_of(table)
+        doubtful: set[Row] = set().union(*self._erasures) if table == CLICKS else set()
         for operation in self._of(table):
             fate = self._fates[operation]
-            gone = [row for row in operation.rows if row in self._erased and row.event in counts]
+            gone = [row for row in operation.rows if row in erased and row.event in counts]
             assert not gone, f"{table}: {gone} of {operation} were erased"
-            sure = [row for row in operation.rows if row not in self._erased | doubtful]
+            sure = [row for row in operation.rows if row not in erased | doubtful]
             found = [row.event in counts for row in sure]
             what = f"{table}: {operation}, {fate.value}, has {sum(found)} of {len(found)} rows"
             assert all(found) or not any(found), what + ": half of it"
@@ -156,7 +161,7 @@ class Oracle:
                 self._settle_erasure(rows - self._erased, events)
             self._erasures = []
         for operation in self._of(table):
-            left = [row for row in operation.rows if row not in self._erased]
+            left = [row for row in operation.rows if row not in self._erased_of(table)]
             if left:
                 is_there = left[0].event in events
                 self._fates[operation] = Fate.THERE if is_there else Fate.ABSENT
@@ -180,7 +185,7 @@ class Oracle:
         newest: datetime | None = None
         doubtful = set().union(*self._erasures)
         for operation, fate in self._fates.items():
-            if fate is Fate.ABSENT or operation.kind not in ("push", "bulk", "delete", "online"):
+            if fate is Fate.ABSENT or operation.kind == "ledger":
                 continue
             for row in operation.rows:
                 if row.key != key or row in self._erased:

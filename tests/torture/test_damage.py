@@ -85,7 +85,7 @@ def read_damaged(
 def make_store(folder: Path) -> None:
     """Files of several commits, and a tail of the log whose owner is gone."""
     author = Author(3)
-    kinds = "create push ledger flush push delete flush push online ledger delete push"
+    kinds = "create push ledger flush push delete flush push online ledger delete together"
     script = [author.operation(kind) for kind in kinds.split()]
     ended = processes.run(work, folder, script, Fault())
     assert not [each for each in ended.require_end().told if each[0] == "failed"]

@@ -46,6 +46,11 @@ STEPS = [
     Step("a new log segment", "*/log/*.log", Call.OPEN, most=2),
     Step("online merge", "*/online/data.mdb", Call.WRITE | Call.SYNC, most=20),
     Step("batch ledger", "*/batches/data.mdb", Call.WRITE | Call.SYNC),
+    Step("push to two: log append", "*/log/*.log", Call.WRITE, most=2, after="together"),
+    Step("push to two: log sync", "*/log/*.log", Call.SYNC, most=2, after="together"),
+    Step(
+        "push to two: online merge", "*/online/data.mdb", Call.WRITE | Call.SYNC, after="together"
+    ),
     Step("flush: data file", "*/data/*.parquet", _WRITES | Call.RENAME, after="flush"),
     Step("flush: manifest", "*/metadata/*-m*.avro", after="flush"),
     Step("flush: manifest list", "*/metadata/snap-*.avro", after="flush"),
@@ -162,6 +167,7 @@ def test_every_step_is_reached(tmp_path: Path, step: Step) -> None:
     keyed = replace(script[1], batch="a batch")
     script += [
         keyed,
+        Author(9).operation("together"),
         Author(8).operation("bulk"),
         Operation("flush"),
         script[2],

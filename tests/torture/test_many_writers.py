@@ -18,16 +18,20 @@ from torture.workload import DO, Author, Operation
 PROCESSES = 2
 THREADS = 8
 OPERATIONS = amount.of(8, 300)  # of each thread
-KINDS = ["push"] * 10 + [
-    "delete",
-    "ledger",
-    "online",
-    "flush",
-    "flush",
-    "compact",
-    "expire",
-    "bulk",
-]
+KINDS = (
+    ["push"] * 8
+    + ["together"] * 2
+    + [
+        "delete",
+        "ledger",
+        "online",
+        "flush",
+        "flush",
+        "compact",
+        "expire",
+        "bulk",
+    ]
+)
 
 
 def write_at_once(

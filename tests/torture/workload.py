@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tidemark import Entity, FeatureStore, FeatureView, Field
+from tidemark import Entity, FeatureStore, FeatureView, Field, PushSource
 from tidemark.errors import AlreadyExistsError, TidemarkError
 from tidemark.types import Int64, String
 from torture import faults
@@ -22,6 +22,7 @@ from torture.faults import Fault
 
 CLICKS = "clicks"  # kept online
 LEDGER = "ledger"  # offline only
+BOTH = "both"  # a push source of the two
 KEYS = range(8)
 ONLINE_ONLY_KEYS = range(100, 103)  # of rows that only lookups see
 BULK_ROWS = 9  # of a megabyte each: more than goes through the log
@@ -29,8 +30,14 @@ BULK_ROWS = 9  # of a megabyte each: more than goes through the log
 _BASE = datetime(2020, 1, 1, tzinfo=UTC)
 _SECONDS = 1_000_003  # a prime: row numbers below it have event times of their own
 
-# kinds whose rows go to a table
-WRITES = ("push", "bulk", "delete", "ledger")
+# kinds whose rows go to which tables
+WRITES: dict[str, tuple[str, ...]] = {
+    "push": (CLICKS,),
+    "bulk": (CLICKS,),
+    "delete": (CLICKS,),
+    "ledger": (LEDGER,),
+    "together": (CLICKS, LEDGER),
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,8 @@ class Operation:
     key: int = -1  # whose rows are erased
 
     @property
-    def table(self) -> str:
-        return LEDGER if self.kind == "ledger" else CLICKS
+    def tables(self) -> tuple[str, ...]:
+        return WRITES.get(self.kind, ())
 
 
 class Author:
@@ -70,7 +77,7 @@ class Author:
         return tuple(made)
 
     def operation(self, kind: str) -> Operation:
-        if kind == "push":
+        if kind in ("push", "together"):
             batch = f"batch {self._next}" if self.random.random() < 0.3 else ""
             return Operation(kind, self.rows(self.random.randint(1, 4)), batch)
         if kind == "online":
@@ -84,7 +91,8 @@ class Author:
         return Operation(kind)
 
     def script(self, length: int) -> list[Operation]:
-        weights = {"push": 50, "online": 10, "delete": 10, "ledger": 10, "bulk": 4, "flush": 12}
+        weights = {"push": 40, "together": 10, "online": 10, "delete": 10, "ledger": 10}
+        weights |= {"bulk": 4, "flush": 12}
         weights |= {"materialize": 4, "compact": 6, "expire": 4, "erase": 4}
         chosen = self.random.choices(list(weights), list(weights.values()), k=length)
         return [self.operation(kind) for kind in chosen]
@@ -93,8 +101,8 @@ class Author:
 def fixed_script() -> list[Operation]:
     """Every kind of operation, in an order in which each has something to do."""
     author = Author(1)
-    kinds = "create push ledger online delete push flush bulk push materialize ledger"
-    kinds += " flush compact expire push erase push reopen push erase push flush"
+    kinds = "create push ledger online delete together flush bulk push materialize ledger"
+    kinds += " flush compact expire push erase together reopen together erase push flush"
     return [author.operation(kind) for kind in kinds.split()]
 
 
@@ -115,7 +123,8 @@ def _columns(rows: Sequence[Row], blob: str | None = None) -> pa.Table:
 def _view(name: str, online: bool) -> FeatureView:
     user = Entity(name="user", join_keys=[Field("user_id", Int64)])
     schema = [Field("n", Int64), Field("blob", String)]
-    return FeatureView(name=name, entities=[user], schema=schema, online=online)
+    source = PushSource(BOTH)
+    return FeatureView(name=name, entities=[user], schema=schema, source=source, online=online)
 
 
 def _create(store: FeatureStore, _: Operation) -> None:
@@ -129,6 +138,11 @@ def _create(store: FeatureStore, _: Operation) -> None:
 def _push(store: FeatureStore, operation: Operation) -> None:
     rows = _columns(operation.rows)
     store.push(CLICKS, rows, to="online_and_offline", idempotency_key=operation.batch)
+
+
+def _together(store: FeatureStore, operation: Operation) -> None:
+    rows = _columns(operation.rows)
+    store.push(BOTH, rows, to="online_and_offline", idempotency_key=operation.batch)
 
 
 def _online(store: FeatureStore, operation: Operation) -> None:
@@ -171,6 +185,7 @@ def _erase(store: FeatureStore, operation: Operation) -> None:
 DO: dict[str, Callable[[FeatureStore, Operation], None]] = {
     "create": _create,
     "push": _push,
+    "together": _together,
     "online": _online,
     "bulk": _bulk,
     "delete": _delete,

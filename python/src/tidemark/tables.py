@@ -388,8 +388,8 @@ class FeatureTables(TableUpkeep, TablePlaces, ExistingData):
     ) -> dict[str, IngestReport]:
         """Writes rows to every feature view that has the push source; a report for each view.
 
-        Columns that a view does not have are passed over. `push_source_name` may also be the name
-        of a feature table.
+        All of them get the rows, or none. Columns that a view does not have are passed over.
+        `push_source_name` may also be the name of a feature table.
         """
         del allow_registry_cache  # the registry is always read as it is
         rows = as_stream_or_path(df, f"rows for push source {push_source_name}")

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "adapters/lmdb/lmdb_error_internal.h"
@@ -116,18 +117,29 @@ struct Slots {
 
 class SlotHold final : public BatchLedger::Hold {
  public:
-  SlotHold(Slots& slots, std::size_t slot) : slots_(slots), slot_(slot) {}
+  explicit SlotHold(Slots& slots) : slots_(slots) {}
   ~SlotHold() override {
     if (!slots_.file->is_own()) return;  // the parent's, in a child
-    slots_.file->Unlock(static_cast<off_t>(slot_));
-    slots_.mutexes[slot_].unlock();
+    for (const std::size_t slot : held_) {
+      slots_.file->Unlock(static_cast<off_t>(slot));
+      slots_.mutexes[slot].unlock();
+    }
   }
   SlotHold(const SlotHold&) = delete;
   SlotHold& operator=(const SlotHold&) = delete;
 
+  Result<void> Take(std::size_t slot) {
+    // The mutex for the threads of this process, whom the file's locks do not keep apart.
+    std::unique_lock lock(slots_.mutexes[slot]);
+    TM_TRY(slots_.file->Lock(static_cast<off_t>(slot)));
+    held_.push_back(slot);
+    lock.release();
+    return {};
+  }
+
  private:
   Slots& slots_;
-  const std::size_t slot_;
+  std::vector<std::size_t> held_;
 };
 
 class LmdbBatchLedger final : public BatchLedger {
@@ -148,16 +160,21 @@ class LmdbBatchLedger final : public BatchLedger {
     return slots;
   }
 
-  Result<std::unique_ptr<Hold>> Acquire(std::uint32_t table_id, std::string_view key) override {
-    TM_TRY(CheckKey(table_id, key));
+  using BatchLedger::Acquire;
+  Result<std::unique_ptr<Hold>> Acquire(std::span<const std::uint32_t> table_ids,
+                                        std::string_view key) override {
+    // In one order, each once: so two that hold several do not wait for each other.
+    std::set<std::size_t> slots_of_keys;
+    for (const std::uint32_t table_id : table_ids) {
+      TM_TRY(CheckKey(table_id, key));
+      const std::string batch_key = BatchKey(table_id, key);
+      slots_of_keys.insert(Hash64(std::as_bytes(std::span(batch_key))) % kSlots);
+    }
     TM_ASSIGN(Slots* const slots, OwnSlots());
-    const std::string batch_key = BatchKey(table_id, key);
-    const std::size_t slot = Hash64(std::as_bytes(std::span(batch_key))) % kSlots;
-    // The mutex for the threads of this process, whom the file's locks do not keep apart.
-    std::unique_lock lock(slots->mutexes[slot]);
-    TM_TRY(slots->file->Lock(static_cast<off_t>(slot)));
-    lock.release();
-    return std::make_unique<SlotHold>(*slots, slot);
+    auto hold = std::make_unique<SlotHold>(*slots);
+    for (const std::size_t slot : slots_of_keys)
+      TM_TRY(hold->Take(slot));
+    return hold;
   }
 
   Result<std::optional<SeenBatch>> Seen(std::uint32_t table_id, std::string_view key,

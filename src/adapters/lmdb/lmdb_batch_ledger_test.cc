@@ -205,6 +205,33 @@ TEST_F(BatchLedgerTest, ABatchThatIsSentToManyAtOnceIsWrittenOnce) {
   EXPECT_THAT(times, testing::Each(1));
 }
 
+// Holds of one key of several tables exclude each other and those of one table, and nobody waits for ever.
+TEST_F(BatchLedgerTest, KeysOfSeveralTablesAreHeldAtOnce) {
+  const auto ledger = Open();
+  int counts[3] = {};
+  const auto count = [&](std::vector<std::uint32_t> tables) {
+    for (int i = 0; i < 300; ++i) {
+      const auto hold = ledger->Acquire(tables, "k");
+      ASSERT_TRUE(hold);
+      for (const std::uint32_t table : tables) {
+        int& own = counts[table - 1];
+        const int before = own;
+        std::this_thread::yield();
+        own = before + 1;
+      }
+    }
+  };
+  {
+    const std::jthread one([&] { count({1, 2}); });
+    const std::jthread other([&] { count({3, 2, 1}); });
+    const std::jthread third([&] { count({3}); });
+    const std::jthread twice([&] { count({2, 3}); });
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(600, 900, 900));
+  EXPECT_FALSE(ledger->Acquire(std::vector<std::uint32_t>{1, 0}, "k")) << "no table has the id 0";
+  EXPECT_TRUE(ledger->Acquire(1, "k")) << "what was held is let go";
+}
+
 TEST_F(BatchLedgerTest, AKilledHolderLetsGo) {
   int held[2];
   ASSERT_EQ(::pipe(held), 0);

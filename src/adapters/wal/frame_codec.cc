@@ -11,7 +11,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "logs are written in the machine's byte order");
 
-constexpr char kSegmentMagic[8] = {'T', 'M', 'R', 'K', 'L', 'O', 'G', 1};
+constexpr char kSegmentMagic[8] = {'T', 'M', 'R', 'K', 'L', 'O', 'G', 2};
+constexpr std::size_t kNameBytes = sizeof(kSegmentMagic) - 1;
+constexpr char kOldestFormat = 1;
 constexpr char kFrameMagic[4] = {'T', 'M', 'F', 'R'};
 
 struct RawSegmentHeader {
@@ -38,7 +40,7 @@ struct RawFrame {
   std::uint8_t targets;
   std::uint16_t batch_key_bytes;
   std::uint16_t stream_offsets_bytes;
-  std::uint16_t reserved;
+  std::uint16_t behind;
 };
 static_assert(sizeof(RawFrame) == kFrameFixedBytes);
 constexpr std::size_t kCheckedFrom = offsetof(RawFrame, payload_bytes);
@@ -59,6 +61,15 @@ std::uint32_t HeadChecksum(const SegmentPlace& place, std::int64_t offset, std::
 
 std::size_t HeadBytes(std::size_t batch_key_bytes, std::size_t stream_offsets_bytes) {
   return Padded(kFrameFixedBytes + batch_key_bytes + stream_offsets_bytes);
+}
+
+bool HasName(std::span<const std::byte> bytes) {
+  return std::memcmp(bytes.data(), kSegmentMagic, kNameBytes) == 0;
+}
+
+bool IsFormatRead(std::byte format) {
+  const auto number = static_cast<char>(format);
+  return number >= kOldestFormat && number <= kSegmentMagic[kNameBytes];
 }
 
 RawFrame ReadRaw(std::span<const std::byte> bytes) {
@@ -85,7 +96,7 @@ std::optional<SegmentHeader> DecodeSegmentHeader(std::span<const std::byte> byte
   RawSegmentHeader raw;
   if (bytes.size() < sizeof(raw)) return std::nullopt;
   std::memcpy(&raw, bytes.data(), sizeof(raw));
-  if (std::memcmp(raw.magic, kSegmentMagic, sizeof(raw.magic)) != 0 || raw.reserved != 0 ||
+  if (!HasName(bytes) || !IsFormatRead(bytes[kNameBytes]) || raw.reserved != 0 ||
       raw.checksum != Crc32c(bytes.first(offsetof(RawSegmentHeader, checksum))) || raw.first_lsn == 0) {
     return std::nullopt;
   }
@@ -93,9 +104,7 @@ std::optional<SegmentHeader> DecodeSegmentHeader(std::span<const std::byte> byte
 }
 
 bool IsForeignFormat(std::span<const std::byte> bytes) {
-  constexpr std::size_t kNameBytes = sizeof(kSegmentMagic) - 1;
-  return bytes.size() >= kSegmentHeaderBytes && std::memcmp(bytes.data(), kSegmentMagic, kNameBytes) == 0 &&
-         static_cast<char>(bytes[kNameBytes]) != kSegmentMagic[kNameBytes];
+  return bytes.size() >= kSegmentHeaderBytes && HasName(bytes) && !IsFormatRead(bytes[kNameBytes]);
 }
 
 std::size_t FrameBytes(const LogRecord& record) {
@@ -123,6 +132,7 @@ void EncodeFrame(const SegmentPlace& place, std::int64_t offset, const LogFrame&
   raw.targets = record.targets;
   raw.batch_key_bytes = static_cast<std::uint16_t>(record.batch_key.size());
   raw.stream_offsets_bytes = static_cast<std::uint16_t>(record.stream_offsets.size());
+  raw.behind = frame.behind;
   const std::size_t begin = out.size();
   Add(out, BytesOf(raw));
   Add(out, std::as_bytes(std::span(record.batch_key)));
@@ -137,7 +147,7 @@ void EncodeFrame(const SegmentPlace& place, std::int64_t offset, const LogFrame&
 std::optional<FrameHead> DecodeFrameSizes(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(RawFrame)) return std::nullopt;
   const RawFrame raw = ReadRaw(bytes);
-  if (std::memcmp(raw.magic, kFrameMagic, sizeof(raw.magic)) != 0 || raw.reserved != 0 ||
+  if (std::memcmp(raw.magic, kFrameMagic, sizeof(raw.magic)) != 0 ||
       raw.batch_key_bytes > kBatchKeyBytesMax || raw.stream_offsets_bytes > kStreamOffsetsBytesMax ||
       raw.payload_bytes > kLogPayloadBytesMax) {
     return std::nullopt;
@@ -157,6 +167,7 @@ std::optional<FrameHead> DecodeFrameHead(const SegmentPlace& place, std::int64_t
   frame = {
       .lsn = raw.lsn,
       .durable_lsn = raw.durable_lsn,
+      .behind = raw.behind,
       .record = {.kind = static_cast<FrameKind>(raw.kind),
                  .targets = raw.targets,
                  .table_id = raw.table_id,

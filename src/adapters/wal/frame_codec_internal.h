@@ -2,7 +2,7 @@
 // Integers are little-endian.
 //
 //   segment header, 40 bytes
-//    0  "TMRKLOG" and the format, 1
+//    0  "TMRKLOG" and the format, 2; segments of format 1, which had no frames that belong together, are read
 //    8  log id
 //   16  lsn of the first frame
 //   24  number of the segment
@@ -24,7 +24,8 @@
 //   49  targets (LogTargets)
 //   50  bytes of the batch key, at most 256
 //   52  bytes of the stream offsets, at most 4096
-//   54  reserved, 0
+//   54  frames behind this one that belong together with it: they were written in one piece, as one append,
+//       into one segment, and count only if all of them are there
 //   56  batch key, stream offsets, zeros to a multiple of 8: the end of the head
 //   ..  payload, zeros to a multiple of 8
 //

@@ -318,6 +318,8 @@ class PowerLoss {
     std::uint64_t trimmed = 0;
     for (const auto& [when, lsn] : trims_)
       trimmed = when <= moment ? std::max(trimmed, lsn) : trimmed;
+    for (const std::uint64_t first : pairs_)
+      EXPECT_EQ(found.contains(first), found.contains(first + 1)) << "half of what counts only together";
     for (const Acknowledged& one : acknowledged_) {
       const bool must_be_there = one.moment <= moment && one.lsn > trimmed;
       EXPECT_TRUE(!must_be_there || found.contains(one.lsn)) << "lost frame " << one.lsn;
@@ -336,9 +338,14 @@ class PowerLoss {
     for (int i = 0; i < 40; ++i) {
       const std::string name = std::to_string(thread) + " " + std::to_string(i);
       const TestRecord record(name, 1, static_cast<std::size_t>(10 + i * 23 % 900));
-      const LogPosition position = Must(log.Append(record.record(), nullptr));
+      const LogRecord one = record.record();
+      // Each third write is of two frames that count only together.
+      const std::vector<LogAppend> appends(i % 3 == 2 ? 2 : 1, LogAppend{&one, nullptr});
+      const LogPosition position = Must(log.Append(appends));
       const std::lock_guard lock(mutex_);
-      acknowledged_.push_back({disk_.now(), position.lsn, name});
+      for (std::uint64_t k = 0; k < appends.size(); ++k)
+        acknowledged_.push_back({disk_.now(), position.lsn + k, name});
+      if (appends.size() == 2) pairs_.insert(position.lsn);
       if (thread != 0 || i % 10 != 9) continue;
       trims_.emplace_back(disk_.now(), position.lsn);
       EXPECT_TRUE(log.Trim(position));
@@ -349,6 +356,7 @@ class PowerLoss {
   wal::RecordingDisk disk_;
   std::mutex mutex_;
   std::vector<Acknowledged> acknowledged_;
+  std::set<std::uint64_t> pairs_;  // the first lsn of each two that count only together
   std::vector<std::pair<std::size_t, std::uint64_t>> trims_;  // when it began, and up to which lsn
 };
 

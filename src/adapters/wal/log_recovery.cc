@@ -27,9 +27,9 @@ std::unexpected<Error> Damaged(const std::string& path, std::string_view what) {
 struct Checked {
   SegmentHeader header;
   bool is_half_made = false;   // no header: it was being made
-  std::uint64_t next_lsn = 0;  // after its frames that hold
+  std::uint64_t next_lsn = 0;  // after its frames that hold, and all that belong together with them
   std::int64_t bytes = 0;      // of the file
-  std::int64_t end = 0;        // behind the last frame that holds
+  std::int64_t end = 0;        // behind the last of these frames
   std::int64_t known_end = 0;  // behind the last one that the word says is durable
 };
 
@@ -106,16 +106,17 @@ class Recovery {
       if (step != SegmentReader::Step::kFrame) break;
       if (frame.lsn <= word_) checked.known_end = reader.offset();
     }
-    checked.next_lsn = reader.next_lsn();
-    checked.end = reader.offset();
-    if (step == SegmentReader::Step::kEnd) return {};
+    checked.next_lsn = reader.whole_lsn();
+    checked.end = reader.whole_offset();
+    if (step == SegmentReader::Step::kEnd && checked.end == reader.offset()) return {};
     bool was_durable = !is_last || word_ >= checked.next_lsn;
     if (!was_durable) {
       TM_ASSIGN(const std::uint64_t said, reader.DurableSaidLater());
       was_durable = said >= checked.next_lsn;
     }
     if (!was_durable) return {};
-    return Damaged(path, fmt::format("frame {} at byte {} does not hold", checked.next_lsn, checked.end));
+    return Damaged(path, fmt::format("frame {} at byte {} {}", reader.next_lsn(), reader.offset(),
+                                     step == SegmentReader::Step::kEnd ? "is missing" : "does not hold"));
   }
 
   Result<void> RemoveHalfMade(std::uint64_t number) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <random>
@@ -121,20 +122,32 @@ LogWriter::~LogWriter() {
   [[maybe_unused]] const Result<void> removed = RemoveLog(disk_, options_.folder, id_);
 }
 
-Result<LogPosition> LogWriter::Append(const LogRecord& record, void* caller) {
-  TM_TRY(CheckRecord(record));
-  const std::uint32_t checksum = PayloadChecksum(record.payload);
-  const std::size_t bytes = FrameBytes(record);
+Result<LogPosition> LogWriter::Append(std::span<const LogAppend> together) {
+  TM_CHECK(!together.empty(), "nothing is appended to a log");
+  if (together.size() > kLogTogetherMax) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} batches are written together, at most {} can be: write to fewer views at once",
+                    together.size(), kLogTogetherMax));
+  }
+  std::array<std::uint32_t, 1> of_one{};
+  std::vector<std::uint32_t> of_many(together.size() == 1 ? 0 : together.size());
+  const std::span<std::uint32_t> checksums = together.size() == 1 ? std::span(of_one) : std::span(of_many);
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < together.size(); ++i) {
+    TM_TRY(CheckRecord(*together[i].record));
+    checksums[i] = PayloadChecksum(together[i].record->payload);
+    bytes += FrameBytes(*together[i].record);
+  }
   std::unique_lock lock(mutex_);
   room_.wait(lock, [&] {
     return stopped_ || waiting_bytes_ == 0 || waiting_bytes_ + bytes <= options_.waiting_bytes_max;
   });
   if (stopped_) return std::unexpected(*stopped_);
   Request request;
-  request.record = &record;
-  request.caller = caller;
+  request.appends = together;
+  request.payload_checksums = checksums;
   request.bytes = bytes;
-  request.payload_checksum = checksum;
   const bool leads = Enqueue(request);
   lock.unlock();
   TM_ASSIGN(const std::uint64_t lsn, Await(request, leads));
@@ -176,7 +189,7 @@ LogWriter::Turn LogWriter::Lead(Request& request) {
   lock.lock();
   if (written.stops) Stop(written.result.error());
   HandOver();
-  if (!written.result || !hook_ || request.record == nullptr) {
+  if (!written.result || !hook_ || request.appends.empty()) {
     Answer(group, written.result);
     lock.unlock();
     WakeOthers(group);
@@ -227,12 +240,12 @@ void LogWriter::WakeOthers(const Group& group) {
 LogWriter::Group LogWriter::TakeGroup() {
   Group group{queue_.front()};
   queue_.pop_front();
-  if (group.front()->record == nullptr) return group;
+  if (group.front()->appends.empty()) return group;
   std::size_t bytes = group.front()->bytes;
   const std::int64_t begin = Fits(bytes) ? segment_bytes_ : static_cast<std::int64_t>(kSegmentHeaderBytes);
   const std::size_t room =
       options_.segment_bytes - std::min(options_.segment_bytes, static_cast<std::size_t>(begin));
-  while (!queue_.empty() && queue_.front()->record != nullptr) {
+  while (!queue_.empty() && !queue_.front()->appends.empty()) {
     bytes += queue_.front()->bytes;
     if (bytes > std::min(room, kGroupBytesMax)) break;
     group.push_back(queue_.front());
@@ -268,14 +281,14 @@ bool LogWriter::HasFrames() const {
   return segment_bytes_ > static_cast<std::int64_t>(kSegmentHeaderBytes);
 }
 
-// A frame that is larger than a segment may be gets one of its own.
+// What is appended at once and larger than a segment may be gets one of its own.
 bool LogWriter::Fits(std::size_t bytes) const {
   return !HasFrames() || static_cast<std::size_t>(segment_bytes_) + bytes <= options_.segment_bytes;
 }
 
 LogWriter::Written LogWriter::WriteGroup(const Group& group) {
   const Request& first = *group.front();
-  if (first.record == nullptr) {
+  if (first.appends.empty()) {
     const bool can_all_go = HasFrames() && durable_lsn() <= first.lsn;
     return can_all_go ? BeginSegment() : Written{};
   }
@@ -286,15 +299,10 @@ LogWriter::Written LogWriter::WriteGroup(const Group& group) {
 }
 
 LogWriter::Written LogWriter::WriteFrames(const Group& group) {
-  const std::uint64_t durable = durable_lsn();
-  std::uint64_t lsn = durable;
+  std::uint64_t lsn = durable_lsn();
   buffer_.clear();
-  for (Request* request : group) {
-    request->lsn = ++lsn;
-    EncodeFrame(place_, segment_bytes_ + static_cast<std::int64_t>(buffer_.size()),
-                {.lsn = lsn, .durable_lsn = durable, .record = *request->record}, request->payload_checksum,
-                buffer_);
-  }
+  for (Request* request : group)
+    lsn = Encode(*request, lsn);
   const std::int64_t frame_bytes = std::ssize(buffer_);
   buffer_.resize(buffer_.size() + static_cast<std::size_t>(ZerosFor(frame_bytes)));
   if (const int error = WriteAll(disk_, segment_.fd(), buffer_, segment_bytes_); error != 0)
@@ -307,6 +315,20 @@ LogWriter::Written LogWriter::WriteFrames(const Group& group) {
   durable_lsn_.store(lsn);
   durable_.store(lsn);
   return {};
+}
+
+// Adds the frames of a request behind frame `lsn`; answers the last one's.
+std::uint64_t LogWriter::Encode(Request& request, std::uint64_t lsn) {
+  request.lsn = lsn + 1;
+  for (std::size_t i = 0; i < request.appends.size(); ++i) {
+    EncodeFrame(place_, segment_bytes_ + static_cast<std::int64_t>(buffer_.size()),
+                {.lsn = ++lsn,
+                 .durable_lsn = durable_lsn(),
+                 .behind = static_cast<std::uint16_t>(request.appends.size() - 1 - i),
+                 .record = *request.appends[i].record},
+                request.payload_checksums[i], buffer_);
+  }
+  return lsn;
 }
 
 // As many as there are frames, so that a log of a few is small; none while there are some.
@@ -377,8 +399,11 @@ LogWriter::Written LogWriter::BeginSegment() {
 Result<void> LogWriter::RunHook(const Group& group) {
   if (!hook_) return {};
   entries_.clear();
-  for (const Request* request : group)
-    entries_.push_back({.lsn = request->lsn, .record = request->record, .caller = request->caller});
+  for (const Request* request : group) {
+    std::uint64_t lsn = request->lsn;
+    for (const LogAppend& append : request->appends)
+      entries_.push_back({.lsn = lsn++, .record = append.record, .caller = append.caller});
+  }
   Result<void> ran = hook_(id_, entries_);
   if (ran) return {};
   return std::unexpected(

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ class LogWriter {
   LogId id() const { return id_; }
   std::uint64_t durable_lsn() const { return durable_lsn_.load(); }
 
-  Result<LogPosition> Append(const LogRecord& record, void* caller);
+  Result<LogPosition> Append(std::span<const LogAppend> together);
   Result<void> Trim(LogPosition upto);
 
  private:
@@ -43,11 +44,10 @@ class LogWriter {
 
   // Lives on the stack of its caller, who is gone once it is done.
   struct Request {
-    const LogRecord* record = nullptr;  // null: begin a new segment if the frames so far can be trimmed
-    void* caller = nullptr;
+    std::span<const LogAppend> appends;  // empty: begin a new segment if the frames so far can be trimmed
+    std::span<const std::uint32_t> payload_checksums;
     std::size_t bytes = 0;
-    std::uint32_t payload_checksum = 0;
-    std::uint64_t lsn = 0;  // once written; of a new segment: what is trimmed
+    std::uint64_t lsn = 0;  // of its first frame, once written; of a new segment: what is trimmed
     Result<void> answer;
     WaitingWord turn;
   };
@@ -79,6 +79,7 @@ class LogWriter {
   // Only by the one who leads.
   Written WriteGroup(const Group& group);
   Written WriteFrames(const Group& group);
+  std::uint64_t Encode(Request& request, std::uint64_t lsn);
   Written TakeBack(int error);
   Written BeginSegment();
   Written CutZeros();

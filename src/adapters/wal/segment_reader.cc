@@ -68,6 +68,8 @@ Result<std::optional<SegmentHeader>> SegmentReader::ReadHeader() {
     place_ = header->place;
     next_lsn_ = header->first_lsn;
     offset_ = kSegmentHeaderBytes;
+    whole_lsn_ = next_lsn_;
+    whole_offset_ = offset_;
   }
   return header;
 }
@@ -92,6 +94,10 @@ Result<SegmentReader::Step> SegmentReader::Next(WantsPayload wants_payload, LogF
   }
   offset_ += static_cast<std::int64_t>(head->frame_bytes());
   ++next_lsn_;
+  if (frame.behind == 0) {
+    whole_lsn_ = next_lsn_;
+    whole_offset_ = offset_;
+  }
   return Step::kFrame;
 }
 

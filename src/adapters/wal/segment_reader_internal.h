@@ -47,6 +47,10 @@ class SegmentReader {
   std::int64_t offset() const { return offset_; }
   std::uint64_t next_lsn() const { return next_lsn_; }
 
+  /// The same of the first frame of those that belong together, if not all of them have been read.
+  std::int64_t whole_offset() const { return whole_offset_; }
+  std::uint64_t whole_lsn() const { return whole_lsn_; }
+
   /// The greatest durable lsn in any head behind offset() that holds and has a later lsn than the next; 0 if
   /// there is none.
   Result<std::uint64_t> DurableSaidLater();
@@ -59,6 +63,8 @@ class SegmentReader {
   SegmentPlace place_;
   std::int64_t offset_ = 0;
   std::uint64_t next_lsn_ = 0;
+  std::int64_t whole_offset_ = 0;
+  std::uint64_t whole_lsn_ = 0;
   std::vector<std::byte> window_;  // a piece of the segment
   std::int64_t window_offset_ = 0;
 };

@@ -30,9 +30,9 @@ class ProcessLog final : public WriteLog {
   LogId id() const override { return writer_.load()->id(); }
   std::uint64_t durable_lsn() const override { return writer_.load()->durable_lsn(); }
 
-  Result<LogPosition> Append(const LogRecord& record, void* caller) override {
+  Result<LogPosition> Append(std::span<const LogAppend> together) override {
     TM_ASSIGN(LogWriter* const writer, Own());
-    return writer->Append(record, caller);
+    return writer->Append(together);
   }
 
   Result<void> Trim(LogPosition upto) override {

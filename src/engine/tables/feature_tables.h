@@ -159,6 +159,9 @@ class FeatureTables {
   Result<IngestedRows> Ingest(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
                               const IngestRequest& request) const;
 
+  /// Whether rows of such a request can be written to the view: makes its table ready for them.
+  Result<void> CheckTakes(const CatalogView& view, const IngestRequest& request) const;
+
   /// The table's rows: files and logs.
   Result<TableToRead> OpenSource(const CatalogView& view, const TableReading& reading) const;
 
@@ -263,6 +266,30 @@ class FeatureTables {
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, TableForm> prepared_;  // by view id: what its table follows from
   mutable LogTails tails_{kTailBytesKept};
+};
+
+/// Rows of several views that are written as one: all of them or none, whatever happens. Not thread safe.
+class RowsTogether {
+ public:
+  /// The tables must outlive it.
+  explicit RowsTogether(const FeatureTables& tables);
+  ~RowsTogether();
+  RowsTogether(const RowsTogether&) = delete;
+  RowsTogether& operator=(const RowsTogether&) = delete;
+
+  /// Reads the rows of a view, and writes nothing yet; of one view once, and of one batch key. False if they
+  /// do not go through the log, because they are too many, none, for a warehouse or only to be checked:
+  /// Ingest writes these. Errors as there.
+  Result<bool> Add(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+                   const IngestRequest& request);
+
+  /// Writes what was added, and answers a report for each, in that order. Errors as TableLog::Append.
+  Result<std::vector<IngestedRows>> Write();
+
+ private:
+  struct Part;
+  const FeatureTables& tables_;
+  std::vector<std::unique_ptr<Part>> parts_;
 };
 
 /// The error of a step that comes after the commit of rows that went straight to files: sent again, they

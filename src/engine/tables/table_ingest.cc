@@ -335,6 +335,19 @@ class FolderReader final : public MadeRows {
   std::int64_t rows_ = 0;
 };
 
+/// Rows that become one frame of the log.
+struct Frame {
+  LogRecord record;
+  std::shared_ptr<arrow::Buffer> payload;  // that the record refers to
+  std::int64_t rows = 0;
+  std::optional<FrameOnlineRows> online;
+  std::optional<FolderRows> folder;
+  BatchContent content;
+
+  const PackedRows* online_rows() const { return online ? &online->rows : nullptr; }
+  const FolderRows* folder_rows() const { return folder ? &*folder : nullptr; }
+};
+
 class Ingesting {
  public:
   Ingesting(const CatalogView& view, std::shared_ptr<const TableShape> shape,
@@ -358,37 +371,62 @@ class Ingesting {
       TM_TRY(ToRange());
       return Report();
     }
-    std::vector<TableRows> first;
-    std::int64_t rows = 0;
-    std::int64_t bytes = 0;
-    bool is_all = false;
-    while (rows <= kLogRowsMax && bytes <= kLogBytesMax) {
-      TM_ASSIGN(auto part, intake_.Next());
-      if (!part) {
-        is_all = true;
-        break;
-      }
-      rows += part->count();
-      bytes += BytesOf(*part);
-      first.push_back(*std::move(part));
-    }
+    TM_ASSIGN(Beginning first, ReadBeginning());
+    std::vector<TableRows>& parts = first.parts;
     if (request_.dry_run) {
-      TM_TRY(CheckAll(first));
+      TM_TRY(CheckAll(parts));
     } else if (is_for_warehouse()) {
-      if (rows > 0) TM_TRY(is_all ? ToWarehouse(std::move(first)) : ToFolder(std::move(first)));
-    } else if (is_all) {
-      if (rows > 0) TM_TRY(ToLog(std::move(first), request_.to));
+      if (first.rows > 0) TM_TRY(first.is_all ? ToWarehouse(std::move(parts)) : ToFolder(std::move(parts)));
+    } else if (first.is_all) {
+      if (first.rows > 0) TM_TRY(ToLog(std::move(parts), request_.to));
     } else if (request_.to == WriteTo::kOnline) {
-      TM_TRY(AllToLog(std::move(first)));
+      TM_TRY(AllToLog(std::move(parts)));
     } else if (target_.definition.is_table()) {
-      TM_TRY(ToFiles(std::move(first)));
+      TM_TRY(ToFiles(std::move(parts)));
     } else {
-      TM_TRY(ToFolder(std::move(first)));
+      TM_TRY(ToFolder(std::move(parts)));
     }
     return Report();
   }
 
+  /// The rows as one frame of the log, instead of Run; false if they are to be written otherwise.
+  Result<bool> MakeFrame(Frame& frame) {
+    if (request_.range || request_.dry_run || is_for_warehouse()) return false;
+    TM_ASSIGN(Beginning first, ReadBeginning());
+    if (!first.is_all || first.rows == 0) return false;
+    TM_TRY(Encode(std::move(first.parts), request_.to, frame));
+    return true;
+  }
+
+  /// After MakeFrame, when the frame is written.
+  Result<IngestedRows> ReportOf(const Frame& frame, const TableLog::Written& written) {
+    TM_TRY(Note(frame, written));
+    return Report();
+  }
+
  private:
+  /// As many rows as go through the log, and somewhat more if there are more.
+  struct Beginning {
+    std::vector<TableRows> parts;
+    std::int64_t rows = 0;
+    bool is_all = false;
+  };
+  Result<Beginning> ReadBeginning() {
+    Beginning first;
+    std::int64_t bytes = 0;
+    while (first.rows <= kLogRowsMax && bytes <= kLogBytesMax) {
+      TM_ASSIGN(auto part, intake_.Next());
+      if (!part) {
+        first.is_all = true;
+        break;
+      }
+      first.rows += part->count();
+      bytes += BytesOf(*part);
+      first.parts.push_back(*std::move(part));
+    }
+    return first;
+  }
+
   Result<IngestedRows> Report() {
     report_.ahead = intake_.ahead();
     if (intake_.was_cut()) report_.warnings.emplace_back("timestamps finer than a microsecond were cut");
@@ -410,41 +448,53 @@ class Ingesting {
 
   /// One frame: all of it is written, or nothing.
   Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
+    Frame frame;
+    TM_TRY(Encode(std::move(parts), to, frame));
+    TM_ASSIGN(const TableLog::Written written,
+              parts_.log->Append(frame.record, frame.online_rows(), frame.folder_rows(), frame.content));
+    return Note(frame, written);
+  }
+
+  /// What becomes a frame of the log.
+  Result<void> Encode(std::vector<TableRows> parts, WriteTo to, Frame& frame) {
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(parts)));
+    frame.rows = rows.count();
     const bool is_in_folder =
         (static_cast<std::uint8_t>(to) & kLogToOffline) != 0 && !target_.definition.is_table();
     TM_ASSIGN(const StampedBatch stamped,
               StampRows(shape_->schema, rows, *parts_.write_times, now_us_,
                         is_in_folder ? StampOrder::kOfFiles : StampOrder::kAsGiven));
-    TM_ASSIGN(const auto payload, EncodeBatch(shape_->encoded_schema, *stamped.rows));
-    LogRecord record;
+    TM_ASSIGN(frame.payload, EncodeBatch(shape_->encoded_schema, *stamped.rows));
+    LogRecord& record = frame.record;
     record.targets = static_cast<std::uint8_t>(to);
     record.table_id = view_.id;
     record.schema_version = static_cast<std::uint32_t>(view_.version);
     record.write_time_us = stamped.write_time_us;
     // Of rows that a warehouse has, the ledger knows the batch already.
     if (!is_for_warehouse()) record.batch_key = request_.batch_key;
-    record.payload = {reinterpret_cast<const std::byte*>(payload->data()),
-                      static_cast<std::size_t>(payload->size())};
-    FrameOnlineRows online;
-    const bool is_online = (record.targets & kLogToOnline) != 0;
-    if (is_online) {
-      TM_ASSIGN(online, OnlineRowsOf(target_, shape_->layout, *stamped.rows, now_us_));
+    record.payload = {reinterpret_cast<const std::byte*>(frame.payload->data()),
+                      static_cast<std::size_t>(frame.payload->size())};
+    if ((record.targets & kLogToOnline) != 0) {
+      TM_ASSIGN(frame.online, OnlineRowsOf(target_, shape_->layout, *stamped.rows, now_us_));
     }
+    if (is_in_folder) frame.folder.emplace(target_, stamped.rows);
+    if (record.batch_key.empty()) return {};
     BatchContentSum content(view_.definition.table.created_timestamp_column);
-    if (!record.batch_key.empty()) TM_TRY(content.Add(*stamped.rows));
-    const FolderRows folder{target_, stamped.rows};
-    TM_ASSIGN(const TableLog::Written written,
-              parts_.log->Append(record, is_online ? &online.rows : nullptr, is_in_folder ? &folder : nullptr,
-                                 content.content()));
-    report_.token = TokenOf(written.position, record.targets);
+    TM_TRY(content.Add(*stamped.rows));
+    frame.content = content.content();
+    return {};
+  }
+
+  /// What came of a frame.
+  Result<void> Note(const Frame& frame, const TableLog::Written& written) {
+    report_.token = TokenOf(written.position, frame.record.targets);
     report_.repeated = written.repeated;
     if (written.repeated) {
       // Its first write may have gone straight to files.
       return written.position.log == 0 && target_.definition.is_table() ? TokenOfNewest() : Result<void>();
     }
-    report_.rows += rows.count();
-    if (is_online) report_.online_rows += rows.count() - online.ahead;
+    report_.rows += frame.rows;
+    if (frame.online) report_.online_rows += frame.rows - frame.online->ahead;
     if (request_.progress) request_.progress(report_.rows);
     return {};
   }
@@ -675,9 +725,7 @@ Error AfterCommit(std::string_view what, const Error& error) {
           error.context};
 }
 
-Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
-                                           std::shared_ptr<arrow::RecordBatchReader> rows,
-                                           const IngestRequest& request) const {
+Result<void> FeatureTables::CheckTakes(const CatalogView& view, const IngestRequest& request) const {
   const std::string place = "view " + view.definition.name;
   if (!request.dry_run) TM_TRY(CheckWritable());
   if (request.to != WriteTo::kOffline && !view.definition.online) {
@@ -690,12 +738,58 @@ Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
   } else if (!request.dry_run) {
     TM_TRY(Prepare(view));
   }
+  return {};
+}
+
+Result<IngestedRows> FeatureTables::Ingest(const CatalogView& view,
+                                           std::shared_ptr<arrow::RecordBatchReader> rows,
+                                           const IngestRequest& request) const {
+  TM_TRY(CheckTakes(view, request));
   TM_ASSIGN(auto shape, ShapeOf(view));
   Ingesting ingesting(view, std::move(shape), std::move(rows), request, *this);
   auto report = ingesting.Run();
-  if (!report) return std::unexpected(std::move(report).error().In(place));
+  if (!report) return std::unexpected(std::move(report).error().In("view " + view.definition.name));
   if (ingesting.crossed_erasure()) TM_TRY(CompleteErasures(view, request.stop));
   return report;
+}
+
+struct RowsTogether::Part {
+  CatalogView view;
+  IngestRequest request;
+  std::optional<Ingesting> ingesting;  // that refers to those above
+  Frame frame;
+};
+
+RowsTogether::RowsTogether(const FeatureTables& tables) : tables_(tables) {}
+RowsTogether::~RowsTogether() = default;
+
+Result<bool> RowsTogether::Add(const CatalogView& view, std::shared_ptr<arrow::RecordBatchReader> rows,
+                               const IngestRequest& request) {
+  TM_TRY(tables_.CheckTakes(view, request));
+  TM_ASSIGN(auto shape, tables_.ShapeOf(view));
+  auto part = std::make_unique<Part>(view, request);
+  part->ingesting.emplace(part->view, std::move(shape), std::move(rows), part->request, tables_);
+  auto is_frame = part->ingesting->MakeFrame(part->frame);
+  if (!is_frame) return std::unexpected(std::move(is_frame).error().In("view " + view.definition.name));
+  if (*is_frame) parts_.push_back(std::move(part));
+  return *is_frame;
+}
+
+Result<std::vector<IngestedRows>> RowsTogether::Write() {
+  std::vector<IngestedRows> reports;
+  if (parts_.empty()) return reports;
+  std::vector<TableLog::Write> writes;
+  for (const auto& part : parts_) {
+    const Frame& frame = part->frame;
+    writes.push_back({frame.record, frame.online_rows(), frame.folder_rows(), frame.content});
+  }
+  TM_ASSIGN(const auto written, tables_.log().AppendTogether(writes));
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    TM_ASSIGN(IngestedRows report, parts_[i]->ingesting->ReportOf(parts_[i]->frame, written[i]));
+    reports.push_back(std::move(report));
+  }
+  parts_.clear();
+  return reports;
 }
 
 }  // namespace tidemark

@@ -122,11 +122,64 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
   TM_ASSIGN(WriteLog* const log, Own());
   Waiting waiting{online, folder != nullptr, content};
   TM_ASSIGN(const LogPosition position, log->Append(record, &waiting));
-  if (folder == nullptr) return Written{position, false};
-  auto added = AddFile(*folder, record, position);
+  if (folder != nullptr) TM_TRY(FinishFile(*folder, record, position));
+  return Written{position, false};
+}
+
+Result<std::vector<TableLog::Written>> TableLog::AppendTogether(std::span<const Write> writes) {
+  std::vector<Written> answers(writes.size());
+  std::vector<std::size_t> chosen;  // those that are written now
+  std::unique_ptr<BatchLedger::Hold> hold;
+  const std::string_view batch_key = writes.front().record.batch_key;
+  if (!batch_key.empty()) {
+    std::vector<std::uint32_t> table_ids;
+    for (const Write& write : writes)
+      table_ids.push_back(write.record.table_id);
+    TM_ASSIGN(hold, parts_.ledger->Acquire(table_ids, batch_key));
+    TM_TRY(Recover());
+  }
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    const LogRecord& record = writes[i].record;
+    TM_CHECK(record.batch_key == batch_key, "frames that are written together have one batch key");
+    std::optional<SeenBatch> seen;
+    if (!batch_key.empty()) {
+      TM_ASSIGN(seen, parts_.ledger->Seen(record.table_id, batch_key, parts_.clock->now_us()));
+    }
+    if (!seen) {
+      chosen.push_back(i);
+      continue;
+    }
+    TM_TRY(CheckSameContent(batch_key, seen->content, writes[i].content));
+    answers[i] = {seen->position, true};
+  }
+  if (chosen.empty()) return answers;
+  std::deque<Waiting> waiting;
+  std::vector<LogAppend> appends;
+  for (const std::size_t i : chosen) {
+    const Write& write = writes[i];
+    waiting.push_back({write.online, write.folder != nullptr, write.content});
+    appends.push_back({&write.record, &waiting.back()});
+  }
+  TM_ASSIGN(WriteLog* const log, Own());
+  TM_ASSIGN(LogPosition position, log->Append(appends));
+  Result<void> finished;
+  for (const std::size_t i : chosen) {
+    answers[i].position = position;
+    ++position.lsn;
+    if (writes[i].folder == nullptr) continue;
+    auto added = FinishFile(*writes[i].folder, writes[i].record, answers[i].position);
+    if (!added && finished) finished = std::move(added);
+  }
+  if (!finished) return std::unexpected(std::move(finished).error());
+  return answers;
+}
+
+/// The file of a frame that is logged.
+Result<void> TableLog::FinishFile(const FolderRows& folder, const LogRecord& record, LogPosition position) {
+  auto added = AddFile(folder, record, position);
   const std::lock_guard lock(mutex_);
   unfinished_[position.log].erase(position.lsn);
-  if (added) return Written{position, false};
+  if (added) return {};
   FailFrom(position);
   return Fail(
       ErrorCode::kUnknownFate,

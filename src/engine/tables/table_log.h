@@ -76,6 +76,17 @@ class TableLog {
   Result<Written> Append(const LogRecord& record, const PackedRows* online,
                          const FolderRows* folder = nullptr, const BatchContent& content = {});
 
+  /// The same of frames that count only together: a crash, at whatever moment, leaves all of them or none.
+  /// They are of different tables, and have one batch key, or none. Those whose batch was written before are
+  /// left out, and have `repeated` set in their answers, which are in the order of `writes`.
+  struct Write {
+    const LogRecord& record;
+    const PackedRows* online = nullptr;
+    const FolderRows* folder = nullptr;
+    BatchContent content = {};
+  };
+  Result<std::vector<Written>> AppendTogether(std::span<const Write> writes);
+
   /// Online rows of a frame that its writer has merged when the frame is logged, and maybe others with it.
   /// Until then the log is not trimmed beyond the frame. If it is destroyed before that, the next Recover
   /// merges them. Of one log and one frame; the rows must outlive it.
@@ -162,6 +173,7 @@ class TableLog {
   using FolderErrors = std::map<std::uint32_t, FolderFailure>;
 
   Result<WriteLog*> Own();
+  Result<void> FinishFile(const FolderRows& folder, const LogRecord& record, LogPosition position);
   Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
   // With the mutex held.
   void Settle(OnlineLater& online, bool is_merged);
