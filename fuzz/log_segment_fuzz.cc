@@ -43,6 +43,8 @@ void Walk(const std::vector<std::byte>& bytes, bool wants_payload, const Visit& 
     visit(frame);
   }
   TM_CHECK(reader.offset() <= static_cast<std::int64_t>(bytes.size()), "a frame beyond the end");
+  TM_CHECK(reader.whole_offset() <= reader.offset() && reader.whole_lsn() <= reader.next_lsn(),
+           "what belongs together is not read before its first frame");
   TM_CHECK(reader.DurableSaidLater().has_value(), "memory can be read");
 }
 
@@ -70,8 +72,9 @@ class Input {
 bool IsSame(const LogFrame& frame, const LogFrame& written, bool has_payload) {
   const LogRecord& a = frame.record;
   const LogRecord& b = written.record;
-  return frame.lsn == written.lsn && frame.durable_lsn == written.durable_lsn && a.kind == b.kind &&
-         a.targets == b.targets && a.table_id == b.table_id && a.schema_version == b.schema_version &&
+  return frame.lsn == written.lsn && frame.durable_lsn == written.durable_lsn &&
+         frame.behind == written.behind && a.kind == b.kind && a.targets == b.targets &&
+         a.table_id == b.table_id && a.schema_version == b.schema_version &&
          a.write_time_us == b.write_time_us && a.batch_key == b.batch_key &&
          std::ranges::equal(a.stream_offsets, b.stream_offsets) &&
          (!has_payload || std::ranges::equal(a.payload, b.payload));
@@ -82,7 +85,8 @@ void WriteDamageAndRead(Input input) {
   std::vector<LogFrame> written;
   const std::size_t frames = input.Byte() % 6;
   for (std::size_t i = 0; i < frames; ++i) {
-    LogFrame frame{.lsn = kFirstLsn + i, .durable_lsn = kFirstLsn + i - 1, .record = {}};
+    LogFrame frame{
+        .lsn = kFirstLsn + i, .durable_lsn = kFirstLsn + i - 1, .behind = input.Byte(), .record = {}};
     frame.record.targets = input.Byte();
     frame.record.table_id = input.Byte();
     frame.record.write_time_us = input.Byte();

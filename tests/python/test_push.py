@@ -71,6 +71,8 @@ def test_a_file_that_cannot_be_written_is_when_it_can(
     with pytest.raises(UnknownFateError, match="are logged, but not in their batch source yet"):
         store.push("events", [row(2)], to="online_and_offline", idempotency_key="two")
     assert counts(store, "first") == [1, 2]
+    with pytest.raises(UnknownFateError, match="are logged, but not in their batch source yet"):
+        store.push("events", [row(2)], to="online_and_offline", idempotency_key="two")
     mend()
     again = store.push("events", [row(2)], to="online_and_offline", idempotency_key="two")
     assert [report.repeated for report in again.values()] == [True, True]

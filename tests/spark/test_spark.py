@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import step_coded
 
 from tidemark import Entity, FeatureStore, FeatureView, Field, TableOptions
 from tidemark.types import Float64, Int32, Int64, String
@@ -180,6 +181,16 @@ def test_spark_reads_registered_files_by_their_columns_names(tmp_path):
     assert in_order(rows) == in_order([plain(row) for row in ours.to_pylist()])
     assert sorted(row["y"] for row in rows) == [2025, 2025, 2026]
     assert {row["place"] for row in rows} == {"a b", "c"}
+
+
+def test_spark_reads_columns_that_are_written_as_steps(tmp_path):
+    made = FeatureStore(tmp_path / "store")
+    step_coded.make(made)
+    ours = made.get_training_features("steps").to_arrow()
+    seen = spark(tmp_path / "store" / ".tidemark", f"{made.repo_path}/.tidemark/tables")
+    rows = [{column: row[column] for column in ours.column_names} for row in seen["rows"]["steps"]]
+    assert len(rows) == step_coded.ROWS
+    assert in_order(rows) == in_order([plain(row) for row in ours.to_pylist()])
 
 
 def test_spark_reads_what_the_iceberg_adapter_writes(tmp_path):

@@ -92,6 +92,15 @@ std::string FileKey(LogPosition position) {
   return fmt::format("{}file {} {}", '\x01', FormatLogId(position.log), position.lsn);
 }
 
+std::unexpected<Error> NotInFolderYet(const Error& why) {
+  return Fail(
+      ErrorCode::kUnknownFate,
+      fmt::format(
+          "the rows are logged, but not in their batch source yet: {}; mend that, and they are brought "
+          "there when the store is next written to or opened",
+          why.ToString()));
+}
+
 }  // namespace
 
 TableLog::TableLog(TableLogParts parts) : parts_(std::move(parts)) {}
@@ -116,6 +125,7 @@ Result<TableLog::Written> TableLog::Append(const LogRecord& record, const Packed
               parts_.ledger->Seen(record.table_id, record.batch_key, parts_.clock->now_us()));
     if (seen) {
       TM_TRY(CheckSameContent(record.batch_key, seen->content, content));
+      if (folder != nullptr) TM_TRY(RequireFile(record.table_id, seen->position));
       return Written{seen->position, true};
     }
   }
@@ -150,6 +160,7 @@ Result<std::vector<TableLog::Written>> TableLog::AppendTogether(std::span<const 
       continue;
     }
     TM_TRY(CheckSameContent(batch_key, seen->content, writes[i].content));
+    if (writes[i].folder != nullptr) TM_TRY(RequireFile(record.table_id, seen->position));
     answers[i] = {seen->position, true};
   }
   if (chosen.empty()) return answers;
@@ -181,12 +192,22 @@ Result<void> TableLog::FinishFile(const FolderRows& folder, const LogRecord& rec
   unfinished_[position.log].erase(position.lsn);
   if (added) return {};
   FailFrom(position);
-  return Fail(
-      ErrorCode::kUnknownFate,
-      fmt::format(
-          "the rows are logged, but not in their batch source yet: {}; mend that, and they are brought "
-          "there when the store is next written to or opened",
-          added.error().ToString()));
+  return NotInFolderYet(added.error());
+}
+
+/// A batch that is sent again is acknowledged only if its file is there.
+Result<void> TableLog::RequireFile(std::uint32_t table_id, LogPosition position) {
+  if (position.log == 0) return {};  // it went straight to a file
+  TM_ASSIGN(const bool is_there, HasFile(table_id, position));
+  if (is_there) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    retry_us_.erase(position.log);
+  }
+  TM_TRY(Recover());
+  TM_ASSIGN(const bool is_mended, HasFile(table_id, position));
+  const auto others = FolderError();
+  return is_mended || others ? Result<void>() : NotInFolderYet(others.error());
 }
 
 Result<LogPosition> TableLog::Append(const LogRecord& record, OnlineLater& online) {

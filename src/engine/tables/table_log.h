@@ -174,6 +174,7 @@ class TableLog {
 
   Result<WriteLog*> Own();
   Result<void> FinishFile(const FolderRows& folder, const LogRecord& record, LogPosition position);
+  Result<void> RequireFile(std::uint32_t table_id, LogPosition position);
   Result<void> OnGroup(LogId log, std::span<const LogEntry> group);
   // With the mutex held.
   void Settle(OnlineLater& online, bool is_merged);
