@@ -20,7 +20,10 @@ COLUMNS = ["shop", "user_id", "event_timestamp", "rank", "ordinal", "noise"]
 
 
 def in_order(table: pa.Table) -> pa.Table:
-    return table.select(COLUMNS).sort_by("user_id").combine_chunks()
+    """With the types that we give: others' have no time zone, or say what is never null."""
+    types = [pa.int64(), pa.int64(), pa.timestamp("us", "UTC"), pa.int32(), pa.int64(), pa.int64()]
+    schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
+    return table.select(COLUMNS).cast(schema).sort_by("user_id").combine_chunks()
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +68,9 @@ def test_duckdb_reads_them(folder: Path, ours: pa.Table, tmp_path: Path) -> None
     def read(condition: str) -> pa.Table:
         with duckdb_iceberg.connect(tmp_path / condition[:5]) as connection:
             query = f"SELECT {names} FROM iceberg_scan('{place}') WHERE {condition}"
-            return in_order(connection.execute(query).to_arrow_table()).cast(ours.schema)
+            return in_order(connection.execute(query).to_arrow_table())
 
     assert read("true") == ours
     assert read("user_id BETWEEN 100 AND 105") == ours.slice(117, 6)
     last = pc.max(ours["ordinal"]).as_py()
-    assert read(f"ordinal = {last}")["ordinal"].to_pylist() == [last]
+    assert read(f"ordinal = {last}") == ours.filter(pc.equal(ours["ordinal"], last))

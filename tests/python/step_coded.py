@@ -30,7 +30,7 @@ def make(store: FeatureStore, name: str = "steps") -> None:
     shops = np.where(number < ROWS // 2, np.iinfo(np.int64).min, np.iinfo(np.int64).max - ROWS)
     shops = shops + number // 3
     rank = pa.array((number // 5).astype(np.int32) - ROWS // 10, mask=number % 11 == 0)
-    ordinal = pa.array(number * 1_000_003, mask=number % 7 == 0)
+    ordinal = pa.array(number // 2 + (1 << 40), mask=number % 7 == 0)
     noise = np.random.default_rng(5).integers(-(1 << 62), 1 << 62, ROWS)
     rows = {
         "user_id": number - 17,
