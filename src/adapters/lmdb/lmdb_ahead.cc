@@ -39,8 +39,6 @@ constexpr auto kAgeMax = milliseconds(1000);
 constexpr std::int64_t kRowsAheadMax = 8192;
 constexpr std::int64_t kRowsAheadAtMost = 4 * kRowsAheadMax;  // then writing waits for the checkpoint
 constexpr std::int64_t kRowsOfCommit = 8;                     // what a commit changes beside its rows' pages
-// More are written as fast when they are synced together.
-constexpr std::int64_t kRowsForLaterMax = 4096;
 
 class RecordTurn {
  public:
@@ -62,15 +60,15 @@ class RecordTurn {
 }  // namespace
 
 // Called within a write transaction, with the writer's mutex held.
-Result<Environment::Standing> Environment::StandingOf(std::int64_t rows_for_later) {
+Result<Environment::Standing> Environment::StandingOf(const WriteOptions& options) {
   if (root_ == nullptr) return Standing::kSynced;
   TM_ASSIGN(const RootRecord record, root_->Read());
   const Moment now = std::chrono::steady_clock::now();
   const bool is_often = now - last_for_later_ < kOften;
-  if (rows_for_later > 0) last_for_later_ = now;
+  if (options.is_for_later) last_for_later_ = now;
   switch (record.state) {
     case RootRecord::State::kClean: {
-      const bool may_run_ahead = rows_for_later > 0 && rows_for_later <= kRowsForLaterMax && is_often;
+      const bool may_run_ahead = options.is_for_later && is_often;
       return may_run_ahead && boot_ != BootId{} ? Standing::kNeedsCheckpoint : Standing::kSynced;
     }
     case RootRecord::State::kAhead: {
@@ -87,9 +85,9 @@ Result<Environment::Standing> Environment::StandingOf(std::int64_t rows_for_late
 // Called with the writer's mutex held.
 void Environment::NoteAhead(std::int64_t rows) {
   rows_ahead_ += rows + kRowsOfCommit;
-  is_followed_ = true;
+  const bool is_news = !std::exchange(is_followed_, true) || rows_ahead_ >= kRowsAheadMax;
   if (!follower_.joinable()) follower_ = std::thread([this] { FollowUp(); });
-  news_.notify_one();
+  if (is_news) news_.notify_one();
 }
 
 // A snapshot of the newest root, which nobody writes behind meanwhile, and the root.

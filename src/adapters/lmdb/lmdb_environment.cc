@@ -476,7 +476,7 @@ Result<void> Environment::Write(WriteBody body, const WriteOptions& options) {
       code = was_commit ? mdb_txn_commit(txn) : *ran;
     }
     if (code == 0) {
-      if (is_ahead) NoteAhead(options.rows_for_later);
+      if (is_ahead) NoteAhead(options.rows);
       // The room that a removal borrowed is not for rows.
       if (options.may_exceed_limit && has_grown && map_bytes() > limit_bytes()) Resize(limit_bytes());
       return {};
@@ -496,7 +496,7 @@ Result<void> Environment::Write(WriteBody body, const WriteOptions& options) {
 Result<Environment::Standing> Environment::MakeReady(MDB_txn* txn, const WriteOptions& options,
                                                      std::unique_lock<std::mutex>& lock) {
   const auto erasures = ErasuresOf(txn);
-  const auto standing = erasures ? StandingOf(options.rows_for_later) : std::unexpected(erasures.error());
+  const auto standing = erasures ? StandingOf(options) : std::unexpected(erasures.error());
   const bool has_erased = erasures && *erasures != erasures_seen_;
   if (standing && !has_erased && *standing != Standing::kNeedsCheckpoint) {
     // LMDB 0.9.24 does not heed MDB_NOSYNC of a transaction, only that of its environment.

@@ -75,8 +75,8 @@ class Environment {
   /// anew.
   struct WriteOptions {
     bool may_exceed_limit = false;  // the map may grow a little past the limit: removing needs room too
-    /// Rows of a write that may be on the disk only after the next Sync (lmdb_ahead.cc); 0: it is not one.
-    std::int64_t rows_for_later = 0;
+    bool is_for_later = false;      // on the disk after the next Sync is soon enough (lmdb_ahead.cc)
+    std::int64_t rows = 0;          // about so many are changed
   };
   using WriteBody = FunctionRef<Result<int>(MDB_txn* txn)>;
   Result<void> Write(WriteBody body, const WriteOptions& options);
@@ -138,7 +138,7 @@ class Environment {
     kNeedsCheckpoint,  // before that nothing may be written
   };
   Result<Standing> MakeReady(MDB_txn* txn, const WriteOptions& options, std::unique_lock<std::mutex>& lock);
-  Result<Standing> StandingOf(std::int64_t rows_for_later);
+  Result<Standing> StandingOf(const WriteOptions& options);
   void NoteAhead(std::int64_t rows);
   enum class When : std::uint8_t { kAlways, kIfAhead };
   Result<void> Checkpoint(When when);

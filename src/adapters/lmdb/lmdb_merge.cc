@@ -272,7 +272,7 @@ Result<void> MergeQueue::CommitTogether(std::span<Request* const> group) {
   }
   // What is much is synced by its commit, which then takes little longer.
   is_for_later = is_for_later && bytes <= kForLaterBytesMax;
-  return environment_.Write(put, {.rows_for_later = is_for_later ? rows : 0});
+  return environment_.Write(put, {.is_for_later = is_for_later, .rows = rows});
 }
 
 }  // namespace tidemark::lmdb

@@ -178,7 +178,7 @@ class LmdbOnlineStore final : public OnlineStore {
     std::int64_t total = 0;
     for (std::int64_t removed = kRemovedPerStep; removed == kRemovedPerStep; total += removed) {
       const auto step = [&](MDB_txn* txn) { return RemoveSome(environment, txn, prefix, removed); };
-      TM_TRY(environment.Write(step, {.may_exceed_limit = true}));
+      TM_TRY(environment.Write(step, {.may_exceed_limit = true, .rows = kRemovedPerStep}));
     }
     if (total > 0) TM_TRY(environment.FreeForNextWrite());
     TM_TRY(environment.Sync());
@@ -320,7 +320,7 @@ class LmdbOnlineStore final : public OnlineStore {
       from = keys.back();
       std::int64_t removed = 0;
       const auto remove = [&](MDB_txn* txn) { return RemoveKeys(environment, txn, keys, test, removed); };
-      TM_TRY(environment.Write(remove, {.may_exceed_limit = true}));
+      TM_TRY(environment.Write(remove, {.may_exceed_limit = true, .rows = std::ssize(keys)}));
       total += removed;
     }
     if (total > 0) TM_TRY(environment.Sync());

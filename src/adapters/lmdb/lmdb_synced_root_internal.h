@@ -57,7 +57,7 @@ struct RootRecord {
   State state = State::kClean;
   BootId boot{};
   std::uint64_t holder = 0;
-  Root root;
+  Root root{};
 
   /// Whether the file has to be brought back to the root before it is used.
   bool is_behind(const BootId& now) const {
