@@ -209,12 +209,13 @@ class LmdbBatchLedger final : public BatchLedger {
     TM_ASSIGN(Folder* const folder, Own());
     Environment& environment = folder->environment();
     const std::int64_t newest_us = std::ranges::max(batches, {}, &WrittenBatch::time_us).time_us;
-    return environment.Write([&](MDB_txn* txn) -> Result<int> {
+    const auto record = [&](MDB_txn* txn) -> Result<int> {
       for (const WrittenBatch& batch : batches) {
         if (const int code = Put(txn, environment.rows(), batch); code != 0) return code;
       }
       return Forget(txn, environment.rows(), newest_us - kBatchMemoryUs, batches.size() + kForgottenAtLeast);
-    });
+    };
+    return environment.Write(record, {});
   }
 
   Result<void> Sync() override {

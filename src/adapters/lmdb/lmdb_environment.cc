@@ -31,6 +31,7 @@ namespace {
 constexpr std::int64_t kLeastMapBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kRemovalRoomBytes = std::int64_t{16} << 20;
 constexpr std::size_t kSlotsMax = 64;
+constexpr unsigned kPinsMax = 32;  // reader slots beyond those of lookups
 
 // View id 0 in front: no view's row can have this key.
 constexpr std::string_view kFormatKey("\0\0\0\0format", 10);
@@ -73,7 +74,7 @@ bool HasAddressSpace(std::int64_t bytes) {
 int OpenEnv(const LmdbOptions& options, std::int64_t map_bytes, unsigned access, MDB_env** env) {
   int code = mdb_env_create(env);
   if (code != 0) return code;
-  if (code == 0) code = mdb_env_set_maxreaders(*env, options.readers_max);
+  if (code == 0) code = mdb_env_set_maxreaders(*env, options.readers_max + kPinsMax);
   if (code == 0) code = mdb_env_set_mapsize(*env, static_cast<std::size_t>(map_bytes));
   if (code == 0) code = mdb_env_set_assert(*env, &OnAssertion);
   // NOTLS: a read transaction belongs to a slot of our pool, not to a thread.
@@ -166,6 +167,19 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
   const bool is_new = std::filesystem::create_directories(options.folder, made);
   if (made) return FailWith(made.value(), "make the folder", place);
 
+  std::unique_ptr<SyncedRoot> root;
+  if (contents.may_run_ahead) {
+    // Before anybody looks into data.mdb.
+    auto opened = SyncedRoot::Open(place);
+    if (opened) {
+      root = *std::move(opened);
+    } else if (opened.error().code != ErrorCode::kIo) {
+      return std::unexpected(std::move(opened).error());
+    } else if (auto readable = SyncedRoot::CheckToRead(place); !readable) {
+      return std::unexpected(std::move(readable).error());
+    }
+  }
+
   const std::int64_t limit = RoundToPage(options.map_bytes_max);
   std::int64_t map_bytes = options.map_bytes_initial == 0
                                ? limit
@@ -180,9 +194,17 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
   if (code != 0) return FailWith(code, "open it", place);
 
   std::unique_ptr<Environment> opened(new Environment(env, is_read_only, options, contents));
+  if (is_read_only) {
+    root.reset();
+  } else if (contents.may_run_ahead && root == nullptr) {
+    return Fail(ErrorCode::kIo,
+                fmt::format("{} {}: this user may write data.mdb, but not synced.root beside it",
+                            contents.name, options.folder));
+  }
+  opened->root_ = std::move(root);
+  opened->boot_ = ThisBoot();
   // Slots of processes that died would keep old pages from being used again.
-  int cleared = 0;
-  if (code = mdb_reader_check(env, &cleared); code != 0) return FailWith(code, "clear readers", place);
+  TM_TRY(opened->ClearReadersAtFirst());
   opened->data_fd_ = ::open(DataFile(options.folder).c_str(), (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
   if (opened->data_fd_ < 0) return FailWith(errno, "open its file", place);
   TM_TRY(opened->CheckFileLength());
@@ -192,6 +214,12 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
 }
 
 Environment::~Environment() {
+  StopFollowing();
+  if (root_ != nullptr && !has_failed_.load()) {
+    // Else the next one to open it does what is to be done.
+    if (auto clean = BecomeClean(/*even_if_written=*/true); !clean) has_failed_.store(true);
+  }
+  DropPin();
   for (ReaderSlot& slot : slots_) {
     if (slot.txn != nullptr) mdb_txn_abort(slot.txn);
   }
@@ -220,14 +248,16 @@ Result<void> Environment::CheckFileLength() {
   if (there >= wanted) return {};
   if (is_read_only_) return FailCut(there, wanted);
   // Under the writers' lock, so that no other process makes the file longer meanwhile.
-  return Write([&](MDB_txn*) -> Result<int> {
-    if (const int code = bytes_missing(&wanted, &there); code != 0 || there >= wanted) return code;
-    // The list of free pages may itself be among what is missing: zeros are no page, and that is found.
-    if (::truncate(DataFile(place_.folder).c_str(), wanted) != 0) return errno;
-    if (AreFreePages(env_, there / PageBytes(), wanted / PageBytes())) return 0;
-    if (::truncate(DataFile(place_.folder).c_str(), there) != 0) return errno;
-    return FailCut(there, wanted);
-  });
+  return Write(
+      [&](MDB_txn*) -> Result<int> {
+        if (const int code = bytes_missing(&wanted, &there); code != 0 || there >= wanted) return code;
+        // The list of free pages may itself be among what is missing: zeros are no page, and that is found.
+        if (::truncate(DataFile(place_.folder).c_str(), wanted) != 0) return errno;
+        if (AreFreePages(env_, there / PageBytes(), wanted / PageBytes())) return 0;
+        if (::truncate(DataFile(place_.folder).c_str(), there) != 0) return errno;
+        return FailCut(there, wanted);
+      },
+      {});
 }
 
 std::unexpected<Error> Environment::FailCut(std::int64_t there, std::int64_t wanted) const {
@@ -273,21 +303,23 @@ Result<void> Environment::CheckFormat() {
     if (code != 0) return FailWith(code, "read its format", place_);
   }
   if (!identity_.empty()) return {};
-  return Write([this](MDB_txn* txn) -> Result<int> {
-    TM_ASSIGN(int code, ReadFormat(txn));  // again: another process may have been faster
-    if (code != 0 || !identity_.empty()) return code;
-    std::string identity;
-    std::random_device random;
-    for (int i = 0; i < 4; ++i)
-      identity += fmt::format("{:08x}", random());
-    for (const auto& [name, text] : {std::pair(kFormatKey, place_.contents->format),
-                                     std::pair(kIdentityKey, std::string_view(identity))}) {
-      MDB_val key = ToVal(name);
-      MDB_val value = ToVal(text);
-      if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
-    }
-    return ReadFormat(txn);
-  });
+  return Write(
+      [this](MDB_txn* txn) -> Result<int> {
+        TM_ASSIGN(int code, ReadFormat(txn));  // again: another process may have been faster
+        if (code != 0 || !identity_.empty()) return code;
+        std::string identity;
+        std::random_device random;
+        for (int i = 0; i < 4; ++i)
+          identity += fmt::format("{:08x}", random());
+        for (const auto& [name, text] : {std::pair(kFormatKey, place_.contents->format),
+                                         std::pair(kIdentityKey, std::string_view(identity))}) {
+          MDB_val key = ToVal(name);
+          MDB_val value = ToVal(text);
+          if (code = mdb_put(txn, rows_, &key, &value, 0); code != 0) return code;
+        }
+        return ReadFormat(txn);
+      },
+      {});
 }
 
 void Environment::RaiseLimit(std::int64_t bytes) {
@@ -349,8 +381,8 @@ Result<Environment::Snapshot> Environment::Read() {
       const std::lock_guard lock(writer_mutex_);
       if (const int grown = FollowGrownFile(); grown != 0)
         return FailWith(grown, "follow its growth", place_);
-    } else if (int cleared = 0; code == MDB_READERS_FULL && !has_cleared) {
-      mdb_reader_check(env_, &cleared);
+    } else if (code == MDB_READERS_FULL && !has_cleared) {
+      ClearReaders();  // if it fails there is no slot either
       has_cleared = true;
     } else {
       return FailWith(code, "begin to read", place_);
@@ -396,22 +428,45 @@ int Environment::Grow(std::int64_t most_bytes) {
   return Resize(std::min(2 * now_bytes, most_bytes));
 }
 
-Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
-  TM_TRY(CheckUsable());
+// Called with the writer's mutex held.
+int Environment::BeginWrite(MDB_txn** txn) {
+  int code = mdb_txn_begin(env_, nullptr, 0, txn);
+  while (code == MDB_MAP_RESIZED) {
+    code = FollowGrownFile();
+    if (code == 0) code = mdb_txn_begin(env_, nullptr, 0, txn);
+  }
+  return code;
+}
+
+// Of processes that died. Who writes relies on the slots of the one that holds the synced root, and looks
+// whether that one lives before it does: so nobody may be writing now.
+int Environment::ClearReaders() {
+  int cleared = 0;
+  if (is_read_only_) return 0;  // cannot keep others from writing; one who writes does it
   const std::lock_guard lock(writer_mutex_);
-  const std::int64_t most_bytes = limit_bytes() + (may_exceed_limit ? kRemovalRoomBytes : 0);
+  MDB_txn* txn = nullptr;
+  int code = BeginWrite(&txn);
+  if (code != 0) return code;
+  code = mdb_reader_check(env_, &cleared);
+  mdb_txn_abort(txn);
+  return code;
+}
+
+Result<void> Environment::Write(WriteBody body, const WriteOptions& options) {
+  TM_TRY(CheckUsable());
+  std::unique_lock lock(writer_mutex_);
+  const std::int64_t most_bytes = limit_bytes() + (options.may_exceed_limit ? kRemovalRoomBytes : 0);
   for (bool has_grown = false;;) {
+    TM_TRY(CheckUsable());
     MDB_txn* txn = nullptr;
     int code = mdb_txn_begin(env_, nullptr, 0, &txn);
     bool was_commit = false;
+    bool is_ahead = false;
     if (code == 0) {
-      const auto has_erased = SeesNewErasure(txn);
-      if (!has_erased || *has_erased) mdb_txn_abort(txn);
-      if (!has_erased) return std::unexpected(has_erased.error());
-      if (*has_erased) {
-        TM_TRY(Reopen());
-        continue;
-      }
+      const auto ready = MakeReady(txn, options, lock);
+      if (!ready) return std::unexpected(ready.error());
+      if (*ready == Standing::kNeedsCheckpoint) continue;
+      is_ahead = *ready == Standing::kAhead;
       Result<int> ran = body(txn);
       if (!ran || *ran != 0) mdb_txn_abort(txn);
       if (!ran)
@@ -421,8 +476,9 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
       code = was_commit ? mdb_txn_commit(txn) : *ran;
     }
     if (code == 0) {
+      if (is_ahead) NoteAhead(options.rows);
       // The room that a removal borrowed is not for rows.
-      if (may_exceed_limit && has_grown && map_bytes() > limit_bytes()) Resize(limit_bytes());
+      if (options.may_exceed_limit && has_grown && map_bytes() > limit_bytes()) Resize(limit_bytes());
       return {};
     }
     if (code == MDB_MAP_RESIZED) code = FollowGrownFile();
@@ -431,17 +487,41 @@ Result<void> Environment::Write(WriteBody body, bool may_exceed_limit) {
       has_grown = code == 0;
     }
     if (code == 0) continue;
-    if (code == MDB_MAP_FULL) {
-      return Fail(
-          ErrorCode::kOutOfSpace,
-          fmt::format("{} {}: it has reached its limit of {} bytes, nothing was written: {}",
-                      place_.contents->name, place_.folder, limit_bytes(), place_.contents->when_at_limit));
-    }
-    std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", place_);
-    if (was_commit && failed.error().code == ErrorCode::kIo)
-      has_failed_.store(true, std::memory_order_relaxed);
-    return failed;
+    return FailWrite(code, was_commit);
   }
+}
+
+// Looks whether the transaction that was begun may write, and how it is to be committed. If not, it is ended
+// and what was in the way is gone: begin again (kNeedsCheckpoint).
+Result<Environment::Standing> Environment::MakeReady(MDB_txn* txn, const WriteOptions& options,
+                                                     std::unique_lock<std::mutex>& lock) {
+  const auto erasures = ErasuresOf(txn);
+  const auto standing = erasures ? StandingOf(options) : std::unexpected(erasures.error());
+  const bool has_erased = erasures && *erasures != erasures_seen_;
+  if (standing && !has_erased && *standing != Standing::kNeedsCheckpoint) {
+    // LMDB 0.9.24 does not heed MDB_NOSYNC of a transaction, only that of its environment.
+    mdb_env_set_flags(env_, MDB_NOSYNC, *standing == Standing::kAhead ? 1 : 0);
+    return standing;
+  }
+  mdb_txn_abort(txn);
+  if (!standing) return standing;
+  lock.unlock();
+  auto done = has_erased ? Renew(*erasures) : Checkpoint(When::kAlways);
+  lock.lock();
+  if (!done) return std::unexpected(std::move(done).error());
+  return Standing::kNeedsCheckpoint;
+}
+
+std::unexpected<Error> Environment::FailWrite(int code, bool was_commit) {
+  if (code == MDB_MAP_FULL) {
+    return Fail(
+        ErrorCode::kOutOfSpace,
+        fmt::format("{} {}: it has reached its limit of {} bytes, nothing was written: {}",
+                    place_.contents->name, place_.folder, limit_bytes(), place_.contents->when_at_limit));
+  }
+  std::unexpected<Error> failed = FailWith(code, was_commit ? "commit" : "write", place_);
+  if (was_commit && failed.error().code == ErrorCode::kIo) has_failed_.store(true, std::memory_order_relaxed);
+  return failed;
 }
 
 Result<void> Environment::FreeForNextWrite() {
@@ -450,21 +530,31 @@ Result<void> Environment::FreeForNextWrite() {
     MDB_val value = ToVal(place_.contents->format);
     return mdb_put(txn, rows_, &key, &value, 0);
   };
-  return Write(commit_something, /*may_exceed_limit=*/true);
+  return Write(commit_something, {.may_exceed_limit = true});
 }
 
-// Since this environment was opened something has been erased, by whatever process. LMDB keeps the buffers of
-// pages that it wrote, and uses them again without clearing them: what is erased could come back to the disk
-// in the unused part of any page. They go only when the environment is closed.
-Result<bool> Environment::SeesNewErasure(MDB_txn* txn) {
+// How often something has been erased, by whatever process. LMDB keeps the buffers of pages that it wrote,
+// and uses them again without clearing them: what was erased since this environment was opened could come
+// back to the disk in the unused part of any page. They go only when the environment is closed.
+Result<std::uint64_t> Environment::ErasuresOf(MDB_txn* txn) const {
   MDB_val key = ToVal(kErasuresKey);
   MDB_val found{};
-  if (rows_ == 0) return false;  // while it is being opened
+  if (rows_ == 0) return erasures_seen_;  // while it is being opened
   const int code = lmdb::Get(txn, rows_, &key, &found);
-  if (code == MDB_NOTFOUND) return false;
+  if (code == MDB_NOTFOUND) return erasures_seen_;
   if (code != 0) return FailWith(code, "look for erasures", place_);
-  const std::uint64_t seen = ReadErasures(ToText(found)).changes;
-  return std::exchange(erasures_seen_, seen) != seen;
+  return ReadErasures(ToText(found)).changes;
+}
+
+// Closing ends the snapshot that keeps the synced root, which is only needed while commits run ahead.
+Result<void> Environment::Renew(std::uint64_t erasures) {
+  const std::lock_guard checkpoint_lock(checkpoint_mutex_);
+  if (root_ != nullptr) TM_TRY(BecomeCleanInTurn(/*even_if_written=*/true));
+  const std::lock_guard lock(writer_mutex_);
+  DropPin();
+  TM_TRY(Reopen());
+  erasures_seen_ = erasures;
+  return {};
 }
 
 // Called with the writer's mutex held and no write transaction open. As another process would, for whom the
@@ -517,14 +607,13 @@ Result<std::uint64_t> Environment::OldestReader() {
 
 Result<void> Environment::WorkOnFile(FileWork work) {
   TM_TRY(CheckUsable());
-  const std::lock_guard lock(writer_mutex_);
+  std::unique_lock lock(writer_mutex_);
   MDB_txn* txn = nullptr;  // nobody else writes while it is open
-  int code = mdb_txn_begin(env_, nullptr, 0, &txn);
-  while (code == MDB_MAP_RESIZED) {
-    code = FollowGrownFile();
-    if (code == 0) code = mdb_txn_begin(env_, nullptr, 0, &txn);
+  for (auto ready = Standing::kNeedsCheckpoint; ready == Standing::kNeedsCheckpoint;) {
+    if (const int code = BeginWrite(&txn); code != 0)
+      return FailWith(code, "begin to work on its file", place_);
+    TM_ASSIGN(ready, MakeReady(txn, {}, lock));
   }
-  if (code != 0) return FailWith(code, "begin to work on its file", place_);
   auto oldest = OldestReader();
   Result<void> done = oldest ? work(data_fd_, *oldest) : std::unexpected(oldest.error());
   mdb_txn_abort(txn);
@@ -533,11 +622,7 @@ Result<void> Environment::WorkOnFile(FileWork work) {
 
 Result<void> Environment::Sync() {
   TM_TRY(CheckUsable());
-  // Not mdb_env_sync, which looks into the map and could meet a change of its size.
-  if (::fdatasync(data_fd_) == 0) return {};
-  const int code = errno;
-  has_failed_.store(true, std::memory_order_relaxed);
-  return FailWith(code, "sync", place_);
+  return root_ == nullptr ? SyncData({}) : Checkpoint(When::kIfAhead);
 }
 
 }  // namespace tidemark::lmdb

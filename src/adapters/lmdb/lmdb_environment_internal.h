@@ -5,16 +5,20 @@
 #include <lmdb.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "adapters/lmdb/lmdb_error_internal.h"
 #include "adapters/lmdb/lmdb_online_store.h"
 #include "adapters/lmdb/lmdb_row_places_internal.h"
+#include "adapters/lmdb/lmdb_synced_root_internal.h"
 #include "base/function_ref.h"
 #include "base/result.h"
 
@@ -68,9 +72,14 @@ class Environment {
 
   /// Runs `body` in a write transaction and commits it. `body` answers an LMDB code (0: go on and commit) or
   /// an error of its own; it may run more than once, because a full map is grown and the transaction begun
-  /// anew. With `may_exceed_limit` the map may grow a little past the limit: removing needs room too.
+  /// anew.
+  struct WriteOptions {
+    bool may_exceed_limit = false;  // the map may grow a little past the limit: removing needs room too
+    bool is_for_later = false;      // on the disk after the next Sync is soon enough (lmdb_ahead.cc)
+    std::int64_t rows = 0;          // about so many are changed
+  };
   using WriteBody = FunctionRef<Result<int>(MDB_txn* txn)>;
-  Result<void> Write(WriteBody body, bool may_exceed_limit = false);
+  Result<void> Write(WriteBody body, const WriteOptions& options);
 
   /// Makes the pages that the last commit freed of use to the next one; LMDB gives them out only to the one
   /// after it, which a store that is full would never reach.
@@ -112,10 +121,35 @@ class Environment {
   int Resize(std::int64_t bytes);
   int FollowGrownFile();
   int Grow(std::int64_t most_bytes);
-  Result<bool> SeesNewErasure(MDB_txn* txn);
+  Result<std::uint64_t> ErasuresOf(MDB_txn* txn) const;
+  Result<void> Renew(std::uint64_t erasures);
   Result<void> Reopen();
   Result<std::uint64_t> OldestReader();
   Result<void> CheckUsable() const;
+  int ClearReaders();
+  Result<void> ClearReadersAtFirst();
+  int BeginWrite(MDB_txn** txn);
+  std::unexpected<Error> FailWrite(int code, bool was_commit);
+
+  // lmdb_ahead.cc
+  enum class Standing : std::uint8_t {
+    kSynced,           // the commit syncs what it wrote
+    kAhead,            // it does not
+    kNeedsCheckpoint,  // before that nothing may be written
+  };
+  Result<Standing> MakeReady(MDB_txn* txn, const WriteOptions& options, std::unique_lock<std::mutex>& lock);
+  Result<Standing> StandingOf(const WriteOptions& options);
+  void NoteAhead(std::int64_t rows);
+  enum class When : std::uint8_t { kAlways, kIfAhead };
+  Result<void> Checkpoint(When when);
+  Result<MDB_txn*> PinNewest(const RootRecord& before, Root* root);
+  Result<void> SyncData(const RootRecord& before);
+  Result<void> BecomeClean(bool even_if_written);
+  Result<void> BecomeCleanInTurn(bool even_if_written);
+  void DropPin();
+  void LetGo();
+  void FollowUp();
+  void StopFollowing();
 
   const LmdbOptions options_;  // to open it again
   MDB_env* env_;               // another one after Reopen: used with a reader slot or the writer's mutex held
@@ -126,9 +160,22 @@ class Environment {
   MDB_dbi rows_ = 0;
   std::string identity_;  // made with the folder's first file
   std::atomic<std::int64_t> limit_bytes_;
-  std::mutex writer_mutex_;  // one write transaction, or one change of the map's size, at a time
+  std::mutex checkpoint_mutex_;  // a turn of synced.root, or a closing of env_; before the writer's
+  std::mutex writer_mutex_;      // one write transaction, or one change of the map's size, at a time
   std::atomic<bool> has_failed_{false};
   std::vector<ReaderSlot> slots_;
+
+  using Moment = std::chrono::steady_clock::time_point;
+  std::unique_ptr<SyncedRoot> root_;  // null: every commit is synced
+  BootId boot_{};
+  MDB_txn* pin_ = nullptr;        // a snapshot that keeps the synced root's pages; guarded by writer_mutex_
+  std::int64_t rows_ahead_ = 0;   // since the last checkpoint of this process; guarded by writer_mutex_
+  Moment last_for_later_{};       // when rows for later were last written; guarded by writer_mutex_
+  Moment last_checkpoint_{};      // guarded by writer_mutex_
+  bool is_followed_ = false;      // the thread is to look; guarded by writer_mutex_
+  bool is_over_ = false;          // guarded by writer_mutex_
+  std::condition_variable news_;  // of these two, or of many rows ahead
+  std::thread follower_;          // syncs what runs ahead when time has passed; made with the first such row
 };
 
 }  // namespace tidemark::lmdb

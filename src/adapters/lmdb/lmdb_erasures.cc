@@ -111,7 +111,7 @@ Result<std::int64_t> EraseRows(Environment& environment, std::span<const OnlineE
     }
     return PutRecord(txn, environment.rows(), record);
   };
-  TM_TRY(environment.Write(erase, /*may_exceed_limit=*/true));
+  TM_TRY(environment.Write(erase, {.may_exceed_limit = true}));
   return removed;
 }
 
@@ -135,7 +135,7 @@ Result<void> ForgetFences(Environment& environment, std::int64_t sequence_max) {
     if (code != 0 && code != MDB_NOTFOUND) return code;
     return PutRecord(txn, environment.rows(), record);
   };
-  return environment.Write(forget, /*may_exceed_limit=*/true);
+  return environment.Write(forget, {.may_exceed_limit = true});
 }
 
 Result<std::optional<Fences>> Fences::Open(MDB_txn* txn, MDB_dbi rows, const KeyedHashFile& hash) {

@@ -15,6 +15,7 @@ const Contents kOnlineRows{
     .owner = "store",
     .when_damaged = "remove the folder and materialize the views again, or restore a backup of it",
     .when_at_limit = "raise the limit (online_store.size_max) or remove views from it",
+    .may_run_ahead = true,
 };
 const Contents kBatches{
     .name = "batch ledger",

@@ -15,6 +15,7 @@ struct Contents {
   std::string_view owner;          // whose it is, in "give the ... a folder of its own"
   std::string_view when_damaged;   // what to do then
   std::string_view when_at_limit;  // the same
+  bool may_run_ahead = false;      // commits may be synced some at a time (lmdb_ahead.cc)
 };
 extern const Contents kOnlineRows;
 extern const Contents kBatches;

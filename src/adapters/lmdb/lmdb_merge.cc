@@ -25,6 +25,7 @@ constexpr std::size_t kFetchedBytes = 256;
 constexpr std::size_t kCacheLineBytes = 64;
 // A group beyond this is left to the next leader, so that a single row does not wait for many bulk loads.
 constexpr std::size_t kGroupBytesMax = std::size_t{8} << 20;
+constexpr std::size_t kForLaterBytesMax = std::size_t{1} << 20;
 
 std::unexpected<Error> FailWrite(ErrorCode code, std::string_view key, std::string_view what) {
   return Fail(code, fmt::format("key {}: {}", KeyInHex(key), what));
@@ -249,7 +250,7 @@ void MergeQueue::CommitGroup(std::span<Request* const> group) {
 }
 
 Result<void> MergeQueue::CommitTogether(std::span<Request* const> group) {
-  return environment_.Write([&](MDB_txn* txn) -> Result<int> {
+  const auto put = [&](MDB_txn* txn) -> Result<int> {
     TM_ASSIGN(std::optional<Fences> fences, Fences::Open(txn, environment_.rows(), hash_));
     MDB_cursor* cursor = nullptr;
     if (const int code = mdb_cursor_open(txn, environment_.rows(), &cursor); code != 0) return code;
@@ -260,7 +261,18 @@ Result<void> MergeQueue::CommitTogether(std::span<Request* const> group) {
     }
     mdb_cursor_close(cursor);
     return applied;
-  });
+  };
+  std::int64_t rows = 0;
+  std::size_t bytes = 0;
+  bool is_for_later = true;
+  for (const Request* request : group) {
+    rows += std::ssize(request->writes);
+    bytes += request->bytes;
+    is_for_later = is_for_later && !request->options.durable;
+  }
+  // What is much is synced by its commit, which then takes little longer.
+  is_for_later = is_for_later && bytes <= kForLaterBytesMax;
+  return environment_.Write(put, {.is_for_later = is_for_later, .rows = rows});
 }
 
 }  // namespace tidemark::lmdb

@@ -5,7 +5,9 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "adapters/lmdb/lmdb_erasures_internal.h"
 #include "adapters/lmdb/lmdb_error_internal.h"
@@ -32,7 +34,9 @@ constexpr std::string_view kFirstViewId("\0\0\0\1", 4);
 constexpr std::int64_t kOwnRecords = 2;
 constexpr std::int64_t kRemovedPerStep = 4096;
 // Lookups end within microseconds; a reader that outlasts so many passes is a long one.
+// Another process lets a synced root go within a twentieth of a second.
 constexpr int kScrubsMax = 20;
+constexpr auto kScrubPause = std::chrono::milliseconds(10);
 
 std::unexpected<Error> FailDamaged(std::string_view stored_key, const std::string& folder) {
   return std::unexpected(
@@ -174,7 +178,7 @@ class LmdbOnlineStore final : public OnlineStore {
     std::int64_t total = 0;
     for (std::int64_t removed = kRemovedPerStep; removed == kRemovedPerStep; total += removed) {
       const auto step = [&](MDB_txn* txn) { return RemoveSome(environment, txn, prefix, removed); };
-      TM_TRY(environment.Write(step, /*may_exceed_limit=*/true));
+      TM_TRY(environment.Write(step, {.may_exceed_limit = true, .rows = kRemovedPerStep}));
     }
     if (total > 0) TM_TRY(environment.FreeForNextWrite());
     TM_TRY(environment.Sync());
@@ -211,6 +215,7 @@ class LmdbOnlineStore final : public OnlineStore {
       TM_TRY(environment.FreeForNextWrite());
       TM_ASSIGN(const Scrubbed again, Scrub(environment, true));
       if (again.oldest_reader > first.newest) return true;
+      std::this_thread::sleep_for(kScrubPause);
     }
     return false;
   }
@@ -315,7 +320,7 @@ class LmdbOnlineStore final : public OnlineStore {
       from = keys.back();
       std::int64_t removed = 0;
       const auto remove = [&](MDB_txn* txn) { return RemoveKeys(environment, txn, keys, test, removed); };
-      TM_TRY(environment.Write(remove, /*may_exceed_limit=*/true));
+      TM_TRY(environment.Write(remove, {.may_exceed_limit = true, .rows = std::ssize(keys)}));
       total += removed;
     }
     if (total > 0) TM_TRY(environment.Sync());
