@@ -89,6 +89,12 @@ def test_a_server_reads_streams_and_tells_of_them(tmp_path: Path, broker: KafkaB
         [told] = server.get("/v1/projects/default/streams").json()
         assert (told["view"], told["lag"], told["readers"]) == ("clicks", 0, 1)
         assert 'tidemark_stream_rejected_total{project="default",view="clicks"} 3' in metrics
+        of_clicks = 'project="default",view="clicks"'
+        assert f"tidemark_stream_rows_per_second{{{of_clicks}}}" in metrics
+        for quantile in ("0.5", "0.99"):
+            assert (
+                f'tidemark_stream_freshness_seconds{{{of_clicks},quantile="{quantile}"}}' in metrics
+            )
         asked = FeatureStore(url=server.url)
         assert asked.stream_status("clicks")[0].lag == 0
         with pytest.raises(UnsupportedError, match="where the store's folder is"):
