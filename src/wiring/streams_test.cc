@@ -187,6 +187,39 @@ TEST_F(StreamsTest, MessagesThatAreNoRowsAreKeptWithTheReason) {
   EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("user"));
 }
 
+TEST_F(StreamsTest, InTheEndItTellsHowManyMessagesAreNoRows) {
+  Add(0, 1, 1);
+  AddRaw(0, "this is no JSON");
+  std::vector<std::string> told;
+  const auto read = [&] {
+    auto parts = Parts();
+    parts.warn = [&](const std::string& what) { told.push_back(what); };
+    StreamSessionOptions options;
+    options.until_end = true;
+    EXPECT_TRUE(StreamSession(std::move(parts), options).Run({}));
+  };
+  read();
+  read();
+  EXPECT_THAT(told,
+              testing::ElementsAre("1 of the 2 messages that were read are no rows: clicks__rejected has "
+                                   "them, each with the reason"));
+}
+
+TEST_F(StreamsTest, WhatCannotBeOpenedIsToldWithItsView) {
+  auto parts = Parts();
+  parts.open = [](const StreamSource&, const StreamOpening&) -> Result<std::unique_ptr<Stream>> {
+    return Fail(ErrorCode::kInvalidArgument, "a setting is refused");
+  };
+  const auto unopened = StreamSession(std::move(parts), {}).Run({});
+  EXPECT_EQ(unopened.error().ToString(), "view clicks: a setting is refused");
+  parts = Parts();
+  parts.decoder = [](const DecoderRequest&) -> Result<std::unique_ptr<MessageDecoder>> {
+    return Fail(ErrorCode::kInvalidArgument, "there is no such file");
+  };
+  const auto undecoded = StreamSession(std::move(parts), {}).Run({});
+  EXPECT_EQ(undecoded.error().ToString(), "view clicks: there is no such file");
+}
+
 TEST_F(StreamsTest, TooManyThatAreNoRowsStopItBeforeTheyAreWritten) {
   for (int i = 0; i < 200; ++i)
     AddRaw(0, i % 2 == 0 ? "nonsense" : R"({"user": 1, "n": 1, "event_timestamp": "2024-05-01T00:00:00Z"})");

@@ -137,6 +137,7 @@ Result<void> StreamSession::Run(const std::stop_token& stop) {
   }
   if (!ran) NoteError(ran.error());
   Tell(true);
+  TellOfRejected();
   return ran;
 }
 
@@ -144,8 +145,9 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   held_.clear();
   at_end_.clear();
   TM_TRY(Refresh());
-  TM_ASSIGN(const auto stream,
-            parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
+  auto opened = parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file});
+  if (!opened) return std::unexpected(std::move(opened).error().In(Place()));
+  const auto stream = *std::move(opened);
   stream_ = stream.get();
   const StreamHandlers handlers = Handlers();
   StreamWriter writer(Steps());
@@ -247,7 +249,9 @@ Result<void> StreamSession::Refresh() {
   if (views_.view->definition.transformation) {
     TM_ASSIGN(transform_, StreamTransform::Bind(views_.view->definition, views_.view->join_keys));
   }
-  TM_ASSIGN(decoder_, parts_.decoder(RequestFor(table_, *source_, transform_)));
+  auto decoder = parts_.decoder(RequestFor(table_, *source_, transform_));
+  if (!decoder) return std::unexpected(std::move(decoder).error().In(Place()));
+  decoder_ = *std::move(decoder);
   return {};
 }
 
@@ -613,6 +617,14 @@ void StreamSession::Tell(bool is_last) {
     status = status_;
   }
   if (parts_.tell) parts_.tell(status);
+}
+
+void StreamSession::TellOfRejected() const {
+  const StreamSessionStatus counted = status();
+  if (counted.rejected == 0 || !parts_.warn) return;
+  parts_.warn(
+      fmt::format("{} of the {} messages that were read are no rows: {} has them, each with the reason",
+                  counted.rejected, counted.messages, views_.rejected->definition.name));
 }
 
 StreamSessionStatus StreamSession::status() const {

@@ -53,7 +53,8 @@ struct StreamSessionParts {
   DecoderMaker decoder;
   std::shared_ptr<const Clock> clock;
   std::function<void(const StreamSessionStatus&)> tell = {};  // about every second, by the session's thread
-  /// That the stream is waited for, and that it is there again: once each. By the session's thread.
+  /// That the stream is waited for, and that it is there again: once each; in the end how many messages are
+  /// no rows. By the session's thread.
   std::function<void(const std::string&)> warn = {};
 };
 
@@ -154,6 +155,9 @@ class StreamSession {
   /// Of what was tried since `tried_us`. Succeeds if it is worth waiting.
   Result<void> NoteUnreachable(const Error& error, std::int64_t tried_us);
   void NoteReached();
+  /// In the end, of messages that are no rows.
+  void TellOfRejected() const;
+  std::string Place() const { return "view " + views_.view->definition.name; }
   void Tell(bool is_last);
   bool IsAtEnd() const;
   std::size_t MessagesMax() const;
