@@ -82,7 +82,8 @@ tidemark_dependency(crypto OpenSSL::Crypto)
 
 # The server's: Asio and Beast are headers only.
 find_package(Boost ${TIDEMARK_BOOST_MIN} REQUIRED)
-tidemark_dependency(asio Boost::headers OpenSSL::SSL)
+tidemark_dependency(boost Boost::headers)
+tidemark_dependency(asio dep::boost OpenSSL::SSL)
 if(TIDEMARK_SANITIZE MATCHES thread)  # which does not see Asio's fences, but does see its locks
   target_compile_options(dep_asio INTERFACE -Wno-tsan)
 endif()

@@ -3,7 +3,7 @@
 // They end ties between rows that are equal in key and times, so a correction must get a later one than what
 // it corrects, even within one microsecond or after the clock was set back. The last one given is one word,
 // int64 in the machine's byte order, in a file that every process maps; after a power loss the clock takes
-// over.
+// over, or, if it was set back, what logs have that are read again.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,11 @@ class WriteTimes {
 
   /// Gives `count` write times in a row and returns the first: the clock's, or one more than the last given.
   std::int64_t Take(std::int64_t now_us, std::int64_t count);
+
+  /// What was given to rows that are there: `count` at most, from `first` on. If `first` is later than the
+  /// last one given, which a loss of power has taken back, what is given from now on is later than all of
+  /// them.
+  void Pass(std::int64_t first, std::int64_t count);
 
  private:
   std::int64_t own_ = 0;

@@ -23,6 +23,21 @@ TEST(WriteTimes, FollowTheClockAndNeverGoBack) {
   EXPECT_EQ(times.Take(2000, 1), 2000);
 }
 
+// A loss of power has taken the word back, and the clock was set back with it.
+TEST(WriteTimes, AreLaterThanThoseOfRowsThatAreFoundAgain) {
+  WriteTimes times;
+  EXPECT_EQ(times.Take(1000, 1), 1000);
+  times.Pass(5000, 10);
+  EXPECT_EQ(times.Take(1001, 1), 5010);
+  times.Pass(5010, 100);
+  times.Pass(7, 1'000'000);
+  EXPECT_EQ(times.Take(1001, 1), 5011) << "these are no later than what was given";
+  times.Pass(std::numeric_limits<std::int64_t>::max(), 10);
+  EXPECT_EQ(times.Take(1001, 1), 5012);
+  times.Pass(6000, 0);
+  EXPECT_EQ(times.Take(1001, 1), 6001);
+}
+
 TEST(WriteTimes, ThreadsGetDifferentOnes) {
   WriteTimes times;
   std::vector<std::vector<std::int64_t>> given(4);

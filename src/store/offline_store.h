@@ -202,6 +202,9 @@ class OfflineTable {
   /// Columns with their ids, and properties, as they are now.
   virtual Result<TableLayout> Layout() const = 0;
 
+  /// As they are now: the same object as before if nobody has committed since, and then cheap.
+  virtual Result<std::shared_ptr<const TableProperties>> Properties() const = 0;
+
   /// kNotFound for a snapshot or tag that is not there (any more).
   virtual Result<std::unique_ptr<TableSnapshot>> Snapshot(const SnapshotChoice& choice) const = 0;
   /// Oldest first.

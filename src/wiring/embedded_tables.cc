@@ -70,6 +70,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   log.online = parts_.online;
   log.view = LookupIn(parts_.registry);
   log.clock = parts_.clock;
+  log.write_times = write_times;
   FeatureTablesParts tables;
   tables.offline = offline_;
   tables.folders = parts_.folders;

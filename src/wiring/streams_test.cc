@@ -5,9 +5,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <future>
 #include <mutex>
 #include <stop_token>
 #include <thread>
+#include <utility>
 
 #include "adapters/messages/message_decoders.h"
 #include "adapters/sqlite/sqlite_registry.h"
@@ -57,6 +60,10 @@ class StreamsTest : public testing::Test {
     parts.clock = scene_.shared_clock();
     parts.online = [this]() -> Result<std::shared_ptr<OnlineStore>> { return scene_.shared_online(); };
     parts.write_times = [this] { return Result<std::shared_ptr<WriteTimes>>(write_times_); };
+    parts.at_erase_step = [this](std::string_view step) {
+      if (step != "stream-checked") return;
+      if (const auto once = std::exchange(when_checked_, nullptr)) once();
+    };
     return std::make_shared<EmbeddedTables>(std::move(parts));
   }
 
@@ -146,6 +153,7 @@ class StreamsTest : public testing::Test {
   std::shared_ptr<WriteTimes> write_times_ = std::make_shared<WriteTimes>();
   std::shared_ptr<const Catalog> catalog_;
   std::shared_ptr<EmbeddedTables> tables_;
+  std::function<void()> when_checked_;  // called once, when a frame is about to be logged
   std::string name_ = "clicks";
   std::string rejected_name_ = "clicks";
 };
@@ -177,6 +185,39 @@ TEST_F(StreamsTest, MessagesThatAreNoRowsAreKeptWithTheReason) {
   EXPECT_EQ(Column("offset", "clicks__rejected"), R"("0", "1", "1")");
   EXPECT_EQ(Column("partition", "clicks__rejected"), R"("1", "0", "1")");
   EXPECT_THAT(Column("reason", "clicks__rejected"), HasSubstr("user"));
+}
+
+TEST_F(StreamsTest, InTheEndItTellsHowManyMessagesAreNoRows) {
+  Add(0, 1, 1);
+  AddRaw(0, "this is no JSON");
+  std::vector<std::string> told;
+  const auto read = [&] {
+    auto parts = Parts();
+    parts.warn = [&](const std::string& what) { told.push_back(what); };
+    StreamSessionOptions options;
+    options.until_end = true;
+    EXPECT_TRUE(StreamSession(std::move(parts), options).Run({}));
+  };
+  read();
+  read();
+  EXPECT_THAT(told,
+              testing::ElementsAre("1 of the 2 messages that were read are no rows: clicks__rejected has "
+                                   "them, each with the reason"));
+}
+
+TEST_F(StreamsTest, WhatCannotBeOpenedIsToldWithItsView) {
+  auto parts = Parts();
+  parts.open = [](const StreamSource&, const StreamOpening&) -> Result<std::unique_ptr<Stream>> {
+    return Fail(ErrorCode::kInvalidArgument, "a setting is refused");
+  };
+  const auto unopened = StreamSession(std::move(parts), {}).Run({});
+  EXPECT_EQ(unopened.error().ToString(), "view clicks: a setting is refused");
+  parts = Parts();
+  parts.decoder = [](const DecoderRequest&) -> Result<std::unique_ptr<MessageDecoder>> {
+    return Fail(ErrorCode::kInvalidArgument, "there is no such file");
+  };
+  const auto undecoded = StreamSession(std::move(parts), {}).Run({});
+  EXPECT_EQ(undecoded.error().ToString(), "view clicks: there is no such file");
 }
 
 TEST_F(StreamsTest, TooManyThatAreNoRowsStopItBeforeTheyAreWritten) {
@@ -211,6 +252,23 @@ TEST_F(StreamsTest, TombstonesAndFlaggedMessagesAreDeletions) {
   EXPECT_EQ(Column("is_deleted"), "false, true, false, true, false, false");
 }
 
+TEST_F(StreamsTest, LateMessagesEndInTheRightState) {
+  Add(0, 1, 30);
+  Add(0, 1, 10);
+  Add(0, 1, 20, R"(, "gone": true)");  // a deletion that came behind what is newer
+  MustRead();
+  EXPECT_EQ(Online(1), "30");
+  Add(0, 1, 25);
+  Add(0, 1, 50, R"(, "gone": true)");
+  Add(0, 1, 40);
+  MustRead();
+  EXPECT_EQ(Online(1), "null");
+  EXPECT_EQ(Column("is_deleted"), "false, true, false, false, false, true");
+  Add(0, 1, 55);
+  MustRead();
+  EXPECT_EQ(Online(1), "55");
+}
+
 // An owner that has lost a partition and does not know it yet goes on writing.
 TEST_F(StreamsTest, WhatAFormerOwnerWritesLaterCountsNoMore) {
   Add(0, 1, 1);
@@ -225,10 +283,11 @@ TEST_F(StreamsTest, WhatAFormerOwnerWritesLaterCountsNoMore) {
     ASSERT_TRUE(tables->MergeStream({&frame, 1}));
   };
   write(before, 1);
-  const StreamMarks after = tables->TakeStream(view(), std::vector{place}).value();
-  EXPECT_EQ(after.at(place).epoch, before.at(place).epoch + 1);
+  StreamMarks after;
+  when_checked_ = [&] { after = tables->TakeStream(view(), std::vector{place}).value(); };
+  write(before, 2);  // by who loses it meanwhile
+  ASSERT_EQ(after.at(place).epoch, before.at(place).epoch + 1);
   EXPECT_EQ(after.at(place).read, StreamOffset(1));
-  write(before, 2);  // by who has lost it
   EXPECT_EQ(Column("n"), "1, 1");
   EXPECT_EQ(tables->StreamProgress(view())->at(place).read, StreamOffset(1));
   write(after, 3);
@@ -308,6 +367,142 @@ TEST_F(StreamFramesTest, AFrameOfAProcessThatIsGoneComesOnlineByTheNextOne) {
   ASSERT_TRUE(tables_->Repair());
   EXPECT_EQ(Online(1), "1");
   EXPECT_EQ(Column("n"), "1");
+}
+
+// All rows of these tests are equal in key and times, so that their write times decide.
+class StaleOwnerTest : public StreamFramesTest {
+ protected:
+  StaleOwnerTest() : stale_(marks_) {}
+
+  std::shared_ptr<StreamFrame> Prepared(const StreamMarks& marks, std::int64_t n) {
+    const StreamPart part = PartTo(marks, n);
+    return tables_of_view_->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
+  }
+  /// Another reader takes the partition and reads two messages; the stale owner had come to the first.
+  void ReadByTheNextOwner() {
+    marks_ = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
+    for (const int n : {1, 2}) {
+      const auto frame = Logged(n);
+      ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
+    }
+  }
+  void ExpectRefused(StreamFrame& frame) {
+    const int frames = FramesInLogs();
+    const auto logged = tables_of_view_->LogStream(frame);
+    ASSERT_FALSE(logged);
+    EXPECT_EQ(logged.error().code, ErrorCode::kBusy);
+    EXPECT_THAT(logged.error().ToString(), HasSubstr("view clicks"));
+    EXPECT_TRUE(frame.was_outrun);
+    EXPECT_EQ(FramesInLogs(), frames);
+  }
+  /// By who was there, and by who comes later and reads the log again.
+  void ExpectTheRowsOfTheNextOwner() {
+    EXPECT_EQ(Online(1), "2");
+    EXPECT_EQ(Column("n"), "1, 2");
+    tables_of_view_.reset();
+    tables_ = Opened();
+    ASSERT_TRUE(tables_->Repair());
+    EXPECT_EQ(Online(1), "2");
+    EXPECT_EQ(Column("n"), "1, 2");
+  }
+
+  const StreamMarks stale_;
+};
+
+TEST_F(StaleOwnerTest, RowsStampedAfterThePartitionWasTakenDoNotComeOnline) {
+  ReadByTheNextOwner();
+  ExpectRefused(*Prepared(stale_, 1));
+  ExpectTheRowsOfTheNextOwner();
+}
+
+TEST_F(StaleOwnerTest, NorDoThoseOfAnOwnerThatIsStoppedBetweenStampAndCheck) {
+  const auto frame = Prepared(stale_, 1);
+  ReadByTheNextOwner();
+  ExpectRefused(*frame);
+  ExpectTheRowsOfTheNextOwner();
+}
+
+TEST_F(StaleOwnerTest, ThoseOfOneThatIsStoppedAfterTheCheckAreOlder) {
+  const auto frame = Prepared(stale_, 1);
+  when_checked_ = [this] { ReadByTheNextOwner(); };
+  ASSERT_TRUE(tables_of_view_->LogStream(*frame));
+  EXPECT_EQ(Online(1), "2");
+  ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
+  ExpectTheRowsOfTheNextOwner();
+}
+
+TEST_F(StaleOwnerTest, AndSoAreThoseThatAreMergedByARecovery) {
+  auto frame = Prepared(stale_, 1);
+  when_checked_ = [this] { ReadByTheNextOwner(); };
+  ASSERT_TRUE(tables_of_view_->LogStream(*frame));
+  frame.reset();
+  ASSERT_TRUE(tables_->Repair());
+  ExpectTheRowsOfTheNextOwner();
+}
+
+// The file of write times may lose its last one, and the clock may then be an earlier one.
+TEST_F(StaleOwnerTest, AfterALossOfPowerWriteTimesAreLaterThanThoseOfTheLog) {
+  const TableRows later = OneRow(2);
+  const auto frame = Logged(1);
+  ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
+  tables_of_view_.reset();
+  write_times_ = std::make_shared<WriteTimes>();
+  scene_.clock().set_us(now_us() - 3'600'000'000);
+  tables_ = Opened();
+  tables_of_view_ = tables_->Open().value();
+  marks_ = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
+  const StreamPart part = PartTo(marks_, 2);
+  const auto next = tables_of_view_->PrepareStream(view(), {later}, {&part, 1}).value();
+  ASSERT_TRUE(tables_of_view_->LogStream(*next));
+  EXPECT_GT(next->record.write_time_us, frame->record.write_time_us);
+}
+
+/// Waits before it decodes its second messages until another reader has the partitions.
+class HeldUpDecoder final : public MessageDecoder {
+ public:
+  HeldUpDecoder(std::unique_ptr<MessageDecoder> decoder, std::shared_future<void> taken)
+      : decoder_(std::move(decoder)), taken_(std::move(taken)) {}
+  Result<DecodedMessages> Decode(std::span<const StreamMessage> messages) override {
+    if (std::exchange(has_begun_, true)) taken_.wait();
+    return decoder_->Decode(messages);
+  }
+
+ private:
+  const std::unique_ptr<MessageDecoder> decoder_;
+  const std::shared_future<void> taken_;
+  bool has_begun_ = false;
+};
+
+// It loses its partitions while it reads, and takes them again from where its rows stand.
+TEST_F(StreamsTest, AReaderThatWasOutrunBeginsAgainWithWhatTheTableHas) {
+  for (int i = 1; i <= 40; ++i)
+    Add(static_cast<std::size_t>(i % 2), 1, i);
+  auto parts = Parts();
+  int joined = 0;
+  parts.open = [&](const StreamSource&, const StreamOpening&) -> Result<std::unique_ptr<Stream>> {
+    ++joined;
+    return topic_.Open();
+  };
+  std::promise<void> taken;
+  parts.decoder = [&, is_taken = taken.get_future().share()](
+                      const DecoderRequest& request) -> Result<std::unique_ptr<MessageDecoder>> {
+    TM_ASSIGN(auto decoder, MakeMessageDecoder(request));
+    return std::make_unique<HeldUpDecoder>(std::move(decoder), is_taken);
+  };
+  const auto other = Opened();
+  when_checked_ = [&] {
+    const std::vector<std::string> places{place_, "kafka.clicks.1"};
+    EXPECT_TRUE(other->Open().value()->TakeStream(view(), places));
+    taken.set_value();
+  };
+  StreamSessionOptions options;
+  options.until_end = true;
+  options.messages_max = 3;
+  const auto ran = StreamSession(std::move(parts), options).Run({});
+  ASSERT_TRUE(ran) << ran.error().ToString();
+  EXPECT_EQ(joined, 2);
+  EXPECT_EQ(std::ranges::count(Column("n"), ','), 39) << Column("n");
+  EXPECT_EQ(Online(1), "40");
 }
 
 TEST_F(StreamsTest, AnotherStreamUnderTheSameNameIsNotReadOn) {
@@ -709,6 +904,22 @@ TEST_F(StreamBesideFilesTest, RowsComeOnlineAndProgressIsKept) {
   const auto read = Read();
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
+}
+
+// Their table is that of rejected messages, which says whose the partition is.
+TEST_F(StreamBesideFilesTest, RowsOfAFormerOwnerDoNotComeOnline) {
+  const auto tables = tables_->Open().value();
+  const CatalogView& marks_table = view("views__rejected");
+  const std::string place = "kafka.views.0";
+  const StreamMarks before = tables->TakeStream(marks_table, std::vector{place}).value();
+  const auto prepare = [&](const StreamMarks& marks) {
+    const StreamPart part{place, marks.at(place), 1};
+    return tables->PrepareStream(view("views"), {OneRow(1)}, {&part, 1}, marks_table.id).value();
+  };
+  ASSERT_TRUE(tables->LogStream(*prepare(before)));
+  const StreamMarks after = tables->TakeStream(marks_table, std::vector{place}).value();
+  EXPECT_FALSE(tables->LogStream(*prepare(before)));
+  EXPECT_TRUE(tables->LogStream(*prepare(after)));
 }
 
 // A reader that dies after the rows and before what says that they were read leaves them to be read again.

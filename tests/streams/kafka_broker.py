@@ -25,6 +25,7 @@ from faulty_proxy import FaultyProxy
 VERSION = "4.4.0"
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+USER, PASSWORD = "reader", "open-sesame"  # who may come by the listener that asks for it
 # What Java is told: to start soon and stay small; and, to be measured, what Kafka's scripts say.
 SMALL = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 AS_SHIPPED = ("-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
@@ -90,7 +91,8 @@ class KafkaBroker:
     def __init__(self, folder: Path, java_options: Sequence[str] = SMALL) -> None:
         self.folder = folder
         self._java_options = java_options
-        self.port, by_network, controller = _free_ports(3)
+        self.port, by_network, by_password, controller = _free_ports(4)
+        self.servers_by_password = f"127.0.0.1:{by_password}"
         self.network = FaultyProxy(by_network)
         self._jars = jars()
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,11 +102,17 @@ class KafkaBroker:
             f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{quorum}
-listeners=PLAINTEXT://{self.servers},NETWORK://127.0.0.1:{by_network},CONTROLLER://{quorum}
-advertised.listeners=PLAINTEXT://{self.servers},NETWORK://{self.servers_by_network}
+listeners=PLAINTEXT://{self.servers},NETWORK://127.0.0.1:{by_network},CONTROLLER://{quorum},\\
+  PASSWORD://{self.servers_by_password}
+advertised.listeners=PLAINTEXT://{self.servers},NETWORK://{self.servers_by_network},\\
+  PASSWORD://{self.servers_by_password}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,NETWORK:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,NETWORK:PLAINTEXT,CONTROLLER:PLAINTEXT,\\
+  PASSWORD:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.password.plain.sasl.jaas.config=\\
+  org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";
 log.dirs={folder / "data"}
 num.partitions=1
 offsets.topic.num.partitions=1

@@ -10,13 +10,19 @@ import time
 from pathlib import Path
 
 import pytest
-from clicks import USER, Account, Reader, check_account, make_store, run_to_end, sql
-from kafka_broker import PATIENCE_S, KafkaBroker
+from clicks import USER, Account, Reader, check_account, clicks, make_store, run_to_end, sql
+from kafka_broker import PASSWORD, PATIENCE_S, KafkaBroker
+from kafka_broker import USER as USER_NAME
 from program import PROGRAM
 from server_process import ServerProcess
 
-from tidemark import FeatureStore, FeatureView, Field
-from tidemark.errors import InvalidArgumentError, InvalidDataError, UnsupportedError
+from tidemark import FeatureStore, FeatureView, Field, KafkaSource
+from tidemark.errors import (
+    InvalidArgumentError,
+    InvalidDataError,
+    PermissionDeniedError,
+    UnsupportedError,
+)
 from tidemark.types import Int64
 
 DATA_EXIT = 4  # of the program, for data that are not what they should be
@@ -89,6 +95,12 @@ def test_a_server_reads_streams_and_tells_of_them(tmp_path: Path, broker: KafkaB
         [told] = server.get("/v1/projects/default/streams").json()
         assert (told["view"], told["lag"], told["readers"]) == ("clicks", 0, 1)
         assert 'tidemark_stream_rejected_total{project="default",view="clicks"} 3' in metrics
+        of_clicks = 'project="default",view="clicks"'
+        assert f"tidemark_stream_rows_per_second{{{of_clicks}}}" in metrics
+        for quantile in ("0.5", "0.99"):
+            assert (
+                f'tidemark_stream_freshness_seconds{{{of_clicks},quantile="{quantile}"}}' in metrics
+            )
         asked = FeatureStore(url=server.url)
         assert asked.stream_status("clicks")[0].lag == 0
         with pytest.raises(UnsupportedError, match="where the store's folder is"):
@@ -176,6 +188,34 @@ def test_a_broker_that_cannot_be_reached_is_told(tmp_path: Path, broker: KafkaBr
     while store.stream_status()[0].lag != 0:
         assert time.monotonic() < deadline
     reader.stop()
+    check_account(store, account)
+
+
+def test_a_broker_asks_who_reads(
+    tmp_path: Path, broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.create_topic("guarded", 3)
+    account = Account(broker, "guarded", 3)
+    account.send(90)
+    account.flush()
+    view = clicks(broker.servers_by_password, "guarded")
+    assert isinstance(view.stream_source, KafkaSource)
+    view.stream_source.security.update(
+        {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": USER_NAME,
+            "sasl.password": "${CLICKS_PASSWORD}",
+        }
+    )
+    store = FeatureStore(tmp_path / "store")
+    store.apply([USER, view])
+    monkeypatch.setenv("CLICKS_PASSWORD", "guessed")
+    with pytest.raises(PermissionDeniedError, match="refuse to let us read") as refused:
+        store.run_stream(until_end=True)
+    assert "guessed" not in str(refused.value)
+    monkeypatch.setenv("CLICKS_PASSWORD", PASSWORD)
+    store.run_stream(until_end=True)
     check_account(store, account)
 
 

@@ -19,7 +19,8 @@ class KafkaSource:
 
     `batch_source` holds the view's history, and rows of the stream come online only; without one
     Tidemark keeps the rows itself, in a feature table. `field_mapping` gives columns of a message
-    the names that definitions use. `watermark_delay_threshold` is how late messages may come.
+    the names that definitions use. `watermark_delay_threshold` is kept for Feast's programs: here
+    messages may come however late they are.
     `security` holds librdkafka's settings (`security.protocol`, `sasl.*`, `ssl.*`); where a secret
     is needed it names an environment variable: `{"sasl.password": "${KAFKA_PASSWORD}"}`.
     """

@@ -78,6 +78,11 @@ class IcebergTable final : public OfflineTable {
     return LayoutOf(head->metadata);
   }
 
+  Result<std::shared_ptr<const TableProperties>> Properties() const override {
+    TM_ASSIGN(const auto head, heads_.Load());
+    return std::shared_ptr<const TableProperties>(head, &head->metadata.properties);
+  }
+
   Result<std::unique_ptr<TableSnapshot>> Snapshot(const SnapshotChoice& choice) const override {
     return OpenSnapshot(place_, heads_, choice);
   }

@@ -53,11 +53,18 @@ AwsCredentials CredentialsInFile(std::string_view text, std::string_view profile
   return found;
 }
 
-Result<AwsCredentials> FindAwsCredentials(const Environment& environment, http::HttpClient& client) {
+std::string_view AwsDomain(std::string_view region) {
+  return region.starts_with("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+}
+
+Result<AwsCredentials> FindAwsCredentials(const Environment& environment, const std::string& region,
+                                          http::HttpClient& client) {
   AwsCredentials found{.access_key_id = environment("AWS_ACCESS_KEY_ID"),
                        .secret_access_key = environment("AWS_SECRET_ACCESS_KEY"),
                        .session_token = environment("AWS_SESSION_TOKEN")};
   if (!found.access_key_id.empty() && !found.secret_access_key.empty()) return found;
+  TM_ASSIGN(auto of_identity, WebIdentityCredentials(environment, region, client));
+  if (of_identity) return *std::move(of_identity);
   const std::string path = FilePath(environment);
   std::string profile = environment("AWS_PROFILE");
   if (profile.empty()) profile = "default";
@@ -65,17 +72,6 @@ Result<AwsCredentials> FindAwsCredentials(const Environment& environment, http::
     const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     found = CredentialsInFile(text, profile);
     if (!found.access_key_id.empty() && !found.secret_access_key.empty()) return found;
-  }
-  // A pod that has a role by its token would be taken for the machine that it runs on.
-  if (const std::string role = environment("AWS_ROLE_ARN");
-      !role.empty() && !environment("AWS_WEB_IDENTITY_TOKEN_FILE").empty()) {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("the role {} is to be had by a web identity (AWS_WEB_IDENTITY_TOKEN_FILE), which is "
-                    "not supported: give the reader a pod identity "
-                    "(AWS_CONTAINER_CREDENTIALS_FULL_URI) without AWS_ROLE_ARN, or keys of the role in "
-                    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
-                    Quoted(role)));
   }
   TM_ASSIGN(auto of_container, ContainerCredentials(environment, client));
   if (of_container) return *std::move(of_container);

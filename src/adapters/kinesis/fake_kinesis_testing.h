@@ -1,4 +1,5 @@
-// A service with Kinesis's API, as far as reading takes it: what is in it is the test's to say.
+// A service with Kinesis's API, as far as reading takes it: what is in it is the test's to say. Shards that
+// are split or merged end here as Kinesis's do, which those of moto, another such service, do not.
 #pragma once
 
 #include <cstdint>

@@ -48,8 +48,7 @@ std::string KindOf(const Json& json) {
 
 std::string EndpointOf(const KinesisSource& source) {
   if (!source.endpoint_url.empty()) return source.endpoint_url;
-  const std::string_view ending = source.region.starts_with("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-  return fmt::format("https://kinesis.{}.{}/", source.region, ending);
+  return fmt::format("https://kinesis.{}.{}/", source.region, AwsDomain(source.region));
 }
 
 }  // namespace
@@ -65,7 +64,7 @@ KinesisApi::KinesisApi(const KinesisSource& source, Environment environment,
 Result<std::unique_ptr<KinesisApi>> KinesisApi::Make(const KinesisSource& source, Environment environment) {
   TM_ASSIGN(auto client, http::HttpClient::Make());
   auto api = std::unique_ptr<KinesisApi>(new KinesisApi(source, std::move(environment), std::move(client)));
-  TM_ASSIGN(api->credentials_, FindAwsCredentials(api->environment_, *api->client_));
+  TM_ASSIGN(api->credentials_, FindAwsCredentials(api->environment_, api->region_, *api->client_));
   return api;
 }
 
@@ -76,13 +75,13 @@ std::unexpected<Error> KinesisApi::Wrong(ErrorCode code, const std::string& what
 Result<KinesisApi::Answer> KinesisApi::Call(const char* operation, const Json& request) {
   if (credentials_->expires_us && NowUs() > *credentials_->expires_us - kRenewBeforeUs) {
     // Those that there are may be good for a while yet.
-    if (auto newer = FindAwsCredentials(environment_, *client_)) credentials_ = *std::move(newer);
+    if (auto newer = FindAwsCredentials(environment_, region_, *client_)) credentials_ = *std::move(newer);
   }
   bool is_login_over = false;
   auto answer = CallOnce(operation, request, is_login_over);
   if (!is_login_over) return answer;
   // Whoever keeps the credentials file may have put newer ones there.
-  TM_ASSIGN(credentials_, FindAwsCredentials(environment_, *client_));
+  TM_ASSIGN(credentials_, FindAwsCredentials(environment_, region_, *client_));
   return CallOnce(operation, request, is_login_over);
 }
 

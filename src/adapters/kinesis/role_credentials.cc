@@ -33,8 +33,16 @@ std::optional<AwsCredentials> CredentialsInJson(const std::string& text) {
   return found;
 }
 
-/// Over TLS, or to this machine: nobody else may see the token, or give us credentials.
-bool IsOwnAddress(std::string_view url) {
+Result<std::string> ContainerToken(const Environment& environment) {
+  constexpr const char* kFile = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+  const std::string path = environment(kFile);
+  if (!path.empty()) return TokenInFile(kFile, path);
+  return environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+}
+
+}  // namespace
+
+bool IsSafeForTokens(std::string_view url) {
   if (url.starts_with("https://")) return true;
   constexpr std::string_view kScheme = "http://";
   if (!url.starts_with(kScheme)) return false;
@@ -49,28 +57,16 @@ bool IsOwnAddress(std::string_view url) {
   return is_loopback || std::ranges::find(kHosts, host) != kHosts.end();
 }
 
-/// The file's text without the end of its line.
-Result<std::string> TokenInFile(const std::string& path) {
+Result<std::string> TokenInFile(const char* variable, const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return Fail(
-        ErrorCode::kPermissionDenied,
-        fmt::format("credentials of a container: the file {}, which AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE "
-                    "names, cannot be read",
-                    Quoted(path)));
+    return Fail(ErrorCode::kPermissionDenied,
+                fmt::format("the file {}, which {} names, cannot be read", Quoted(path), variable));
   }
   std::string token((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   token.erase(token.find_last_not_of("\r\n") + 1);
   return token;
 }
-
-Result<std::string> ContainerToken(const Environment& environment) {
-  const std::string path = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-  if (!path.empty()) return TokenInFile(path);
-  return environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-}
-
-}  // namespace
 
 Result<std::optional<AwsCredentials>> ContainerCredentials(const Environment& environment,
                                                            http::HttpClient& client) {
@@ -78,7 +74,7 @@ Result<std::optional<AwsCredentials>> ContainerCredentials(const Environment& en
   const std::string url = relative.empty() ? environment("AWS_CONTAINER_CREDENTIALS_FULL_URI")
                                            : fmt::format("{}{}", kContainerHost, relative);
   if (url.empty()) return std::nullopt;
-  if (!IsOwnAddress(url)) {
+  if (!IsSafeForTokens(url)) {
     return Fail(
         ErrorCode::kInvalidArgument,
         fmt::format("credentials of a container: AWS_CONTAINER_CREDENTIALS_FULL_URI is {}, which is neither "

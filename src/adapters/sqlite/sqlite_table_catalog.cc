@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "adapters/sqlite/known_serials_internal.h"
 #include "adapters/sqlite/registry_file_internal.h"
 #include "adapters/sqlite/row_checksum_internal.h"
 #include "model/name.h"
@@ -47,6 +48,7 @@ class SqliteTableCatalog final : public TableCatalog {
  public:
   SqliteTableCatalog(Connection connection, std::string catalog_name)
       : connection_(std::move(connection)),
+        file_(sqlite3_db_filename(connection_.handle(), "main")),
         listed_(std::move(catalog_name)),
         unlisted_(listed_ + std::string(kUnlistedSuffix)) {}
 
@@ -69,12 +71,19 @@ class SqliteTableCatalog final : public TableCatalog {
   }
 
   Result<CatalogEntry> Get(TableId id) const override {
-    return In(Transaction::Kind::kRead, [&]() -> Result<CatalogEntry> {
-      TM_ASSIGN(const OwnedRow row, MustOwn(id));
-      TM_ASSIGN(const auto location, OwnLocation(row));
-      if (!location) return std::unexpected(Gone(row));
-      return EntryOf(row, *location);
-    });
+    const auto stamp = sqlite::FileStamp::Of(file_);
+    if (stamp) {
+      if (auto known = known_.Find(*stamp, id)) return *std::move(known);
+    }
+    const bool is_settled = stamp && stamp->IsSettled();
+    TM_ASSIGN(CatalogEntry entry, In(Transaction::Kind::kRead, [&]() -> Result<CatalogEntry> {
+                TM_ASSIGN(const OwnedRow row, MustOwn(id));
+                TM_ASSIGN(const auto location, OwnLocation(row));
+                if (!location) return std::unexpected(Gone(row));
+                return EntryOf(row, *location);
+              }));
+    if (is_settled) known_.Remember(*stamp, id, entry);
+    return entry;
   }
 
   Result<std::vector<CatalogEntry>> List() const override {
@@ -350,8 +359,10 @@ class SqliteTableCatalog final : public TableCatalog {
 
   mutable std::mutex mutex_;  // over the connection
   Connection connection_;
+  const std::string file_;  // in full, also when the working directory changes
   const std::string listed_;
   const std::string unlisted_;
+  mutable sqlite::KnownWhileUnwritten<TableId, CatalogEntry> known_;
 };
 
 }  // namespace

@@ -131,12 +131,13 @@ Result<void> StreamSession::Run(const std::stop_token& stop) {
     status_.started_us = parts_.clock->now_us();
   }
   auto ran = Join(stop);
-  while (!ran && std::exchange(was_outrun_, false)) {
+  while (!ran && was_outrun_.exchange(false)) {
     NoteError(ran.error());
     ran = stop.stop_requested() ? Result<void>() : Join(stop);  // others have what it had
   }
   if (!ran) NoteError(ran.error());
   Tell(true);
+  TellOfRejected();
   return ran;
 }
 
@@ -144,11 +145,12 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
   held_.clear();
   at_end_.clear();
   TM_TRY(Refresh());
-  TM_ASSIGN(const auto stream,
-            parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file}));
+  auto opened = parts_.open(*source_, {.group = options_.group, .lease_file = options_.lease_file});
+  if (!opened) return std::unexpected(std::move(opened).error().In(Place()));
+  const auto stream = *std::move(opened);
   stream_ = stream.get();
   const StreamHandlers handlers = Handlers();
-  StreamWriter writer(StepsOf(parts_.tables));
+  StreamWriter writer(Steps());
   writer_ = &writer;
   auto read = Loop(*stream, handlers, stop);
   // What came before an error counts; what others have taken does not.
@@ -168,6 +170,16 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
       .revoked = [](std::span<const std::string>, bool) -> Result<void> { return {}; }};
   if (auto closed = stream->Close(leaving); !closed) NoteError(closed.error());
   return read;
+}
+
+StreamSteps StreamSession::Steps() {
+  StreamSteps steps = StepsOf(parts_.tables, progress().id);
+  steps.log = [this, log = std::move(steps.log)](StreamFrame& frame) {
+    auto logged = log(frame);
+    if (frame.was_outrun) was_outrun_ = true;
+    return logged;
+  };
+  return steps;
 }
 
 Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
@@ -237,7 +249,9 @@ Result<void> StreamSession::Refresh() {
   if (views_.view->definition.transformation) {
     TM_ASSIGN(transform_, StreamTransform::Bind(views_.view->definition, views_.view->join_keys));
   }
-  TM_ASSIGN(decoder_, parts_.decoder(RequestFor(table_, *source_, transform_)));
+  auto decoder = parts_.decoder(RequestFor(table_, *source_, transform_));
+  if (!decoder) return std::unexpected(std::move(decoder).error().In(Place()));
+  decoder_ = *std::move(decoder);
   return {};
 }
 
@@ -356,7 +370,7 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
                                 .deletions = checked.rows.deletions->true_count(),
                                 .filtered = filtered,
                                 .rejected = std::ssize(rejected)});
-  if (!has_table()) return WriteOnline(batch, checked, rejected, std::move(written));
+  if (!has_table()) return WriteOnline(batch, checked, decoded.message_of_row, rejected, std::move(written));
   if (!rejected.empty()) TM_TRY(WriteRejected(batch, rejected));
   return WriteRows(batch, checked, decoded.message_of_row, std::move(written));
 }
@@ -436,9 +450,8 @@ StreamPart StreamSession::PartOf(const Batch& batch, std::size_t run_number) con
   return {held.place, mark, 0};
 }
 
-Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
-                                      const std::vector<std::size_t>& message_of_row,
-                                      std::function<void()> written) {
+std::vector<StreamPart> StreamSession::PartsOf(const Batch& batch, const CheckedStreamRows& checked,
+                                               const std::vector<std::size_t>& message_of_row) const {
   std::vector<StreamPart> parts;
   std::size_t row = 0;
   for (std::size_t run = 0; run < batch.runs.size(); ++run) {
@@ -448,14 +461,24 @@ Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRow
     StreamPart& part = parts.emplace_back(PartOf(batch, run));
     part.rows = static_cast<std::int64_t>(row - begin);
   }
+  return parts;
+}
+
+Result<void> StreamSession::WriteRows(const Batch& batch, const CheckedStreamRows& checked,
+                                      const std::vector<std::size_t>& message_of_row,
+                                      std::function<void()> written) {
+  const auto parts = PartsOf(batch, checked, message_of_row);
   return WriteFrames(views_.view, batch, checked.rows, parts, std::move(written));
 }
 
 Result<void> StreamSession::WriteOnline(const Batch& batch, const CheckedStreamRows& checked,
+                                        const std::vector<std::size_t>& message_of_row,
                                         const std::vector<RejectedMessage>& rejected,
                                         std::function<void()> written) {
-  if (checked.rows.count() > 0)
-    TM_TRY(writer_->Put({.view = views_.view, .rows = checked.rows, .parts = {}}));
+  if (checked.rows.count() > 0) {
+    TM_TRY(writer_->Put(
+        {.view = views_.view, .rows = checked.rows, .parts = PartsOf(batch, checked, message_of_row)}));
+  }
   std::vector<StreamPart> parts;
   std::size_t at = 0;
   for (std::size_t run = 0; run < batch.runs.size(); ++run) {
@@ -594,6 +617,14 @@ void StreamSession::Tell(bool is_last) {
     status = status_;
   }
   if (parts_.tell) parts_.tell(status);
+}
+
+void StreamSession::TellOfRejected() const {
+  const StreamSessionStatus counted = status();
+  if (counted.rejected == 0 || !parts_.warn) return;
+  parts_.warn(
+      fmt::format("{} of the {} messages that were read are no rows: {} has them, each with the reason",
+                  counted.rejected, counted.messages, views_.rejected->definition.name));
 }
 
 StreamSessionStatus StreamSession::status() const {

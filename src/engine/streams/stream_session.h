@@ -19,6 +19,7 @@
 // leaves in between is merged again, in the same order, which changes nothing.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -52,7 +53,8 @@ struct StreamSessionParts {
   DecoderMaker decoder;
   std::shared_ptr<const Clock> clock;
   std::function<void(const StreamSessionStatus&)> tell = {};  // about every second, by the session's thread
-  /// That the stream is waited for, and that it is there again: once each. By the session's thread.
+  /// That the stream is waited for, and that it is there again: once each; in the end how many messages are
+  /// no rows. By the session's thread.
   std::function<void(const std::string&)> warn = {};
 };
 
@@ -102,13 +104,15 @@ class StreamSession {
 
   /// From joining the group to leaving it.
   Result<void> Join(const std::stop_token& stop);
+  /// What writes; it notices that others have what this session had.
+  StreamSteps Steps();
   Result<void> Loop(Stream& stream, const StreamHandlers& handlers, const std::stop_token& stop);
   Result<void> Refresh();
   StreamHandlers Handlers();
   Result<std::vector<StreamStart>> TakeOver(std::span<const std::string> partitions);
   Result<void> GiveUp(std::span<const std::string> partitions, bool is_lost);
-  /// From time to time: that nobody else has taken what this session has, while it was held up. What it
-  /// writes until it notices counts no more.
+  /// From time to time, for rows that do not go online: that nobody else has taken what this session has,
+  /// while it was held up. What it writes until it notices counts no more.
   Result<void> CheckHeld();
   Result<void> Write(const PolledMessages& polled, const std::stop_token& stop);
   Result<Batch> Prove(const PolledMessages& polled);
@@ -123,12 +127,16 @@ class StreamSession {
   Result<void> WriteRejected(const Batch& batch, const std::vector<RejectedMessage>& rejected);
   /// Of a view with a batch source: first the rows, then what was rejected with how far was read.
   Result<void> WriteOnline(const Batch& batch, const CheckedStreamRows& checked,
+                           const std::vector<std::size_t>& message_of_row,
                            const std::vector<RejectedMessage>& rejected, std::function<void()> written);
   /// A frame, or several if it has not room for all parts. `parts` are those of the batch's runs.
   Result<void> WriteFrames(const std::shared_ptr<const CatalogView>& view, const Batch& batch,
                            const TableRows& rows, std::span<const StreamPart> parts,
                            std::function<void()> written);
   StreamPart PartOf(const Batch& batch, std::size_t run_number) const;
+  /// Those of the batch's runs, with how many of the rows each has.
+  std::vector<StreamPart> PartsOf(const Batch& batch, const CheckedStreamRows& checked,
+                                  const std::vector<std::size_t>& message_of_row) const;
   std::optional<std::int64_t> LatestEventTime() const;
   Result<CheckedStreamRows> RejectedRows(const Batch& batch, std::span<const RejectedMessage> rejected) const;
   bool has_table() const { return views_.view->definition.is_table(); }
@@ -147,6 +155,9 @@ class StreamSession {
   /// Of what was tried since `tried_us`. Succeeds if it is worth waiting.
   Result<void> NoteUnreachable(const Error& error, std::int64_t tried_us);
   void NoteReached();
+  /// In the end, of messages that are no rows.
+  void TellOfRejected() const;
+  std::string Place() const { return "view " + views_.view->definition.name; }
   void Tell(bool is_last);
   bool IsAtEnd() const;
   std::size_t MessagesMax() const;
@@ -167,8 +178,8 @@ class StreamSession {
   std::int64_t told_us_ = 0;
   std::int64_t checked_us_ = 0;
   bool is_outage_told_ = false;
-  bool was_outrun_ = false;   // by another reader, who has taken what this one had
-  mutable std::mutex mutex_;  // guards status_ and meter_
+  std::atomic<bool> was_outrun_ = false;  // by another reader, who has taken what this one had
+  mutable std::mutex mutex_;              // guards status_ and meter_
   StreamSessionStatus status_;
   StreamMeter meter_;
 };

@@ -68,17 +68,18 @@ std::vector<PlaceRows> ByPlace(const std::vector<StreamWriter::Rows>& frame) {
 
 }  // namespace
 
-StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables) {
-  return {
-      .prepare =
-          [tables](const CatalogView& view, std::vector<TableRows> rows, std::span<const StreamPart> parts) {
-            return tables->PrepareStream(view, std::move(rows), parts);
-          },
-      .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
-      .merge =
-          [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
-            return tables->MergeStream(frames);
-          }};
+StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables, std::uint32_t marks_table) {
+  return {.prepare =
+              [tables, marks_table](const CatalogView& view, std::vector<TableRows> rows,
+                                    std::span<const StreamPart> parts) {
+                return tables->PrepareStream(view, std::move(rows), parts,
+                                             view.definition.is_table() ? view.id : marks_table);
+              },
+          .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
+          .merge =
+              [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
+                return tables->MergeStream(frames);
+              }};
 }
 
 StreamWriter::StreamWriter(StreamSteps steps)

@@ -34,7 +34,8 @@ struct StreamSteps {
   std::function<Result<void>(StreamFrame& frame)> log;
   std::function<Result<void>(std::span<const std::shared_ptr<StreamFrame>> frames)> merge;
 };
-StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables);
+/// `marks_table`: for rows of views with a batch source, as PrepareStream has it.
+StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables, std::uint32_t marks_table);
 
 /// Put, Check, Drain and Drop are called by one thread.
 class StreamWriter {

@@ -25,6 +25,7 @@
 #include "engine/tables/log_tails.h"
 #include "engine/tables/range_marks.h"
 #include "engine/tables/stream_marks.h"
+#include "engine/tables/stream_owners.h"
 #include "engine/tables/stream_rows.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
@@ -127,8 +128,9 @@ struct FeatureTablesParts {
   std::shared_ptr<Dumps> dumps = {};  // that may have rows of the tables; null: none
   KeptRowsEraser datasets = {};       // saved datasets that pin snapshots of the tables; empty: none
   OnlineOpener online;
-  std::function<void(std::string_view step)> at_step = {};  // called at named steps of erasing; for tests
-  std::string database;                                     // of the project's tables, for other engines
+  // Called at named steps of erasing and of streams' frames; for tests.
+  std::function<void(std::string_view step)> at_step = {};
+  std::string database;  // of the project's tables, for other engines
   std::size_t threads = 1;
   bool is_read_only = false;  // the store's folder: every write is kIo
 };
@@ -199,11 +201,14 @@ class FeatureTables {
   /// Makes a frame of rows that were read from a stream, one after another, and of how far it was read;
   /// `parts` are of the rows, in their order, with the epochs of TakeStream, and fit into a frame
   /// (PartsThatFit). Rows may be none. Errors as Ingest. Rows of a view with a batch source, which are those
-  /// of AsTable(view), come online only; they have no parts, as there is no table to keep them.
+  /// of AsTable(view), come online only; their parts are not logged with them, and say only whose they are:
+  /// by the marks of `marks_table`, which is the view's own table if it is not given.
   Result<std::shared_ptr<StreamFrame>> PrepareStream(const CatalogView& view, std::vector<TableRows> batches,
-                                                     std::span<const StreamPart> parts) const;
-  /// Appends a frame to the log; then it is durable, and readable offline. After kUnknownFate, take the
-  /// partitions again.
+                                                     std::span<const StreamPart> parts,
+                                                     std::optional<std::uint32_t> marks_table = {}) const;
+  /// Appends a frame to the log; then it is durable, and readable offline. kBusy, with `was_outrun` set, if
+  /// its rows go online and a partition of theirs was taken since: then nothing is written. After
+  /// kUnknownFate, take the partitions again.
   Result<void> LogStream(StreamFrame& frame) const;
   /// Merges frames that are logged, in any order; then lookups find them. What a crash leaves out, or an
   /// error, is merged from the log by the next one who opens the store, or writes.
@@ -263,6 +268,7 @@ class FeatureTables {
 
   const FeatureTablesParts parts_;
   mutable TableShapes shapes_;
+  mutable StreamOwners owners_;
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, TableForm> prepared_;  // by view id: what its table follows from
   mutable LogTails tails_{kTailBytesKept};

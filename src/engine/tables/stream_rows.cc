@@ -195,11 +195,13 @@ Result<CheckedStreamRows> CheckStreamRows(const CatalogView& view, const Decoded
   return StreamRowsCheck(view).Run(decoded);
 }
 
-Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(const CatalogView& view,
-                                                                  std::vector<TableRows> batches,
-                                                                  std::span<const StreamPart> parts) const {
+Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(
+    const CatalogView& view, std::vector<TableRows> batches, std::span<const StreamPart> parts,
+    std::optional<std::uint32_t> marks_table) const {
   auto frame = std::make_shared<StreamFrame>();
   frame->place = "view " + view.definition.name;
+  frame->parts.assign(parts.begin(), parts.end());
+  frame->marks_table = marks_table.value_or(view.id);
   const auto prepare = [&]() -> Result<void> {
     TM_TRY(CheckWritable());
     TM_ASSIGN(const TableRows rows, JoinRows(std::move(batches)));
@@ -209,7 +211,7 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(const CatalogV
     TM_ASSIGN(const StampedBatch stamped,
               StampRows(shape->schema, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
     TM_ASSIGN(frame->payload, EncodeBatch(shape->encoded_schema, *stamped.rows));
-    frame->offsets = StreamPartsText(parts);
+    if (is_table) frame->offsets = StreamPartsText(parts);
     LogRecord& record = frame->record;
     record.targets = static_cast<std::uint8_t>((is_table ? kLogToOffline : 0) |
                                                (view.definition.online ? kLogToOnline : 0));
@@ -231,11 +233,19 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(const CatalogV
 
 Result<void> FeatureTables::LogStream(StreamFrame& frame) const {
   const auto log = [&]() -> Result<void> {
-    if (frame.later) {
-      TM_TRY(parts_.log->Append(frame.record, *frame.later));
-    } else {
+    if (!frame.later) {
       TM_TRY(parts_.log->Append(frame.record, nullptr));
+      return {};
     }
+    TM_ASSIGN(const bool is_ours, owners_.Stand(*parts_.offline, frame.marks_table, frame.parts));
+    if (!is_ours) {
+      frame.was_outrun = true;
+      return Fail(ErrorCode::kBusy,
+                  "a partition of its stream was taken by another reader: if this comes again and again, "
+                  "readers of this store name different groups");
+    }
+    if (parts_.at_step) parts_.at_step("stream-checked");
+    TM_TRY(parts_.log->Append(frame.record, *frame.later));
     return {};
   };
   TM_TRY_IN(log(), frame.place);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/tables/stream_marks.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
 #include "store/write_log.h"
@@ -47,6 +48,9 @@ struct StreamFrame {
   StreamFrame& operator=(const StreamFrame&) = delete;
 
   std::string place;  // for errors
+  std::vector<StreamPart> parts;
+  std::uint32_t marks_table = 0;  // whose marks say who has the partitions
+  bool was_outrun = false;        // by another owner of one of them: it was not logged
   std::string offsets;
   std::shared_ptr<arrow::Buffer> payload;
   LogRecord record;  // of the two

@@ -423,6 +423,8 @@ Result<TableLog::FolderErrors> TableLog::Replay(const LogSnapshot& log) {
   const auto replay = [&](const LogFrame& frame) -> Result<void> {
     const LogRecord& record = frame.record;
     if (record.kind != FrameKind::kRows) return {};
+    // There are fewer rows than bytes.
+    if (parts_.write_times) parts_.write_times->Pass(record.write_time_us, std::ssize(record.payload));
     auto view = views.find(record.table_id);
     if (view == views.end()) {
       TM_ASSIGN(auto found, parts_.view(record.table_id));

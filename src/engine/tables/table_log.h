@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/function_ref.h"
+#include "base/write_times.h"
 #include "engine/catalog.h"
 #include "engine/online_rows.h"
 #include "store/batch_ledger.h"
@@ -50,7 +51,8 @@ struct TableLogParts {
   std::shared_ptr<SourceFolders> folders;
   ViewLookup view;
   std::shared_ptr<const Clock> clock;
-  bool is_read_only = false;  // the store's folder: nothing is recovered, nor appended
+  std::shared_ptr<WriteTimes> write_times;  // that frames' rows were given; null if the folder is read-only
+  bool is_read_only = false;                // the store's folder: nothing is recovered, nor appended
 };
 
 /// Rows of a view with a batch source, as a batch of AsTable(view): what becomes a file.

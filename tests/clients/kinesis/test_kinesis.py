@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from clicks_stream import REGION, STREAM, Kinesis, aggregated
@@ -78,6 +79,25 @@ def test_processes_share_the_shards(kinesis: Kinesis) -> None:
     assert readers[1].wait() == 0
     there = [row["n"] for row in kinesis.sql("SELECT n FROM clicks ORDER BY n")]
     assert there == list(range(sent))
+
+
+def test_a_role_is_taken_by_a_web_identity(kinesis: Kinesis, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("who I am\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del kinesis.environment[name]
+    kinesis.environment |= {
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/reader",
+        "AWS_ROLE_SESSION_NAME": "reader-1",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+        "AWS_ENDPOINT_URL_STS": kinesis.client.meta.endpoint_url,
+    }
+    kinesis.put(rows(0, 30))
+    kinesis.read()
+    assert kinesis.sql("SELECT count(*) AS n FROM clicks") == [{"n": 30}]
+    token.unlink()
+    told = kinesis.run("stream", "run", "--until-end", code=5)
+    assert "which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read" in told
 
 
 def test_what_is_not_there_is_told(kinesis: Kinesis) -> None:
