@@ -348,7 +348,7 @@ class Ingesting {
         parts_(tables.parts()),
         now_us_(parts_.clock->now_us()),
         intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_),
-        content_(view_.definition.table.created_timestamp_column) {}
+        content_(view_.definition.table.created_timestamp_column, static_cast<std::uint8_t>(request.to)) {}
 
   /// True if keys were erased while rows were on their way to files.
   bool crossed_erasure() const { return crossed_erasure_; }
@@ -431,7 +431,7 @@ class Ingesting {
     if (is_online) {
       TM_ASSIGN(online, OnlineRowsOf(target_, shape_->layout, *stamped.rows, now_us_));
     }
-    BatchContentSum content(view_.definition.table.created_timestamp_column);
+    BatchContentSum content(view_.definition.table.created_timestamp_column, record.targets);
     if (!record.batch_key.empty()) TM_TRY(content.Add(*stamped.rows));
     const FolderRows folder{target_, stamped.rows};
     TM_ASSIGN(const TableLog::Written written,

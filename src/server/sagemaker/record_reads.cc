@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/name.h"
 #include "model/time.h"
@@ -226,8 +227,8 @@ Result<bool> RecordLookup::Value(std::size_t row, std::size_t index, std::deque<
 Answer<std::vector<std::size_t>> FeaturesNamed(const Group& group, std::span<const std::string_view> names) {
   std::vector<std::size_t> features;
   if (names.empty()) {
-    for (std::size_t i = 0; i < group.features.size(); ++i)
-      features.push_back(i);
+    features.resize(group.features.size());
+    std::iota(features.begin(), features.end(), std::size_t{0});
     return features;
   }
   for (const std::string_view name : names) {
