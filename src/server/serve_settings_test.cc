@@ -107,8 +107,8 @@ TEST_F(ServeSettingsTest, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_THAT(Refused({{"threads", ""}}), HasSubstr("setting 'threads'"));
   EXPECT_THAT(Refused({{"pin", "1"}}), HasSubstr("neither true nor false"));
   EXPECT_THAT(Refused({{"body_max", "1"}}), HasSubstr("at least 1024 bytes"));
-  EXPECT_THAT(Refused({{"memory_max", "1KiB"}}), testing::AllOf(HasSubstr("setting 'memory_max'"),
-                                                                HasSubstr("at least 1048576 bytes")));
+  EXPECT_THAT(Refused({{"memory_max", "1KiB"}}),
+              testing::AllOf(HasSubstr("setting 'memory_max'"), HasSubstr("at least 1048576 bytes")));
   EXPECT_TRUE(Read({{"memory_max", "1MiB"}}));
   EXPECT_THAT(Refused({{"busy_poll", "2m"}}), HasSubstr("more than 1m"));
   EXPECT_THAT(Refused({{"idle_time_max", "soon"}}), HasSubstr("setting 'idle_time_max'"));

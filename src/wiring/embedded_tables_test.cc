@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "adapters/sqlite/sqlite_registry.h"
+#include "engine/apply.h"
 #include "engine/engine_testing.h"
 #include "engine/tables/read_rows.h"
 #include "store/source_testing.h"
@@ -211,7 +212,7 @@ TEST_F(EmbeddedTablesTest, ATableThatIsDroppedMeanwhileIsNotFollowed) {
   EXPECT_EQ(tables_->Follow(changing).error().code, ErrorCode::kBusy);
   loads = 0;
   const PlanOptions drop{.remove = {{ObjectKind::kFeatureView, "clicks"}}};
-  ASSERT_TRUE(Apply(scene_.registry(), "demo", {}, drop, scene_.opener(), scene_.clock()));
+  ASSERT_TRUE(tidemark::Apply(scene_.registry(), "demo", {}, drop, scene_.opener(), scene_.clock()));
   EXPECT_TRUE(tables_->Follow(load));
   EXPECT_EQ(loads, 2);
 }

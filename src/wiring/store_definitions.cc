@@ -80,7 +80,8 @@ Result<std::vector<Change>> EmbeddedStore::Apply(std::string_view definitions, c
                                              Opener(options.work.stop, kAllTypes), *clock_));
   TM_TRY_IN(RemoveRows(plan.dropped_view_ids, options.keep_files),
             "the definitions are applied; removing the rows of views that are gone");
-  TM_TRY_IN(tables_.Follow([this] { return LoadCatalog(); }), "the definitions are applied; making their tables");
+  TM_TRY_IN(tables_.Follow([this] { return LoadCatalog(); }),
+            "the definitions are applied; making their tables");
   return ToChanges(plan);
 }
 

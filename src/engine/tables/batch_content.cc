@@ -190,11 +190,12 @@ BatchContent ParseContent(std::string_view text) {
 
 Result<void> CheckSameContent(std::string_view batch_key, const BatchContent& seen, const BatchContent& now) {
   if (!seen.is_known() || !now.is_known() || seen == now) return {};
-  return Fail(ErrorCode::kAlreadyExists,
-              fmt::format("the idempotency key {} stands for a batch of other rows, or of rows for other stores "
-                          "(`to`), which was written within a day: nothing is written. Give another batch "
-                          "a key of its own, and the same batch sent again the same rows and stores",
-                          Quoted(batch_key)));
+  return Fail(
+      ErrorCode::kAlreadyExists,
+      fmt::format("the idempotency key {} stands for a batch of other rows, or of rows for other stores "
+                  "(`to`), which was written within a day: nothing is written. Give another batch "
+                  "a key of its own, and the same batch sent again the same rows and stores",
+                  Quoted(batch_key)));
 }
 
 }  // namespace tidemark

@@ -28,8 +28,8 @@ bool Means(std::string_view text, std::string_view name) {
   return PercentDecode(text, decoded) && decoded == name;
 }
 
-/// Calls `found(value)` for each pair of the query with that name, decoded, until it answers false. Pairs that
-/// are not properly encoded are passed over.
+/// Calls `found(value)` for each pair of the query with that name, decoded, until it answers false. Pairs
+/// that are not properly encoded are passed over.
 template <typename Found>
 void EachValue(std::string_view query, std::string_view name, const Found& found) {
   while (!query.empty()) {
