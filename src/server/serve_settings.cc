@@ -187,6 +187,13 @@ Result<void> SetDrainDelay(ServeSettings& settings, const std::string& text, con
   settings.drain_delay = std::chrono::milliseconds(us / kUsPerMs);
   return {};
 }
+Result<void> SetBusyPoll(ServeSettings& settings, const std::string& text, const Origin& /*origin*/) {
+  constexpr std::int64_t kMostUs = 60'000'000;
+  TM_ASSIGN(const std::int64_t us, ParseDuration(text));
+  if (us > kMostUs) return Fail(ErrorCode::kInvalidArgument, fmt::format("{} is more than 1m", Quoted(text)));
+  settings.http.busy_poll = std::chrono::microseconds(us);
+  return {};
+}
 bool& ReadsStreams(ServeSettings& settings) {
   return settings.streams;
 }
@@ -212,6 +219,8 @@ std::vector<Setting> PlaceSettings() {
        Whole(&OfHttp<&ServerSettings::workers>, 0, kThreadsMax)},
       {{"pin", "", "each connection thread stays on a core of its own"},
        Flag(&OfHttp<&ServerSettings::pin_threads>)},
+      {{"busy_poll", "TIME", "a connection thread looks for requests for so long before it sleeps; 0s: not"},
+       SetBusyPoll},
       {{"tls_cert", "FILE", "PEM certificate chain: HTTPS; read again when it changes"},
        Path(&OfTls<&TlsSettings::certificate>)},
       {{"tls_key", "FILE", "PEM private key of the certificate"}, Path(&OfTls<&TlsSettings::key>)},
@@ -265,6 +274,7 @@ std::vector<Setting> PythonSettings() {
 }
 
 std::vector<Setting> LimitSettings() {
+  constexpr std::int64_t kMemoryMin = std::int64_t{1} << 20;  // one body that is streamed holds as much
   return {
       {{"header_max", "SIZE", "request line and headers (431 beyond)"},
        Size(&OfLimits<&Limits::header_bytes_max>, 1024)},
@@ -281,7 +291,7 @@ std::vector<Setting> LimitSettings() {
       {{"in_flight_max", "N", "requests being answered (429)"},
        Whole(&OfLimits<&Limits::in_flight_max>, 1, kCountMax)},
       {{"memory_max", "SIZE", "bodies and answers held at once (503)"},
-       Size(&OfLimits<&Limits::memory_bytes_max>, 1024)},
+       Size(&OfLimits<&Limits::memory_bytes_max>, kMemoryMin)},
       {{"request_time_max", "TIME", "for all of a request to arrive (408)"},
        Duration(&OfLimits<&Limits::request_time_max>)},
       {{"silence_max", "TIME", "without a byte of a streamed body, or taken by the client"},

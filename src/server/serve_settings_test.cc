@@ -75,12 +75,14 @@ TEST_F(ServeSettingsTest, EverySettingCanBeSet) {
                                        {"tls_key", "/k"},
                                        {"tls_client_ca", "/a"},
                                        {"pin", "true"},
+                                       {"busy_poll", "50us"},
                                        {"flight_port", "0"},
                                        {"require_keys", "no"},
                                        {"idle_time_max", "1500ms"}})
                                      .value();
   EXPECT_EQ(settings.http.tls.client_ca, "/a");
   EXPECT_TRUE(settings.http.pin_threads);
+  EXPECT_EQ(settings.http.busy_poll, std::chrono::microseconds(50));
   EXPECT_EQ(settings.flight_port, 0);
   EXPECT_EQ(settings.require_keys, RequireKeys::kNo);
   EXPECT_EQ(settings.http.limits.idle_time_max, std::chrono::milliseconds(1500));
@@ -105,6 +107,10 @@ TEST_F(ServeSettingsTest, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_THAT(Refused({{"threads", ""}}), HasSubstr("setting 'threads'"));
   EXPECT_THAT(Refused({{"pin", "1"}}), HasSubstr("neither true nor false"));
   EXPECT_THAT(Refused({{"body_max", "1"}}), HasSubstr("at least 1024 bytes"));
+  EXPECT_THAT(Refused({{"memory_max", "1KiB"}}),
+              testing::AllOf(HasSubstr("setting 'memory_max'"), HasSubstr("at least 1048576 bytes")));
+  EXPECT_TRUE(Read({{"memory_max", "1MiB"}}));
+  EXPECT_THAT(Refused({{"busy_poll", "2m"}}), HasSubstr("more than 1m"));
   EXPECT_THAT(Refused({{"idle_time_max", "soon"}}), HasSubstr("setting 'idle_time_max'"));
   EXPECT_THAT(Refused({{"require_keys", "maybe"}}), HasSubstr("auto, yes and no"));
   EXPECT_THAT(Refused({{"tls_cert", "/c"}}), HasSubstr("tls_key is missing"));

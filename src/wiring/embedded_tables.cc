@@ -1,6 +1,7 @@
 // Puts Iceberg tables, the log and the ledger together.
 #include "wiring/embedded_tables.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +32,8 @@ ViewLookup LookupIn(std::shared_ptr<Registry> registry) {
         return nullptr;
       };
 }
+
+constexpr int kFollowAttemptsMax = 5;
 
 }  // namespace
 
@@ -135,7 +138,23 @@ bool EmbeddedTables::HasTables() const {
   return std::filesystem::exists(parts_.config.tables_path, error);
 }
 
-Result<void> EmbeddedTables::Follow(const tidemark::Catalog& catalog) {
+Result<void> EmbeddedTables::Follow(const CatalogLoader& load) {
+  TM_ASSIGN(auto catalog, load());
+  for (int attempt = 1;; ++attempt) {
+    auto followed = FollowOnce(*catalog);
+    if (followed) return {};
+    TM_ASSIGN(auto newer, load());
+    if (newer->serial() == catalog->serial()) return followed;
+    if (attempt == kFollowAttemptsMax) {
+      return Fail(ErrorCode::kBusy, fmt::format("others change the definitions all the time, and so: {}; "
+                                                "apply them again",
+                                                followed.error().ToString()));
+    }
+    catalog = std::move(newer);
+  }
+}
+
+Result<void> EmbeddedTables::FollowOnce(const tidemark::Catalog& catalog) {
   for (const auto& [name, view] : catalog.views()) {
     if (!view.definition.is_table() || !view.is_typed()) continue;
     TM_ASSIGN(const auto tables, Open());

@@ -58,8 +58,11 @@ class EmbeddedTables {
   /// False as long as no table can have rows.
   bool HasTables() const;
 
-  /// Makes the tables that views have and gives them their names; views that are not typed yet wait.
-  Result<void> Follow(const tidemark::Catalog& catalog);
+  /// Makes the tables that views have and gives them their names; views that are not typed yet wait. `load`
+  /// gives the definitions as they are now: where they change meanwhile, so that a table that is to be
+  /// followed is gone, they are followed anew a few times, and then kBusy.
+  using CatalogLoader = std::function<Result<std::shared_ptr<const tidemark::Catalog>>()>;
+  Result<void> Follow(const CatalogLoader& load);
   /// `keep_files`: the tables' files stay, out of the catalog.
   Result<void> Drop(const std::vector<std::uint32_t>& view_ids, bool keep_files);
 
@@ -68,6 +71,7 @@ class EmbeddedTables {
  private:
   std::filesystem::path LogFolder() const { return parts_.folder / "log"; }
   std::filesystem::path ReceiptFolder() const { return parts_.folder / "erasures"; }
+  Result<void> FollowOnce(const tidemark::Catalog& catalog);
   Result<void> OpenLocked();
   Result<void> OpenCatalogLocked();
 

@@ -15,6 +15,7 @@
 
 #include "adapters/sqlite/sqlite_registry.h"
 #include "base/result.h"
+#include "engine/apply.h"
 #include "engine/engine_testing.h"
 #include "engine/tables/read_rows.h"
 #include "store/source_testing.h"
@@ -180,6 +181,57 @@ TEST_F(EmbeddedTablesTest, AKeyIsNotUsedForOtherRows) {
   ASSERT_FALSE(large);
   EXPECT_EQ(large.error().code, ErrorCode::kAlreadyExists);
   refuses_others();
+}
+
+// Goal: rows that a key brought to one store are not taken for written in the other, whoever remembers them.
+TEST_F(EmbeddedTablesTest, AKeyIsNotUsedForOtherStores) {
+  const auto to = [](WriteTo stores) {
+    IngestRequest request;
+    request.batch_key = "monday";
+    request.to = stores;
+    return request;
+  };
+  const std::int64_t event_us = now_us();
+  EXPECT_FALSE(Written({1}, event_us, 1, to(WriteTo::kOnline)).repeated);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(Written({1}, event_us, 1, to(WriteTo::kOnline)).repeated);
+    for (const WriteTo other : {WriteTo::kOffline, WriteTo::kBoth}) {
+      const auto refused = Ingest({1}, event_us, 1, to(other));
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyExists);
+      EXPECT_THAT(refused.error().ToString(), HasSubstr("for other stores (`to`)"));
+    }
+    tables_ = Opened();
+  }
+  EXPECT_EQ(Values(), "");
+}
+
+// Goal: who applies definitions while another process drops a table does not fail for it, as the table is
+// nothing of his; an error that is of the present definitions is told.
+TEST_F(EmbeddedTablesTest, ATableThatIsDroppedMeanwhileIsNotFollowed) {
+  const auto before = scene_.catalog();
+  int loads = 0;
+  const auto load = [&]() -> Result<std::shared_ptr<const Catalog>> {
+    return loads++ == 0 ? before : scene_.catalog();
+  };
+  ASSERT_TRUE(tables_->Follow(load));
+  EXPECT_EQ(loads, 1);
+  const auto other = Opened();
+  ASSERT_TRUE(other->Drop({view().id}, false));
+  const auto gone = tables_->Follow(load);
+  ASSERT_FALSE(gone) << "the definitions are as they were";
+  EXPECT_EQ(gone.error().code, ErrorCode::kNotFound);
+  const auto changing = [&]() -> Result<std::shared_ptr<const Catalog>> {
+    scene_.Apply(R"({"entities": [{"name": "e)" + std::to_string(++loads) + R"(",)" +
+                 R"("join_keys": [{"name": "k", "type": "int64"}]}]})");
+    return scene_.catalog();
+  };
+  EXPECT_EQ(tables_->Follow(changing).error().code, ErrorCode::kBusy);
+  loads = 0;
+  const PlanOptions drop{.remove = {{ObjectKind::kFeatureView, "clicks"}}};
+  ASSERT_TRUE(tidemark::Apply(scene_.registry(), "demo", {}, drop, scene_.opener(), scene_.clock()));
+  EXPECT_TRUE(tables_->Follow(load));
+  EXPECT_EQ(loads, 2);
 }
 
 // What a writer left in its log says what its batch was.

@@ -80,8 +80,8 @@ Result<std::vector<Change>> EmbeddedStore::Apply(std::string_view definitions, c
                                              Opener(options.work.stop, kAllTypes), *clock_));
   TM_TRY_IN(RemoveRows(plan.dropped_view_ids, options.keep_files),
             "the definitions are applied; removing the rows of views that are gone");
-  TM_ASSIGN(const auto catalog, LoadCatalog());
-  TM_TRY_IN(tables_.Follow(*catalog), "the definitions are applied; making their tables");
+  TM_TRY_IN(tables_.Follow([this] { return LoadCatalog(); }),
+            "the definitions are applied; making their tables");
   return ToChanges(plan);
 }
 
@@ -136,8 +136,7 @@ Result<void> EmbeddedStore::CreateTable(std::string_view schema, const CreateTab
   TM_TRY(tables_.CheckHere());
   const PlanOptions plan{.own_database = DatabaseOf(config_.project)};
   TM_TRY(tidemark::Apply(*registry_, config_.project, definitions, plan, Opener({}), *clock_));
-  TM_ASSIGN(const auto catalog, LoadCatalog());
-  return tables_.Follow(*catalog);
+  return tables_.Follow([this] { return LoadCatalog(); });
 }
 
 Result<std::vector<std::string>> EmbeddedStore::Databases() {

@@ -167,7 +167,10 @@ void StoreStreams::KeepRunning(const std::vector<std::string>& views,
       if (!is_new) continue;
       reader->second = std::make_unique<Reader>();
       reader->second->thread = std::jthread([&, name, own = reader->second.get()] {
-        GiveWay(Share::kNinth);  // to lookups of the server
+        // To lookups of the server, and to those who ask for them on this machine: who wakes up waits until a
+        // turn ends, and the usual one is of milliseconds.
+        RunInShortTurns();
+        GiveWay(Share::kNinth);
         // What ended it is in the status.
         if (auto ran = RunOne(name, options, options.stop); !ran)
           fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());

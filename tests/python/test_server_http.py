@@ -371,16 +371,19 @@ def test_connections_leave_open_files_for_the_store(tmp_path: Path) -> None:
 
 
 def test_the_memory_limit(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, "--memory-max", "64KiB") as server:
+    with ServerProcess(tmp_path, "--memory-max", "1MiB") as server:
         for headers, body in (
-            (b"Content-Length: 200000\r\n", b"a" * 200_000),
-            (b"Transfer-Encoding: chunked\r\n", b"30d40\r\n" + b"a" * 200_000 + b"\r\n0\r\n\r\n"),
+            (b"Content-Length: 2000000\r\n", b"a" * 2_000_000),
+            (
+                b"Transfer-Encoding: chunked\r\n",
+                b"1e8480\r\n" + b"a" * 2_000_000 + b"\r\n0\r\n\r\n",
+            ),
         ):
             answer = exchange(server, post(headers, body), ends=False)
             assert statuses(answer) == [503], answer
             assert b"Retry-After" in answer
         assert server.get("/health/live").status == 200
-        assert server.metric("tidemark_http_memory_bytes") < 64 << 10
+        assert server.metric("tidemark_http_memory_bytes") < 1 << 20
 
 
 @contextmanager

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "model/feature_table.h"
 #include "model/name.h"
+#include "store/write_log.h"
 
 namespace tidemark {
 namespace {
@@ -165,6 +166,12 @@ Result<void> BatchContentSum::Add(const arrow::RecordBatch& stamped) {
   return {};
 }
 
+// Rows for both stores have no mark, as those that versions have written which told no stores apart.
+BatchContent BatchContentSum::content() const {
+  if (!content_.is_known() || targets_ == (kLogToOnline | kLogToOffline)) return content_;
+  return {.low = Mixed(content_.low, targets_), .high = Mixed(content_.high, targets_)};
+}
+
 std::string ContentText(const BatchContent& content) {
   return content.is_known() ? fmt::format("{:016x}{:016x}", content.high, content.low) : "";
 }
@@ -183,11 +190,12 @@ BatchContent ParseContent(std::string_view text) {
 
 Result<void> CheckSameContent(std::string_view batch_key, const BatchContent& seen, const BatchContent& now) {
   if (!seen.is_known() || !now.is_known() || seen == now) return {};
-  return Fail(ErrorCode::kAlreadyExists,
-              fmt::format("the idempotency key {} stands for a batch of other rows, which was written "
-                          "within a day: nothing is written. Give other rows a key of their own, and the "
-                          "same batch sent again the same rows",
-                          Quoted(batch_key)));
+  return Fail(
+      ErrorCode::kAlreadyExists,
+      fmt::format("the idempotency key {} stands for a batch of other rows, or of rows for other stores "
+                  "(`to`), which was written within a day: nothing is written. Give another batch "
+                  "a key of its own, and the same batch sent again the same rows and stores",
+                  Quoted(batch_key)));
 }
 
 }  // namespace tidemark

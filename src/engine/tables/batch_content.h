@@ -16,20 +16,24 @@ namespace tidemark {
 
 /// Adds rows up, in any order and in any parts. Of a row counts what its writer gave: not what is stamped on
 /// it, and no time that is the arrival where that stands for one that was not given (a created time, the
-/// event time of a deletion). A column of nulls counts like one that is not there.
+/// event time of a deletion). A column of nulls counts like one that is not there. Which stores the rows are
+/// for counts too: rows that were pushed online are not yet offline.
 class BatchContentSum {
  public:
-  /// The created time that the table's user named; empty: none.
-  explicit BatchContentSum(std::string created_column) : created_column_(std::move(created_column)) {}
+  /// The created time that the table's user named, empty: none; and the stores, of kLogToOnline and
+  /// kLogToOffline.
+  BatchContentSum(std::string created_column, std::uint8_t targets)
+      : created_column_(std::move(created_column)), targets_(targets) {}
 
   /// Rows of a TableSchema, new or old, as they are logged and written to files.
   Result<void> Add(const arrow::RecordBatch& stamped);
 
   /// Unknown as long as no rows were added.
-  const BatchContent& content() const { return content_; }
+  BatchContent content() const;
 
  private:
   const std::string created_column_;
+  const std::uint8_t targets_;
   BatchContent content_;
 };
 

@@ -4,19 +4,22 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <set>
 #include <string>
 
 #include "model/feature_table.h"
 #include "store/memory_source_testing.h"
+#include "store/write_log.h"
 
 namespace tidemark {
 namespace {
 
 using testing_support::BatchOf;
 
-BatchContent ContentOf(const arrow::RecordBatchVector& parts) {
-  BatchContentSum sum("made");
+BatchContent ContentOf(const arrow::RecordBatchVector& parts,
+                       std::uint8_t targets = kLogToOnline | kLogToOffline) {
+  BatchContentSum sum("made", targets);
   for (const auto& part : parts) {
     const auto added = sum.Add(*part);
     EXPECT_TRUE(added) << added.error().ToString();
@@ -88,6 +91,17 @@ TEST(BatchContentTest, WhatIsStampedOnRowsSaysNothing) {
   EXPECT_NE(ContentOf({rows("[51]", "[50]", R"(["fifty"])", "[61]", "[true]")}), ContentOf({now}));
   EXPECT_EQ(ContentOf({rows("[51]", "[50]", R"(["fifty"])", "[61]")}),
             ContentOf({rows("[50]", "[50]", R"(["fifty"])", "[60]")}));
+}
+
+TEST(BatchContentTest, TheStoresThatRowsAreForCount) {
+  const auto rows = BatchOf({{"key", arrow::int64(), "[1]"}});
+  const BatchContent both = ContentOf({rows});
+  const BatchContent online = ContentOf({rows}, kLogToOnline);
+  EXPECT_EQ(ContentOf({rows}, kLogToOnline), online);
+  EXPECT_NE(online, both);
+  EXPECT_NE(ContentOf({rows}, kLogToOffline), both);
+  EXPECT_NE(ContentOf({rows}, kLogToOffline), online);
+  EXPECT_FALSE(ContentOf({rows->Slice(0, 0)}, kLogToOnline).is_known());
 }
 
 TEST(BatchContentTest, AnotherContentIsAnErrorWhereBothAreKnown) {

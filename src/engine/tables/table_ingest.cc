@@ -361,7 +361,7 @@ class Ingesting {
         parts_(tables.parts()),
         now_us_(parts_.clock->now_us()),
         intake_(view_, view.definition.is_table(), std::move(rows), request, now_us_),
-        content_(view_.definition.table.created_timestamp_column) {}
+        content_(view_.definition.table.created_timestamp_column, static_cast<std::uint8_t>(request.to)) {}
 
   /// True if keys were erased while rows were on their way to files.
   bool crossed_erasure() const { return crossed_erasure_; }
@@ -479,7 +479,7 @@ class Ingesting {
     }
     if (is_in_folder) frame.folder.emplace(target_, stamped.rows);
     if (record.batch_key.empty()) return {};
-    BatchContentSum content(view_.definition.table.created_timestamp_column);
+    BatchContentSum content(view_.definition.table.created_timestamp_column, record.targets);
     TM_TRY(content.Add(*stamped.rows));
     frame.content = content.content();
     return {};

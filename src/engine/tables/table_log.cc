@@ -82,7 +82,7 @@ WrittenBatch BatchOf(const LogRecord& record, LogPosition position, const BatchC
 Result<BatchContent> ContentOf(const LogRecord& record, const CatalogView* view) {
   if (view == nullptr) return BatchContent{};
   TM_ASSIGN(const auto rows, DecodeBatch(record.payload));
-  BatchContentSum sum(AsTable(*view).definition.table.created_timestamp_column);
+  BatchContentSum sum(AsTable(*view).definition.table.created_timestamp_column, record.targets);
   TM_TRY(sum.Add(*rows));
   return sum.content();
 }

@@ -59,7 +59,20 @@ void Loop::Run(int core) {
   RunInShortTurns();  // a lookup takes less time than a turn of others does
   Accept();
   Sweep();
-  io.run();
+  if (server_.settings.busy_poll.count() > 0) {
+    RunLooking(server_.settings.busy_poll);
+  } else {
+    io.run();
+  }
+}
+
+// A processor that has gone to sleep takes tens of microseconds to wake up, in a virtual machine more.
+void Loop::RunLooking(std::chrono::microseconds time) {
+  while (!io.stopped()) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (io.poll() > 0) looks_until_ = now + time;
+    if (now >= looks_until_ && io.run_one() > 0) looks_until_ = std::chrono::steady_clock::now() + time;
+  }
 }
 
 void Loop::Accept() {

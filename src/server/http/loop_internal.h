@@ -70,6 +70,8 @@ class Loop {
   boost::asio::io_context io{1};
 
  private:
+  /// As io.run(), but looks for that long after something happened whether there is more before it sleeps.
+  void RunLooking(std::chrono::microseconds time);
   void Accept();
   void Take(boost::asio::ip::tcp::socket socket);
   void Sweep();
@@ -85,6 +87,7 @@ class Loop {
   std::vector<std::shared_ptr<Connection>> sending_;
   std::chrono::steady_clock::time_point first_answered_;
   bool is_sending_ = false;
+  std::chrono::steady_clock::time_point looks_until_;
   std::vector<std::string> memory_;
 };
 

@@ -21,21 +21,25 @@ int Digit(char c) {
   return -1;
 }
 
-/// Calls `found(name, value)` for each pair of the query, decoded, until it answers false. Pairs that are not
-/// properly encoded are passed over.
+/// Whether the percent-encoded `text` stands for `name`.
+bool Means(std::string_view text, std::string_view name) {
+  if (text.find('%') == std::string_view::npos) return text == name;
+  std::string decoded;
+  return PercentDecode(text, decoded) && decoded == name;
+}
+
+/// Calls `found(value)` for each pair of the query with that name, decoded, until it answers false. Pairs
+/// that are not properly encoded are passed over.
 template <typename Found>
-void EachPair(std::string_view query, const Found& found) {
-  std::string name;
-  std::string value;
+void EachValue(std::string_view query, std::string_view name, const Found& found) {
   while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
-    const std::size_t equals = pair.find('=');
-    if (!PercentDecode(pair.substr(0, equals), name)) continue;
-    value.clear();
-    if (equals != std::string_view::npos && !PercentDecode(pair.substr(equals + 1), value)) continue;
-    if (!found(name, value)) return;
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const std::string_view own_name = pair.substr(0, pair.find('='));
+    if (!Means(own_name, name)) continue;
+    std::string value;
+    if (!PercentDecode(pair.substr(std::min(own_name.size() + 1, pair.size())), value)) continue;
+    if (!found(std::move(value))) return;
   }
 }
 
@@ -80,23 +84,24 @@ std::string_view Request::Part(std::string_view name) const {
 
 std::optional<std::string> Request::Query(std::string_view name) const {
   std::optional<std::string> first;
-  EachPair(query, [&](const std::string& key, const std::string& value) {
-    if (key == name) first = value;
-    return !first.has_value();
+  EachValue(query, name, [&](std::string value) {
+    first = std::move(value);
+    return false;
   });
   return first;
 }
 
 std::vector<std::string> Request::QueryAll(std::string_view name) const {
   std::vector<std::string> all;
-  EachPair(query, [&](const std::string& key, const std::string& value) {
-    if (key == name) all.push_back(value);
+  EachValue(query, name, [&](std::string value) {
+    all.push_back(std::move(value));
     return true;
   });
   return all;
 }
 
 Result<void> Request::CheckQuery() const {
+  if (query.find('%') == std::string_view::npos) return {};
   std::string decoded;
   for (std::string_view rest = query; !rest.empty();) {
     const std::string_view pair = rest.substr(0, rest.find('&'));

@@ -24,8 +24,9 @@ TEST(MessageTest, PercentDecodingKeepsPlusAndRefusesHalfEscapes) {
 
 TEST(MessageTest, QueriesRepeatAndMayBeEmpty) {
   Request request;
-  request.query = "FeatureName=a&FeatureName=b%26&empty&=x&%zz=1&last=";
-  EXPECT_THAT(request.QueryAll("FeatureName"), ElementsAre("a", "b&"));
+  request.query = "FeatureName=a&FeatureName=b%26&empty&=x&%zz=1&Feature%4Eame=c&FeatureName=%4&last=";
+  EXPECT_THAT(request.QueryAll("FeatureName"), ElementsAre("a", "b&", "c"));
+  EXPECT_THAT(request.Query(""), Optional(Eq("x")));
   EXPECT_THAT(request.Query("FeatureName"), Optional(Eq("a")));
   EXPECT_THAT(request.Query("empty"), Optional(Eq("")));
   EXPECT_THAT(request.Query("last"), Optional(Eq("")));

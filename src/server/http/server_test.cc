@@ -177,8 +177,9 @@ std::string Get(std::string_view path, std::string_view more = "Connection: clos
 
 class ServerTest : public testing::Test {
  protected:
-  void Start(Limits limits = {}, std::size_t threads = 2) {
-    ServerSettings settings{.port = 0, .threads = threads, .workers = 8, .limits = limits};
+  void Start(Limits limits = {}, std::size_t threads = 2, std::chrono::microseconds busy_poll = {}) {
+    ServerSettings settings{
+        .port = 0, .threads = threads, .workers = 8, .busy_poll = busy_poll, .limits = limits};
     auto server = Server::Start(settings, {dialect_}, NoKeys(), metrics_);
     ASSERT_TRUE(server.has_value()) << server.error().ToString();
     server_ = *std::move(server);
@@ -212,6 +213,21 @@ TEST_F(ServerTest, RequestsOneBehindTheOtherAreAnsweredInOrder) {
   for (int i = 0; i < 50; ++i) {
     at = answers.find(fmt::format("\r\n\r\n<{}>HTTP/1.1 200 OK\r\n", i), at);
     ASSERT_NE(at, std::string::npos) << i;
+  }
+}
+
+// Goal: a thread that looks for requests finds those that come while it looks and while it sleeps, and ends.
+TEST_F(ServerTest, ThreadsThatLookForRequestsAnswerThem) {
+  for (const std::chrono::microseconds busy_poll :
+       {std::chrono::microseconds(1), std::chrono::microseconds(60'000'000)}) {
+    Start({}, 1, busy_poll);
+    Client client = Connect();
+    for (int i = 0; i < 20; ++i) {
+      client.Send(Post(i % 2 == 0 ? "/inline" : "/worker", fmt::format("<{}>", i), ""));
+      EXPECT_THAT(client.Receive(fmt::format("<{}>", i)), StartsWith("HTTP/1.1 200 "));
+    }
+    client.Close();
+    EXPECT_TRUE(server_->Stop());
   }
 }
 

@@ -37,10 +37,11 @@ struct TlsSettings {
 
 struct ServerSettings {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 6566;  // 0: any that is free
-  std::size_t threads = 0;    // of connections; 0: one for each core
-  std::size_t workers = 0;    // threads of handlers that may wait; 0: 32 for each core
-  bool pin_threads = false;   // each connection thread stays on a core of its own
+  std::uint16_t port = 6566;               // 0: any that is free
+  std::size_t threads = 0;                 // of connections; 0: one for each core
+  std::size_t workers = 0;                 // threads of handlers that may wait; 0: 32 for each core
+  bool pin_threads = false;                // each connection thread stays on a core of its own
+  std::chrono::microseconds busy_poll{0};  // for how long such a thread looks for requests before it sleeps
   TlsSettings tls = {};
   Limits limits = {};
   std::string access_log = {};      // empty: none; "-": standard error; or else a file that is appended to

@@ -63,6 +63,15 @@ std::optional<Feature> FeatureOf(const std::string& name, const DataType& type) 
   return feature;
 }
 
+/// Names are letters, digits, '-' and '_'. Texts bring their own quotes, as something in them may be escaped.
+std::string OpeningOf(const Feature& feature) {
+  const TypeKind kind = feature.kept_as.kind;
+  const char* const value = kind == TypeKind::kList     ? "ValueAsStringList\":["
+                            : kind == TypeKind::kString ? "ValueAsString\":"
+                                                        : "ValueAsString\":\"";
+  return "{\"FeatureName\":\"" + feature.name + "\",\"" + value;
+}
+
 bool IsEventTime(const TableOptions& table) {
   const TypeKind kind = table.timestamp_type.kind;
   if (kind == TypeKind::kFloat64) return table.timestamp_unit == TimeUnit::kSeconds;
@@ -190,6 +199,7 @@ std::optional<Group> GroupOf(std::shared_ptr<const server::KnownDefinitions> def
   }
   Arrange(definition.metadata.tags, group.features);
   for (std::size_t i = 0; i < group.features.size(); ++i) {
+    group.openings.push_back(OpeningOf(group.features[i]));
     group.by_name.emplace(group.features[i].name, i);
     if (group.features[i].role == Role::kIdentifier) group.identifier = i;
     if (group.features[i].role == Role::kEventTime) group.event_time = i;

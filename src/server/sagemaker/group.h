@@ -60,7 +60,8 @@ std::optional<std::int64_t> TtlUs(std::string_view unit, std::int64_t value);
 struct Group {
   std::shared_ptr<const server::KnownDefinitions> definitions;  // that `view` is of
   const server::KnownView* view = nullptr;
-  std::vector<Feature> features;  // in the order of their definition
+  std::vector<Feature> features;      // in the order of their definition
+  std::vector<std::string> openings;  // of each one's entry in a record, up to its value
   std::map<std::string, std::size_t, std::less<>> by_name;
   std::size_t identifier = 0;
   std::size_t event_time = 0;

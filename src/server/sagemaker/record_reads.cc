@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/name.h"
 #include "model/time.h"
@@ -25,7 +26,8 @@ std::string Canonical(const Feature& feature, std::string_view text) {
 }
 
 Result<void> LookUp(const OnlineReader& reader, const Feature& feature,
-                    std::span<const std::string_view> identifiers, OnlineResult& result) {
+                    std::span<const std::string_view> identifiers, std::vector<std::int64_t>& numbers,
+                    OnlineResult& result) {
   const std::size_t count = identifiers.size();
   switch (feature.kept_as.kind) {
     case TypeKind::kString: {
@@ -41,10 +43,10 @@ Result<void> LookUp(const OnlineReader& reader, const Feature& feature,
     }
     default: {
       const bool is_time = feature.kept_as.kind == TypeKind::kTimestamp;
-      std::vector<std::int64_t> values;
+      numbers.clear();
       for (const std::string_view text : identifiers)
-        values.push_back((is_time ? ParseTimestampUs(text) : ReadIntegral(text)).value_or(0));
-      const KeyColumn column = std::span<const std::int64_t>(values);
+        numbers.push_back((is_time ? ParseTimestampUs(text) : ReadIntegral(text)).value_or(0));
+      const KeyColumn column = std::span<const std::int64_t>(numbers);
       return reader.Read({&column, 1}, count, result);
     }
   }
@@ -84,7 +86,7 @@ Result<void> RecordLookup::Read(const OpenGroup& group, std::span<const std::str
   for (const std::string_view identifier : identifiers)
     identifiers_.push_back(Canonical(feature, identifier));
   TM_ASSIGN(const auto reader, group.Reader());
-  TM_TRY(LookUp(*reader, feature, identifiers, result_));
+  TM_TRY(LookUp(*reader, feature, identifiers, numbers_, result_));
   const bool is_nested = std::ranges::any_of(
       group_->features, [](const Feature& each) { return each.kept_as.kind == TypeKind::kList; });
   return is_nested ? Nested() : Result<void>();
@@ -170,27 +172,23 @@ Result<void> RecordLookup::AppendRecord(std::size_t row, std::span<const std::si
     const Feature& feature = group_->features[index];
     if (is_null(row, feature)) continue;
     if (out.back() != '[') out.push_back(',');
-    out += "{\"FeatureName\":\"";
-    out += feature.name;  // letters, digits, '-' and '_'
+    out += group_->openings[index];
     switch (feature.kept_as.kind) {
       case TypeKind::kList:
-        out += "\",\"ValueAsStringList\":[";
         TM_TRY(AppendItems(row, feature, out));
-        out.push_back(']');
+        out += "]}";
         break;
       case TypeKind::kString: {
-        out += "\",\"ValueAsString\":";
         std::string text;
         AppendText(row, feature, text);
         json::AppendText(out, text);
+        out.push_back('}');
         break;
       }
       default:  // digits and the like, in which nothing is escaped
-        out += "\",\"ValueAsString\":\"";
         AppendText(row, feature, out);
-        out.push_back('"');
+        out += "\"}";
     }
-    out.push_back('}');
   }
   out.push_back(']');
   return {};
@@ -226,8 +224,8 @@ Result<bool> RecordLookup::Value(std::size_t row, std::size_t index, std::deque<
 Answer<std::vector<std::size_t>> FeaturesNamed(const Group& group, std::span<const std::string_view> names) {
   std::vector<std::size_t> features;
   if (names.empty()) {
-    for (std::size_t i = 0; i < group.features.size(); ++i)
-      features.push_back(i);
+    features.resize(group.features.size());
+    std::iota(features.begin(), features.end(), std::size_t{0});
     return features;
   }
   for (const std::string_view name : names) {

@@ -46,6 +46,7 @@ class RecordLookup {
   const Group* group_ = nullptr;
   OnlineResult result_;
   std::vector<std::string> identifiers_;        // as they are stored
+  std::vector<std::int64_t> numbers_;           // the same, where they are numbers
   std::shared_ptr<arrow::RecordBatch> nested_;  // of groups with collections
 };
 
