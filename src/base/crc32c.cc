@@ -102,8 +102,7 @@ constexpr std::int64_t PowerOfX(std::size_t power) {
 }
 
 bool HasFolding() {
-  static const bool has =
-      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("vpclmulqdq") != 0;
+  static const bool has = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("vpclmulqdq") != 0;
   return has;
 }
 

@@ -65,8 +65,9 @@ TEST(StreamImport, FlatRowsAreThoseOfTheStream) {
                      arrow::field("city", arrow::utf8()), arrow::field("bytes", arrow::binary()),
                      arrow::field("small", arrow::int8()), arrow::field("day", arrow::date32()),
                      arrow::field("at", arrow::timestamp(arrow::TimeUnit::NANO))});
-  const auto rows = BatchOf(schema, {"[1, null, 3]", "[true, null, false]", R"(["a", null, ""])",
-                                     R"(["", null, "xyz"])", "[-1, null, 2]", "[1, null, 3]", "[5, null, 7]"});
+  const auto rows =
+      BatchOf(schema, {"[1, null, 3]", "[true, null, false]", R"(["a", null, ""])", R"(["", null, "xyz"])",
+                       "[-1, null, 2]", "[1, null, 3]", "[5, null, 7]"});
   for (const auto& batch : {rows, rows->Slice(0, 1), rows->Slice(1, 1), rows->Slice(2, 1), rows->Slice(3)}) {
     std::shared_ptr<arrow::RecordBatch> read;
     ASSERT_TRUE(Imported({batch}, schema)->ReadNext(&read).ok());

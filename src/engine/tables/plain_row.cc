@@ -31,7 +31,7 @@ constexpr std::int64_t kBeyondTimes = std::numeric_limits<std::int64_t>::max();
 /// What an Arrow message of rows has before its columns, for so many columns and buffers: a flatbuffer of a
 /// table (version, kind, body's length) with a table (rows, columns, buffers) in it.
 struct MessageHead {
-  std::uint32_t root = 16;  // where the outer table is, from here
+  std::uint32_t root = 16;                                          // where the outer table is, from here
   std::array<std::uint16_t, 6> outer_fields{12, 20, 16, 18, 4, 8};  // sizes; version, kind, inner, body
   std::int32_t outer = 12;                                          // from there back to its fields
   std::uint32_t inner_at = 28;                                      // from here

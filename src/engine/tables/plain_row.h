@@ -119,7 +119,7 @@ class PlainRow {
   const std::int64_t arrival_us_;
   std::int64_t event_us_ = 0;
   std::int64_t created_us_ = 0;
-  std::vector<Value> values_;    // for each column of the table; empty of those that are not given
+  std::vector<Value> values_;   // for each column of the table; empty of those that are not given
   std::size_t text_bytes_ = 0;  // of all of them
 };
 

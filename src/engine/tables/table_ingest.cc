@@ -445,8 +445,7 @@ class Ingesting {
     if (batch == nullptr) return false;
     const auto columns = tables_.plain_columns().Get(view_, shape_->schema, batch->schema());
     const bool has_fit_columns = request_.others_allowed || !columns->has_others();
-    std::optional<PlainRow> row =
-        has_fit_columns ? PlainRow::Of(*columns, *batch, now_us_) : std::nullopt;
+    std::optional<PlainRow> row = has_fit_columns ? PlainRow::Of(*columns, *batch, now_us_) : std::nullopt;
     const bool is_online = (static_cast<std::uint8_t>(request_.to) & kLogToOnline) != 0;
     if (row && row->event_us() > now_us_ + kFutureToleranceUs) row.reset();
     std::shared_ptr<arrow::RecordBatch> next;
