@@ -173,7 +173,8 @@ TEST(PlainRow, WhatNeedsMoreThanToBeCopiedIsLeftToOthers) {
   EXPECT_FALSE(is_plain(RowWith("city", arrow::utf8(), "[null]")));
   arrow::StringBuilder no_text;
   ASSERT_TRUE(no_text.Append("\xFF").ok());
-  EXPECT_FALSE(is_plain(good->SetColumn(0, "city", no_text.Finish().ValueOrDie()).ValueOrDie()));
+  EXPECT_FALSE(
+      is_plain(good->SetColumn(0, good->schema()->field(0), no_text.Finish().ValueOrDie()).ValueOrDie()));
   EXPECT_FALSE(is_plain(RowWith("expires_at", kMicrosUtc, "[9]")));
   EXPECT_FALSE(is_plain(RowWith("write_time", kMicrosUtc, "[9]")));
   EXPECT_FALSE(is_plain(RowWith("__event_timestamp", kMicrosUtc, "[9]")));
