@@ -1,21 +1,19 @@
-// CRC32C by carry-less multiplication where the processor has it for 64 bytes at a time, by the SSE 4.2
-// instruction where it has that, by a table elsewhere.
+// CRC32C by folding (crc_fold.h) where the processor can, by the SSE 4.2 instruction where it has that, by a
+// table elsewhere.
 //
 // The instruction takes three cycles and one can begin in each, so three lanes are worked on at once and put
 // together: a checksum goes on over as many zero bytes as a lane has, which is linear in its bits, and the
 // next lane's is added (Gopal et al., "Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction",
 // 2011).
-//
-// Multiplication folds: a message is a polynomial, and its first part times a power of x, modulo the
-// checksum's, can be added to a later part instead of being read (Gopal et al., "Fast CRC Computation for
-// Generic Polynomials Using PCLMULQDQ Instruction", 2009). What is left at the end are 64 bytes.
 #include "base/crc32c.h"
 
 #include <array>
 #include <cstring>
 
+#include "base/crc_fold.h"
+
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <nmmintrin.h>
 #endif
 
 namespace tidemark {
@@ -41,6 +39,7 @@ std::uint32_t ByTable(std::span<const std::byte> bytes, std::uint32_t crc) {
 }
 
 #if defined(__x86_64__)
+constexpr CrcFactors kFactors = CrcFactorsOf(0x82F63B78U);
 constexpr std::size_t kLaneBytes = 1024;
 constexpr std::size_t kLanes = 3;
 
@@ -89,71 +88,14 @@ __attribute__((target("sse4.2"))) std::uint64_t ThreeLanes(const std::byte* at, 
   return OverLane(OverLane(crc) ^ second) ^ third;
 }
 
-constexpr std::size_t kRegisterBytes = 64;
-constexpr std::size_t kFoldBytes = 4 * kRegisterBytes;  // by four registers, so that none waits for the last
-constexpr std::size_t kFoldedBytesMin = 2 * kFoldBytes;
-
-// x to this power, modulo the checksum's polynomial, as the factor of a multiplication of reflected words.
-constexpr std::int64_t PowerOfX(std::size_t power) {
-  std::uint32_t crc = std::uint32_t{1} << 31;
-  for (std::size_t i = 0; i < power; ++i)
-    crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78U : 0U);
-  return static_cast<std::int64_t>(std::uint64_t{crc} << 1);
-}
-
-bool HasFolding() {
-  static const bool has = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("vpclmulqdq") != 0;
-  return has;
-}
-
-// What 128 bits count for so many bytes later, by their two words.
-template <std::size_t kBytes>
-__attribute__((target("avx512f"))) __m512i Factors() {
-  constexpr std::int64_t kFirst = PowerOfX(kBytes * 8 + 32);
-  constexpr std::int64_t kSecond = PowerOfX(kBytes * 8 - 32);
-  return _mm512_set4_epi64(kSecond, kFirst, kSecond, kFirst);
-}
-
-__attribute__((target("avx512f,vpclmulqdq"))) __m512i FoldInto(__m512i next, __m512i before,
-                                                               __m512i factors) {
-  constexpr int kSumOfThree = 0x96;
-  return _mm512_ternarylogic_epi64(next, _mm512_clmulepi64_epi128(before, factors, 0x00),
-                                   _mm512_clmulepi64_epi128(before, factors, 0x11), kSumOfThree);
-}
-
-// 64 bytes whose checksum from 0 on is that of `bytes` (a multiple of kFoldBytes) from `crc` on.
-__attribute__((target("avx512f,vpclmulqdq"))) void Fold(std::span<const std::byte> bytes, std::uint32_t crc,
-                                                        std::span<std::byte, kRegisterBytes> rest) {
-  const std::byte* at = bytes.data();
-  const auto load = [&at](std::size_t i) __attribute__((target("avx512f"))) {
-    return _mm512_loadu_si512(at + i * kRegisterBytes);
-  };
-  __m512i a = _mm512_xor_si512(load(0), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(crc))));
-  __m512i b = load(1);
-  __m512i c = load(2);
-  __m512i d = load(3);
-  const __m512i over_all = Factors<kFoldBytes>();
-  for (at += kFoldBytes; at != bytes.data() + bytes.size(); at += kFoldBytes) {
-    a = FoldInto(load(0), a, over_all);
-    b = FoldInto(load(1), b, over_all);
-    c = FoldInto(load(2), c, over_all);
-    d = FoldInto(load(3), d, over_all);
-  }
-  d = FoldInto(d, a, Factors<3 * kRegisterBytes>());
-  d = FoldInto(d, b, Factors<2 * kRegisterBytes>());
-  d = FoldInto(d, c, Factors<kRegisterBytes>());
-  _mm512_storeu_si512(rest.data(), d);
-}
-
 __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const std::byte> bytes,
                                                               std::uint32_t crc) {
   std::uint64_t crc64 = crc;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
-  if (left >= kFoldedBytesMin && HasFolding()) {
-    const std::size_t folded = left / kFoldBytes * kFoldBytes;
-    std::array<std::byte, kRegisterBytes> rest{};
-    Fold(bytes.first(folded), crc, rest);
+  if (left >= kCrcFoldedMin && CanFoldCrc()) {
+    const std::size_t folded = left / kCrcFoldBytes * kCrcFoldBytes;
+    const CrcRest rest = FoldCrc(kFactors, bytes.first(folded), crc);
     crc64 = 0;
     for (std::size_t i = 0; i < rest.size(); i += sizeof(std::uint64_t))
       crc64 = _mm_crc32_u64(crc64, WordAt(rest.data() + i));
