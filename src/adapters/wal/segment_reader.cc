@@ -104,8 +104,8 @@ Result<SegmentReader::Step> SegmentReader::Next(WantsPayload wants_payload, LogF
 Result<std::uint64_t> SegmentReader::DurableSaidLater() {
   std::uint64_t durable = 0;
   constexpr std::size_t kHeadBytesMax = Padded(kFrameFixedBytes + kBatchKeyBytesMax + kStreamOffsetsBytesMax);
-  for (std::int64_t at = offset_ + kFrameAlign; at + static_cast<std::int64_t>(kFrameFixedBytes) <= bytes_;
-       at += kFrameAlign) {
+  for (std::int64_t at = offset_ + std::int64_t{kFrameAlign};
+       at + static_cast<std::int64_t>(kFrameFixedBytes) <= bytes_; at += kFrameAlign) {
     const auto left = static_cast<std::size_t>(bytes_ - at);
     TM_ASSIGN(const std::span<const std::byte> bytes, Load(at, std::min(left, kHeadBytesMax)));
     LogFrame frame;
