@@ -36,7 +36,7 @@ constexpr auto kOften = milliseconds(100);
 constexpr auto kTick = milliseconds(50);
 constexpr auto kAgeMax = milliseconds(1000);
 // Each may have changed a page, and pages are not used again before a checkpoint.
-constexpr std::int64_t kRowsAheadMax = 8192;
+constexpr std::int64_t kRowsAheadMax = 4096;
 constexpr std::int64_t kRowsAheadAtMost = 4 * kRowsAheadMax;  // then writing waits for the checkpoint
 constexpr std::int64_t kRowsOfCommit = 8;                     // what a commit changes beside its rows' pages
 

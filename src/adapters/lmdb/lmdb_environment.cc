@@ -202,7 +202,7 @@ Result<std::unique_ptr<Environment>> Environment::Open(const LmdbOptions& option
                             contents.name, options.folder));
   }
   opened->root_ = std::move(root);
-  opened->boot_ = ThisBoot();
+  opened->boot_ = RunOf(DataFile(options.folder));
   // Slots of processes that died would keep old pages from being used again.
   TM_TRY(opened->ClearReadersAtFirst());
   opened->data_fd_ = ::open(DataFile(options.folder).c_str(), (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
@@ -456,6 +456,7 @@ Result<void> Environment::Write(WriteBody body, const WriteOptions& options) {
   TM_TRY(CheckUsable());
   std::unique_lock lock(writer_mutex_);
   const std::int64_t most_bytes = limit_bytes() + (options.may_exceed_limit ? kRemovalRoomBytes : 0);
+  bool has_checkpoint = false;
   for (bool has_grown = false;;) {
     TM_TRY(CheckUsable());
     MDB_txn* txn = nullptr;
@@ -486,8 +487,14 @@ Result<void> Environment::Write(WriteBody body, const WriteOptions& options) {
       code = Grow(most_bytes);
       has_grown = code == 0;
     }
-    if (code == 0) continue;
-    return FailWrite(code, was_commit);
+    if (code == MDB_MAP_FULL && is_ahead && !std::exchange(has_checkpoint, true)) {
+      // Pages that were freed since the last one are of use again after it.
+      lock.unlock();
+      TM_TRY(Checkpoint(When::kAlways));
+      lock.lock();
+      code = 0;
+    }
+    if (code != 0) return FailWrite(code, was_commit);
   }
 }
 

@@ -147,6 +147,17 @@ BootId ThisBoot() {
   return *g_boot;
 }
 
+BootId RunOf(const std::string& path) {
+  BootId run = ThisBoot();
+  struct stat about{};
+  if (run == BootId{} || ::stat(path.c_str(), &about) != 0) return {};
+  const std::array<std::uint64_t, 2> file{about.st_dev, about.st_ino};
+  const auto bytes = std::as_bytes(std::span(file));
+  for (std::size_t i = 0; i < run.size(); ++i)
+    run[i] ^= bytes[i];
+  return run;
+}
+
 void SetBootForTests(const BootId& boot) {
   const std::lock_guard lock(g_boot_mutex);
   g_boot = boot;
@@ -208,7 +219,7 @@ Result<void> SyncedRoot::Begin() {
     if (code != 0) return FailWith(code, "make synced.root", place_);
   }
   TM_ASSIGN(RootRecord record, Read());
-  if (record.is_behind(ThisBoot())) {
+  if (record.is_behind(RunOf(place_.folder + "/data.mdb"))) {
     TM_ASSIGN(const bool is_alone, locks_->TryLock(kOpen));
     if (!is_alone) {
       return Fail(ErrorCode::kBusy,
@@ -234,7 +245,7 @@ Result<void> SyncedRoot::CheckToRead(const Place& place) {
   const FileDescriptor file(::open(RootFile(place).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) return errno == ENOENT ? Result<void>() : FailWith(errno, "open synced.root", place);
   TM_ASSIGN(const RootRecord record, ReadRecords(file.get(), place));
-  if (!record.is_behind(ThisBoot())) return {};
+  if (!record.is_behind(RunOf(place.folder + "/data.mdb"))) return {};
   return Fail(ErrorCode::kIo,
               fmt::format("{} {}: the system ended while rows were being written, and it has to be brought "
                           "back to what was synced, which this user may not do: open it once as one who may "

@@ -6,7 +6,7 @@
 //   a record    0  8  "tmroot 1"           40  u64 holder, 0: nobody    312  u32 CRC32C of what is before it
 //               8  u64 sequence            48  u64 bytes of the root
 //              16  u32 state               56  the root: the first bytes of a meta page of data.mdb
-//              20  u32 -, 24 16 boot id
+//              20  u32 -, 24 16 run of the system, and of data.mdb
 //
 // Integers are little-endian. Bytes of the file that are locked while something goes on:
 //
@@ -33,6 +33,9 @@ using BootId = std::array<std::byte, 16>;
 BootId ThisBoot();
 /// For tests: what ThisBoot answers from now on in this process, and in its children.
 void SetBootForTests(const BootId& boot);
+/// The same for one file: what was written to it in this run of the system is in it. A copy, or a snapshot of
+/// its disk, is another file. Zeros if the system, or the file, is not known.
+BootId RunOf(const std::string& path);
 
 /// The part of a meta page that says where its trees are.
 inline constexpr std::size_t kRootBytes = 152;
@@ -55,7 +58,7 @@ struct RootRecord {
   };
   std::uint64_t sequence = 0;
   State state = State::kClean;
-  BootId boot{};
+  BootId boot{};  // RunOf data.mdb
   std::uint64_t holder = 0;
   Root root{};
 
