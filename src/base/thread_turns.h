@@ -5,7 +5,8 @@ namespace tidemark {
 
 /// Has the calling thread, and those that it starts from now on, run in short turns: where more threads want
 /// to run than there are processors, it is let run soon after it wakes up, and not when the turn of another
-/// ends. Its share of the processors stays what it is. For threads that wait for something most of the time.
+/// ends; and who wakes up while it runs does not wait for long. Its share of the processors stays what it is.
+/// For threads that wait for something most of the time, and for those that others should not wait for.
 /// Without effect on kernels before Linux 6.12, or where it is not allowed: nothing depends on it but
 /// latency.
 void RunInShortTurns();
