@@ -1,4 +1,5 @@
-// CRC32C by the SSE 4.2 instruction where the processor has it, by a table elsewhere.
+// CRC32C by folding (crc_fold.h) where the processor can, by the SSE 4.2 instruction where it has that, by a
+// table elsewhere.
 //
 // The instruction takes three cycles and one can begin in each, so three lanes are worked on at once and put
 // together: a checksum goes on over as many zero bytes as a lane has, which is linear in its bits, and the
@@ -8,6 +9,8 @@
 
 #include <array>
 #include <cstring>
+
+#include "base/crc_fold.h"
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -36,6 +39,7 @@ std::uint32_t ByTable(std::span<const std::byte> bytes, std::uint32_t crc) {
 }
 
 #if defined(__x86_64__)
+constexpr CrcFactors kFactors = CrcFactorsOf(0x82F63B78U);
 constexpr std::size_t kLaneBytes = 1024;
 constexpr std::size_t kLanes = 3;
 
@@ -89,6 +93,15 @@ __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const st
   std::uint64_t crc64 = crc;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
+  if (left >= kCrcFoldedMin && CanFoldCrc()) {
+    const std::size_t folded = left / kCrcFoldBytes * kCrcFoldBytes;
+    const CrcRest rest = FoldCrc(kFactors, bytes.first(folded), crc);
+    crc64 = 0;
+    for (std::size_t i = 0; i < rest.size(); i += sizeof(std::uint64_t))
+      crc64 = _mm_crc32_u64(crc64, WordAt(rest.data() + i));
+    at += folded;
+    left -= folded;
+  }
   for (; left >= kLanes * kLaneBytes; left -= kLanes * kLaneBytes, at += kLanes * kLaneBytes)
     crc64 = ThreeLanes(at, crc64);
   for (; left >= 8; left -= 8, at += 8)

@@ -9,6 +9,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace tidemark {
 namespace {
@@ -54,6 +57,59 @@ TEST(StreamImport, RowsAreThoseOfTheStream) {
     EXPECT_TRUE(table->Equals(*wanted)) << table->ToString();
     EXPECT_TRUE(table->ValidateFull().ok());
   }
+}
+
+TEST(StreamImport, FlatRowsAreThoseOfTheStream) {
+  const auto schema =
+      arrow::schema({arrow::field("key", arrow::int64()), arrow::field("flag", arrow::boolean()),
+                     arrow::field("city", arrow::utf8()), arrow::field("bytes", arrow::binary()),
+                     arrow::field("small", arrow::int8()), arrow::field("day", arrow::date32()),
+                     arrow::field("at", arrow::timestamp(arrow::TimeUnit::NANO))});
+  const auto rows =
+      BatchOf(schema, {"[1, null, 3]", "[true, null, false]", R"(["a", null, ""])", R"(["", null, "xyz"])",
+                       "[-1, null, 2]", "[1, null, 3]", "[5, null, 7]"});
+  for (const auto& batch : {rows, rows->Slice(0, 1), rows->Slice(1, 1), rows->Slice(2, 1), rows->Slice(3)}) {
+    std::shared_ptr<arrow::RecordBatch> read;
+    ASSERT_TRUE(Imported({batch}, schema)->ReadNext(&read).ok());
+    ASSERT_TRUE(read->ValidateFull().ok());
+    EXPECT_TRUE(read->Equals(*batch)) << read->ToString();
+  }
+}
+
+/// Bytes that are given back count.
+class CountedBuffer final : public arrow::Buffer {
+ public:
+  CountedBuffer(const std::string& bytes, int& given_back)
+      : Buffer(reinterpret_cast<const std::uint8_t*>(bytes.data()), std::ssize(bytes)),
+        given_back_(given_back) {}
+  ~CountedBuffer() override { ++given_back_; }
+  CountedBuffer(const CountedBuffer&) = delete;
+  CountedBuffer& operator=(const CountedBuffer&) = delete;
+
+ private:
+  int& given_back_;
+};
+
+TEST(StreamImport, MemoryIsGivenBackWithTheLastColumnThatHasIt) {
+  const std::string bytes(16, '\1');
+  int given_back = 0;
+  std::shared_ptr<arrow::RecordBatch> read;
+  {
+    const auto schema = arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::int64())});
+    const auto values = std::make_shared<CountedBuffer>(bytes, given_back);
+    const auto column = std::make_shared<arrow::Int64Array>(2, values);
+    const auto reader = Imported({arrow::RecordBatch::Make(schema, 2, {column, column})}, schema);
+    ASSERT_TRUE(reader->ReadNext(&read).ok());
+  }
+  auto column = read->column(1);
+  read.reset();
+  EXPECT_EQ(given_back, 0);
+  auto slice = column->Slice(1, 1);
+  column.reset();
+  EXPECT_EQ(static_cast<const arrow::Int64Array&>(*slice).Value(0), 0x0101010101010101);
+  EXPECT_EQ(given_back, 0);
+  slice.reset();
+  EXPECT_EQ(given_back, 1);
 }
 
 TEST(StreamImport, ASchemaThatCameBeforeIsThatOne) {

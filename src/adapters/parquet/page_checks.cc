@@ -1,7 +1,6 @@
 // Walks over the pages of a chunk from header to header.
 #include "adapters/parquet/page_checks.h"
 
-#include <arrow/util/crc32.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "adapters/parquet/arrow_error.h"
 #include "adapters/parquet/chunk_begin.h"
+#include "adapters/parquet/page_crc.h"
 #include "adapters/parquet/page_header.h"
 
 namespace tidemark {
@@ -82,7 +82,8 @@ class ChunkWalk {
     for (std::int64_t left = header.page_bytes; left > 0;) {
       TM_ASSIGN(const std::string_view bytes, Look(1));
       const std::int64_t some = std::min(left, std::ssize(bytes));
-      crc = arrow::internal::crc32(crc, bytes.data(), static_cast<std::size_t>(some));
+      crc = PageCrc32({reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<std::size_t>(some)},
+                      crc);
       at_ += some;
       left -= some;
     }

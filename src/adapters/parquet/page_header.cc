@@ -2,6 +2,7 @@
 #include "adapters/parquet/page_header.h"
 
 #include <cstddef>
+#include <utility>
 
 namespace tidemark {
 namespace {
@@ -165,6 +166,37 @@ Result<std::int64_t> ReadValues(ThriftReader& reader) {
   return *values;
 }
 
+/// Fields come in the order of their ids.
+class ThriftWriter {
+ public:
+  void Int32(int id, std::int32_t value) {
+    Field(id, kI32);
+    const auto bits = static_cast<std::uint32_t>(value);
+    for (std::uint32_t left = (bits << 1) ^ (value < 0 ? 0xFFFFFFFFU : 0U);; left >>= 7) {
+      bytes_.push_back(static_cast<char>(left < 0x80 ? left : (left & 0x7F) | 0x80));
+      if (left < 0x80) return;
+    }
+  }
+
+  void BeginStruct(int id) {
+    Field(id, kStruct);
+    last_id_ = 0;
+  }
+
+  void End() { bytes_.push_back(static_cast<char>(kStop)); }
+
+  std::string Bytes() && { return std::move(bytes_); }
+
+ private:
+  void Field(int id, std::uint8_t type) {
+    bytes_.push_back(static_cast<char>((id - last_id_) << 4 | type));
+    last_id_ = id;
+  }
+
+  std::string bytes_;
+  int last_id_ = 0;
+};
+
 }  // namespace
 
 Result<PageHeader> ReadPageHeader(std::string_view bytes) {
@@ -208,6 +240,25 @@ Result<PageHeader> ReadPageHeader(std::string_view bytes) {
   header.page_bytes = *packed;
   header.unpacked_bytes = *unpacked;
   return header;
+}
+
+std::string PlainPageHeader(std::int64_t page_bytes, std::int64_t rows, std::uint32_t crc) {
+  constexpr std::int32_t kDataPage = 0;
+  constexpr std::int32_t kPlain = 0;
+  constexpr std::int32_t kRunLengths = 3;
+  ThriftWriter writer;
+  writer.Int32(1, kDataPage);
+  writer.Int32(2, static_cast<std::int32_t>(page_bytes));
+  writer.Int32(3, static_cast<std::int32_t>(page_bytes));
+  writer.Int32(4, static_cast<std::int32_t>(crc));
+  writer.BeginStruct(5);
+  writer.Int32(1, static_cast<std::int32_t>(rows));
+  writer.Int32(2, kPlain);
+  writer.Int32(3, kRunLengths);  // of definition levels
+  writer.Int32(4, kRunLengths);  // of repetition levels
+  writer.End();
+  writer.End();
+  return std::move(writer).Bytes();
 }
 
 }  // namespace tidemark

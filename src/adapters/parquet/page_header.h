@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -23,5 +24,9 @@ struct PageHeader {
 /// Reads the header at the beginning of `bytes`. kCorruption if that is no header; kOutOfSpace if it does not
 /// end within `bytes`.
 Result<PageHeader> ReadPageHeader(std::string_view bytes);
+
+/// The header of a page of data that is not compressed: so many bytes of plain values with their levels, of
+/// so many rows.
+std::string PlainPageHeader(std::int64_t page_bytes, std::int64_t rows, std::uint32_t crc);
 
 }  // namespace tidemark

@@ -15,9 +15,15 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <span>
+#include <string>
 #include <type_traits>
+#include <utility>
 
+#include "adapters/parquet/page_crc.h"
+#include "adapters/parquet/page_header.h"
+#include "base/check.h"
 #include "pit/buffer_pool.h"
 
 namespace tidemark {
@@ -28,7 +34,7 @@ constexpr std::int64_t kBitmapBytesMax = kPageRows / 8;
 // Room for levels before a page's values, which begin where a cache line does: the length of the levels, the
 // head of their run, the bitmap.
 constexpr std::int64_t kLevelsRoom = kBitmapBytesMax + 64;
-constexpr std::int64_t kPageHeaderBytes = 64;  // of a page, about
+constexpr std::int64_t kPageHeaderBytes = 64;  // of a page, at most
 
 /// Least and greatest value; NaN is neither.
 template <typename Word>
@@ -92,19 +98,71 @@ std::size_t CopyValid(std::span<const Word> values, const std::uint8_t* bitmap, 
   return kept;
 }
 
+/// Takes pages as they are, behind each other, into memory that has room for all of them.
+class PlainPages {
+ public:
+  explicit PlainPages(std::shared_ptr<arrow::Buffer> out) : out_(std::move(out)) {}
+
+  /// Returns how many bytes it takes with its header.
+  std::int64_t Add(const arrow::Buffer& page, std::int64_t rows) {
+    const std::span<const std::uint8_t> bytes(page.data(), static_cast<std::size_t>(page.size()));
+    const std::string header = PlainPageHeader(page.size(), rows, PageCrc32(bytes));
+    const std::int64_t taken = std::ssize(header) + page.size();
+    TM_CHECK(taken <= out_->size() - size_, "a page has no room");
+    std::uint8_t* const to = out_->mutable_data() + std::exchange(size_, size_ + taken);
+    std::memcpy(to, header.data(), header.size());
+    std::memcpy(to + header.size(), bytes.data(), bytes.size());
+    return taken;
+  }
+
+  std::shared_ptr<arrow::Buffer> Finish() const { return arrow::SliceBuffer(out_, 0, size_); }
+
+ private:
+  const std::shared_ptr<arrow::Buffer> out_;
+  std::int64_t size_ = 0;
+};
+
+/// Compresses pages.
+class CompressedPages {
+ public:
+  static arrow::Result<CompressedPages> Open(std::int64_t expected, parquet::Compression::type codec) {
+    CompressedPages pages;
+    ARROW_ASSIGN_OR_RAISE(pages.sink_, arrow::io::BufferOutputStream::Create(expected, BufferPool()));
+    ARROW_ASSIGN_OR_RAISE(pages.compressed_, arrow::AllocateResizableBuffer(0, BufferPool()));
+    // It is never closed, as then it would state places in this buffer as those in the file.
+    pages.writer_ =
+        parquet::PageWriter::Open(pages.sink_, codec, nullptr, -1, -1, BufferPool(), false, nullptr, nullptr,
+                                  /*page_write_checksum_enabled=*/true);
+    return pages;
+  }
+
+  /// Returns how many bytes it would take with its header, if it were not compressed.
+  std::int64_t Add(const arrow::Buffer& page, std::int64_t rows) {
+    writer_->Compress(page, compressed_.get());
+    const parquet::DataPageV1 whole(compressed_, static_cast<std::int32_t>(rows), parquet::Encoding::PLAIN,
+                                    parquet::Encoding::RLE, parquet::Encoding::RLE, page.size());
+    return writer_->WriteDataPage(whole);
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Finish() { return sink_->Finish(); }
+
+ private:
+  std::shared_ptr<arrow::io::BufferOutputStream> sink_;
+  std::shared_ptr<arrow::ResizableBuffer> compressed_;
+  std::unique_ptr<parquet::PageWriter> writer_;
+};
+
 /// Writes one column chunk, page by page.
-template <typename DType>
+template <typename DType, typename Pages>
 class WordPages {
  public:
   using Word = typename DType::c_type;
 
-  WordPages(const parquet::ColumnDescriptor& column, parquet::PageWriter& writer)
-      : column_(column), writer_(writer) {}
+  WordPages(const parquet::ColumnDescriptor& column, Pages& out) : column_(column), out_(out) {}
 
   arrow::Status Open() {
     constexpr std::int64_t kPageBytes = kLevelsRoom + kPageRows * std::int64_t{sizeof(Word)};
     ARROW_ASSIGN_OR_RAISE(page_, arrow::AllocateBuffer(kPageBytes, BufferPool()));
-    ARROW_ASSIGN_OR_RAISE(compressed_, arrow::AllocateResizableBuffer(0, BufferPool()));
     return arrow::Status::OK();
   }
 
@@ -170,21 +228,13 @@ class WordPages {
 
   void Hand(std::int64_t rows, std::int64_t begin, std::size_t value_bytes) {
     const std::int64_t bytes = kLevelsRoom - begin + static_cast<std::int64_t>(value_bytes);
-    std::shared_ptr<arrow::Buffer> page = arrow::SliceBuffer(page_, begin, bytes);
-    if (writer_.has_compressor()) {
-      writer_.Compress(*page, compressed_.get());
-      page = compressed_;
-    }
-    const parquet::DataPageV1 whole(page, static_cast<std::int32_t>(rows), parquet::Encoding::PLAIN,
-                                    parquet::Encoding::RLE, parquet::Encoding::RLE, bytes);
-    uncompressed_bytes_ += writer_.WriteDataPage(whole);
+    uncompressed_bytes_ += out_.Add(*arrow::SliceBuffer(page_, begin, bytes), rows);
     ++pages_;
   }
 
   const parquet::ColumnDescriptor& column_;
-  parquet::PageWriter& writer_;
+  Pages& out_;
   std::shared_ptr<arrow::Buffer> page_;
-  std::shared_ptr<arrow::ResizableBuffer> compressed_;
   std::array<std::uint8_t, kBitmapBytesMax> bitmap_{};
   WordBounds<Word> bounds_;
   std::int64_t values_ = 0;
@@ -193,21 +243,31 @@ class WordPages {
   std::int32_t pages_ = 0;
 };
 
+template <typename DType, typename Pages>
+arrow::Result<ColumnBytes> EncodeInto(Pages& out, const arrow::Array& values,
+                                      const parquet::ColumnDescriptor& column) {
+  WordPages<DType, Pages> words(column, out);
+  ARROW_RETURN_NOT_OK(words.Open());
+  words.Write(values);
+  return words.Finish();
+}
+
 template <typename DType>
 arrow::Result<ColumnBytes> EncodeAs(const arrow::Array& values, const parquet::ColumnDescriptor& column,
                                     parquet::Compression::type codec) {
-  const std::int64_t pages = values.length() / kPageRows + 1;
+  const std::int64_t page_count = values.length() / kPageRows + 1;
   const std::int64_t expected = values.length() * std::int64_t{sizeof(typename DType::c_type)} +
-                                pages * (kLevelsRoom + kPageHeaderBytes);
-  ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::BufferOutputStream::Create(expected, BufferPool()));
-  // It is never closed, as then it would state places in this buffer as those in the file.
-  const auto writer = parquet::PageWriter::Open(sink, codec, nullptr, -1, -1, BufferPool(), false, nullptr,
-                                                nullptr, /*page_write_checksum_enabled=*/true);
-  WordPages<DType> words(column, *writer);
-  ARROW_RETURN_NOT_OK(words.Open());
-  words.Write(values);
-  ColumnBytes out = words.Finish();
-  ARROW_ASSIGN_OR_RAISE(out.pages, sink->Finish());
+                                page_count * (kLevelsRoom + kPageHeaderBytes);
+  if (codec == parquet::Compression::UNCOMPRESSED) {
+    ARROW_ASSIGN_OR_RAISE(auto room, arrow::AllocateBuffer(expected, BufferPool()));
+    PlainPages pages(std::move(room));
+    ARROW_ASSIGN_OR_RAISE(ColumnBytes out, EncodeInto<DType>(pages, values, column));
+    out.pages = pages.Finish();
+    return out;
+  }
+  ARROW_ASSIGN_OR_RAISE(CompressedPages pages, CompressedPages::Open(expected, codec));
+  ARROW_ASSIGN_OR_RAISE(ColumnBytes out, EncodeInto<DType>(pages, values, column));
+  ARROW_ASSIGN_OR_RAISE(out.pages, pages.Finish());
   return out;
 }
 

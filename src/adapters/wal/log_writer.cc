@@ -157,13 +157,14 @@ Result<LogPosition> LogWriter::Append(std::span<const LogAppend> together) {
 // True if the request is to lead.
 bool LogWriter::Enqueue(Request& request) {
   request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
+  turns_.Admit(request.turn);
   waiting_bytes_ += request.bytes;
   queue_.push_back(&request);
   return !std::exchange(is_led_, true);
 }
 
-LogWriter::Turn LogWriter::WaitForTurn(const Request& request) {
-  request.turn.WaitWhile(static_cast<std::uint32_t>(Turn::kWaiting));
+LogWriter::Turn LogWriter::WaitForTurn(const Request& request) const {
+  turns_.WaitWhile(request.turn, static_cast<std::uint32_t>(Turn::kWaiting));
   return static_cast<Turn>(request.turn.load());
 }
 
@@ -176,7 +177,7 @@ Result<std::uint64_t> LogWriter::Await(Request& request, bool leads) {
 }
 
 void LogWriter::Wake(Request* request, Turn turn) {
-  request->turn.Set(static_cast<std::uint32_t>(turn));
+  WaitingWords::Setting(turns_).Set(request->turn, static_cast<std::uint32_t>(turn));
 }
 
 // Writes a group, and returns what its first request, the caller's, is to do then.
@@ -231,8 +232,9 @@ void LogWriter::Answer(const Group& group, const Result<void>& result) {
 
 // All but the first, which is the caller's.
 void LogWriter::WakeOthers(const Group& group) {
+  WaitingWords::Setting setting(turns_);
   for (Request* request : std::span(group).subspan(1))
-    Wake(request, Turn::kDone);
+    setting.Set(request->turn, static_cast<std::uint32_t>(Turn::kDone));
 }
 
 // As many appends as go into one write of one segment; or the beginning of a new segment alone, whose caller

@@ -67,9 +67,9 @@ class LogWriter {
   Result<std::uint64_t> Await(Request& request, bool leads);
   Turn Lead(Request& request);
   void Hook();
-  static Turn WaitForTurn(const Request& request);
-  static void Wake(Request* request, Turn turn);
-  static void WakeOthers(const Group& group);
+  Turn WaitForTurn(const Request& request) const;
+  void Wake(Request* request, Turn turn);
+  void WakeOthers(const Group& group);
   // These with the mutex held.
   Group TakeGroup();
   void HandOver();
@@ -97,6 +97,8 @@ class LogWriter {
   const std::unique_ptr<LockFile> owner_;
   DurableWord durable_;
   std::atomic<std::uint64_t> durable_lsn_{0};
+
+  WaitingWords turns_;
 
   std::mutex mutex_;                   // guards what follows
   std::condition_variable room_;       // waiting_bytes_ went down, or the log stopped

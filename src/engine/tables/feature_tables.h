@@ -23,6 +23,7 @@
 #include "base/keyed_hash.h"
 #include "base/write_times.h"
 #include "engine/tables/log_tails.h"
+#include "engine/tables/plain_row.h"
 #include "engine/tables/range_marks.h"
 #include "engine/tables/stream_marks.h"
 #include "engine/tables/stream_rows.h"
@@ -253,6 +254,8 @@ class FeatureTables {
     return shapes_.Get(view);
   }
 
+  KnownPlainColumns& plain_columns() const { return plain_columns_; }
+
   TableLog& log() const { return *parts_.log; }
   OfflineStore& offline() const { return *parts_.offline; }
   const FeatureTablesParts& parts() const { return parts_; }
@@ -263,6 +266,7 @@ class FeatureTables {
 
   const FeatureTablesParts parts_;
   mutable TableShapes shapes_;
+  mutable KnownPlainColumns plain_columns_;
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, TableForm> prepared_;  // by view id: what its table follows from
   mutable LogTails tails_{kTailBytesKept};

@@ -96,7 +96,7 @@ Result<std::shared_ptr<const LogTails::Tail>> LogTails::Read(const CatalogView& 
                                                              Tail tail) {
   TailBatches batches(std::move(tail.whole), std::move(tail.last));
   TM_TRY(log.Read(tail.upto, view.id, [&](const LogFrame& frame) -> Result<void> {
-    TM_ASSIGN(auto rows, OfflineRowsOf(view, frame, tail.marks));
+    TM_ASSIGN(auto rows, OfflineRowsOf(view, tail.schema, frame, tail.marks));
     if (rows == nullptr || rows->num_rows() == 0) return {};
     return batches.Add(std::move(rows));
   }));

@@ -262,11 +262,12 @@ class Erasing {
     TM_ASSIGN(const auto snapshot, table_->Snapshot({}));
     TM_ASSIGN(const auto erasures, Erasures::Of(snapshot->properties(), *parts_.key_hash));
     if (erasures == nullptr) return {};
+    const auto schema = TableSchema(view_);
     for (const auto& log : logs) {
       TM_TRY(log->Read(0, view_.id, [&](const LogFrame& frame) -> Result<void> {
         if (frame.record.kind != FrameKind::kRows) return {};
         TM_ASSIGN(const auto decoded, DecodeBatch(frame.record.payload));
-        TM_ASSIGN(const auto batch, AlignBatch(view_, decoded));
+        TM_ASSIGN(const auto batch, AlignBatch(view_, schema, decoded));
         TM_ASSIGN(const auto erased, erasures->ErasedRows(view_, *batch));
         if (!erased.empty()) visit(*log, frame, snapshot->properties(), std::ssize(erased));
         return {};

@@ -8,6 +8,7 @@
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/table_marks_internal.h"
+#include "engine/tables/table_rows.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
@@ -64,13 +65,14 @@ class Flushing {
     TM_ASSIGN(marks_before_, StreamMarksOf(properties_));
     marks_ = marks_before_;
     TM_ASSIGN(const auto erasures, Erasures::Of(properties_, *parts_.key_hash));
+    const auto schema = TableSchema(view_);
     for (const auto& log : logs) {
       logs_.push_back(log->id());
       Advance advance{FlushedUpTo(snapshot->properties(), log->id()), log->durable_lsn()};
       bool has_rows = false;
       TM_TRY(log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
         std::vector<StreamPart> parts;
-        TM_ASSIGN(auto rows, OfflineRowsOf(view_, frame, marks_before_, &parts));
+        TM_ASSIGN(auto rows, OfflineRowsOf(view_, schema, frame, marks_before_, &parts));
         if (rows == nullptr) return {};
         has_rows = true;
         for (const StreamPart& part : parts)

@@ -9,10 +9,12 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "engine/online_rows.h"
 #include "engine/online_write.h"
 #include "engine/tables/batch_content.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/plain_row.h"
 #include "engine/tables/range_rows.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/stamp_rows_internal.h"
@@ -69,12 +71,27 @@ class Intake {
         now_us_(now_us),
         next_row_(request.first_row) {}
 
+  /// The next batch as it was given; null at the end.
+  Result<std::shared_ptr<arrow::RecordBatch>> NextGiven() {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    if (!given_back_.empty()) {
+      batch = std::move(given_back_.back());
+      given_back_.pop_back();
+    } else if (!is_read_) {
+      TM_TRY(FromArrowStatus(rows_->ReadNext(&batch)));
+      is_read_ = batch == nullptr;  // it is not to be asked again
+    }
+    return batch;
+  }
+
+  /// To be the next one.
+  void GiveBack(std::shared_ptr<arrow::RecordBatch> batch) { given_back_.push_back(std::move(batch)); }
+
   /// The next rows; nothing at the end.
   Result<std::optional<TableRows>> Next() {
     while (ready_.empty()) {
       if (request_.stop.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
-      std::shared_ptr<arrow::RecordBatch> batch;
-      TM_TRY(FromArrowStatus(rows_->ReadNext(&batch)));
+      TM_ASSIGN(const auto batch, NextGiven());
       if (batch == nullptr) return std::nullopt;
       TM_TRY(TakeUnmarked(batch, next_row_));
       next_row_ += batch->num_rows();
@@ -191,6 +208,8 @@ class Intake {
   const CatalogView& view_;
   const bool keeps_expiry_;
   const std::shared_ptr<arrow::RecordBatchReader> rows_;
+  bool is_read_ = false;                 // to its end
+  arrow::RecordBatchVector given_back_;  // read before the others, the last first
   const IngestRequest& request_;
   const std::int64_t now_us_;
   std::int64_t next_row_;
@@ -371,6 +390,10 @@ class Ingesting {
       TM_TRY(ToRange());
       return Report();
     }
+    if (MayBePlain()) {
+      TM_ASSIGN(const bool is_done, PlainToLog());
+      if (is_done) return Report();
+    }
     TM_ASSIGN(Beginning first, ReadBeginning());
     std::vector<TableRows>& parts = first.parts;
     if (request_.dry_run) {
@@ -446,6 +469,65 @@ class Ingesting {
     }
   }
 
+  /// Whether one row alone is all that is given, and all that is asked is that it is kept.
+  bool MayBePlain() const {
+    return target_.definition.is_table() && request_.batch_key.empty() && !request_.dry_run &&
+           !request_.skip_bad_rows && !request_.is_text && !request_.is_deletion &&
+           !request_.stop.stop_requested();
+  }
+
+  /// Writes the row that is given, if it is one and goes into a frame as it is; else false, and nothing is
+  /// done.
+  Result<bool> PlainToLog() {
+    TM_ASSIGN(auto batch, intake_.NextGiven());
+    if (batch == nullptr) return false;
+    const auto columns = tables_.plain_columns().Get(view_, shape_->schema, batch->schema());
+    const bool has_fit_columns = request_.others_allowed || !columns->has_others();
+    std::optional<PlainRow> row = has_fit_columns ? PlainRow::Of(*columns, *batch, now_us_) : std::nullopt;
+    const bool is_online = (static_cast<std::uint8_t>(request_.to) & kLogToOnline) != 0;
+    if (row && row->event_us() > now_us_ + kFutureToleranceUs) row.reset();
+    std::shared_ptr<arrow::RecordBatch> next;
+    if (row) {
+      TM_ASSIGN(next, intake_.NextGiven());
+    }
+    if (!row || next != nullptr) {
+      if (next != nullptr) intake_.GiveBack(std::move(next));
+      intake_.GiveBack(std::move(batch));
+      return false;
+    }
+    const std::int64_t write_time_us = parts_.write_times->Take(now_us_, 1);
+    const std::string frame = row->Frame(shape_->encoded_schema, write_time_us);
+    LogRecord record = RecordOf(request_.to, write_time_us);
+    record.payload = std::as_bytes(std::span(frame));
+    PackedRows packed;
+    if (is_online) {
+      TM_ASSIGN(const arrow::ArrayVector keys, row->Keys(view_));
+      const arrow::ArrayVector features = row->Features();
+      TM_TRY(OnlineBatch(shape_->layout, target_.id, keys, features)
+                 .Add(0, row->Header(record.schema_version, write_time_us), packed));
+    }
+    TM_ASSIGN(const TableLog::Written written, parts_.log->Append(record, is_online ? &packed : nullptr));
+    Logged(written, record, 1, is_online ? 1 : 0);
+    return true;
+  }
+
+  LogRecord RecordOf(WriteTo to, std::int64_t write_time_us) const {
+    LogRecord record;
+    record.targets = static_cast<std::uint8_t>(to);
+    record.table_id = view_.id;
+    record.schema_version = static_cast<std::uint32_t>(view_.version);
+    record.write_time_us = write_time_us;
+    return record;
+  }
+
+  void Logged(const TableLog::Written& written, const LogRecord& record, std::int64_t rows,
+              std::int64_t online_rows) {
+    report_.token = TokenOf(written.position, record.targets);
+    report_.rows += rows;
+    report_.online_rows += online_rows;
+    if (request_.progress) request_.progress(report_.rows);
+  }
+
   /// One frame: all of it is written, or nothing.
   Result<void> ToLog(std::vector<TableRows> parts, WriteTo to) {
     Frame frame;
@@ -465,11 +547,8 @@ class Ingesting {
               StampRows(shape_->schema, rows, *parts_.write_times, now_us_,
                         is_in_folder ? StampOrder::kOfFiles : StampOrder::kAsGiven));
     TM_ASSIGN(frame.payload, EncodeBatch(shape_->encoded_schema, *stamped.rows));
+    frame.record = RecordOf(to, stamped.write_time_us);
     LogRecord& record = frame.record;
-    record.targets = static_cast<std::uint8_t>(to);
-    record.table_id = view_.id;
-    record.schema_version = static_cast<std::uint32_t>(view_.version);
-    record.write_time_us = stamped.write_time_us;
     // Of rows that a warehouse has, the ledger knows the batch already.
     if (!is_for_warehouse()) record.batch_key = request_.batch_key;
     record.payload = {reinterpret_cast<const std::byte*>(frame.payload->data()),
@@ -487,16 +566,14 @@ class Ingesting {
 
   /// What came of a frame.
   Result<void> Note(const Frame& frame, const TableLog::Written& written) {
-    report_.token = TokenOf(written.position, frame.record.targets);
     report_.repeated = written.repeated;
-    if (written.repeated) {
-      // Its first write may have gone straight to files.
-      return written.position.log == 0 && target_.definition.is_table() ? TokenOfNewest() : Result<void>();
+    if (!written.repeated) {
+      Logged(written, frame.record, frame.rows, frame.online ? frame.rows - frame.online->ahead : 0);
+      return {};
     }
-    report_.rows += frame.rows;
-    if (frame.online) report_.online_rows += frame.rows - frame.online->ahead;
-    if (request_.progress) request_.progress(report_.rows);
-    return {};
+    report_.token = TokenOf(written.position, frame.record.targets);
+    // Its first write may have gone straight to files.
+    return written.position.log == 0 && target_.definition.is_table() ? TokenOfNewest() : Result<void>();
   }
 
   /// Rows for the online store only have no files to go to: frame after frame, when all are known to be good.

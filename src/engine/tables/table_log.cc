@@ -465,7 +465,8 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
   const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !view.definition.is_table();
   if (!is_online && !is_in_folder) return {};
   TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
-  TM_ASSIGN(const auto batch, AlignBatch(AsTable(view), decoded));
+  const CatalogView table = AsTable(view);
+  TM_ASSIGN(const auto batch, AlignBatch(table, TableSchema(table), decoded));
   if (is_online) {
     TM_ASSIGN(FrameOnlineRows rows, OnlineRowsOf(view, CurrentLayout(view), *batch, parts_.clock->now_us()));
     replayed.rows.push_back(std::move(rows));

@@ -205,13 +205,14 @@ Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
   return is_there ? Result<void>() : CheckLogged(token, {*log, *lsn}, logs);
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view, const LogFrame& frame,
-                                                          const StreamMarks& marks,
+Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view,
+                                                          const std::shared_ptr<arrow::Schema>& schema,
+                                                          const LogFrame& frame, const StreamMarks& marks,
                                                           std::vector<StreamPart>* standing) {
   const LogRecord& record = frame.record;
   if (record.kind != FrameKind::kRows || (record.targets & kLogToOffline) == 0) return nullptr;
   TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
-  TM_ASSIGN(auto rows, AlignBatch(view, decoded));
+  TM_ASSIGN(auto rows, AlignBatch(view, schema, decoded));
   TM_ASSIGN(const std::vector<StreamPart> parts, StreamPartsOf(record));
   if (parts.empty()) return rows;
   TM_ASSIGN(auto kept, RowsOfStandingParts(rows, parts, marks));

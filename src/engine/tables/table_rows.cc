@@ -74,6 +74,14 @@ std::vector<TableColumn> ColumnsOf(const CatalogView& view) {
   return columns;
 }
 
+/// Field by field, without the fingerprints that Arrow makes of schemas: those of a frame are compared once.
+bool HasFields(const arrow::Schema& schema, const arrow::Schema& wanted) {
+  return std::ranges::equal(schema.fields(), wanted.fields(), [](const auto& field, const auto& other) {
+    return field->name() == other->name() && field->nullable() == other->nullable() &&
+           field->type()->Equals(*other->type());
+  });
+}
+
 /// Microseconds in another unit; finer ones are cut.
 std::int64_t FromMicros(std::int64_t us, TimeUnit unit) {
   switch (unit) {
@@ -419,9 +427,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> DecodeBatch(std::span<const std::byt
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> AlignBatch(const CatalogView& view,
+                                                       const std::shared_ptr<arrow::Schema>& schema,
                                                        const std::shared_ptr<arrow::RecordBatch>& batch) {
-  const auto schema = TableSchema(view);
-  if (batch->schema()->Equals(*schema)) return batch;
+  if (HasFields(*batch->schema(), *schema))
+    return arrow::RecordBatch::Make(schema, batch->num_rows(), batch->column_data());
   arrow::ArrayVector columns;
   for (const TableColumn& wanted : ColumnsOf(view)) {
     auto column = batch->GetColumnByName(wanted.name);

@@ -78,9 +78,10 @@ Result<std::shared_ptr<arrow::Buffer>> EncodeBatch(std::string_view encoded_sche
                                                    const arrow::RecordBatch& batch);
 Result<std::shared_ptr<arrow::RecordBatch>> DecodeBatch(std::span<const std::byte> bytes);
 
-/// A batch of an older schema of the table as one of TableSchema(view): absent columns are null, narrower
-/// ones widened.
+/// A batch of an older schema of the table as one of `schema`, which is TableSchema(view): absent columns are
+/// null, narrower ones widened.
 Result<std::shared_ptr<arrow::RecordBatch>> AlignBatch(const CatalogView& view,
+                                                       const std::shared_ptr<arrow::Schema>& schema,
                                                        const std::shared_ptr<arrow::RecordBatch>& batch);
 
 }  // namespace tidemark

@@ -1,0 +1,339 @@
+// A frame is an Arrow IPC stream: the schema, which is made once, and one message, which is laid out here.
+#include "engine/tables/plain_row.h"
+
+#include <arrow/array.h>
+#include <arrow/type_traits.h>
+#include <arrow/util/bit_util.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "model/feature_table.h"
+#include "pit/columns.h"
+#include "pit/utf8.h"
+
+namespace tidemark {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "Arrow's messages are written in memory's order");
+
+constexpr std::size_t kPlainTextBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kWordBytesMax = 16;
+constexpr std::size_t kAlign = 8;
+constexpr std::int64_t kBeyondTimes = std::numeric_limits<std::int64_t>::max();
+
+/// What an Arrow message of rows has before its columns, for so many columns and buffers: a flatbuffer of a
+/// table (version, kind, body's length) with a table (rows, columns, buffers) in it.
+struct MessageHead {
+  std::uint32_t root = 16;                                          // where the outer table is, from here
+  std::array<std::uint16_t, 6> outer_fields{12, 20, 16, 18, 4, 8};  // sizes; version, kind, inner, body
+  std::int32_t outer = 12;                                          // from there back to its fields
+  std::uint32_t inner_at = 28;                                      // from here
+  std::int64_t body_bytes = 0;
+  std::int16_t version = 4;  // V5
+  std::uint8_t kind = 3;     // RecordBatch
+  std::uint8_t unused = 0;
+  std::array<std::uint16_t, 6> inner_fields{10, 20, 8, 4, 16, 0};  // sizes; rows, columns, buffers
+  std::int32_t inner = 12;
+  std::uint32_t columns_at = 16;
+  std::int64_t rows = 1;
+  std::uint32_t buffers_at = 0;
+  std::uint32_t columns = 0;
+};
+static_assert(sizeof(MessageHead) == 72 && offsetof(MessageHead, inner) == 48);
+
+struct ColumnEntry {
+  std::int64_t rows = 1;
+  std::int64_t nulls = 0;
+};
+struct BufferEntry {
+  std::int64_t offset = 0;
+  std::int64_t bytes = 0;
+};
+
+constexpr std::uint32_t kMessageBegins = 0xFFFFFFFF;
+constexpr std::string_view kEndOfStream("\xFF\xFF\xFF\xFF\0\0\0\0", 8);
+
+std::size_t Aligned(std::size_t bytes) {
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
+
+/// Where the parts of a message are in a frame.
+struct MessagePlaces {
+  MessagePlaces(std::size_t schema_bytes, std::size_t column_count, std::size_t buffer_count)
+      : begin(schema_bytes),
+        head(begin + 2 * sizeof(std::uint32_t)),
+        columns(head + sizeof(MessageHead)),
+        buffers(columns + column_count * sizeof(ColumnEntry) + 2 * sizeof(std::uint32_t)),
+        body(buffers + buffer_count * sizeof(BufferEntry)) {}
+
+  std::size_t begin;
+  std::size_t head;
+  std::size_t columns;
+  std::size_t buffers;
+  std::size_t body;
+};
+
+/// Writes the columns of one row behind each other, and says where they are. The frame has room for them, of
+/// zeros.
+class RowBody {
+ public:
+  RowBody(std::string& frame, const MessagePlaces& at)
+      : body_(frame.data() + at.body),
+        columns_(frame.data() + at.columns),
+        buffers_(frame.data() + at.buffers) {}
+
+  void Column(bool is_null) {
+    const ColumnEntry column{.rows = 1, .nulls = is_null ? 1 : 0};
+    std::memcpy(std::exchange(columns_, columns_ + sizeof(column)), &column, sizeof(column));
+    const std::uint8_t valid = 0;
+    Buffer(&valid, is_null ? sizeof(valid) : 0);
+  }
+
+  void Buffer(const void* bytes, std::size_t size) {
+    const BufferEntry buffer{.offset = static_cast<std::int64_t>(at_),
+                             .bytes = static_cast<std::int64_t>(size)};
+    std::memcpy(std::exchange(buffers_, buffers_ + sizeof(buffer)), &buffer, sizeof(buffer));
+    if (size > 0) std::memcpy(body_ + at_, bytes, size);
+    at_ += Aligned(size);
+  }
+
+  void Time(std::int64_t us) {
+    Column(false);
+    Buffer(&us, sizeof(us));
+  }
+
+  std::size_t bytes() const { return at_; }
+
+ private:
+  char* const body_;
+  char* columns_;
+  char* buffers_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+PlainColumns::PlainColumns(const CatalogView& table, std::shared_ptr<arrow::Schema> kept,
+                           std::shared_ptr<arrow::Schema> given)
+    : kept_(std::move(kept)), given_(std::move(given)) {
+  are_plain_ = Place(table);
+}
+
+std::optional<PlainColumns::Column> PlainColumns::Given(const arrow::Field& field) const {
+  const int given = given_->GetFieldIndex(field.name());
+  if (given < 0 || !given_->field(given)->type()->Equals(*field.type())) return std::nullopt;
+  Column column{.given = given, .is_required = !field.nullable()};
+  const arrow::DataType& type = *field.type();
+  if (type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY) {
+    column.kind = Kind::kText;
+    column.is_utf8 = type.id() == arrow::Type::STRING;
+  } else if (type.id() == arrow::Type::BOOL) {
+    column.kind = Kind::kFlag;
+  } else if (arrow::is_primitive(type.id()) || type.id() == arrow::Type::DECIMAL128) {
+    column.bytes = static_cast<std::size_t>(type.byte_width());
+  } else {
+    return std::nullopt;
+  }
+  return column;
+}
+
+bool PlainColumns::Place(const CatalogView& table) {
+  const TableOptions& options = table.definition.table;
+  if (!table.definition.is_table() || options.timestamp_type.kind != TypeKind::kTimestamp) return false;
+  static const std::map<std::string_view, Kind> kOwn{{system_column::kWriteTime, Kind::kWriteTime},
+                                                     {system_column::kArrival, Kind::kArrival},
+                                                     {system_column::kIsDeleted, Kind::kIsDeleted},
+                                                     {system_column::kExpiresAt, Kind::kExpiry},
+                                                     {system_column::kOrigin, Kind::kOrigin}};
+  for (const auto& field : given_->fields()) {
+    // One that is there twice has no index.
+    if (given_->GetFieldIndex(field->name()) < 0 || kOwn.contains(field->name()) ||
+        field->name() == system_column::kEventTimestamp || field->name() == system_column::kUnfit) {
+      return false;
+    }
+    has_others_ = has_others_ || kept_->GetFieldIndex(field->name()) < 0;
+  }
+  for (const auto& field : kept_->fields()) {
+    const auto own = kOwn.find(field->name());
+    if (own != kOwn.end()) {
+      columns_.push_back({.kind = own->second});
+    } else if (field->name() == options.created_timestamp_column &&
+               given_->GetFieldIndex(field->name()) < 0) {
+      columns_.push_back({.kind = Kind::kArrival});
+    } else if (const auto column = Given(*field)) {
+      columns_.push_back(*column);
+    } else {
+      return false;
+    }
+  }
+  texts_ = static_cast<std::size_t>(std::ranges::count(columns_, Kind::kText, &Column::kind));
+  for (const JoinKey& key : table.join_keys)
+    keys_.push_back(given_->GetFieldIndex(key.name));
+  for (const Field& field : table.definition.fields)
+    features_.push_back(given_->GetFieldIndex(field.name));
+  event_ = given_->GetFieldIndex(options.timestamp_field);
+  if (!options.created_timestamp_column.empty())
+    created_ = given_->GetFieldIndex(options.created_timestamp_column);
+  return true;
+}
+
+std::shared_ptr<const PlainColumns> KnownPlainColumns::Get(const CatalogView& table,
+                                                           const std::shared_ptr<arrow::Schema>& kept,
+                                                           const std::shared_ptr<arrow::Schema>& given) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& known : known_) {
+      if (known != nullptr && known->IsOf(*kept, *given)) return known;
+    }
+  }
+  auto made = std::make_shared<const PlainColumns>(table, kept, given);
+  const std::lock_guard lock(mutex_);
+  known_[std::exchange(next_, (next_ + 1) % kKept)] = made;
+  return made;
+}
+
+std::optional<PlainRow> PlainRow::Of(const PlainColumns& columns, const arrow::RecordBatch& batch,
+                                     std::int64_t arrival_us) {
+  if (!columns.are_plain() || batch.num_rows() != 1) return std::nullopt;
+  std::optional<PlainRow> row = PlainRow(columns, batch, arrival_us);
+  if (!row->Read()) return std::nullopt;
+  return row;
+}
+
+std::int64_t PlainRow::TimeOf(int column) const {
+  return batch_.column_data(column)->GetValues<std::int64_t>(1)[0];
+}
+
+PlainRow::Value PlainRow::ValueOf(const PlainColumns::Column& column) const {
+  const arrow::ArrayData& data = *batch_.column_data(column.given);
+  if (data.IsNull(0)) return {.is_null = true};
+  if (column.kind == PlainColumns::Kind::kText) {
+    const auto* const ends = data.GetValues<std::int32_t>(1);
+    const auto size = static_cast<std::size_t>(ends[1] - ends[0]);
+    return {.bytes = size == 0 ? nullptr : data.buffers[2]->data() + ends[0], .size = size};
+  }
+  const std::uint8_t* const bytes = data.buffers[1]->data();
+  if (column.kind == PlainColumns::Kind::kFlag)
+    return {.is_set = arrow::bit_util::GetBit(bytes, data.offset)};
+  return {.bytes = bytes + data.offset * static_cast<std::int64_t>(column.bytes)};
+}
+
+/// False if anything is to be said against the row.
+bool PlainRow::Read() {
+  values_.reserve(columns_.columns_.size());
+  for (const PlainColumns::Column& column : columns_.columns_) {
+    const Value value = column.given < 0 ? Value{} : ValueOf(column);
+    if (column.is_required && value.is_null) return false;
+    if (column.is_utf8 && value.size > 0 &&
+        !IsUtf8({reinterpret_cast<const char*>(value.bytes), value.size})) {
+      return false;
+    }
+    text_bytes_ += value.size;
+    values_.push_back(value);
+  }
+  if (text_bytes_ > kPlainTextBytesMax) return false;
+  event_us_ = TimeOf(columns_.event_);
+  created_us_ = columns_.created_ < 0 ? arrival_us_ : TimeOf(columns_.created_);
+  return event_us_ < kBeyondTimes && event_us_ > -kBeyondTimes;
+}
+
+template <typename Body>
+void PlainRow::Write(std::size_t i, std::int64_t write_time_us, Body& body) const {
+  using Kind = PlainColumns::Kind;
+  static constexpr std::array<std::uint8_t, kWordBytesMax> kZeros{};
+  const PlainColumns::Column& column = columns_.columns_[i];
+  const Value& value = values_[i];
+  switch (column.kind) {
+    case Kind::kWord:
+      body.Column(value.is_null);
+      return body.Buffer(value.is_null ? kZeros.data() : value.bytes, column.bytes);
+    case Kind::kFlag: {
+      const std::uint8_t flag = value.is_set ? 1 : 0;
+      body.Column(value.is_null);
+      return body.Buffer(&flag, sizeof(flag));
+    }
+    case Kind::kText: {
+      const std::array<std::int32_t, 2> ends{0, static_cast<std::int32_t>(value.size)};
+      body.Column(value.is_null);
+      body.Buffer(ends.data(), sizeof(ends));
+      return body.Buffer(value.bytes, value.size);
+    }
+    case Kind::kWriteTime:
+      return body.Time(write_time_us);
+    case Kind::kArrival:
+      return body.Time(arrival_us_);
+    case Kind::kIsDeleted:
+      body.Column(false);
+      return body.Buffer(kZeros.data(), sizeof(std::uint8_t));
+    case Kind::kExpiry:
+      body.Column(true);
+      return body.Buffer(kZeros.data(), sizeof(std::int64_t));
+    case Kind::kOrigin:
+      body.Column(false);
+      return body.Buffer(kZeros.data(), sizeof(std::int32_t));
+  }
+}
+
+std::string PlainRow::Frame(std::string_view encoded_schema, std::int64_t write_time_us) const {
+  const std::size_t columns = values_.size();
+  const std::size_t buffers = 2 * columns + columns_.texts_;
+  const MessagePlaces at(encoded_schema.size(), columns, buffers);
+  std::string frame;
+  // Each buffer is aligned; a text's ends are two words of four bytes.
+  const std::size_t bytes_max = at.body + buffers * (kAlign + kWordBytesMax) + text_bytes_;
+  frame.reserve(bytes_max + kEndOfStream.size());
+  frame.append(encoded_schema).resize(bytes_max);
+
+  RowBody body(frame, at);
+  for (std::size_t i = 0; i < columns; ++i)
+    Write(i, write_time_us, body);
+
+  MessageHead head;
+  head.body_bytes = static_cast<std::int64_t>(body.bytes());
+  head.columns = static_cast<std::uint32_t>(columns);
+  const auto buffer_count = static_cast<std::uint32_t>(buffers);
+  const std::size_t count_at = at.buffers - sizeof(buffer_count);
+  head.buffers_at = static_cast<std::uint32_t>(count_at - at.head - offsetof(MessageHead, buffers_at));
+  const std::array<std::uint32_t, 2> begin{kMessageBegins, static_cast<std::uint32_t>(at.body - at.head)};
+  std::memcpy(frame.data() + at.begin, begin.data(), sizeof(begin));
+  std::memcpy(frame.data() + at.head, &head, sizeof(head));
+  std::memcpy(frame.data() + count_at, &buffer_count, sizeof(buffer_count));
+  frame.resize(at.body + body.bytes());
+  frame.append(kEndOfStream);
+  return frame;
+}
+
+Result<arrow::ArrayVector> PlainRow::Keys(const CatalogView& table) const {
+  arrow::ArrayVector keys;
+  keys.reserve(columns_.keys_.size());
+  for (std::size_t i = 0; i < columns_.keys_.size(); ++i) {
+    const JoinKey& key = table.join_keys[i];
+    TM_ASSIGN(auto canonical, CanonicalKey(batch_.column(columns_.keys_[i]), *key.type, key.name, 0));
+    keys.push_back(std::move(canonical));
+  }
+  return keys;
+}
+
+arrow::ArrayVector PlainRow::Features() const {
+  arrow::ArrayVector features;
+  features.reserve(columns_.features_.size());
+  for (const int column : columns_.features_)
+    features.push_back(batch_.column(column));
+  return features;
+}
+
+PackedHeader PlainRow::Header(std::uint32_t schema_version, std::int64_t write_time_us) const {
+  PackedHeader header;
+  header.order = {EventTime{event_us_}, CreatedTime{created_us_}, write_time_us, 0};
+  header.schema_version = schema_version;
+  return header;
+}
+
+}  // namespace tidemark
