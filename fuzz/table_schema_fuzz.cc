@@ -6,13 +6,15 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "engine/catalog.h"
 #include "model/definition_json.h"
 #include "wiring/table_schema.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const tidemark::Catalog catalog;
+  static const auto catalog = tidemark::Catalog::Of({}, {});
+  TM_CHECK(catalog.has_value(), "a registry may be empty");
   const auto definitions =
-      tidemark::DefinitionsOfSchema({reinterpret_cast<const char*>(data), size}, {}, catalog);
+      tidemark::DefinitionsOfSchema({reinterpret_cast<const char*>(data), size}, {}, **catalog);
   if (!definitions) return 0;
   TM_CHECK(definitions->feature_views.size() == 1, "a schema file is of one table");
   if (!tidemark::CheckDefinitions(*definitions, {})) return 0;

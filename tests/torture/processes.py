@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from torture import faults
+from torture import amount, faults
 
-DEADLINE_S = 120.0
+DEADLINE_S = float(amount.of(120, 7200))
 _LOADED = ["torture.loaded"]
 
 Told = tuple[Any, ...]

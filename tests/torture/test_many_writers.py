@@ -17,7 +17,7 @@ from torture.workload import DO, Author, Operation
 
 PROCESSES = 2
 THREADS = 8
-OPERATIONS = amount.of(8, 300)  # of each thread
+OPERATIONS = amount.of(8, 100)  # of each thread
 KINDS = (
     ["push"] * 8
     + ["together"] * 2
