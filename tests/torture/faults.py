@@ -38,7 +38,6 @@ class How(IntEnum):
     FAIL = 3
     SHORT = 4  # a write does half, any other call is EIO
     TEAR = 5  # a write does half and the process dies, any other call is the last one
-    SLOW = 6  # it takes some milliseconds longer
 
     @property
     def kills(self) -> bool:
@@ -53,7 +52,7 @@ class Fault:
     at: int = 0
     calls: Call = CHANGING
     pattern: str = ""
-    error: int = errno.EIO  # SLOW: the milliseconds
+    error: int = errno.EIO
     lasts: bool = False  # each later call fails too: a disk that has gone
     after: str = ""  # counted from the beginning of the first operation of this name
 
