@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto definitions =
       tidemark::DefinitionsOfSchema({reinterpret_cast<const char*>(data), size}, {}, **catalog);
   if (!definitions) return 0;
-  TM_CHECK(definitions->feature_views.size() == 1, "a schema file is of one table");
+  TM_CHECK(definitions->views.size() == 1, "a schema file is of one table");
   if (!tidemark::CheckDefinitions(*definitions, {})) return 0;
   const std::string json = tidemark::ToJson(*definitions);
   const auto again = tidemark::DefinitionsFromJson(json);
