@@ -63,9 +63,7 @@ class RecordTurn {
 Result<Environment::Standing> Environment::StandingOf(const WriteOptions& options) {
   if (root_ == nullptr) return Standing::kSynced;
   TM_ASSIGN(const RootRecord record, root_->Read());
-  const Moment now = std::chrono::steady_clock::now();
-  const bool is_often = now - last_for_later_ < kOften;
-  if (options.is_for_later) last_for_later_ = now;
+  const bool is_often = std::chrono::steady_clock::now() - last_for_later_ < kOften;
   switch (record.state) {
     case RootRecord::State::kClean: {
       const bool may_run_ahead = options.is_for_later && is_often;

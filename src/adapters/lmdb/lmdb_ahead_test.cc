@@ -32,9 +32,16 @@ constexpr std::array kFiles{"data.mdb", "synced.root"};
 constexpr std::size_t kDiskPage = 4096;
 constexpr std::size_t kDiskSector = 512;
 
+// At once: files of megabytes are read hundreds of times.
 std::string BytesOf(const std::string& path) {
+  std::error_code missing;
+  const auto size = std::filesystem::file_size(path, missing);
+  if (missing) return {};
+  std::string bytes(size, '\0');
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  return bytes;
 }
 
 void PutBytes(const std::string& path, const std::string& bytes) {
@@ -59,6 +66,12 @@ class WatchedDisk {
   void Fail() {
     const std::lock_guard lock(mutex_);
     fails_ = true;
+  }
+
+  /// No thread of the parent is within this class meanwhile: the child could never enter it.
+  pid_t Fork() {
+    const std::lock_guard lock(mutex_);
+    return ::fork();
   }
 
   int Sync(int fd) {
@@ -199,10 +212,10 @@ TEST_F(LmdbAhead, ALossOfPowerLeavesTheStateOfAMergeThatIsNotOlderThanTheLastDur
   std::vector<std::vector<TestWrite>> log;
   std::size_t durable = 0;
   int went_back = 0;
-  for (int step = 1; step <= 500; ++step) {
+  for (int step = 1; step <= 240; ++step) {
     std::vector<TestWrite> batch{Row(0, step)};  // says which state it is
     for (int i = 0; i < 12; ++i)
-      batch.push_back(Row(1 + static_cast<int>(random() % 900), step));
+      batch.push_back(Row(1 + static_cast<int>(random() % 400), step));
     const bool is_durable = random() % 16 == 0;
     ASSERT_TRUE(store_->Merge(Writes(batch), {.durable = is_durable}));
     for (const TestWrite& write : batch)
@@ -215,7 +228,7 @@ TEST_F(LmdbAhead, ALossOfPowerLeavesTheStateOfAMergeThatIsNotOlderThanTheLastDur
     }
     if (is_durable) durable = states.size() - 1;
     if (random() % 64 == 0) store_.reset();
-    if (step > 10 && step % 2 == 0) {
+    if (step > 10) {
       const std::string lost = folder_.path() + "/lost";
       std::filesystem::remove_all(lost);
       WatchedDisk::Get().LosePower(lost, random);
@@ -230,10 +243,12 @@ TEST_F(LmdbAhead, ALossOfPowerLeavesTheStateOfAMergeThatIsNotOlderThanTheLastDur
       ASSERT_LT(state, states.size());
       ASSERT_EQ(events, states[state]) << "step " << step << ", state " << state;
       went_back += state + 1 < states.size() ? 1 : 0;
-      for (std::size_t i = durable; i < log.size(); ++i)
-        ASSERT_TRUE(found->Merge(Writes(log[i]), {}));
-      ASSERT_TRUE(found->Sync());
-      ASSERT_EQ(EventsOf(*found), now);
+      if (step % 4 == 0) {
+        for (std::size_t i = durable; i < log.size(); ++i)
+          ASSERT_TRUE(found->Merge(Writes(log[i]), {}));
+        ASSERT_TRUE(found->Sync());
+        ASSERT_EQ(EventsOf(*found), now);
+      }
     }
     if (store_ == nullptr) store_ = OpenIn(StoreFolder());
   }
@@ -260,7 +275,7 @@ TEST_F(LmdbAhead, AKilledWriterAndThenALossOfPowerTearNothing) {
     int merged[2];
     ASSERT_EQ(::pipe(merged), 0);
     const std::int64_t base_us = 10'000 * (round + 1);
-    const pid_t child = ::fork();
+    const pid_t child = WatchedDisk::Get().Fork();
     if (child == 0) {
       const auto own = OpenIn(StoreFolder());
       for (std::int64_t i = 0;; ++i) {
@@ -306,7 +321,7 @@ TEST_F(LmdbAhead, AKilledWriterLosesNothingAtAll) {
   store_.reset();
   int merged[2];
   ASSERT_EQ(::pipe(merged), 0);
-  const pid_t child = ::fork();
+  const pid_t child = WatchedDisk::Get().Fork();
   if (child == 0) {
     const auto own = OpenIn(StoreFolder());
     for (std::int64_t i = 0;; ++i) {
@@ -327,6 +342,7 @@ TEST_F(LmdbAhead, AKilledWriterLosesNothingAtAll) {
 }
 
 TEST_F(LmdbAhead, TheFileDoesNotGrowWithoutEnd) {
+  WatchedDisk::Get().Watch("", folder_.path() + "/nothing");  // it would copy the file at every sync
   store_ = OpenIn(StoreFolder());
   std::mt19937 random(3);
   const auto write = [&](int merges) {

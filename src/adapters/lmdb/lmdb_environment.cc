@@ -478,6 +478,8 @@ Result<void> Environment::Write(WriteBody body, const WriteOptions& options) {
     }
     if (code == 0) {
       if (is_ahead) NoteAhead(options.rows);
+      // Its end counts: the slower the disk, the more a commit without a sync is worth.
+      if (options.is_for_later) last_for_later_ = std::chrono::steady_clock::now();
       // The room that a removal borrowed is not for rows.
       if (options.may_exceed_limit && has_grown && map_bytes() > limit_bytes()) Resize(limit_bytes());
       return {};

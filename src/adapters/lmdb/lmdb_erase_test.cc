@@ -176,7 +176,8 @@ TEST_F(LmdbErase, AFileThatDoesNotAddUpIsNotWrittenTo) {
   constexpr std::size_t kPage = 4096;
   int refused = 0;
   // Flags, bounds and numbers in the headers of pages; and the newest roots.
-  for (std::size_t at = 0; at < bytes.size(); at += at < 16 * kPage ? kPage : 29 * kPage) {
+  const auto is_dense = [&](std::size_t at) { return at < 16 * kPage || at + 40 * kPage > bytes.size(); };
+  for (std::size_t at = 0; at < bytes.size(); at += is_dense(at) ? kPage : 29 * kPage) {
     for (const std::size_t offset : {0, 10, 12, 14, 80, 128}) {
       std::string damaged = bytes;
       damaged[at + offset] = static_cast<char>(damaged[at + offset] ^ 0x55);
