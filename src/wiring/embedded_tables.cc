@@ -88,6 +88,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.online = parts_.online;
   tables.at_step = parts_.at_erase_step;
   tables.database = DatabaseOf(parts_.config.project);
+  tables.flush_bytes = parts_.flush_bytes;
   tables.threads = parts_.threads;
   tables_ = std::make_shared<FeatureTables>(std::move(tables));
   return {};

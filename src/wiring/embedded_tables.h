@@ -28,6 +28,7 @@ struct EmbeddedTablesParts {
   std::shared_ptr<const Clock> clock;
   OnlineOpener online;
   std::function<Result<std::shared_ptr<WriteTimes>>()> write_times;
+  std::int64_t flush_bytes = std::int64_t{64} << 20;  // as FeatureTablesParts has it
   std::size_t threads = 1;
   std::function<void(std::string_view step)> at_erase_step = {};  // for tests
 };

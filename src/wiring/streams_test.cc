@@ -60,6 +60,7 @@ class StreamsTest : public testing::Test {
     parts.clock = scene_.shared_clock();
     parts.online = [this]() -> Result<std::shared_ptr<OnlineStore>> { return scene_.shared_online(); };
     parts.write_times = [this] { return Result<std::shared_ptr<WriteTimes>>(write_times_); };
+    parts.flush_bytes = flush_bytes_;
     parts.at_erase_step = [this](std::string_view step) {
       if (step != "stream-checked") return;
       if (const auto once = std::exchange(when_checked_, nullptr)) once();
@@ -153,6 +154,7 @@ class StreamsTest : public testing::Test {
   std::shared_ptr<WriteTimes> write_times_ = std::make_shared<WriteTimes>();
   std::shared_ptr<const Catalog> catalog_;
   std::shared_ptr<EmbeddedTables> tables_;
+  std::int64_t flush_bytes_ = std::int64_t{64} << 20;
   std::function<void()> when_checked_;  // called once, when a frame is about to be logged
   std::string name_ = "clicks";
   std::string rejected_name_ = "clicks";
@@ -343,6 +345,33 @@ TEST_F(StreamFramesTest, ALoggedFrameStaysInTheLogUntilItIsOnline) {
   ASSERT_TRUE(tables_of_view_->TrimLogs());
   EXPECT_EQ(FramesInLogs(), 0);
   EXPECT_EQ(Column("n"), "1, 2");
+}
+
+// Of a log that is longer than what is flushed at a time each part is a commit.
+TEST_F(StreamFramesTest, ALongLogIsFlushedInParts) {
+  tables_of_view_.reset();
+  flush_bytes_ = 1;
+  tables_ = Opened();
+  tables_of_view_ = tables_->Open().value();
+  const auto snapshots = [&] {
+    return tables_of_view_->offline().Open(view().id).value()->Snapshots()->size();
+  };
+  const auto frames = std::vector{Logged(1), Logged(2), Logged(3)};
+  const auto flushed = tables_of_view_->Flush(view());
+  ASSERT_TRUE(flushed) << flushed.error().ToString();
+  EXPECT_EQ(flushed->rows, 3);
+  EXPECT_EQ(snapshots(), 3);
+  EXPECT_EQ(Column("n"), "1, 2, 3");
+  const auto more = std::vector{Logged(4), Logged(5)};
+  const StreamMarks taken = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
+  EXPECT_EQ(taken.at(place_).epoch, marks_.at(place_).epoch + 1);
+  EXPECT_EQ(taken.at(place_).read, StreamOffset(5));
+  EXPECT_EQ(snapshots(), 5);
+  EXPECT_EQ(tables_of_view_->FlushedStreamMarks(view()).value(), taken);
+  EXPECT_EQ(Column("n"), "1, 2, 3, 4, 5");
+  const auto none = tables_of_view_->Flush(view());
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->rows, 0);
 }
 
 TEST_F(StreamFramesTest, AFrameThatNobodyMergesComesOnlineByTheNextRecovery) {

@@ -61,14 +61,15 @@ class Account:
         self.rows: set[int] = set()  # values of n
         self.bad: set[tuple[str, str]] = set()  # partition and offset
 
-    def send(self, count: int, bad_every: int = 0) -> None:
+    def send(self, count: int, bad_every: int = 0, text: str = "") -> None:
+        """Each page ends with the text."""
         for _ in range(count):
             n = self._next
             self._next += 1
             user = n % USERS
             now = dt.datetime.now(dt.UTC).isoformat()
             is_bad = bad_every > 0 and n % bad_every == bad_every - 1
-            row = {"user": user, "n": n, "page": f"p{n % 7}", "event_timestamp": now}
+            row = {"user": user, "n": n, "page": f"p{n % 7}{text}", "event_timestamp": now}
             value = "this is no row" if is_bad else json.dumps(row)
 
             def sent(error: Any, message: Message, n: int = n, is_bad: bool = is_bad) -> None:
@@ -153,6 +154,11 @@ class FaultyReader:
 
     def has_ended(self) -> bool:
         return self.process.poll() is not None
+
+
+def slow_disk(folder: Path, milliseconds: int) -> FaultyReader:
+    """Each time that it syncs a file it waits so long; it reads until it is told to stop."""
+    return FaultyReader("slow_disk.py", folder, str(milliseconds))
 
 
 def full_disk(folder: Path, at: int) -> FaultyReader:

@@ -1,5 +1,5 @@
 // A library to be preloaded: it counts the system calls by which a process changes what lies under one
-// folder, and makes one of them fail, do half its work, or be the last that the process does.
+// folder, and makes one of them fail, do half its work, take long, or be the last that the process does.
 //
 // Nothing happens before tidemark_faults_arm. The calls are made by syscall(), so that nothing of the C
 // library is asked for what this library stands in front of. Writes through a mapping are not seen.
@@ -23,6 +23,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 
 #define TM_PRELOADED extern "C" __attribute__((visibility("default")))
 
@@ -40,7 +41,7 @@ enum Call : unsigned {
   kTruncate = 128,
 };
 
-enum How : int { kCount = 0, kKillBefore = 1, kKillAfter = 2, kFail = 3, kShort = 4, kTear = 5 };
+enum How : int { kCount = 0, kKillBefore = 1, kKillAfter = 2, kFail = 3, kShort = 4, kTear = 5, kSlow = 6 };
 
 constexpr std::size_t kPathMax = 4096;
 using Path = std::array<char, kPathMax>;
@@ -51,7 +52,7 @@ struct Plan {
   unsigned calls = 0;
   long at = 0;  // the first is 1
   int how = kCount;
-  int error = 0;
+  int error = 0;       // kSlow: milliseconds
   bool lasts = false;  // each later call fails too
   int trace = -1;
 };
@@ -122,6 +123,11 @@ int Decide(Call call, const Path& path) {
     static_cast<void>(::syscall(SYS_write, plan.trace, line.data(), static_cast<std::size_t>(length)));
   }
   const bool is_it = number == plan.at || (plan.lasts && number > plan.at && plan.at > 0);
+  if (is_it && plan.how == kSlow) {
+    const timespec wait{plan.error / 1000, plan.error % 1000 * 1'000'000L};
+    ::nanosleep(&wait, nullptr);
+    return kCount;
+  }
   return is_it ? plan.how : static_cast<int>(kCount);
 }
 
@@ -197,8 +203,8 @@ mode_t ModeOf(int flags, va_list arguments) {
 
 }  // namespace
 
-/// Begins to count. `at` of 0 does no more; `error` is for kFail; `trace`, if it is not -1, is a file that
-/// gets a line for each call. Not while other threads are at work.
+/// Begins to count. `at` of 0 does no more; `error` is for kFail, and how long it takes for kSlow; `trace`,
+/// if it is not -1, is a file that gets a line for each call. Not while other threads are at work.
 TM_PRELOADED void tidemark_faults_arm(const char* under, const char* pattern, unsigned calls, long at,
                                       int how, int error, int lasts, int trace) {
   std::snprintf(plan.under.data(), plan.under.size(), "%s", under);

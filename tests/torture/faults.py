@@ -38,6 +38,7 @@ class How(IntEnum):
     FAIL = 3
     SHORT = 4  # a write does half, any other call is EIO
     TEAR = 5  # a write does half and the process dies, any other call is the last one
+    SLOW = 6  # it takes some milliseconds longer
 
     @property
     def kills(self) -> bool:
@@ -52,7 +53,7 @@ class Fault:
     at: int = 0
     calls: Call = CHANGING
     pattern: str = ""
-    error: int = errno.EIO
+    error: int = errno.EIO  # SLOW: the milliseconds
     lasts: bool = False  # each later call fails too: a disk that has gone
     after: str = ""  # counted from the beginning of the first operation of this name
 

@@ -131,7 +131,8 @@ struct FeatureTablesParts {
   OnlineOpener online;
   // Called at named steps of erasing and of streams' frames; for tests.
   std::function<void(std::string_view step)> at_step = {};
-  std::string database;  // of the project's tables, for other engines
+  std::string database;                               // of the project's tables, for other engines
+  std::int64_t flush_bytes = std::int64_t{64} << 20;  // of a log that are flushed at a time, about
   std::size_t threads = 1;
   bool is_read_only = false;  // the store's folder: every write is kIo
 };

@@ -1,4 +1,5 @@
-// Frames become files: exactly once, because how far a log is flushed is part of the same commit.
+// Frames become files: exactly once, because how far a log is flushed is part of the same commit. Of a log
+// that has grown long a part becomes files at a time, so that it need not fit into memory.
 #include <fmt/format.h>
 
 #include <map>
@@ -32,9 +33,10 @@ class Flushing {
 
   Result<FlushedTable> Run() {
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
+    FlushedTable flushed;
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
       TM_TRY(Collect());
-      if (advances_.empty() && taken_.empty()) return FlushedTable{};
+      if (advances_.empty() && taken_.empty()) return flushed;
       std::unique_ptr<StagedRows> staged;
       if (!batches_.empty()) {  // not all of them have been erased
         TM_ASSIGN(const auto reader, FromArrowResult(arrow::RecordBatchReader::Make(batches_)));
@@ -43,7 +45,11 @@ class Flushing {
       const std::int64_t rows = staged == nullptr ? 0 : staged->rows();
       TM_ASSIGN(const CommitOutcome outcome,
                 table_->Append(std::move(staged), [this](const TableHead& head) { return Decide(head); }));
-      if (outcome.committed) return FlushedTable{rows, rows > 0 ? outcome.snapshot_id : 0};
+      if (!outcome.committed) continue;
+      flushed.rows += rows;
+      if (rows > 0) flushed.snapshot_id = outcome.snapshot_id;
+      if (!is_cut_) return flushed;
+      attempt = -1;  // for the next part
     }
     return Fail(ErrorCode::kBusy,
                 fmt::format("view '{}' is flushed by other processes all the time; try again",
@@ -54,11 +60,14 @@ class Flushing {
   const StreamMarks& marks() const { return marks_; }
 
  private:
-  /// Reads all that is not in files. The logs first: what they have lost by then is in the snapshot.
+  /// Reads what is not in files, or as much as is flushed at a time. The logs first: what they have lost by
+  /// then is in the snapshot.
   Result<void> Collect() {
     batches_.clear();
     advances_.clear();
     logs_.clear();
+    bytes_ = 0;
+    is_cut_ = false;
     TM_ASSIGN(const auto logs, parts_.log->Snapshots());
     TM_ASSIGN(const auto snapshot, table_->Snapshot({}));
     properties_ = snapshot->properties();
@@ -68,23 +77,43 @@ class Flushing {
     const auto schema = TableSchema(view_);
     for (const auto& log : logs) {
       logs_.push_back(log->id());
-      Advance advance{FlushedUpTo(snapshot->properties(), log->id()), log->durable_lsn()};
-      bool has_rows = false;
-      TM_TRY(log->Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
-        std::vector<StreamPart> parts;
-        TM_ASSIGN(auto rows, OfflineRowsOf(view_, schema, frame, marks_before_, &parts));
-        if (rows == nullptr) return {};
-        has_rows = true;
-        for (const StreamPart& part : parts)
-          ReadOn(marks_, part);
-        if (erasures != nullptr) {
-          TM_ASSIGN(rows, erasures->Standing(view_, rows));
-        }
-        if (rows->num_rows() > 0) batches_.push_back(std::move(rows));
-        return {};
-      }));
-      if (has_rows) advances_.emplace(log->id(), advance);
+      if (!is_cut_) TM_TRY(CollectLog(*log, schema, erasures.get()));
     }
+    if (!is_cut_) RaiseEpochs();
+    return {};
+  }
+
+  /// What comes while parts are flushed is of the last one, so that there is a last one.
+  Result<void> CollectLog(const LogSnapshot& log, const std::shared_ptr<arrow::Schema>& schema,
+                          const Erasures* erasures) {
+    const std::uint64_t until = first_durable_.try_emplace(log.id(), log.durable_lsn()).first->second;
+    Advance advance{FlushedUpTo(properties_, log.id()), log.durable_lsn()};
+    bool has_rows = false;
+    auto read = log.Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
+      if (bytes_ >= parts_.flush_bytes && frame.lsn <= until) {
+        is_cut_ = true;
+        advance.to = frame.lsn - 1;
+        return Fail(ErrorCode::kCancelled, "the rest is read later");
+      }
+      std::vector<StreamPart> parts;
+      TM_ASSIGN(auto rows, OfflineRowsOf(view_, schema, frame, marks_before_, &parts));
+      if (rows == nullptr) return {};
+      has_rows = true;
+      bytes_ += std::ssize(frame.record.payload);
+      for (const StreamPart& part : parts)
+        ReadOn(marks_, part);
+      if (erasures != nullptr) {
+        TM_ASSIGN(rows, erasures->Standing(view_, rows));
+      }
+      if (rows->num_rows() > 0) batches_.push_back(std::move(rows));
+      return {};
+    });
+    if (!read && !is_cut_) return read;
+    if (has_rows) advances_.emplace(log.id(), advance);
+    return {};
+  }
+
+  void RaiseEpochs() {
     for (const std::string& place : taken_) {
       StreamMark& mark = marks_[place];
       ++mark.epoch;
@@ -96,7 +125,6 @@ class Flushing {
       // Of another one than was read it is for who asks to say what is to be.
       if (!made_.empty() && (mark.made.empty() || !mark.read)) mark.made = made_;
     }
-    return {};
   }
 
   /// Only on top of what was read: another process may have flushed the same frames.
@@ -131,10 +159,13 @@ class Flushing {
   std::unique_ptr<OfflineTable> table_;
   arrow::RecordBatchVector batches_;
   std::map<LogId, Advance> advances_;
-  TableProperties properties_;  // as the rows were read by
-  StreamMarks marks_before_;    // that they say
-  StreamMarks marks_;           // with the rows
-  std::vector<LogId> logs_;     // all that there are
+  TableProperties properties_;                    // as the rows were read by
+  StreamMarks marks_before_;                      // that they say
+  StreamMarks marks_;                             // with the rows
+  std::vector<LogId> logs_;                       // all that there are
+  std::map<LogId, std::uint64_t> first_durable_;  // of each log, when it was first read
+  std::int64_t bytes_ = 0;                        // of the frames
+  bool is_cut_ = false;                           // there are more
 };
 
 }  // namespace
