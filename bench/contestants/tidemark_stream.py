@@ -1,7 +1,8 @@
 """Topics of a broker on this machine that `tidemark stream run` reads.
 
-Phases: `freshness`, from when an event is produced to when a lookup returns it; `backlog`, all of a
-topic into the offline and the online store; `reads`, lookups of a server while it reads a backlog.
+Phases: `freshness`, from when an event is produced to when a lookup returns it; `broker`, the same
+to when a bare consumer has it; `backlog`, all of a topic into the offline and the online store;
+`reads`, lookups of a server while it reads a backlog.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from broker import AS_SHIPPED, KafkaBroker, kafka_broker
+from confluent_kafka import Consumer, TopicPartition
 from rides import FIELDS, VIEW, backlog, make_store
 from timing import Job, Report, Stopwatch, contest
 
@@ -93,21 +96,63 @@ def measure_freshness(broker: KafkaBroker, job: Job, stopwatch: Stopwatch) -> Re
     store = make_store(Path(job["store_path"]), broker.servers, TOPIC, job["kind"])
     broker.create_topic(TOPIC, job["partitions"])
     fill(broker, job, job["keys"])  # every lookup finds rows of others beside it
-    sent_path = Path(job["store_path"]).parent / "sent.json"
     reader = subprocess.Popen(command(job, "stream", "run", VIEW))
     try:
         wait_for_lag(store)
-        producing = job | {"servers": broker.servers, "topic": TOPIC, "sent_path": str(sent_path)}
-        job_path = sent_path.with_name("producer.json")
-        job_path.write_text(json.dumps(producing))
-        script = Path(__file__).with_name("stream_producer.py")
-        producer = subprocess.Popen([sys.executable, str(script), str(job_path)])
+        sent_path, producer = start_producer(broker, job)
         with stopwatch.timed():
             seen = look(store, producer, job["probes"])
     finally:
         reader.terminate()
         reader.wait(PATIENCE_S)
-    sent = json.loads(sent_path.read_text())
+    return freshness(json.loads(sent_path.read_text()), seen, job)
+
+
+def measure_broker(broker: KafkaBroker, job: Job, stopwatch: Stopwatch) -> Report:
+    """The same as far as a bare consumer, which only polls: what the broker takes of it."""
+    broker.create_topic(TOPIC, job["partitions"])
+    fill(broker, job, job["keys"])
+    settings = {"bootstrap.servers": broker.servers, "group.id": "bare", "fetch.wait.max.ms": 100}
+    consumer = Consumer(settings | {"enable.auto.commit": False})
+    consumer.assign([TopicPartition(TOPIC, place, 0) for place in range(job["partitions"])])
+    left = job["keys"]
+    while left > 0:
+        left -= len(consumer.consume(10_000, 1.0))
+    sent_path, producer = start_producer(broker, job)
+    seen: list[tuple[int, int]] = []
+    with stopwatch.timed():
+        while not seen or seen[-1][1] != job["probes"] - 1:
+            message = consumer.poll(PATIENCE_S)
+            now_ns = time.monotonic_ns()
+            if message is None or message.error() is not None:
+                raise RuntimeError(f"the probes do not come: {message and message.error()}")
+            if message.partition() == PROBE and is_probe(message.value()):
+                seen.append((now_ns, json.loads(message.value())["n"]))
+    consumer.close()
+    if producer.wait(PATIENCE_S) != 0:
+        raise RuntimeError("the producer failed")
+    return freshness(json.loads(sent_path.read_text()), seen, job)
+
+
+def is_probe(message: bytes | None) -> bool:
+    """Without reading all of it, as there are ten times as many others."""
+    return message is not None and b'"driver_id":%d,' % PROBE in message
+
+
+def start_producer(broker: KafkaBroker, job: Job) -> tuple[Path, subprocess.Popen[bytes]]:
+    """Where it says in the end when it sent each probe, and its process."""
+    folder = Path(job["store_path"]).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    sent_path = folder / "sent.json"
+    producing = job | {"servers": broker.servers, "topic": TOPIC, "sent_path": str(sent_path)}
+    job_path = folder / "producer.json"
+    job_path.write_text(json.dumps(producing))
+    script = Path(__file__).with_name("stream_producer.py")
+    return sent_path, subprocess.Popen([sys.executable, str(script), str(job_path)])
+
+
+def freshness(sent: dict[str, Any], seen: list[tuple[int, int]], job: Job) -> Report:
+    """Of the probes after the warm-up."""
     times = sorted(freshness_ms(sent["sent_ns"], seen)[job["probes_of_warm_up"] :])
     return {
         "p50_ms": times[len(times) // 2],
@@ -241,7 +286,12 @@ def freshness_ms(sent_ns: list[int], seen: list[tuple[int, int]]) -> list[float]
 
 def work(job: Job, stopwatch: Stopwatch) -> Report:
     """One phase, with a broker of its own."""
-    phases = {"freshness": measure_freshness, "backlog": read_backlog, "reads": measure_reads}
+    phases = {
+        "freshness": measure_freshness,
+        "broker": measure_broker,
+        "backlog": read_backlog,
+        "reads": measure_reads,
+    }
     with kafka_broker(AS_SHIPPED) as broker:
         report = phases[job["phase"]](broker, job, stopwatch)
     return report | {"versions": {"tidemark": tidemark.__version__}}

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/crc32c_internal.h"
 #include "base/crc_fold.h"
 
 #if defined(__x86_64__)
@@ -89,11 +90,11 @@ __attribute__((target("sse4.2"))) std::uint64_t ThreeLanes(const std::byte* at, 
 }
 
 __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const std::byte> bytes,
-                                                              std::uint32_t crc) {
+                                                              std::uint32_t crc, bool folds) {
   std::uint64_t crc64 = crc;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
-  if (left >= kCrcFoldedMin && CanFoldCrc()) {
+  if (left >= kCrcFoldedMin && folds) {
     const std::size_t folded = left / kCrcFoldBytes * kCrcFoldBytes;
     const CrcRest rest = FoldCrc(kFactors, bytes.first(folded), crc);
     crc64 = 0;
@@ -115,12 +116,17 @@ __attribute__((target("sse4.2"))) std::uint32_t ByInstruction(std::span<const st
 
 }  // namespace
 
-std::uint32_t Crc32c(std::span<const std::byte> bytes, std::uint32_t seed) {
+std::uint32_t Crc32cBy(CrcWay most, std::span<const std::byte> bytes, std::uint32_t seed) {
 #if defined(__x86_64__)
   static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
-  if (has_instruction) return ~ByInstruction(bytes, ~seed);
+  if (most != CrcWay::kTable && has_instruction)
+    return ~ByInstruction(bytes, ~seed, most == CrcWay::kFolding && CanFoldCrc());
 #endif
   return ~ByTable(bytes, ~seed);
+}
+
+std::uint32_t Crc32c(std::span<const std::byte> bytes, std::uint32_t seed) {
+  return Crc32cBy(CrcWay::kFolding, bytes, seed);
 }
 
 }  // namespace tidemark

@@ -104,7 +104,10 @@ std::optional<SegmentHeader> DecodeSegmentHeader(std::span<const std::byte> byte
 }
 
 bool IsForeignFormat(std::span<const std::byte> bytes) {
-  return bytes.size() >= kSegmentHeaderBytes && HasName(bytes) && !IsFormatRead(bytes[kNameBytes]);
+  RawSegmentHeader raw;
+  if (bytes.size() < sizeof(raw) || !HasName(bytes) || IsFormatRead(bytes[kNameBytes])) return false;
+  std::memcpy(&raw, bytes.data(), sizeof(raw));
+  return raw.checksum == Crc32c(bytes.first(offsetof(RawSegmentHeader, checksum)));
 }
 
 std::size_t FrameBytes(const LogRecord& record) {

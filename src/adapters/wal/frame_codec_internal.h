@@ -67,7 +67,8 @@ std::vector<std::byte> EncodeSegmentHeader(const SegmentHeader& header);
 /// None if it is no header, or a damaged one.
 std::optional<SegmentHeader> DecodeSegmentHeader(std::span<const std::byte> bytes);
 
-/// True if the bytes are a header of another format than ours.
+/// True if the bytes are a whole header of a format that is not read, and not a damaged one of ours: headers
+/// of all formats are laid out alike.
 bool IsForeignFormat(std::span<const std::byte> bytes);
 
 /// Bytes of the whole frame.
