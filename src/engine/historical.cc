@@ -374,7 +374,7 @@ class HistoricalReader final : public arrow::RecordBatchReader {
   void FreeGroups() {
     groups_.clear();
     times_.reset();
-    if (block_->num_rows() >= kManyRows) BufferPool()->ReleaseUnused();
+    if (request_.memory_bytes_max > 0 && block_->num_rows() >= kManyRows) BufferPool()->ReleaseUnused();
   }
 
   void ReportReading(const OpenView& view) const {

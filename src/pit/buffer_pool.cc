@@ -1,6 +1,8 @@
 // Blocks are kept by size class: an eighth of a power of two, so that at most a ninth of a block is unused.
 #include "pit/buffer_pool.h"
 
+#include <arrow/util/thread_pool.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -90,7 +92,7 @@ class KeepingPool final : public arrow::MemoryPool {
       limits_.erase(limits_.find(kept_bytes_max));
       was_last = limits_.empty();
     }
-    if (was_last) ReleaseUnused();
+    if (was_last) ReleaseSoon();
   }
 
   std::int64_t bytes_allocated() const override {
@@ -103,6 +105,11 @@ class KeepingPool final : public arrow::MemoryPool {
   std::string backend_name() const override { return base_->backend_name(); }
 
  private:
+  // To give pages back takes the kernel a while, which whoever ends the use need not wait for.
+  void ReleaseSoon() {
+    if (!arrow::internal::GetCpuThreadPool()->Spawn([this] { ReleaseUnused(); }).ok()) ReleaseUnused();
+  }
+
   std::uint8_t* TakeKept(std::int64_t bytes) {
     const std::lock_guard lock(mutex_);
     const auto found = kept_.find(bytes);
