@@ -2,9 +2,11 @@
 #include "base/new_file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
+#include <string>
 
 namespace tidemark {
 namespace {
@@ -13,7 +15,7 @@ namespace fs = std::filesystem;
 
 class NewFileTest : public testing::Test {
  protected:
-  NewFileTest() : folder_(fs::path(testing::TempDir()) / "new_file_test") {
+  NewFileTest() : folder_(fs::path(testing::TempDir()) / ("new_file_test_" + std::to_string(::getpid()))) {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }

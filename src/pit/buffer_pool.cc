@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tidemark {
@@ -61,18 +62,12 @@ class KeepingPool final : public arrow::MemoryPool {
   }
 
   void ReleaseUnused() override {
-    std::map<std::int64_t, std::vector<std::uint8_t*>> freed;
+    Blocks freed;
     {
       const std::lock_guard lock(mutex_);
-      freed.swap(kept_);
-      kept_bytes_ = 0;
+      freed = TakeAllKept();
     }
-    for (const auto& [bytes, blocks] : freed) {
-      for (std::uint8_t* block : blocks)
-        base_->Free(block, bytes, kAlignmentMax);
-    }
-    base_->ReleaseUnused();
-    arrow::default_memory_pool()->ReleaseUnused();  // which Arrow's own functions use beside
+    GiveBack(freed);
   }
 
   void BeginUse(std::int64_t kept_bytes_max) {
@@ -105,9 +100,36 @@ class KeepingPool final : public arrow::MemoryPool {
   std::string backend_name() const override { return base_->backend_name(); }
 
  private:
-  // To give pages back takes the kernel a while, which whoever ends the use need not wait for.
+  using Blocks = std::map<std::int64_t, std::vector<std::uint8_t*>>;  // by class
+
+  // With the lock held.
+  Blocks TakeAllKept() {
+    kept_bytes_ = 0;
+    return std::exchange(kept_, {});
+  }
+
+  void GiveBack(const Blocks& freed) {
+    for (const auto& [bytes, blocks] : freed) {
+      for (std::uint8_t* block : blocks)
+        base_->Free(block, bytes, kAlignmentMax);
+    }
+    base_->ReleaseUnused();
+    arrow::default_memory_pool()->ReleaseUnused();  // which Arrow's own functions use beside
+  }
+
+  // To give pages back takes the kernel a while, which whoever ends the use need not wait for. Whoever begins
+  // another meanwhile gets them.
   void ReleaseSoon() {
-    if (!arrow::internal::GetCpuThreadPool()->Spawn([this] { ReleaseUnused(); }).ok()) ReleaseUnused();
+    const auto release = [this] {
+      Blocks freed;
+      {
+        const std::lock_guard lock(mutex_);
+        if (!limits_.empty()) return;
+        freed = TakeAllKept();
+      }
+      GiveBack(freed);
+    };
+    if (!arrow::internal::GetCpuThreadPool()->Spawn(release).ok()) release();
   }
 
   std::uint8_t* TakeKept(std::int64_t bytes) {
@@ -131,8 +153,8 @@ class KeepingPool final : public arrow::MemoryPool {
 
   // Not Arrow's default pool: that one takes huge pages, and zeroing them costs more than they save here.
   arrow::MemoryPool* const base_ = arrow::system_memory_pool();
-  mutable std::mutex mutex_;                                 // guards those below
-  std::map<std::int64_t, std::vector<std::uint8_t*>> kept_;  // by class
+  mutable std::mutex mutex_;  // guards those below
+  Blocks kept_;
   std::int64_t kept_bytes_ = 0;
   std::multiset<std::int64_t> limits_;  // of the uses there are
 };

@@ -24,7 +24,7 @@ constexpr std::int64_t KeptBytesWithin(std::int64_t memory_bytes_max) {
 }
 
 /// Held by work that takes long: while it lasts the pool keeps no more than `kept_bytes_max` (of several at a
-/// time the least counts), and what it keeps goes back to the system when the last of these ends.
+/// time the least counts), and what it keeps goes back to the system soon after the last of these ended.
 class BufferPoolUse {
  public:
   explicit BufferPoolUse(std::int64_t kept_bytes_max = kKeptBytesMax);
