@@ -14,8 +14,12 @@ namespace {
 
 constexpr std::uint64_t kTurnNs = 100'000;  // the shortest that the kernel takes
 
+int NiceOf(pid_t thread) {
+  return getpriority(PRIO_PROCESS, static_cast<id_t>(thread));
+}
+
 int NiceOfThisThread() {
-  return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+  return NiceOf(gettid());
 }
 
 /// As the kernel has it; its later fields are not needed.
@@ -46,6 +50,10 @@ void RunInShortTurns() {
 void GiveWay(Share share) {
   const int nice = static_cast<int>(share);
   if (NiceOfThisThread() < nice) std::ignore = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
+}
+
+bool GivesWay() {
+  return NiceOfThisThread() > NiceOf(getpid());
 }
 
 }  // namespace tidemark

@@ -18,4 +18,7 @@ enum class Share : int { kThird = 5, kNinth = 10 };
 /// nobody waits for. It is not undone, and does nothing where the process gives way more than that already.
 void GiveWay(Share share);
 
+/// Whether the calling thread gives way to others of its process, or one that it was started from did.
+bool GivesWay();
+
 }  // namespace tidemark

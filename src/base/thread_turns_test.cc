@@ -40,10 +40,17 @@ TEST(ThreadTurns, AreShortWhereTheKernelHasThem) {
 
 TEST(ThreadTurns, WhoGivesWayGivesWayNoLessThanBefore) {
   const auto nice = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
+  const int own = nice();
+  EXPECT_FALSE(GivesWay());
   std::thread([&] {
+    EXPECT_FALSE(GivesWay());
     GiveWay(Share::kThird);
     EXPECT_GE(nice(), 5);
-    std::thread([&] { EXPECT_GE(nice(), 5); }).join();
+    EXPECT_EQ(GivesWay(), nice() > own);
+    std::thread([&] {
+      EXPECT_GE(nice(), 5);
+      EXPECT_EQ(GivesWay(), nice() > own);
+    }).join();
     ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19), 0);
     GiveWay(Share::kNinth);
     EXPECT_EQ(nice(), 19);

@@ -395,7 +395,7 @@ class SqliteRegistry final : public Registry {
   }
 
   Result<std::int64_t> Serial(std::string_view project) const override {
-    const auto stamp = sqlite::FileStamp::Of(file_);
+    const auto stamp = file_.Stamp();
     if (stamp) {
       if (const auto known = serials_.Find(*stamp, project)) return *known;
     }
@@ -473,7 +473,7 @@ class SqliteRegistry final : public Registry {
 
   mutable std::mutex mutex_;  // over the connection
   Connection connection_;
-  const std::string file_;  // in full, also when the working directory changes
+  const sqlite::WatchedFile file_;  // by its full path, as the working directory may change
   Tables tables_;
   mutable sqlite::KnownSerials serials_;
 };

@@ -475,7 +475,7 @@ TEST_F(SqliteRegistryTest, ASerialThatAnotherProcessMovesIsSeenAtOnce) {
   }
   for (int round = 0; round < 3; ++round) {
     const std::int64_t serial = commit();
-    while (!sqlite::FileStamp::Of(path_)->IsSettled())
+    while (!sqlite::WatchedFile(path_).Stamp()->IsSettled())
       ASSERT_EQ(registry->Serial("demo").value(), serial);
     for (int ask = 0; ask < 3; ++ask)  // one that looks, and two that remember
       ASSERT_EQ(registry->Serial("demo").value(), serial);

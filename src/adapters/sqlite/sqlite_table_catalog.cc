@@ -71,7 +71,7 @@ class SqliteTableCatalog final : public TableCatalog {
   }
 
   Result<CatalogEntry> Get(TableId id) const override {
-    const auto stamp = sqlite::FileStamp::Of(file_);
+    const auto stamp = file_.Stamp();
     if (stamp) {
       if (auto known = known_.Find(*stamp, id)) return *std::move(known);
     }
@@ -359,7 +359,7 @@ class SqliteTableCatalog final : public TableCatalog {
 
   mutable std::mutex mutex_;  // over the connection
   Connection connection_;
-  const std::string file_;  // in full, also when the working directory changes
+  const sqlite::WatchedFile file_;  // by its full path, as the working directory may change
   const std::string listed_;
   const std::string unlisted_;
   mutable sqlite::KnownWhileUnwritten<TableId, CatalogEntry> known_;

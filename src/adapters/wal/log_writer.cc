@@ -15,6 +15,7 @@
 
 #include "adapters/wal/log_error_internal.h"
 #include "base/check.h"
+#include "base/thread_turns.h"
 
 namespace tidemark::wal {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::size_t kBufferBytesKept = std::size_t{1} << 20;
 // That wait for their hook. What comes while one runs is often a few writes and then many; beyond that they
 // wait to be written together.
 constexpr std::size_t kGroupsAhead = 2;
+constexpr std::size_t kManyWaiting = 4;
 constexpr std::int64_t kSmallShare = 4;  // frames that are smaller than this part of the zeros are small
 
 LogId NewLogId() {
@@ -111,6 +113,12 @@ Result<void> LogWriter::BeginFirstSegment() {
 }
 
 LogWriter::~LogWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closing_ = true;
+  }
+  leader_turn_.notify_one();
+  if (leader_.joinable()) leader_.join();
   TM_CHECK(queue_.empty() && !is_led_, "a log was closed while it was written to");
   if (stopped_) return;
   if (segments_.first_lsn() != durable_lsn() + 1) {
@@ -183,6 +191,31 @@ void LogWriter::Wake(Request* request, Turn turn) {
 // Writes a group, and returns what its first request, the caller's, is to do then.
 LogWriter::Turn LogWriter::Lead(Request& request) {
   std::unique_lock lock(mutex_);
+  const Turn next = WriteNext(lock);
+  if (next != Turn::kWaiting) return next;
+  request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
+  lock.unlock();
+  return WaitForTurn(request);
+}
+
+// The log's own thread.
+void LogWriter::LeadOthers() {
+  RunInShortTurns();
+  std::unique_lock lock(mutex_);
+  while (true) {
+    leader_turn_.wait(lock, [this] { return is_leaders_turn_ || is_closing_; });
+    if (!std::exchange(is_leaders_turn_, false)) return;
+    if (WriteNext(lock) != Turn::kHook) continue;
+    Request* const first = hooks_.front().front();
+    lock.unlock();  // it begins by taking it
+    Wake(first, Turn::kHook);
+    lock.lock();
+  }
+}
+
+// Writes a group, and hands the lead on. Returns what is left for its first request to do: nothing, to run
+// the hook, or to wait until it is to be run.
+LogWriter::Turn LogWriter::WriteNext(std::unique_lock<std::mutex>& lock) {
   hook_over_.wait(lock, [&] { return hooks_.size() < kGroupsAhead; });
   Group group = TakeGroup();
   lock.unlock();
@@ -190,17 +223,13 @@ LogWriter::Turn LogWriter::Lead(Request& request) {
   lock.lock();
   if (written.stops) Stop(written.result.error());
   HandOver();
-  if (!written.result || !hook_ || request.appends.empty()) {
+  if (!written.result || group.front()->appends.empty()) {
     Answer(group, written.result);
-    lock.unlock();
-    WakeOthers(group);
+    WakeDone(group);
     return Turn::kDone;
   }
   hooks_.push_back(std::move(group));
-  if (!std::exchange(is_hooked_, true)) return Turn::kHook;
-  request.turn.Reset(static_cast<std::uint32_t>(Turn::kWaiting));
-  lock.unlock();
-  return WaitForTurn(request);
+  return std::exchange(is_hooked_, true) ? Turn::kWaiting : Turn::kHook;
 }
 
 // Runs the hook for all groups that wait for it, whose first is the caller's: what it does has a cost of its
@@ -219,7 +248,7 @@ void LogWriter::Hook() {
   is_hooked_ = !hooks_.empty();
   if (is_hooked_) Wake(hooks_.front().front(), Turn::kHook);
   lock.unlock();
-  WakeOthers(all);
+  WakeDone(std::span(all).subspan(1));
 }
 
 void LogWriter::Answer(const Group& group, const Result<void>& result) {
@@ -230,10 +259,9 @@ void LogWriter::Answer(const Group& group, const Result<void>& result) {
   room_.notify_all();
 }
 
-// All but the first, which is the caller's.
-void LogWriter::WakeOthers(const Group& group) {
+void LogWriter::WakeDone(std::span<Request* const> requests) {
   WaitingWords::Setting setting(turns_);
-  for (Request* request : std::span(group).subspan(1))
+  for (Request* request : requests)
     setting.Set(request->turn, static_cast<std::uint32_t>(Turn::kDone));
 }
 
@@ -258,7 +286,25 @@ LogWriter::Group LogWriter::TakeGroup() {
 
 void LogWriter::HandOver() {
   is_led_ = !queue_.empty();
-  if (is_led_) Wake(queue_.front(), Turn::kLead);
+  if (!is_led_) return;
+  if (queue_.size() >= kManyWaiting && HasLeader()) {
+    is_leaders_turn_ = true;
+    leader_turn_.notify_one();
+  } else {
+    Wake(queue_.front(), Turn::kLead);
+  }
+}
+
+// A thread that gives way to others would make one that does, too, and have all wait for it.
+bool LogWriter::HasLeader() {
+  if (leader_.joinable()) return true;
+  if (GivesWay()) return false;
+  try {
+    leader_ = std::thread([this] { LeadOthers(); });
+  } catch (const std::system_error&) {
+    return false;  // there are too many threads: callers lead then
+  }
+  return true;
 }
 
 void LogWriter::Stop(const Error& why) {

@@ -3,7 +3,9 @@
 // Calls queue up. The first leads: it takes what is in the queue, writes it in one piece and syncs it, hands
 // the lead on to whoever is first in the queue then, has its group's hook run, and acknowledges the group.
 // The next two groups are written and synced while the hook of this one runs, and have theirs together; what
-// comes later gathers meanwhile.
+// comes later gathers meanwhile. Where many wait a thread of the log leads: it is awake when a group is
+// through, and begins the next one at once, while who is woken to lead would wait for a processor among all
+// those that were acknowledged just then.
 #pragma once
 
 #include <atomic>
@@ -15,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "adapters/wal/log_folder_internal.h"
@@ -66,11 +69,14 @@ class LogWriter {
   bool Enqueue(Request& request);
   Result<std::uint64_t> Await(Request& request, bool leads);
   Turn Lead(Request& request);
+  void LeadOthers();
   void Hook();
   Turn WaitForTurn(const Request& request) const;
   void Wake(Request* request, Turn turn);
-  void WakeOthers(const Group& group);
+  void WakeDone(std::span<Request* const> requests);
   // These with the mutex held.
+  Turn WriteNext(std::unique_lock<std::mutex>& lock);
+  bool HasLeader();
   Group TakeGroup();
   void HandOver();
   void Stop(const Error& why);
@@ -103,8 +109,11 @@ class LogWriter {
   std::mutex mutex_;                   // guards what follows
   std::condition_variable room_;       // waiting_bytes_ went down, or the log stopped
   std::condition_variable hook_over_;  // groups that waited for the hook have it
-  std::deque<Request*> queue_;         // its front leads, if is_led_
+  std::condition_variable leader_turn_;
+  std::deque<Request*> queue_;  // its front leads, if is_led_, or the log's own thread
   bool is_led_ = false;
+  bool is_leaders_turn_ = false;
+  bool is_closing_ = false;
   std::size_t waiting_bytes_ = 0;  // of calls that have no answer yet
   std::vector<Group> hooks_;  // groups that are written and wait for the hook; the first of the first runs it
   bool is_hooked_ = false;    // the hook runs, or somebody is on the way to run it
@@ -118,6 +127,8 @@ class LogWriter {
   std::int64_t file_bytes_ = 0;     // with the zeros behind these
   std::vector<std::byte> buffer_;
   std::vector<LogEntry> entries_;  // by the one whose hook runs
+
+  std::thread leader_;  // made when many wait for the first time; last: it uses all the others
 };
 
 }  // namespace tidemark::wal

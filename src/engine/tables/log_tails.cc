@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/frame_rows.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_rows.h"
 #include "pit/arrow_status.h"
@@ -95,11 +96,15 @@ Result<std::vector<LogTail>> LogTails::Of(const CatalogView& view,
 Result<std::shared_ptr<const LogTails::Tail>> LogTails::Read(const CatalogView& view, const LogSnapshot& log,
                                                              Tail tail) {
   TailBatches batches(std::move(tail.whole), std::move(tail.last));
+  const auto keep = [&](std::shared_ptr<arrow::RecordBatch> rows) -> Result<void> {
+    return rows->num_rows() == 0 ? Result<void>() : batches.Add(std::move(rows));
+  };
+  FrameRows frames(view, tail.schema, tail.marks, keep);
   TM_TRY(log.Read(tail.upto, view.id, [&](const LogFrame& frame) -> Result<void> {
-    TM_ASSIGN(auto rows, OfflineRowsOf(view, tail.schema, frame, tail.marks));
-    if (rows == nullptr || rows->num_rows() == 0) return {};
-    return batches.Add(std::move(rows));
+    TM_TRY(frames.Add(frame));
+    return {};
   }));
+  TM_TRY(frames.Finish());
   TM_ASSIGN(tail.last, batches.Last());
   tail.whole = batches.TakeWhole();
   tail.upto = std::max(tail.upto, log.durable_lsn());

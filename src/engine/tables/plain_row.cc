@@ -1,4 +1,4 @@
-// A frame is an Arrow IPC stream: the schema, which is made once, and one message, which is laid out here.
+// The schema of a frame is encoded once; its message is laid out here, as plain_frame_internal.h draws it.
 #include "engine/tables/plain_row.h"
 
 #include <arrow/array.h>
@@ -14,6 +14,7 @@
 #include <map>
 #include <utility>
 
+#include "engine/tables/plain_frame_internal.h"
 #include "model/feature_table.h"
 #include "pit/columns.h"
 #include "pit/utf8.h"
@@ -25,83 +26,30 @@ static_assert(std::endian::native == std::endian::little, "Arrow's messages are 
 
 constexpr std::size_t kPlainTextBytesMax = std::size_t{64} << 10;
 constexpr std::size_t kWordBytesMax = 16;
-constexpr std::size_t kAlign = 8;
 constexpr std::int64_t kBeyondTimes = std::numeric_limits<std::int64_t>::max();
-
-/// What an Arrow message of rows has before its columns, for so many columns and buffers: a flatbuffer of a
-/// table (version, kind, body's length) with a table (rows, columns, buffers) in it.
-struct MessageHead {
-  std::uint32_t root = 16;                                          // where the outer table is, from here
-  std::array<std::uint16_t, 6> outer_fields{12, 20, 16, 18, 4, 8};  // sizes; version, kind, inner, body
-  std::int32_t outer = 12;                                          // from there back to its fields
-  std::uint32_t inner_at = 28;                                      // from here
-  std::int64_t body_bytes = 0;
-  std::int16_t version = 4;  // V5
-  std::uint8_t kind = 3;     // RecordBatch
-  std::uint8_t unused = 0;
-  std::array<std::uint16_t, 6> inner_fields{10, 20, 8, 4, 16, 0};  // sizes; rows, columns, buffers
-  std::int32_t inner = 12;
-  std::uint32_t columns_at = 16;
-  std::int64_t rows = 1;
-  std::uint32_t buffers_at = 0;
-  std::uint32_t columns = 0;
-};
-static_assert(sizeof(MessageHead) == 72 && offsetof(MessageHead, inner) == 48);
-
-struct ColumnEntry {
-  std::int64_t rows = 1;
-  std::int64_t nulls = 0;
-};
-struct BufferEntry {
-  std::int64_t offset = 0;
-  std::int64_t bytes = 0;
-};
-
-constexpr std::uint32_t kMessageBegins = 0xFFFFFFFF;
-constexpr std::string_view kEndOfStream("\xFF\xFF\xFF\xFF\0\0\0\0", 8);
-
-std::size_t Aligned(std::size_t bytes) {
-  return (bytes + kAlign - 1) / kAlign * kAlign;
-}
-
-/// Where the parts of a message are in a frame.
-struct MessagePlaces {
-  MessagePlaces(std::size_t schema_bytes, std::size_t column_count, std::size_t buffer_count)
-      : begin(schema_bytes),
-        head(begin + 2 * sizeof(std::uint32_t)),
-        columns(head + sizeof(MessageHead)),
-        buffers(columns + column_count * sizeof(ColumnEntry) + 2 * sizeof(std::uint32_t)),
-        body(buffers + buffer_count * sizeof(BufferEntry)) {}
-
-  std::size_t begin;
-  std::size_t head;
-  std::size_t columns;
-  std::size_t buffers;
-  std::size_t body;
-};
 
 /// Writes the columns of one row behind each other, and says where they are. The frame has room for them, of
 /// zeros.
 class RowBody {
  public:
-  RowBody(std::string& frame, const MessagePlaces& at)
+  RowBody(std::string& frame, const plain_frame::Places& at)
       : body_(frame.data() + at.body),
         columns_(frame.data() + at.columns),
         buffers_(frame.data() + at.buffers) {}
 
   void Column(bool is_null) {
-    const ColumnEntry column{.rows = 1, .nulls = is_null ? 1 : 0};
+    const plain_frame::ColumnEntry column{.rows = 1, .nulls = is_null ? 1 : 0};
     std::memcpy(std::exchange(columns_, columns_ + sizeof(column)), &column, sizeof(column));
     const std::uint8_t valid = 0;
     Buffer(&valid, is_null ? sizeof(valid) : 0);
   }
 
   void Buffer(const void* bytes, std::size_t size) {
-    const BufferEntry buffer{.offset = static_cast<std::int64_t>(at_),
-                             .bytes = static_cast<std::int64_t>(size)};
+    const plain_frame::BufferEntry buffer{.offset = static_cast<std::int64_t>(at_),
+                                          .bytes = static_cast<std::int64_t>(size)};
     std::memcpy(std::exchange(buffers_, buffers_ + sizeof(buffer)), &buffer, sizeof(buffer));
     if (size > 0) std::memcpy(body_ + at_, bytes, size);
-    at_ += Aligned(size);
+    at_ += plain_frame::Aligned(size);
   }
 
   void Time(std::int64_t us) {
@@ -284,29 +232,25 @@ void PlainRow::Write(std::size_t i, std::int64_t write_time_us, Body& body) cons
 std::string PlainRow::Frame(std::string_view encoded_schema, std::int64_t write_time_us) const {
   const std::size_t columns = values_.size();
   const std::size_t buffers = 2 * columns + columns_.texts_;
-  const MessagePlaces at(encoded_schema.size(), columns, buffers);
+  const plain_frame::Places at(encoded_schema.size(), columns, buffers);
   std::string frame;
   // Each buffer is aligned; a text's ends are two words of four bytes.
-  const std::size_t bytes_max = at.body + buffers * (kAlign + kWordBytesMax) + text_bytes_;
-  frame.reserve(bytes_max + kEndOfStream.size());
+  const std::size_t bytes_max = at.body + buffers * (plain_frame::kAlign + kWordBytesMax) + text_bytes_;
+  frame.reserve(bytes_max + plain_frame::kEndOfStream.size());
   frame.append(encoded_schema).resize(bytes_max);
 
   RowBody body(frame, at);
   for (std::size_t i = 0; i < columns; ++i)
     Write(i, write_time_us, body);
 
-  MessageHead head;
-  head.body_bytes = static_cast<std::int64_t>(body.bytes());
-  head.columns = static_cast<std::uint32_t>(columns);
+  const auto begin = at.BeginWords();
+  const plain_frame::MessageHead head = at.Head(columns, body.bytes());
   const auto buffer_count = static_cast<std::uint32_t>(buffers);
-  const std::size_t count_at = at.buffers - sizeof(buffer_count);
-  head.buffers_at = static_cast<std::uint32_t>(count_at - at.head - offsetof(MessageHead, buffers_at));
-  const std::array<std::uint32_t, 2> begin{kMessageBegins, static_cast<std::uint32_t>(at.body - at.head)};
   std::memcpy(frame.data() + at.begin, begin.data(), sizeof(begin));
   std::memcpy(frame.data() + at.head, &head, sizeof(head));
-  std::memcpy(frame.data() + count_at, &buffer_count, sizeof(buffer_count));
+  std::memcpy(frame.data() + at.count, &buffer_count, sizeof(buffer_count));
   frame.resize(at.body + body.bytes());
-  frame.append(kEndOfStream);
+  frame.append(plain_frame::kEndOfStream);
   return frame;
 }
 

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/frame_rows.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_rows.h"
 #include "pit/arrow_status.h"
@@ -89,6 +90,14 @@ class Flushing {
     const std::uint64_t until = first_durable_.try_emplace(log.id(), log.durable_lsn()).first->second;
     Advance advance{FlushedUpTo(properties_, log.id()), log.durable_lsn()};
     bool has_rows = false;
+    const auto keep = [&](std::shared_ptr<arrow::RecordBatch> rows) -> Result<void> {
+      if (erasures != nullptr) {
+        TM_ASSIGN(rows, erasures->Standing(view_, rows));
+      }
+      if (rows->num_rows() > 0) batches_.push_back(std::move(rows));
+      return {};
+    };
+    FrameRows frames(view_, schema, marks_before_, keep);
     auto read = log.Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
       if (bytes_ >= parts_.flush_bytes && frame.lsn <= until) {
         is_cut_ = true;
@@ -96,19 +105,16 @@ class Flushing {
         return Fail(ErrorCode::kCancelled, "the rest is read later");
       }
       std::vector<StreamPart> parts;
-      TM_ASSIGN(auto rows, OfflineRowsOf(view_, schema, frame, marks_before_, &parts));
-      if (rows == nullptr) return {};
+      TM_ASSIGN(const bool is_of_table, frames.Add(frame, &parts));
+      if (!is_of_table) return {};
       has_rows = true;
       bytes_ += std::ssize(frame.record.payload);
       for (const StreamPart& part : parts)
         ReadOn(marks_, part);
-      if (erasures != nullptr) {
-        TM_ASSIGN(rows, erasures->Standing(view_, rows));
-      }
-      if (rows->num_rows() > 0) batches_.push_back(std::move(rows));
       return {};
     });
     if (!read && !is_cut_) return read;
+    TM_TRY(frames.Finish());
     if (has_rows) advances_.emplace(log.id(), advance);
     return {};
   }

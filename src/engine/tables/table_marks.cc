@@ -86,26 +86,6 @@ Result<void> CheckCommitSeen(std::string_view token, std::int64_t id, std::int64
   return NotSeen(token, "this table has no such snapshot");
 }
 
-/// Frames are written as a whole, and so is what stands of them, but where only some partitions were lost.
-Result<std::shared_ptr<arrow::RecordBatch>> RowsOfStandingParts(
-    const std::shared_ptr<arrow::RecordBatch>& rows, const std::vector<StreamPart>& parts,
-    const StreamMarks& marks) {
-  const auto stands = [&](const StreamPart& part) { return StreamPartStands(part, marks); };
-  std::int64_t count = 0;
-  for (const StreamPart& part : parts)
-    count += part.rows;
-  if (count != rows->num_rows())
-    return Fail(ErrorCode::kCorruption, "a logged frame does not have the rows of a stream that it says");
-  if (std::ranges::all_of(parts, stands)) return rows;
-  arrow::RecordBatchVector slices{rows->Slice(0, 0)};
-  std::int64_t begin = 0;
-  for (const StreamPart& part : parts) {
-    if (stands(part)) slices.push_back(rows->Slice(begin, part.rows));
-    begin += part.rows;
-  }
-  return FromArrowResult(arrow::ConcatenateRecordBatches(slices));
-}
-
 }  // namespace
 
 std::string FlushedName(LogId log) {
@@ -203,24 +183,6 @@ Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
     return NotSeen(token, "it went online only; look it up with get_online_features");
   TM_ASSIGN(const bool is_there, has_file({*log, *lsn}));
   return is_there ? Result<void>() : CheckLogged(token, {*log, *lsn}, logs);
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view,
-                                                          const std::shared_ptr<arrow::Schema>& schema,
-                                                          const LogFrame& frame, const StreamMarks& marks,
-                                                          std::vector<StreamPart>* standing) {
-  const LogRecord& record = frame.record;
-  if (record.kind != FrameKind::kRows || (record.targets & kLogToOffline) == 0) return nullptr;
-  TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
-  TM_ASSIGN(auto rows, AlignBatch(view, schema, decoded));
-  TM_ASSIGN(const std::vector<StreamPart> parts, StreamPartsOf(record));
-  if (parts.empty()) return rows;
-  TM_ASSIGN(auto kept, RowsOfStandingParts(rows, parts, marks));
-  if (standing != nullptr) {
-    std::ranges::copy_if(parts, std::back_inserter(*standing),
-                         [&](const StreamPart& part) { return StreamPartStands(part, marks); });
-  }
-  return kept;
 }
 
 }  // namespace tidemark

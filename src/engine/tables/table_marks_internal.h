@@ -57,12 +57,4 @@ Result<void> CheckSeenInFolder(std::string_view token, Sight sight,
                                const std::vector<std::unique_ptr<LogSnapshot>>& logs,
                                FunctionRef<Result<bool>(LogPosition)> has_file);
 
-/// The rows of a frame that are meant for the table, in its present columns (`schema`: TableSchema(view));
-/// null if the frame has none. Of a frame that came from a stream only those stand whose owner has not lost
-/// their partition, by `marks`: `standing` (may be null) is given their parts.
-Result<std::shared_ptr<arrow::RecordBatch>> OfflineRowsOf(const CatalogView& view,
-                                                          const std::shared_ptr<arrow::Schema>& schema,
-                                                          const LogFrame& frame, const StreamMarks& marks,
-                                                          std::vector<StreamPart>* standing = nullptr);
-
 }  // namespace tidemark
