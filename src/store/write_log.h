@@ -38,9 +38,13 @@ std::string FormatLogId(LogId id);
 std::optional<LogId> ParseLogId(std::string_view text);
 
 enum class FrameKind : std::uint8_t {
-  kRows = 1,   // rows of a table
-  kFence = 2,  // rows of one key are being erased: the payload is that key's keyed hash, kFenceBytes long
+  kRows = 1,      // rows of a table
+  kFence = 2,     // rows of one key are being erased: the payload is that key's keyed hash, kFenceBytes long
+  kPlainRow = 3,  // one row of a table, in less room
 };
+constexpr bool HasRows(FrameKind kind) {
+  return kind == FrameKind::kRows || kind == FrameKind::kPlainRow;
+}
 inline constexpr std::size_t kFenceBytes = 32;
 
 /// Where a batch goes; a set of flags.

@@ -93,7 +93,7 @@ class Snapshot final : public LogSnapshot {
 
   static Result<void> CheckKind(const std::string& path, const LogFrame& frame) {
     const FrameKind kind = frame.record.kind;
-    if (kind != FrameKind::kRows && kind != FrameKind::kFence) {
+    if (!HasRows(kind) && kind != FrameKind::kFence) {
       return Fail(
           ErrorCode::kUnsupported,
           fmt::format("log {}: frame {} is of kind {}, which this version of Tidemark does not know: use "

@@ -1,4 +1,4 @@
-// A frame is decoded by itself if it is not one plain row.
+// A frame is decoded by itself if it is not one plain row in the present columns.
 #include "engine/tables/frame_rows.h"
 
 #include <algorithm>
@@ -34,13 +34,17 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsOfStandingParts(
 
 }  // namespace
 
+Result<std::shared_ptr<arrow::RecordBatch>> DecodeRows(const LogRecord& record) {
+  return record.kind == FrameKind::kPlainRow ? DecodePlainRow(record.payload) : DecodeBatch(record.payload);
+}
+
 Result<bool> FrameRows::Add(const LogFrame& frame, std::vector<StreamPart>* standing) {
   const LogRecord& record = frame.record;
-  if (record.kind != FrameKind::kRows || (record.targets & kLogToOffline) == 0) return false;
+  if (!HasRows(record.kind) || (record.targets & kLogToOffline) == 0) return false;
   TM_ASSIGN(const bool is_added, AddPlain(record));
   if (is_added) return true;
   TM_TRY(Finish());
-  TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
+  TM_ASSIGN(const auto decoded, DecodeRows(record));
   TM_ASSIGN(auto rows, AlignBatch(view_, schema_, decoded));
   TM_ASSIGN(const std::vector<StreamPart> parts, StreamPartsOf(record));
   if (!parts.empty()) {
@@ -55,9 +59,9 @@ Result<bool> FrameRows::Add(const LogFrame& frame, std::vector<StreamPart>* stan
 }
 
 Result<bool> FrameRows::AddPlain(const LogRecord& record) {
-  if (!record.stream_offsets.empty()) return false;
+  if (record.kind != FrameKind::kPlainRow || !record.stream_offsets.empty()) return false;
   if (!plain_) {
-    TM_ASSIGN(std::string encoded, EncodeSchema(*schema_));
+    TM_ASSIGN(std::string encoded, EncodePlainSchema(*schema_));
     plain_.emplace(schema_, std::move(encoded));
   }
   TM_ASSIGN(const bool is_added, plain_->Add(record.payload));

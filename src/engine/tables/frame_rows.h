@@ -16,6 +16,9 @@
 
 namespace tidemark {
 
+/// The rows of a frame that has some, in the columns that it says. kCorruption if they cannot be decoded.
+Result<std::shared_ptr<arrow::RecordBatch>> DecodeRows(const LogRecord& record);
+
 /// Frames in the order of the log; rows of frames that have one each come together.
 class FrameRows {
  public:

@@ -1,31 +1,81 @@
-// Everything that a frame says of itself is compared with what it must say: what differs is no plain frame.
+// Of frames that say the same columns, which is seen by their bytes, only the values are read.
 #include "engine/tables/plain_frames.h"
 
 #include <arrow/array/data.h>
 #include <arrow/array/util.h>
 #include <arrow/type_traits.h>
 #include <arrow/util/decimal.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 
-#include "engine/tables/plain_frame_internal.h"
+#include "model/type.h"
 #include "pit/arrow_status.h"
+#include "pit/columns.h"
 #include "pit/utf8.h"
 
 namespace tidemark {
 namespace {
 
+static_assert(std::endian::native == std::endian::little, "values are copied in memory's order");
+
 constexpr std::int64_t kPlainBatchRows = 32 * 1024;
 constexpr std::size_t kPlainBatchTextBytes = std::size_t{16} << 20;
+constexpr char kMayBeNull = '?';
+constexpr char kNeverNull = '!';
 
 template <typename Number>
-Number NumberAt(std::span<const std::byte> bytes, std::size_t at) {
+Number NumberAt(const std::byte* bytes) {
   Number number;
-  std::memcpy(&number, bytes.data() + at, sizeof(number));
+  std::memcpy(&number, bytes, sizeof(number));
   return number;
+}
+
+std::size_t BytesOfBits(std::size_t bits) {
+  return (bits + 7) / 8;
+}
+
+std::unexpected<Error> NoPlainRow(std::string_view why) {
+  return Fail(ErrorCode::kCorruption, fmt::format("a logged row cannot be read: {}", why));
+}
+
+/// What a frame says of its columns, and the bytes that say so.
+struct SaidColumns {
+  std::shared_ptr<arrow::Schema> schema;
+  std::string encoded;
+};
+
+Result<SaidColumns> ReadColumns(std::span<const std::byte> payload) {
+  constexpr std::size_t kCountBytes = sizeof(std::uint32_t);
+  if (payload.size() < kCountBytes) return NoPlainRow("it is cut off");
+  const std::size_t bytes = NumberAt<std::uint32_t>(payload.data());
+  if (bytes > payload.size() - kCountBytes) return NoPlainRow("it is cut off within its columns");
+  std::string_view text(reinterpret_cast<const char*>(payload.data()) + kCountBytes, bytes);
+  const auto word = [&text]() -> std::optional<std::string_view> {
+    const std::size_t end = text.find('\0');
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view found = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    return found;
+  };
+  arrow::FieldVector fields;
+  while (!text.empty()) {
+    const auto name = word();
+    const auto type = word();
+    if (!name || !type || text.empty() || (text.front() != kMayBeNull && text.front() != kNeverNull))
+      return NoPlainRow("it does not say its columns");
+    const auto parsed = DataType::Parse(*type);
+    if (!parsed) return NoPlainRow(parsed.error().message);
+    fields.push_back(arrow::field(std::string(*name), ToArrow(*parsed), text.front() == kMayBeNull));
+    text.remove_prefix(1);
+  }
+  return SaidColumns{arrow::schema(std::move(fields)),
+                     std::string(reinterpret_cast<const char*>(payload.data()), kCountBytes + bytes)};
 }
 
 bool FitsIn(int precision, const std::byte* decimal) {
@@ -34,76 +84,74 @@ bool FitsIn(int precision, const std::byte* decimal) {
 
 }  // namespace
 
-/// Walks through one frame. Each step is false where the frame is not as PlainRow makes it.
+/// Walks through the values of one frame. Each step is false where the frame is not as PlainRow makes it.
 class PlainFrames::Reader {
  public:
-  Reader(std::span<const std::byte> frame, std::size_t schema_bytes, std::size_t columns, std::size_t buffers)
-      : frame_(frame), columns_(columns), buffers_(buffers), at_(schema_bytes, columns, buffers) {}
+  explicit Reader(std::span<const std::byte> left) : left_(left) {}
 
-  /// All but the columns.
-  bool HasFrame() {
-    using plain_frame::kEndOfStream;
-    if (frame_.size() < at_.body + kEndOfStream.size()) return false;
-    body_ = frame_.subspan(at_.body, frame_.size() - at_.body - kEndOfStream.size());
-    const auto begin = at_.BeginWords();
-    const auto head = at_.Head(columns_, body_.size());
-    return Is(at_.begin, &begin, sizeof(begin)) && Is(at_.head, &head, sizeof(head)) &&
-           NumberAt<std::uint32_t>(frame_, at_.count) == buffers_ &&
-           Is(at_.body + body_.size(), kEndOfStream.data(), kEndOfStream.size());
+  bool Nulls(std::size_t columns) {
+    const std::byte* bits = nullptr;
+    const std::size_t bytes = BytesOfBits(columns);
+    if (!Take(bytes, bits)) return false;
+    nulls_ = {bits, bytes};
+    return columns % 8 == 0 || (nulls_.back() >> (columns % 8)) == std::byte{0};
   }
 
   bool Next(const Column& column, Value& value) {
-    const auto entry = NumberAt<plain_frame::ColumnEntry>(
-        frame_, at_.columns + next_column_++ * sizeof(plain_frame::ColumnEntry));
-    value.is_null = entry.nulls == 1;
-    if (entry.rows != 1 || entry.nulls < 0 || entry.nulls > 1 || (value.is_null && column.is_required))
-      return false;
-    const std::byte* valid = nullptr;
-    if (!Buffer(value.is_null ? 1 : 0, valid) || (value.is_null && *valid != std::byte{0})) return false;
+    const std::size_t i = next_column_++;
+    value = {};
+    if ((nulls_[i / 8] >> (i % 8) & std::byte{1}) != std::byte{0}) return !column.is_required;
     if (column.kind == Kind::kText) return Text(column, value);
-    if (!Buffer(column.kind == Kind::kFlag ? 1 : column.bytes, value.bytes)) return false;
-    return column.precision == 0 || value.is_null || FitsIn(column.precision, value.bytes);
+    value.size = column.kind == Kind::kFlag ? 1 : column.bytes;
+    if (!Take(value.size, value.bytes)) return false;
+    if (column.kind == Kind::kFlag) return *value.bytes <= std::byte{1};
+    return column.precision == 0 || FitsIn(column.precision, value.bytes);
   }
 
-  bool IsAtEnd() const { return next_byte_ == body_.size(); }
+  bool IsAtEnd() const { return left_.empty(); }
 
  private:
-  bool Is(std::size_t at, const void* bytes, std::size_t size) const {
-    return std::memcmp(frame_.data() + at, bytes, size) == 0;
-  }
-
-  /// The next buffer, which has so many bytes.
-  bool Buffer(std::size_t size, const std::byte*& bytes) {
-    const plain_frame::BufferEntry wanted{.offset = static_cast<std::int64_t>(next_byte_),
-                                          .bytes = static_cast<std::int64_t>(size)};
-    if (!Is(at_.buffers + next_buffer_++ * sizeof(wanted), &wanted, sizeof(wanted))) return false;
-    const std::size_t room = body_.size() - next_byte_;
-    if (size > room || plain_frame::Aligned(size) > room) return false;
-    bytes = body_.data() + next_byte_;
-    next_byte_ += plain_frame::Aligned(size);
+  bool Take(std::size_t size, const std::byte*& bytes) {
+    if (size > left_.size()) return false;
+    bytes = left_.data();
+    left_ = left_.subspan(size);
     return true;
   }
 
   bool Text(const Column& column, Value& value) {
-    const std::byte* ends = nullptr;
-    if (!Buffer(2 * sizeof(std::int32_t), ends)) return false;
-    const auto begin = NumberAt<std::int32_t>(std::span(ends, 2 * sizeof(std::int32_t)), 0);
-    const auto end = NumberAt<std::int32_t>(std::span(ends, 2 * sizeof(std::int32_t)), sizeof(begin));
-    if (begin != 0 || end < 0 || (value.is_null && end != 0)) return false;
-    value.size = static_cast<std::size_t>(end);
-    return Buffer(value.size, value.bytes) &&
+    const std::byte* size = nullptr;
+    if (!Take(sizeof(std::uint32_t), size)) return false;
+    value.size = NumberAt<std::uint32_t>(size);
+    return Take(value.size, value.bytes) &&
            (!column.is_utf8 || IsUtf8({reinterpret_cast<const char*>(value.bytes), value.size}));
   }
 
-  const std::span<const std::byte> frame_;
-  const std::size_t columns_;
-  const std::size_t buffers_;
-  const plain_frame::Places at_;
-  std::span<const std::byte> body_;
+  std::span<const std::byte> left_;
+  std::span<const std::byte> nulls_;
   std::size_t next_column_ = 0;
-  std::size_t next_buffer_ = 0;
-  std::size_t next_byte_ = 0;
 };
+
+Result<std::string> EncodePlainSchema(const arrow::Schema& schema) {
+  std::string text;
+  for (const auto& field : schema.fields()) {
+    TM_ASSIGN(const DataType type, FromArrow(*field->type()));
+    text.append(field->name()).push_back('\0');
+    text.append(type.ToString()).push_back('\0');
+    text.push_back(field->nullable() ? kMayBeNull : kNeverNull);
+  }
+  const auto bytes = static_cast<std::uint32_t>(text.size());
+  std::string encoded(sizeof(bytes), '\0');
+  std::memcpy(encoded.data(), &bytes, sizeof(bytes));
+  return encoded + text;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> DecodePlainRow(std::span<const std::byte> payload) {
+  TM_ASSIGN(SaidColumns said, ReadColumns(payload));
+  PlainFrames frames(std::move(said.schema), std::move(said.encoded));
+  TM_ASSIGN(const bool is_added, frames.Add(payload));
+  if (!is_added) return NoPlainRow("its values are not those of its columns");
+  return frames.Take();
+}
 
 PlainFrames::PlainFrames(std::shared_ptr<arrow::Schema> schema, std::string encoded)
     : schema_(std::move(schema)), encoded_(std::move(encoded)) {
@@ -119,7 +167,6 @@ bool PlainFrames::Place() {
     if (type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY) {
       column.kind = Kind::kText;
       column.is_utf8 = type.id() == arrow::Type::STRING;
-      ++texts_;
     } else if (type.id() == arrow::Type::BOOL) {
       column.kind = Kind::kFlag;
     } else if (arrow::is_primitive(type.id()) || type.id() == arrow::Type::DECIMAL128) {
@@ -142,8 +189,8 @@ Result<bool> PlainFrames::Add(std::span<const std::byte> payload) {
       std::memcmp(payload.data(), encoded_.data(), encoded_.size()) != 0) {
     return false;
   }
-  Reader reader(payload, encoded_.size(), columns_.size(), 2 * columns_.size() + texts_);
-  if (!reader.HasFrame()) return false;
+  Reader reader(payload.subspan(encoded_.size()));
+  if (!reader.Nulls(columns_.size())) return false;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (!reader.Next(columns_[i], values_[i])) return false;
   }
@@ -157,19 +204,24 @@ Result<bool> PlainFrames::Add(std::span<const std::byte> payload) {
 }
 
 Result<void> PlainFrames::Append(Column& column, const Value& value) const {
+  const bool is_null = value.bytes == nullptr;
   // The bits of those before are made with the first null.
-  if (value.is_null && column.nulls == 0) TM_TRY(FromArrowStatus(column.valid.Append(rows_, true)));
-  if (value.is_null) ++column.nulls;
-  if (column.nulls > 0) TM_TRY(FromArrowStatus(column.valid.Append(!value.is_null)));
+  if (is_null && column.nulls == 0) TM_TRY(FromArrowStatus(column.valid.Append(rows_, true)));
+  if (is_null) ++column.nulls;
+  if (column.nulls > 0) TM_TRY(FromArrowStatus(column.valid.Append(!is_null)));
   switch (column.kind) {
-    case Kind::kWord:
-      return FromArrowStatus(column.values.Append(value.bytes, static_cast<std::int64_t>(column.bytes)));
+    case Kind::kWord: {
+      const auto bytes = static_cast<std::int64_t>(column.bytes);
+      return FromArrowStatus(is_null ? column.values.Append(bytes, 0)
+                                     : column.values.Append(value.bytes, bytes));
+    }
     case Kind::kFlag:
-      return FromArrowStatus(column.flags.Append((*value.bytes & std::byte{1}) != std::byte{0}));
+      return FromArrowStatus(column.flags.Append(!is_null && *value.bytes == std::byte{1}));
     case Kind::kText:
       break;
   }
   TM_TRY(FromArrowStatus(column.ends.Append(static_cast<std::int32_t>(column.values.length()))));
+  if (value.size == 0) return {};
   return FromArrowStatus(column.values.Append(value.bytes, static_cast<std::int64_t>(value.size)));
 }
 

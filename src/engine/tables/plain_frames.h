@@ -2,6 +2,17 @@
 //
 // A busy log has mostly such frames. Decoded one by one, as batches of their own, they cost more than all
 // else that is done with them; here their values are copied behind those of the frames before.
+//
+// A frame says its own columns, so that it can be read when the table has others by then; integers are
+// little-endian, and nothing is aligned:
+//
+//   columns  uint32, how many bytes follow; of each column its name, NUL, its type as text, NUL, '?' if it
+//   may
+//            be null or else '!'
+//   nulls    a bit for each column, the lowest of each byte first: set for null; those left over are zero
+//   values   of each column that is not null: a number, time or decimal as Arrow has it, a flag as a byte of
+//   0
+//            or 1, a text as uint32 and so many bytes
 #pragma once
 
 #include <arrow/buffer_builder.h>
@@ -19,13 +30,19 @@
 
 namespace tidemark {
 
+/// What frames of rows of a schema begin with: `columns` above. kUnsupported for a type that no table has.
+Result<std::string> EncodePlainSchema(const arrow::Schema& schema);
+
+/// The row of a frame by itself, in the columns that it says. kCorruption for bytes that are no such frame.
+Result<std::shared_ptr<arrow::RecordBatch>> DecodePlainRow(std::span<const std::byte> payload);
+
 class PlainFrames {
  public:
-  /// `schema` is TableSchema of a view, and `encoded` what EncodeSchema makes of it.
+  /// `encoded` is what EncodePlainSchema makes of the schema.
   PlainFrames(std::shared_ptr<arrow::Schema> schema, std::string encoded);
 
-  /// Adds the row of a frame. False, and nothing is added, if it is another frame than PlainRow makes, or of
-  /// another schema: it is to be decoded as such.
+  /// Adds the row of a frame. False, and nothing is added, for one with other columns, and for bytes that are
+  /// no such frame.
   Result<bool> Add(std::span<const std::byte> payload);
 
   std::int64_t rows() const { return rows_; }
@@ -50,9 +67,8 @@ class PlainFrames {
     arrow::BufferBuilder values;
   };
   struct Value {
-    const std::byte* bytes = nullptr;
+    const std::byte* bytes = nullptr;  // null: there is none
     std::size_t size = 0;
-    bool is_null = false;
   };
   class Reader;
 
@@ -64,7 +80,6 @@ class PlainFrames {
   const std::shared_ptr<arrow::Schema> schema_;
   const std::string encoded_;
   std::vector<Column> columns_;
-  std::size_t texts_ = 0;      // of the columns
   std::vector<Value> values_;  // of the row that is read
   bool are_plain_ = false;
   std::int64_t rows_ = 0;

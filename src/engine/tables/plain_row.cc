@@ -1,4 +1,4 @@
-// The schema of a frame is encoded once; its message is laid out here, as plain_frame_internal.h draws it.
+// plain_frames.h draws the layout of a frame.
 #include "engine/tables/plain_row.h"
 
 #include <arrow/array.h>
@@ -14,7 +14,6 @@
 #include <map>
 #include <utility>
 
-#include "engine/tables/plain_frame_internal.h"
 #include "model/feature_table.h"
 #include "pit/columns.h"
 #include "pit/utf8.h"
@@ -22,49 +21,16 @@
 namespace tidemark {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "Arrow's messages are written in memory's order");
+static_assert(std::endian::native == std::endian::little, "frames have numbers in memory's order");
 
 constexpr std::size_t kPlainTextBytesMax = std::size_t{64} << 10;
 constexpr std::size_t kWordBytesMax = 16;
 constexpr std::int64_t kBeyondTimes = std::numeric_limits<std::int64_t>::max();
 
-/// Writes the columns of one row behind each other, and says where they are. The frame has room for them, of
-/// zeros.
-class RowBody {
- public:
-  RowBody(std::string& frame, const plain_frame::Places& at)
-      : body_(frame.data() + at.body),
-        columns_(frame.data() + at.columns),
-        buffers_(frame.data() + at.buffers) {}
-
-  void Column(bool is_null) {
-    const plain_frame::ColumnEntry column{.rows = 1, .nulls = is_null ? 1 : 0};
-    std::memcpy(std::exchange(columns_, columns_ + sizeof(column)), &column, sizeof(column));
-    const std::uint8_t valid = 0;
-    Buffer(&valid, is_null ? sizeof(valid) : 0);
-  }
-
-  void Buffer(const void* bytes, std::size_t size) {
-    const plain_frame::BufferEntry buffer{.offset = static_cast<std::int64_t>(at_),
-                                          .bytes = static_cast<std::int64_t>(size)};
-    std::memcpy(std::exchange(buffers_, buffers_ + sizeof(buffer)), &buffer, sizeof(buffer));
-    if (size > 0) std::memcpy(body_ + at_, bytes, size);
-    at_ += plain_frame::Aligned(size);
-  }
-
-  void Time(std::int64_t us) {
-    Column(false);
-    Buffer(&us, sizeof(us));
-  }
-
-  std::size_t bytes() const { return at_; }
-
- private:
-  char* const body_;
-  char* columns_;
-  char* buffers_;
-  std::size_t at_ = 0;
-};
+template <typename Number>
+void AppendNumber(Number number, std::string& frame) {
+  frame.append(reinterpret_cast<const char*>(&number), sizeof(number));
+}
 
 }  // namespace
 
@@ -192,65 +158,52 @@ bool PlainRow::Read() {
   return event_us_ < kBeyondTimes && event_us_ > -kBeyondTimes;
 }
 
-template <typename Body>
-void PlainRow::Write(std::size_t i, std::int64_t write_time_us, Body& body) const {
+// False if the value is null.
+bool PlainRow::Append(std::size_t i, std::int64_t write_time_us, std::string& frame) const {
   using Kind = PlainColumns::Kind;
-  static constexpr std::array<std::uint8_t, kWordBytesMax> kZeros{};
   const PlainColumns::Column& column = columns_.columns_[i];
   const Value& value = values_[i];
+  if (value.is_null) return false;
   switch (column.kind) {
     case Kind::kWord:
-      body.Column(value.is_null);
-      return body.Buffer(value.is_null ? kZeros.data() : value.bytes, column.bytes);
-    case Kind::kFlag: {
-      const std::uint8_t flag = value.is_set ? 1 : 0;
-      body.Column(value.is_null);
-      return body.Buffer(&flag, sizeof(flag));
-    }
-    case Kind::kText: {
-      const std::array<std::int32_t, 2> ends{0, static_cast<std::int32_t>(value.size)};
-      body.Column(value.is_null);
-      body.Buffer(ends.data(), sizeof(ends));
-      return body.Buffer(value.bytes, value.size);
-    }
+      frame.append(reinterpret_cast<const char*>(value.bytes), column.bytes);
+      return true;
+    case Kind::kFlag:
+      frame.push_back(value.is_set ? '\1' : '\0');
+      return true;
+    case Kind::kText:
+      AppendNumber(static_cast<std::uint32_t>(value.size), frame);
+      if (value.size > 0) frame.append(reinterpret_cast<const char*>(value.bytes), value.size);
+      return true;
     case Kind::kWriteTime:
-      return body.Time(write_time_us);
+      AppendNumber(write_time_us, frame);
+      return true;
     case Kind::kArrival:
-      return body.Time(arrival_us_);
+      AppendNumber(arrival_us_, frame);
+      return true;
     case Kind::kIsDeleted:
-      body.Column(false);
-      return body.Buffer(kZeros.data(), sizeof(std::uint8_t));
+      frame.push_back('\0');
+      return true;
     case Kind::kExpiry:
-      body.Column(true);
-      return body.Buffer(kZeros.data(), sizeof(std::int64_t));
+      return false;
     case Kind::kOrigin:
-      body.Column(false);
-      return body.Buffer(kZeros.data(), sizeof(std::int32_t));
+      AppendNumber(std::int32_t{0}, frame);
+      return true;
   }
+  return false;
 }
 
-std::string PlainRow::Frame(std::string_view encoded_schema, std::int64_t write_time_us) const {
+std::string PlainRow::Frame(std::string_view plain_schema, std::int64_t write_time_us) const {
   const std::size_t columns = values_.size();
-  const std::size_t buffers = 2 * columns + columns_.texts_;
-  const plain_frame::Places at(encoded_schema.size(), columns, buffers);
+  const std::size_t nulls_at = plain_schema.size();
   std::string frame;
-  // Each buffer is aligned; a text's ends are two words of four bytes.
-  const std::size_t bytes_max = at.body + buffers * (plain_frame::kAlign + kWordBytesMax) + text_bytes_;
-  frame.reserve(bytes_max + plain_frame::kEndOfStream.size());
-  frame.append(encoded_schema).resize(bytes_max);
-
-  RowBody body(frame, at);
-  for (std::size_t i = 0; i < columns; ++i)
-    Write(i, write_time_us, body);
-
-  const auto begin = at.BeginWords();
-  const plain_frame::MessageHead head = at.Head(columns, body.bytes());
-  const auto buffer_count = static_cast<std::uint32_t>(buffers);
-  std::memcpy(frame.data() + at.begin, begin.data(), sizeof(begin));
-  std::memcpy(frame.data() + at.head, &head, sizeof(head));
-  std::memcpy(frame.data() + at.count, &buffer_count, sizeof(buffer_count));
-  frame.resize(at.body + body.bytes());
-  frame.append(plain_frame::kEndOfStream);
+  frame.reserve(nulls_at + columns * (1 + kWordBytesMax) + text_bytes_);
+  frame.append(plain_schema).resize(nulls_at + (columns + 7) / 8);
+  for (std::size_t i = 0; i < columns; ++i) {
+    if (Append(i, write_time_us, frame)) continue;
+    char& nulls = frame[nulls_at + i / 8];
+    nulls = static_cast<char>(nulls | 1 << i % 8);
+  }
   return frame;
 }
 

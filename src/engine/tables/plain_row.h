@@ -90,8 +90,8 @@ class PlainRow {
 
   std::int64_t event_us() const { return event_us_; }
 
-  /// The frame of the row, as StampRows and EncodeBatch make it.
-  std::string Frame(std::string_view encoded_schema, std::int64_t write_time_us) const;
+  /// The payload of a frame of FrameKind::kPlainRow. `plain_schema` is EncodePlainSchema of the table's.
+  std::string Frame(std::string_view plain_schema, std::int64_t write_time_us) const;
 
   /// What the online store keeps of it.
   Result<arrow::ArrayVector> Keys(const CatalogView& table) const;
@@ -109,8 +109,7 @@ class PlainRow {
   PlainRow(const PlainColumns& columns, const arrow::RecordBatch& batch, std::int64_t arrival_us)
       : columns_(columns), batch_(batch), arrival_us_(arrival_us) {}
   bool Read();
-  template <typename Body>
-  void Write(std::size_t column, std::int64_t write_time_us, Body& body) const;
+  bool Append(std::size_t column, std::int64_t write_time_us, std::string& frame) const;
   Value ValueOf(const PlainColumns::Column& column) const;
   std::int64_t TimeOf(int column) const;
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/online_rows.h"
+#include "engine/tables/plain_frames.h"
 #include "engine/tables/plain_row_testing.h"
 #include "engine/tables/table_log.h"
 #include "engine/tables/table_rows.h"
@@ -51,8 +52,8 @@ void ExpectAsOthers(const CatalogView& view, const std::shared_ptr<arrow::Record
   const auto row = PlainRow::Of(columns, *batch, kArrivalUs);
   ASSERT_TRUE(row);
   const auto wanted = Stamped(view, *batch);
-  const std::string frame = row->Frame(EncodeSchema(*kept).value(), kWriteTimeUs);
-  const auto decoded = DecodeBatch(std::as_bytes(std::span(frame)));
+  const std::string frame = row->Frame(EncodePlainSchema(*kept).value(), kWriteTimeUs);
+  const auto decoded = DecodePlainRow(std::as_bytes(std::span(frame)));
   ASSERT_TRUE(decoded) << decoded.error().ToString();
   EXPECT_TRUE((*decoded)->Equals(*wanted, /*check_metadata=*/true))
       << (*decoded)->ToString() << wanted->ToString();

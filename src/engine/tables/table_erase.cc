@@ -28,6 +28,7 @@
 #include "engine/tables/erase_dumps_internal.h"
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/frame_rows.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_rewrite_internal.h"
 #include "engine/tables/table_rows.h"
@@ -265,8 +266,8 @@ class Erasing {
     const auto schema = TableSchema(view_);
     for (const auto& log : logs) {
       TM_TRY(log->Read(0, view_.id, [&](const LogFrame& frame) -> Result<void> {
-        if (frame.record.kind != FrameKind::kRows) return {};
-        TM_ASSIGN(const auto decoded, DecodeBatch(frame.record.payload));
+        if (!HasRows(frame.record.kind)) return {};
+        TM_ASSIGN(const auto decoded, DecodeRows(frame.record));
         TM_ASSIGN(const auto batch, AlignBatch(view_, schema, decoded));
         TM_ASSIGN(const auto erased, erasures->ErasedRows(view_, *batch));
         if (!erased.empty()) visit(*log, frame, snapshot->properties(), std::ssize(erased));

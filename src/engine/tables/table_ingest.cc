@@ -496,8 +496,9 @@ class Ingesting {
       return false;
     }
     const std::int64_t write_time_us = parts_.write_times->Take(now_us_, 1);
-    const std::string frame = row->Frame(shape_->encoded_schema, write_time_us);
+    const std::string frame = row->Frame(shape_->plain_schema, write_time_us);
     LogRecord record = RecordOf(request_.to, write_time_us);
+    record.kind = FrameKind::kPlainRow;
     record.payload = std::as_bytes(std::span(frame));
     PackedRows packed;
     if (is_online) {

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "engine/online_write.h"
 #include "engine/tables/batch_content.h"
+#include "engine/tables/frame_rows.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/table_rows.h"
 #include "model/feature_table.h"
@@ -81,7 +82,7 @@ WrittenBatch BatchOf(const LogRecord& record, LogPosition position, const BatchC
 /// Of a frame that is read again; unknown if its view is gone.
 Result<BatchContent> ContentOf(const LogRecord& record, const CatalogView* view) {
   if (view == nullptr) return BatchContent{};
-  TM_ASSIGN(const auto rows, DecodeBatch(record.payload));
+  TM_ASSIGN(const auto rows, DecodeRows(record));
   BatchContentSum sum(AsTable(*view).definition.table.created_timestamp_column, record.targets);
   TM_TRY(sum.Add(*rows));
   return sum.content();
@@ -422,7 +423,7 @@ Result<TableLog::FolderErrors> TableLog::Replay(const LogSnapshot& log) {
   Replayed replayed;
   const auto replay = [&](const LogFrame& frame) -> Result<void> {
     const LogRecord& record = frame.record;
-    if (record.kind != FrameKind::kRows) return {};
+    if (!HasRows(record.kind)) return {};
     // There are fewer rows than bytes.
     if (parts_.write_times) parts_.write_times->Pass(record.write_time_us, std::ssize(record.payload));
     auto view = views.find(record.table_id);
@@ -466,7 +467,7 @@ Result<void> TableLog::ReplayFrame(const LogFrame& frame, const CatalogView& vie
   const bool is_online = (record.targets & kLogToOnline) != 0 && view.definition.online;
   const bool is_in_folder = (record.targets & kLogToOffline) != 0 && !view.definition.is_table();
   if (!is_online && !is_in_folder) return {};
-  TM_ASSIGN(const auto decoded, DecodeBatch(record.payload));
+  TM_ASSIGN(const auto decoded, DecodeRows(record));
   const CatalogView table = AsTable(view);
   TM_ASSIGN(const auto batch, AlignBatch(table, TableSchema(table), decoded));
   if (is_online) {

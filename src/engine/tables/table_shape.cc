@@ -2,6 +2,7 @@
 #include "engine/tables/table_shape.h"
 
 #include "engine/online_rows.h"
+#include "engine/tables/plain_frames.h"
 #include "engine/tables/source_rows.h"
 #include "engine/tables/table_rows.h"
 
@@ -11,9 +12,10 @@ Result<std::shared_ptr<const TableShape>> TableShape::Of(const CatalogView& view
   CatalogView table = AsTable(view);
   auto schema = TableSchema(table);
   TM_ASSIGN(std::string encoded, EncodeSchema(*schema));
+  TM_ASSIGN(std::string plain, EncodePlainSchema(*schema));
   PackedLayout layout = CurrentLayout(view);
-  return std::make_shared<const TableShape>(
-      TableShape{std::move(table), std::move(schema), std::move(encoded), std::move(layout)});
+  return std::make_shared<const TableShape>(TableShape{
+      std::move(table), std::move(schema), std::move(encoded), std::move(plain), std::move(layout)});
 }
 
 Result<std::shared_ptr<const TableShape>> TableShapes::Get(const CatalogView& view) {

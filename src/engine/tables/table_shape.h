@@ -19,7 +19,8 @@ namespace tidemark {
 struct TableShape {
   CatalogView table;                      // the view as a table (source_rows.h)
   std::shared_ptr<arrow::Schema> schema;  // TableSchema(table)
-  std::string encoded_schema;             // as EncodeSchema has it: what frames of the log begin with
+  std::string encoded_schema;             // as EncodeSchema has it: what frames of rows begin with
+  std::string plain_schema;               // as EncodePlainSchema has it: those of plain rows
   PackedLayout layout;                    // of the rows that come online
 
   static Result<std::shared_ptr<const TableShape>> Of(const CatalogView& view);
