@@ -5,6 +5,7 @@ the SDK and a server. Rejected messages, tombstones, topics that are not those o
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -83,16 +84,27 @@ def test_a_server_reads_streams_and_tells_of_them(tmp_path: Path, broker: KafkaB
     store, account = started(tmp_path, broker, "served")
     account.send(300, bad_every=100)
     account.flush()
+    astray = clicks(broker.servers, "served-nowhere")
+    astray.name = "astray"
+    store.apply([astray])
+    began = time.time()
     server = ServerProcess(tmp_path / "store", "--streams")
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while store.stream_status()[0].lag != 0:
+        while store.stream_status("clicks")[0].lag != 0:
             assert time.monotonic() < deadline
         while 'tidemark_stream_rows_total{project="default",view="clicks"} 297' not in (
             metrics := server.get("/metrics").text
         ):
             assert time.monotonic() < deadline, metrics
-        [told] = server.get("/v1/projects/default/streams").json()
+        of_errors = 'tidemark_stream_last_error_seconds{project="default",view="'
+        while f'{of_errors}astray"}}' not in (metrics := server.get("/metrics").text):
+            assert time.monotonic() < deadline, metrics
+        [error] = re.findall(re.escape(of_errors) + r'astray"} (.*)', metrics)
+        assert began <= float(error) <= time.time()
+        assert f'{of_errors}clicks"' not in metrics, "of another one"
+        [astray_told, told] = server.get("/v1/projects/default/streams").json()
+        assert "served-nowhere" in astray_told["last_error"]
         assert (told["view"], told["lag"], told["readers"]) == ("clicks", 0, 1)
         assert 'tidemark_stream_rejected_total{project="default",view="clicks"} 3' in metrics
         of_clicks = 'project="default",view="clicks"'

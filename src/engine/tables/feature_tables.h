@@ -230,8 +230,8 @@ class FeatureTables {
   Result<void> TrimLogs() const;
 
   /// Rewrites small data files as few large ones, sorted, without the rows that are erased; rows keep their
-  /// write time. What other writers commit meanwhile is left to the next time. Waits for those of this process
-  /// who compact the table, and for a part of its memory; kCancelled if it is asked to stop.
+  /// write time. What other writers commit meanwhile is left to the next time. Waits for those of this
+  /// process who compact the table, and for a part of its memory; kCancelled if it is asked to stop.
   Result<CompactedTable> Compact(const CatalogView& view, const std::stop_token& stop) const;
   /// How many data files are small, so that compacting them would be of use.
   Result<std::int64_t> SmallFiles(const CatalogView& view) const;

@@ -43,7 +43,8 @@ RewriteTurns::~RewriteTurns() {
 }
 
 RewriteTurns& RewriteTurns::OfProcess() {
-  static auto* const turns = new RewriteTurns;  // never destroyed: stores may be closed while the process ends
+  static auto* const turns =
+      new RewriteTurns;  // never destroyed: stores may be closed while the process ends
   return *turns;
 }
 
