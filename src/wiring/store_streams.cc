@@ -123,8 +123,6 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
 
 Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
                                   const RunStreamsOptions& options) const {
-  std::stop_source stop;
-  const std::stop_callback stop_all(options.stop, [&] { stop.request_stop(); });
   std::mutex mutex;
   Result<void> first;
   {
@@ -132,11 +130,13 @@ Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
     for (const std::string& name : names) {
       threads.emplace_back([&, name] {
         RunInShortTurns();
-        auto ran = RunOne(name, options, stop.get_token());
+        auto ran = RunOne(name, options, options.stop);
         if (ran) return;
+        // The others go on: who waits for them is told now, and of the first one in the end.
+        if (names.size() > 1)
+          fmt::print(stderr, "tidemark: stream of view {} ends: {}\n", name, ran.error().ToString());
         const std::lock_guard lock(mutex);
         if (first) first = std::move(ran);
-        stop.request_stop();
       });
     }
   }

@@ -57,7 +57,7 @@ class StoreStreams {
   Result<std::string> GroupOf(const CatalogView& view) const;
   Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,
                       const std::stop_token& stop) const;
-  /// Until all have ended, or one has failed.
+  /// Until all have ended; the error is of the one that failed first.
   Result<void> RunAll(const std::vector<std::string>& names, const RunStreamsOptions& options) const;
   /// Until it is stopped: views that get a stream are read, and those that failed are tried again.
   void KeepRunning(const std::vector<std::string>& views, const RunStreamsOptions& options) const;

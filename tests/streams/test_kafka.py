@@ -21,12 +21,14 @@ from tidemark import FeatureStore, FeatureView, Field, KafkaSource
 from tidemark.errors import (
     InvalidArgumentError,
     InvalidDataError,
+    NotFoundError,
     PermissionDeniedError,
     UnsupportedError,
 )
 from tidemark.types import Int64
 
-DATA_EXIT = 4  # of the program, for data that are not what they should be
+# Of the program: for what is not there, and for data that are not what they should be.
+NOT_FOUND_EXIT, DATA_EXIT = 3, 4
 
 
 def started(tmp_path: Path, broker: KafkaBroker, topic: str) -> tuple[FeatureStore, Account]:
@@ -201,6 +203,35 @@ def test_a_broker_that_cannot_be_reached_is_told(tmp_path: Path, broker: KafkaBr
         assert time.monotonic() < deadline
     reader.stop()
     check_account(store, account)
+
+
+def test_what_ends_one_view_does_not_end_the_others(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "goes-on")
+    astray = clicks(broker.servers, "goes-nowhere")
+    astray.name = "astray"
+    store.apply([astray])
+    account.send(20)
+    account.flush()
+    told = run_to_end(tmp_path / "store", code=NOT_FOUND_EXIT)
+    assert "stream of view astray ends: " in told
+    assert told.count("stream of view") == 1
+    check_account(store, account)
+    reader = Reader(tmp_path / "store")
+    deadline = time.monotonic() + PATIENCE_S
+    while "stream of view astray ends: " not in reader.log.read_text():
+        assert time.monotonic() < deadline
+    account.send(20)
+    account.flush()
+    while (status := store.stream_status())[1].rows != 40:
+        assert time.monotonic() < deadline
+    assert [(each.view, each.readers) for each in status] == [("astray", 0), ("clicks", 1)]
+    assert "goes-nowhere" in (status[0].last_error or "")
+    assert status[1].last_error is None
+    reader.process.terminate()
+    assert reader.process.wait(PATIENCE_S) == NOT_FOUND_EXIT
+    check_account(store, account)
+    with pytest.raises(NotFoundError, match="nobody"):
+        store.run_stream(["clicks", "nobody"], until_end=True)
 
 
 def test_a_broker_asks_who_reads(
