@@ -2,11 +2,14 @@
 #include "wiring/store_streams.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <span>
@@ -87,9 +90,14 @@ Result<std::string> StoreStreams::GroupOf(const CatalogView& view) const {
   if (error)
     return Fail(ErrorCode::kIo,
                 fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
-  TM_ASSIGN(const auto hash, KeyedHashFile((folder / "id").string()).Get(true));
-  // Of this store alone, wherever it lies: another one's of the same name reads its own messages.
-  const auto digest = hash->DigestOf("group");
+  const std::string file = (folder / "id").string();
+  TM_ASSIGN(const auto hash, KeyedHashFile(file).Get(true));
+  struct stat about{};
+  if (::stat(file.c_str(), &about) != 0)
+    return Fail(ErrorCode::kIo, fmt::format("cannot look at '{}': {}", file, std::strerror(errno)));
+  // Of this store alone, by whatever path: another one's of the same name reads its own messages, and so does
+  // a copy, whose file is another.
+  const auto digest = hash->DigestOf(fmt::format("group {}", about.st_ino));
   return fmt::format("tidemark-{}-{}", ToHex(digest).substr(0, kGroupDigits), view.id);
 }
 

@@ -1,7 +1,7 @@
 // Streams of an embedded store: sessions that read them, one thread for each view, and what they tell of
 // themselves to other processes.
 //
-//   .tidemark/streams/id               what the store's groups are named by
+//   .tidemark/streams/id               what the store's groups are named by: its bytes, and which file it is
 //   .tidemark/streams/<view id>-<pid>  the status of a session, as JSON; written about every second
 //   .tidemark/streams/<view id>-ended  the counts of sessions that have ended, as JSON
 //   .tidemark/streams/reports          empty: its lock says who adds those up

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -232,6 +233,32 @@ def test_what_ends_one_view_does_not_end_the_others(tmp_path: Path, broker: Kafk
     check_account(store, account)
     with pytest.raises(NotFoundError, match="nobody"):
         store.run_stream(["clicks", "nobody"], until_end=True)
+
+
+def test_a_copy_of_a_store_reads_all_messages_itself(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "copied")
+    account.send(60)
+    account.flush()
+    run_to_end(tmp_path / "store")
+    store.close()
+    other = tmp_path / "other" / "store"
+    shutil.copytree(tmp_path / "store", other)
+    stores = [FeatureStore(tmp_path / "store"), FeatureStore(other)]
+    stores[1].relocate()
+    readers = [Reader(tmp_path / "store"), Reader(other)]
+    deadline = time.monotonic() + PATIENCE_S
+    for each in stores:
+        while each.stream_status()[0].readers != 1:
+            assert time.monotonic() < deadline
+    account.send(60)
+    account.flush()
+    for each in stores:
+        while each.stream_status()[0].lag != 0:
+            assert time.monotonic() < deadline
+    for reader in readers:
+        reader.stop()
+    for each in stores:
+        check_account(each, account)
 
 
 def test_a_broker_asks_who_reads(
