@@ -261,15 +261,26 @@ StreamHandlers StreamSession::Handlers() {
                             bool is_lost) { return GiveUp(partitions, is_lost); }};
 }
 
+Result<StreamMarks> StreamSession::TakeRejected(const std::vector<std::string>& places,
+                                                const StreamIdentity& identity) const {
+  if (!has_table()) return parts_.tables->TakeStream(*views_.rejected, places, {}, identity.made);
+  // What was rejected of a partition that the view's table never had was so for another table of the view's
+  // name, which was dropped: that says nothing of what is read now.
+  TM_ASSIGN(const StreamMarks had, parts_.tables->FlushedStreamMarks(*views_.view));
+  StreamMarks anew;
+  for (const std::string& place : places) {
+    if (!had.contains(place)) anew.emplace(place, StreamMark{});
+  }
+  return parts_.tables->TakeStream(*views_.rejected, places, anew);
+}
+
 Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::string> partitions) {
   std::vector<std::string> places;
   for (const std::string& partition : partitions)
     places.push_back(StreamPlace(*source_, partition));
   TM_TRY(writer_->Drain());
   TM_ASSIGN(const StreamIdentity identity, stream_->Identify());
-  const std::string made_of_rejected = has_table() ? "" : identity.made;
-  TM_ASSIGN(const StreamMarks rejected,
-            parts_.tables->TakeStream(*views_.rejected, places, {}, made_of_rejected));
+  TM_ASSIGN(const StreamMarks rejected, TakeRejected(places, identity));
   StreamMarks marks = rejected;
   if (has_table()) {
     TM_ASSIGN(marks, parts_.tables->TakeStream(*views_.view, places, {}, identity.made));

@@ -109,6 +109,8 @@ class StreamSession {
   Result<void> Loop(Stream& stream, const StreamHandlers& handlers, const std::stop_token& stop);
   Result<void> Refresh();
   StreamHandlers Handlers();
+  Result<StreamMarks> TakeRejected(const std::vector<std::string>& places,
+                                   const StreamIdentity& identity) const;
   Result<std::vector<StreamStart>> TakeOver(std::span<const std::string> partitions);
   Result<void> GiveUp(std::span<const std::string> partitions, bool is_lost);
   /// From time to time, for rows that do not go online: that nobody else has taken what this session has,
