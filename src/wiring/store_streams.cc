@@ -117,6 +117,12 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   parts.warn = [&name](const std::string& what) {
     fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, what);
   };
+  TM_ASSIGN(const StreamSource source, StreamSourceOf(*views.view));
+  if (std::holds_alternative<KafkaSource>(source)) {
+    parts.elsewhere = [this, id = views.view->id] {
+      return StreamPartitionsElsewhere(parts_.folder / "streams", id);
+    };
+  }
   StreamSessionOptions session;
   session.until_end = options.until_end;
   if (options.until_end) session.wait_max_us = options.wait_max_us;

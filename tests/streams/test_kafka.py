@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from clicks import USER, Account, Reader, check_account, clicks, make_store, run_to_end, sql
+from confluent_kafka import Consumer
 from kafka_broker import PASSWORD, PATIENCE_S, KafkaBroker
 from kafka_broker import USER as USER_NAME
 from program import PROGRAM
@@ -259,6 +260,35 @@ def test_a_copy_of_a_store_reads_all_messages_itself(tmp_path: Path, broker: Kaf
         reader.stop()
     for each in stores:
         check_account(each, account)
+
+
+def test_reading_to_the_end_waits_for_what_a_reader_left_who_is_gone(
+    tmp_path: Path, broker: KafkaBroker
+) -> None:
+    store, account = started(tmp_path, broker, "left")
+    account.send(60)
+    account.flush()
+    # A member of the group that no process of the store is.
+    settings = {"group.id": "left", "partition.assignment.strategy": "range"}
+    gone = Consumer({"bootstrap.servers": broker.servers, "log_level": 0, **settings})
+    gone.subscribe(["left"])
+    deadline = time.monotonic() + PATIENCE_S
+    while len(gone.assignment()) < 3:
+        gone.poll(0.1)
+        assert time.monotonic() < deadline
+    reader = Reader(tmp_path / "store", "--until-end", "--group", "left")
+    try:
+        read = 0  # partitions that the reader has, and has read to their end
+        while read == 0:
+            gone.poll(0.1)
+            read = [each.lag for each in store.stream_status()[0].partitions].count(0)
+            assert time.monotonic() < deadline
+        assert read < 3
+        gone.close()
+        assert reader.process.wait(PATIENCE_S) == 0
+    finally:
+        reader.kill()
+    check_account(store, account)
 
 
 def test_a_broker_asks_who_reads(

@@ -335,7 +335,8 @@ class KafkaStream final : public Stream {
     rd_kafka_resp_err_t code = rd_kafka_metadata(kafka_.get(), 0, topic.get(), &metadata, kProbeMs);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
       // Who is refused, or finds nobody, would wait for the whole of it, and be told only that time is over.
-      const KafkaMessage none(rd_kafka_consumer_poll(kafka_.get(), 0));
+      // A member of the group hears of it by Poll, which must not miss a message.
+      if (!is_subscribed_) const KafkaMessage none(rd_kafka_consumer_poll(kafka_.get(), 0));
       if (failed_) return std::unexpected(*std::exchange(failed_, std::nullopt));
       if (is_unreached_)
         return std::unexpected(KafkaError(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, topic_, last_reason_));
