@@ -427,10 +427,11 @@ class TIDEMARK_EXPORT Store {
   /// Reads the streams of views (empty: of all that have one) into their feature tables, each message once,
   /// until it is stopped, which is no error. Several processes may do it at the same time, and share the
   /// partitions. Messages that are no rows go to the table `<view>__rejected`. A broker that cannot be
-  /// reached is waited for, and a line on stderr says so. The first other error ends all: kInvalidData if
-  /// messages are gone that were to be read, are not those that were there before, or too many are no rows
-  /// (nothing of these was written); kUnsupported on a server, which reads streams by itself. Rows for a view
-  /// with a batch source come online only.
+  /// reached is waited for, and a line on stderr says so. Another error ends the view's reading and not that
+  /// of others: of several views each is told on stderr, and the first is returned when all have ended.
+  /// kInvalidData if messages are gone that were to be read, are not those that were there before, or too
+  /// many are no rows (nothing of these was written); kUnsupported on a server, which reads streams by
+  /// itself. Rows for a view with a batch source come online only.
   virtual Result<void> RunStreams(const std::vector<std::string>& views,
                                   const RunStreamsOptions& options) = 0;
   /// How far streams were read, and who reads them on this machine: a JSON array of {"view", "stream",

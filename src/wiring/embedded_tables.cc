@@ -87,6 +87,7 @@ Result<void> EmbeddedTables::OpenLocked() {
   tables.datasets = parts_.datasets;
   tables.online = parts_.online;
   tables.at_step = parts_.at_erase_step;
+  tables.place = PlainPath(parts_.config.tables_path);
   tables.database = DatabaseOf(parts_.config.project);
   tables.flush_bytes = parts_.flush_bytes;
   tables.threads = parts_.threads;

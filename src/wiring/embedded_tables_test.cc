@@ -5,12 +5,15 @@
 
 #include <arrow/array.h>
 #include <arrow/table.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <numeric>
+#include <optional>
 #include <thread>
 
 #include "adapters/sqlite/sqlite_registry.h"
@@ -18,6 +21,7 @@
 #include "engine/apply.h"
 #include "engine/engine_testing.h"
 #include "engine/tables/read_rows.h"
+#include "engine/tables/rewrite_turns.h"
 #include "store/source_testing.h"
 
 namespace tidemark {
@@ -490,6 +494,49 @@ TEST_F(EmbeddedTablesTest, FlushesThatRaceBringEveryRowOnce) {
     EXPECT_EQ(rows, 1);
   }
   EXPECT_EQ(Values(), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9");
+}
+
+// Goal: of those who compact a table in one process, however they opened it, one does the work, with all that
+// came while it waited for memory; the others find nothing left, or wait no longer when they are to stop.
+TEST_F(EmbeddedTablesTest, CompactionsTakeTurns) {
+  const auto write = [&](std::int64_t n) {
+    Written({1}, now_us() + n, n);
+    ASSERT_TRUE(tables_->Flush({&view()}));
+  };
+  write(1);
+  write(2);
+  RewriteTurns& turns = RewriteTurns::OfProcess();
+  auto memory = std::optional(turns.TakeMemory({}).value());
+  const std::string table = fmt::format("{}/{}", tables_->Open().value()->parts().place, view().id);
+  const auto await = [&](const std::string& name, std::size_t count) {
+    while (turns.Count(name) != count)
+      std::this_thread::yield();
+  };
+  std::array<Result<CompactedTable>, 3> made{};
+  std::stop_source stop;
+  {
+    const auto compact = [&](const auto& tables, std::size_t i, const std::stop_token& token) {
+      made.at(i) = tables->Open().value()->Compact(view(), token);
+    };
+    const std::jthread first([&] { compact(tables_, 0, {}); });
+    await("", 2);
+    const std::jthread stopped([&] { compact(tables_, 1, stop.get_token()); });
+    await(table, 2);
+    const std::jthread second([&, own = Opened()] { compact(own, 2, {}); });
+    await(table, 3);
+    write(3);
+    stop.request_stop();
+    await(table, 2);
+    memory.reset();
+  }
+  ASSERT_TRUE(made[0]) << made[0].error().ToString();
+  EXPECT_EQ(made[0]->files_before, 3);
+  EXPECT_EQ(made[0]->files_after, 1);
+  ASSERT_FALSE(made[1]);
+  EXPECT_EQ(made[1].error().code, ErrorCode::kCancelled);
+  ASSERT_TRUE(made[2]) << made[2].error().ToString();
+  EXPECT_EQ(made[2]->files_before, 0);
+  EXPECT_EQ(Values(), "1, 2, 3");
 }
 
 TEST_F(EmbeddedTablesTest, TokensSayWhetherAWriteIsSeen) {

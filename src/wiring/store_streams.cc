@@ -2,11 +2,14 @@
 #include "wiring/store_streams.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <span>
@@ -87,9 +90,14 @@ Result<std::string> StoreStreams::GroupOf(const CatalogView& view) const {
   if (error)
     return Fail(ErrorCode::kIo,
                 fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
-  TM_ASSIGN(const auto hash, KeyedHashFile((folder / "id").string()).Get(true));
-  // Of this store alone, wherever it lies: another one's of the same name reads its own messages.
-  const auto digest = hash->DigestOf("group");
+  const std::string file = (folder / "id").string();
+  TM_ASSIGN(const auto hash, KeyedHashFile(file).Get(true));
+  struct stat about{};
+  if (::stat(file.c_str(), &about) != 0)
+    return Fail(ErrorCode::kIo, fmt::format("cannot look at '{}': {}", file, std::strerror(errno)));
+  // Of this store alone, by whatever path: another one's of the same name reads its own messages, and so does
+  // a copy, whose file is another.
+  const auto digest = hash->DigestOf(fmt::format("group {}", about.st_ino));
   return fmt::format("tidemark-{}-{}", ToHex(digest).substr(0, kGroupDigits), view.id);
 }
 
@@ -109,6 +117,12 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   parts.warn = [&name](const std::string& what) {
     fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, what);
   };
+  TM_ASSIGN(const StreamSource source, StreamSourceOf(*views.view));
+  if (std::holds_alternative<KafkaSource>(source)) {
+    parts.elsewhere = [this, id = views.view->id] {
+      return StreamPartitionsElsewhere(parts_.folder / "streams", id);
+    };
+  }
   StreamSessionOptions session;
   session.until_end = options.until_end;
   if (options.until_end) session.wait_max_us = options.wait_max_us;
@@ -123,8 +137,6 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
 
 Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
                                   const RunStreamsOptions& options) const {
-  std::stop_source stop;
-  const std::stop_callback stop_all(options.stop, [&] { stop.request_stop(); });
   std::mutex mutex;
   Result<void> first;
   {
@@ -132,11 +144,13 @@ Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
     for (const std::string& name : names) {
       threads.emplace_back([&, name] {
         RunInShortTurns();
-        auto ran = RunOne(name, options, stop.get_token());
+        auto ran = RunOne(name, options, options.stop);
         if (ran) return;
+        // The others go on: who waits for them is told now, and of the first one in the end.
+        if (names.size() > 1)
+          fmt::print(stderr, "tidemark: stream of view {} ends: {}\n", name, ran.error().ToString());
         const std::lock_guard lock(mutex);
         if (first) first = std::move(ran);
-        stop.request_stop();
       });
     }
   }

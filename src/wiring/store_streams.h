@@ -1,7 +1,7 @@
 // Streams of an embedded store: sessions that read them, one thread for each view, and what they tell of
 // themselves to other processes.
 //
-//   .tidemark/streams/id               what the store's groups are named by
+//   .tidemark/streams/id               what the store's groups are named by: its bytes, and which file it is
 //   .tidemark/streams/<view id>-<pid>  the status of a session, as JSON; written about every second
 //   .tidemark/streams/<view id>-ended  the counts of sessions that have ended, as JSON
 //   .tidemark/streams/reports          empty: its lock says who adds those up
@@ -57,7 +57,7 @@ class StoreStreams {
   Result<std::string> GroupOf(const CatalogView& view) const;
   Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,
                       const std::stop_token& stop) const;
-  /// Until all have ended, or one has failed.
+  /// Until all have ended; the error is of the one that failed first.
   Result<void> RunAll(const std::vector<std::string>& names, const RunStreamsOptions& options) const;
   /// Until it is stopped: views that get a stream are read, and those that failed are tried again.
   void KeepRunning(const std::vector<std::string>& views, const RunStreamsOptions& options) const;

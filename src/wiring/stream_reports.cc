@@ -167,6 +167,19 @@ Result<void> StreamReportFile::Write(const StreamSessionStatus& status) const {
   return Replace(path_, ReportOf(status));
 }
 
+std::set<std::string> StreamPartitionsElsewhere(const fs::path& folder, std::uint32_t view_id) {
+  std::set<std::string> partitions;
+  for (const SessionReport& report : StreamReports(folder, view_id)) {
+    if (ReportingProcess(report.file, view_id) == getpid()) continue;
+    const auto told = report.json.find("partitions");
+    if (!report.json.at("is_running").get<bool>() || told == report.json.end() || !told->is_array()) continue;
+    for (const Json& partition : *told) {
+      if (partition.is_string()) partitions.insert(partition.get<std::string>());
+    }
+  }
+  return partitions;
+}
+
 Json StreamReportSum(const fs::path& folder, std::uint32_t view_id) {
   // In this order: what is added up meanwhile is in both, and known by its key.
   const std::vector<SessionReport> reports = StreamReports(folder, view_id);

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -29,6 +31,9 @@ class StreamReportFile {
 
   std::filesystem::path path_;
 };
+
+/// The partitions that sessions of other processes have which live.
+std::set<std::string> StreamPartitionsElsewhere(const std::filesystem::path& folder, std::uint32_t view_id);
 
 /// What the sessions of a view tell together, by the names of Store::StreamStatus: the sums of all that there
 /// have been, the worst of freshness, the last error.

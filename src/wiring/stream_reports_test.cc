@@ -1,11 +1,15 @@
 // Goal: counts of a stream's messages are those of all readers that there have been, each counted once.
 #include "wiring/stream_reports.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
 
 #include "store/online_store_testing.h"
 
@@ -79,6 +83,28 @@ TEST_F(StreamReportsTest, ASessionThatRunsSaysSinceWhenItWaits) {
   status.is_running = false;
   ASSERT_TRUE(file->Write(status));
   EXPECT_TRUE(StreamReportSum(folder_.path(), kView).at("unreachable_since_us").is_null());
+}
+
+TEST_F(StreamReportsTest, PartitionsOfOthersAreThoseOfProcessesThatLive) {
+  const auto write_as = [&](pid_t pid, const std::string& partition, bool is_running) {
+    StreamSessionStatus status = Status(1, 0);
+    status.partitions = {partition};
+    status.is_running = is_running;
+    const auto file = StreamReportFile::Open(folder_.path(), kView);
+    ASSERT_TRUE(file && file->Write(status));
+    const auto own = fs::path(folder_.path()) / fmt::format("{}-{}", kView, getpid());
+    fs::rename(own, fs::path(folder_.path()) / fmt::format("{}-{}", kView, pid));
+  };
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ::waitpid(gone, nullptr, 0);
+  write_as(gone, "0", true);
+  write_as(getpid(), "1", true);
+  EXPECT_EQ(StreamPartitionsElsewhere(folder_.path(), kView), std::set<std::string>{});
+  write_as(::getppid(), "2", true);
+  EXPECT_EQ(StreamPartitionsElsewhere(folder_.path(), kView), std::set<std::string>{"2"});
+  write_as(::getppid(), "2", false);
+  EXPECT_EQ(StreamPartitionsElsewhere(folder_.path(), kView), std::set<std::string>{});
 }
 
 }  // namespace

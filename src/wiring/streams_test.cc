@@ -567,6 +567,24 @@ TEST_F(StreamsTest, MessagesThatWereRemovedUnreadAreNotPassedOver) {
   EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
 }
 
+TEST_F(StreamsTest, WhatWasRejectedForATableThatWasDroppedSaysNothingOfAnother) {
+  Add(0, 1, 1);
+  AddRaw(0, "no row");
+  MustRead();
+  ASSERT_TRUE(tables_->Open().value()->Drop(view().id));
+  ASSERT_TRUE(Apply(*scene_.shared_registry(), "demo", {}, {.remove = {{ObjectKind::kFeatureView, "clicks"}}},
+                    scene_.opener(), *scene_.shared_clock()));
+  scene_.Apply(kClicks);
+  catalog_ = scene_.catalog();
+  topic_.Clear();
+  AddRaw(0, "no row of the other");
+  Add(0, 1, 2);
+  MustRead();
+  MustRead();
+  EXPECT_EQ(Column("n"), "2");
+  EXPECT_EQ(Column("offset", "clicks__rejected"), R"("0", "1")");
+}
+
 TEST_F(StreamsTest, TwoReadersShareThePartitions) {
   for (int i = 1; i <= 40; ++i)
     Add(static_cast<std::size_t>(i % 2), 1, i);

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import json
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import threading
 import warnings
@@ -17,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from nobody import told_to_nobody
 from program import PROGRAM
 
 import tidemark
@@ -32,7 +31,6 @@ from tidemark.types import Int64, String
 
 NOON = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 PACKAGES = Path(tidemark.__file__).parent.parent
-NOBODY = 65534
 
 
 def write_rows(path: Path, **columns: list[object]) -> None:
@@ -258,26 +256,6 @@ def use(folder: Path) -> list[str]:
     return told
 
 
-def told_to_nobody(folder: Path) -> list[str]:
-    """The same as a user who may not write: root may write anything, whatever the modes say."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setuid(NOBODY)
-            answer = json.dumps(use(folder))
-        except BaseException as error:
-            answer = json.dumps([repr(error)])
-        os.write(write_end, answer.encode())
-        os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end) as answers:
-        told: list[str] = json.loads(answers.read())
-    os.waitpid(child, 0)
-    return told
-
-
 def test_a_read_only_folder_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     folder.mkdir()
@@ -291,18 +269,7 @@ def test_a_read_only_folder_is_read(tmp_path: Path) -> None:
     with warnings.catch_warnings(action="ignore"):  # "its file is gone": the copy has another
         assert use(copy)[2:] == ["written"] * 3, "and with it all is imported that nobody may read"
 
-    below = [folder, *folder.rglob("*")]
-    above = [path for path in folder.parents if not path.stat().st_mode & stat.S_IXOTH]
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [*below, *above]}
-    try:
-        for path in below:
-            path.chmod(0o555 if path.is_dir() else 0o444)
-        for path in above:
-            path.chmod(modes[path] | 0o055)
-        online, offline, *refused = told_to_nobody(folder)
-    finally:
-        for path, mode in modes.items():
-            path.chmod(mode)
+    online, offline, *refused = told_to_nobody(folder, use)
     assert (online, offline) == ("['b']", "['a']")
     assert len(refused) == 3
     for told in refused:

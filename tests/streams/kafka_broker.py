@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from certificates import Certificates
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from faulty_proxy import FaultyProxy
@@ -25,7 +26,7 @@ from faulty_proxy import FaultyProxy
 VERSION = "4.4.0"
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
-USER, PASSWORD = "reader", "open-sesame"  # who may come by the listener that asks for it
+USER, PASSWORD = "reader", "open-sesame"  # who may come by the listeners that ask for it
 # What Java is told: to start soon and stay small; and, to be measured, what Kafka's scripts say.
 SMALL = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 AS_SHIPPED = ("-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
@@ -86,33 +87,52 @@ def _free_ports(count: int) -> list[int]:
 
 
 class KafkaBroker:
-    """Started when it is made; killed, paused and started again as tests like."""
+    """Started when it is made; killed, paused and started again as tests like.
+
+    Beside the listener of `servers` one asks for a password, one for a certificate, behind TLS,
+    and one for a password behind TLS.
+    """
 
     def __init__(self, folder: Path, java_options: Sequence[str] = SMALL) -> None:
         self.folder = folder
         self._java_options = java_options
-        self.port, by_network, by_password, controller = _free_ports(4)
-        self.servers_by_password = f"127.0.0.1:{by_password}"
+        self.port, by_network, controller, *by_security = _free_ports(6)
+        self.servers_by_password, self.servers_by_tls, self.servers_by_both = (
+            f"127.0.0.1:{port}" for port in by_security
+        )
+        self.certificates = Certificates(folder)
         self.network = FaultyProxy(by_network)
         self._jars = jars()
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = folder / "server.properties"
         quorum = f"127.0.0.1:{controller}"
+        secured = (
+            f"PASSWORD://{self.servers_by_password},TLS://{self.servers_by_tls},"
+            f"BOTH://{self.servers_by_both}"
+        )
+        login = (
+            "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'user_{USER}="{PASSWORD}";'
+        )
         self._settings.write_text(
             f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{quorum}
 listeners=PLAINTEXT://{self.servers},NETWORK://127.0.0.1:{by_network},CONTROLLER://{quorum},\\
-  PASSWORD://{self.servers_by_password}
-advertised.listeners=PLAINTEXT://{self.servers},NETWORK://{self.servers_by_network},\\
-  PASSWORD://{self.servers_by_password}
+  {secured}
+advertised.listeners=PLAINTEXT://{self.servers},NETWORK://{self.servers_by_network},{secured}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,NETWORK:PLAINTEXT,CONTROLLER:PLAINTEXT,\\
-  PASSWORD:SASL_PLAINTEXT
+  PASSWORD:SASL_PLAINTEXT,TLS:SSL,BOTH:SASL_SSL
 sasl.enabled.mechanisms=PLAIN
-listener.name.password.plain.sasl.jaas.config=\\
-  org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";
+listener.name.password.plain.sasl.jaas.config={login}
+listener.name.both.plain.sasl.jaas.config={login}
+ssl.keystore.type=PEM
+ssl.keystore.location={self.certificates.broker}
+ssl.truststore.type=PEM
+ssl.truststore.location={self.certificates.authority}
+listener.name.tls.ssl.client.auth=required
 log.dirs={folder / "data"}
 num.partitions=1
 offsets.topic.num.partitions=1

@@ -5,12 +5,15 @@ the SDK and a server. Rejected messages, tombstones, topics that are not those o
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from clicks import USER, Account, Reader, check_account, clicks, make_store, run_to_end, sql
+from confluent_kafka import Consumer
 from kafka_broker import PASSWORD, PATIENCE_S, KafkaBroker
 from kafka_broker import USER as USER_NAME
 from program import PROGRAM
@@ -20,12 +23,14 @@ from tidemark import FeatureStore, FeatureView, Field, KafkaSource
 from tidemark.errors import (
     InvalidArgumentError,
     InvalidDataError,
+    NotFoundError,
     PermissionDeniedError,
     UnsupportedError,
 )
 from tidemark.types import Int64
 
-DATA_EXIT = 4  # of the program, for data that are not what they should be
+# Of the program: for what is not there, and for data that are not what they should be.
+NOT_FOUND_EXIT, DATA_EXIT = 3, 4
 
 
 def started(tmp_path: Path, broker: KafkaBroker, topic: str) -> tuple[FeatureStore, Account]:
@@ -83,16 +88,27 @@ def test_a_server_reads_streams_and_tells_of_them(tmp_path: Path, broker: KafkaB
     store, account = started(tmp_path, broker, "served")
     account.send(300, bad_every=100)
     account.flush()
+    astray = clicks(broker.servers, "served-nowhere")
+    astray.name = "astray"
+    store.apply([astray])
+    began = time.time()
     server = ServerProcess(tmp_path / "store", "--streams")
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while store.stream_status()[0].lag != 0:
+        while store.stream_status("clicks")[0].lag != 0:
             assert time.monotonic() < deadline
         while 'tidemark_stream_rows_total{project="default",view="clicks"} 297' not in (
             metrics := server.get("/metrics").text
         ):
             assert time.monotonic() < deadline, metrics
-        [told] = server.get("/v1/projects/default/streams").json()
+        of_errors = 'tidemark_stream_last_error_seconds{project="default",view="'
+        while f'{of_errors}astray"}}' not in (metrics := server.get("/metrics").text):
+            assert time.monotonic() < deadline, metrics
+        [error] = re.findall(re.escape(of_errors) + r'astray"} (.*)', metrics)
+        assert began <= float(error) <= time.time()
+        assert f'{of_errors}clicks"' not in metrics, "of another one"
+        [astray_told, told] = server.get("/v1/projects/default/streams").json()
+        assert "served-nowhere" in astray_told["last_error"]
         assert (told["view"], told["lag"], told["readers"]) == ("clicks", 0, 1)
         assert 'tidemark_stream_rejected_total{project="default",view="clicks"} 3' in metrics
         of_clicks = 'project="default",view="clicks"'
@@ -188,6 +204,90 @@ def test_a_broker_that_cannot_be_reached_is_told(tmp_path: Path, broker: KafkaBr
     while store.stream_status()[0].lag != 0:
         assert time.monotonic() < deadline
     reader.stop()
+    check_account(store, account)
+
+
+def test_what_ends_one_view_does_not_end_the_others(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "goes-on")
+    astray = clicks(broker.servers, "goes-nowhere")
+    astray.name = "astray"
+    store.apply([astray])
+    account.send(20)
+    account.flush()
+    told = run_to_end(tmp_path / "store", code=NOT_FOUND_EXIT)
+    assert "stream of view astray ends: " in told
+    assert told.count("stream of view") == 1
+    check_account(store, account)
+    reader = Reader(tmp_path / "store")
+    deadline = time.monotonic() + PATIENCE_S
+    while "stream of view astray ends: " not in reader.log.read_text():
+        assert time.monotonic() < deadline
+    account.send(20)
+    account.flush()
+    while (status := store.stream_status())[1].rows != 40:
+        assert time.monotonic() < deadline
+    assert [(each.view, each.readers) for each in status] == [("astray", 0), ("clicks", 1)]
+    assert "goes-nowhere" in (status[0].last_error or "")
+    assert status[1].last_error is None
+    reader.process.terminate()
+    assert reader.process.wait(PATIENCE_S) == NOT_FOUND_EXIT
+    check_account(store, account)
+    with pytest.raises(NotFoundError, match="nobody"):
+        store.run_stream(["clicks", "nobody"], until_end=True)
+
+
+def test_a_copy_of_a_store_reads_all_messages_itself(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, account = started(tmp_path, broker, "copied")
+    account.send(60)
+    account.flush()
+    run_to_end(tmp_path / "store")
+    store.close()
+    other = tmp_path / "other" / "store"
+    shutil.copytree(tmp_path / "store", other)
+    stores = [FeatureStore(tmp_path / "store"), FeatureStore(other)]
+    stores[1].relocate()
+    readers = [Reader(tmp_path / "store"), Reader(other)]
+    deadline = time.monotonic() + PATIENCE_S
+    for each in stores:
+        while each.stream_status()[0].readers != 1:
+            assert time.monotonic() < deadline
+    account.send(60)
+    account.flush()
+    for each in stores:
+        while each.stream_status()[0].lag != 0:
+            assert time.monotonic() < deadline
+    for reader in readers:
+        reader.stop()
+    for each in stores:
+        check_account(each, account)
+
+
+def test_reading_to_the_end_waits_for_what_a_reader_left_who_is_gone(
+    tmp_path: Path, broker: KafkaBroker
+) -> None:
+    store, account = started(tmp_path, broker, "left")
+    account.send(60)
+    account.flush()
+    # A member of the group that no process of the store is.
+    settings = {"group.id": "left", "partition.assignment.strategy": "range"}
+    gone = Consumer({"bootstrap.servers": broker.servers, "log_level": 0, **settings})
+    gone.subscribe(["left"])
+    deadline = time.monotonic() + PATIENCE_S
+    while len(gone.assignment()) < 3:
+        gone.poll(0.1)
+        assert time.monotonic() < deadline
+    reader = Reader(tmp_path / "store", "--until-end", "--group", "left")
+    try:
+        read = 0  # partitions that the reader has, and has read to their end
+        while read == 0:
+            gone.poll(0.1)
+            read = [each.lag for each in store.stream_status()[0].partitions].count(0)
+            assert time.monotonic() < deadline
+        assert read < 3
+        gone.close()
+        assert reader.process.wait(PATIENCE_S) == 0
+    finally:
+        reader.kill()
     check_account(store, account)
 
 

@@ -134,9 +134,10 @@ class StoreStreams:
         partitions: those that name the same `group`, without one all of this store. Messages that
         are no rows go to the table `<view>__rejected`; before more of the newest ones than
         `rejected_max` (0 to 1) do, it stops with InvalidDataError. The same error tells that
-        messages are gone that were to be read. Rows for a view with a batch source come online
-        only: what training sets read is that source. Brokers that cannot be reached are waited
-        for; with `until_end` for no longer than `wait_max`, which raises UnavailableError.
+        messages are gone that were to be read. What ends one view does not end the others: its
+        error is told on stderr, and raised when all have ended. Rows for a view with a batch source
+        come online only: what training sets read is that source. Brokers that cannot be reached are
+        waited for; with `until_end` for no longer than `wait_max`, which raises UnavailableError.
         """
         if not 0 <= rejected_max <= 1:
             raise InvalidArgumentError(f"rejected_max is {rejected_max}; it is from 0 to 1")

@@ -1,6 +1,9 @@
 // Which errors pass, and which want something to be done.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "adapters/kafka/kafka_error_internal.h"
 
 namespace tidemark {
@@ -14,6 +17,9 @@ Error KafkaError(rd_kafka_resp_err_t code, std::string_view topic, std::string_v
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
       return told(ErrorCode::kNotFound, "the brokers do not know it", "; create it, or correct the source");
+    case RD_KAFKA_RESP_ERR__SSL:
+      return told(ErrorCode::kPermissionDenied, "the brokers and we do not trust each other",
+                  "; look at the source's security settings");
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
@@ -31,6 +37,13 @@ Error KafkaError(rd_kafka_resp_err_t code, std::string_view topic, std::string_v
     default:
       return told(ErrorCode::kUnavailable, "the brokers do not answer as they should", "");
   }
+}
+
+bool IsTlsRefusal(std::string_view reason) {
+  constexpr std::array<std::string_view, 4> kAboutUs{"certificate", "unknown ca", "access denied",
+                                                     "handshake failure"};
+  if (!reason.contains("SSL routines") || !reason.contains(" alert ")) return false;
+  return std::ranges::any_of(kAboutUs, [&](std::string_view what) { return reason.contains(what); });
 }
 
 }  // namespace tidemark

@@ -249,6 +249,8 @@ class KafkaStream final : public Stream {
     if (failed_ && failed_->code != ErrorCode::kUnavailable) return;
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
       is_unreached_ = true;
+    } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT && IsTlsRefusal(reason)) {
+      failed_ = KafkaError(RD_KAFKA_RESP_ERR__SSL, topic_, reason);
     } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {
       last_reason_ = reason;
     } else {
@@ -330,7 +332,16 @@ class KafkaStream final : public Stream {
         rd_kafka_topic_new(kafka_.get(), topic_.c_str(), nullptr));
     if (topic == nullptr) return std::unexpected(KafkaError(rd_kafka_last_error(), topic_));
     const rd_kafka_metadata_t* metadata = nullptr;
-    const rd_kafka_resp_err_t code = rd_kafka_metadata(kafka_.get(), 0, topic.get(), &metadata, kRequestMs);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(kafka_.get(), 0, topic.get(), &metadata, kProbeMs);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      // Who is refused, or finds nobody, would wait for the whole of it, and be told only that time is over.
+      // A member of the group hears of it by Poll, which must not miss a message.
+      if (!is_subscribed_) const KafkaMessage none(rd_kafka_consumer_poll(kafka_.get(), 0));
+      if (failed_) return std::unexpected(*std::exchange(failed_, std::nullopt));
+      if (is_unreached_)
+        return std::unexpected(KafkaError(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, topic_, last_reason_));
+      code = rd_kafka_metadata(kafka_.get(), 0, topic.get(), &metadata, kRequestMs);
+    }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(KafkaError(code, topic_));
     std::vector<std::int32_t> partitions;
     rd_kafka_resp_err_t of_topic = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;

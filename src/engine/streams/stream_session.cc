@@ -25,7 +25,8 @@ constexpr std::int64_t kTellEveryUs = 1'000'000;
 constexpr std::int64_t kCheckEveryUs = 2'000'000;
 constexpr std::int64_t kWarnAfterUs = 2'000'000;  // what is over sooner is not worth a line
 constexpr std::int64_t kUsPerSecond = 1'000'000;
-constexpr std::size_t kFreshnessSamples = 64;  // of a batch
+constexpr std::int64_t kMissedAfterUs = 15 * kUsPerSecond;  // by brokers, with some time to spare
+constexpr std::size_t kFreshnessSamples = 64;               // of a batch
 // Of a batch, so that it fits into a frame of the log, though messages may say little of many columns.
 constexpr std::size_t kCellsMax = 1'000'000;
 
@@ -199,7 +200,7 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     TM_TRY(CheckHeld());
     TM_TRY(Write(*polled, stop));
     at_end_.insert(polled->at_end.begin(), polled->at_end.end());
-    if (options_.until_end && IsAtEnd()) return {};
+    if (options_.until_end && IsAtEnd() && IsLeftNone(stream)) return {};
     Tell(false);
   }
   return {};
@@ -233,6 +234,19 @@ bool StreamSession::IsAtEnd() const {
          std::ranges::all_of(held_, [&](const auto& held) { return at_end_.contains(held.first); });
 }
 
+bool StreamSession::IsLeftNone(Stream& stream) {
+  if (!parts_.elsewhere) return true;
+  const std::int64_t now_us = parts_.clock->now_us();
+  if (!all_at_end_us_) all_at_end_us_ = now_us;
+  if (now_us - *all_at_end_us_ >= kMissedAfterUs) return true;
+  const auto partitions = stream.Lags({});
+  if (!partitions) return false;  // polling tells why, and whether it is waited for
+  const std::set<std::string> elsewhere = parts_.elsewhere();
+  return std::ranges::all_of(*partitions, [&](const StreamLag& lag) {
+    return held_.contains(lag.partition) || elsewhere.contains(lag.partition);
+  });
+}
+
 Result<void> StreamSession::Refresh() {
   TM_ASSIGN(StreamViews views, parts_.views());
   const bool is_same = views_.view != nullptr && views_.view->version == views.view->version;
@@ -261,15 +275,27 @@ StreamHandlers StreamSession::Handlers() {
                             bool is_lost) { return GiveUp(partitions, is_lost); }};
 }
 
+Result<StreamMarks> StreamSession::TakeRejected(const std::vector<std::string>& places,
+                                                const StreamIdentity& identity) const {
+  if (!has_table()) return parts_.tables->TakeStream(*views_.rejected, places, {}, identity.made);
+  // What was rejected of a partition that the view's table never had was so for another table of the view's
+  // name, which was dropped: that says nothing of what is read now.
+  TM_ASSIGN(const StreamMarks had, parts_.tables->FlushedStreamMarks(*views_.view));
+  StreamMarks anew;
+  for (const std::string& place : places) {
+    if (!had.contains(place)) anew.emplace(place, StreamMark{});
+  }
+  return parts_.tables->TakeStream(*views_.rejected, places, anew);
+}
+
 Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::string> partitions) {
   std::vector<std::string> places;
   for (const std::string& partition : partitions)
     places.push_back(StreamPlace(*source_, partition));
+  all_at_end_us_.reset();
   TM_TRY(writer_->Drain());
   TM_ASSIGN(const StreamIdentity identity, stream_->Identify());
-  const std::string made_of_rejected = has_table() ? "" : identity.made;
-  TM_ASSIGN(const StreamMarks rejected,
-            parts_.tables->TakeStream(*views_.rejected, places, {}, made_of_rejected));
+  TM_ASSIGN(const StreamMarks rejected, TakeRejected(places, identity));
   StreamMarks marks = rejected;
   if (has_table()) {
     TM_ASSIGN(marks, parts_.tables->TakeStream(*views_.view, places, {}, identity.made));

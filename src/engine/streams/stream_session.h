@@ -53,6 +53,9 @@ struct StreamSessionParts {
   DecoderMaker decoder;
   std::shared_ptr<const Clock> clock;
   std::function<void(const StreamSessionStatus&)> tell = {};  // about every second, by the session's thread
+  /// Partitions that living readers elsewhere have of a stream whose members keep their own for a while when
+  /// they die: who reads until the end waits that long for those that nobody has. Empty: there are none.
+  std::function<std::set<std::string>()> elsewhere = {};
   /// That the stream is waited for, and that it is there again: once each; in the end how many messages are
   /// no rows. By the session's thread.
   std::function<void(const std::string&)> warn = {};
@@ -61,7 +64,7 @@ struct StreamSessionParts {
 struct StreamSessionOptions {
   std::string group;
   std::string lease_file = {};  // as StreamOpening has it
-  bool until_end = false;       // ends when all partitions that it has were read to their end
+  bool until_end = false;       // ends when all partitions that no other reader has were read to their end
   /// So long a stream that cannot be reached is waited for; nothing: until it can. Microseconds.
   std::optional<std::int64_t> wait_max_us = {};
   double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it
@@ -109,6 +112,8 @@ class StreamSession {
   Result<void> Loop(Stream& stream, const StreamHandlers& handlers, const std::stop_token& stop);
   Result<void> Refresh();
   StreamHandlers Handlers();
+  Result<StreamMarks> TakeRejected(const std::vector<std::string>& places,
+                                   const StreamIdentity& identity) const;
   Result<std::vector<StreamStart>> TakeOver(std::span<const std::string> partitions);
   Result<void> GiveUp(std::span<const std::string> partitions, bool is_lost);
   /// From time to time, for rows that do not go online: that nobody else has taken what this session has,
@@ -160,6 +165,8 @@ class StreamSession {
   std::string Place() const { return "view " + views_.view->definition.name; }
   void Tell(bool is_last);
   bool IsAtEnd() const;
+  /// False as long as partitions may come to this session that a reader has left who is gone.
+  bool IsLeftNone(Stream& stream);
   std::size_t MessagesMax() const;
 
   const StreamSessionParts parts_;
@@ -172,6 +179,7 @@ class StreamSession {
   std::unique_ptr<MessageDecoder> decoder_;
   std::map<std::string, Held> held_;  // by partition
   std::set<std::string> at_end_;
+  std::optional<std::int64_t> all_at_end_us_;  // since when, of what it has
   RejectionGauge gauge_;
   Stream* stream_ = nullptr;        // of the Join that runs
   StreamWriter* writer_ = nullptr;  // of the same

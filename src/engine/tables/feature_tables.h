@@ -131,7 +131,8 @@ struct FeatureTablesParts {
   OnlineOpener online;
   // Called at named steps of erasing and of streams' frames; for tests.
   std::function<void(std::string_view step)> at_step = {};
-  std::string database;                               // of the project's tables, for other engines
+  std::string place;     // of all tables, in this process: those who rewrite one of them take turns
+  std::string database;  // of the project's tables, for other engines
   std::int64_t flush_bytes = std::int64_t{64} << 20;  // of a log that are flushed at a time, about
   std::size_t threads = 1;
   bool is_read_only = false;  // the store's folder: every write is kIo
@@ -229,7 +230,8 @@ class FeatureTables {
   Result<void> TrimLogs() const;
 
   /// Rewrites small data files as few large ones, sorted, without the rows that are erased; rows keep their
-  /// write time. What other writers commit meanwhile is left to the next time.
+  /// write time. What other writers commit meanwhile is left to the next time. Waits for those of this
+  /// process who compact the table, and for a part of its memory; kCancelled if it is asked to stop.
   Result<CompactedTable> Compact(const CatalogView& view, const std::stop_token& stop) const;
   /// How many data files are small, so that compacting them would be of use.
   Result<std::int64_t> SmallFiles(const CatalogView& view) const;

@@ -1,10 +1,14 @@
 // Small data files become few large ones, piece by piece: each piece is read, sorted, written and committed
-// on its own, so that memory, and what is done in vain when another commit is first, stay small.
+// on its own, so that memory, and what is done in vain when another commit is first, stay small. Who waited
+// for a turn looks anew at what there is to do.
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
 
 #include "base/result.h"
 #include "engine/tables/feature_tables.h"
+#include "engine/tables/rewrite_turns.h"
 #include "engine/tables/table_rewrite_internal.h"
 
 namespace tidemark {
@@ -12,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kSmallFileBytes = kDataFileBytes / 4 * 3;
 /// How often another commit may have been first.
-constexpr int kLostMax = 10;
+constexpr int kLostPiecesMax = 10;
 /// No writer takes longer from staging to commit.
 constexpr std::int64_t kOrphanAgeUs = std::int64_t{24} * 3600 * 1'000'000;
 
@@ -32,9 +36,12 @@ class Compacting {
       : view_(view), parts_(parts), stop_(stop) {}
 
   Result<CompactedTable> Run() {
+    RewriteTurns& turns = RewriteTurns::OfProcess();
+    TM_ASSIGN(const auto turn, turns.Take(fmt::format("{}/{}", parts_.place, view_.id), stop_));
     TM_ASSIGN(table_, parts_.offline->Open(view_.id));
-    for (int lost = 0; lost < kLostMax;) {
+    for (int lost = 0; lost < kLostPiecesMax;) {
       if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+      TM_ASSIGN(const auto memory, turns.TakeMemory(stop_));
       TM_ASSIGN(const auto snapshot, table_->Snapshot({}));
       TM_ASSIGN(const std::vector<DataFileInfo> piece, NextPiece(*snapshot));
       if (piece.empty()) return report_;

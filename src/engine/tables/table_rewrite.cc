@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "engine/tables/rewrite_turns.h"
 #include "engine/tables/scanned_rows.h"
 #include "engine/tables/table_rewrite_internal.h"
 #include "model/feature_table.h"
@@ -93,6 +94,7 @@ Result<std::int64_t> CountErasedRows(const CatalogView& view, const TableSnapsho
 Result<void> TableSweep::Run(std::span<const KeyMark> known, const FileFilter& may_hold) {
   for (int lost = 0; lost < kLostMax;) {
     if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "interrupted");
+    TM_ASSIGN(const auto memory, RewriteTurns::OfProcess().TakeMemory(stop_));
     TM_ASSIGN(const auto snapshot, table_.Snapshot({}));
     TM_ASSIGN(const auto erasures, Erasures::Of(snapshot->properties(), *parts_.key_hash));
     if (erasures == nullptr) return {};

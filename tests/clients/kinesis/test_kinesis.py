@@ -114,6 +114,8 @@ def test_a_stream_that_was_made_anew_is_told(kinesis: Kinesis) -> None:
     kinesis.put(rows(100, 3))
     told = kinesis.run("stream", "run", "--until-end", code=4)
     assert "made anew" in told
+    told = kinesis.run("stream", "restart", "clicks", "--from", "latest", "--yes", code=2)
+    assert "restart from earliest" in told
     kinesis.run("stream", "restart", "clicks", "--from", "earliest", "--yes")
     kinesis.read()
     there = [row["n"] for row in kinesis.sql("SELECT n FROM clicks ORDER BY n")]
