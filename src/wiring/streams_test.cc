@@ -308,10 +308,13 @@ class StreamFramesTest : public StreamsTest {
     marks_ = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
   }
 
+  std::shared_ptr<StreamFrame> Prepared(const StreamMarks& marks, std::int64_t n) {
+    const StreamPart part = PartTo(marks, n);
+    return tables_of_view_->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
+  }
   /// In the log, and not online yet.
   std::shared_ptr<StreamFrame> Logged(std::int64_t n) {
-    const StreamPart part = PartTo(marks_, n);
-    auto frame = tables_of_view_->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
+    auto frame = Prepared(marks_, n);
     EXPECT_TRUE(tables_of_view_->LogStream(*frame));
     return frame;
   }
@@ -387,6 +390,33 @@ TEST_F(StreamFramesTest, AFrameThatNobodyMergesComesOnlineByTheNextRecovery) {
   EXPECT_EQ(Online(1), "2");
 }
 
+// While the log is synced.
+TEST_F(StreamFramesTest, AFrameMayComeOnlineBeforeItIsDurable) {
+  const auto frame = Prepared(marks_, 1);
+  ASSERT_TRUE(tables_of_view_->LogStream(*frame, [&] {
+    EXPECT_EQ(FramesInLogs(), 0);
+    ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
+    EXPECT_EQ(Online(1), "1");
+  }));
+  EXPECT_EQ(FramesInLogs(), 1);
+  EXPECT_EQ(Column("n"), "1");
+  ASSERT_TRUE(tables_of_view_->Flush(view()));
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(FramesInLogs(), 0);
+  EXPECT_EQ(Online(1), "1");
+}
+
+TEST_F(StreamFramesTest, OneThatDidNotIsMergedFromTheLog) {
+  const auto frame = Prepared(marks_, 1);
+  scene_.online().FailMergeAfter(0);
+  ASSERT_TRUE(tables_of_view_->LogStream(
+      *frame, [&] { EXPECT_FALSE(tables_of_view_->MergeStream({&frame, 1})); }));
+  scene_.online().FailMergeAfter(-1);
+  EXPECT_EQ(Online(1), "null");
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(Online(1), "1");
+}
+
 TEST_F(StreamFramesTest, AFrameOfAProcessThatIsGoneComesOnlineByTheNextOne) {
   auto frame = Logged(1);
   frame.reset();
@@ -403,10 +433,6 @@ class StaleOwnerTest : public StreamFramesTest {
  protected:
   StaleOwnerTest() : stale_(marks_) {}
 
-  std::shared_ptr<StreamFrame> Prepared(const StreamMarks& marks, std::int64_t n) {
-    const StreamPart part = PartTo(marks, n);
-    return tables_of_view_->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
-  }
   /// Another reader takes the partition and reads two messages; the stale owner had come to the first.
   void ReadByTheNextOwner() {
     marks_ = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
@@ -466,6 +492,16 @@ TEST_F(StaleOwnerTest, AndSoAreThoseThatAreMergedByARecovery) {
   ASSERT_TRUE(tables_of_view_->LogStream(*frame));
   frame.reset();
   ASSERT_TRUE(tables_->Repair());
+  ExpectTheRowsOfTheNextOwner();
+}
+
+// As a loss of power leaves it that comes before the log is synced.
+TEST_F(StaleOwnerTest, RowsOnlineWhoseFrameIsLostAreReadAgain) {
+  auto frame = Prepared(stale_, 2);
+  ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
+  EXPECT_EQ(Online(1), "2");
+  frame.reset();
+  ReadByTheNextOwner();
   ExpectTheRowsOfTheNextOwner();
 }
 
