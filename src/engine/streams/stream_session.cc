@@ -202,6 +202,7 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     at_end_.insert(polled->at_end.begin(), polled->at_end.end());
     if (options_.until_end && IsAtEnd()) return {};
     Tell(false);
+    writer_->Pause();
   }
   return {};
 }

@@ -15,9 +15,8 @@ constexpr std::int64_t kWaitingBytesMax = std::int64_t{8} << 20;
 // waits for longer than this, nor for the writer: else it would miss the next frame.
 constexpr std::size_t kFewWaiting = 2;
 constexpr auto kPause = std::chrono::milliseconds(2);
-// What comes within a turn goes into one frame, unless it is much: a frame costs as much as many of its rows.
+// What comes within a turn is read and written together: each time costs as much as many rows.
 constexpr auto kTurn = std::chrono::milliseconds(1);
-constexpr std::int64_t kTurnBytes = std::int64_t{256} << 10;
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
 // Of frames that are logged and not merged, until the log goes on.
@@ -103,7 +102,6 @@ StreamWriter::~StreamWriter() {
   merging_.join();
 }
 
-// Nobody is woken who would only look and wait on: between small frames that costs more than all else.
 Result<void> StreamWriter::Put(Rows rows) {
   const std::int64_t bytes = BytesOf(rows.rows);
   std::unique_lock lock(mutex_);
@@ -111,16 +109,19 @@ Result<void> StreamWriter::Put(Rows rows) {
   if (error_) return std::unexpected(*error_);
   queue_.push_back(std::move(rows));
   waiting_bytes_ += bytes;
-  const bool is_awaited = log_wait_ == LogWait::kForRows ||
-                          (log_wait_ == LogWait::kForTurn && waiting_bytes_ >= kTurnBytes);
-  const auto has_few = [this] { return error_ || queue_.size() < kFewWaiting; };
-  const bool must_wait = !has_few();
+  const bool is_awaited = log_wait_ == LogWait::kForRows;
   lock.unlock();
   if (is_awaited) log_work_.notify_one();
-  if (!must_wait) return {};
-  lock.lock();
-  done_.wait_for(lock, kPause, has_few);
   return {};
+}
+
+// Who reads waits, and neither its source's threads nor the log's: each that is woken for a few rows costs more
+// than they do.
+void StreamWriter::Pause() {
+  std::unique_lock lock(mutex_);
+  done_.wait_for(lock, kPause, [this] { return error_ || queue_.size() < kFewWaiting; });
+  failed_.wait_until(lock, next_turn_, [this] { return error_.has_value(); });
+  next_turn_ = std::chrono::steady_clock::now() + kTurn;
 }
 
 Result<void> StreamWriter::Check() const {
@@ -147,6 +148,7 @@ void StreamWriter::Forget() {
 
 void StreamWriter::Fail(Error error) {
   if (!error_) error_ = std::move(error);
+  failed_.notify_all();
   Forget();
 }
 
@@ -232,10 +234,7 @@ void StreamWriter::WaitForRows(std::unique_lock<std::mutex>& lock) {
   log_work_.wait(lock, is_there);
   log_wait_ = LogWait::kForRoom;
   log_work_.wait(lock, [&] { return is_over_ || error_ || HasRoom(); });
-  log_wait_ = LogWait::kForTurn;
-  log_work_.wait_until(lock, next_turn_, [this] { return is_over_ || waiting_bytes_ >= kTurnBytes; });
   log_wait_ = LogWait::kNone;
-  next_turn_ = std::chrono::steady_clock::now() + kTurn;
 }
 
 void StreamWriter::RunLog() {

@@ -40,7 +40,7 @@ struct StreamSteps {
 /// `marks_table`: for rows of views with a batch source, as PrepareStream has it.
 StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables, std::uint32_t marks_table);
 
-/// Put, Check, Drain and Drop are called by one thread.
+/// Put, Pause, Check, Drain and Drop are called by one thread.
 class StreamWriter {
  public:
   struct Rows {
@@ -61,6 +61,10 @@ class StreamWriter {
   /// Waits while too much is waiting. The error is that of an earlier write: nothing of these was written.
   Result<void> Put(Rows rows);
 
+  /// Returns when it is time to read on, which is at once if little came of late: what comes meanwhile is read
+  /// and written together, and nothing waits for longer than some milliseconds.
+  void Pause();
+
   /// The error of a write, which ends all.
   Result<void> Check() const;
 
@@ -80,7 +84,7 @@ class StreamWriter {
     bool is_merged = false;
   };
   using FramePointer = std::shared_ptr<Frame>;
-  enum class LogWait : std::uint8_t { kNone, kForRows, kForTurn, kForRoom };
+  enum class LogWait : std::uint8_t { kNone, kForRows, kForRoom };
 
   void RunLog();
   void RunMerge();
@@ -109,7 +113,6 @@ class StreamWriter {
   std::deque<Rows> queue_;
   std::int64_t waiting_bytes_ = 0;  // of it
   LogWait log_wait_ = LogWait::kNone;
-  std::chrono::steady_clock::time_point next_turn_{};  // of the log
   bool is_merge_waiting_ = false;
   std::vector<FramePointer> unmerged_;
   std::int64_t unmerged_bytes_ = 0;  // of these, and of those that are being merged
@@ -118,6 +121,8 @@ class StreamWriter {
   bool is_over_ = false;
   bool is_log_over_ = false;
   std::optional<Error> error_;
+  std::condition_variable failed_;                     // there is an error
+  std::chrono::steady_clock::time_point next_turn_{};  // of reading
   std::thread merging_;  // last: they use the others
   std::thread logging_;
 };
