@@ -28,7 +28,8 @@ class LogWrittenTest : public testing::Test {
     logs_ = OpenWriteLogs({.folder = path_, .disk = &disk_});
     return Must(logs_->Create(std::move(hook)));
   }
-  static Result<LogPosition> Append(WriteLog& log, const std::string& name, const std::function<void()>& is_written) {
+  static Result<LogPosition> Append(WriteLog& log, const std::string& name,
+                                    const std::function<void()>& is_written) {
     const TestRecord owner(name, 1, 60);
     const LogRecord record = owner.record();
     const LogAppend append{&record, nullptr, &is_written};
@@ -67,9 +68,8 @@ TEST_F(LogWrittenTest, ItIsToldBeforeTheSyncAndTheHook) {
 TEST_F(LogWrittenTest, WhoRecoversTheLogOfAProcessThatWasKilledThenFindsTheFrame) {
   const auto log = Log();
   const std::string killed = folder_.path() + "/killed";
-  ASSERT_TRUE(Append(*log, "a", [&] {
-    std::filesystem::copy(path_, killed, std::filesystem::copy_options::recursive);
-  }));
+  ASSERT_TRUE(Append(
+      *log, "a", [&] { std::filesystem::copy(path_, killed, std::filesystem::copy_options::recursive); }));
   EXPECT_THAT(Names(Must(RecoverAndReadAll(killed))), ElementsAre("a"));
 }
 

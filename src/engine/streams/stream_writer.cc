@@ -74,7 +74,8 @@ StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables, std::uint32_t 
                 return tables->PrepareStream(view, std::move(rows), parts,
                                              view.definition.is_table() ? view.id : marks_table);
               },
-          .log = [tables](StreamFrame& frame, const std::function<void()>& is_written) {
+          .log =
+              [tables](StreamFrame& frame, const std::function<void()>& is_written) {
                 return tables->LogStream(frame, is_written);
               },
           .merge =
@@ -115,8 +116,8 @@ Result<void> StreamWriter::Put(Rows rows) {
   return {};
 }
 
-// Who reads waits, and neither its source's threads nor the log's: each that is woken for a few rows costs more
-// than they do.
+// Who reads waits, and neither its source's threads nor the log's: each that is woken for a few rows costs
+// more than they do.
 void StreamWriter::Pause() {
   std::unique_lock lock(mutex_);
   done_.wait_for(lock, kPause, [this] { return error_ || queue_.size() < kFewWaiting; });

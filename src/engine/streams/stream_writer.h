@@ -46,7 +46,7 @@ class StreamWriter {
   struct Rows {
     std::shared_ptr<const CatalogView> view;  // whose table they are of
     TableRows rows;
-    std::vector<StreamPart> parts;    // of the rows; they fit into a frame
+    std::vector<StreamPart> parts;  // of the rows; they fit into a frame
     /// Called by a writing thread when all of them are durable and online; may be empty. The other one may
     /// call that of other rows at the same time.
     std::function<void()> written{};
@@ -61,8 +61,8 @@ class StreamWriter {
   /// Waits while too much is waiting. The error is that of an earlier write: nothing of these was written.
   Result<void> Put(Rows rows);
 
-  /// Returns when it is time to read on, which is at once if little came of late: what comes meanwhile is read
-  /// and written together, and nothing waits for longer than some milliseconds.
+  /// Returns when it is time to read on, which is at once if little came of late: what comes meanwhile is
+  /// read and written together, and nothing waits for longer than some milliseconds.
   void Pause();
 
   /// The error of a write, which ends all.
@@ -123,7 +123,7 @@ class StreamWriter {
   std::optional<Error> error_;
   std::condition_variable failed_;                     // there is an error
   std::chrono::steady_clock::time_point next_turn_{};  // of reading
-  std::thread merging_;  // last: they use the others
+  std::thread merging_;                                // last: they use the others
   std::thread logging_;
 };
 

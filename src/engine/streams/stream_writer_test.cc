@@ -30,7 +30,8 @@ class FakeSteps {
   StreamSteps Steps() {
     return {.prepare = [this](const CatalogView& view, std::vector<TableRows> rows,
                               std::span<const StreamPart> parts) { return Prepare(view, rows, parts); },
-            .log = [this](StreamFrame& frame, const std::function<void()>& is_written) {
+            .log =
+                [this](StreamFrame& frame, const std::function<void()>& is_written) {
                   if (tells_written) is_written();
                   return Do("log", log_, frame.place);
                 },
@@ -301,8 +302,10 @@ TEST_F(StreamWriterTest, TheLogWaitsWhileTooMuchIsToBeMerged) {
   steps_.Close(&FakeSteps::merge_);
   ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
   steps_.WaitFor(&FakeSteps::merge_, 1);
-  for (const std::uint64_t offset : {2, 3, 4})  // Put lets the writer go first when two are waiting
+  for (const std::uint64_t offset : {2, 3, 4}) {
     ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(offset)}, "p", offset)));
+    writer.Pause();  // ends, though nobody takes them
+  }
   EXPECT_EQ(steps_.begun(&FakeSteps::log_).size(), 1U);
   steps_.Open(&FakeSteps::merge_);
   ASSERT_TRUE(writer.Drain());

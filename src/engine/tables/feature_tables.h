@@ -217,8 +217,8 @@ class FeatureTables {
   /// and must not throw.
   Result<void> LogStream(StreamFrame& frame, const std::function<void()>& is_written = {}) const;
   /// Merges frames that are logged, or of which LogStream has said that they may be, in any order; then
-  /// lookups find them. What a crash leaves out, or an error, is merged from the log by the next one who opens
-  /// the store, or writes.
+  /// lookups find them. What a crash leaves out, or an error, is merged from the log by the next one who
+  /// opens the store, or writes.
   Result<void> MergeStream(std::span<const std::shared_ptr<StreamFrame>> frames) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;
