@@ -175,8 +175,9 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
 
 StreamSteps StreamSession::Steps() {
   StreamSteps steps = StepsOf(parts_.tables, progress().id);
-  steps.log = [this, log = std::move(steps.log)](StreamFrame& frame) {
-    auto logged = log(frame);
+  steps.log = [this, log = std::move(steps.log)](StreamFrame& frame,
+                                                 const std::function<void()>& is_written) {
+    auto logged = log(frame, is_written);
     if (frame.was_outrun) was_outrun_ = true;
     return logged;
   };
@@ -202,6 +203,7 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     at_end_.insert(polled->at_end.begin(), polled->at_end.end());
     if (options_.until_end && IsAtEnd() && IsLeftNone(stream)) return {};
     Tell(false);
+    writer_->Pause();
   }
   return {};
 }

@@ -15,9 +15,8 @@ constexpr std::int64_t kWaitingBytesMax = std::int64_t{8} << 20;
 // waits for longer than this, nor for the writer: else it would miss the next frame.
 constexpr std::size_t kFewWaiting = 2;
 constexpr auto kPause = std::chrono::milliseconds(2);
-// What comes within a turn goes into one frame, unless it is much: a frame costs as much as many of its rows.
+// What comes within a turn is read and written together: each time costs as much as many rows.
 constexpr auto kTurn = std::chrono::milliseconds(1);
-constexpr std::int64_t kTurnBytes = std::int64_t{256} << 10;
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
 // Of frames that are logged and not merged, until the log goes on.
@@ -75,7 +74,10 @@ StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables, std::uint32_t 
                 return tables->PrepareStream(view, std::move(rows), parts,
                                              view.definition.is_table() ? view.id : marks_table);
               },
-          .log = [tables](StreamFrame& frame) { return tables->LogStream(frame); },
+          .log =
+              [tables](StreamFrame& frame, const std::function<void()>& is_written) {
+                return tables->LogStream(frame, is_written);
+              },
           .merge =
               [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
                 return tables->MergeStream(frames);
@@ -108,9 +110,19 @@ Result<void> StreamWriter::Put(Rows rows) {
   if (error_) return std::unexpected(*error_);
   queue_.push_back(std::move(rows));
   waiting_bytes_ += bytes;
-  log_work_.notify_one();
-  done_.wait_for(lock, kPause, [this] { return error_ || queue_.size() < kFewWaiting; });
+  const bool is_awaited = log_wait_ == LogWait::kForRows;
+  lock.unlock();
+  if (is_awaited) log_work_.notify_one();
   return {};
+}
+
+// Who reads waits, and neither its source's threads nor the log's: each that is woken for a few rows costs
+// more than they do.
+void StreamWriter::Pause() {
+  std::unique_lock lock(mutex_);
+  done_.wait_for(lock, kPause, [this] { return error_ || queue_.size() < kFewWaiting; });
+  failed_.wait_until(lock, next_turn_, [this] { return error_.has_value(); });
+  next_turn_ = std::chrono::steady_clock::now() + kTurn;
 }
 
 Result<void> StreamWriter::Check() const {
@@ -137,11 +149,12 @@ void StreamWriter::Forget() {
 
 void StreamWriter::Fail(Error error) {
   if (!error_) error_ = std::move(error);
+  failed_.notify_all();
   Forget();
 }
 
-bool StreamWriter::IsToLog() const {
-  return is_over_ || (!error_ && !queue_.empty() && unmerged_bytes_ <= kUnmergedBytesMax);
+bool StreamWriter::HasRoom() const {
+  return unmerged_bytes_ <= kUnmergedBytesMax;
 }
 
 std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
@@ -166,51 +179,84 @@ std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
   return frame;
 }
 
-Result<StreamWriter::Logged> StreamWriter::Log(std::vector<Rows> frame) const {
-  Logged logged;
+Result<StreamWriter::FramePointer> StreamWriter::Prepare(std::vector<Rows> from) const {
+  auto prepared = std::make_shared<Frame>();
   std::vector<TableRows> rows;
   std::vector<StreamPart> parts;
-  for (Rows& each : frame) {
-    if (each.written) logged.written.push_back(std::move(each.written));
+  for (Rows& each : from) {
+    if (each.written) prepared->written.push_back(std::move(each.written));
   }
-  if (frame.size() == 1) {
-    rows.push_back(std::move(frame.front().rows));
-    parts = frame.front().parts;
+  if (from.size() == 1) {
+    rows.push_back(std::move(from.front().rows));
+    parts = from.front().parts;
   } else {
-    for (PlaceRows& place : ByPlace(frame)) {
+    for (PlaceRows& place : ByPlace(from)) {
       parts.push_back(std::move(place.part));
       std::ranges::move(place.rows, std::back_inserter(rows));
     }
-    if (rows.empty()) rows.push_back(SliceRows(frame.front().rows, 0, 0));
+    if (rows.empty()) rows.push_back(SliceRows(from.front().rows, 0, 0));
   }
-  TM_ASSIGN(logged.frame, steps_.prepare(*frame.front().view, std::move(rows), parts));
-  TM_TRY(steps_.log(*logged.frame));
-  return logged;
+  TM_ASSIGN(prepared->frame, steps_.prepare(*from.front().view, std::move(rows), parts));
+  return prepared;
+}
+
+Result<void> StreamWriter::Log(const FramePointer& frame) {
+  TM_TRY(steps_.log(*frame->frame, [&] { HandOver(frame); }));
+  bool is_merged = false;
+  {
+    const std::lock_guard lock(mutex_);
+    frame->is_logged = true;
+    is_merged = frame->is_merged;
+  }
+  HandOver(frame);
+  if (is_merged) TellWritten(*frame);
+  return {};
+}
+
+void StreamWriter::HandOver(const FramePointer& frame) {
+  std::unique_lock lock(mutex_);
+  // After an error it is the recovery that merges this one, as those before it.
+  if (std::exchange(frame->is_handed_over, true) || error_) return;
+  unmerged_bytes_ += std::ssize(frame->frame->record.payload);
+  unmerged_.push_back(frame);
+  const bool is_awaited = is_merge_waiting_;
+  lock.unlock();
+  if (is_awaited) merge_work_.notify_one();
+}
+
+void StreamWriter::TellWritten(const Frame& frame) {
+  for (const auto& written : frame.written)
+    written();
+}
+
+void StreamWriter::WaitForRows(std::unique_lock<std::mutex>& lock) {
+  const auto is_there = [this] { return is_over_ || (!error_ && !queue_.empty()); };
+  log_wait_ = LogWait::kForRows;
+  log_work_.wait(lock, is_there);
+  log_wait_ = LogWait::kForRoom;
+  log_work_.wait(lock, [&] { return is_over_ || error_ || HasRoom(); });
+  log_wait_ = LogWait::kNone;
 }
 
 void StreamWriter::RunLog() {
   std::unique_lock lock(mutex_);
-  auto next_turn = std::chrono::steady_clock::now();
   while (true) {
-    log_work_.wait(lock, [this] { return IsToLog(); });
-    log_work_.wait_until(lock, next_turn, [this] { return is_over_ || waiting_bytes_ >= kTurnBytes; });
+    WaitForRows(lock);
     if (is_over_) return;
-    next_turn = std::chrono::steady_clock::now() + kTurn;
     std::vector<Rows> rows = TakeFrame();
     if (rows.empty()) continue;  // they were dropped meanwhile
     is_logging_ = true;
     lock.unlock();
     done_.notify_all();  // there is room
-    auto logged = Log(std::move(rows));
+    Result<void> logged;
+    if (auto frame = Prepare(std::move(rows)); frame) {
+      logged = Log(*frame);
+    } else {
+      logged = std::unexpected(std::move(frame).error());
+    }
     lock.lock();
     is_logging_ = false;
-    if (!logged) {
-      Fail(std::move(logged).error());
-    } else if (!error_) {  // else the recovery merges this one, as those before it
-      unmerged_bytes_ += std::ssize(logged->frame->record.payload);
-      unmerged_.push_back(*std::move(logged));
-      merge_work_.notify_one();
-    }
+    if (!logged) Fail(std::move(logged).error());
     done_.notify_all();
   }
 }
@@ -218,36 +264,44 @@ void StreamWriter::RunLog() {
 void StreamWriter::RunMerge() {
   std::unique_lock lock(mutex_);
   while (true) {
+    is_merge_waiting_ = true;
     merge_work_.wait(lock, [this] { return is_log_over_ || !unmerged_.empty(); });
+    is_merge_waiting_ = false;
     if (unmerged_.empty()) return;
-    std::vector<Logged> frames = std::exchange(unmerged_, {});
+    std::vector<FramePointer> frames = std::exchange(unmerged_, {});
     const std::int64_t bytes = unmerged_bytes_;
     is_merging_ = true;
     lock.unlock();
     auto merged = Merge(frames);
-    frames.clear();
     lock.lock();
+    if (merged) {
+      for (FramePointer& frame : frames) {
+        frame->is_merged = true;
+        if (!frame->is_logged) frame.reset();  // whoever logs it tells
+      }
+      lock.unlock();
+      for (const FramePointer& frame : frames) {
+        if (frame != nullptr) TellWritten(*frame);
+      }
+      frames.clear();
+      lock.lock();
+    }
     is_merging_ = false;
     unmerged_bytes_ -= bytes;
     if (!merged) {
       Fail(std::move(merged).error());
       unmerged_.clear();
     }
-    log_work_.notify_one();
+    if (log_wait_ == LogWait::kForRoom) log_work_.notify_one();
     done_.notify_all();
   }
 }
 
-Result<void> StreamWriter::Merge(const std::vector<Logged>& taken) const {
+Result<void> StreamWriter::Merge(const std::vector<FramePointer>& taken) const {
   std::vector<std::shared_ptr<StreamFrame>> frames;
-  for (const Logged& each : taken)
-    frames.push_back(each.frame);
-  TM_TRY(steps_.merge(frames));
-  for (const Logged& each : taken) {
-    for (const auto& written : each.written)
-      written();
-  }
-  return {};
+  for (const FramePointer& each : taken)
+    frames.push_back(each->frame);
+  return steps_.merge(frames);
 }
 
 }  // namespace tidemark

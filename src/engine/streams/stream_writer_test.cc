@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -29,7 +30,11 @@ class FakeSteps {
   StreamSteps Steps() {
     return {.prepare = [this](const CatalogView& view, std::vector<TableRows> rows,
                               std::span<const StreamPart> parts) { return Prepare(view, rows, parts); },
-            .log = [this](StreamFrame& frame) { return Do("log", log_, frame.place); },
+            .log =
+                [this](StreamFrame& frame, const std::function<void()>& is_written) {
+                  if (tells_written) is_written();
+                  return Do("log", log_, frame.place);
+                },
             .merge =
                 [this](std::span<const std::shared_ptr<StreamFrame>> frames) {
                   std::string all;
@@ -59,6 +64,11 @@ class FakeSteps {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return (this->*gate).begun.size() >= calls; });
   }
+  /// Waits until so many merges have ended.
+  void WaitForMerged(int merges) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return std::ranges::count(events_, "merge ends") >= merges; });
+  }
   std::vector<std::string> begun(Gate FakeSteps::* gate) {
     const std::lock_guard lock(mutex_);
     return (this->*gate).begun;
@@ -67,6 +77,7 @@ class FakeSteps {
   Gate log_;
   Gate merge_;
   std::size_t payload_bytes = 0;       // of each frame
+  bool tells_written = false;          // before its frame is logged
   std::vector<std::string> events_{};  // beginnings of steps and ends of merges; read when the writer is idle
 
  private:
@@ -93,6 +104,7 @@ class FakeSteps {
     changed_.notify_all();
     changed_.wait(lock, [&] { return gate.is_open; });
     events_.push_back(fmt::format("{} ends", name));
+    changed_.notify_all();
     if (gate.fails) return Fail(ErrorCode::kIo, fmt::format("no {} of {}", name, what));
     return {};
   }
@@ -169,6 +181,30 @@ TEST_F(StreamWriterTest, AFrameIsWrittenWhenItIsInTheLogAndOnline) {
   EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
   EXPECT_EQ(steps_.begun(&FakeSteps::merge_).front(), "1: 1 (p 1 1)");
   EXPECT_THAT(written_, ElementsAre(1U, 2U, 3U));
+}
+
+TEST_F(StreamWriterTest, AFrameIsMergedWhileTheLogIsSynced) {
+  steps_.tells_written = true;
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  steps_.WaitForMerged(1);
+  EXPECT_THAT(written_, IsEmpty());
+  steps_.Open(&FakeSteps::log_);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(written_, ElementsAre(0U));
+  EXPECT_THAT(steps_.begun(&FakeSteps::merge_), ElementsAre("1: 0 (p 0 1)"));
+  EXPECT_EQ(steps_.events_.back(), "log ends");
+}
+
+TEST_F(StreamWriterTest, AndIsNotWrittenIfTheLogFails) {
+  steps_.tells_written = true;
+  StreamWriter writer(steps_.Steps());
+  Hold(writer);
+  steps_.WaitForMerged(1);
+  steps_.Open(&FakeSteps::log_, /*fails=*/true);
+  EXPECT_FALSE(writer.Drain());
+  EXPECT_FALSE(writer.Put(Rows({1}, "p", 1)));
+  EXPECT_THAT(written_, IsEmpty());
 }
 
 TEST_F(StreamWriterTest, WhatWaitsToBeMergedIsMergedTogether) {
@@ -266,8 +302,10 @@ TEST_F(StreamWriterTest, TheLogWaitsWhileTooMuchIsToBeMerged) {
   steps_.Close(&FakeSteps::merge_);
   ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
   steps_.WaitFor(&FakeSteps::merge_, 1);
-  for (const std::uint64_t offset : {2, 3, 4})  // Put lets the writer go first when two are waiting
+  for (const std::uint64_t offset : {2, 3, 4}) {
     ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(offset)}, "p", offset)));
+    writer.Pause();  // ends, though nobody takes them
+  }
   EXPECT_EQ(steps_.begun(&FakeSteps::log_).size(), 1U);
   steps_.Open(&FakeSteps::merge_);
   ASSERT_TRUE(writer.Drain());

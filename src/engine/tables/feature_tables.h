@@ -212,9 +212,14 @@ class FeatureTables {
   /// Appends a frame to the log; then it is durable, and readable offline. kBusy, with `was_outrun` set, if
   /// its rows go online and a partition of theirs was taken since: then nothing is written. After
   /// kUnknownFate, take the partitions again.
-  Result<void> LogStream(StreamFrame& frame) const;
-  /// Merges frames that are logged, in any order; then lookups find them. What a crash leaves out, or an
-  /// error, is merged from the log by the next one who opens the store, or writes.
+  ///
+  /// `is_written` may be empty. It is called when rows that go online may be merged, before the frame is
+  /// durable: if it never is, the same messages are read again, and end in the same rows. It must be quick,
+  /// and must not throw.
+  Result<void> LogStream(StreamFrame& frame, const std::function<void()>& is_written = {}) const;
+  /// Merges frames that are logged, or of which LogStream has said that they may be, in any order; then
+  /// lookups find them. What a crash leaves out, or an error, is merged from the log by the next one who
+  /// opens the store, or writes.
   Result<void> MergeStream(std::span<const std::shared_ptr<StreamFrame>> frames) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;

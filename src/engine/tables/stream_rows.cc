@@ -96,6 +96,7 @@ class StreamRowsCheck {
     }
     std::array<RowsOfKind, 3> kinds;
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      if (kind > 0 && places[kind].empty()) continue;  // most often there are rows only
       auto batch = rows;
       if (const int time = rows->schema()->GetFieldIndex(event); kind == 2 && time >= 0) {
         TM_ASSIGN(batch, FromArrowResult(rows->RemoveColumn(time)));
@@ -109,6 +110,7 @@ class StreamRowsCheck {
   static Result<RowsOfKind> Chosen(const std::shared_ptr<arrow::RecordBatch>& batch,
                                    const std::shared_ptr<arrow::Int64Array>& arrivals, RowPlaces places) {
     if (std::ssize(places) == batch->num_rows()) return RowsOfKind{batch, arrivals, std::move(places), false};
+    if (places.empty()) return RowsOfKind{batch, arrivals, {}, false}.Slice(0, 0);
     TM_ASSIGN(const auto indices, PlacesArray(places));
     TM_ASSIGN(const arrow::Datum taken, FromArrowResult(arrow::compute::Take(batch, indices)));
     TM_ASSIGN(const auto times, TakenColumn(arrivals, indices));
@@ -231,7 +233,7 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(
   return frame;
 }
 
-Result<void> FeatureTables::LogStream(StreamFrame& frame) const {
+Result<void> FeatureTables::LogStream(StreamFrame& frame, const std::function<void()>& is_written) const {
   const auto log = [&]() -> Result<void> {
     if (!frame.later) {
       TM_TRY(parts_.log->Append(frame.record, nullptr));
@@ -245,7 +247,7 @@ Result<void> FeatureTables::LogStream(StreamFrame& frame) const {
                   "readers of this store name different groups");
     }
     if (parts_.at_step) parts_.at_step("stream-checked");
-    TM_TRY(parts_.log->Append(frame.record, *frame.later));
+    TM_TRY(parts_.log->Append(frame.record, *frame.later, is_written));
     return {};
   };
   TM_TRY_IN(log(), frame.place);

@@ -211,12 +211,14 @@ Result<void> TableLog::RequireFile(std::uint32_t table_id, LogPosition position)
   return is_mended || others ? Result<void>() : NotInFolderYet(others.error());
 }
 
-Result<LogPosition> TableLog::Append(const LogRecord& record, OnlineLater& online) {
+Result<LogPosition> TableLog::Append(const LogRecord& record, OnlineLater& online,
+                                     const std::function<void()>& is_written) {
   TM_CHECK(record.batch_key.empty() && &online.log_ == this, "rows for later are of this log, without a key");
   TM_ASSIGN(WriteLog* const log, Own());
   Waiting waiting;
   waiting.later = &online;
-  return log->Append(record, &waiting);
+  const LogAppend append{&record, &waiting, &is_written};
+  return log->Append({&append, 1});
 }
 
 Result<void> TableLog::MergeLater(std::span<OnlineLater* const> rows) {
@@ -244,7 +246,10 @@ TableLog::OnlineLater::~OnlineLater() {
 }
 
 void TableLog::Settle(OnlineLater& online, bool is_merged) {
-  if (!online.unmerged_) return;
+  if (!online.unmerged_) {
+    online.was_merged_ = is_merged;
+    return;
+  }
   const LogPosition position = *std::exchange(online.unmerged_, std::nullopt);
   unfinished_[position.log].erase(position.lsn);
   if (!is_merged) FailFrom(position);
@@ -326,6 +331,10 @@ Result<void> TableLog::OnGroup(LogId log, std::span<const LogEntry> group) {
     const auto* const waiting = static_cast<const Waiting*>(entry.caller);
     if (applied && waiting->to_folder) unfinished_[log].insert(entry.lsn);
     if (waiting->later == nullptr) continue;
+    if (waiting->later->was_merged_) {
+      if (!*waiting->later->was_merged_) FailFrom({log, entry.lsn});
+      continue;
+    }
     waiting->later->unmerged_ = LogPosition{log, entry.lsn};
     unfinished_[log].insert(entry.lsn);
   }

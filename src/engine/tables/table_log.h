@@ -103,14 +103,18 @@ class TableLog {
     friend class TableLog;
     TableLog& log_;
     const PackedRows& rows_;
-    std::optional<LogPosition> unmerged_;  // guarded by the log's mutex
+    // These are guarded by the log's mutex.
+    std::optional<LogPosition> unmerged_;  // of a frame that is durable
+    std::optional<bool> was_merged_;       // before that: whether it succeeded
   };
 
-  /// Appends a frame without a batch key. Returns when it is durable; its rows are not online yet.
-  Result<LogPosition> Append(const LogRecord& record, OnlineLater& online);
+  /// Appends a frame without a batch key. Returns when it is durable; its rows are not online yet, unless
+  /// they were merged since `is_written`, which is called as LogAppend has it.
+  Result<LogPosition> Append(const LogRecord& record, OnlineLater& online,
+                             const std::function<void()>& is_written);
 
-  /// Merges the rows of frames that are logged, together. Errors as OnlineStore::Merge; the next Recover
-  /// merges them then.
+  /// Merges the rows of frames that are logged, or are being logged and written, together. Errors as
+  /// OnlineStore::Merge; the next Recover merges them then.
   Result<void> MergeLater(std::span<OnlineLater* const> rows);
 
   /// Runs `write`, whose rows go to no log, unless a batch of this key was written within a day; false if it
