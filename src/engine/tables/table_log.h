@@ -5,7 +5,8 @@
 // merged, and only then is the write acknowledged; so an acknowledged write is in both stores, and one that
 // failed in between is repaired from the log. Merging is idempotent, so repair merges all that the log still
 // has; a log is trimmed only up to what is flushed to the tables and safe in the online store. Rows of a
-// stream, which nobody waits for, may be merged some frames at a time when the log has gone on.
+// stream, which nobody waits for, may be merged some frames at a time when the log has gone on, and before
+// they are durable: if they never are, they are read again (docs/adr/0014).
 //
 // Rows of a view with a batch source are no table's: they are written as a file of its folder, under a name
 // that the frame gives, before they are acknowledged. The ledger knows which frames have got their file, so
