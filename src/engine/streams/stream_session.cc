@@ -201,7 +201,7 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     TM_TRY(CheckHeld());
     TM_TRY(Write(*polled, stop));
     at_end_.insert(polled->at_end.begin(), polled->at_end.end());
-    if (options_.until_end && IsAtEnd() && IsLeftNone(stream)) return {};
+    if (options_.until_end && IsAtEnd() && IsLeftNone()) return {};
     Tell(false);
     writer_->Pause();
   }
@@ -236,17 +236,27 @@ bool StreamSession::IsAtEnd() const {
          std::ranges::all_of(held_, [&](const auto& held) { return at_end_.contains(held.first); });
 }
 
-bool StreamSession::IsLeftNone(Stream& stream) {
+bool StreamSession::IsLeftNone() {
   if (!parts_.elsewhere) return true;
   const std::int64_t now_us = parts_.clock->now_us();
   if (!all_at_end_us_) all_at_end_us_ = now_us;
   if (now_us - *all_at_end_us_ >= kMissedAfterUs) return true;
-  const auto partitions = stream.Lags({});
-  if (!partitions) return false;  // polling tells why, and whether it is waited for
+  const auto is_held = [&](const std::string& partition) { return held_.contains(partition); };
+  if (std::ranges::all_of(partitions_, is_held)) return true;
   const std::set<std::string> elsewhere = parts_.elsewhere();
-  return std::ranges::all_of(*partitions, [&](const StreamLag& lag) {
-    return held_.contains(lag.partition) || elsewhere.contains(lag.partition);
+  return std::ranges::all_of(partitions_, [&](const std::string& partition) {
+    return is_held(partition) || elsewhere.contains(partition);
   });
+}
+
+Result<void> StreamSession::ListPartitions() {
+  all_at_end_us_.reset();
+  if (!options_.until_end || !parts_.elsewhere) return {};
+  TM_ASSIGN(const auto lags, stream_->Lags({}));
+  partitions_.clear();
+  for (const StreamLag& lag : lags)
+    partitions_.push_back(lag.partition);
+  return {};
 }
 
 Result<void> StreamSession::Refresh() {
@@ -294,8 +304,8 @@ Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::st
   std::vector<std::string> places;
   for (const std::string& partition : partitions)
     places.push_back(StreamPlace(*source_, partition));
-  all_at_end_us_.reset();
   TM_TRY(writer_->Drain());
+  TM_TRY(ListPartitions());
   TM_ASSIGN(const StreamIdentity identity, stream_->Identify());
   TM_ASSIGN(const StreamMarks rejected, TakeRejected(places, identity));
   StreamMarks marks = rejected;

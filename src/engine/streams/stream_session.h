@@ -166,7 +166,10 @@ class StreamSession {
   void Tell(bool is_last);
   bool IsAtEnd() const;
   /// False as long as partitions may come to this session that a reader has left who is gone.
-  bool IsLeftNone(Stream& stream);
+  bool IsLeftNone();
+  /// Of the stream, for IsLeftNone. When partitions are handed out nothing is being fetched, which an answer
+  /// would have to wait for.
+  Result<void> ListPartitions();
   std::size_t MessagesMax() const;
 
   const StreamSessionParts parts_;
@@ -179,6 +182,7 @@ class StreamSession {
   std::unique_ptr<MessageDecoder> decoder_;
   std::map<std::string, Held> held_;  // by partition
   std::set<std::string> at_end_;
+  std::vector<std::string> partitions_;        // of the stream, where it matters
   std::optional<std::int64_t> all_at_end_us_;  // since when, of what it has
   RejectionGauge gauge_;
   Stream* stream_ = nullptr;        // of the Join that runs
