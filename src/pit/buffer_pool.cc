@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -12,6 +15,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "base/lock_file.h"
 
 namespace tidemark {
 namespace {
@@ -80,6 +85,13 @@ class KeepingPool final : public arrow::MemoryPool {
     if (is_over) ReleaseUnused();
   }
 
+  /// Arrow's pools end with the process: nothing is given back to them behind this.
+  void EndWithTheProcess() {
+    std::unique_lock lock(mutex_);
+    is_over_ = true;
+    released_.wait(lock, [this] { return releasing_ == 0 || releasing_in_ != ForkCount(); });
+  }
+
   void EndUse(std::int64_t kept_bytes_max) {
     bool was_last = false;
     {
@@ -114,7 +126,7 @@ class KeepingPool final : public arrow::MemoryPool {
         base_->Free(block, bytes, kAlignmentMax);
     }
     base_->ReleaseUnused();
-    arrow::default_memory_pool()->ReleaseUnused();  // which Arrow's own functions use beside
+    arrows_->ReleaseUnused();  // which Arrow's own functions use beside
   }
 
   // To give pages back takes the kernel a while, which whoever ends the use need not wait for. Whoever begins
@@ -124,10 +136,15 @@ class KeepingPool final : public arrow::MemoryPool {
       Blocks freed;
       {
         const std::lock_guard lock(mutex_);
-        if (!limits_.empty()) return;
+        if (!limits_.empty() || is_over_) return;
         freed = TakeAllKept();
+        if (std::exchange(releasing_in_, ForkCount()) != ForkCount()) releasing_ = 0;  // those of a parent
+        ++releasing_;
       }
       GiveBack(freed);
+      const std::lock_guard lock(mutex_);
+      --releasing_;
+      released_.notify_all();
     };
     if (!arrow::internal::GetCpuThreadPool()->Spawn(release).ok()) release();
   }
@@ -153,14 +170,23 @@ class KeepingPool final : public arrow::MemoryPool {
 
   // Not Arrow's default pool: that one takes huge pages, and zeroing them costs more than they save here.
   arrow::MemoryPool* const base_ = arrow::system_memory_pool();
+  arrow::MemoryPool* const arrows_ = arrow::default_memory_pool();
   mutable std::mutex mutex_;  // guards those below
   Blocks kept_;
   std::int64_t kept_bytes_ = 0;
   std::multiset<std::int64_t> limits_;  // of the uses there are
+  int releasing_ = 0;                   // threads that give back what was kept
+  std::uint64_t releasing_in_ = 0;      // which process they are of: a fork has none of them
+  std::condition_variable released_;
+  bool is_over_ = false;
 };
 
 KeepingPool& ThePool() {
-  static auto* const pool = new KeepingPool();  // never destroyed: buffers may outlive everything else
+  static KeepingPool* const pool = [] {
+    static auto* const made = new KeepingPool();  // never destroyed: buffers may outlive everything else
+    std::atexit([] { made->EndWithTheProcess(); });
+    return made;
+  }();
   return *pool;
 }
 

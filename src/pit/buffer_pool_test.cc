@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -49,6 +50,7 @@ TEST(BufferPool, KeepsTheBytesThroughEveryChangeOfSize) {
 }
 
 TEST(BufferPool, AccountsForWhatIsInUseOnly) {
+  ASSERT_TRUE(IsGivenBack());
   const BufferPoolUse use;
   const std::int64_t before = BufferPool()->bytes_allocated();
   std::vector<std::uint8_t*> blocks(40);
@@ -93,6 +95,24 @@ TEST(BufferPool, GivesEverythingBackWhenTheLastUseEnds) {
     EXPECT_GT(arrow::system_memory_pool()->bytes_allocated(), 0);
   }
   EXPECT_TRUE(IsGivenBack());
+}
+
+// What a use kept is given back by a thread that may be at it when the process ends, and Arrow's pools with
+// it.
+TEST(BufferPool, TheProcessMayEndRightAfterAUse) {
+  const auto use_and_end = [] {
+    {
+      const BufferPoolUse use;
+      constexpr std::int64_t kBytes = std::int64_t{64} << 20;
+      std::uint8_t* block = nullptr;
+      ASSERT_TRUE(BufferPool()->Allocate(kBytes, &block).ok());
+      std::memset(block, 1, kBytes);
+      BufferPool()->Free(block, kBytes);
+    }
+    std::exit(0);
+  };
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EXIT(use_and_end(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
