@@ -101,11 +101,11 @@ class PlainFrames::Reader {
     const std::size_t i = next_column_++;
     value = {};
     if ((nulls_[i / 8] >> (i % 8) & std::byte{1}) != std::byte{0}) return !column.is_required;
-    if (column.kind == Kind::kText) return Text(column, value);
-    value.size = column.kind == Kind::kFlag ? 1 : column.bytes;
+    if (column.type.kind == Kind::kText) return Text(column, value);
+    value.size = column.type.kind == Kind::kFlag ? 1 : column.type.bytes;
     if (!Take(value.size, value.bytes)) return false;
-    if (column.kind == Kind::kFlag) return *value.bytes <= std::byte{1};
-    return column.precision == 0 || FitsIn(column.precision, value.bytes);
+    if (column.type.kind == Kind::kFlag) return *value.bytes <= std::byte{1};
+    return column.type.precision == 0 || FitsIn(column.type.precision, value.bytes);
   }
 
   bool IsAtEnd() const { return left_.empty(); }
@@ -123,13 +123,30 @@ class PlainFrames::Reader {
     if (!Take(sizeof(std::uint32_t), size)) return false;
     value.size = NumberAt<std::uint32_t>(size);
     return Take(value.size, value.bytes) &&
-           (!column.is_utf8 || IsUtf8({reinterpret_cast<const char*>(value.bytes), value.size}));
+           (!column.type.is_utf8 || IsUtf8({reinterpret_cast<const char*>(value.bytes), value.size}));
   }
 
   std::span<const std::byte> left_;
   std::span<const std::byte> nulls_;
   std::size_t next_column_ = 0;
 };
+
+std::optional<PlainType> PlainType::Of(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::STRING:
+      return PlainType{.kind = Kind::kText, .is_utf8 = true};
+    case arrow::Type::BINARY:
+      return PlainType{.kind = Kind::kText};
+    case arrow::Type::BOOL:
+      return PlainType{.kind = Kind::kFlag};
+    default:
+      break;
+  }
+  const bool is_decimal = type.id() == arrow::Type::DECIMAL128;
+  if (!is_decimal && !arrow::is_primitive(type.id())) return std::nullopt;
+  return PlainType{.bytes = static_cast<std::size_t>(type.byte_width()),
+                   .precision = is_decimal ? static_cast<const arrow::Decimal128Type&>(type).precision() : 0};
+}
 
 Result<std::string> EncodePlainSchema(const arrow::Schema& schema) {
   std::string text;
@@ -161,21 +178,11 @@ PlainFrames::PlainFrames(std::shared_ptr<arrow::Schema> schema, std::string enco
 
 bool PlainFrames::Place() {
   for (const auto& field : schema_->fields()) {
-    const arrow::DataType& type = *field->type();
+    const auto type = PlainType::Of(*field->type());
+    if (!type) return false;
     Column& column = columns_.emplace_back();
+    column.type = *type;
     column.is_required = !field->nullable();
-    if (type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY) {
-      column.kind = Kind::kText;
-      column.is_utf8 = type.id() == arrow::Type::STRING;
-    } else if (type.id() == arrow::Type::BOOL) {
-      column.kind = Kind::kFlag;
-    } else if (arrow::is_primitive(type.id()) || type.id() == arrow::Type::DECIMAL128) {
-      column.bytes = static_cast<std::size_t>(type.byte_width());
-      if (type.id() == arrow::Type::DECIMAL128)
-        column.precision = static_cast<const arrow::Decimal128Type&>(type).precision();
-    } else {
-      return false;
-    }
   }
   return true;
 }
@@ -197,7 +204,7 @@ Result<bool> PlainFrames::Add(std::span<const std::byte> payload) {
   if (!reader.IsAtEnd()) return false;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     TM_TRY(Append(columns_[i], values_[i]));
-    if (columns_[i].kind == Kind::kText) text_bytes_ += values_[i].size;
+    if (columns_[i].type.kind == Kind::kText) text_bytes_ += values_[i].size;
   }
   ++rows_;
   return true;
@@ -209,9 +216,9 @@ Result<void> PlainFrames::Append(Column& column, const Value& value) const {
   if (is_null && column.nulls == 0) TM_TRY(FromArrowStatus(column.valid.Append(rows_, true)));
   if (is_null) ++column.nulls;
   if (column.nulls > 0) TM_TRY(FromArrowStatus(column.valid.Append(!is_null)));
-  switch (column.kind) {
+  switch (column.type.kind) {
     case Kind::kWord: {
-      const auto bytes = static_cast<std::int64_t>(column.bytes);
+      const auto bytes = static_cast<std::int64_t>(column.type.bytes);
       return FromArrowStatus(is_null ? column.values.Append(bytes, 0)
                                      : column.values.Append(value.bytes, bytes));
     }
@@ -232,13 +239,13 @@ Result<std::shared_ptr<arrow::ArrayData>> PlainFrames::Finish(
     TM_ASSIGN(valid, FromArrowResult(column.valid.Finish()));
   }
   arrow::BufferVector buffers{std::move(valid)};
-  if (column.kind == Kind::kText) {
+  if (column.type.kind == Kind::kText) {
     TM_TRY(FromArrowStatus(column.ends.Append(static_cast<std::int32_t>(column.values.length()))));
     TM_ASSIGN(auto ends, FromArrowResult(column.ends.Finish()));
     buffers.push_back(std::move(ends));
   }
-  TM_ASSIGN(auto values,
-            FromArrowResult(column.kind == Kind::kFlag ? column.flags.Finish() : column.values.Finish()));
+  TM_ASSIGN(auto values, FromArrowResult(column.type.kind == Kind::kFlag ? column.flags.Finish()
+                                                                         : column.values.Finish()));
   buffers.push_back(std::move(values));
   return arrow::ArrayData::Make(type, rows_, std::move(buffers), std::exchange(column.nulls, 0));
 }

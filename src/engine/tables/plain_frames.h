@@ -7,12 +7,10 @@
 // little-endian, and nothing is aligned:
 //
 //   columns  uint32, how many bytes follow; of each column its name, NUL, its type as text, NUL, '?' if it
-//   may
-//            be null or else '!'
+//            may be null or else '!'
 //   nulls    a bit for each column, the lowest of each byte first: set for null; those left over are zero
 //   values   of each column that is not null: a number, time or decimal as Arrow has it, a flag as a byte of
-//   0
-//            or 1, a text as uint32 and so many bytes
+//            0 or 1, a text as uint32 and so many bytes
 #pragma once
 
 #include <arrow/buffer_builder.h>
@@ -22,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +28,18 @@
 #include "base/result.h"
 
 namespace tidemark {
+
+/// How a frame has the values of a type.
+struct PlainType {
+  enum class Kind : std::uint8_t { kWord, kFlag, kText };
+  Kind kind = Kind::kWord;
+  std::size_t bytes = 0;  // of a word
+  int precision = 0;      // of a decimal
+  bool is_utf8 = false;
+
+  /// Nothing for a type whose values are more than bytes: a list, for one.
+  static std::optional<PlainType> Of(const arrow::DataType& type);
+};
 
 /// What frames of rows of a schema begin with: `columns` above. kUnsupported for a type that no table has.
 Result<std::string> EncodePlainSchema(const arrow::Schema& schema);
@@ -53,13 +64,10 @@ class PlainFrames {
   Result<std::shared_ptr<arrow::RecordBatch>> Take();
 
  private:
-  enum class Kind : std::uint8_t { kWord, kFlag, kText };
+  using Kind = PlainType::Kind;
   struct Column {
-    Kind kind = Kind::kWord;
-    std::size_t bytes = 0;  // of a word
-    int precision = 0;      // of a decimal
+    PlainType type;
     bool is_required = false;
-    bool is_utf8 = false;
     std::int64_t nulls = 0;
     arrow::TypedBufferBuilder<bool> valid;
     arrow::TypedBufferBuilder<bool> flags;

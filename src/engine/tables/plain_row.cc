@@ -43,19 +43,9 @@ PlainColumns::PlainColumns(const CatalogView& table, std::shared_ptr<arrow::Sche
 std::optional<PlainColumns::Column> PlainColumns::Given(const arrow::Field& field) const {
   const int given = given_->GetFieldIndex(field.name());
   if (given < 0 || !given_->field(given)->type()->Equals(*field.type())) return std::nullopt;
-  Column column{.given = given, .is_required = !field.nullable()};
-  const arrow::DataType& type = *field.type();
-  if (type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY) {
-    column.kind = Kind::kText;
-    column.is_utf8 = type.id() == arrow::Type::STRING;
-  } else if (type.id() == arrow::Type::BOOL) {
-    column.kind = Kind::kFlag;
-  } else if (arrow::is_primitive(type.id()) || type.id() == arrow::Type::DECIMAL128) {
-    column.bytes = static_cast<std::size_t>(type.byte_width());
-  } else {
-    return std::nullopt;
-  }
-  return column;
+  const auto type = PlainType::Of(*field.type());
+  if (!type) return std::nullopt;
+  return Column{.given = given, .type = *type, .is_required = !field.nullable()};
 }
 
 bool PlainColumns::Place(const CatalogView& table) {
@@ -87,7 +77,6 @@ bool PlainColumns::Place(const CatalogView& table) {
       return false;
     }
   }
-  texts_ = static_cast<std::size_t>(std::ranges::count(columns_, Kind::kText, &Column::kind));
   for (const JoinKey& key : table.join_keys)
     keys_.push_back(given_->GetFieldIndex(key.name));
   for (const Field& field : table.definition.fields)
@@ -128,15 +117,15 @@ std::int64_t PlainRow::TimeOf(int column) const {
 PlainRow::Value PlainRow::ValueOf(const PlainColumns::Column& column) const {
   const arrow::ArrayData& data = *batch_.column_data(column.given);
   if (data.IsNull(0)) return {.is_null = true};
-  if (column.kind == PlainColumns::Kind::kText) {
+  if (column.type.kind == PlainType::Kind::kText) {
     const auto* const ends = data.GetValues<std::int32_t>(1);
     const auto size = static_cast<std::size_t>(ends[1] - ends[0]);
     return {.bytes = size == 0 ? nullptr : data.buffers[2]->data() + ends[0], .size = size};
   }
   const std::uint8_t* const bytes = data.buffers[1]->data();
-  if (column.kind == PlainColumns::Kind::kFlag)
+  if (column.type.kind == PlainType::Kind::kFlag)
     return {.is_set = arrow::bit_util::GetBit(bytes, data.offset)};
-  return {.bytes = bytes + data.offset * static_cast<std::int64_t>(column.bytes)};
+  return {.bytes = bytes + data.offset * static_cast<std::int64_t>(column.type.bytes)};
 }
 
 /// False if anything is to be said against the row.
@@ -145,7 +134,7 @@ bool PlainRow::Read() {
   for (const PlainColumns::Column& column : columns_.columns_) {
     const Value value = column.given < 0 ? Value{} : ValueOf(column);
     if (column.is_required && value.is_null) return false;
-    if (column.is_utf8 && value.size > 0 &&
+    if (column.type.is_utf8 && value.size > 0 &&
         !IsUtf8({reinterpret_cast<const char*>(value.bytes), value.size})) {
       return false;
     }
@@ -158,6 +147,21 @@ bool PlainRow::Read() {
   return event_us_ < kBeyondTimes && event_us_ > -kBeyondTimes;
 }
 
+void PlainRow::AppendGiven(const PlainType& type, const Value& value, std::string& frame) {
+  switch (type.kind) {
+    case PlainType::Kind::kWord:
+      frame.append(reinterpret_cast<const char*>(value.bytes), type.bytes);
+      return;
+    case PlainType::Kind::kFlag:
+      frame.push_back(value.is_set ? '\1' : '\0');
+      return;
+    case PlainType::Kind::kText:
+      AppendNumber(static_cast<std::uint32_t>(value.size), frame);
+      if (value.size > 0) frame.append(reinterpret_cast<const char*>(value.bytes), value.size);
+      return;
+  }
+}
+
 // False if the value is null.
 bool PlainRow::Append(std::size_t i, std::int64_t write_time_us, std::string& frame) const {
   using Kind = PlainColumns::Kind;
@@ -165,15 +169,8 @@ bool PlainRow::Append(std::size_t i, std::int64_t write_time_us, std::string& fr
   const Value& value = values_[i];
   if (value.is_null) return false;
   switch (column.kind) {
-    case Kind::kWord:
-      frame.append(reinterpret_cast<const char*>(value.bytes), column.bytes);
-      return true;
-    case Kind::kFlag:
-      frame.push_back(value.is_set ? '\1' : '\0');
-      return true;
-    case Kind::kText:
-      AppendNumber(static_cast<std::uint32_t>(value.size), frame);
-      if (value.size > 0) frame.append(reinterpret_cast<const char*>(value.bytes), value.size);
+    case Kind::kGiven:
+      AppendGiven(column.type, value, frame);
       return true;
     case Kind::kWriteTime:
       AppendNumber(write_time_us, frame);

@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "engine/catalog.h"
+#include "engine/tables/plain_frames.h"
 #include "store/packed_row.h"
 
 namespace tidemark {
@@ -42,13 +43,12 @@ class PlainColumns {
  private:
   friend class PlainRow;
 
-  enum class Kind : std::uint8_t { kWord, kFlag, kText, kWriteTime, kArrival, kIsDeleted, kExpiry, kOrigin };
+  enum class Kind : std::uint8_t { kGiven, kWriteTime, kArrival, kIsDeleted, kExpiry, kOrigin };
   struct Column {
-    Kind kind = Kind::kWord;
-    int given = -1;         // which column of the batch
-    std::size_t bytes = 0;  // of a word
+    Kind kind = Kind::kGiven;
+    int given = -1;    // which column of the batch
+    PlainType type{};  // of one that is given
     bool is_required = false;
-    bool is_utf8 = false;
   };
 
   bool Place(const CatalogView& table);
@@ -58,7 +58,6 @@ class PlainColumns {
   const std::shared_ptr<arrow::Schema> kept_;
   const std::shared_ptr<arrow::Schema> given_;
   std::vector<Column> columns_;  // of the table
-  std::size_t texts_ = 0;        // of them
   std::vector<int> keys_;        // of the batch
   std::vector<int> features_;
   int event_ = -1;
@@ -109,6 +108,7 @@ class PlainRow {
   PlainRow(const PlainColumns& columns, const arrow::RecordBatch& batch, std::int64_t arrival_us)
       : columns_(columns), batch_(batch), arrival_us_(arrival_us) {}
   bool Read();
+  static void AppendGiven(const PlainType& type, const Value& value, std::string& frame);
   bool Append(std::size_t column, std::int64_t write_time_us, std::string& frame) const;
   Value ValueOf(const PlainColumns::Column& column) const;
   std::int64_t TimeOf(int column) const;
