@@ -36,6 +36,26 @@ offline_store: {{type: dask}}
 entity_key_serialization_version: 3
 """
 
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  sendfile on;
+  tcp_nopush on;
+  open_file_cache max=16;
+  server {{
+    listen 127.0.0.1:{port};
+    root {folder};
+    default_type application/json;
+  }}
+}}
+"""
+
 
 def free_port() -> int:
     """A port of the loopback address that nobody listens on."""
@@ -94,12 +114,14 @@ def ask(
 
 
 @contextmanager
-def running(command: list[str], port: int, probe: str, log: Path) -> Iterator[int]:
-    """A server on its own core, once it answers; stopped by its own process id."""
+def running(
+    command: list[str], port: int, probe: str, log: Path, *, pinned: bool = True
+) -> Iterator[int]:
+    """A server, on its own core if pinned, once it answers; stopped by its own process id."""
     core, _ = cores()
     with log.open("wb") as out:
         server = subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            ["taskset", "-c", str(core), *command] if pinned else command,
             stdout=out,
             stderr=out,
             env=os.environ | ENVIRONMENT,
@@ -214,3 +236,25 @@ def start_feast(
         *("--max-requests", "0", "--max-requests-jitter", "0"),  # or it starts anew every thousand
     ]
     return stack.enter_context(running(command, port, "/health", log)), port
+
+
+def start_nginx(
+    stack: ExitStack, settings: Settings, files: dict[str, bytes], *, pinned: bool = True
+) -> tuple[int, int]:
+    """Has nginx give out files as large as our answers."""
+    port = free_port()
+    folder = settings.work / "http-nginx"
+    folder.mkdir()
+    folder.chmod(0o755)
+    for parent in folder.parents:  # its worker is another user, if this runs as root
+        if parent == DATA.parent:
+            break
+        parent.chmod(0o755)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    user = "user root;" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(user + NGINX.format(folder=folder, port=port))
+    command = ["nginx", "-e", str(folder / "nginx.log"), "-c", str(folder / "nginx.conf")]
+    probe = "/" + next(iter(files))
+    server = running(command, port, probe, settings.work / "nginx.out", pinned=pinned)
+    return stack.enter_context(server), port

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import statistics
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
-from datasets import DATA, Sizes
+from datasets import Sizes
 from http_servers import (
     Client,
     ask,
-    free_port,
     load,
     record,
-    running,
     start_feast,
+    start_nginx,
     start_tidemark,
 )
 from outcome import Outcome, Ratio, Settings
@@ -28,26 +26,6 @@ from serving import FEAST_REDIS, LOOKUP, TIDEMARK, check_rows
 PATH = "/get-online-features"
 BODIES = 64  # distinct requests
 COUNTS = (1, 100)  # entities of a request
-
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  keepalive_requests 1000000000;
-  sendfile on;
-  tcp_nopush on;
-  open_file_cache max=16;
-  server {{
-    listen 127.0.0.1:{port};
-    root {folder};
-    default_type application/json;
-  }}
-}}
-"""
 
 
 def bodies(sizes: Sizes, count: int) -> list[str]:
@@ -75,24 +53,6 @@ def values_of(body: bytes) -> dict[str, list[Any]]:
     return {name: each["values"] for name, each in zip(names, answer["results"], strict=True)}
 
 
-def start_nginx(stack: ExitStack, settings: Settings, answers: dict[int, bytes]) -> tuple[int, int]:
-    """Has nginx give out a file as large as each answer."""
-    port = free_port()
-    folder = settings.work / "http-nginx"
-    folder.mkdir()
-    folder.chmod(0o755)
-    for parent in folder.parents:  # its worker is another user, if this runs as root
-        if parent == DATA.parent:
-            break
-        parent.chmod(0o755)
-    for count, answer in answers.items():
-        (folder / f"{count}.json").write_bytes(answer)
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(user + NGINX.format(folder=folder, port=port))
-    command = ["nginx", "-e", str(folder / "nginx.log"), "-c", str(folder / "nginx.conf")]
-    return stack.enter_context(running(command, port, "/1.json", settings.work / "nginx.out")), port
-
-
 def run_http(settings: Settings) -> Outcome:
     """Closed loops in turns, then an open loop at half of what ours reached."""
     sizes = replace(
@@ -116,7 +76,8 @@ def run_http(settings: Settings) -> Outcome:
         if "feast" in servers:
             check(outcome, servers, requests)
         if settings.wants("nginx"):
-            servers["nginx"] = start_nginx(stack, settings, answers)
+            files = {f"{count}.json": answer for count, answer in answers.items()}
+            servers["nginx"] = start_nginx(stack, settings, files)
         for repeat in range(settings.repeats):
             print(f"row http, repeat {repeat + 1} of {settings.repeats}", flush=True)
             for count in COUNTS:

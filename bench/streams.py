@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import DATA
-from http_servers import Client, ask, record, start_feast, start_tidemark
+from http_servers import Client, ask, record, start_feast, start_nginx, start_tidemark
 from outcome import Outcome, Ratio, Settings
 from processes import Contestant, Figures, redis_server, run_contestant
 
@@ -31,6 +31,8 @@ PROBES_PER_SECOND = 1_000
 FRESH_SECONDS = 20
 WARM_UP_SECONDS = 30  # until then the broker's own compiler takes a quarter of a processor
 FRESH_AIM_MS = 10.0
+NGINX_FILE = "lookup.json"  # as large as an answer
+ANSWER_BYTES = 740
 READS_AIM = 3.0  # p99 of lookups, while rows come in at full speed, in their p50
 PUSH_AIM = 20.0  # rows per CPU second, in Feast's
 FIELDS = [f"f{i}" for i in range(10)]
@@ -84,10 +86,14 @@ def run_stream(settings: Settings) -> Outcome:
     phases["freshness"] = stream_job(settings, "freshness")
     phases["broker"] = stream_job(settings, "broker")
     phases["reads"] = stream_job(settings, "reads")
-    for repeat in range(settings.repeats):
-        print(f"row stream, repeat {repeat + 1} of {settings.repeats}", flush=True)
-        for name, job in phases.items():
-            run_phase(settings, outcome, name, job)
+    with ExitStack() as stack:
+        if settings.wants("nginx"):
+            _, port = start_nginx(stack, settings, {NGINX_FILE: b"x" * ANSWER_BYTES}, pinned=False)
+            phases["reads"] |= {"nginx": {"port": port, "path": f"/{NGINX_FILE}"}}
+        for repeat in range(settings.repeats):
+            print(f"row stream, repeat {repeat + 1} of {settings.repeats}", flush=True)
+            for name, job in phases.items():
+                run_phase(settings, outcome, name, job)
     for kind, aim in BACKLOG_AIMS.items():
         rate = outcome.figures[f"backlog, {kind}"].median_of("rate")
         outcome.ratios.append(Ratio(f"backlog, {kind}, rows/s", rate, aim, True))
@@ -102,7 +108,14 @@ def run_stream(settings: Settings) -> Outcome:
     reads = outcome.figures["reads"]
     tail = statistics.median(each["p99_us"] / each["p50_us"] for each in reads.reports)
     outcome.ratios.append(Ratio("reads during ingest, p99 / p50", tail, READS_AIM, False))
-    for key in ("p50_us", "p99_us", "idle_p50_us", "idle_p99_us", "rate"):
+    keys = ["p50_us", "p99_us", "idle_p50_us", "idle_p99_us", "rate"]
+    if "nginx_p50_us" in reads.reports[0]:
+        keys += ["nginx_p50_us", "nginx_p99_us"]
+        tail = statistics.median(
+            each["nginx_p99_us"] / each["nginx_p50_us"] for each in reads.reports
+        )
+        outcome.numbers["reads of a file from nginx meanwhile, p99 / p50"] = round(tail, 2)
+    for key in keys:
         outcome.numbers[f"reads during ingest, {key}"] = round(reads.median_of(key), 1)
     return outcome
 

@@ -32,7 +32,7 @@ LOOK_EVERY_S = 0.0005
 PATIENCE_S = 120.0
 CHECKED_KEYS = 1_000
 LOOKED_UP = 64  # keys
-READ_SECONDS = 3
+READ_SECONDS = 2
 
 
 def fill(broker: KafkaBroker, job: Job, count: int) -> None:
@@ -226,22 +226,28 @@ def serving(job: Job, folder: Path) -> Iterator[int]:
 def lookups(job: Job, folder: Path, port: int) -> Report:
     """A closed loop of one connection."""
     features = [f"{VIEW}:{name}" for name in FIELDS]
-    requests = folder / "requests.txt"
     keys = range(1, LOOKED_UP + 1)
-    lines = [{"features": features, "entities": {"driver_id": [key]}} for key in keys]
-    requests.write_text(
-        "".join(f"POST /get-online-features {json.dumps(line)}\n" for line in lines)
-    )
+    bodies = [{"features": features, "entities": {"driver_id": [key]}} for key in keys]
+    return load(job, folder, port, [f"POST /get-online-features {json.dumps(b)}" for b in bodies])
+
+
+def load(job: Job, folder: Path, port: int, asked: list[str]) -> Report:
+    """Requests to a server, as lookups asks them."""
+    requests = folder / "requests.txt"
+    requests.write_text("".join(f"{request}\n" for request in asked))
     run = [job["http_load"], str(port), str(requests), "1", str(READ_SECONDS), "0"]
     done = subprocess.run(run, check=True, capture_output=True, text=True)
     report: Report = json.loads(done.stdout)
     if report["failures"]:
-        raise RuntimeError(f"{report['failures']} lookups failed")
+        raise RuntimeError(f"{report['failures']} requests failed")
     return report
 
 
 def measure_reads(broker: KafkaBroker, job: Job, stopwatch: Stopwatch) -> Report:
-    """Lookups of a server that has nothing else to do, and then of one that reads a backlog."""
+    """Lookups of a server that has nothing else to do, and then of one that reads a backlog.
+
+    Meanwhile nginx is asked for a file of that size, which tells what the machine does to both.
+    """
     folder = Path(job["store_path"]).parent
     store = make_store(Path(job["store_path"]), broker.servers, TOPIC, job["kind"])
     broker.create_topic(TOPIC, job["partitions"])
@@ -254,13 +260,19 @@ def measure_reads(broker: KafkaBroker, job: Job, stopwatch: Stopwatch) -> Report
         before, began = lag_once_read(store, job["rows"]), time.perf_counter()
         with stopwatch.timed():
             busy = lookups(job, folder, port)
+            nginx = job.get("nginx")
+            beside = nginx and load(job, folder, nginx["port"], [f"GET {nginx['path']}"])
         # Both times are taken when the answer is there: asking takes a while.
         after = store.stream_status(VIEW)[0].lag
         rate = (before - (after or 0)) / (time.perf_counter() - began)
     if not after:
         raise RuntimeError("the backlog was read before the lookups had ended: send more rows")
     percentiles = {key: busy[key] for key in ("p50_us", "p99_us")}
-    return percentiles | {f"idle_{key}": idle[key] for key in percentiles} | {"rate": rate}
+    for name, report in {"idle": idle, "nginx": beside or {}}.items():
+        percentiles |= {
+            f"{name}_{key}": report[key] for key in ("p50_us", "p99_us") if key in report
+        }
+    return percentiles | {"rate": rate}
 
 
 def lag_once_read(store: FeatureStore, rows: int) -> int:
