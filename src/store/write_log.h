@@ -78,10 +78,6 @@ struct LogFrame {
 struct LogAppend {
   const LogRecord* record = nullptr;
   void* caller = nullptr;  // the hook is given it
-  /// May be null, or empty. Called when the frame is in the log's file and not yet durable, by a thread that
-  /// others of the group wait for; not if it could not be written. A loss of power may still take the frame
-  /// away, the end of a process does not. Must be quick, must not throw, nor call the log.
-  const std::function<void()>* is_written = nullptr;
 };
 inline constexpr std::size_t kLogTogetherMax = 4096;
 

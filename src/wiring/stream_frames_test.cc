@@ -1,5 +1,5 @@
-// Goal: frames of streams are in the log and online once each, whoever merges them and whenever: beside the
-// log's sync, by a recovery, or by an owner that has lost its partition and does not know it yet.
+// Goal: frames of streams are in the log and online once each, whoever merges them and whenever: before they
+// are logged or after, by a recovery, or by an owner that has lost its partition and does not know it yet.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +26,8 @@ TEST_F(StreamsTest, WhatAFormerOwnerWritesLaterCountsNoMore) {
   const auto write = [&](const StreamMarks& marks, std::int64_t n) {
     const StreamPart part = PartTo(marks, n);
     const auto frame = tables->PrepareStream(view(), {OneRow(n)}, {&part, 1}).value();
-    ASSERT_TRUE(tables->LogStream(*frame));
+    ASSERT_TRUE(tables->CheckStream(*frame));
+    ASSERT_TRUE(tables->LogStream({&frame, 1}));
     ASSERT_TRUE(tables->MergeStream({&frame, 1}));
   };
   write(before, 1);
@@ -60,7 +61,8 @@ class StreamFramesTest : public StreamsTest {
   /// In the log, and not online yet.
   std::shared_ptr<StreamFrame> Logged(std::int64_t n) {
     auto frame = Prepared(marks_, n);
-    EXPECT_TRUE(tables_of_view_->LogStream(*frame));
+    EXPECT_TRUE(tables_of_view_->CheckStream(*frame));
+    EXPECT_TRUE(tables_of_view_->LogStream({&frame, 1}));
     return frame;
   }
   int FramesInLogs() const {
@@ -135,14 +137,13 @@ TEST_F(StreamFramesTest, AFrameThatNobodyMergesComesOnlineByTheNextRecovery) {
   EXPECT_EQ(Online(1), "2");
 }
 
-// While the log is synced.
-TEST_F(StreamFramesTest, AFrameMayComeOnlineBeforeItIsDurable) {
+TEST_F(StreamFramesTest, AFrameMayComeOnlineBeforeItIsLogged) {
   const auto frame = Prepared(marks_, 1);
-  ASSERT_TRUE(tables_of_view_->LogStream(*frame, [&] {
-    EXPECT_EQ(FramesInLogs(), 0);
-    ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
-    EXPECT_EQ(Online(1), "1");
-  }));
+  ASSERT_TRUE(tables_of_view_->CheckStream(*frame));
+  ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
+  EXPECT_EQ(Online(1), "1");
+  EXPECT_EQ(FramesInLogs(), 0);
+  ASSERT_TRUE(tables_of_view_->LogStream({&frame, 1}));
   EXPECT_EQ(FramesInLogs(), 1);
   EXPECT_EQ(Column("n"), "1");
   ASSERT_TRUE(tables_of_view_->Flush(view()));
@@ -151,15 +152,34 @@ TEST_F(StreamFramesTest, AFrameMayComeOnlineBeforeItIsDurable) {
   EXPECT_EQ(Online(1), "1");
 }
 
-TEST_F(StreamFramesTest, OneThatDidNotIsMergedFromTheLog) {
+TEST_F(StreamFramesTest, OneThatCouldNotIsMergedFromTheLog) {
   const auto frame = Prepared(marks_, 1);
   scene_.online().FailMergeAfter(0);
-  ASSERT_TRUE(
-      tables_of_view_->LogStream(*frame, [&] { EXPECT_FALSE(tables_of_view_->MergeStream({&frame, 1})); }));
+  EXPECT_FALSE(tables_of_view_->MergeStream({&frame, 1}));
   scene_.online().FailMergeAfter(-1);
+  ASSERT_TRUE(tables_of_view_->LogStream({&frame, 1}));
   EXPECT_EQ(Online(1), "null");
   ASSERT_TRUE(tables_of_view_->TrimLogs());
   EXPECT_EQ(Online(1), "1");
+}
+
+// One of them is merged before, one after, and one never.
+TEST_F(StreamFramesTest, FramesThatAreLoggedTogetherKeepTheirOrder) {
+  std::vector frames{Prepared(marks_, 1), Prepared(marks_, 2), Prepared(marks_, 3)};
+  ASSERT_TRUE(tables_of_view_->MergeStream(std::span(frames).subspan(1, 1)));
+  ASSERT_TRUE(tables_of_view_->LogStream(frames));
+  EXPECT_EQ(FramesInLogs(), 3);
+  EXPECT_EQ(Column("n"), "1, 2, 3");
+  EXPECT_EQ(Online(1), "2");
+  EXPECT_EQ(tables_of_view_->StreamProgress(view())->at(place_).read, StreamOffset(3));
+  ASSERT_TRUE(tables_of_view_->MergeStream(std::span(frames).first(1)));
+  ASSERT_TRUE(tables_of_view_->Flush(view()));
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(FramesInLogs(), 3);
+  frames.clear();
+  ASSERT_TRUE(tables_of_view_->TrimLogs());
+  EXPECT_EQ(FramesInLogs(), 0);
+  EXPECT_EQ(Online(1), "3");
 }
 
 TEST_F(StreamFramesTest, AFrameOfAProcessThatIsGoneComesOnlineByTheNextOne) {
@@ -187,13 +207,11 @@ class StaleOwnerTest : public StreamFramesTest {
     }
   }
   void ExpectRefused(StreamFrame& frame) {
-    const int frames = FramesInLogs();
-    const auto logged = tables_of_view_->LogStream(frame);
-    ASSERT_FALSE(logged);
-    EXPECT_EQ(logged.error().code, ErrorCode::kBusy);
-    EXPECT_THAT(logged.error().ToString(), HasSubstr("view clicks"));
+    const auto checked = tables_of_view_->CheckStream(frame);
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code, ErrorCode::kBusy);
+    EXPECT_THAT(checked.error().ToString(), HasSubstr("view clicks"));
     EXPECT_TRUE(frame.was_outrun);
-    EXPECT_EQ(FramesInLogs(), frames);
   }
   /// By who was there, and by who comes later and reads the log again.
   void ExpectTheRowsOfTheNextOwner() {
@@ -225,7 +243,8 @@ TEST_F(StaleOwnerTest, NorDoThoseOfAnOwnerThatIsStoppedBetweenStampAndCheck) {
 TEST_F(StaleOwnerTest, ThoseOfOneThatIsStoppedAfterTheCheckAreOlder) {
   const auto frame = Prepared(stale_, 1);
   when_checked_ = [this] { ReadByTheNextOwner(); };
-  ASSERT_TRUE(tables_of_view_->LogStream(*frame));
+  ASSERT_TRUE(tables_of_view_->CheckStream(*frame));
+  ASSERT_TRUE(tables_of_view_->LogStream({&frame, 1}));
   EXPECT_EQ(Online(1), "2");
   ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
   ExpectTheRowsOfTheNextOwner();
@@ -234,13 +253,14 @@ TEST_F(StaleOwnerTest, ThoseOfOneThatIsStoppedAfterTheCheckAreOlder) {
 TEST_F(StaleOwnerTest, AndSoAreThoseThatAreMergedByARecovery) {
   auto frame = Prepared(stale_, 1);
   when_checked_ = [this] { ReadByTheNextOwner(); };
-  ASSERT_TRUE(tables_of_view_->LogStream(*frame));
+  ASSERT_TRUE(tables_of_view_->CheckStream(*frame));
+  ASSERT_TRUE(tables_of_view_->LogStream({&frame, 1}));
   frame.reset();
   ASSERT_TRUE(tables_->Repair());
   ExpectTheRowsOfTheNextOwner();
 }
 
-// As a loss of power leaves it that comes before the log is synced.
+// As the end of a process leaves it that comes before the frame is logged.
 TEST_F(StaleOwnerTest, RowsOnlineWhoseFrameIsLostAreReadAgain) {
   auto frame = Prepared(stale_, 2);
   ASSERT_TRUE(tables_of_view_->MergeStream({&frame, 1}));
@@ -263,7 +283,7 @@ TEST_F(StaleOwnerTest, AfterALossOfPowerWriteTimesAreLaterThanThoseOfTheLog) {
   marks_ = tables_of_view_->TakeStream(view(), std::vector{place_}).value();
   const StreamPart part = PartTo(marks_, 2);
   const auto next = tables_of_view_->PrepareStream(view(), {later}, {&part, 1}).value();
-  ASSERT_TRUE(tables_of_view_->LogStream(*next));
+  ASSERT_TRUE(tables_of_view_->LogStream({&next, 1}));
   EXPECT_GT(next->record.write_time_us, frame->record.write_time_us);
 }
 

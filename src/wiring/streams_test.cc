@@ -619,10 +619,10 @@ TEST_F(StreamBesideFilesTest, RowsOfAFormerOwnerDoNotComeOnline) {
     const StreamPart part{place, marks.at(place), 1};
     return tables->PrepareStream(view("views"), {OneRow(1)}, {&part, 1}, marks_table.id).value();
   };
-  ASSERT_TRUE(tables->LogStream(*prepare(before)));
+  ASSERT_TRUE(tables->CheckStream(*prepare(before)));
   const StreamMarks after = tables->TakeStream(marks_table, std::vector{place}).value();
-  EXPECT_FALSE(tables->LogStream(*prepare(before)));
-  EXPECT_TRUE(tables->LogStream(*prepare(after)));
+  EXPECT_FALSE(tables->CheckStream(*prepare(before)));
+  EXPECT_TRUE(tables->CheckStream(*prepare(after)));
 }
 
 // A reader that dies after the rows and before what says that they were read leaves them to be read again.

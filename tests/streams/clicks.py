@@ -156,9 +156,12 @@ class FaultyReader:
         return self.process.poll() is not None
 
 
-def slow_disk(folder: Path, milliseconds: int) -> FaultyReader:
-    """Each time that it syncs a file it waits so long; it reads until it is told to stop."""
-    return FaultyReader("slow_disk.py", folder, str(milliseconds))
+def slow_disk(
+    folder: Path, milliseconds: int, pattern: str = "*", *, until_end: bool = False
+) -> FaultyReader:
+    """Each time that it syncs a file of the pattern it waits so long."""
+    flags = ["until-end"] if until_end else []
+    return FaultyReader("slow_disk.py", folder, str(milliseconds), pattern, *flags)
 
 
 def full_disk(folder: Path, at: int) -> FaultyReader:

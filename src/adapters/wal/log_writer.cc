@@ -355,7 +355,6 @@ LogWriter::Written LogWriter::WriteFrames(const Group& group) {
   buffer_.resize(buffer_.size() + static_cast<std::size_t>(ZerosFor(frame_bytes)));
   if (const int error = WriteAll(disk_, segment_.fd(), buffer_, segment_bytes_); error != 0)
     return TakeBack(error);
-  TellWritten(group);
   if (const int code = disk_.Sync(segment_.fd()); code < 0)
     return {.result = UnknownFate("sync", -code), .stops = true};
   file_bytes_ = std::max(file_bytes_, segment_bytes_ + std::ssize(buffer_));
@@ -364,14 +363,6 @@ LogWriter::Written LogWriter::WriteFrames(const Group& group) {
   durable_lsn_.store(lsn);
   durable_.store(lsn);
   return {};
-}
-
-void LogWriter::TellWritten(const Group& group) {
-  for (const Request* request : group) {
-    for (const LogAppend& append : request->appends) {
-      if (append.is_written != nullptr && *append.is_written) (*append.is_written)();
-    }
-  }
 }
 
 // Adds the frames of a request behind frame `lsn`; answers the last one's.

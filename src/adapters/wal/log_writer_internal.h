@@ -85,7 +85,6 @@ class LogWriter {
   // Only by the one who leads.
   Written WriteGroup(const Group& group);
   Written WriteFrames(const Group& group);
-  static void TellWritten(const Group& group);
   std::uint64_t Encode(Request& request, std::uint64_t lsn);
   Written TakeBack(int error);
   Written BeginSegment();

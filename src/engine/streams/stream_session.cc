@@ -175,11 +175,10 @@ Result<void> StreamSession::Join(const std::stop_token& stop) {
 
 StreamSteps StreamSession::Steps() {
   StreamSteps steps = StepsOf(parts_.tables, progress().id);
-  steps.log = [this, log = std::move(steps.log)](StreamFrame& frame,
-                                                 const std::function<void()>& is_written) {
-    auto logged = log(frame, is_written);
+  steps.check = [this, check = std::move(steps.check)](StreamFrame& frame) {
+    auto checked = check(frame);
     if (frame.was_outrun) was_outrun_ = true;
-    return logged;
+    return checked;
   };
   return steps;
 }

@@ -1,4 +1,4 @@
-// Two threads and short queues.
+// Three threads and short queues.
 #include "engine/streams/stream_writer.h"
 
 #include <algorithm>
@@ -19,8 +19,11 @@ constexpr auto kPause = std::chrono::milliseconds(2);
 constexpr auto kTurn = std::chrono::milliseconds(1);
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
-// Of frames that are logged and not merged, until the log goes on.
-constexpr std::int64_t kUnmergedBytesMax = std::int64_t{16} << 20;
+// Of frames that wait for the log, or for the online store, until the next one is made.
+constexpr std::int64_t kStageBytesMax = std::int64_t{16} << 20;
+// Of frames that are logged, or merged, at a time, if there is more than one.
+constexpr std::int64_t kTogetherBytesMax = std::int64_t{4} << 20;
+constexpr std::size_t kTogetherMax = 1024;
 
 /// Rows of one partition out of several batches, in their order.
 struct PlaceRows {
@@ -68,24 +71,29 @@ std::vector<PlaceRows> ByPlace(const std::vector<StreamWriter::Rows>& frame) {
 }  // namespace
 
 StreamSteps StepsOf(const std::shared_ptr<FeatureTables>& tables, std::uint32_t marks_table) {
-  return {.prepare =
-              [tables, marks_table](const CatalogView& view, std::vector<TableRows> rows,
-                                    std::span<const StreamPart> parts) {
-                return tables->PrepareStream(view, std::move(rows), parts,
-                                             view.definition.is_table() ? view.id : marks_table);
-              },
-          .log =
-              [tables](StreamFrame& frame, const std::function<void()>& is_written) {
-                return tables->LogStream(frame, is_written);
-              },
-          .merge =
-              [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
-                return tables->MergeStream(frames);
-              }};
+  return {
+      .prepare =
+          [tables, marks_table](const CatalogView& view, std::vector<TableRows> rows,
+                                std::span<const StreamPart> parts) {
+            return tables->PrepareStream(view, std::move(rows), parts,
+                                         view.definition.is_table() ? view.id : marks_table);
+          },
+      .check = [tables](StreamFrame& frame) { return tables->CheckStream(frame); },
+      .log = [tables](
+                 std::span<const std::shared_ptr<StreamFrame>> frames) { return tables->LogStream(frames); },
+      .merge =
+          [tables](std::span<const std::shared_ptr<StreamFrame>> frames) {
+            return tables->MergeStream(frames);
+          }};
 }
 
 StreamWriter::StreamWriter(StreamSteps steps)
-    : steps_(std::move(steps)), merging_([this] { RunMerge(); }), logging_([this] { RunLog(); }) {}
+    : steps_(std::move(steps)),
+      log_(steps_.log),
+      merge_(steps_.merge),
+      merging_([this] { RunStage(merge_); }),
+      logging_([this] { RunStage(log_); }),
+      preparing_([this] { RunPrepare(); }) {}
 
 StreamWriter::~StreamWriter() {
   {
@@ -93,13 +101,15 @@ StreamWriter::~StreamWriter() {
     is_over_ = true;
     Forget();
   }
-  log_work_.notify_one();
-  logging_.join();
+  prepare_work_.notify_one();
+  preparing_.join();
   {
     const std::lock_guard lock(mutex_);
-    is_log_over_ = true;
+    is_prepare_over_ = true;
   }
-  merge_work_.notify_one();
+  log_.work.notify_one();
+  merge_.work.notify_one();
+  logging_.join();
   merging_.join();
 }
 
@@ -110,9 +120,9 @@ Result<void> StreamWriter::Put(Rows rows) {
   if (error_) return std::unexpected(*error_);
   queue_.push_back(std::move(rows));
   waiting_bytes_ += bytes;
-  const bool is_awaited = log_wait_ == LogWait::kForRows;
+  const bool is_awaited = waits_for_ == Wait::kRows;
   lock.unlock();
-  if (is_awaited) log_work_.notify_one();
+  if (is_awaited) prepare_work_.notify_one();
   return {};
 }
 
@@ -153,8 +163,13 @@ void StreamWriter::Fail(Error error) {
   Forget();
 }
 
+bool StreamWriter::IsIdle() const {
+  const auto is_idle = [](const Stage& stage) { return stage.waiting.empty() && !stage.is_working; };
+  return queue_.empty() && !is_preparing_ && is_idle(log_) && is_idle(merge_);
+}
+
 bool StreamWriter::HasRoom() const {
-  return unmerged_bytes_ <= kUnmergedBytesMax;
+  return std::max(log_.bytes, merge_.bytes) <= kStageBytesMax;
 }
 
 std::vector<StreamWriter::Rows> StreamWriter::TakeFrame() {
@@ -197,31 +212,32 @@ Result<StreamWriter::FramePointer> StreamWriter::Prepare(std::vector<Rows> from)
     if (rows.empty()) rows.push_back(SliceRows(from.front().rows, 0, 0));
   }
   TM_ASSIGN(prepared->frame, steps_.prepare(*from.front().view, std::move(rows), parts));
+  TM_TRY(steps_.check(*prepared->frame));
   return prepared;
 }
 
-Result<void> StreamWriter::Log(const FramePointer& frame) {
-  TM_TRY(steps_.log(*frame->frame, [&] { HandOver(frame); }));
-  bool is_merged = false;
-  {
-    const std::lock_guard lock(mutex_);
-    frame->is_logged = true;
-    is_merged = frame->is_merged;
-  }
-  HandOver(frame);
-  if (is_merged) TellWritten(*frame);
-  return {};
+void StreamWriter::HandOver(Stage& stage, const FramePointer& frame) {
+  stage.bytes += std::ssize(frame->frame->record.payload);
+  stage.waiting.push_back(frame);
+  stage.work.notify_one();
 }
 
-void StreamWriter::HandOver(const FramePointer& frame) {
-  std::unique_lock lock(mutex_);
-  // After an error it is the recovery that merges this one, as those before it.
-  if (std::exchange(frame->is_handed_over, true) || error_) return;
-  unmerged_bytes_ += std::ssize(frame->frame->record.payload);
-  unmerged_.push_back(frame);
-  const bool is_awaited = is_merge_waiting_;
-  lock.unlock();
-  if (is_awaited) merge_work_.notify_one();
+std::vector<StreamWriter::FramePointer> StreamWriter::TakeFrames(Stage& stage) {
+  std::vector<FramePointer> taken;
+  std::int64_t bytes = 0;
+  while (!stage.waiting.empty() && taken.size() < kTogetherMax) {
+    bytes += std::ssize(stage.waiting.front()->frame->record.payload);
+    if (!taken.empty() && bytes > kTogetherBytesMax) break;
+    taken.push_back(std::move(stage.waiting.front()));
+    stage.waiting.pop_front();
+  }
+  return taken;
+}
+
+void StreamWriter::Abandon(Stage& stage) {
+  for (const FramePointer& frame : stage.waiting)
+    stage.bytes -= std::ssize(frame->frame->record.payload);
+  stage.waiting.clear();
 }
 
 void StreamWriter::TellWritten(const Frame& frame) {
@@ -230,78 +246,71 @@ void StreamWriter::TellWritten(const Frame& frame) {
 }
 
 void StreamWriter::WaitForRows(std::unique_lock<std::mutex>& lock) {
-  const auto is_there = [this] { return is_over_ || (!error_ && !queue_.empty()); };
-  log_wait_ = LogWait::kForRows;
-  log_work_.wait(lock, is_there);
-  log_wait_ = LogWait::kForRoom;
-  log_work_.wait(lock, [&] { return is_over_ || error_ || HasRoom(); });
-  log_wait_ = LogWait::kNone;
+  waits_for_ = Wait::kRows;
+  prepare_work_.wait(lock, [this] { return is_over_ || (!error_ && !queue_.empty()); });
+  waits_for_ = Wait::kRoom;
+  prepare_work_.wait(lock, [this] { return is_over_ || error_ || HasRoom(); });
+  waits_for_ = Wait::kNothing;
 }
 
-void StreamWriter::RunLog() {
+void StreamWriter::RunPrepare() {
   std::unique_lock lock(mutex_);
   while (true) {
     WaitForRows(lock);
     if (is_over_) return;
     std::vector<Rows> rows = TakeFrame();
     if (rows.empty()) continue;  // they were dropped meanwhile
-    is_logging_ = true;
+    is_preparing_ = true;
     lock.unlock();
     done_.notify_all();  // there is room
-    Result<void> logged;
-    if (auto frame = Prepare(std::move(rows)); frame) {
-      logged = Log(*frame);
-    } else {
-      logged = std::unexpected(std::move(frame).error());
-    }
+    auto frame = Prepare(std::move(rows));
     lock.lock();
-    is_logging_ = false;
-    if (!logged) Fail(std::move(logged).error());
+    is_preparing_ = false;
+    if (!frame) {
+      Fail(std::move(frame).error());
+    } else if (!error_) {
+      HandOver(merge_, *frame);
+      HandOver(log_, *frame);
+    }
     done_.notify_all();
   }
 }
 
-void StreamWriter::RunMerge() {
+void StreamWriter::RunStage(Stage& stage) {
+  std::vector<std::shared_ptr<StreamFrame>> frames;
   std::unique_lock lock(mutex_);
   while (true) {
-    is_merge_waiting_ = true;
-    merge_work_.wait(lock, [this] { return is_log_over_ || !unmerged_.empty(); });
-    is_merge_waiting_ = false;
-    if (unmerged_.empty()) return;
-    std::vector<FramePointer> frames = std::exchange(unmerged_, {});
-    const std::int64_t bytes = unmerged_bytes_;
-    is_merging_ = true;
+    stage.work.wait(lock, [&] { return is_prepare_over_ || !stage.waiting.empty(); });
+    if (stage.waiting.empty()) return;
+    std::vector<FramePointer> taken = TakeFrames(stage);
+    stage.is_working = true;
     lock.unlock();
-    auto merged = Merge(frames);
+    std::int64_t bytes = 0;
+    frames.clear();
+    for (const FramePointer& each : taken) {
+      frames.push_back(each->frame);
+      bytes += std::ssize(each->frame->record.payload);
+    }
+    auto done = stage.step(frames);
+    frames.clear();
     lock.lock();
-    if (merged) {
-      for (FramePointer& frame : frames) {
-        frame->is_merged = true;
-        if (!frame->is_logged) frame.reset();  // whoever logs it tells
-      }
+    if (done) {
+      std::erase_if(taken, [](const FramePointer& frame) { return --frame->steps_left > 0; });
       lock.unlock();
-      for (const FramePointer& frame : frames) {
-        if (frame != nullptr) TellWritten(*frame);
-      }
-      frames.clear();
+      for (const FramePointer& frame : taken)
+        TellWritten(*frame);
+      taken.clear();
       lock.lock();
+    } else {
+      Fail(std::move(done).error());
+      Abandon(log_);
+      Abandon(merge_);
     }
-    is_merging_ = false;
-    unmerged_bytes_ -= bytes;
-    if (!merged) {
-      Fail(std::move(merged).error());
-      unmerged_.clear();
-    }
-    if (log_wait_ == LogWait::kForRoom) log_work_.notify_one();
+    stage.is_working = false;
+    stage.bytes -= bytes;
+    if (waits_for_ == Wait::kRoom) prepare_work_.notify_one();
     done_.notify_all();
   }
-}
-
-Result<void> StreamWriter::Merge(const std::vector<FramePointer>& taken) const {
-  std::vector<std::shared_ptr<StreamFrame>> frames;
-  for (const FramePointer& each : taken)
-    frames.push_back(each->frame);
-  return steps_.merge(frames);
 }
 
 }  // namespace tidemark

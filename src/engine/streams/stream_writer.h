@@ -1,14 +1,14 @@
 // Rows of a stream on their way into their tables: written by threads of its own, while the next messages are
 // read and decoded.
 //
-//   Put -> queue -> what is in it, as far as it is of one table -> one frame -> the log      (first thread)
-//                   frames that are in the log's file -> the online store                    (second thread)
+//   Put -> queue -> what is in it, as far as it is of one table -> one frame       (first thread)
+//                   frames -> the log, as many at a time as wait                   (second thread)
+//                   the same frames -> the online store, likewise                  (third thread)
 //
 // Rows that come while others wait for the disk are written together, so that a backlog is written in large
-// pieces and what comes at the stream's head at once. Both threads wait for the disk, and none for the other:
-// a frame is merged while the log is synced (docs/adr/0014), and frames that came meanwhile are merged
-// together. Frames are in the order of Put. After one that could not be written nothing behind it is: there
-// is no hole in what was read.
+// pieces and what comes at the stream's head at once. No thread waits for another: lookups find rows whose
+// log a slow disk has not synced yet (docs/adr/0014). Frames are in the order of Put. After one that could
+// not be written nothing behind it is: there is no hole in what was read.
 #pragma once
 
 #include <chrono>
@@ -28,13 +28,13 @@
 
 namespace tidemark {
 
-/// What is done with rows: FeatureTables' PrepareStream, LogStream and MergeStream.
+/// What is done with rows: FeatureTables' PrepareStream, CheckStream, LogStream and MergeStream.
 struct StreamSteps {
   std::function<Result<std::shared_ptr<StreamFrame>>(const CatalogView& view, std::vector<TableRows> rows,
                                                      std::span<const StreamPart> parts)>
       prepare;
-  /// `is_written`, which it may call, says that the frame may be merged.
-  std::function<Result<void>(StreamFrame& frame, const std::function<void()>& is_written)> log;
+  std::function<Result<void>(StreamFrame& frame)> check;
+  std::function<Result<void>(std::span<const std::shared_ptr<StreamFrame>> frames)> log;
   std::function<Result<void>(std::span<const std::shared_ptr<StreamFrame>> frames)> merge;
 };
 /// `marks_table`: for rows of views with a batch source, as PrepareStream has it.
@@ -47,8 +47,8 @@ class StreamWriter {
     std::shared_ptr<const CatalogView> view;  // whose table they are of
     TableRows rows;
     std::vector<StreamPart> parts;  // of the rows; they fit into a frame
-    /// Called by a writing thread when all of them are durable and online; may be empty. The other one may
-    /// call that of other rows at the same time.
+    /// Called by a writing thread when all of them are durable and online; may be empty. Another one may call
+    /// that of other rows at the same time.
     std::function<void()> written{};
   };
 
@@ -75,56 +75,65 @@ class StreamWriter {
   void Drop();
 
  private:
-  /// A frame on its way; the flags are guarded by the mutex.
+  /// A frame on its way.
   struct Frame {
     std::shared_ptr<StreamFrame> frame;
     std::vector<std::function<void()>> written;
-    bool is_handed_over = false;  // to be merged
-    bool is_logged = false;
-    bool is_merged = false;
+    int steps_left = 2;  // logged, merged; guarded by the mutex
   };
   using FramePointer = std::shared_ptr<Frame>;
-  enum class LogWait : std::uint8_t { kNone, kForRows, kForRoom };
 
-  void RunLog();
-  void RunMerge();
+  /// One of the two things that are done with each frame, by a thread of its own. Guarded by the mutex, but
+  /// for what is const.
+  struct Stage {
+    using Step = std::function<Result<void>(std::span<const std::shared_ptr<StreamFrame>> frames)>;
+    explicit Stage(Step what) : step(std::move(what)) {}
+
+    const Step step;
+    std::condition_variable work;  // there is a frame, or none will come
+    std::deque<FramePointer> waiting;
+    std::int64_t bytes = 0;  // of these, and of those that are worked on
+    bool is_working = false;
+  };
+
+  enum class Wait : std::uint8_t { kNothing, kRows, kRoom };
+
+  void RunPrepare();
+  void RunStage(Stage& stage);
   Result<FramePointer> Prepare(std::vector<Rows> rows) const;
-  Result<void> Log(const FramePointer& frame);
-  Result<void> Merge(const std::vector<FramePointer>& taken) const;
-  /// That it may be merged.
-  void HandOver(const FramePointer& frame);
   static void TellWritten(const Frame& frame);
   // These with the lock held.
   void Forget();
   void Fail(Error error);
   /// Rows from the front that become one frame.
   std::vector<Rows> TakeFrame();
-  /// Returns when there is a frame to log, or it is over.
+  /// Returns when there is a frame to prepare and room for it, or it is over.
   void WaitForRows(std::unique_lock<std::mutex>& lock);
   bool HasRoom() const;
+  static void HandOver(Stage& stage, const FramePointer& frame);
+  static std::vector<FramePointer> TakeFrames(Stage& stage);
+  static void Abandon(Stage& stage);
   /// Ends a wait for the threads. After an error nothing is begun any more.
-  bool IsIdle() const { return queue_.empty() && !is_logging_ && unmerged_.empty() && !is_merging_; }
+  bool IsIdle() const;
 
   const StreamSteps steps_;
-  mutable std::mutex mutex_;            // guards what follows
-  std::condition_variable log_work_;    // what the log waits for is there, or it is over
-  std::condition_variable merge_work_;  // there is something to merge, or it is over
-  std::condition_variable done_;        // a frame was taken, logged or merged, or could not be
+  mutable std::mutex mutex_;              // guards what follows
+  std::condition_variable prepare_work_;  // what the first thread waits for is there, or it is over
+  std::condition_variable done_;          // a frame was taken, logged or merged, or could not be
   std::deque<Rows> queue_;
   std::int64_t waiting_bytes_ = 0;  // of it
-  LogWait log_wait_ = LogWait::kNone;
-  bool is_merge_waiting_ = false;
-  std::vector<FramePointer> unmerged_;
-  std::int64_t unmerged_bytes_ = 0;  // of these, and of those that are being merged
-  bool is_logging_ = false;
-  bool is_merging_ = false;
+  Wait waits_for_ = Wait::kNothing;
+  bool is_preparing_ = false;
+  Stage log_;
+  Stage merge_;
   bool is_over_ = false;
-  bool is_log_over_ = false;
+  bool is_prepare_over_ = false;
   std::optional<Error> error_;
   std::condition_variable failed_;                     // there is an error
   std::chrono::steady_clock::time_point next_turn_{};  // of reading
   std::thread merging_;                                // last: they use the others
   std::thread logging_;
+  std::thread preparing_;
 };
 
 }  // namespace tidemark

@@ -209,17 +209,15 @@ class FeatureTables {
   Result<std::shared_ptr<StreamFrame>> PrepareStream(const CatalogView& view, std::vector<TableRows> batches,
                                                      std::span<const StreamPart> parts,
                                                      std::optional<std::uint32_t> marks_table = {}) const;
-  /// Appends a frame to the log; then it is durable, and readable offline. kBusy, with `was_outrun` set, if
-  /// its rows go online and a partition of theirs was taken since: then nothing is written. After
-  /// kUnknownFate, take the partitions again.
-  ///
-  /// `is_written` may be empty. It is called when rows that go online may be merged, before the frame is
-  /// durable: if it never is, the same messages are read again, and end in the same rows. It must be quick,
-  /// and must not throw.
-  Result<void> LogStream(StreamFrame& frame, const std::function<void()>& is_written = {}) const;
-  /// Merges frames that are logged, or of which LogStream has said that they may be, in any order; then
-  /// lookups find them. What a crash leaves out, or an error, is merged from the log by the next one who
-  /// opens the store, or writes.
+  /// Comes before a frame is logged and merged, which may then be done in any order. kBusy, with `was_outrun`
+  /// set, if its rows go online and a partition of theirs was taken since it was prepared.
+  Result<void> CheckStream(StreamFrame& frame) const;
+  /// Appends frames to the log, in their order; then they are durable, and readable offline. A crash leaves
+  /// all or none of them. After kUnknownFate, take the partitions again.
+  Result<void> LogStream(std::span<const std::shared_ptr<StreamFrame>> frames) const;
+  /// Merges frames; then lookups find them. Those that are never logged are read again as the same messages,
+  /// and end in the same rows. What a crash or an error leaves out of those that are is merged from the log
+  /// by the next one who opens the store, or writes.
   Result<void> MergeStream(std::span<const std::shared_ptr<StreamFrame>> frames) const;
   /// How far streams were read by files alone: cheap.
   Result<StreamMarks> FlushedStreamMarks(const CatalogView& view) const;

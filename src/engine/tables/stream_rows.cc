@@ -233,12 +233,9 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(
   return frame;
 }
 
-Result<void> FeatureTables::LogStream(StreamFrame& frame, const std::function<void()>& is_written) const {
-  const auto log = [&]() -> Result<void> {
-    if (!frame.later) {
-      TM_TRY(parts_.log->Append(frame.record, nullptr));
-      return {};
-    }
+Result<void> FeatureTables::CheckStream(StreamFrame& frame) const {
+  const auto check = [&]() -> Result<void> {
+    if (!frame.later) return {};
     TM_ASSIGN(const bool is_ours, owners_.Stand(*parts_.offline, frame.marks_table, frame.parts));
     if (!is_ours) {
       frame.was_outrun = true;
@@ -247,10 +244,18 @@ Result<void> FeatureTables::LogStream(StreamFrame& frame, const std::function<vo
                   "readers of this store name different groups");
     }
     if (parts_.at_step) parts_.at_step("stream-checked");
-    TM_TRY(parts_.log->Append(frame.record, *frame.later, is_written));
     return {};
   };
-  TM_TRY_IN(log(), frame.place);
+  TM_TRY_IN(check(), frame.place);
+  return {};
+}
+
+Result<void> FeatureTables::LogStream(std::span<const std::shared_ptr<StreamFrame>> frames) const {
+  std::vector<TableLog::LaterWrite> writes;
+  writes.reserve(frames.size());
+  for (const auto& frame : frames)
+    writes.push_back({frame->record, frame->later ? &*frame->later : nullptr});
+  TM_TRY_IN(parts_.log->AppendLater(writes), frames.front()->place);
   return {};
 }
 

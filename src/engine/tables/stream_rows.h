@@ -50,7 +50,7 @@ struct StreamFrame {
   std::string place;  // for errors
   std::vector<StreamPart> parts;
   std::uint32_t marks_table = 0;  // whose marks say who has the partitions
-  bool was_outrun = false;        // by another owner of one of them: it was not logged
+  bool was_outrun = false;        // by another owner of one of them, before it was checked
   std::string offsets;
   std::shared_ptr<arrow::Buffer> payload;
   LogRecord record;  // of the two

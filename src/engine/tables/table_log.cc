@@ -211,14 +211,20 @@ Result<void> TableLog::RequireFile(std::uint32_t table_id, LogPosition position)
   return is_mended || others ? Result<void>() : NotInFolderYet(others.error());
 }
 
-Result<LogPosition> TableLog::Append(const LogRecord& record, OnlineLater& online,
-                                     const std::function<void()>& is_written) {
-  TM_CHECK(record.batch_key.empty() && &online.log_ == this, "rows for later are of this log, without a key");
+Result<void> TableLog::AppendLater(std::span<const LaterWrite> writes) {
   TM_ASSIGN(WriteLog* const log, Own());
-  Waiting waiting;
-  waiting.later = &online;
-  const LogAppend append{&record, &waiting, &is_written};
-  return log->Append({&append, 1});
+  std::vector<Waiting> waiting(writes.size());
+  std::vector<LogAppend> appends;
+  appends.reserve(writes.size());
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    const auto& [record, online] = writes[i];
+    TM_CHECK(record.batch_key.empty() && (online == nullptr || &online->log_ == this),
+             "rows for later are of this log, without a key");
+    waiting[i].later = online;
+    appends.push_back({&record, &waiting[i]});
+  }
+  TM_TRY(log->Append(appends));
+  return {};
 }
 
 Result<void> TableLog::MergeLater(std::span<OnlineLater* const> rows) {

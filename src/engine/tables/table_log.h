@@ -6,7 +6,7 @@
 // failed in between is repaired from the log. Merging is idempotent, so repair merges all that the log still
 // has; a log is trimmed only up to what is flushed to the tables and safe in the online store. Rows of a
 // stream, which nobody waits for, may be merged some frames at a time when the log has gone on, and before
-// they are durable: if they never are, they are read again (docs/adr/0014).
+// they are logged: if they never are, they are read again (docs/adr/0014).
 //
 // Rows of a view with a batch source are no table's: they are written as a file of its folder, under a name
 // that the frame gives, before they are acknowledged. The ledger knows which frames have got their file, so
@@ -90,9 +90,9 @@ class TableLog {
   };
   Result<std::vector<Written>> AppendTogether(std::span<const Write> writes);
 
-  /// Online rows of a frame that its writer has merged when the frame is logged, and maybe others with it.
-  /// Until then the log is not trimmed beyond the frame. If it is destroyed before that, the next Recover
-  /// merges them. Of one log and one frame; the rows must outlive it.
+  /// Online rows of a frame that its writer has merged before or after the frame is logged, and maybe others
+  /// with it. Until then the log is not trimmed beyond the frame. If it is destroyed before that, the next
+  /// Recover merges them. Of one log and one frame; the rows must outlive it.
   class OnlineLater {
    public:
     OnlineLater(TableLog& log, const PackedRows& rows) : log_(log), rows_(rows) {}
@@ -109,13 +109,16 @@ class TableLog {
     std::optional<bool> was_merged_;       // before that: whether it succeeded
   };
 
-  /// Appends a frame without a batch key. Returns when it is durable; its rows are not online yet, unless
-  /// they were merged since `is_written`, which is called as LogAppend has it.
-  Result<LogPosition> Append(const LogRecord& record, OnlineLater& online,
-                             const std::function<void()>& is_written);
+  /// Appends frames without a batch key, which count only together; returns when they are durable. `online`
+  /// may be null: no rows of the frame go online.
+  struct LaterWrite {
+    const LogRecord& record;
+    OnlineLater* online = nullptr;
+  };
+  Result<void> AppendLater(std::span<const LaterWrite> writes);
 
-  /// Merges the rows of frames that are logged, or are being logged and written, together. Errors as
-  /// OnlineStore::Merge; the next Recover merges them then.
+  /// Merges the rows of frames that are logged, or will be, together. Errors as OnlineStore::Merge; of frames
+  /// that are logged the next Recover merges them then.
   Result<void> MergeLater(std::span<OnlineLater* const> rows);
 
   /// Runs `write`, whose rows go to no log, unless a batch of this key was written within a day; false if it
