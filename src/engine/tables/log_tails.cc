@@ -1,4 +1,4 @@
-// Frames of few rows are put together, so that threads have pieces worth scanning.
+// What was kept of a log is gone on with from the frame after its last.
 #include "engine/tables/log_tails.h"
 
 #include <arrow/type.h>
@@ -9,63 +9,12 @@
 
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/frame_rows.h"
+#include "engine/tables/joined_batches.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_rows.h"
 #include "pit/arrow_status.h"
 
 namespace tidemark {
-namespace {
-
-// Frames of fewer rows are put together.
-constexpr std::int64_t kTailBatchRows = 32 * 1024;
-
-/// Rows on their way into a tail.
-class TailBatches {
- public:
-  TailBatches(arrow::RecordBatchVector whole, std::shared_ptr<arrow::RecordBatch> last)
-      : whole_(std::move(whole)) {
-    if (last != nullptr) AddFew(std::move(last));
-  }
-
-  Result<void> Add(std::shared_ptr<arrow::RecordBatch> rows) {
-    if (rows->num_rows() >= kTailBatchRows) {
-      TM_TRY(JoinFew());
-      whole_.push_back(std::move(rows));
-      return {};
-    }
-    AddFew(std::move(rows));
-    return few_rows_ < kTailBatchRows ? Result<void>() : JoinFew();
-  }
-
-  /// What there is of few rows; null if there is nothing.
-  Result<std::shared_ptr<arrow::RecordBatch>> Last() {
-    if (few_.size() < 2) return few_.empty() ? nullptr : few_.front();
-    return FromArrowResult(arrow::ConcatenateRecordBatches(few_));
-  }
-
-  arrow::RecordBatchVector TakeWhole() { return std::move(whole_); }
-
- private:
-  void AddFew(std::shared_ptr<arrow::RecordBatch> rows) {
-    few_rows_ += rows->num_rows();
-    few_.push_back(std::move(rows));
-  }
-
-  Result<void> JoinFew() {
-    TM_ASSIGN(auto joined, Last());
-    if (joined != nullptr) whole_.push_back(std::move(joined));
-    few_.clear();
-    few_rows_ = 0;
-    return {};
-  }
-
-  arrow::RecordBatchVector whole_;
-  arrow::RecordBatchVector few_;
-  std::int64_t few_rows_ = 0;
-};
-
-}  // namespace
-
 Result<std::vector<LogTail>> LogTails::Of(const CatalogView& view,
                                           const std::vector<std::unique_ptr<LogSnapshot>>& logs,
                                           const TableProperties& properties) {
@@ -95,17 +44,15 @@ Result<std::vector<LogTail>> LogTails::Of(const CatalogView& view,
 
 Result<std::shared_ptr<const LogTails::Tail>> LogTails::Read(const CatalogView& view, const LogSnapshot& log,
                                                              Tail tail) {
-  TailBatches batches(std::move(tail.whole), std::move(tail.last));
-  const auto keep = [&](std::shared_ptr<arrow::RecordBatch> rows) -> Result<void> {
-    return rows->num_rows() == 0 ? Result<void>() : batches.Add(std::move(rows));
-  };
+  JoinedBatches batches(std::move(tail.whole), std::move(tail.last));
+  const auto keep = [&](std::shared_ptr<arrow::RecordBatch> rows) { return batches.Add(std::move(rows)); };
   FrameRows frames(view, tail.schema, tail.marks, keep);
   TM_TRY(log.Read(tail.upto, view.id, [&](const LogFrame& frame) -> Result<void> {
     TM_TRY(frames.Add(frame));
     return {};
   }));
   TM_TRY(frames.Finish());
-  TM_ASSIGN(tail.last, batches.Last());
+  TM_ASSIGN(tail.last, batches.TakeLast());
   tail.whole = batches.TakeWhole();
   tail.upto = std::max(tail.upto, log.durable_lsn());
   tail.bytes = tail.last == nullptr ? 0 : arrow::util::TotalBufferSize(*tail.last);

@@ -9,6 +9,7 @@
 #include "engine/tables/erasures.h"
 #include "engine/tables/feature_tables.h"
 #include "engine/tables/frame_rows.h"
+#include "engine/tables/joined_batches.h"
 #include "engine/tables/table_marks_internal.h"
 #include "engine/tables/table_rows.h"
 #include "pit/arrow_status.h"
@@ -76,27 +77,34 @@ class Flushing {
     marks_ = marks_before_;
     TM_ASSIGN(const auto erasures, Erasures::Of(properties_, *parts_.key_hash));
     const auto schema = TableSchema(view_);
+    JoinedBatches rows;
     for (const auto& log : logs) {
       logs_.push_back(log->id());
-      if (!is_cut_) TM_TRY(CollectLog(*log, schema, erasures.get()));
+      if (!is_cut_) TM_TRY(CollectLog(*log, schema, rows));
     }
     if (!is_cut_) RaiseEpochs();
+    return Keep(rows, erasures.get());
+  }
+
+  Result<void> Keep(JoinedBatches& rows, const Erasures* erasures) {
+    TM_ASSIGN(auto last, rows.TakeLast());
+    batches_ = rows.TakeWhole();
+    if (last != nullptr) batches_.push_back(std::move(last));
+    if (erasures == nullptr) return {};
+    for (auto& batch : batches_) {
+      TM_ASSIGN(batch, erasures->Standing(view_, batch));
+    }
+    std::erase_if(batches_, [](const auto& batch) { return batch->num_rows() == 0; });
     return {};
   }
 
   /// What comes while parts are flushed is of the last one, so that there is a last one.
   Result<void> CollectLog(const LogSnapshot& log, const std::shared_ptr<arrow::Schema>& schema,
-                          const Erasures* erasures) {
+                          JoinedBatches& rows) {
     const std::uint64_t until = first_durable_.try_emplace(log.id(), log.durable_lsn()).first->second;
     Advance advance{FlushedUpTo(properties_, log.id()), log.durable_lsn()};
     bool has_rows = false;
-    const auto keep = [&](std::shared_ptr<arrow::RecordBatch> rows) -> Result<void> {
-      if (erasures != nullptr) {
-        TM_ASSIGN(rows, erasures->Standing(view_, rows));
-      }
-      if (rows->num_rows() > 0) batches_.push_back(std::move(rows));
-      return {};
-    };
+    const auto keep = [&](std::shared_ptr<arrow::RecordBatch> batch) { return rows.Add(std::move(batch)); };
     FrameRows frames(view_, schema, marks_before_, keep);
     auto read = log.Read(advance.from, view_.id, [&](const LogFrame& frame) -> Result<void> {
       if (bytes_ >= parts_.flush_bytes && frame.lsn <= until) {
