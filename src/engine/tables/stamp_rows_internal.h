@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/write_times.h"
@@ -20,14 +21,14 @@ enum class StampOrder : std::uint8_t {
   kAsGiven,
 };
 
-/// Rows as a batch of `schema`, which is TableSchema of their view, each with its write time: one for all
-/// that are given together, and later ones, in their order, for those that are equal in key, event and
-/// created time.
+/// Rows, one part after another, as a batch of `schema`, which is TableSchema of their view, each with its
+/// write time: one for all that are given together, and later ones, in their order, for those that are equal
+/// in key, event and created time.
 struct StampedBatch {
   std::shared_ptr<arrow::RecordBatch> rows;
   std::int64_t write_time_us = 0;  // the first
 };
-Result<StampedBatch> StampRows(const std::shared_ptr<arrow::Schema>& schema, const TableRows& rows,
+Result<StampedBatch> StampRows(const std::shared_ptr<arrow::Schema>& schema, std::span<const TableRows> parts,
                                WriteTimes& write_times, std::int64_t now_us,
                                StampOrder order = StampOrder::kOfFiles);
 

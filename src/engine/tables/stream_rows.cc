@@ -211,7 +211,7 @@ Result<std::shared_ptr<StreamFrame>> FeatureTables::PrepareStream(
     const bool is_table = view.definition.is_table();
     TM_ASSIGN(const auto shape, shapes_.Get(view));
     TM_ASSIGN(const StampedBatch stamped,
-              StampRows(shape->schema, rows, *parts_.write_times, now_us, StampOrder::kAsGiven));
+              StampRows(shape->schema, {&rows, 1}, *parts_.write_times, now_us, StampOrder::kAsGiven));
     TM_ASSIGN(frame->payload, EncodeBatch(shape->encoded_schema, *stamped.rows));
     if (is_table) frame->offsets = StreamPartsText(parts);
     LogRecord& record = frame->record;

@@ -290,8 +290,7 @@ class StampedReader final : public MadeRows {
       }
     }
     if (rows == 0) return false;
-    TM_ASSIGN(const TableRows all, JoinRows(std::move(parts)));
-    TM_ASSIGN(StampedBatch stamped, StampRows(schema_, all, write_times_, now_us_));
+    TM_ASSIGN(StampedBatch stamped, StampRows(schema_, parts, write_times_, now_us_));
     run_ = std::move(stamped.rows);
     return true;
   }
@@ -545,7 +544,7 @@ class Ingesting {
     const bool is_in_folder =
         (static_cast<std::uint8_t>(to) & kLogToOffline) != 0 && !target_.definition.is_table();
     TM_ASSIGN(const StampedBatch stamped,
-              StampRows(shape_->schema, rows, *parts_.write_times, now_us_,
+              StampRows(shape_->schema, {&rows, 1}, *parts_.write_times, now_us_,
                         is_in_folder ? StampOrder::kOfFiles : StampOrder::kAsGiven));
     TM_ASSIGN(frame.payload, EncodeBatch(shape_->encoded_schema, *stamped.rows));
     frame.record = RecordOf(to, stamped.write_time_us);
