@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what the benchmarks need: the peers' Python environment (bench/.venv), redis-server, the bare
-# LMDB loader, and what runs in C++ (against build/release): lookups, small writes, the log,
+# LMDB loader, the two load generators, and what runs in C++ (against build/release): lookups, small writes, the log,
 # expressions. Running it again does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -17,6 +17,7 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 command -v nginx >/dev/null || missing+=(nginx-light)
 command -v g++ >/dev/null || missing+=(g++)
 [ -e /usr/include/lmdb.h ] || missing+=(liblmdb-dev)
+[ -e /usr/include/librdkafka/rdkafka.h ] || missing+=(librdkafka-dev)
 if [ "${#missing[@]}" -gt 0 ]; then
   sudo=""
   [ "$(id -u)" -eq 0 ] || sudo="sudo"
@@ -32,6 +33,10 @@ fi
 
 if [ ! -e data/http_load ] || [ native/http_load.cc -nt data/http_load ]; then
   g++ -std=c++20 -O2 -Wall -Wextra -o data/http_load native/http_load.cc
+fi
+
+if [ ! -e data/stream_send ] || [ native/stream_send.cc -nt data/stream_send ]; then
+  g++ -std=c++20 -O2 -Wall -Wextra -o data/stream_send native/stream_send.cc -lrdkafka
 fi
 
 # The library finds Arrow by its own rpath; the linker need not.

@@ -49,6 +49,7 @@ def stream_job(settings: Settings, phase: str, **more: Any) -> dict[str, Any]:
         "phase": phase,
         "kind": "json",
         "http_load": str(DATA / "http_load"),
+        "stream_send": str(DATA / "stream_send"),
         "program": os.environ.get("TIDEMARK_PROGRAM", str(built)),
         "partitions": 4,
         "keys": max(1_000, round(KEYS * settings.scale)),

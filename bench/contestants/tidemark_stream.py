@@ -32,6 +32,7 @@ LOOK_EVERY_S = 0.0005
 PATIENCE_S = 120.0
 CHECKED_KEYS = 1_000
 LOOKED_UP = 64  # keys
+LINGER_MS = 1  # that a producer waits for rows of the same partition
 READ_SECONDS = 2
 
 
@@ -144,11 +145,9 @@ def start_producer(broker: KafkaBroker, job: Job) -> tuple[Path, subprocess.Pope
     folder = Path(job["store_path"]).parent
     folder.mkdir(parents=True, exist_ok=True)
     sent_path = folder / "sent.json"
-    producing = job | {"servers": broker.servers, "topic": TOPIC, "sent_path": str(sent_path)}
-    job_path = folder / "producer.json"
-    job_path.write_text(json.dumps(producing))
-    script = Path(__file__).with_name("stream_producer.py")
-    return sent_path, subprocess.Popen([sys.executable, str(script), str(job_path)])
+    told = ("partitions", "keys", "rows_per_second", "probes")
+    run = [job["stream_send"], broker.servers, TOPIC, *(str(job[name]) for name in told)]
+    return sent_path, subprocess.Popen([*run, str(LINGER_MS), str(sent_path)])
 
 
 def freshness(sent: dict[str, Any], seen: list[tuple[int, int]], job: Job) -> Report:

@@ -1,7 +1,7 @@
 // Batches of a log's frames, put together where they have few rows each.
 //
-// A small write is a frame of one row or some. What reads, sorts or writes batches costs more for each of them
-// than for each of their rows.
+// A small write is a frame of one row or some. What reads, sorts or writes batches costs more for each of
+// them than for each of their rows.
 #pragma once
 
 #include <arrow/record_batch.h>

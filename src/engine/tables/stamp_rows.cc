@@ -166,7 +166,7 @@ Result<StampedBatch> StampRows(const std::shared_ptr<arrow::Schema>& schema, std
     order = std::make_shared<arrow::UInt32Array>(static_cast<std::int64_t>(sorted.order.size()),
                                                  arrow::Buffer::Wrap(sorted.order));
   }
-  TM_ASSIGN(stamped.rows, Arranged(schema, parts, arrow::Int64Array(count, std::move(buffer)), order));
+  TM_ASSIGN(stamped.rows, Arranged(schema, parts, arrow::Int64Array(count, buffer), order));
   return stamped;
 }
 
