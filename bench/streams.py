@@ -25,6 +25,8 @@ TIDEMARK_PUSH = Contestant("tidemark-push", "tidemark_push.py", ours=True)
 FEAST_PUSH = Contestant("feast-push", "feast_push.py", {"online": "redis"})
 KEYS = 100_000
 BACKLOG_ROWS = 2_000_000
+READ_SECONDS = 2.0  # of lookups beside a backlog, and of nginx beside it
+READ_ROWS_MIN = 400_000  # that it has not ended by then
 BACKLOG_AIMS = {"json": 100_000.0, "protobuf": 200_000.0}  # rows a second
 FRESH_ROWS_PER_SECOND = 10_000
 PROBES_PER_SECOND = 1_000
@@ -86,7 +88,12 @@ def run_stream(settings: Settings) -> Outcome:
     }
     phases["freshness"] = stream_job(settings, "freshness")
     phases["broker"] = stream_job(settings, "broker")
-    phases["reads"] = stream_job(settings, "reads")
+    phases["reads"] = stream_job(
+        settings,
+        "reads",
+        rows=max(READ_ROWS_MIN, sizes["rows"]),
+        read_seconds=max(0.1, READ_SECONDS * settings.scale),
+    )
     with ExitStack() as stack:
         if settings.wants("nginx"):
             _, port = start_nginx(stack, settings, {NGINX_FILE: b"x" * ANSWER_BYTES}, pinned=False)

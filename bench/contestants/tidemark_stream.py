@@ -11,7 +11,6 @@ import json
 import resource
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +32,6 @@ PATIENCE_S = 120.0
 CHECKED_KEYS = 1_000
 LOOKED_UP = 64  # keys
 LINGER_MS = 1  # that a producer waits for rows of the same partition
-READ_SECONDS = 2
 
 
 def fill(broker: KafkaBroker, job: Job, count: int) -> None:
@@ -234,7 +232,7 @@ def load(job: Job, folder: Path, port: int, asked: list[str]) -> Report:
     """Requests to a server, as lookups asks them."""
     requests = folder / "requests.txt"
     requests.write_text("".join(f"{request}\n" for request in asked))
-    run = [job["http_load"], str(port), str(requests), "1", str(READ_SECONDS), "0"]
+    run = [job["http_load"], str(port), str(requests), "1", str(job["read_seconds"]), "0"]
     done = subprocess.run(run, check=True, capture_output=True, text=True)
     report: Report = json.loads(done.stdout)
     if report["failures"]:
