@@ -173,73 +173,6 @@ TEST_F(StreamWriterTest, AnotherTableOrAnotherOwnerIsAnotherFrame) {
               ElementsAre("1: 0 (p 0 1)", "1: 1 (p 1 1)", "1: 2 (p 2 1)", "7: 3 4 (p 4 2)"));
 }
 
-TEST_F(StreamWriterTest, TheLogGoesOnWhileTheOnlineStoreIsSlow) {
-  StreamWriter writer(steps_.Steps());
-  steps_.Close(&FakeSteps::merge_);
-  for (const std::uint64_t n : {1, 2, 3}) {
-    ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(n)}, "p", n)));
-    steps_.WaitFor(&FakeSteps::merge_, 1);
-    steps_.WaitFor(&FakeSteps::log_, n);
-  }
-  steps_.WaitForEvents("log ends", 3);
-  EXPECT_THAT(written_, IsEmpty());
-  steps_.Open(&FakeSteps::merge_);
-  ASSERT_TRUE(writer.Drain());
-  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
-  EXPECT_THAT(steps_.begun(&FakeSteps::merge_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1) + 1: 3 (p 3 1)"));
-  EXPECT_THAT(written_, ElementsAre(1U, 2U, 3U));
-}
-
-TEST_F(StreamWriterTest, RowsComeOnlineWhileTheLogIsSlow) {
-  StreamWriter writer(steps_.Steps());
-  steps_.Close(&FakeSteps::log_);
-  for (const std::uint64_t n : {1, 2, 3}) {
-    ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(n)}, "p", n)));
-    steps_.WaitFor(&FakeSteps::log_, 1);
-    steps_.WaitFor(&FakeSteps::merge_, n);
-  }
-  steps_.WaitForEvents("merge ends", 3);
-  EXPECT_THAT(written_, IsEmpty());
-  steps_.Open(&FakeSteps::log_);
-  ASSERT_TRUE(writer.Drain());
-  EXPECT_THAT(steps_.begun(&FakeSteps::merge_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
-  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1) + 1: 3 (p 3 1)"));
-  EXPECT_THAT(written_, ElementsAre(1U, 2U, 3U));
-}
-
-TEST_F(StreamWriterTest, NothingIsWrittenBehindAFrameThatCouldNotBeLogged) {
-  StreamWriter writer(steps_.Steps());
-  steps_.Close(&FakeSteps::log_);
-  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
-  steps_.WaitFor(&FakeSteps::log_, 1);
-  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
-  steps_.WaitForEvents("check ends", 2);
-  steps_.Open(&FakeSteps::log_, /*fails=*/true);
-  const auto drained = writer.Drain();
-  ASSERT_FALSE(drained);
-  EXPECT_THAT(drained.error().message, HasSubstr("no log of 1: 1"));
-  EXPECT_FALSE(writer.Check());
-  EXPECT_FALSE(writer.Put(Rows({3}, "p", 3)));
-  EXPECT_THAT(steps_.begun(&FakeSteps::log_), ElementsAre("1: 1 (p 1 1)"));
-  EXPECT_THAT(written_, IsEmpty());
-}
-
-TEST_F(StreamWriterTest, NorBehindOneThatCouldNotBeMerged) {
-  StreamWriter writer(steps_.Steps());
-  steps_.Close(&FakeSteps::merge_);
-  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
-  steps_.WaitFor(&FakeSteps::merge_, 1);
-  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
-  steps_.WaitForEvents("log ends", 2);
-  steps_.Open(&FakeSteps::merge_, /*fails=*/true);
-  const auto drained = writer.Drain();
-  ASSERT_FALSE(drained);
-  EXPECT_THAT(drained.error().message, HasSubstr("no merge of 1: 1"));
-  EXPECT_FALSE(writer.Put(Rows({3}, "p", 3)));
-  EXPECT_THAT(steps_.begun(&FakeSteps::merge_), ElementsAre("1: 1 (p 1 1)"));
-  EXPECT_THAT(written_, IsEmpty());
-}
-
 TEST_F(StreamWriterTest, NeitherLogNorOnlineStoreGetsAFrameThatDoesNotPassItsCheck) {
   StreamWriter writer(steps_.Steps());
   steps_.Close(&FakeSteps::log_);
@@ -295,6 +228,7 @@ TEST_F(StreamWriterTest, WhatWasBegunIsWrittenBeforeTheWriterEnds) {
     steps_.Close(&FakeSteps::merge_);
     ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
     steps_.WaitFor(&FakeSteps::merge_, 1);
+    steps_.WaitFor(&FakeSteps::log_, 1);
     ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
     steps_.WaitFor(&FakeSteps::log_, 2);
     steps_.Open(&FakeSteps::merge_);
@@ -302,22 +236,64 @@ TEST_F(StreamWriterTest, WhatWasBegunIsWrittenBeforeTheWriterEnds) {
   EXPECT_THAT(written_, UnorderedElementsAre(1U, 2U));
 }
 
-// Whichever of the two is slow.
-class SlowStageTest : public StreamWriterTest,
-                      public testing::WithParamInterface<FakeSteps::Gate FakeSteps::*> {};
+/// Whichever of the two is slow, and the other one.
+struct SlowStage {
+  std::string name;
+  FakeSteps::Gate FakeSteps::* gate;
+  std::string other_name;
+  FakeSteps::Gate FakeSteps::* other;
+};
+
+class SlowStageTest : public StreamWriterTest, public testing::WithParamInterface<SlowStage> {};
+
+TEST_P(SlowStageTest, TheOtherGoesOn) {
+  const SlowStage& slow = GetParam();
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(slow.gate);
+  for (const std::uint64_t n : {1, 2, 3}) {
+    ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(n)}, "p", n)));
+    steps_.WaitFor(slow.gate, 1);
+    steps_.WaitFor(slow.other, n);
+  }
+  steps_.WaitForEvents(slow.other_name + " ends", 3);
+  EXPECT_THAT(written_, IsEmpty());
+  steps_.Open(slow.gate);
+  ASSERT_TRUE(writer.Drain());
+  EXPECT_THAT(steps_.begun(slow.other), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
+  EXPECT_THAT(steps_.begun(slow.gate), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1) + 1: 3 (p 3 1)"));
+  EXPECT_THAT(written_, ElementsAre(1U, 2U, 3U));
+}
+
+TEST_P(SlowStageTest, NothingIsWrittenBehindAFrameThatItFailedOn) {
+  const SlowStage& failing = GetParam();
+  StreamWriter writer(steps_.Steps());
+  steps_.Close(failing.gate);
+  ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
+  steps_.WaitFor(failing.gate, 1);
+  ASSERT_TRUE(writer.Put(Rows({2}, "p", 2)));
+  steps_.WaitForEvents("check ends", 2);
+  steps_.Open(failing.gate, /*fails=*/true);
+  const auto drained = writer.Drain();
+  ASSERT_FALSE(drained);
+  EXPECT_THAT(drained.error().message, HasSubstr(fmt::format("no {} of 1: 1", failing.name)));
+  EXPECT_FALSE(writer.Check());
+  EXPECT_FALSE(writer.Put(Rows({3}, "p", 3)));
+  EXPECT_THAT(steps_.begun(failing.gate), ElementsAre("1: 1 (p 1 1)"));
+  EXPECT_THAT(written_, IsEmpty());
+}
 
 TEST_P(SlowStageTest, NoFrameIsMadeWhileTooMuchWaits) {
   steps_.payload_bytes = std::size_t{17} << 20;
   StreamWriter writer(steps_.Steps());
-  steps_.Close(GetParam());
+  steps_.Close(GetParam().gate);
   ASSERT_TRUE(writer.Put(Rows({1}, "p", 1)));
-  steps_.WaitFor(GetParam(), 1);
+  steps_.WaitFor(GetParam().gate, 1);
   for (const std::uint64_t offset : {2, 3, 4}) {
     ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(offset)}, "p", offset)));
     writer.Pause();  // ends, though nobody takes them
   }
   EXPECT_EQ(steps_.begun(&FakeSteps::check_).size(), 1U);
-  steps_.Open(GetParam());
+  steps_.Open(GetParam().gate);
   ASSERT_TRUE(writer.Drain());
   EXPECT_THAT(steps_.begun(&FakeSteps::check_), ElementsAre("1: 1 (p 1 1)", "1: 2 3 4 (p 4 3)"));
   EXPECT_EQ(written_.size(), 4U);
@@ -326,18 +302,21 @@ TEST_P(SlowStageTest, NoFrameIsMadeWhileTooMuchWaits) {
 TEST_P(SlowStageTest, LargeFramesAreTakenOneByOne) {
   steps_.payload_bytes = std::size_t{3} << 20;
   StreamWriter writer(steps_.Steps());
-  steps_.Close(GetParam());
+  steps_.Close(GetParam().gate);
   for (const std::uint64_t n : {1, 2, 3}) {
     ASSERT_TRUE(writer.Put(Rows({static_cast<std::int64_t>(n)}, "p", n)));
     steps_.WaitForEvents("check ends", static_cast<int>(n));
-    steps_.WaitFor(GetParam(), 1);
+    steps_.WaitFor(GetParam().gate, 1);
   }
-  steps_.Open(GetParam());
+  steps_.Open(GetParam().gate);
   ASSERT_TRUE(writer.Drain());
-  EXPECT_THAT(steps_.begun(GetParam()), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
+  EXPECT_THAT(steps_.begun(GetParam().gate), ElementsAre("1: 1 (p 1 1)", "1: 2 (p 2 1)", "1: 3 (p 3 1)"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Either, SlowStageTest, testing::Values(&FakeSteps::log_, &FakeSteps::merge_));
+INSTANTIATE_TEST_SUITE_P(Either, SlowStageTest,
+                         testing::Values(SlowStage{"log", &FakeSteps::log_, "merge", &FakeSteps::merge_},
+                                         SlowStage{"merge", &FakeSteps::merge_, "log", &FakeSteps::log_}),
+                         [](const auto& slow) { return slow.param.name; });
 
 TEST_F(StreamWriterTest, PutWaitsWhileTooMuchIsWaiting) {
   StreamWriter writer(steps_.Steps());
