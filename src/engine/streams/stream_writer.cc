@@ -16,7 +16,7 @@ constexpr std::int64_t kWaitingBytesMax = std::int64_t{8} << 20;
 constexpr std::size_t kFewWaiting = 2;
 constexpr auto kPause = std::chrono::milliseconds(2);
 // What comes within a turn is read and written together: each time costs as much as many rows.
-constexpr auto kTurn = std::chrono::milliseconds(2);
+constexpr auto kTurn = std::chrono::milliseconds(1);
 // Of a frame that is made of several: half of what the log takes.
 constexpr std::int64_t kFrameBytesMax = std::int64_t{16} << 20;
 // Of frames that wait for the log, or for the online store, until the next one is made.
