@@ -1,8 +1,8 @@
 #!/bin/bash
 # Other programs' own clients against our server: an environment for each folder of tests/clients that has a
-# requirements.txt (and what is installed without its dependencies in alone.txt), kept in .cache/clients, with the
-# packages pinned there from the machine's package index. Folders that ask for the same packages share one. As many
-# suites run at a time as there are cores; each is told of when it is done.
+# requirements.txt (and what is installed without its dependencies in alone.txt, and npm's packages in npm.txt), kept in
+# .cache/clients, with the packages pinned there from the machine's package indexes. Folders that ask for the same
+# packages share one. As many suites run at a time as there are cores; each is told of when it is done.
 #   test_clients.sh [folder...]     default: all
 set -euo pipefail
 shopt -s inherit_errexit
@@ -14,13 +14,14 @@ mkdir -p "$environments"
 # environment_of FOLDER: prints where its packages are or will be
 environment_of() {
   local hash
-  hash=$(cd "tests/clients/$1" && grep -hv '^#' requirements.txt $(ls alone.txt 2>/dev/null) | sha256sum)
+  hash=$(cd "tests/clients/$1" && grep -hv '^#' requirements.txt $(ls alone.txt npm.txt 2>/dev/null) | sha256sum)
   echo "$environments/${hash:0:16}"
 }
 
 # make_environment FOLDER: installs its packages if they are nowhere; the second folder that asks waits for the first
 make_environment() {
   local environment requirements=tests/clients/$1/requirements.txt alone=tests/clients/$1/alone.txt
+  local npm=tests/clients/$1/npm.txt
   environment=$(environment_of "$1")
   exec 8>"$environment.lock"
   flock 8
@@ -34,6 +35,10 @@ make_environment() {
     if [[ -f $alone ]]; then
       # pip says which dependencies are not there: they are left out on purpose
       "${pip[@]}" --no-deps -r "$alone"
+    fi
+    if [[ -f $npm ]]; then
+      PATH=$PWD/$environment/bin:$PATH "$environment/bin/npm" install --prefix "$environment" --loglevel=error --no-audit \
+        --no-fund --no-save --ignore-scripts $(<"$npm")
     fi
     touch "$environment/installed"
   fi

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ class Kinesis:
             aws_secret_access_key="secret",
         )
         self.client.create_stream(StreamName=STREAM, ShardCount=3)
+        self._wait_until_active()
         folder.mkdir()
         (folder / "tidemark.yaml").write_text("project: clicks\n")
         (folder / "clicks.yaml").write_text(
@@ -82,6 +84,60 @@ class Kinesis:
             data = row if isinstance(row, bytes) else json.dumps(row).encode()
             key = "0" if isinstance(row, bytes) else str(row["user"])
             self.client.put_record(StreamName=STREAM, Data=data, PartitionKey=key)
+
+    def _wait_until_active(self) -> None:
+        deadline = time.monotonic() + 30
+        while self._status() != "ACTIVE":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def _status(self) -> str:
+        summary = self.client.describe_stream_summary(StreamName=STREAM)
+        return str(summary["StreamDescriptionSummary"]["StreamStatus"])
+
+    def shards(self) -> list[dict[str, Any]]:
+        """All that are listed, in the order of their hash keys."""
+        shards: list[dict[str, Any]] = self.client.list_shards(StreamName=STREAM)["Shards"]
+        return sorted(shards, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
+
+    def open_shards(self) -> list[dict[str, Any]]:
+        return [
+            shard
+            for shard in self.shards()
+            if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+        ]
+
+    def split_widest(self) -> None:
+        """Halves the shard with the most hash keys."""
+
+        def bounds(shard: dict[str, Any]) -> tuple[int, int]:
+            keys = shard["HashKeyRange"]
+            return int(keys["StartingHashKey"]), int(keys["EndingHashKey"])
+
+        widest = max(self.open_shards(), key=lambda shard: bounds(shard)[1] - bounds(shard)[0])
+        self.client.split_shard(
+            StreamName=STREAM,
+            ShardToSplit=widest["ShardId"],
+            NewStartingHashKey=str(sum(bounds(widest)) // 2),
+        )
+        self._wait_until_active()
+
+    def merge_first(self) -> None:
+        """Makes one shard of the two with the lowest hash keys."""
+        first, second, *_ = self.open_shards()
+        self.client.merge_shards(
+            StreamName=STREAM,
+            ShardToMerge=first["ShardId"],
+            AdjacentShardToMerge=second["ShardId"],
+        )
+        self._wait_until_active()
+
+    def resize(self, shards: int) -> None:
+        """Has the service split and merge until there are so many."""
+        self.client.update_shard_count(
+            StreamName=STREAM, TargetShardCount=shards, ScalingType="UNIFORM_SCALING"
+        )
+        self._wait_until_active()
 
     def run(self, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -102,6 +158,12 @@ class Kinesis:
 
     def read(self) -> None:
         self.run("stream", "run", "--until-end")
+
+    def online(self, users: range) -> list[int]:
+        """What is served as `n` of each."""
+        asked = [f"user={user}" for user in users]
+        answer = self.run("get-online", "--features", "clicks:n", "--output", "json", *asked)
+        return [row["n"] for row in json.loads(answer)]
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.run("sql", query, "--output", "json"))

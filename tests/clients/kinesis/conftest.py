@@ -1,4 +1,4 @@
-"""A Kinesis stream of moto's, and a store that it is read into."""
+"""Kinesis streams of moto's and of kinesis-local's, and stores that they are read into."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 sys.path.insert(0, str(Path(__file__).parent))
 
 from clicks_stream import Kinesis
+from kinesis_local import kinesis_local
 
 
 @pytest.fixture
@@ -28,3 +29,10 @@ def kinesis(tmp_path: Path) -> Iterator[Kinesis]:
         yield Kinesis(endpoint, tmp_path / "store")
     finally:
         server.stop()
+
+
+@pytest.fixture
+def splitting(tmp_path: Path) -> Iterator[Kinesis]:
+    """Of kinesis-local's: shards that are split or merged end."""
+    with kinesis_local() as endpoint:
+        yield Kinesis(endpoint, tmp_path / "store")
