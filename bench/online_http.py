@@ -54,7 +54,7 @@ def values_of(body: bytes) -> dict[str, list[Any]]:
 
 
 def run_http(settings: Settings) -> Outcome:
-    """Closed loops in turns, then an open loop at half of what ours reached."""
+    """Closed loops in turns, then open loops at half of what these reached."""
     sizes = replace(
         LOOKUP.scaled(settings.scale), keys=max(1000, LOOKUP.scaled(settings.scale).keys)
     )
@@ -112,27 +112,33 @@ def open_loops(
     servers: dict[str, tuple[int, int]],
     requests: dict[int, list[str]],
 ) -> None:
-    """Latencies at half of the rate that our closed loop reached.
+    """Latencies at half of the rate that each server's closed loop reached.
 
-    nginx's at the same rate are what the machine and the load generator themselves do.
+    nginx, which computes nothing, has those that the machine and the load generator cause.
     """
     for count in COUNTS:
         asked = {"tidemark": [f"POST {PATH} {body}" for body in requests[count]]}
         if "nginx" in servers:
             asked["nginx"] = [f"GET /{count}.json"]
-        rate = outcome.figures[f"tidemark at {count}"].median_of("rate") / 2
-        outcome.numbers[f"open loop at {count}, rate"] = round(rate)
+        rates = {
+            name: outcome.figures[f"{name} at {count}"].median_of("rate") / 2 for name in asked
+        }
         reports: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
         for _ in range(settings.repeats):
             for name, wanted in asked.items():
-                reports[name].append(client.run(servers[name], wanted, rate))
+                reports[name].append(client.run(servers[name], wanted, rates[name]))
         for name, each in reports.items():
+            prefix = f"open loop at {count}, {name},"
+            outcome.numbers[f"{prefix} rate"] = round(rates[name])
             for key in ("p50_us", "p99_us"):
-                outcome.numbers[f"open loop at {count}, {name}, {key[:3]} us"] = round(
+                outcome.numbers[f"{prefix} {key[:3]} us"] = round(
                     statistics.median(report[key] for report in each), 1
                 )
-        ratio = statistics.median(each["p99_us"] / each["p50_us"] for each in reports["tidemark"])
-        outcome.ratios.append(Ratio(f"p99 / p50 at {count}, half load", ratio, 3.0, False))
+            ratio = statistics.median(report["p99_us"] / report["p50_us"] for report in each)
+            if name == "tidemark":
+                outcome.ratios.append(Ratio(f"p99 / p50 at {count}, half load", ratio, 3.0, False))
+            else:
+                outcome.numbers[f"{prefix} p99 / p50"] = round(ratio, 2)
 
 
 def add_ratios(outcome: Outcome) -> None:
