@@ -124,5 +124,18 @@ TEST(Numbers, PowersAndTheirNeighboursAreShortest) {
     check(static_cast<double>(random() >> (random() % 64)));
 }
 
+TEST(Numbers, WhatLiesBetweenTwoDecimalsIsRoundedToTheNearestAndThenToEven) {
+  std::mt19937_64 random(5);
+  for (int exponent = -180; exponent <= 10; ++exponent) {
+    for (int i = 0; i < 2'000; ++i) {
+      const std::uint64_t mantissa = std::uint64_t{1} << 52U | random() >> 12U;
+      const double value = std::ldexp(static_cast<double>(mantissa), exponent);
+      ASSERT_EQ(DigitsOf(Text(value)), ShortestDigits(value)) << Text(value);
+    }
+  }
+  EXPECT_EQ(Text(562949953421312.25), "562949953421312.2");  // neighbours are an eighth away: .3 would do
+  EXPECT_EQ(Text(562949953421312.75), "562949953421312.8");
+}
+
 }  // namespace
 }  // namespace tidemark::json
