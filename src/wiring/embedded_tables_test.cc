@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <barrier>
 #include <numeric>
 #include <optional>
 #include <thread>
@@ -236,6 +237,31 @@ TEST_F(EmbeddedTablesTest, ATableThatIsDroppedMeanwhileIsNotFollowed) {
   ASSERT_TRUE(tidemark::Apply(scene_.registry(), "demo", {}, drop, scene_.opener(), scene_.clock()));
   EXPECT_TRUE(tables_->Follow(load));
   EXPECT_EQ(loads, 2);
+}
+
+// Goal: processes that see a view's new field at a time all find its column made, whoever makes it.
+TEST_F(EmbeddedTablesTest, SeveralMayBringATableToItsViewAtATime) {
+  const auto load = [&]() -> Result<std::shared_ptr<const Catalog>> { return scene_.catalog(); };
+  ASSERT_TRUE(tables_->Follow(load));
+  std::array<std::shared_ptr<EmbeddedTables>, 3> others;
+  std::ranges::generate(others, [&] { return Opened(); });
+  std::string fields = R"("n": "int64")";
+  for (int round = 0; round < 10; ++round) {
+    fields += fmt::format(R"(, "more{}": "int64")", round);
+    scene_.Apply(R"({"feature_views": [{"name": "clicks", "entities": ["user"], "fields": {)" + fields +
+                 "}}]}");
+    std::array<std::string, others.size()> told;
+    std::barrier all(std::ssize(others));
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      threads.emplace_back([&, i] {
+        all.arrive_and_wait();
+        if (const auto followed = others[i]->Follow(load); !followed) told[i] = followed.error().ToString();
+      });
+    }
+    threads.clear();
+    EXPECT_THAT(told, testing::Each(""));
+  }
 }
 
 // What a writer left in its log says what its batch was.

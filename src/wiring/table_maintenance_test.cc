@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <latch>
+#include <thread>
 
 #include "store/online_store_testing.h"
 #include "wiring/table_testing.h"
@@ -75,6 +77,24 @@ TEST_F(TableMaintenanceTest, FlushesWhatIsOld) {
   maintenance.RunOnce({});
   EXPECT_EQ(Snapshots().size(), 1U) << "there is nothing new";
   EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(TableMaintenanceTest, WhatIsBeingDoneEndsBeforeWhatItUsesIsGone) {
+  TableMaintenance::Parts parts = Parts();
+  std::latch is_in_third_round(1);
+  parts.tables = [&, round = 0]() mutable -> Result<std::shared_ptr<FeatureTables>> {
+    if (++round == 3) {
+      is_in_third_round.count_down();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return Fail(ErrorCode::kIo, "the disk that the folder of the store was on is gone");
+  };
+  {
+    TableMaintenance maintenance(std::move(parts));
+    maintenance.Start();
+    is_in_third_round.wait();
+  }
+  EXPECT_THAT(told_, ElementsAre(HasSubstr("is gone"))) << "the same failure is told once";
 }
 
 TEST_F(TableMaintenanceTest, FlushesWhatIsMuch) {

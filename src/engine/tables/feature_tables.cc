@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/result.h"
 #include "engine/tables/erasures.h"
@@ -52,6 +53,20 @@ Result<std::vector<ColumnChange>> Changes(const TableLayout& before, const Table
   return changes;
 }
 
+/// Others may be bringing the table to the same view, or to a newer one.
+Result<void> BringColumns(OfflineTable& table, const TableLayout& wanted) {
+  TM_ASSIGN(TableLayout layout, table.Layout());
+  while (true) {
+    TM_ASSIGN(const auto changes, Changes(layout, wanted));
+    if (changes.empty()) return {};
+    auto evolved = table.Evolve(changes);
+    if (evolved) return {};
+    TM_ASSIGN(TableLayout newer, table.Layout());
+    if (newer.columns == layout.columns) return evolved;
+    layout = std::move(newer);
+  }
+}
+
 Result<void> CheckFolderWrite(const CatalogView& view, const std::string& token, Sight sight, TableLog& log) {
   TM_TRY(log.Recover());
   TM_ASSIGN(const auto logs, log.Snapshots());
@@ -79,9 +94,7 @@ Result<void> FeatureTables::Prepare(const CatalogView& view) const {
       table = parts_.offline->Open(view.id);  // another process was first
       if (!table) return std::unexpected(table.error());
     }
-    TM_ASSIGN(const TableLayout layout, (*table)->Layout());
-    TM_ASSIGN(const auto changes, Changes(layout, wanted));
-    return changes.empty() ? Result<void>() : (*table)->Evolve(changes);
+    return BringColumns(**table, wanted);
   };
   TM_TRY_IN(prepare(), PlaceOf(view));
   const std::lock_guard lock(mutex_);
