@@ -124,7 +124,7 @@ TEST(DefinitionJson, NeighbouringStringsOfOneViewAreOneSelection) {
   EXPECT_EQ(views, expected);
 }
 
-TEST(DefinitionJson, RenamesAreReadAndNotWritten) {
+TEST(DefinitionJson, RenamesAreWrittenInWholeDefinitionsOnly) {
   const FeatureView view = FeatureViewFromJson(
                                R"({"name": "v", "renamed_from": "u",
                                    "fields": [{"name": "a", "type": "bool", "renamed_from": "b"}]})")
@@ -134,6 +134,15 @@ TEST(DefinitionJson, RenamesAreReadAndNotWritten) {
   EXPECT_EQ(ToJson(view), R"({"name":"v","fields":[{"name":"a","type":"bool"}]})");
   EXPECT_EQ(EntityFromJson(R"({"name": "e", "renamed_from": "d"})")->renamed_from, "d");
   EXPECT_EQ(FeatureServiceFromJson(R"({"name": "s", "renamed_from": "r"})")->renamed_from, "r");
+  for (
+      const std::string definition :
+      {R"({"entities":[{"name":"e","join_keys":[{"name":"e"}],"renamed_from":"d"}]})",
+       R"({"feature_views":[{"name":"v","fields":[{"name":"a","type":"bool","renamed_from":"b"}],"renamed_from":"u"}]})",
+       R"({"feature_services":[{"name":"s","renamed_from":"r"}]})"}) {
+    const auto read = DefinitionsFromJson(definition);
+    ASSERT_TRUE(read) << read.error().ToString();
+    EXPECT_EQ(ToJson(*read), definition);
+  }
 }
 
 TEST(DefinitionJson, RefusesWhatItDoesNotKnowAndSaysWhere) {

@@ -176,17 +176,30 @@ Json Tree(const OnDemandView& view) {
   return object;
 }
 
+/// With the names of before, which are told to apply and not kept.
+template <typename Definition>
+Json StatedTree(const Definition& definition) {
+  Json object = Tree(definition);
+  if (definition.renamed_from) object["renamed_from"] = *definition.renamed_from;
+  if constexpr (requires { definition.fields; }) {
+    for (std::size_t i = 0; i < definition.fields.size(); ++i) {
+      if (const auto& from = definition.fields[i].renamed_from) object["fields"][i]["renamed_from"] = *from;
+    }
+  }
+  return object;
+}
+
 Json Tree(const Definitions& definitions) {
   Json object = Json::object();
   PutText(object, "project", definitions.project);
   for (const Entity& entity : definitions.entities)
-    object["entities"].push_back(Tree(entity));
+    object["entities"].push_back(StatedTree(entity));
   for (const FeatureView& view : definitions.views)
-    object["feature_views"].push_back(Tree(view));
+    object["feature_views"].push_back(StatedTree(view));
   for (const OnDemandView& view : definitions.on_demand)
-    object["on_demand_feature_views"].push_back(Tree(view));
+    object["on_demand_feature_views"].push_back(StatedTree(view));
   for (const FeatureService& service : definitions.services)
-    object["feature_services"].push_back(Tree(service));
+    object["feature_services"].push_back(StatedTree(service));
   return object;
 }
 

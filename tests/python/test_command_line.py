@@ -57,6 +57,30 @@ def test_plan_and_apply_of_the_whole_folder(project: Path) -> None:
     assert run("apply", cwd=project).stdout.startswith("- entity city")
 
 
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_definitions_in_files_rename(tmp_path: Path, form: str) -> None:
+    (tmp_path / "tidemark.yaml").write_text("project: p\n")
+
+    def apply(**view: str) -> str:
+        shape = {"entities": ["user"], "fields": [{"name": "n", "type": "int64"}]}
+        document = {
+            "entities": [{"name": "user", "join_keys": [{"name": "user", "type": "int64"}]}],
+            "feature_views": [view | shape],
+        }
+        # JSON is YAML too.
+        (tmp_path / f"definitions.{form}").write_text(json.dumps(document))
+        return run("apply", cwd=tmp_path).stdout
+
+    apply(name="scores")
+    (tmp_path / "rows.csv").write_text("user,event_timestamp,n\n1,2026-05-01T00:00:00Z,5\n")
+    run("ingest", "scores", "rows.csv", cwd=tmp_path)
+    assert "feature view points (was scores)" in apply(name="points", renamed_from="scores")
+    answer = run("get-online", "-f", "points:n", "user=1", "--output", "json", cwd=tmp_path)
+    assert json.loads(answer.stdout) == [{"user": 1, "n": 5}]
+    rows = run("sql", "SELECT n FROM points", "--output", "json", cwd=tmp_path)
+    assert json.loads(rows.stdout) == [{"n": 5}]
+
+
 def test_applying_says_nothing_on_stderr(project: Path) -> None:
     assert run("apply", cwd=project).stderr == ""
 
