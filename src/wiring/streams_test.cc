@@ -486,11 +486,36 @@ class StreamViewsTest : public StreamsTest {
         "feature_views": [{"name": "clicks", "entities": ["user"], "fields": {"n": "int64"}, )" +
                  members + R"(, "stream_source": {"type": "kafka", "name": "clicks",
         "kafka_bootstrap_servers": "nowhere:9092", "topic": "clicks", "message_format": {"type": "json"},
-        "field_mapping": {"gone": "is_deleted"}}}]})");
+        "field_mapping": {"gone": "is_deleted", "until": "expires_at"}}}]})");
     catalog_ = scene_.catalog();
   }
   void AddJson(const std::string& members) { AddRaw(0, "{" + members + "}"); }
 };
+
+TEST_F(StreamViewsTest, MessagesMaySayWhenTheirRowsExpire) {
+  std::int64_t first = 1;
+  for (const char* const members :
+       {R"("description": "as they come")", R"("transformation": {"filter": "n < 1000"})"}) {
+    Define(members);
+    const auto add = [&](std::int64_t user, const std::string& rest) {
+      AddJson(fmt::format(R"("user": {0}, "n": {0}, "event_timestamp": "2024-05-01T00:00:00Z", {1})", user,
+                          rest));
+    };
+    add(first, R"("until": "2024-05-01T00:00:01Z")");
+    add(first + 1, R"("until": "2262-01-01T00:00:00Z")");
+    add(first + 2, R"("until": null)");
+    add(first + 3, R"("until": "soon")");
+    add(first + 4, R"("gone": true)");
+    MustRead();
+    EXPECT_EQ(Online(first), "null");
+    EXPECT_EQ(Online(first + 1), std::to_string(first + 1));
+    EXPECT_EQ(Online(first + 2), std::to_string(first + 2));
+    EXPECT_EQ(Online(first + 3), "null");
+    EXPECT_EQ(Online(first + 4), "null");
+    first += 5;
+  }
+  EXPECT_EQ(Column("n"), "1, 2, 3, null, 6, 7, 8, null");
+}
 
 TEST_F(StreamViewsTest, ExpressionsMakeRowsOfMessages) {
   Define(R"j("transformation": {"inputs": {"price": "float64", "qty": "int64", "sent": "string"},

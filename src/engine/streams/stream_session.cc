@@ -75,7 +75,8 @@ DecoderRequest RequestFor(const CatalogView& view, const StreamSource& source,
       fields.push_back(arrow::field(input.name, ToArrow(input.type)));
   }
   for (const auto& [column, name] : request.rows.field_mapping) {
-    if (name == system_column::kIsDeleted) fields.push_back(arrow::field(name, arrow::boolean()));
+    if (name == system_column::kIsDeleted || name == system_column::kExpiresAt)
+      fields.push_back(schema->GetFieldByName(name)->WithNullable(true));
   }
   request.wanted = arrow::schema(std::move(fields));
   for (const JoinKey& key : view.join_keys)
