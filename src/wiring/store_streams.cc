@@ -29,7 +29,6 @@
 namespace tidemark {
 namespace {
 
-constexpr auto kTryAgainAfter = std::chrono::seconds(5);
 constexpr std::size_t kGroupDigits = 16;
 
 Json OffsetOrNull(const std::optional<StreamOffset>& offset) {
@@ -37,11 +36,11 @@ Json OffsetOrNull(const std::optional<StreamOffset>& offset) {
 }
 
 /// False if it was stopped meanwhile.
-bool WaitBeforeTrying(const std::stop_token& stop) {
+bool WaitBeforeTrying(std::chrono::milliseconds wait, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, kTryAgainAfter, [] { return false; });
+  never.wait_for(lock, stop, wait, [] { return false; });
   return !stop.stop_requested();
 }
 
@@ -102,7 +101,7 @@ Result<std::string> StoreStreams::GroupOf(const CatalogView& view) const {
 }
 
 Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptions& options,
-                                  const std::stop_token& stop) const {
+                                  RejectionGauge& gauge) const {
   TM_TRY(MakeRejected(name));
   StreamSessionParts parts;
   TM_ASSIGN(parts.tables, parts_.tables());
@@ -112,6 +111,7 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   parts.open = parts_.open;
   parts.decoder = parts_.decoder;
   parts.clock = parts_.clock;
+  parts.gauge = &gauge;
   // Reading goes on where nobody can be told of it.
   parts.tell = [&report](const StreamSessionStatus& status) { std::ignore = report.Write(status); };
   parts.warn = [&name](const std::string& what) {
@@ -126,13 +126,12 @@ Result<void> StoreStreams::RunOne(const std::string& name, const RunStreamsOptio
   StreamSessionOptions session;
   session.until_end = options.until_end;
   if (options.until_end) session.wait_max_us = options.wait_max_us;
-  session.rejected_rate_max = options.rejected_rate_max;
   session.group = options.group;
   session.lease_file = (parts_.folder / "streams" / fmt::format("shards-{}", views.view->id)).string();
   if (session.group.empty()) {
     TM_ASSIGN(session.group, GroupOf(*views.view));
   }
-  return StreamSession(std::move(parts), std::move(session)).Run(stop);
+  return StreamSession(std::move(parts), std::move(session)).Run(options.stop);
 }
 
 Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
@@ -144,7 +143,8 @@ Result<void> StoreStreams::RunAll(const std::vector<std::string>& names,
     for (const std::string& name : names) {
       threads.emplace_back([&, name] {
         RunInShortTurns();
-        auto ran = RunOne(name, options, options.stop);
+        RejectionGauge gauge(options.rejected_rate_max);
+        auto ran = RunOne(name, options, gauge);
         if (ran) return;
         // The others go on: who waits for them is told now, and of the first one in the end.
         if (names.size() > 1)
@@ -163,6 +163,7 @@ void StoreStreams::KeepRunning(const std::vector<std::string>& views,
     std::atomic<bool> has_ended = false;
     std::jthread thread;  // last: it uses the other
   };
+  std::map<std::string, RejectionGauge> gauges;  // by view; its readers come and go
   std::map<std::string, std::unique_ptr<Reader>> readers;
   std::string told;
   const auto tell = [&](const std::string& problem) {
@@ -180,18 +181,19 @@ void StoreStreams::KeepRunning(const std::vector<std::string>& views,
       const auto [reader, is_new] = readers.try_emplace(name, nullptr);
       if (!is_new) continue;
       reader->second = std::make_unique<Reader>();
+      RejectionGauge& gauge = gauges.try_emplace(name, options.rejected_rate_max).first->second;
       reader->second->thread = std::jthread([&, name, own = reader->second.get()] {
         // To lookups of the server, and to those who ask for them on this machine: who wakes up waits until a
         // turn ends, and the usual one is of milliseconds.
         RunInShortTurns();
         GiveWay(Share::kNinth);
         // What ended it is in the status.
-        if (auto ran = RunOne(name, options, options.stop); !ran)
+        if (auto ran = RunOne(name, options, gauge); !ran)
           fmt::print(stderr, "tidemark: stream of view {}: {}\n", name, ran.error().ToString());
         own->has_ended = true;
       });
     }
-  } while (WaitBeforeTrying(options.stop));
+  } while (WaitBeforeTrying(parts_.try_again_after, options.stop));
 }
 
 Result<void> StoreStreams::Run(const std::vector<std::string>& views,

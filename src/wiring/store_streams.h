@@ -8,6 +8,7 @@
 //   .tidemark/streams/shards-<view id> empty: its locks say who reads which shard of Kinesis
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -37,6 +38,7 @@ class StoreStreams {
     std::function<Result<void>(const Definitions&)> apply;
     DecoderMaker decoder;
     StreamOpener open = OpenerOfStreams();
+    std::chrono::milliseconds try_again_after = std::chrono::seconds(5);  // what failed, as a server does
   };
 
   explicit StoreStreams(Parts parts) : parts_(std::move(parts)) {}
@@ -55,8 +57,7 @@ class StoreStreams {
   Result<StreamMarks> ProgressOf(const FeatureTables& tables, const std::string& name) const;
   Result<void> MakeRejected(const std::string& name) const;
   Result<std::string> GroupOf(const CatalogView& view) const;
-  Result<void> RunOne(const std::string& name, const RunStreamsOptions& options,
-                      const std::stop_token& stop) const;
+  Result<void> RunOne(const std::string& name, const RunStreamsOptions& options, RejectionGauge& gauge) const;
   /// Until all have ended; the error is of the one that failed first.
   Result<void> RunAll(const std::vector<std::string>& names, const RunStreamsOptions& options) const;
   /// Until it is stopped: views that get a stream are read, and those that failed are tried again.

@@ -100,6 +100,7 @@ TEST_F(StreamsTest, TooManyThatAreNoRowsStopItBeforeTheyAreWritten) {
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
   EXPECT_THAT(read.error().message, HasSubstr("40%"));
+  EXPECT_THAT(read.error().message, HasSubstr("--rejected-max"));
   const auto rows = [&] {
     const std::string text = Column("n");
     return std::ranges::count(text, '1');
@@ -252,6 +253,8 @@ TEST_F(StreamsTest, TwoReadersShareThePartitions) {
     auto parts = Parts();
     const auto own = Opened();
     parts.tables = own->Open().value();
+    RejectionGauge gauge(0.1);
+    parts.gauge = &gauge;
     const auto ran = StreamSession(std::move(parts), options).Run(stop.get_token());
     EXPECT_TRUE(ran) << ran.error().ToString();
   };

@@ -74,16 +74,19 @@ class StreamsTest : public testing::Test {
     };
     parts.decoder = MakeMessageDecoder;
     parts.clock = scene_.shared_clock();
+    parts.gauge = &gauge_;
     return parts;
   }
 
   /// Reads to the end, as a process that starts and ends.
   Result<void> Read(double rejected_rate_max = 0.1) {
+    RejectionGauge gauge(rejected_rate_max);
+    auto parts = Parts();
+    parts.gauge = &gauge;
     StreamSessionOptions options;
     options.until_end = true;
-    options.rejected_rate_max = rejected_rate_max;
     options.messages_max = 7;
-    return StreamSession(Parts(), options).Run({});
+    return StreamSession(std::move(parts), options).Run({});
   }
   void MustRead(double rejected_rate_max = 0.1) {
     const auto read = Read(rejected_rate_max);
@@ -144,6 +147,7 @@ class StreamsTest : public testing::Test {
   TestFolder folder_;
   Scene scene_;
   MemoryTopic topic_{2};
+  RejectionGauge gauge_{0.1};
   std::shared_ptr<WriteTimes> write_times_ = std::make_shared<WriteTimes>();
   std::shared_ptr<const Catalog> catalog_;
   std::shared_ptr<EmbeddedTables> tables_;

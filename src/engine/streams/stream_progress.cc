@@ -46,17 +46,23 @@ std::optional<std::int64_t> StreamMeter::Freshness(double share) const {
   return samples[place];
 }
 
-bool RejectionGauge::IsOver(std::size_t messages, std::size_t rejected) const {
-  const double all = messages_ + static_cast<double>(messages);
-  return all >= kMessagesMin && rejected > 0 && rejected_ + static_cast<double>(rejected) > rate_max_ * all;
+void RejectionGauge::Begin(std::uint32_t view_id, std::int64_t version) {
+  if (is_refusing_ && view_id == view_id_ && version == version_) return;
+  messages_ = rejected_ = 0;
+  is_refusing_ = false;
+  view_id_ = view_id;
+  version_ = version;
 }
 
-void RejectionGauge::Add(std::size_t messages, std::size_t rejected) {
-  messages_ += static_cast<double>(messages);
-  rejected_ += static_cast<double>(rejected);
-  if (messages_ <= kMessagesMax) return;
-  rejected_ *= kMessagesMax / messages_;
-  messages_ = kMessagesMax;
+bool RejectionGauge::Admit(std::size_t messages, std::size_t rejected) {
+  const double all = messages_ + static_cast<double>(messages);
+  const double all_rejected = rejected_ + static_cast<double>(rejected);
+  is_refusing_ = rejected > 0 && all_rejected > rate_max_ * all && (is_refusing_ || all >= kMessagesMin);
+  if (is_refusing_) return false;
+  const double kept = std::min(1.0, kMessagesMax / all);
+  messages_ = all * kept;
+  rejected_ = all_rejected * kept;
+  return true;
 }
 
 }  // namespace tidemark

@@ -56,23 +56,33 @@ class StreamMeter {
   std::size_t next_ = 0;
 };
 
-/// Whether too many of the newest messages are no rows.
+/// Whether too many of the newest messages are no rows. It outlives the sessions that ask it, one after the
+/// other: what is too many for one is too many for the next. Used by one thread at a time.
 class RejectionGauge {
  public:
   /// `rate_max`: 0 to 1, of messages.
   explicit RejectionGauge(double rate_max) : rate_max_(rate_max) {}
 
-  /// True if these would be too many, together with those before them; then they are not counted.
-  bool IsOver(std::size_t messages, std::size_t rejected) const;
-  void Add(std::size_t messages, std::size_t rejected);
+  /// Messages are read by this version of a view from now on. What was counted stays if the last messages
+  /// were refused by the same one; otherwise counting begins anew: what a session that failed has counted
+  /// may come again.
+  void Begin(std::uint32_t view_id, std::int64_t version);
+  /// Counts messages. False if too many of them are rejected, together with those before them; then they are
+  /// not counted.
+  bool Admit(std::size_t messages, std::size_t rejected);
+
+  double rate_max() const { return rate_max_; }
 
  private:
-  static constexpr double kMessagesMin = 100;  // fewer say nothing of a rate
+  static constexpr double kMessagesMin = 100;  // fewer say nothing of a rate, until some were refused
   static constexpr double kMessagesMax = 10'000;
 
   const double rate_max_;
   double messages_ = 0;  // older ones fade
   double rejected_ = 0;
+  bool is_refusing_ = false;  // the last ones
+  std::uint32_t view_id_ = 0;
+  std::int64_t version_ = 0;
 };
 
 }  // namespace tidemark

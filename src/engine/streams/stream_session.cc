@@ -264,6 +264,7 @@ Result<void> StreamSession::Refresh() {
   const bool is_same = views_.view != nullptr && views_.view->version == views.view->version;
   views_ = std::move(views);
   if (is_same) return {};
+  parts_.gauge->Begin(views_.view->id, views_.view->version);
   TM_ASSIGN(StreamSource source, StreamSourceOf(*views_.view));
   if (source_ && StreamPlace(*source_, "") != StreamPlace(source, "")) {
     return Fail(ErrorCode::kCancelled, fmt::format("view '{}' was given another stream: run it again",
@@ -394,16 +395,18 @@ Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_
   for (const RejectedStreamRow& row : checked.rejected)
     rejected.push_back({decoded.message_of_row[row.row], row.reason});
   std::ranges::sort(rejected, {}, &RejectedMessage::message);
-  if (gauge_.IsOver(batch.messages.size(), rejected.size())) {
+  if (!parts_.gauge->Admit(batch.messages.size(), rejected.size())) {
     const RejectedMessage& first = rejected.front();
     return Fail(
         ErrorCode::kInvalidData,
-        fmt::format("view '{}': more than {:.4g}% of the newest messages are no rows, so nothing of them was "
-                    "written; the first one is of partition {}, offset {}: {}",
-                    views_.view->definition.name, options_.rejected_rate_max * 100,
-                    batch.RunOf(first.message).partition, batch.offsets[first.message].text(), first.reason));
+        fmt::format(
+            "view '{}': more than {:.4g}% of the newest messages are no rows, so nothing of them was "
+            "written; the first one is of partition {}, offset {}: {}; mend the view's definition, or "
+            "read them with another --rejected-max of 'stream run' (rejected_max in Python); see "
+            "'messages that are no rows' in docs/streams.md",
+            views_.view->definition.name, parts_.gauge->rate_max() * 100,
+            batch.RunOf(first.message).partition, batch.offsets[first.message].text(), first.reason));
   }
-  gauge_.Add(batch.messages.size(), rejected.size());
   auto written = Noting(batch, {.rows = checked.rows.count(),
                                 .deletions = checked.rows.deletions->true_count(),
                                 .filtered = filtered,

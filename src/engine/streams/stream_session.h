@@ -52,6 +52,7 @@ struct StreamSessionParts {
   StreamOpener open;
   DecoderMaker decoder;
   std::shared_ptr<const Clock> clock;
+  RejectionGauge* gauge = nullptr;  // of who runs sessions of this view; too many messages stop this one
   std::function<void(const StreamSessionStatus&)> tell = {};  // about every second, by the session's thread
   /// Partitions that living readers elsewhere have of a stream whose members keep their own for a while when
   /// they die: who reads until the end waits that long for those that nobody has. Empty: there are none.
@@ -67,7 +68,6 @@ struct StreamSessionOptions {
   bool until_end = false;       // ends when all partitions that no other reader has were read to their end
   /// So long a stream that cannot be reached is waited for; nothing: until it can. Microseconds.
   std::optional<std::int64_t> wait_max_us = {};
-  double rejected_rate_max = 0.1;     // more of the newest messages being no rows stops it
   std::size_t messages_max = 20'000;  // of a batch
   std::size_t bytes_max = std::size_t{4} << 20;
 };
@@ -82,7 +82,7 @@ Result<StreamSource> StreamSourceOf(const CatalogView& view);
 class StreamSession {
  public:
   StreamSession(StreamSessionParts parts, StreamSessionOptions options)
-      : parts_(std::move(parts)), options_(std::move(options)), gauge_(options_.rejected_rate_max) {}
+      : parts_(std::move(parts)), options_(std::move(options)) {}
 
   /// Reads until `stop` (or the end, if that was asked for); then the partitions are given up and the table
   /// is flushed. A stream that cannot be reached is waited for, or for so long as the options say: then it is
@@ -184,9 +184,8 @@ class StreamSession {
   std::set<std::string> at_end_;
   std::vector<std::string> partitions_;        // of the stream, where it matters
   std::optional<std::int64_t> all_at_end_us_;  // since when, of what it has
-  RejectionGauge gauge_;
-  Stream* stream_ = nullptr;        // of the Join that runs
-  StreamWriter* writer_ = nullptr;  // of the same
+  Stream* stream_ = nullptr;                   // of the Join that runs
+  StreamWriter* writer_ = nullptr;             // of the same
   std::int64_t told_us_ = 0;
   std::int64_t checked_us_ = 0;
   bool is_outage_told_ = false;
