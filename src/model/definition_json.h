@@ -63,8 +63,8 @@
 //              BigQuery's table is also "table_ref", Snowflake has "warehouse" and "role" beside its options
 //   features:  of a service, takes "view:feature", "view" (all) and objects; neighbouring strings that name
 //              features of one view are one selection
-// An entity, view, service or field also has `renamed_from`, an instruction to apply, which is not kept. In YAML
-// every scalar is text, and what it is for decides how it is read: a field may be called `no`.
+// An entity, view, service or field also has `renamed_from`, an instruction to apply, which is not kept. In
+// YAML every scalar is text, and what it is for decides how it is read: a field may be called `no`.
 #pragma once
 
 #include <string>
@@ -79,9 +79,9 @@ Result<Definitions> DefinitionsFromJson(std::string_view json);
 Result<Definitions> DefinitionsFromYaml(std::string_view yaml);
 
 /// Secrets of a warehouse that are written out are kept: `WithoutSecrets` comes before printing.
-/// Canonical JSON on one line (members in a fixed order; defaults left out, and `renamed_from` in all but whole
-/// Definitions): equal definitions give equal text, and reading it gives the definition again. Bytes that are
-/// not UTF-8 become U+FFFD.
+/// Canonical JSON on one line (members in a fixed order; defaults left out, and `renamed_from` in all but
+/// whole Definitions): equal definitions give equal text, and reading it gives the definition again. Bytes
+/// that are not UTF-8 become U+FFFD.
 std::string ToJson(const Entity& entity);
 std::string ToJson(const FeatureView& view);
 std::string ToJson(const OnDemandView& view);
