@@ -134,11 +134,11 @@ TEST(DefinitionJson, RenamesAreWrittenInWholeDefinitionsOnly) {
   EXPECT_EQ(ToJson(view), R"({"name":"v","fields":[{"name":"a","type":"bool"}]})");
   EXPECT_EQ(EntityFromJson(R"({"name": "e", "renamed_from": "d"})")->renamed_from, "d");
   EXPECT_EQ(FeatureServiceFromJson(R"({"name": "s", "renamed_from": "r"})")->renamed_from, "r");
-  for (
-      const std::string definition :
-      {R"({"entities":[{"name":"e","join_keys":[{"name":"e"}],"renamed_from":"d"}]})",
-       R"({"feature_views":[{"name":"v","fields":[{"name":"a","type":"bool","renamed_from":"b"}],"renamed_from":"u"}]})",
-       R"({"feature_services":[{"name":"s","renamed_from":"r"}]})"}) {
+  for (const std::string definition :
+       {R"({"entities":[{"name":"e","join_keys":[{"name":"e"}],"renamed_from":"d"}]})",
+        R"({"feature_views":[{"name":"v","fields":[{"name":"a","type":"bool","renamed_from":"b"}]}]})",
+        R"({"feature_views":[{"name":"v","renamed_from":"u"}]})",
+        R"({"feature_services":[{"name":"s","renamed_from":"r"}]})"}) {
     const auto read = DefinitionsFromJson(definition);
     ASSERT_TRUE(read) << read.error().ToString();
     EXPECT_EQ(ToJson(*read), definition);
