@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgresql
 import pyarrow as pa
+from free_ports import free_ports
 
 PASSWORD = "t1de-p@ss/w0rd"
 PASSWORD_IN_URI = "t1de-p%40ss%2Fw0rd"
@@ -31,19 +31,12 @@ def _binaries() -> Path:
     return Path(initdb).parent
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 class PostgreSQLServer:
     """Runs as the user postgres if the tests run as root, as whom it refuses to."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tidemark-postgresql-"))
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user is not None:
             owner = pwd.getpwnam(self._user)

@@ -5,12 +5,10 @@ Its jars are fetched once by Maven into .cache/kafka (TIDEMARK_KAFKA names anoth
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +20,7 @@ from certificates import Certificates
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from faulty_proxy import FaultyProxy
+from free_ports import free_ports
 
 VERSION = "4.4.0"
 ROOT = Path(__file__).parents[2]
@@ -78,14 +77,6 @@ def is_installed() -> bool:
     return shutil.which("java") is not None and shutil.which("mvn") is not None
 
 
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in listeners]
-
-
 class KafkaBroker:
     """Started when it is made; killed, paused and started again as tests like.
 
@@ -96,7 +87,7 @@ class KafkaBroker:
     def __init__(self, folder: Path, java_options: Sequence[str] = SMALL) -> None:
         self.folder = folder
         self._java_options = java_options
-        self.port, by_network, controller, *by_security = _free_ports(6)
+        self.port, by_network, controller, *by_security = free_ports(6)
         self.servers_by_password, self.servers_by_tls, self.servers_by_both = (
             f"127.0.0.1:{port}" for port in by_security
         )

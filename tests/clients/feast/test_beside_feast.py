@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 from drivers import STATS_FEATURES, apply, by_name, feast_objects, write_batch_files
 from feast import FeatureStore
+from free_ports import free_ports
 from server_process import ServerProcess
 
 START_SECONDS = 300.0  # it imports for long, on a machine that is busy for very long
@@ -59,9 +59,7 @@ class FeastServer:
 
     def __init__(self, folder: Path) -> None:
         (folder / "feature_store.yaml").write_text(CONFIG.format(folder=folder))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        (self.port,) = free_ports(1)
         program = Path(sys.executable).with_name("feast")
         command = [str(program), "-c", str(folder), "serve", "-p", str(self.port)]
         self.log = (folder / "serve.log").open("wb")

@@ -95,17 +95,13 @@ class Kinesis:
         summary = self.client.describe_stream_summary(StreamName=STREAM)
         return str(summary["StreamDescriptionSummary"]["StreamStatus"])
 
-    def shards(self) -> list[dict[str, Any]]:
-        """All that are listed, in the order of their hash keys."""
-        shards: list[dict[str, Any]] = self.client.list_shards(StreamName=STREAM)["Shards"]
-        return sorted(shards, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
-
     def open_shards(self) -> list[dict[str, Any]]:
-        return [
-            shard
-            for shard in self.shards()
-            if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+        """Neither split nor merged, in the order of their hash keys."""
+        listed = self.client.list_shards(StreamName=STREAM)["Shards"]
+        shards = [
+            each for each in listed if "EndingSequenceNumber" not in each["SequenceNumberRange"]
         ]
+        return sorted(shards, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
 
     def split_widest(self) -> None:
         """Halves the shard with the most hash keys."""

