@@ -112,7 +112,7 @@ TableMaintenance::~TableMaintenance() {
   Workers::Get().Remove(worker_.get());
   worker_->thread.request_stop();
   worker_->wake.notify_all();
-  worker_.reset();  // joins the thread, which uses all that is declared behind it
+  // The thread is joined with the worker.
 }
 
 void TableMaintenance::Start() {

@@ -61,13 +61,13 @@ class TableMaintenance {
   void Tidy(const FeatureTables& tables, const std::stop_token& stop);
 
   const Parts parts_;
-  std::mutex mutex_;  // guards worker_
-  std::unique_ptr<Worker> worker_;
   // Of the thread alone.
   std::map<std::string, std::string> failures_;       // by step
   std::map<std::uint32_t, std::int64_t> small_left_;  // files that compaction could not make fewer
   std::int64_t tidied_us_ = 0;
   std::int64_t expired_us_ = 0;
+  std::mutex mutex_;                // guards worker_
+  std::unique_ptr<Worker> worker_;  // last: its thread uses the others
 };
 
 /// Ends the threads of all stores of this process, for good: its end is near.
