@@ -99,8 +99,8 @@ using Wide = unsigned __int128;
 struct Scale {
   std::uint64_t high = 0;  // 10^-k in 128 bits, of which the first is set
   std::uint64_t low = 0;
-  std::uint8_t shift =
-      0;  // c so far to the left, times them, is c * 2^q / 10^k, 128 bits of it behind the point
+  /// c so far to the left, times them, is c * 2^q / 10^k, 128 bits of it behind the point.
+  std::uint8_t shift = 0;
   std::int8_t k = 0;
 };
 
@@ -126,12 +126,6 @@ constexpr std::array<Scale, kLastScale - kFirstScale + 1> MakeScales() {
   return scales;
 }
 constexpr auto kScales = MakeScales();
-
-/// With any number of digits, the last of which is not zero.
-Decimal Widened(std::uint64_t digits, int exponent) {
-  const std::size_t zeros = kDoubleDigitsMax - CountDigits(digits);
-  return {digits * kPowers[zeros], exponent - static_cast<int>(zeros)};
-}
 
 /// The shortest decimal that reads back as `value`, which is greater than zero, and of these the nearest. In
 /// units of 10^k all that reads back lies within `half` of the value: at most one multiple of ten does, and
@@ -162,7 +156,8 @@ Decimal Shortest(double value) {
     }
   }
   const auto decimal = fmt::detail::dragonbox::to_decimal(value);
-  return Widened(decimal.significand, decimal.exponent);
+  const std::size_t zeros = kDoubleDigitsMax - CountDigits(decimal.significand);
+  return {decimal.significand * kPowers[zeros], decimal.exponent - static_cast<int>(zeros)};
 }
 
 /// The digits of a double: the first, and sixteen more.
@@ -224,15 +219,14 @@ char* PutNumber(char* to, double value) {
   }
   *to = '-';  // without a branch: signs and sizes of values are what a processor cannot foresee
   to += std::signbit(value) ? 1 : 0;
-  if (value == 0) return PutText(to, "0.0");
   const double size = std::abs(value);
   if (size < 0x1p53 && size == static_cast<double>(static_cast<std::int64_t>(size))) {
     return PutText(PutNumber(to, static_cast<std::uint64_t>(size)), ".0");
   }
   const Decimal decimal = Shortest(size);
   const DoubleDigits digits(decimal.digits);
-  const int point =
-      static_cast<int>(kDoubleDigitsMax) + decimal.exponent;  // where it stands among the digits
+  // Where it stands among the digits.
+  const int point = static_cast<int>(kDoubleDigitsMax) + decimal.exponent;
   if (point <= -4 || point > 16) return PutScientific(to, digits, point - 1);
   if (point > 1) {
     std::array<char, 2 * kDoubleDigitsMax> text{digits.first};  // copies of one length are fastest
