@@ -142,7 +142,7 @@ class Connection::StreamWriter final : public BodyWriter {
   /// Sends what is left, with the mark that the body is whole.
   Result<void> Finish() {
     if (!piece_.empty() || !has_begun_) TM_TRY(Send());
-    if (connection_.is_chunked_) TM_TRY(Post("0\r\n\r\n"));
+    if (connection_.is_chunked_) TM_TRY(Post("0\r\n\r\n", true));
     return {};
   }
   bool has_begun() const { return has_begun_; }
@@ -169,7 +169,7 @@ class Connection::StreamWriter final : public BodyWriter {
     return Post(std::move(out));
   }
 
-  Result<void> Post(std::string bytes) {
+  Result<void> Post(std::string bytes, bool is_last = false) {
     {
       std::unique_lock lock(connection_.outflow_.mutex);
       connection_.outflow_.drained.wait(lock, [this] {
@@ -181,7 +181,8 @@ class Connection::StreamWriter final : public BodyWriter {
       connection_.outflow_.bytes += bytes.size();
     }
     boost::asio::post(connection_.loop_.io,
-                      [self = connection_.shared_from_this(), sent = std::move(bytes)]() mutable {
+                      [self = connection_.shared_from_this(), sent = std::move(bytes), is_last]() mutable {
+                        if (is_last) self->LeaveFlight();
                         self->Queue(std::move(sent));
                       });
     return {};
@@ -566,6 +567,7 @@ void Connection::TimeOut() {
   AppendHead(late_, response, response.body.size(), loop_.date());
   late_.append(response.body);
   phase_ = Phase::kWriting;
+  LeaveFlight();
   set_deadline(server_.settings.limits.silence_max);
   Send({boost::asio::buffer(late_), boost::asio::const_buffer()});
 }
@@ -605,6 +607,7 @@ void Connection::AppendHead(std::string& out, const Response& response, std::opt
 
 void Connection::WriteAnswer() {
   phase_ = Phase::kWriting;
+  LeaveFlight();
   set_deadline(server_.settings.limits.silence_max);
   if (response_.body.size() > kUnheldBytes) Hold(response_.body.size());  // it is there: too late to refuse
   head_.clear();
@@ -703,10 +706,15 @@ void Connection::Record() {
   Release();
 }
 
-// What the request took of the limits of all.
-void Connection::Release() {
+// Before the last of the answer is sent: a client that has it may ask again at once, by another connection.
+void Connection::LeaveFlight() {
   if (is_counted_) server_.metrics->in_flight.fetch_sub(1, std::memory_order_relaxed);
   is_counted_ = false;
+}
+
+// What the request took of the limits of all.
+void Connection::Release() {
+  LeaveFlight();
   if (held_bytes_ > 0) server_.metrics->memory_bytes.fetch_sub(static_cast<std::int64_t>(held_bytes_));
   held_bytes_ = 0;
 }

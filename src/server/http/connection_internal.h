@@ -104,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection>, private Body
   void WriteNext();
   void EndStream(bool whole);
   void Record();
+  void LeaveFlight();
   void Release();
   void FinishAnswer();
   void EndConnection();

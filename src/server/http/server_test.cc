@@ -363,6 +363,29 @@ TEST_F(ServerTest, RequestsBeyondThoseInFlightAreRefusedForNow) {
   EXPECT_THAT(Connect().Ask(Post("/inline", "")), StartsWith("HTTP/1.1 200 "));
 }
 
+// Goal: a client with one request at a time needs one place, though each connection has another thread.
+TEST_F(ServerTest, WhoeverHasAnAnswerHasGivenItsPlaceBack) {
+  Start({.in_flight_max = 1}, 4);
+  // Busy processors hold the server up between an answer and what it does after it.
+  const auto spin = [](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+    }
+  };
+  const std::array<std::jthread, 4> busy{std::jthread(spin), std::jthread(spin), std::jthread(spin),
+                                         std::jthread(spin)};
+  for (const std::string& request : {Post("/inline", "<end>", ""), Post("/worker", "<end>", ""),
+                                     Post("/worker", std::string(300'000, 'x') + "<end>", ""),
+                                     Get("/bytes/200000", ""), Post("/count", "<end>", "")}) {
+    const bool is_count = request.starts_with("POST /count");
+    const std::string_view end = request.starts_with("GET") ? "\r\n0\r\n\r\n" : is_count ? "\r\n\r\n5" : "<end>";
+    for (int i = 0; i < 100; ++i) {
+      Client client = Connect();
+      client.Send(request);
+      ASSERT_THAT(client.Receive(end).substr(0, 13), "HTTP/1.1 200 ") << i << ": " << request.substr(0, 20);
+    }
+  }
+}
+
 TEST_F(ServerTest, WhatTakesTooLongEnds) {
   using std::chrono::milliseconds;
   Start({.request_time_max = milliseconds(300),
