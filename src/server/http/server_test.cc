@@ -373,11 +373,14 @@ TEST_F(ServerTest, WhoeverHasAnAnswerHasGivenItsPlaceBack) {
   };
   const std::array<std::jthread, 4> busy{std::jthread(spin), std::jthread(spin), std::jthread(spin),
                                          std::jthread(spin)};
-  for (const std::string& request : {Post("/inline", "<end>", ""), Post("/worker", "<end>", ""),
-                                     Post("/worker", std::string(300'000, 'x') + "<end>", ""),
-                                     Get("/bytes/200000", ""), Post("/count", "<end>", "")}) {
-    const bool is_count = request.starts_with("POST /count");
-    const std::string_view end = request.starts_with("GET") ? "\r\n0\r\n\r\n" : is_count ? "\r\n\r\n5" : "<end>";
+  const std::array<std::pair<std::string, std::string_view>, 5> requests_and_ends{{
+      {Post("/inline", "<end>", ""), "<end>"},
+      {Post("/worker", "<end>", ""), "<end>"},
+      {Post("/worker", std::string(300'000, 'x') + "<end>", ""), "<end>"},
+      {Get("/bytes/200000", ""), "\r\n0\r\n\r\n"},
+      {Post("/count", "<end>", ""), "\r\n\r\n5"},
+  }};
+  for (const auto& [request, end] : requests_and_ends) {
     for (int i = 0; i < 100; ++i) {
       Client client = Connect();
       client.Send(request);
