@@ -48,7 +48,12 @@ class MemoryStream final : public Stream {
         next = kept.offset + 1;
         ++run.count;
       }
-      if (next >= topic_.partitions_[partition].next) polled.at_end.push_back(run.partition);
+      while (topic_.partitions_[partition].markers.contains(next))
+        ++next;
+      if (next >= topic_.partitions_[partition].next) {
+        PolledMessages::End& end = polled.at_end.emplace_back(run.partition);
+        if (next > 0) end.passed = StreamOffset(static_cast<std::uint64_t>(next - 1));
+      }
       if (run.count > 0) polled.runs.push_back(std::move(run));
     }
     polled.bytes = std::move(bytes);
@@ -147,7 +152,8 @@ class MemoryStream final : public Stream {
     if (start.kind == StreamStart::Kind::kLatest) return from.next;
     if (start.kind == StreamStart::Kind::kEarliest) return EarliestOf(partition);
     const std::int64_t last = NumberOfOffset(start.at);
-    if (last >= from.next || last + 1 < EarliestOf(partition)) {
+    const std::int64_t passed = start.passed ? NumberOfOffset(*start.passed) : last;
+    if (passed >= from.next || passed + 1 < EarliestOf(partition)) {
       return tidemark::Fail(ErrorCode::kInvalidData, "partition " + std::to_string(partition) +
                                                          ": messages that were to be read are "
                                                          "there no more");
@@ -163,6 +169,11 @@ void MemoryTopic::Add(std::size_t partition, MemoryMessage message) {
   const std::lock_guard lock(mutex_);
   message.offset = partitions_[partition].next++;
   partitions_[partition].messages.push_back(std::move(message));
+}
+
+void MemoryTopic::AddMarker(std::size_t partition) {
+  const std::lock_guard lock(mutex_);
+  partitions_[partition].markers.insert(partitions_[partition].next++);
 }
 
 void MemoryTopic::RemoveBefore(std::size_t partition, std::int64_t offset) {

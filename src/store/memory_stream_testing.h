@@ -26,6 +26,8 @@ class MemoryTopic {
   explicit MemoryTopic(std::size_t partitions) : partitions_(partitions) {}
 
   void Add(std::size_t partition, MemoryMessage message);
+  /// Something that has an offset and is no message, as the end of a transaction.
+  void AddMarker(std::size_t partition);
   /// Forgets the messages before an offset, as brokers do with old ones.
   void RemoveBefore(std::size_t partition, std::int64_t offset);
   /// As if it had been removed and made again.
@@ -41,6 +43,7 @@ class MemoryTopic {
   friend class MemoryStream;
   struct Partition {
     std::vector<MemoryMessage> messages;
+    std::set<std::int64_t> markers;
     std::int64_t next = 0;
   };
 

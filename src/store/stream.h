@@ -62,6 +62,8 @@ struct StreamStart {
     kAfter,     // the one behind `at`
   } kind = Kind::kEarliest;
   StreamOffset at{};
+  /// Nothing up to it is unread, for the last two; nothing: `at` says it. See PolledMessages::End.
+  std::optional<StreamOffset> passed = {};
 };
 
 /// Messages in the order of their partitions' offsets, partition by partition.
@@ -70,10 +72,17 @@ struct PolledMessages {
     std::string partition;
     std::size_t count = 0;
   };
+  /// A partition that has no more messages for now, behind these.
+  struct End {
+    std::string partition;
+    /// The last offset that was passed, if it may be none of a message: streams keep ends of transactions and
+    /// what was taken back among their messages, and remove them like these.
+    std::optional<StreamOffset> passed = {};
+  };
   std::vector<Run> runs;                // of `messages`, one after another
   std::vector<StreamMessage> messages;  // refer to `bytes`
   std::vector<StreamOffset> offsets;    // of each message
-  std::vector<std::string> at_end;      // partitions that have no more messages for now, behind these
+  std::vector<End> at_end;
   std::shared_ptr<const void> bytes;
 };
 
@@ -129,8 +138,8 @@ class Stream {
   /// Leaves the group: `handlers.revoked` is called for what this process has.
   virtual Result<void> Close(const StreamHandlers& handlers) = 0;
 
-  /// Of all partitions, in their order: how far behind is who has read to, and with, the message of `read`
-  /// (none: nothing). Asks the stream. Does not join the group.
+  /// Of all partitions, in their order: how far behind is who has read, or passed, all up to the offset of
+  /// `read`, and that (none: nothing). Asks the stream. Does not join the group.
   virtual Result<std::vector<StreamLag>> Lags(const std::map<std::string, StreamOffset>& read) = 0;
 
   /// May be asked by `StreamHandlers::assigned`. A stream that has been identified and is another one later

@@ -53,7 +53,8 @@ class TestReader {
       }
     }
     EXPECT_EQ(at, polled.messages.size());
-    at_end.insert(polled.at_end.begin(), polled.at_end.end());
+    for (const auto& end : polled.at_end)
+      at_end.insert(end.partition);
     batches.push_back(at);
     return {};
   }

@@ -234,14 +234,17 @@ Result<std::string> StoreStreams::Status(const std::vector<std::string>& views) 
     TM_ASSIGN(const StreamSource source, StreamSourceOf(*view));
     TM_ASSIGN(const StreamMarks marks, ProgressOf(*tables, name));
     std::map<std::string, StreamOffset> read;
+    std::map<std::string, StreamOffset> reached;
     for (const auto& [place, mark] : marks) {
       const auto partition = PartitionOfPlace(source, place);
-      if (partition && mark.read) read.emplace(*partition, *mark.read);
+      if (!partition) continue;
+      if (mark.read) read.emplace(*partition, *mark.read);
+      if (const auto to = mark.reached()) reached.emplace(*partition, *to);
     }
     Json status{{"view", name}, {"stream", StreamPlace(source, "*")}};
     const auto lags = [&]() -> Result<std::vector<StreamLag>> {
       TM_ASSIGN(const auto stream, parts_.open(source, {.group = "tidemark-status"}));
-      return stream->Lags(read);
+      return stream->Lags(reached);
     }();
     Json partitions = Json::array();
     std::int64_t lag = 0;

@@ -224,6 +224,45 @@ TEST_F(StreamsTest, MessagesThatWereRemovedUnreadAreNotPassedOver) {
   EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
 }
 
+// Brokers keep the ends of transactions among the messages, and remove them with these.
+TEST_F(StreamsTest, WhatIsNoMessageIsPassedAndNotMissed) {
+  const auto marks = [&] { return tables_->Open().value()->StreamProgress(view()).value(); };
+  const auto lag = [&](const std::string& partition) {
+    const StreamMark mark = marks().at(StreamPlace(StreamSourceOf(view()).value(), partition));
+    return topic_.Open()->Lags({{partition, mark.reached().value()}}).value();
+  };
+  Add(0, 1, 1);
+  Add(0, 1, 2);
+  topic_.AddMarker(0);
+  topic_.AddMarker(1);  // of messages that were taken back
+  MustRead();
+  EXPECT_EQ(marks().at(place_).read, StreamOffset(1));
+  EXPECT_EQ(marks().at(place_).passed, StreamOffset(2));
+  EXPECT_EQ(lag("0")[0].messages, 0);
+  EXPECT_EQ(lag("1")[1].messages, 0);
+  topic_.AddMarker(0);
+  MustRead();
+  EXPECT_EQ(marks().at(place_).passed, StreamOffset(3)) << "though no message came with it";
+  topic_.RemoveBefore(0, 4);
+  MustRead();
+  Add(0, 1, 3);
+  MustRead();
+  EXPECT_EQ(Column("n"), "1, 2, 3");
+  EXPECT_EQ(marks().at(place_).read, StreamOffset(4));
+  EXPECT_EQ(marks().at(place_).passed, std::nullopt);
+  topic_.AddMarker(0);
+  MustRead();
+  Add(0, 1, 4);
+  topic_.AddMarker(0);
+  Add(0, 1, 5);
+  topic_.RemoveBefore(0, 8);
+  ASSERT_FALSE(Read()) << "a message that was not read is gone with the marker behind it";
+  topic_.Clear();
+  for (int i = 0; i < 5; ++i)
+    Add(0, 1, i);
+  ASSERT_FALSE(Read()) << "it ends before what was passed";
+}
+
 TEST_F(StreamsTest, WhatWasRejectedForATableThatWasDroppedSaysNothingOfAnother) {
   Add(0, 1, 1);
   AddRaw(0, "no row");
@@ -635,6 +674,22 @@ TEST_F(StreamBesideFilesTest, RowsComeOnlineAndProgressIsKept) {
   const auto read = Read();
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::kInvalidData);
+}
+
+TEST_F(StreamBesideFilesTest, WhatIsNoMessageIsPassed) {
+  ASSERT_TRUE(scene_.Load("views"));
+  Add(0, 1, 20);
+  topic_.AddMarker(0);
+  MustRead();
+  topic_.AddMarker(0);
+  MustRead();
+  const auto marks = tables_->Open().value()->StreamProgress(view("views__rejected")).value();
+  EXPECT_EQ(marks.at("kafka.views.0").read, StreamOffset(0));
+  EXPECT_EQ(marks.at("kafka.views.0").passed, StreamOffset(2));
+  topic_.RemoveBefore(0, 3);
+  Add(0, 1, 30);
+  MustRead();
+  EXPECT_EQ(Online(1), "30");
 }
 
 // Their table is that of rejected messages, which says whose the partition is.

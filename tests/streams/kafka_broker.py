@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from certificates import Certificates
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from faulty_proxy import FaultyProxy
 from free_ports import free_ports
@@ -218,6 +218,12 @@ log.retention.check.interval.ms=1000
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
         admin = self.admin()  # kept: its requests end with it
         for future in admin.create_topics([topic]).values():
+            future.result(PATIENCE_S)
+
+    def delete_records(self, name: str, partition: int, before: int) -> None:
+        """Removes what is before an offset, as retention does."""
+        admin = self.admin()
+        for future in admin.delete_records([TopicPartition(name, partition, before)]).values():
             future.result(PATIENCE_S)
 
     def delete_topic(self, name: str) -> None:

@@ -156,6 +156,34 @@ def test_uncommitted_messages_are_not_read(tmp_path: Path, broker: KafkaBroker) 
     assert [row["n"] for row in sql(store, "SELECT n FROM clicks ORDER BY n")] == [1, 3]
 
 
+def test_ends_of_transactions_are_no_messages(tmp_path: Path, broker: KafkaBroker) -> None:
+    store, _ = started(tmp_path, broker, "ends")
+    producer = broker.producer(transactional_id="ends")
+    producer.init_transactions(PATIENCE_S)
+
+    def transaction(*numbers: int) -> None:
+        producer.begin_transaction()
+        for n in numbers:
+            row = {"user": n, "n": n, "page": "p", "event_timestamp": "2026-01-01T00:00:00Z"}
+            producer.produce("ends", json.dumps(row), partition=0)
+        producer.commit_transaction(PATIENCE_S)
+
+    transaction(1, 2)  # offsets 0 and 1, and 2 for its end
+    run_to_end(tmp_path / "store")
+    [status] = store.stream_status()
+    assert status.lag == 0
+    assert status.partitions[0].read == "1"
+    broker.delete_records("ends", 0, 3)
+    run_to_end(tmp_path / "store")
+    transaction(3)
+    run_to_end(tmp_path / "store")
+    assert [row["n"] for row in sql(store, "SELECT n FROM clicks ORDER BY n")] == [1, 2, 3]
+    transaction(4)
+    broker.delete_records("ends", 0, 7)
+    with pytest.raises(InvalidDataError, match="from offset 5 to 6 were removed"):
+        store.run_stream(until_end=True)
+
+
 def test_a_topic_that_was_made_anew_is_told(tmp_path: Path, broker: KafkaBroker) -> None:
     store, account = started(tmp_path, broker, "anew")
     account.send(50)

@@ -7,7 +7,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <set>
+#include <map>
 #include <tuple>
 
 #include "adapters/kafka/kafka_error_internal.h"
@@ -195,7 +195,7 @@ class KafkaStream final : public Stream {
         at_end_.erase(message->partition);
         gathered_.push_back(std::move(message));
       } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        at_end_.insert(message->partition);
+        at_end_.insert_or_assign(message->partition, message->offset);
       } else {
         OnMessageError(*message);
       }
@@ -228,8 +228,10 @@ class KafkaStream final : public Stream {
       polled.messages.push_back(out);
       polled.offsets.push_back(OffsetOf(message.offset));
     }
-    for (const std::int32_t partition : std::exchange(at_end_, {}))
-      polled.at_end.push_back(std::to_string(partition));
+    for (const auto& [partition, next] : std::exchange(at_end_, {})) {
+      PolledMessages::End& end = polled.at_end.emplace_back(std::to_string(partition));
+      if (next > 0) end.passed = OffsetOf(next - 1);
+    }
     polled.bytes = std::move(owned);
     return polled;
   }
@@ -302,19 +304,20 @@ class KafkaStream final : public Stream {
     if (start.kind == StreamStart::Kind::kLatest) return marks.high;
     if (start.kind == StreamStart::Kind::kEarliest) return marks.low;
     TM_ASSIGN(const std::int64_t last, NumberOf(start.at));
-    if (last >= marks.high) {
+    TM_ASSIGN(const std::int64_t passed, NumberOf(start.passed.value_or(start.at)));
+    if (passed >= marks.high) {
       return Fail(
           ErrorCode::kInvalidData,
           fmt::format("topic '{}', partition {}: it was read up to offset {}, but ends at {} now: it was "
                       "made anew, or has lost messages; see 'messages that are gone' in docs/streams.md",
-                      topic_, partition, last, marks.high - 1));
+                      topic_, partition, passed, marks.high - 1));
     }
-    if (last + 1 < marks.low) {
+    if (passed + 1 < marks.low) {
       return Fail(
           ErrorCode::kInvalidData,
           fmt::format("topic '{}', partition {}: messages from offset {} to {} were removed from it before "
                       "they were read; see 'messages that are gone' in docs/streams.md",
-                      topic_, partition, last + 1, marks.low - 1));
+                      topic_, partition, passed + 1, marks.low - 1));
     }
     return std::max(marks.low, start.kind == StreamStart::Kind::kAt ? last : last + 1);
   }
@@ -367,8 +370,8 @@ class KafkaStream final : public Stream {
   const StreamHandlers* handlers_ = nullptr;  // of the call that is running
   bool was_rebalanced_ = false;               // during it
   std::vector<KafkaMessage> gathered_;
-  std::set<std::int32_t> at_end_;
-  std::optional<Error> failed_;  // not told yet
+  std::map<std::int32_t, std::int64_t> at_end_;  // partitions, with what would be read next
+  std::optional<Error> failed_;                  // not told yet
   std::string last_reason_ = "none can be reached";
 };
 

@@ -414,7 +414,7 @@ class KinesisStream final : public Stream {
       polled.offsets.push_back(record.offset);
     }
     for (const std::string& id : std::exchange(at_end_, {}))
-      polled.at_end.push_back(id);
+      polled.at_end.push_back({.partition = id});
     polled.bytes = std::move(handing.records);
     return polled;
   }

@@ -75,8 +75,8 @@ struct KinesisReader {
                          std::string(reinterpret_cast<const char*>(value.data()), value.size()));
       }
     }
-    for (const std::string& shard : polled.at_end)
-      events.push_back("$" + shard);
+    for (const auto& shard : polled.at_end)
+      events.push_back("$" + shard.partition);
     return {};
   }
   std::string PollError() {

@@ -139,7 +139,8 @@ Result<std::vector<PartitionRestart>> PlanRestart(const StreamSource& source, co
     PartitionRestart restart;
     restart.partition = partition;
     restart.place = StreamPlace(source, partition);
-    if (const auto mark = marks.find(restart.place); mark != marks.end()) restart.read = mark->second.read;
+    if (const auto mark = marks.find(restart.place); mark != marks.end())
+      restart.read = mark->second.reached();
     auto planned = RestartOfPartition(source, found->second, std::move(restart)).From(options.from);
     if (!planned)
       return std::unexpected(std::move(planned).error().In(fmt::format("partition {}", partition)));

@@ -116,8 +116,9 @@ struct StreamSession::Batch {
     std::string partition;
     std::size_t begin = 0;  // of the messages
     std::size_t end = 0;
+    std::optional<StreamOffset> passed = {};  // behind them, at the end of the partition
   };
-  std::vector<Run> runs;
+  std::vector<Run> runs;  // one may have no messages, and only tell what was passed
   std::vector<StreamMessage> messages;
   std::vector<StreamOffset> offsets;
   std::shared_ptr<const void> bytes;
@@ -200,7 +201,8 @@ Result<void> StreamSession::Loop(Stream& stream, const StreamHandlers& handlers,
     NoteReached();
     TM_TRY(CheckHeld());
     TM_TRY(Write(*polled, stop));
-    at_end_.insert(polled->at_end.begin(), polled->at_end.end());
+    for (const PolledMessages::End& end : polled->at_end)
+      at_end_.insert(end.partition);
     if (options_.until_end && IsAtEnd() && IsLeftNone()) return {};
     Tell(false);
     writer_->Pause();
@@ -320,7 +322,7 @@ Result<std::vector<StreamStart>> StreamSession::TakeOver(std::span<const std::st
     held.is_proved = held.mark.fingerprint.empty();
     if (held.mark.read) {
       const auto kind = held.is_proved ? StreamStart::Kind::kAfter : StreamStart::Kind::kAt;
-      starts.push_back({.kind = kind, .at = *held.mark.read});
+      starts.push_back({.kind = kind, .at = *held.mark.read, .passed = held.mark.passed});
     } else {
       starts.push_back({});
     }
@@ -378,12 +380,24 @@ Result<StreamSession::Batch> StreamSession::Prove(const PolledMessages& polled) 
     }
     batch.runs.push_back({run.partition, begin, batch.messages.size()});
   }
+  for (const PolledMessages::End& end : polled.at_end)
+    NotePassed(end, batch);
   return batch;
+}
+
+void StreamSession::NotePassed(const PolledMessages::End& end, Batch& batch) const {
+  const auto held = held_.find(end.partition);
+  if (held == held_.end() || end.passed <= held->second.mark.reached()) return;
+  auto run = std::ranges::find(batch.runs, end.partition, &Batch::Run::partition);
+  if (run != batch.runs.end() && *end.passed <= batch.offsets[run->end - 1]) return;
+  if (run == batch.runs.end())
+    run = batch.runs.insert(run, {end.partition, batch.messages.size(), batch.messages.size()});
+  run->passed = end.passed;
 }
 
 Result<void> StreamSession::Write(const PolledMessages& polled, const std::stop_token& stop) {
   TM_ASSIGN(const Batch batch, Prove(polled));
-  if (batch.messages.empty()) return {};
+  if (batch.runs.empty()) return {};
   TM_ASSIGN(DecodedMessages decoded, Decode(batch, stop));
   TM_ASSIGN(const std::int64_t filtered, Transform(batch, decoded));
   TM_ASSIGN(const auto arrivals, ArrivalsOf(batch, decoded));
@@ -485,9 +499,12 @@ Result<void> StreamSession::WriteFrames(const std::shared_ptr<const CatalogView>
 StreamPart StreamSession::PartOf(const Batch& batch, std::size_t run_number) const {
   const Batch::Run& run = batch.runs[run_number];
   const Held& held = held_.at(run.partition);
-  const StreamMark mark{.epoch = held.mark.epoch,
-                        .read = batch.offsets[run.end - 1],
-                        .fingerprint = FingerprintOf(batch.messages[run.end - 1])};
+  StreamMark mark = held.mark;
+  if (run.end > run.begin) {
+    mark.read = batch.offsets[run.end - 1];
+    mark.fingerprint = FingerprintOf(batch.messages[run.end - 1]);
+  }
+  mark.passed = run.passed;
   return {held.place, mark, 0};
 }
 

@@ -121,6 +121,8 @@ class StreamSession {
   Result<void> CheckHeld();
   Result<void> Write(const PolledMessages& polled, const std::stop_token& stop);
   Result<Batch> Prove(const PolledMessages& polled);
+  /// Has the batch tell what was passed behind its messages, unless it is known.
+  void NotePassed(const PolledMessages::End& end, Batch& batch) const;
   Result<DecodedMessages> Decode(const Batch& batch, const std::stop_token& stop);
   /// When the broker got the message of each decoded row.
   static Result<std::shared_ptr<arrow::Int64Array>> ArrivalsOf(const Batch& batch,

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kStreamMark = "stream.";
 constexpr std::string_view kNothingRead = "-";
+constexpr char kPassed = '~';
 
 template <typename Number>
 std::optional<Number> MarkNumber(std::string_view text) {
@@ -35,7 +36,8 @@ std::vector<std::string_view> MarkWords(std::string_view text) {
 }
 
 std::string MarkText(const StreamMark& mark) {
-  return fmt::format("{} {} {}", mark.epoch, mark.read ? mark.read->text() : kNothingRead,
+  const std::string passed = mark.passed ? fmt::format("{}{}", kPassed, mark.passed->text()) : "";
+  return fmt::format("{} {}{} {}", mark.epoch, mark.read ? mark.read->text() : kNothingRead, passed,
                      mark.fingerprint.empty() ? kNothingRead : mark.fingerprint);
 }
 
@@ -45,6 +47,11 @@ std::optional<StreamMark> ReadMark(std::string_view epoch, std::string_view read
   const auto number = MarkNumber<std::uint64_t>(epoch);
   if (!number) return std::nullopt;
   mark.epoch = *number;
+  if (const auto at = read.find(kPassed); at != std::string_view::npos) {
+    mark.passed = StreamOffset::Parse(read.substr(at + 1));
+    if (!mark.passed) return std::nullopt;
+    read = read.substr(0, at);
+  }
   if (read != kNothingRead) {
     mark.read = StreamOffset::Parse(read);
     if (!mark.read) return std::nullopt;
@@ -148,7 +155,7 @@ bool StreamPartStands(const StreamPart& part, const StreamMarks& marks) {
 
 void ReadOn(StreamMarks& marks, const StreamPart& part) {
   StreamMark& mark = marks[part.place];
-  if (std::pair(part.mark.epoch, part.mark.read) <= std::pair(mark.epoch, mark.read)) return;
+  if (std::pair(part.mark.epoch, part.mark.reached()) <= std::pair(mark.epoch, mark.reached())) return;
   std::string made = std::move(mark.made);
   mark = part.mark;
   mark.made = std::move(made);

@@ -1,11 +1,12 @@
 // How far a table has read a stream, which its properties and frames say.
 //
-//   property  stream.<place>   "<epoch> <offset> <fingerprint> <when> <made>"
+//   property  stream.<place>   "<epoch> <offset>[~<passed>] <fingerprint> <when> <made>"
 //   frame     one line for each partition that it has rows of, in the order of its rows:
-//             "<place> <epoch> <offset> <fingerprint> <rows>\n"
+//             "<place> <epoch> <offset>[~<passed>] <fingerprint> <rows>\n"
 //
 // A place is a partition by its stream: `kafka.<topic>.<partition>`. The offset is that of the last message
-// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). `made` tells the stream from
+// that was read (`-`: none was), the fingerprint is its (`-`: whatever it is). What is behind it up to
+// `passed` is no message that anyone will read, as the end of a transaction. `made` tells the stream from
 // one of its name that is made after it (`-`, or not there: not known); frames are of the stream that the
 // property names, which is written before them. The epoch counts the owners that a partition has had: taking
 // it is a commit that raises it. A frame of an older epoch that is not in files by then was written by an
@@ -32,6 +33,9 @@ struct StreamMark {
   std::optional<StreamOffset> read;
   std::string fingerprint;  // of that message; empty: it is not looked at again, and reading begins behind it
   std::string made{};       // what the stream is known by, StreamIdentity::made; empty: not known
+  std::optional<StreamOffset> passed{};  // greater than `read`; nothing: not known of anything behind it
+  /// Up to where nothing is unread.
+  std::optional<StreamOffset> reached() const { return passed ? passed : read; }
   bool operator==(const StreamMark&) const = default;
 };
 

@@ -134,6 +134,7 @@ class Flushing {
       if (const auto restart = restarts_.find(place); restart != restarts_.end()) {
         mark.read = restart->second.read;
         mark.fingerprint = restart->second.fingerprint;
+        mark.passed = restart->second.passed;
         mark.made.clear();
       }
       // Of another one than was read it is for who asks to say what is to be.
