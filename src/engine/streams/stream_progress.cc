@@ -55,6 +55,7 @@ void RejectionGauge::Begin(std::uint32_t view_id, std::int64_t version) {
 }
 
 bool RejectionGauge::Admit(std::size_t messages, std::size_t rejected) {
+  if (messages == 0) return true;  // what was refused may yet come
   const double all = messages_ + static_cast<double>(messages);
   const double all_rejected = rejected_ + static_cast<double>(rejected);
   is_refusing_ = rejected > 0 && all_rejected > rate_max_ * all && (is_refusing_ || all >= kMessagesMin);

@@ -68,7 +68,7 @@ class RejectionGauge {
   /// may come again.
   void Begin(std::uint32_t view_id, std::int64_t version);
   /// Counts messages. False if too many of them are rejected, together with those before them; then they are
-  /// not counted.
+  /// not counted. No messages change nothing.
   bool Admit(std::size_t messages, std::size_t rejected);
 
   double rate_max() const { return rate_max_; }

@@ -44,6 +44,14 @@ TEST(RejectionGaugeTest, FewOfThoseThatWereRefusedAreRefusedToo) {
   EXPECT_TRUE(gauge.Admit(20, 0));
 }
 
+TEST(RejectionGaugeTest, NoMessagesSayNothing) {
+  RejectionGauge gauge = Refusing();
+  gauge.Begin(kView, 1);
+  EXPECT_TRUE(gauge.Admit(0, 0));
+  gauge.Begin(kView, 1);
+  EXPECT_FALSE(gauge.Admit(1, 1));
+}
+
 TEST(RejectionGaugeTest, AnotherDefinitionBeginsAnew) {
   RejectionGauge gauge = Refusing();
   gauge.Begin(kView, 2);

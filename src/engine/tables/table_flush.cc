@@ -130,13 +130,9 @@ class Flushing {
   void RaiseEpochs() {
     for (const std::string& place : taken_) {
       StreamMark& mark = marks_[place];
-      ++mark.epoch;
-      if (const auto restart = restarts_.find(place); restart != restarts_.end()) {
-        mark.read = restart->second.read;
-        mark.fingerprint = restart->second.fingerprint;
-        mark.passed = restart->second.passed;
-        mark.made.clear();
-      }
+      const std::uint64_t epoch = mark.epoch + 1;
+      if (const auto restart = restarts_.find(place); restart != restarts_.end()) mark = restart->second;
+      mark.epoch = epoch;
       // Of another one than was read it is for who asks to say what is to be.
       if (!made_.empty() && (mark.made.empty() || !mark.read)) mark.made = made_;
     }
